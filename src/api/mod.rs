@@ -1,0 +1,1 @@
+//! Routes as functions: a request and what it needs in, a reply out.

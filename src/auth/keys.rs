@@ -1,0 +1,1 @@
+//! Keys: secrets, PEM files, JWKS files; one key, one algorithm.

@@ -1,0 +1,23 @@
+//! An authenticated identity.
+
+use super::grant::Grant;
+use uuid::Uuid;
+
+/// What a token says of its bearer, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// `sub`, where it is a GUID.
+    pub user: Option<Uuid>,
+    /// `org`; `None` only for publishers and administrators (a client without one is refused), or in single tenancy.
+    pub organization: Option<Uuid>,
+    /// Scope `publish`.
+    pub may_publish: bool,
+    /// Scope `admin`.
+    pub is_admin: bool,
+    /// Scope `backend`: events whose audience is not `client` are covered without being named.
+    pub is_backend: bool,
+    /// The grants of the token (configured default grants are kept once, by the verifier).
+    pub grants: Box<[Grant]>,
+    /// `exp`, seconds since the Unix epoch.
+    pub expires_unix_s: u64,
+}

@@ -1,0 +1,3 @@
+//! Topics and their members, publications, outboxes.
+
+pub mod topic;

@@ -1,0 +1,165 @@
+//! Every bound of the hub in one place, with its default.
+//!
+//! What one connection may cost at the most, as a sum (defaults):
+//!
+//! ```text
+//!   slab entry, timer, socket entry                                     ~0.3 KiB
+//!   partial input:   head_bytes_max  or  record_bytes_max + one frame   32 KiB   (nothing while nothing is partial)
+//!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
+//!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
+//!   kernel buffers:  socket_send_bytes                                  256 KiB
+//! ```
+//!
+//! and all connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond that a slow connection
+//! pays with a copy in its own backlog, which the line above bounds.
+
+/// All bounds. The fields are public: the configuration builds them, [`Limits::check`] proves the relations between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in all, over all shards; one more is answered 503 and closed.
+    pub connections_max: usize,
+    /// Bytes of a request head, request line and headers (431 beyond).
+    pub head_bytes_max: usize,
+    /// Headers in a request head (431 beyond).
+    pub headers_max: usize,
+    /// Time for a whole request head, from the first byte (or from the accept, for the first request).
+    pub head_ms: u64,
+    /// Time that a connection may rest between two requests.
+    pub idle_ms: u64,
+    /// Bytes of a request body (413 beyond).
+    pub body_bytes_max: usize,
+    /// Time for a whole request body.
+    pub body_ms: u64,
+    /// Items in one publish request (413 beyond).
+    pub items_max: usize,
+    /// Bytes of the `data` of one event (item rule `too-large` beyond).
+    pub event_bytes_max: usize,
+    /// Nesting of JSON, in what clients send and in what publishers send (signalr-wire.md section 9, MaxDepth).
+    pub json_depth_max: usize,
+    /// Errors told about one item.
+    pub errors_per_item_max: usize,
+    /// Bytes of the answer to a publish; items rejected beyond it are counted, and listed without their errors.
+    pub reply_bytes_max: usize,
+    /// Negotiated connection tokens that have not been used yet, over all shards; one more is answered 503.
+    pub negotiated_max: usize,
+    /// How long a negotiated token waits for its connection (signalr-wire.md section 5, DisconnectTimeout).
+    pub negotiated_ms: u64,
+    /// Time for the SignalR handshake (signalr-wire.md section 5, HandshakeTimeout).
+    pub handshake_ms: u64,
+    /// A ping is sent when no byte went out for this long (KeepAliveInterval).
+    pub ping_every_ms: u64,
+    /// A client that has pinged once is given up after this long without a byte from it (ClientTimeoutInterval).
+    pub client_timeout_ms: u64,
+    /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize).
+    pub record_bytes_max: usize,
+    /// Subscriptions of one connection (item message `Too many subscriptions` beyond).
+    pub subscriptions_max: usize,
+    /// Backlog of one connection from which on state events are conflated.
+    pub outbox_soft_bytes: usize,
+    /// Backlog of one connection from which on it is given up.
+    pub outbox_hard_bytes: usize,
+    /// Shared segment bytes that slow connections of a shard may pin together.
+    pub pinned_bytes_max: usize,
+    /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
+    pub write_stuck_ms: u64,
+    /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
+    pub close_ms: u64,
+    /// Bytes read from one connection before the others get their turn.
+    pub read_budget_bytes: usize,
+    /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow consumer.
+    pub socket_send_bytes: usize,
+    /// A drain ends after this long, whoever is still there.
+    pub drain_ms: u64,
+    /// The closes of a drain are spread over this long, so that the clients don't come back all at once.
+    pub drain_spread_ms: u64,
+    /// After a failed accept (no file descriptors) the next try waits this long.
+    pub accept_retry_ms: u64,
+    /// Publications and accepted sockets that wait in one shard's mailbox.
+    pub mailbox_max: usize,
+}
+
+/// Bytes of a refused item's EntityId and EventName that are echoed.
+pub const ECHO_BYTES_MAX: usize = 128;
+/// Bytes of one WebSocket message that coalesces several hub messages.
+pub const COALESCED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a token, in the header or in the query.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+impl Limits {
+    /// The defaults, as `README.md` lists them.
+    pub const DEFAULT: Limits = Limits {
+        connections_max: 50_000,
+        head_bytes_max: 8 * 1024,
+        headers_max: 64,
+        head_ms: 10_000,
+        idle_ms: 75_000,
+        body_bytes_max: 1024 * 1024,
+        body_ms: 30_000,
+        items_max: 10_000,
+        event_bytes_max: 64 * 1024,
+        json_depth_max: 64,
+        errors_per_item_max: 50,
+        reply_bytes_max: 4 * 1024 * 1024,
+        negotiated_max: 10_000,
+        negotiated_ms: 15_000,
+        handshake_ms: 15_000,
+        ping_every_ms: 15_000,
+        client_timeout_ms: 30_000,
+        record_bytes_max: 32 * 1024,
+        subscriptions_max: 1_000,
+        outbox_soft_bytes: 256 * 1024,
+        outbox_hard_bytes: 1024 * 1024,
+        pinned_bytes_max: 8 * 1024 * 1024,
+        write_stuck_ms: 10_000,
+        close_ms: 5_000,
+        read_budget_bytes: 256 * 1024,
+        socket_send_bytes: 256 * 1024,
+        drain_ms: 10_000,
+        drain_spread_ms: 3_000,
+        accept_retry_ms: 100,
+        mailbox_max: 65_536,
+    };
+
+    /// Proves the relations that the code relies on; the error names both limits.
+    pub fn check(&self) -> Result<(), String> {
+        let ordered = [
+            ("event_bytes_max", self.event_bytes_max, "outbox_soft_bytes", self.outbox_soft_bytes),
+            ("outbox_soft_bytes", self.outbox_soft_bytes, "outbox_hard_bytes", self.outbox_hard_bytes),
+            ("event_bytes_max", self.event_bytes_max, "body_bytes_max", self.body_bytes_max),
+        ];
+        for (small, a, large, b) in ordered {
+            if a >= b {
+                return Err(format!("{small} ({a}) must be less than {large} ({b})"));
+            }
+        }
+        if self.ping_every_ms >= self.client_timeout_ms {
+            return Err(format!(
+                "ping_every_ms ({}) must be less than client_timeout_ms ({})",
+                self.ping_every_ms, self.client_timeout_ms
+            ));
+        }
+        if self.drain_spread_ms >= self.drain_ms {
+            return Err(format!(
+                "drain_spread_ms ({}) must be less than drain_ms ({})",
+                self.drain_spread_ms, self.drain_ms
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::DEFAULT
+    }
+}
+
+const _: () = {
+    let l = Limits::DEFAULT;
+    assert!(l.event_bytes_max < l.outbox_soft_bytes && l.outbox_soft_bytes < l.outbox_hard_bytes);
+    assert!(l.event_bytes_max < l.body_bytes_max && l.record_bytes_max < l.outbox_soft_bytes);
+    assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
+    assert!(CONTROL_BYTES_MAX < l.record_bytes_max);
+};

@@ -1,0 +1,8 @@
+//! HTTP/1.1 (RFC 9112): request heads over `httparse`, bodies by length or chunks, replies.
+//!
+//! Not here: routes (`api`), timeouts and buffers (`conn`).
+
+pub mod body;
+pub mod head;
+pub mod query;
+pub mod reply;

@@ -1,0 +1,274 @@
+//! The model of a catalogue: what the TOML files say, checked and resolved. Everything that is generated comes from here.
+
+/// Number of an event in [`Model::events`]. Stable while the program runs: a reload only appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub u16);
+
+/// How property names are spelled on the wire (Q23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WireCase {
+    /// As .NET's JSON camel case: `EntityId` is `entityId`, `SMSTo` is `smsTo`.
+    #[default]
+    Camel,
+    /// As documented.
+    Documented,
+}
+
+/// A place in a catalogue file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file's path as it was given.
+    pub file: String,
+    /// 1-based line.
+    pub line: usize,
+    /// 1-based column, counted in characters.
+    pub column: usize,
+}
+
+/// A whole catalogue. Events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then further ones by
+/// name; within a family by name without case. Types and sets are sorted by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// `title` of `catalogue.toml`.
+    pub title: String,
+    /// `version` of `catalogue.toml`, as semantic versioning has it.
+    pub version: String,
+    /// `id_base`: what every schema's `$id` starts with; ends in `/schemas/v1/`.
+    pub id_base: String,
+    /// The spelling on the wire.
+    pub wire_case: WireCase,
+    /// The families, in catalogue order.
+    pub families: Vec<Family>,
+    /// Helper objects.
+    pub types: Vec<ObjectType>,
+    /// Shared value sets.
+    pub sets: Vec<ValueSet>,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+/// A family of events: those about users, about queues, …
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// As documented, `CallList`.
+    pub name: String,
+    /// What an entity of it is called in prose, `call list`.
+    pub entity: String,
+    /// What it is.
+    pub doc: String,
+}
+
+/// Whether the last value matters or every one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only the newest value of a topic matters.
+    State,
+    /// Each one matters.
+    Occurrence,
+}
+
+/// Who may hold an event by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// Ordinary clients.
+    pub client: bool,
+    /// Back-end services.
+    pub backend: bool,
+}
+
+/// What names the entity of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityRule {
+    /// This property (index into [`Event::properties`]).
+    Property(usize),
+    /// This property, or the publisher's `entityId` where it is null.
+    PropertyOrPublisher(usize),
+    /// Always the publisher's `entityId`.
+    Publisher,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// As documented.
+    pub name: String,
+    /// The name in ASCII lower case, as results and envelopes carry it (Q6).
+    pub lower: String,
+    /// Index into [`Model::families`].
+    pub family: usize,
+    /// The vendor's sentence, verbatim.
+    pub summary: String,
+    /// Our longer text.
+    pub description: Option<String>,
+    /// Our reading where the vendor's text is wrong or silent.
+    pub note: Option<String>,
+    /// State or occurrence.
+    pub kind: Kind,
+    /// What names its entity.
+    pub entity: EntityRule,
+    /// Who may hold it by default.
+    pub audience: Audience,
+    /// The catalogue version that brought it.
+    pub since: String,
+    /// Says what to use instead.
+    pub deprecated: Option<String>,
+    /// Names of properties that tie events together (`CallId`, `LegId`), for the docs.
+    pub correlation: Vec<usize>,
+    /// `[state] expires`: the DateTime property after which the value is stale.
+    pub expires: Option<usize>,
+    /// `[state] interval_s`: how often the publisher evaluates it.
+    pub interval_s: Option<u32>,
+    /// The rule that makes it from another event.
+    pub derive: Option<Derive>,
+    /// Index of `OrganizationId`, where the event has one.
+    pub organization: Option<usize>,
+    /// The properties, sorted by documented name without case.
+    pub properties: Vec<Property>,
+    /// The examples; at least one.
+    pub examples: Vec<Example>,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// "Made from another event": `from` delivered with the property `when` neither null nor the all-zero GUID makes this event with
+/// all properties of the source and the ones set (Q24).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derive {
+    /// The source event.
+    pub from: EventId,
+    /// Index into the source's properties.
+    pub when: usize,
+    /// Pairs (property of this event, property of the source that gives its value).
+    pub set: Vec<(usize, usize)>,
+}
+
+/// One property of an event or a helper object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Property {
+    /// As documented.
+    pub name: String,
+    /// As on the wire, by [`Model::wire_case`].
+    pub wire: String,
+    /// Its type, without nullability.
+    pub ty: Type,
+    /// `?`: may be null.
+    pub nullable: bool,
+    /// May be absent on the wire.
+    pub optional: bool,
+    /// The vendor's text, verbatim; may be empty (Q22).
+    pub doc: String,
+    /// Our reading.
+    pub note: Option<String>,
+    /// The values it may take, where the vendor lists them.
+    pub values: Option<Values>,
+    /// The catalogue version that brought it, where later than the event.
+    pub since: Option<String>,
+    /// Says what to use instead.
+    pub deprecated: Option<String>,
+    /// What kind of personal data it holds (`phone`, `name`, `email`, `text`); masked in logs.
+    pub pii: Option<String>,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// The vendor's types.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    /// A GUID in its 36-character form.
+    Guid,
+    /// Text.
+    String,
+    /// true or false.
+    Bool,
+    /// 16 bits.
+    Short,
+    /// 32 bits.
+    Int,
+    /// 64 bits; above 2^53 JavaScript rounds (Q14).
+    Long,
+    /// RFC 3339, or the same without offset.
+    DateTime,
+    /// A list of objects or scalars. Elements are never null.
+    List(Box<Type>),
+    /// A helper object: index into [`Model::types`].
+    Object(usize),
+    /// A shared value set: index into [`Model::sets`].
+    Set(usize),
+}
+
+/// The values of a property or a shared set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// Whether others may come.
+    pub open: bool,
+    /// The known ones, in order.
+    pub list: Vec<Value>,
+}
+
+/// One known value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// The scalar.
+    pub scalar: Scalar,
+    /// Its documented name, where it has one.
+    pub name: Option<String>,
+    /// What it means.
+    pub doc: Option<String>,
+}
+
+/// A scalar of a value set.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    /// An integer.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// A helper object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectType {
+    /// As documented.
+    pub name: String,
+    /// The vendor's sentence; may be empty (Q22).
+    pub summary: String,
+    /// Our reading.
+    pub note: Option<String>,
+    /// The properties, sorted by documented name without case.
+    pub properties: Vec<Property>,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// A shared value set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueSet {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub summary: String,
+    /// The type of its values: Short, Int, Long or String.
+    pub base: Type,
+    /// The values.
+    pub values: Values,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+/// An example of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// What it shows.
+    pub title: String,
+    /// Its text as written in the file.
+    pub json: String,
+    /// Where the text starts.
+    pub place: Place,
+}
+
+impl Model {
+    /// The event with that number.
+    pub fn event(&self, id: EventId) -> Option<&Event> {
+        self.events.get(usize::from(id.0))
+    }
+}

@@ -1,0 +1,8 @@
+//! GUIDs on the wire: the 36-character form only, any case in, lower case out (signalr-wire.md section 9).
+
+use uuid::Uuid;
+
+/// Reads the 36-character form.
+pub fn parse(text: &str) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+}
