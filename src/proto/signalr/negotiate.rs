@@ -20,7 +20,7 @@ pub fn version(query: &str) -> Result<u8, VersionError> {
         // .NET reads several values as one with commas between, which is no integer.
         return Err(VersionError::NotInteger);
     }
-    match value.trim().parse::<i32>() {
+    match value.trim_ascii().parse::<i32>() {
         Ok(0) => Ok(0),
         Ok(version @ ..0) => Err(VersionError::TooLow(version)),
         Ok(1..) => Ok(1),

@@ -97,6 +97,16 @@ impl<'r> Value<'_, 'r> {
         }
     }
 
+    fn as_bool(&self) -> Option<bool> {
+        match self.node {
+            Node::Static(StaticNode::Bool(flag)) => Some(flag),
+            Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_) | StaticNode::Null)
+            | Node::String(_)
+            | Node::Object { .. }
+            | Node::Array { .. } => None,
+        }
+    }
+
     fn is_null(&self) -> bool {
         matches!(self.node, Node::Static(StaticNode::Null))
     }
@@ -189,9 +199,7 @@ impl<'t, 'r> Envelope<'t, 'r> {
             }
             "error" => self.error = Some(expect(value.as_str(), "Expected 'error' to be of type String.")?),
             "allowReconnect" => {
-                if !matches!(value.node, Node::Static(StaticNode::Bool(_))) {
-                    return malformed("Expected 'allowReconnect' to be true or false.");
-                }
+                expect(value.as_bool(), "Expected 'allowReconnect' to be true or false.")?;
             }
             "item" => self.has_item = true,
             "result" => self.has_result = true,
@@ -263,7 +271,7 @@ fn read_message<'t, 'r>(tape: &'t [Node<'r>]) -> Result<HubMessage<'r, JsonArgum
     }
     match (envelope.message_type, mistyped) {
         (Some(..1 | 10..), _) => Ok(HubMessage::Unknown),
-        (_, Err(malformed)) => Err(malformed),
+        (_, Err(error)) => Err(error),
         (Some(message_type), Ok(())) => envelope.into_message(message_type),
         (None, Ok(())) => malformed("Missing required property 'type'."),
     }
@@ -337,3 +345,5 @@ fn bind_text<'r>(value: &Value<'_, 'r>) -> Result<Given<'r>, BindError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin;
