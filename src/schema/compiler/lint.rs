@@ -17,7 +17,8 @@ pub fn lint(declarations: &Declarations, findings: &mut Findings<'_>) {
 fn no_example(declarations: &Declarations, findings: &mut Findings<'_>) {
     for event in &declarations.events {
         if event.examples.is_empty() && !event.allow.contains(&Rule::NoExample) {
-            let message = format!("event \"{}\" has no example; add [[examples]] with title and json", event.name.value);
+            let message =
+                format!("event \"{}\" has no example; add [[examples]] with title and json", event.name.value);
             findings.report(event.name.at, Rule::NoExample, message);
         }
     }

@@ -70,5 +70,9 @@ pub fn compile<S: AsRef<str>>(files: &[(S, S)], options: Options) -> Result<Comp
     if !findings.any_error() {
         examples::check(&mut model, &declarations, &mut findings);
     }
-    if findings.any_error() { Err(findings.into_sorted()) } else { Ok(Compiled { model, warnings: findings.into_sorted() }) }
+    if findings.any_error() {
+        Err(findings.into_sorted())
+    } else {
+        Ok(Compiled { model, warnings: findings.into_sorted() })
+    }
 }

@@ -38,11 +38,7 @@ fn inline_tables_of_1_1(node: &Node<'_>, text: &str, found: &mut Vec<usize>) {
                 found.push(node.span().start);
             }
         }
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => {}
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }
 

@@ -6,8 +6,8 @@ use super::names;
 use super::parse::parse;
 use super::source::{At, Located, Source};
 use super::syntax::{
-    CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PropertyDecl, SetDecl, StateDecl,
-    TypeDecl, ValueDecl,
+    CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PropertyDecl, SetDecl,
+    StateDecl, TypeDecl, ValueDecl,
 };
 use super::table::{Node, Table};
 use super::type_expr::BUILT_IN;
@@ -40,7 +40,11 @@ pub fn read(findings: &mut Findings<'_>) -> Declarations {
     }
     if catalogue.is_none() {
         let place = super::model::Place { file: "catalogue.toml".to_owned(), line: 1, column: 1 };
-        findings.report_at(place, Rule::MissingKey, "there is no catalogue.toml; add one with format, title, version, id_base");
+        findings.report_at(
+            place,
+            Rule::MissingKey,
+            "there is no catalogue.toml; add one with format, title, version, id_base",
+        );
     }
     declarations
 }
@@ -158,7 +162,12 @@ fn read_declaration(
     table.finish();
 }
 
-fn is_good_declared_name(kind: &str, name: &Located<String>, source: &Source<'_>, table: &mut Table<'_, '_, '_>) -> bool {
+fn is_good_declared_name(
+    kind: &str,
+    name: &Located<String>,
+    source: &Source<'_>,
+    table: &mut Table<'_, '_, '_>,
+) -> bool {
     if !is_good_name(name, table) {
         return false;
     }
@@ -179,7 +188,11 @@ fn is_good_name(name: &Located<String>, table: &mut Table<'_, '_, '_>) -> bool {
     // `index` and `bundle` are the documents that are served beside the events' schemas.
     let taken = BUILT_IN.iter().chain(&["index", "bundle"]).find(|taken| taken.eq_ignore_ascii_case(text));
     if let Some(taken) = taken {
-        table.report(name.at, Rule::BadName, format!("\"{text}\" is taken by the built-in \"{taken}\"; choose another name"));
+        table.report(
+            name.at,
+            Rule::BadName,
+            format!("\"{text}\" is taken by the built-in \"{taken}\"; choose another name"),
+        );
     }
     taken.is_none()
 }
@@ -246,9 +259,11 @@ fn read_entity<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<
 }
 
 fn read_audience(table: &mut Table<'_, '_, '_>) -> Audience {
-    let words = table.optional_texts("audience");
+    let Some(node) = table.optional("audience") else { return Audience { client: true, backend: false } };
+    let words = table.texts("audience", node);
     if words.is_empty() {
-        return Audience { client: true, backend: false };
+        let at = table.at(node);
+        table.report(at, Rule::BadValue, "an audience of nobody; name \"client\", \"backend\" or both");
     }
     let known = [("client", true), ("backend", false)];
     let is_client: Vec<bool> = words.iter().filter_map(|word| table.word("audience", word, &known)).collect();
@@ -340,7 +355,8 @@ fn read_property<'d>(table: &mut Table<'d, '_, '_>, name: Located<String>) -> Op
 fn is_property_name(name: &Located<String>, table: &mut Table<'_, '_, '_>) -> bool {
     let good = names::is_name(&name.value);
     if !good {
-        let message = format!("\"{}\" is no name; start with a capital and go on with ASCII letters and digits", name.value);
+        let message =
+            format!("\"{}\" is no name; start with a capital and go on with ASCII letters and digits", name.value);
         table.report(name.at, Rule::BadName, message);
     }
     good
@@ -403,7 +419,7 @@ fn read_type(table: &mut Table<'_, '_, '_>, name: Located<String>) -> TypeDecl {
     };
     TypeDecl {
         name,
-        summary: table.optional_text("summary").map(|text| text.value).unwrap_or_default(),
+        summary: table.required_text("summary").map(|text| text.value).unwrap_or_default(),
         note: table.optional_text("note").map(|text| text.value),
         properties,
         allow: read_allow(table),
@@ -413,7 +429,7 @@ fn read_type(table: &mut Table<'_, '_, '_>, name: Located<String>) -> TypeDecl {
 fn read_set(table: &mut Table<'_, '_, '_>, name: Located<String>) -> SetDecl {
     SetDecl {
         name,
-        summary: table.optional_text("summary").map(|text| text.value).unwrap_or_default(),
+        summary: table.required_text("summary").map(|text| text.value).unwrap_or_default(),
         base: table.required_text("base"),
         values: table.required("values").and_then(|node| read_values(table, node)),
         open: table.optional_flag("open").is_some_and(|flag| flag.value),

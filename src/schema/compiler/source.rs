@@ -4,6 +4,12 @@
 
 use super::model::Place;
 
+/// Whether a file of a catalogue folder is compiled: `.toml` files are, but for those of editors and formatters.
+pub fn is_catalogue_file(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.ends_with(".toml") && !name.starts_with('.')
+}
+
 /// A byte in one of the [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
@@ -94,6 +100,12 @@ mod tests {
     #[test]
     fn columns_count_characters_not_bytes() {
         assert_eq!(place("ä = 1", "ä = ".len()), (1, 5));
+    }
+
+    #[test]
+    fn dot_files_and_other_endings_are_not_compiled() {
+        let files = ["schema/a/B.toml", "catalogue.toml", "schema/.taplo.toml", "schema/lock.json", "schema/.toml"];
+        assert_eq!(files.map(is_catalogue_file), [true, true, false, false, false]);
     }
 
     #[test]

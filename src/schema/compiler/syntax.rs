@@ -162,7 +162,7 @@ pub struct ValueDecl {
 pub struct TypeDecl {
     /// `type`.
     pub name: Located<String>,
-    /// `summary`; empty where absent.
+    /// `summary`; may be empty.
     pub summary: String,
     /// `note`.
     pub note: Option<String>,
@@ -177,7 +177,7 @@ pub struct TypeDecl {
 pub struct SetDecl {
     /// `enum`.
     pub name: Located<String>,
-    /// `summary`; empty where absent.
+    /// `summary`; may be empty.
     pub summary: String,
     /// `base`.
     pub base: Option<Located<String>>,

@@ -84,7 +84,11 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
 
     /// Reads a list of texts that may be absent.
     pub fn optional_texts(&mut self, key: &'static str) -> Vec<Located<String>> {
-        let Some(node) = self.optional(key) else { return Vec::new() };
+        self.optional(key).map(|node| self.texts(key, node)).unwrap_or_default()
+    }
+
+    /// A value that must be a list of texts.
+    pub fn texts(&mut self, key: &str, node: &'d Node<'d>) -> Vec<Located<String>> {
         match node.get_ref().as_array() {
             Some(list) => list.iter().filter_map(|element| self.text(key, element)).collect(),
             None => self.wrong_type(key, node, "a list of strings").unwrap_or_default(),
@@ -174,7 +178,11 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
             self.missing.retain(|missing| Some(*missing) != meant);
             let advice = names::advice(key_name, "known keys", &self.known);
             let at = At { file: self.file, offset: key.span().start };
-            self.findings.report(at, Rule::UnknownKey, format!("unknown key \"{key_name}\" in {}; {advice}", self.subject));
+            self.findings.report(
+                at,
+                Rule::UnknownKey,
+                format!("unknown key \"{key_name}\" in {}; {advice}", self.subject),
+            );
         }
         if !self.missing.is_empty() {
             let (keys, them) = (self.missing.join(", "), if self.missing.len() == 1 { "it" } else { "them" });

@@ -11,8 +11,10 @@ use super::scope::{Meaning, Scope};
 
 /// Resolves `[derive]` of all events; they stand in their final order.
 pub fn derive(drafts: &mut [Draft<'_>], scope: &Scope<'_>, findings: &mut Findings<'_>) {
-    let rules: Vec<Option<Derive>> =
-        drafts.iter().map(|draft| draft.decl.derive.as_ref().and_then(|decl| rule(decl, draft, drafts, scope, findings))).collect();
+    let rules: Vec<Option<Derive>> = drafts
+        .iter()
+        .map(|draft| draft.decl.derive.as_ref().and_then(|decl| rule(decl, draft, drafts, scope, findings)))
+        .collect();
     for (draft, rule) in drafts.iter_mut().zip(rules) {
         draft.event.derive = rule;
     }
@@ -29,7 +31,11 @@ fn rule(
     let Some((number, source)) = drafts.iter().enumerate().find(|(_, draft)| draft.event.name == *from) else {
         if scope.look_up(from) != Some(Meaning::Unreadable) {
             let advice = names::advice(from, "the events", &scope.event_names());
-            findings.report(decl.from.at, Rule::DeriveSource, format!("there is no event \"{from}\" to derive from; {advice}"));
+            findings.report(
+                decl.from.at,
+                Rule::DeriveSource,
+                format!("there is no event \"{from}\" to derive from; {advice}"),
+            );
         }
         return None;
     };

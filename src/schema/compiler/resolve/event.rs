@@ -25,10 +25,8 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
         .iter()
         .filter_map(|property| find(property, "correlation", name, &properties, findings))
         .collect();
-    let organization = properties
-        .sound
-        .iter()
-        .position(|property| property.name == "OrganizationId" && property.ty == Type::Guid);
+    let organization =
+        properties.sound.iter().position(|property| property.name == "OrganizationId" && property.ty == Type::Guid);
     let examples = decl.examples.iter().map(|example| Example {
         title: example.title.clone(),
         json: example.json.value.clone(),

@@ -51,9 +51,8 @@ pub fn properties(
     for decl in decls {
         let name = decl.name.value.as_str();
         if let Some(twin) = seen.iter().find(|seen| seen.eq_ignore_ascii_case(name)) {
-            let message = format!(
-                "property \"{name}\" differs from \"{twin}\" only in case; readers compare names without case"
-            );
+            let message =
+                format!("property \"{name}\" differs from \"{twin}\" only in case; readers compare names without case");
             findings.report(decl.name.at, Rule::DuplicateProperty, message);
             properties.broken.push(name.to_owned());
             continue;

@@ -72,13 +72,7 @@ enum Visit {
 }
 
 /// Walks depth first; an edge back to the path closes a cycle.
-fn visit(
-    index: usize,
-    types: &[ObjectType],
-    state: &mut [Visit],
-    path: &mut Vec<usize>,
-    findings: &mut Findings<'_>,
-) {
+fn visit(index: usize, types: &[ObjectType], state: &mut [Visit], path: &mut Vec<usize>, findings: &mut Findings<'_>) {
     let (Some(ty), Some(Visit::NotYet)) = (types.get(index), state.get(index)) else { return };
     set(state, index, Visit::OnThePath);
     path.push(index);
