@@ -1,6 +1,5 @@
 //! Tokens: from a request to a [`Principal`].
 
-
 /// A bearer token. It can't be printed: no `Display`, and `Debug` says only that there is one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token<'a>(&'a str);
