@@ -1,8 +1,9 @@
 //! Names that stand twice in one object, for lenient mode: the last one wins.
 
 use super::super::model::{Event, Model, Property, Type};
+use super::members::position;
 use super::scan::{Halt, Scanner, Text};
-use super::walk::position;
+
 use std::collections::BTreeMap;
 
 /// `text` without the members that a later one of the same name overrules, and how many those were; `None` where there are none.

@@ -16,6 +16,9 @@
 
 mod derive;
 mod duplicates;
+mod members;
+pub mod message;
+mod path;
 pub mod rule;
 pub mod scalar;
 pub mod scan;

@@ -2,6 +2,9 @@
 
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
 use super::duplicates::without_duplicates;
+use super::members::{Met, Strangers, position};
+use super::message::{cut, found, nearest};
+use super::path::{Path, Step};
 use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text};
 use super::{Accepted, Bounds, DEPTH_CEILING, Mode, Violation, rule, scalar};
 use std::borrow::Cow;
@@ -96,105 +99,6 @@ enum Stop {
 impl From<SyntaxError> for Stop {
     fn from(error: SyntaxError) -> Stop {
         Stop::Syntax(error)
-    }
-}
-
-/// The way from the root to a value, on the stack; a pointer is made of it only when something is wrong.
-#[derive(Clone, Copy)]
-struct Path<'p> {
-    up: Option<&'p Path<'p>>,
-    step: Step<'p>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'p> {
-    Root,
-    Name(Text<'p>),
-    /// A property that the text doesn't have.
-    Absent(&'p str),
-    Index(usize),
-}
-
-impl Path<'_> {
-    const ROOT: Path<'static> = Path { up: None, step: Step::Root };
-
-    /// The RFC 6901 pointer.
-    fn pointer(&self) -> String {
-        let mut pointer = self.up.map(Path::pointer).unwrap_or_default();
-        let mut name = |chars: &mut dyn Iterator<Item = char>| {
-            pointer.push('/');
-            for c in chars {
-                // RFC 6901 section 3.
-                match c {
-                    '~' => pointer.push_str("~0"),
-                    '/' => pointer.push_str("~1"),
-                    c => pointer.push(c),
-                }
-            }
-        };
-        match self.step {
-            Step::Root => {}
-            Step::Name(text) => name(&mut text.chars()),
-            Step::Absent(text) => name(&mut text.chars()),
-            Step::Index(index) => pointer.push_str(&format!("/{index}")),
-        }
-        pointer
-    }
-}
-
-/// Which properties of one object have been met.
-struct Met {
-    first: [u64; 4],
-    further: Vec<u64>,
-}
-
-impl Met {
-    fn of(count: usize) -> Met {
-        // No allocation for an object of up to 256 properties.
-        Met { first: [0; 4], further: vec![0; count.div_ceil(64).saturating_sub(4)] }
-    }
-
-    /// Marks it; says whether it was marked before.
-    fn mark(&mut self, index: usize) -> bool {
-        let bit = 1 << (index % 64);
-        let word = match self.first.get_mut(index / 64) {
-            Some(word) => Some(word),
-            None => self.further.get_mut(index / 64 - 4),
-        };
-        word.is_some_and(|word| {
-            let was = *word & bit != 0;
-            *word |= bit;
-            was
-        })
-    }
-
-    fn has(&self, index: usize) -> bool {
-        let word = match self.first.get(index / 64) {
-            Some(word) => Some(word),
-            None => self.further.get(index / 64 - 4),
-        };
-        word.is_some_and(|word| word & 1 << (index % 64) != 0)
-    }
-}
-
-/// The names in one object that its declaration doesn't have, as far as they can be held without allocating.
-#[derive(Default)]
-struct Strangers<'t> {
-    names: [&'t str; 8],
-    count: usize,
-}
-
-impl<'t> Strangers<'t> {
-    /// Adds a name; false where it is there already, or where that can't be told.
-    fn add(&mut self, name: Text<'t>) -> bool {
-        let (held, free) = self.names.split_at_mut(self.count);
-        let Some(slot) = free.first_mut() else { return false };
-        if name.escaped || held.contains(&name.raw) {
-            return false;
-        }
-        *slot = name.raw;
-        self.count += 1;
-        true
     }
 }
 
@@ -692,58 +596,4 @@ impl<'a> Walk<'a> {
         self.copied = end;
         self.rewritten = true;
     }
-}
-
-/// The property that a name means, the case aside. The catalogue sorts properties without case, so a binary search finds it; the
-/// walk through all of them makes sure for a model that isn't sorted.
-pub(super) fn position(properties: &[Property], name: Text<'_>) -> Option<usize> {
-    let lower = |c: char| c.to_ascii_lowercase();
-    properties
-        .binary_search_by(|property| {
-            if name.escaped {
-                property.name.chars().map(lower).cmp(name.chars().map(lower))
-            } else {
-                let lower = |byte: u8| byte.to_ascii_lowercase();
-                property.name.bytes().map(lower).cmp(name.raw.bytes().map(lower))
-            }
-        })
-        .ok()
-        .or_else(|| {
-            let same = |property: &Property| {
-                name.means_without_case(&property.name) || name.means_without_case(&property.wire)
-            };
-            properties.iter().position(same)
-        })
-}
-
-/// A text as a message shows it.
-fn found(text: &Text<'_>) -> String {
-    let read: String = text.chars().take(SHOWN_BYTES_MAX).collect();
-    format!("\"{}\"", cut(&read))
-}
-
-/// Bytes of the publisher's own text that a message repeats.
-pub const SHOWN_BYTES_MAX: usize = 128;
-
-/// `text`, cut where it is too long to be repeated in a message.
-pub fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= SHOWN_BYTES_MAX {
-        return Cow::Borrowed(text);
-    }
-    let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
-    Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
-}
-
-/// The name most like `name`, if any is alike enough to be meant; without case.
-pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    // The distance costs the product of the lengths, and a publisher chooses one of them.
-    if name.len() > SHOWN_BYTES_MAX {
-        return None;
-    }
-    let name = name.to_ascii_lowercase();
-    known
-        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_ascii_lowercase()), known))
-        .filter(|(distance, known)| *distance <= known.len().min(name.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
 }
