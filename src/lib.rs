@@ -6,6 +6,7 @@ pub mod clock;
 pub mod close;
 pub mod conn;
 pub mod entropy;
+pub mod fuzzing;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
