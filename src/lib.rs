@@ -69,6 +69,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod close;
+pub mod config;
 pub mod conn;
 pub mod entropy;
 pub mod fuzzing;

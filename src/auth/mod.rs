@@ -11,6 +11,7 @@ pub mod keys;
 pub mod mint;
 pub mod principal;
 mod provider;
+pub mod proxy;
 pub mod token;
 
 #[cfg(test)]
