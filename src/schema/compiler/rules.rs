@@ -143,7 +143,6 @@ struct Case {
     told: &'static [&'static str],
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let case = |rule, edits, told| Case { rule, edits, told };
     vec![
