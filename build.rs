@@ -1,17 +1,14 @@
 //! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's own compiler.
-use std::{env, error::Error, fs, io, path::Path};
+use std::{env, error::Error, fs, path::Path};
 
-#[expect(dead_code, reason = "the running program uses more of the compiler than its build does")]
+#[expect(dead_code, reason = "the program uses more of the compiler than its build does")]
 #[path = "src/schema/compiler/mod.rs"]
 mod compiler;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "Cargo reads what a build script prints, and fails the build after cargo::error"
-)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schema");
-    let mut files = read_folder(Path::new("schema"))?;
+    let mut files = Vec::new();
+    read("schema".as_ref(), &mut files)?;
     files.sort();
     let compiled = compiler::compile(&files, compiler::Options::default());
     let findings = compiled.as_ref().map_or_else(|findings| findings, |compiled| &compiled.warnings);
@@ -22,11 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn read_folder(folder: &Path) -> io::Result<Vec<(String, String)>> {
-    let read = |path: &Path| match path.to_string_lossy().into_owned() {
-        _ if path.is_dir() => read_folder(path),
-        name if compiler::source::is_catalogue_file(&name) => Ok(vec![(name, fs::read_to_string(path)?)]),
-        _ => Ok(Vec::new()),
-    };
-    Ok(fs::read_dir(folder)?.map(|entry| read(&entry?.path())).collect::<io::Result<Vec<_>>>()?.concat())
+fn read(path: &Path, files: &mut Vec<(String, String)>) -> Result<(), Box<dyn Error>> {
+    if path.is_dir() {
+        return fs::read_dir(path)?.try_for_each(|entry| read(&entry?.path(), files));
+    } else if let Some(name) = path.to_str().filter(|name| compiler::source::is_catalogue_file(name)) {
+        files.push((name.to_owned(), fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?));
+    }
+    Ok(())
 }

@@ -10,8 +10,15 @@ pub fn is_name(text: &str) -> bool {
 /// `QueueId` are not (0.75).
 const ALIKE: f64 = 0.8;
 
+/// Bytes of a name beyond which it is no slip for any other: comparing costs the product of the lengths, and a stranger may have
+/// chosen this one.
+const SLIP_BYTES_MAX: usize = 128;
+
 /// The candidate that is most like `name`, if one is like it at all. Case does not count.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > SLIP_BYTES_MAX {
+        return None;
+    }
     let name = name.to_ascii_lowercase();
     let mut best: Option<(f64, &str)> = None;
     for candidate in candidates {
@@ -55,6 +62,7 @@ mod tests {
         assert_eq!(nearest("UserID", ["QueueId", "UserId"]), Some("UserId"));
         assert_eq!(nearest("UserId", ["QueueId"]), None);
         assert_eq!(nearest("float", types), None);
+        assert_eq!(nearest(&"int".repeat(50), types), None);
     }
 
     #[test]
