@@ -3,6 +3,7 @@
 pub mod api;
 pub mod auth;
 pub mod clock;
+pub mod fuzzing;
 pub mod hub;
 pub mod limits;
 pub mod proto;

@@ -1,1 +1,3 @@
 //! Routes as functions: a request and what it needs in, a reply out.
+
+pub mod publish;

@@ -1,0 +1,262 @@
+//! `POST /publish`: a body of events in, topics with their data out, a verdict for each item.
+//!
+//! 1. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
+//!    content type, UTF-8, JSON syntax, number of items) comes back as a [`Refusal`]; nothing has been delivered then.
+//! 2. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
+//!    it, and the [`Outcome`] knows what was accepted and rejected.
+//! 3. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
+//! 4. Send [`Outcome::reply`].
+//!
+//! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
+//! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
+//! organization; where both name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's name, or
+//! a reverse-DNS name that ends in it), `subject`, the extension `organizationid`, and `data`.
+//!
+//! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands for itself: blank lines don't
+//! count, a bad one is a rejected item. Pointers of errors are relative to the item, in the publisher's spelling: `/eventName`,
+//! `/data/userId`. The reply lists rejected items only; those that would make it larger than `reply_bytes_max` are listed with
+//! an empty array of errors.
+//!
+//! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes between shards.
+
+mod form;
+mod item;
+mod judge;
+mod outcome;
+pub mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use outcome::Outcome;
+
+use crate::auth::grant::Grant;
+use crate::auth::principal::Principal;
+use crate::auth::token::Tenancy;
+use crate::hub::topic::Topic;
+use crate::limits::Limits;
+use crate::proto::http::reply::Reply;
+use crate::schema::compiler::validate::Mode;
+use crate::schema::compiler::validate::derive::derive;
+use crate::schema::{Catalogue, EventId};
+use form::Form;
+use item::{Dialect, Item, Reading};
+use judge::{Approved, Judge};
+use uuid::Uuid;
+
+/// What of a request this route reads; the body is complete and within `body_bytes_max`.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The value of `Content-Type`.
+    pub content_type: Option<&'r str>,
+    /// The query, still encoded.
+    pub query: &'r str,
+    /// The body.
+    pub body: &'r [u8],
+}
+
+/// What the operator decides about publishing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `[publish] validation`.
+    pub validation: Mode,
+    /// Whether organizations are kept apart; in single tenancy every topic has the nil one.
+    pub tenancy: Tenancy,
+    /// Derived events that are switched off (`[derive] UserCallbackChanged = false`).
+    pub not_derived: Vec<EventId>,
+}
+
+/// What requests are judged by: all that outlives one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'r> {
+    /// The events.
+    pub catalogue: &'r Catalogue,
+    /// The operator's choices.
+    pub options: &'r Options,
+    /// The grants that everybody has.
+    pub everybody: &'r [Grant],
+    /// The bounds.
+    pub limits: &'r Limits,
+}
+
+/// How a publication came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// A publisher sent it.
+    Sent,
+    /// The hub made it from one that was sent (Q24).
+    Derived,
+}
+
+/// Where accepted events go.
+pub trait Sink {
+    /// Takes one publication: where it goes, and the event's data as it is delivered. Calls come in the order of the items.
+    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance);
+}
+
+/// Buffers that live longer than one request, so that an accepted item allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    delivered: Vec<u8>,
+    derived: Vec<u8>,
+}
+
+/// Why a request is refused as a whole. The publisher is to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status: 400, 403, 413 or 415.
+    pub status: u16,
+    /// A sentence for the publisher.
+    pub sentence: String,
+}
+
+impl Refusal {
+    fn new(status: u16, sentence: impl Into<String>) -> Refusal {
+        Refusal { status, sentence: sentence.into() }
+    }
+
+    /// The reply that says so.
+    pub fn reply(self) -> Reply {
+        Reply::text(self.status, self.sentence)
+    }
+}
+
+/// Takes one request; see the module's head for the order of things.
+///
+/// # Errors
+///
+/// A request that is refused as a whole: 403 without scope `publish`; 415 for the content type; 400 for the query, for a body
+/// that is no UTF-8 or no JSON, and for one without items; 413 for more than `items_max`.
+pub fn publish(
+    request: Request<'_>,
+    rules: Rules<'_>,
+    principal: &Principal,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Result<Outcome, Refusal> {
+    if !principal.may_publish {
+        return Err(Refusal::new(403, "The token has no scope publish"));
+    }
+    let form = form::form(request.content_type)?;
+    let wish = form::wish(request.query, rules.options.validation)?;
+    let body = text_of(request.body)?;
+    let dialect = match form {
+        Form::Items | Form::Lines => Dialect::Own,
+        Form::CloudEvent | Form::CloudEvents => Dialect::CloudEvents,
+    };
+    let reading = Reading { dialect, errors_max: rules.limits.errors_per_item_max };
+    let outcome = Outcome::new(wish.dry_run, rules.limits.reply_bytes_max);
+    let judge = Judge { rules, principal, mode: wish.mode, dialect };
+    let mut run = Run { judge, scratch, sink, outcome };
+    match form {
+        Form::Items if body.trim_start().starts_with('[') => run.array(body, reading)?,
+        Form::CloudEvents => run.array(body, reading)?,
+        Form::Items | Form::CloudEvent => run.take(reading.one(body).map_err(no_json)?),
+        Form::Lines => run.lines(body, reading)?,
+    }
+    Ok(run.outcome)
+}
+
+/// The body as text.
+fn text_of(body: &[u8]) -> Result<&str, Refusal> {
+    simdutf8::compat::from_utf8(body)
+        .map_err(|error| Refusal::new(400, format!("The body is no UTF-8 from byte {} on", error.valid_up_to())))
+}
+
+fn no_json(error: serde_json::Error) -> Refusal {
+    Refusal::new(400, format!("The body is no JSON of this form: {error}"))
+}
+
+fn no_items() -> Refusal {
+    Refusal::new(400, "The body holds no items")
+}
+
+fn too_many(items_max: usize) -> Refusal {
+    Refusal::new(413, format!("The body holds more than {items_max} items"))
+}
+
+/// One request under way.
+struct Run<'r, S> {
+    judge: Judge<'r>,
+    scratch: &'r mut Scratch,
+    sink: &'r mut S,
+    outcome: Outcome,
+}
+
+impl<S: Sink> Run<'_, S> {
+    fn array(&mut self, body: &str, reading: Reading) -> Result<(), Refusal> {
+        let items_max = self.judge.rules.limits.items_max;
+        let items = reading.all(body, items_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
+        if items.is_empty() {
+            return Err(no_items());
+        }
+        items.into_iter().for_each(|item| self.take(item));
+        Ok(())
+    }
+
+    fn lines(&mut self, body: &str, reading: Reading) -> Result<(), Refusal> {
+        let items_max = self.judge.rules.limits.items_max;
+        match lines(body).take(items_max.saturating_add(1)).count() {
+            0 => return Err(no_items()),
+            count if count > items_max => return Err(too_many(items_max)),
+            _ => {}
+        }
+        for (number, line) in lines(body) {
+            self.take(reading.one(line).unwrap_or_else(|error| bad_line(number, &error)));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, mut item: Item<'_>) {
+        match self.judge.judge(&mut item, &mut self.scratch.delivered) {
+            Some(approved) if item.violations.is_empty() => self.deliver(&approved),
+            _ => {
+                item.violations.truncate(self.judge.rules.limits.errors_per_item_max.max(1));
+                self.outcome.reject(&item.violations);
+            }
+        }
+    }
+
+    fn deliver(&mut self, approved: &Approved<'_>) {
+        let Rules { catalogue, options, .. } = self.judge.rules;
+        let Scratch { delivered, derived } = &mut *self.scratch;
+        let Approved { topic, sent, accepted } = *approved;
+        let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
+        self.outcome.accept(accepted.tolerated);
+        emit(&mut self.outcome, self.sink, topic, data, Provenance::Sent);
+        let rules = catalogue.derived_from(topic.event);
+        if rules.is_empty() {
+            return;
+        }
+        // The validator writes what it read as text, so this is text.
+        let text = simdutf8::basic::from_utf8(data).unwrap_or_default();
+        for id in rules.iter().filter(|id| !options.not_derived.contains(id)) {
+            if let Some(entity) = derive(catalogue.model(), *id, text, derived) {
+                let topic = Topic { event: *id, entity: Uuid::from_bytes(entity), ..topic };
+                emit(&mut self.outcome, self.sink, topic, derived, Provenance::Derived);
+            }
+        }
+    }
+}
+
+/// Hands a publication on, or notes what a dry run would have.
+fn emit(outcome: &mut Outcome, sink: &mut impl Sink, topic: Topic, data: &[u8], provenance: Provenance) {
+    if outcome.note(topic, provenance) {
+        sink.publish(topic, data, provenance);
+    }
+}
+
+/// The lines of an NDJSON body that hold anything, with their numbers from 1.
+fn lines(body: &str) -> impl Iterator<Item = (usize, &str)> {
+    let ends = memchr::memchr_iter(b'\n', body.as_bytes()).chain(std::iter::once(body.len()));
+    let mut start = 0;
+    let lines = ends.map(move |end| body.get(std::mem::replace(&mut start, end + 1)..end).unwrap_or_default());
+    (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
+}
+
+/// An NDJSON line that is no JSON.
+fn bad_line(number: usize, error: &serde_json::Error) -> Item<'static> {
+    let text = error.to_string();
+    // The parser counts lines within the line it was given.
+    let reason = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text);
+    Item::refused(rule::JSON, format!("line {number} column {} is no JSON: {reason}", error.column()))
+}
