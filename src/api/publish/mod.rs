@@ -1,11 +1,12 @@
 //! `POST /publish`: a body of events in, topics with their data out, a verdict for each item.
 //!
-//! 1. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
+//! 1. Ask [`admit`] about the head, if the body is still to come.
+//! 2. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
 //!    content type, UTF-8, JSON syntax, number of items) comes back as a [`Refusal`]; nothing has been delivered then.
-//! 2. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
+//! 3. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
 //!    it, and the [`Outcome`] knows what was accepted and rejected.
-//! 3. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
-//! 4. Send [`Outcome::reply`].
+//! 4. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
+//! 5. Send [`Outcome::reply`].
 //!
 //! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
 //! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
@@ -38,7 +39,7 @@ use crate::proto::http::reply::Reply;
 use crate::schema::compiler::validate::Mode;
 use crate::schema::compiler::validate::derive::derive;
 use crate::schema::{Catalogue, EventId};
-use form::Form;
+use form::{Form, Wish};
 use item::{Dialect, Item, Reading};
 use judge::{Approved, Judge};
 use uuid::Uuid;
@@ -120,6 +121,27 @@ impl Refusal {
     }
 }
 
+/// What can be said of a request by its head, so that a stranger's body need not be read.
+///
+/// # Errors
+///
+/// 403 without scope `publish`, 415 for the content type, 400 for the query.
+pub fn admit(content_type: Option<&str>, query: &str, principal: &Principal) -> Result<(), Refusal> {
+    read_head(content_type, query, principal, Mode::default()).map(|_| ())
+}
+
+fn read_head(
+    content_type: Option<&str>,
+    query: &str,
+    principal: &Principal,
+    configured: Mode,
+) -> Result<(Form, Wish), Refusal> {
+    if !principal.may_publish {
+        return Err(Refusal::new(403, "The token has no scope publish"));
+    }
+    Ok((form::form(content_type)?, form::wish(query, configured)?))
+}
+
 /// Takes one request; see the module's head for the order of things.
 ///
 /// # Errors
@@ -133,11 +155,7 @@ pub fn publish(
     scratch: &mut Scratch,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Refusal> {
-    if !principal.may_publish {
-        return Err(Refusal::new(403, "The token has no scope publish"));
-    }
-    let form = form::form(request.content_type)?;
-    let wish = form::wish(request.query, rules.options.validation)?;
+    let (form, wish) = read_head(request.content_type, request.query, principal, rules.options.validation)?;
     let body = text_of(request.body)?;
     let dialect = match form {
         Form::Items | Form::Lines => Dialect::Own,
