@@ -1,11 +1,12 @@
 //! `POST /publish`: a body of events in, topics with their data out, a verdict for each item.
 //!
-//! 1. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
+//! 1. Ask [`admit`] about the head, if the body is still to come.
+//! 2. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
 //!    content type, UTF-8, JSON syntax, number of items) comes back as a [`Refusal`]; nothing has been delivered then.
-//! 2. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
+//! 3. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
 //!    it, and the [`Outcome`] knows what was accepted and rejected.
-//! 3. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
-//! 4. Send [`Outcome::reply`].
+//! 4. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
+//! 5. Send [`Outcome::reply`].
 //!
 //! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
 //! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
@@ -38,7 +39,7 @@ use crate::proto::http::reply::Reply;
 use crate::schema::compiler::validate::Mode;
 use crate::schema::compiler::validate::derive::derive;
 use crate::schema::{Catalogue, EventId};
-use form::Form;
+use form::{Form, Wish};
 use item::{Dialect, Item, Reading};
 use judge::{Approved, Judge};
 use uuid::Uuid;

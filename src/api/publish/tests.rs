@@ -291,6 +291,14 @@ fn grants_narrow_the_scope() {
     world.principal.may_publish = false;
     let (status, sentence) = world.refused_whole("application/json", "", b"{}");
     assert_eq!((status, sentence.as_str()), (403, "The token has no scope publish"));
+    let admitted = |principal: &Principal, content_type, query| {
+        admit(Some(content_type), query, principal).map_err(|refusal| refusal.status)
+    };
+    assert_eq!(admitted(&world.principal, "application/json", ""), Err(403));
+    let publisher = World::new().principal;
+    assert_eq!(admitted(&publisher, "application/json", "dry_run=1&validation=lenient"), Ok(()));
+    assert_eq!(admitted(&publisher, "text/plain", ""), Err(415));
+    assert_eq!(admitted(&publisher, "application/json", "validation=lenient"), Err(400));
 }
 
 #[test]

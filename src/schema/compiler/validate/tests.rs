@@ -1,3 +1,4 @@
+use super::super::model::WireCase;
 use super::derive::derive;
 use super::fixture::*;
 use super::*;
@@ -92,6 +93,25 @@ fn documented_spelling_becomes_the_wires() {
     assert_eq!(delivered, CALLBACK_CHANGED_TEXT);
     let escaped = QUEUE_STATUS_TEXT.replace("\"queueId\"", r#""\u0051ueueId""#);
     assert_eq!(run(QUEUE_STATUS, &escaped, Mode::Strict).unwrap().1, QUEUE_STATUS_TEXT);
+}
+
+#[test]
+fn both_spellings_are_read_whatever_the_wire_case_is() {
+    let documented = Catalogue::built_in(Some(WireCase::Documented));
+    let camel = Catalogue::built_in(None);
+    for ((id, event), (_, twin)) in documented.events().zip(camel.events()) {
+        let mut out = Vec::new();
+        let sent = &twin.examples[0].delivered;
+        let accepted = validate(documented.model(), id, sent, Mode::Strict, BOUNDS, &mut out).unwrap();
+        assert!(accepted.rewritten, "{}", event.name);
+        let delivered: Json = serde_json::from_slice(&out).unwrap();
+        assert_eq!(delivered, serde_json::from_str::<Json>(&event.examples[0].delivered).unwrap());
+        assert!(
+            validate(camel.model(), id, &event.examples[0].delivered, Mode::Strict, BOUNDS, &mut out)
+                .unwrap()
+                .rewritten
+        );
+    }
 }
 
 #[test]
