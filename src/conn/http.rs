@@ -531,7 +531,11 @@ fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
-fn serve_publish(request: publish::Request<'_>, principal: &Principal, turn: &mut Turn<'_>) -> Result<Outcome, Reply> {
+fn serve_publish(
+    request: publish::Request<'_>,
+    principal: &Principal,
+    turn: &mut Turn<'_>,
+) -> Result<Outcome, publish::Refusal> {
     let rules = publish::Rules {
         catalogue: turn.catalogue,
         options: &turn.shared.options.publish,
