@@ -2,7 +2,7 @@
 //! in pieces, an independent implementation, or a slow and obvious twin. They live here rather than in `fuzz/` so that
 //! `cargo test` replays the corpus through them, without libFuzzer.
 //!
-//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; [`validate`] has its own head.
+//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; [`validate()`] has its own head.
 
 mod handshake;
 mod http_head;
