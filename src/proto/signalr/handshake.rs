@@ -1,5 +1,13 @@
 //! The handshake: always JSON, the first record in each direction.
 
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use super::framing::SEPARATOR;
+use super::{json, text};
+
 /// The hub protocols that a client may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are SignalR's")]
@@ -25,10 +33,27 @@ pub enum HandshakeError {
     Canceled,
 }
 
+/// What a client asks for. Of a member given twice the last counts, and unknown ones are passed over, as in .NET.
+struct Request {
+    protocol: String,
+    version: i64,
+}
+
 /// Reads the handshake record (without its separator).
+///
+/// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub: signalrcore sends 0, and 2 goes
+/// with stateful reconnect, which is never granted here. A protocol that is not offered, as `messagepack`, is told before a
+/// version that is not spoken.
 pub fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
-    let _ = record;
-    Err(HandshakeError::Malformed)
+    let record = simdutf8::basic::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
+    let Request { protocol, version } = serde_json::from_str(record).map_err(|_| HandshakeError::Malformed)?;
+    if !protocol.eq_ignore_ascii_case("json") {
+        return Err(HandshakeError::UnknownProtocol(protocol));
+    }
+    match version {
+        0..=2 => Ok(HubProtocol::Json),
+        _ => Err(HandshakeError::UnsupportedVersion { version, protocol }),
+    }
 }
 
 /// The record that accepts: `{}` and the separator.
@@ -36,5 +61,148 @@ pub const ACCEPTED: &[u8] = b"{}\x1e";
 
 /// Appends the record that refuses: `{"error":"…"}` and the separator.
 pub fn encode_error(error: &HandshakeError, out: &mut Vec<u8>) {
-    let _ = (error, out);
+    out.extend_from_slice(br#"{"error":"#);
+    match error {
+        HandshakeError::Malformed => json::encode_str(text::HANDSHAKE_FAILED, out),
+        HandshakeError::UnknownProtocol(protocol) => json::encode_str(&text::protocol_not_supported(protocol), out),
+        HandshakeError::UnsupportedVersion { version, protocol } => {
+            json::encode_str(&text::version_not_supported(*version, protocol), out);
+        }
+        HandshakeError::Canceled => json::encode_str(text::HANDSHAKE_CANCELED, out),
+    }
+    out.extend_from_slice(&[b'}', SEPARATOR]);
+}
+
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RequestVisitor)
+    }
+}
+
+/// A derived `Deserialize` would take an array too, and refuse a member given twice.
+struct RequestVisitor;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Protocol,
+    Version,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for RequestVisitor {
+    type Value = Request;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a handshake request")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Request, A::Error> {
+        let (mut protocol, mut version) = (None, None);
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Protocol => protocol = Some(map.next_value()?),
+                Member::Version => version = Some(map.next_value()?),
+                Member::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Request {
+            protocol: protocol.ok_or_else(|| serde::de::Error::missing_field("protocol"))?,
+            version: version.ok_or_else(|| serde::de::Error::missing_field("version"))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(record: &str) -> String {
+        let mut out = Vec::new();
+        match parse(record.as_bytes()) {
+            Ok(HubProtocol::Json) => out.extend_from_slice(ACCEPTED),
+            Err(error) => encode_error(&error, &mut out),
+        }
+        String::from_utf8(out).expect("an answer is text")
+    }
+
+    #[test]
+    fn what_clients_send_is_accepted() {
+        for record in [
+            r#"{"protocol":"json","version":1}"#,
+            r#"{"protocol":"json","version":2}"#,
+            r#"{"protocol": "json", "version": 0}"#,
+            r#"{"version":1,"protocol":"JSON"}"#,
+            " {\"protocol\"\t:\r\n\"json\" , \"more\":[{}, null], \"version\":1 } ",
+            r#"{"protocol":"foo","version":9,"version":1,"protocol":"json"}"#,
+            r#"{"pr\u006ftocol":"js\u006fn","version":1}"#,
+        ] {
+            assert_eq!(answer(record), "{}\x1e", "{record}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_protocol_is_named_in_its_own_spelling() {
+        assert_eq!(
+            answer(r#"{"protocol":"messagepack","version":1}"#),
+            "{\"error\":\"The protocol 'messagepack' is not supported.\"}\x1e"
+        );
+        assert_eq!(
+            answer(r#"{"protocol":"a\"\u001e","version":9001}"#),
+            "{\"error\":\"The protocol 'a\\\"\\u001E' is not supported.\"}\x1e"
+        );
+    }
+
+    #[test]
+    fn other_versions_are_told_back() {
+        for version in ["3", "9001", "-1", "9223372036854775807", "-9223372036854775808"] {
+            assert_eq!(
+                answer(&format!(r#"{{"protocol":"Json","version":{version}}}"#)),
+                format!("{{\"error\":\"The server does not support version {version} of the 'Json' protocol.\"}}\x1e")
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_an_unexpected_error() {
+        for record in [
+            "",
+            " ",
+            "null",
+            "[\"json\",1]",
+            "{",
+            "{}",
+            r#"{"protocol":"json"}"#,
+            r#"{"version":1}"#,
+            r#"{"Protocol":"json","version":1}"#,
+            r#"{"protocol":null,"version":1}"#,
+            r#"{"protocol":42,"version":1}"#,
+            r#"{"protocol":"json","version":"1"}"#,
+            r#"{"protocol":"json","version":1.0}"#,
+            r#"{"protocol":"json","version":null}"#,
+            r#"{"protocol":"json","version":9223372036854775808}"#,
+            r#"{"protocol":"json","version":1}{}"#,
+            "\u{feff}{\"protocol\":\"json\",\"version\":1}",
+            "GET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert_eq!(
+                answer(record),
+                "{\"error\":\"An unexpected error occurred during connection handshake.\"}\x1e",
+                "{record}"
+            );
+        }
+        assert_eq!(parse(b"{\"protocol\":\"json\",\"version\":1,\"x\":\"\xff\"}"), Err(HandshakeError::Malformed));
+        let deep = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+        assert_eq!(parse(deep.as_bytes()), Err(HandshakeError::Malformed));
+    }
+
+    #[test]
+    fn a_handshake_too_late_or_too_long_is_canceled() {
+        let mut out = Vec::new();
+        encode_error(&HandshakeError::Canceled, &mut out);
+        assert_eq!(out, b"{\"error\":\"Handshake was canceled.\"}\x1e");
+    }
 }

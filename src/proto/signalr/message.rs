@@ -37,7 +37,7 @@ pub enum HubMessage<'r, A> {
     Ack,
     /// Type 9.
     Sequence,
-    /// Any other integer type: skipped (signalr-wire.md: a .NET server wedges here).
+    /// Any other integer type: skipped, as SignalR means it, though a .NET server stops reading here.
     Unknown,
 }
 

@@ -1,18 +1,128 @@
-//! The body of a negotiate response.
+//! The body of a negotiate response: `application/json`, status 200, also where it holds an error.
 
-/// Reads `negotiateVersion` of the query: the version to answer, at most 1; 0 where the query names none.
-/// `Err` holds the text of the error body, which goes out with status 200.
-pub fn version(query: &str) -> Result<u8, &'static str> {
-    let _ = query;
-    Ok(0)
+use super::json;
+use crate::proto::http::query;
+
+/// Why a version can't be answered; [`encode_error`] gives the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionError {
+    /// Not one 32-bit integer.
+    NotInteger,
+    /// Below 0, the lowest version there is.
+    TooLow(i32),
+}
+
+/// Reads `negotiateVersion` of the query, a name without case: the version to answer, at most 1; 0 where the query has none.
+pub fn version(query: &str) -> Result<u8, VersionError> {
+    let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("negotiateVersion"));
+    let Some((_, value)) = values.next() else { return Ok(0) };
+    if values.next().is_some() {
+        // .NET reads several values as one with commas between, which is no integer.
+        return Err(VersionError::NotInteger);
+    }
+    match value.trim_ascii().parse::<i32>() {
+        Ok(0) => Ok(0),
+        Ok(version @ ..0) => Err(VersionError::TooLow(version)),
+        Ok(1..) => Ok(1),
+        Err(_) => Err(VersionError::NotInteger),
+    }
 }
 
 /// Appends the body for that version: id, token (version 1 only) and the transports, in .NET's order of members.
+///
+/// Version 0 knows no token: there the id is what the client comes back with, so give the token as `connection_id`.
 pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mut Vec<u8>) {
-    let _ = (version, connection_id, connection_token, out);
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(br#"{"negotiateVersion":"#);
+    out.extend_from_slice(digits.format(version).as_bytes());
+    out.extend_from_slice(br#","connectionId":"#);
+    json::encode_str(connection_id, out);
+    if version > 0 {
+        out.extend_from_slice(br#","connectionToken":"#);
+        json::encode_str(connection_token, out);
+    }
+    out.extend_from_slice(br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#);
 }
 
-/// Appends `{"error":"…"}`.
-pub fn encode_error(error: &str, out: &mut Vec<u8>) {
-    let _ = (error, out);
+/// Appends `{"error":"…"}`, with the text that .NET has for it.
+pub fn encode_error(error: VersionError, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"error":"#);
+    match error {
+        VersionError::NotInteger => json::encode_str("The client requested a non-integer protocol version.", out),
+        VersionError::TooLow(version) => json::encode_str(
+            &format!("The client requested version '{version}', but the server does not support this version."),
+            out,
+        ),
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_at_most_one_and_zero_without_a_wish() {
+        for (query, expected) in [
+            ("", 0),
+            ("id=7", 0),
+            ("negotiateVersion=0", 0),
+            ("negotiateVersion=1", 1),
+            ("negotiateVersion=99", 1),
+            ("tenant=a%20b&NegotiateVersion=1&useStatefulReconnect=true", 1),
+            ("negotiateVersion=%31", 1),
+            ("negotiateVersion=+1", 1),
+        ] {
+            assert_eq!(version(query), Ok(expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused() {
+        for query in [
+            "negotiateVersion=",
+            "negotiateVersion",
+            "negotiateVersion=1.0",
+            "negotiateVersion=one",
+            "negotiateVersion=4294967297",
+            "negotiateVersion=1&negotiateversion=1",
+        ] {
+            assert_eq!(version(query), Err(VersionError::NotInteger), "{query}");
+        }
+        assert_eq!(version("negotiateVersion=-1"), Err(VersionError::TooLow(-1)));
+    }
+
+    #[test]
+    fn bodies_are_those_of_dotnet() {
+        let body = |version| {
+            let mut out = Vec::new();
+            encode(version, "an-id", "a-token", &mut out);
+            String::from_utf8(out).expect("a body is text")
+        };
+        assert_eq!(
+            body(0),
+            r#"{"negotiateVersion":0,"connectionId":"an-id","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
+        );
+        assert_eq!(
+            body(1),
+            r#"{"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
+        );
+    }
+
+    #[test]
+    fn errors_are_the_only_member() {
+        let body = |error| {
+            let mut out = Vec::new();
+            encode_error(error, &mut out);
+            String::from_utf8(out).expect("a body is text")
+        };
+        assert_eq!(
+            body(VersionError::NotInteger),
+            r#"{"error":"The client requested a non-integer protocol version."}"#
+        );
+        assert_eq!(
+            body(VersionError::TooLow(-1)),
+            r#"{"error":"The client requested version '-1', but the server does not support this version."}"#
+        );
+    }
 }

@@ -1,4 +1,185 @@
-//! The texts that a .NET server sends, which clients and their tests compare (signalr-wire.md sections 1.3, 3 and 4.3).
+//! The texts that an ASP.NET Core SignalR server sends, which clients, their tests and their users compare.
+//!
+//! `detailed` is SignalR's `EnableDetailedErrors`: without it a client learns nothing that the text doesn't say here. A
+//! `HubException` is the exception from that rule: its message is meant for the client and always sent.
+//!
+//! Method names are quoted in the client's spelling.
+
+use std::borrow::Cow;
+
+// Plain HTTP answers of the hub's address, `text/plain`.
+
+/// 400: neither a WebSocket upgrade nor an `id` in the query.
+pub const CONNECTION_ID_REQUIRED: &str = "Connection ID required";
+/// 404: the `id` of the query is unknown, used up or expired.
+pub const NO_SUCH_CONNECTION: &str = "No Connection with that ID";
+/// 405: a POST to an `id` that a WebSocket serves.
+pub const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
+/// 400: a DELETE of an `id` that isn't served by long polling.
+pub const DELETE_NOT_LONG_POLLING: &str = "Cannot terminate this connection using the DELETE endpoint.";
+/// 404: a GET for a known `id` that accepts an event stream; the hub speaks WebSocket only.
+pub const NO_SERVER_SENT_EVENTS: &str = "ServerSentEvents transport not supported by this end point type";
+/// 404: any other GET for a known `id`, which would be a poll.
+pub const NO_LONG_POLLING: &str = "LongPolling transport not supported by this end point type";
+/// 400: an `id` that one transport serves, asked for through another one.
+pub const TRANSPORT_CHANGED: &str = "Cannot change transports mid-connection";
+
+// Errors of the handshake response; the connection ends behind it.
+
+/// No complete handshake in time, or none within the bound of a record.
+pub const HANDSHAKE_CANCELED: &str = "Handshake was canceled.";
+/// The handshake is no JSON object, or a member is missing or mistyped.
+pub const HANDSHAKE_FAILED: &str = "An unexpected error occurred during connection handshake.";
+
+/// The handshake names a protocol that is not offered.
+pub fn protocol_not_supported(protocol: &str) -> String {
+    format!("The protocol '{protocol}' is not supported.")
+}
+
+/// The handshake names a version that is not spoken.
+pub fn version_not_supported(version: i64, protocol: &str) -> String {
+    format!("The server does not support version {version} of the '{protocol}' protocol.")
+}
+
+// Errors of a completion; the connection stays.
+
+/// No method has the name of the target. Says so with `detailed` or without.
+pub fn unknown_method(target: &str) -> String {
+    format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.")
+}
+
+/// The invocation has another number of arguments than the method.
+pub fn argument_count(target: &str, given: usize, expected: usize, detailed: bool) -> String {
+    let detail =
+        format_args!(" InvalidDataException: Invocation provides {given} argument(s) but target expects {expected}.");
+    binding(target, detailed.then_some(detail))
+}
+
+/// An argument has the wrong type, or a value that its type doesn't take.
+pub fn argument_type(target: &str, detailed: bool) -> String {
+    let detail = format_args!(
+        " InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of \
+         the hub method being invoked."
+    );
+    binding(target, detailed.then_some(detail))
+}
+
+fn binding(target: &str, detail: Option<std::fmt::Arguments<'_>>) -> String {
+    match detail {
+        Some(detail) => format!("Failed to invoke '{target}' due to an error on the server.{detail}"),
+        None => format!("Failed to invoke '{target}' due to an error on the server."),
+    }
+}
+
+/// The method refuses with a message for the client.
+pub fn hub_exception(target: &str, message: &str) -> String {
+    format!("An unexpected error occurred invoking '{target}' on the server. HubException: {message}")
+}
+
+/// The caller may not use the method at all.
+pub fn unauthorized(target: &str) -> String {
+    format!("Failed to invoke '{target}' because user is unauthorized")
+}
+
+/// A StreamInvocation (type 4) of a method that answers once, as all of this hub do.
+pub fn not_streaming(target: &str) -> String {
+    format!("The client attempted to invoke the non-streaming '{target}' method with a streaming invocation.")
+}
+
+/// The invocation announces upload streams, which no method of this hub takes.
+pub fn unexpected_streams(target: &str, streams: usize) -> String {
+    hub_exception(target, &format!("Client sent {streams} stream(s), Hub method expects 0."))
+}
+
+// Errors of a Close record; the connection ends behind it.
 
 /// The error of a Close that follows a malformed record, a record too long, or a silent client.
 pub const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
+/// What went wrong where the stream ends in the middle of a record; for [`closed_with_error`].
+pub const CUT_OFF: &str = "Connection terminated while reading a message.";
+
+/// What went wrong where a record is longer than `record_bytes_max`; for [`closed_with_error`].
+pub fn record_too_long(record_bytes_max: usize) -> String {
+    format!(
+        "The maximum message size of {record_bytes_max}B was exceeded. The message size can be configured in AddHubOptions."
+    )
+}
+
+/// [`CLOSED_WITH_ERROR`], followed by what went wrong where `detailed`.
+pub fn closed_with_error(what: &str, detailed: bool) -> Cow<'static, str> {
+    if detailed {
+        Cow::Owned(format!("{CLOSED_WITH_ERROR} InvalidDataException: {what}"))
+    } else {
+        Cow::Borrowed(CLOSED_WITH_ERROR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completion_errors_read_as_those_of_dotnet() {
+        assert_eq!(
+            unknown_method("Nope"),
+            "Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist."
+        );
+        assert_eq!(unauthorized("Subscribe"), "Failed to invoke 'Subscribe' because user is unauthorized");
+        assert_eq!(
+            not_streaming("subscribe"),
+            "The client attempted to invoke the non-streaming 'subscribe' method with a streaming invocation."
+        );
+        assert_eq!(
+            unexpected_streams("X", 1),
+            "An unexpected error occurred invoking 'X' on the server. HubException: Client sent 1 stream(s), Hub method expects 0."
+        );
+        assert_eq!(
+            hub_exception("Subscribe", "msg"),
+            "An unexpected error occurred invoking 'Subscribe' on the server. HubException: msg"
+        );
+    }
+
+    #[test]
+    fn binding_errors_tell_more_only_when_detailed() {
+        let plain = "Failed to invoke 'Subscribe' due to an error on the server.";
+        assert_eq!(argument_count("Subscribe", 2, 1, false), plain);
+        assert_eq!(argument_type("Subscribe", false), plain);
+        assert_eq!(
+            argument_count("Subscribe", 2, 1, true),
+            "Failed to invoke 'Subscribe' due to an error on the server. InvalidDataException: Invocation provides 2 argument(s) \
+             but target expects 1."
+        );
+        assert_eq!(
+            argument_type("Subscribe", true),
+            "Failed to invoke 'Subscribe' due to an error on the server. InvalidDataException: Error binding arguments. Make sure \
+             that the types of the provided values match the types of the hub method being invoked."
+        );
+    }
+
+    #[test]
+    fn close_errors_tell_more_only_when_detailed() {
+        assert_eq!(closed_with_error("Error reading JSON.", false), "Connection closed with an error.");
+        assert_eq!(
+            closed_with_error("Error reading JSON.", true),
+            "Connection closed with an error. InvalidDataException: Error reading JSON."
+        );
+        assert_eq!(
+            closed_with_error(&record_too_long(32_768), true),
+            "Connection closed with an error. InvalidDataException: The maximum message size of 32768B was exceeded. The message \
+             size can be configured in AddHubOptions."
+        );
+        assert_eq!(
+            closed_with_error(CUT_OFF, true),
+            "Connection closed with an error. InvalidDataException: Connection terminated while reading a message."
+        );
+    }
+
+    #[test]
+    fn handshake_errors_read_as_those_of_dotnet() {
+        assert_eq!(protocol_not_supported("foo"), "The protocol 'foo' is not supported.");
+        assert_eq!(
+            version_not_supported(9001, "json"),
+            "The server does not support version 9001 of the 'json' protocol."
+        );
+    }
+}

@@ -1,5 +1,9 @@
 //! Frames out. Server frames are not masked (RFC 6455 section 5.1), so one frame serves every recipient.
 
+use crate::limits::CONTROL_BYTES_MAX;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
 /// Opcodes that the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are RFC 6455's")]
@@ -12,16 +16,78 @@ pub enum Opcode {
 
 /// Appends the header of a final, unmasked frame with so many payload bytes, in the minimal length form.
 pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
-    let _ = (opcode, payload_len, out);
+    let opcode = match opcode {
+        Opcode::Text => OpCode::Data(Data::Text),
+        Opcode::Binary => OpCode::Data(Data::Binary),
+        Opcode::Close => OpCode::Control(Control::Close),
+        Opcode::Pong => OpCode::Control(Control::Pong),
+    };
+    let written = FrameHeader { opcode, ..FrameHeader::default() }.format(payload_len as u64, out);
+    debug_assert!(written.is_ok(), "a Vec takes every byte");
 }
 
-/// Appends a whole frame.
+/// Appends a whole frame. A control frame's payload must not exceed 125 bytes.
 pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(
+        matches!(opcode, Opcode::Text | Opcode::Binary) || payload.len() <= CONTROL_BYTES_MAX,
+        "RFC 6455 section 5.5: control frames are short"
+    );
     header(opcode, payload.len(), out);
     out.extend_from_slice(payload);
 }
 
 /// Appends a close frame; the reason is cut to what fits, at a character's border.
 pub fn close(code: u16, reason: &str, out: &mut Vec<u8>) {
-    let _ = (code, reason, out);
+    let code = code.to_be_bytes();
+    let fits = reason.floor_char_boundary(CONTROL_BYTES_MAX - code.len());
+    let reason = reason.get(..fits).unwrap_or_default().as_bytes();
+    header(Opcode::Close, code.len() + reason.len(), out);
+    out.extend_from_slice(&code);
+    out.extend_from_slice(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut out);
+        out
+    }
+
+    #[test]
+    fn lengths_take_their_shortest_form() {
+        for (payload_len, bytes) in [
+            (0, &[0x81, 0][..]),
+            (125, &[0x81, 125]),
+            (126, &[0x81, 126, 0, 126]),
+            (65_535, &[0x81, 126, 0xff, 0xff]),
+            (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            assert_eq!(written(|out| header(Opcode::Text, payload_len, out)), bytes, "{payload_len}");
+        }
+    }
+
+    #[test]
+    fn each_opcode_makes_a_final_unmasked_frame() {
+        for (opcode, first) in
+            [(Opcode::Text, 0x81), (Opcode::Binary, 0x82), (Opcode::Close, 0x88), (Opcode::Pong, 0x8a)]
+        {
+            assert_eq!(written(|out| frame(opcode, b"ab", out)), [first, 2, b'a', b'b']);
+        }
+    }
+
+    #[test]
+    fn a_close_frame_has_code_and_reason() {
+        assert_eq!(written(|out| close(1000, "", out)), [0x88, 2, 0x03, 0xe8]);
+        assert_eq!(written(|out| close(1002, "no", out)), [0x88, 4, 0x03, 0xea, b'n', b'o']);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let out = written(|out| close(1011, &"é".repeat(100), out));
+        assert_eq!((out.get(1), out.len()), (Some(&124), 126), "122 of the 123 bytes hold whole characters");
+        assert!(std::str::from_utf8(out.get(4..).unwrap_or_default()).is_ok());
+    }
 }

@@ -1,0 +1,169 @@
+//! Why a token is refused.
+
+use super::grant::GrantError;
+use std::fmt;
+
+/// Why a request is answered 401. Small, and free of any part of the token: its sentence may be logged and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// The token has more than [`crate::limits::TOKEN_BYTES_MAX`] bytes.
+    TooLong,
+    /// The request carries two tokens that differ.
+    Conflict,
+    /// It is no JWT, or one that is unsigned or signed by an algorithm that nobody serves.
+    Malformed,
+    /// The header has `crit`: extensions that must be understood (RFC 7515 section 4.1.11), and none is.
+    Critical,
+    /// `kid` names no configured key.
+    UnknownKey,
+    /// There is no `kid`, and several keys of the algorithm.
+    NoKeyId,
+    /// No key, or not the key that `kid` names, is for the token's algorithm.
+    Algorithm,
+    /// The signature is not by the key.
+    Signature,
+    /// There is no `exp`.
+    NoExpiry,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` lies ahead.
+    NotYetValid,
+    /// `iss` is not the configured issuer.
+    Issuer,
+    /// `aud` has not the configured audience.
+    Audience,
+    /// A claim has a wrong type or form.
+    Claim(Claim),
+    /// A grant can't be read. The whole token is refused: whoever issued it meant something else than what it says.
+    Grant(GrantError),
+    /// A client's token has no organization.
+    NoOrganization,
+}
+
+/// A claim, by what it is for: the names are the operator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Claim {
+    Expiry,
+    NotBefore,
+    User,
+    Organization,
+    Grants,
+    Scope,
+}
+
+impl TokenError {
+    /// What is wrong, for the answer and the log; printable ASCII without `"` and `\`, as `error_description` demands (RFC 6750
+    /// section 3).
+    pub fn sentence(self) -> &'static str {
+        match self {
+            TokenError::TooLong => "The token is too long",
+            TokenError::Conflict => "The request carries two different tokens",
+            TokenError::Malformed => "The token is not a JWT signed with HS256, RS256, ES256 or EdDSA",
+            TokenError::Critical => "The token demands an extension (crit) that is not supported",
+            TokenError::UnknownKey => "The key that the token names (kid) is unknown",
+            TokenError::NoKeyId => "The token names no key (kid), and there are several for its algorithm",
+            TokenError::Algorithm => "There is no such key for the algorithm of the token",
+            TokenError::Signature => "The signature of the token is wrong",
+            TokenError::NoExpiry => "The token has no expiry (exp)",
+            TokenError::Expired => "The token is expired",
+            TokenError::NotYetValid => "The token is not yet valid (nbf)",
+            TokenError::Issuer => "The issuer (iss) of the token is not the expected one",
+            TokenError::Audience => "The audience (aud) of the token does not include this hub",
+            TokenError::Claim(Claim::Expiry) => "The expiry (exp) of the token is not a number",
+            TokenError::Claim(Claim::NotBefore) => "The start (nbf) of the token is not a number",
+            TokenError::Claim(Claim::User) => "The user claim of the token is not a string",
+            TokenError::Claim(Claim::Organization) => {
+                "The organization claim of the token is not a GUID, or the all-zero one"
+            }
+            TokenError::Claim(Claim::Grants) => "The grants claim of the token is not an array of strings",
+            TokenError::Claim(Claim::Scope) => {
+                "The scope claim of the token is neither a string nor an array of strings"
+            }
+            TokenError::Grant(error) => error.sentence(),
+            TokenError::NoOrganization => "The token has no organization claim, which clients need",
+        }
+    }
+
+    /// A word for metrics and structured logs, from a closed list.
+    pub fn label(self) -> &'static str {
+        match self {
+            TokenError::TooLong => "too-long",
+            TokenError::Conflict => "conflict",
+            TokenError::Malformed => "malformed",
+            TokenError::Critical => "critical",
+            TokenError::UnknownKey => "unknown-key",
+            TokenError::NoKeyId => "no-key-id",
+            TokenError::Algorithm => "algorithm",
+            TokenError::Signature => "signature",
+            TokenError::NoExpiry => "no-expiry",
+            TokenError::Expired => "expired",
+            TokenError::NotYetValid => "not-yet-valid",
+            TokenError::Issuer => "issuer",
+            TokenError::Audience => "audience",
+            TokenError::Claim(_) => "claim",
+            TokenError::Grant(_) => "grant",
+            TokenError::NoOrganization => "no-organization",
+        }
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+/// The value of `WWW-Authenticate` beside a 401 (RFC 6750 section 3): without an error where the request has no token at all.
+pub fn challenge(error: Option<TokenError>) -> String {
+    match error {
+        Some(error) => format!("Bearer error=\"invalid_token\", error_description=\"{}\"", error.sentence()),
+        None => "Bearer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sentence_fits_an_error_description() {
+        let mut all = vec![
+            TokenError::TooLong,
+            TokenError::Conflict,
+            TokenError::Malformed,
+            TokenError::Critical,
+            TokenError::UnknownKey,
+            TokenError::NoKeyId,
+            TokenError::Algorithm,
+            TokenError::Signature,
+            TokenError::NoExpiry,
+            TokenError::Expired,
+            TokenError::NotYetValid,
+            TokenError::Issuer,
+            TokenError::Audience,
+            TokenError::NoOrganization,
+        ];
+        use Claim::{Expiry, Grants, NotBefore, Organization, Scope, User};
+        all.extend([Expiry, NotBefore, User, Organization, Grants, Scope].map(TokenError::Claim));
+        use GrantError::{Entity, Event, Family, Parts};
+        all.extend([Parts, Family, Entity, Event].map(TokenError::Grant));
+        for error in all {
+            let text = error.sentence();
+            // RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E.
+            assert!(text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'), "{text}");
+            assert!(!error.label().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_challenge_names_the_error_only_where_there_was_a_token() {
+        assert_eq!(challenge(None), "Bearer");
+        assert_eq!(
+            challenge(Some(TokenError::Expired)),
+            "Bearer error=\"invalid_token\", error_description=\"The token is expired\""
+        );
+    }
+}
