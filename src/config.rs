@@ -13,8 +13,8 @@ mod raw;
 mod schema;
 mod tree;
 
+use crate::api::client_address::Network;
 use crate::auth::mint::SigningKey;
-use crate::auth::proxy::Network;
 use crate::auth::token::Verifier;
 use crate::limits::Limits;
 use crate::schema::WireCase;

@@ -3,10 +3,10 @@
 use super::Config;
 use super::raw::{self, Raw};
 use super::tree::{Place, Tree};
+use crate::api::client_address::Network;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys};
 use crate::auth::mint::SigningKey;
-use crate::auth::proxy::Network;
 use crate::auth::token::{self, ClaimNames, OptionsError, Tenancy, Verifier};
 use crate::limits::Limits;
 use crate::schema::WireCase;
@@ -77,12 +77,13 @@ impl Checker<'_> {
     }
 
     fn network(&mut self, index: usize, text: &str) -> Option<Network> {
-        let network = Network::parse(text);
-        if network.is_none() {
-            let path = format!("server.trusted_proxies.{index}");
-            self.tree.complain(&path, format!("{text:?} is neither an address nor a network, such as \"10.0.0.0/8\""));
+        match Network::parse(text) {
+            Ok(network) => Some(network),
+            Err(message) => {
+                self.tree.complain(&format!("server.trusted_proxies.{index}"), message);
+                None
+            }
         }
-        network
     }
 
     fn origin(&mut self, index: usize, text: &str) -> Option<String> {
