@@ -1,7 +1,13 @@
 //! The traffic of the demo, replayed: a model that knows only the items checks what a listener may rely on.
 
+use super::cast::ORGANIZATION;
 use super::centre::Centre;
 use super::*;
+use crate::api::publish;
+use crate::auth::principal::Principal;
+use crate::hub::topic::Topic;
+use crate::limits::Limits;
+use crate::schema::Catalogue;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -203,6 +209,60 @@ fn callbacks_are_tried_and_done_and_the_list_adds_up() {
             count(item, "totalAssigned") + count(item, "totalFreeForAllocation") + count(item, "totalHidingNotBefore");
         assert_eq!(count(item, "totalOpenRequests"), sum, "{item:?}");
     }
+}
+
+/// Counts what is delivered.
+#[derive(Default)]
+struct Counter {
+    sent: usize,
+    derived: usize,
+}
+
+impl publish::Sink for Counter {
+    fn publish(&mut self, topic: Topic, _: &[u8], provenance: publish::Provenance) {
+        assert_eq!(topic.organization, ORGANIZATION);
+        match provenance {
+            publish::Provenance::Sent => self.sent += 1,
+            publish::Provenance::Derived => self.derived += 1,
+        }
+    }
+}
+
+#[test]
+fn a_strict_hub_takes_every_event() {
+    let catalogue = Catalogue::built_in(None);
+    let (options, limits) = (publish::Options::default(), Limits::DEFAULT);
+    let rules = publish::Rules { catalogue: &catalogue, options: &options, everybody: &[], limits: &limits };
+    let principal = Principal {
+        user: None,
+        organization: Some(ORGANIZATION),
+        may_publish: true,
+        is_admin: false,
+        is_backend: false,
+        grants: Box::new([]),
+        expires_unix_s: 0,
+    };
+    let mut names = BTreeSet::new();
+    for seed in 0..5 {
+        let items = items(seed, TEN_MINUTES_MS);
+        let body: Vec<String> = items.iter().map(|item| serde_json::to_string(item).unwrap()).collect();
+        let request = publish::Request {
+            content_type: Some("application/x-ndjson"),
+            query: "",
+            body: &body.join("\n").into_bytes(),
+        };
+        let mut counter = Counter::default();
+        let outcome = publish::publish(request, rules, &principal, &mut publish::Scratch::default(), &mut counter);
+        let reply = outcome.unwrap().reply(None);
+        let told = String::from_utf8_lossy(reply.body.bytes());
+        assert_eq!((reply.status, counter.sent), (202, items.len()), "seed {seed}: {told}");
+        assert!(counter.derived > 0, "an assigned callback is told to its user too");
+        names.extend(items.iter().map(|item| item.event_name));
+    }
+    for family in ["User", "Queue", "Callback"] {
+        assert!(names.iter().any(|name| name.starts_with(family)), "{names:?}");
+    }
+    assert!(names.len() >= 23, "{} kinds of events: {names:?}", names.len());
 }
 
 /// A hub that takes everything and keeps it.
