@@ -161,11 +161,6 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
     let (support, token) = (&QUEUES[SUPPORT], token.reveal());
     let program = world::program();
     let (a, b, c) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C]);
-    if args.print {
-        // Results are the items then; what is for people goes where it does not disturb.
-        console.note(format_args!("hub http://{address}/rte, client token {token}"));
-        return Ok(());
-    }
     let lines = [
         format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed),
         String::new(),
@@ -189,7 +184,12 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
         String::new(),
     ];
     for line in lines {
-        console.line(format_args!("{line}"))?;
+        if args.print {
+            // The results are the items then.
+            console.note(format_args!("{line}"));
+        } else {
+            console.line(format_args!("{line}"))?;
+        }
     }
     console.flush()
 }
