@@ -11,7 +11,6 @@ pub mod keys;
 pub mod mint;
 pub mod principal;
 mod provider;
-pub mod proxy;
 pub mod token;
 
 #[cfg(test)]

@@ -63,9 +63,9 @@ impl Default for Server {
 }
 
 /// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// For people.
     #[default]
     Human,
@@ -74,17 +74,17 @@ pub enum LogFormat {
 }
 
 /// How much is logged; each level has those before it too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// What stops the hub, or a part of it.
+pub(super) enum LogLevel {
+    /// What the operator must mend.
     Error,
-    /// What an operator should look into.
+    /// What the operator should know.
     Warn,
-    /// What an operator wants to know afterwards.
+    /// The life of the process.
     #[default]
     Info,
-    /// What strangers cause.
+    /// The life of each connection; whatever a stranger can cause is here.
     Debug,
 }
 
@@ -201,9 +201,9 @@ pub(super) enum Tenancy {
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cors {
-    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). By default any may: no
+    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). Without any, all may: no
     /// cookie is ever read, and a page without a token gets nowhere.
-    pub(super) origins: Option<Vec<String>>,
+    pub(super) origins: Vec<String>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
