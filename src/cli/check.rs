@@ -1,11 +1,10 @@
 //! `rte check`: is the configuration good, and what does it come to?
 
-use super::Failure;
 use super::console::Console;
+use super::{Failure, serve};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;
-use crate::schema::Catalogue;
 use crate::schema::compiler::validate::Mode;
 
 const LONG: &str = "\
@@ -39,9 +38,8 @@ fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -
     for warning in &config.warnings {
         console.note(format_args!("rte: {warning}"));
     }
-    let catalogue = Catalogue::built_in(config.wire_case);
-    let derived = catalogue.events().filter(|(_, event)| event.derive.is_some());
-    let derived: Vec<&str> = derived.map(|(_, event)| event.name.as_str()).collect();
+    let catalogue = serve::catalogue(config.wire_case)?;
+    let derived: Vec<&str> = serve::derived_names(&catalogue).collect();
     let unknown = config.unknown_derivations(&derived);
     if !unknown.is_empty() {
         return Err(Failure::Refused(format!("the configuration is wrong\n{}", unknown.join("\n"))));
@@ -80,7 +78,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
                 Tenancy::Single => "one only".to_owned(),
             },
         ),
-        ("origins", or(config.origins.allowed.clone(), "any")),
+        ("origins", config.origins.allowed.clone().map_or("any".to_owned(), |list| or(list, "none"))),
         (
             "validation",
             match config.validation {

@@ -47,8 +47,10 @@ impl Checker<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let proxies = server.trusted_proxies.iter().enumerate();
         let proxies = proxies.filter_map(|(index, text)| self.network(index, text)).collect();
-        let origins = cors.origins.iter().enumerate();
-        let allowed = origins.filter_map(|(index, origin)| self.origin(index, origin)).collect();
+        let allowed = cors.origins.map(|list| {
+            let list = list.iter().enumerate();
+            list.filter_map(|(index, origin)| self.origin(index, origin)).collect()
+        });
         self.limits(&limits);
         let (verifier, signing_key) = self.auth(auth)?;
         Some(Config {

@@ -201,9 +201,9 @@ pub(super) enum Tenancy {
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cors {
-    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). Without any, all may: no
+    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). By default any may: no
     /// cookie is ever read, and a page without a token gets nowhere.
-    pub(super) origins: Vec<String>,
+    pub(super) origins: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

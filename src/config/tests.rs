@@ -118,7 +118,7 @@ fn everything_can_be_configured() {
     assert_eq!((auth.claims.user.as_str(), auth.claims.scope.as_str()), ("uid", "scp"));
     assert!(auth.default_grants.len() == 1 && auth.tenancy == Tenancy::Single && auth.close_on_expiry);
     assert_eq!(auth.keys.iter().collect::<Vec<_>>(), [(Some("main"), Algorithm::Hs256)]);
-    assert_eq!(config.origins.allowed, ["https://app.example.com", "http://localhost:3000"]);
+    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!((config.validation, config.wire_case), (Mode::Lenient, Some(WireCase::Documented)));
     assert_eq!(config.derive.get("UserCallbackChanged"), Some(&false));
     assert_eq!(config.limits, Limits { items_max: 7, ..Limits::DEFAULT });
@@ -223,7 +223,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     let config = Given { text, variables, settings }.config().unwrap();
     assert_eq!((config.listen.port(), config.path.as_str(), config.threads), (1, "/variable", 3));
     assert!(config.verifier.options().close_on_expiry);
-    assert_eq!(config.origins.allowed, ["https://a.example", "https://b.example"]);
+    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://a.example", "https://b.example"]);
     assert_eq!(config.verifier.options().claims.user, "uid");
     assert_eq!((config.limits.items_max, config.wire_case), (5, Some(WireCase::Camel)));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
