@@ -67,9 +67,6 @@ pub struct Args {
 
 /// Monday 2 March 2026, 08:00 UTC.
 const MONDAY_UNIX_MS: u64 = 1_772_438_400_000;
-/// How long the printed tokens are good for.
-const TOKEN_S: u64 = 24 * 3600;
-
 /// The hub that a demo needs: it takes HS256 tokens made with `secret`.
 pub struct HubPlan {
     /// Where it listens.
@@ -103,12 +100,12 @@ pub fn run(
     let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
     let key = Key::new(&secret)?;
     let hub = start(&HubPlan { listen: args.listen, secret })?;
-    let expires_unix_s = world::unix_ms() / 1000 + TOKEN_S;
+    let issued_unix_s = world::unix_ms() / 1000;
     let address = reachable(hub.local_addr());
-    introduce(args, console, address, &key.client_token(expires_unix_s)?)?;
+    introduce(args, console, address, &key.client_token(issued_unix_s)?)?;
 
     let endpoint = Endpoint::parse(&format!("http://{address}")).map_err(Failure::Refused)?;
-    let publisher = Publisher::new(&endpoint, key.publisher_token(expires_unix_s)?, None);
+    let publisher = Publisher::new(&endpoint, key.publisher_token(issued_unix_s)?, None);
     let start_unix_ms = if args.wall_clock { world::unix_ms() } else { MONDAY_UNIX_MS };
     let mut centre = Centre::new(args.seed, start_unix_ms);
     let mut batch = Batch::new(Form::Ndjson);

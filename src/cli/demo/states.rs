@@ -112,8 +112,8 @@ impl Centre {
                 self.told.status[person] = Some(status);
             }
         }
-        for (queue, service) in QUEUES.iter().enumerate() {
-            let attached: Vec<bool> = service.agents.iter().map(|&p| self.days[p].is_active[queue]).collect();
+        for (queue, cast) in QUEUES.iter().enumerate() {
+            let attached: Vec<bool> = cast.agents.iter().map(|&p| self.days[p].is_active[queue]).collect();
             if self.told.attached[queue].as_ref() != Some(&attached) {
                 self.tell_attached(queue, &attached);
                 self.told.attached[queue] = Some(attached);
