@@ -1,1 +1,30 @@
-fn main() {}
+//! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's own compiler.
+use std::{env, error::Error, fs, path::Path};
+
+#[expect(dead_code, unused_imports, reason = "the program uses more of the compiler than its build does")]
+#[path = "src/schema/compiler/mod.rs"]
+mod compiler;
+
+#[expect(clippy::print_stdout, reason = "Cargo reads it, and fails the build after cargo::error")]
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=schema");
+    let mut files = Vec::new();
+    read("schema".as_ref(), &mut files)?;
+    files.sort();
+    let compiled = compiler::compile(&files, compiler::Options::default());
+    let findings = compiled.as_ref().map_or_else(|findings| findings, |compiled| &compiled.warnings);
+    findings.iter().for_each(|finding| println!("{}", finding.cargo_directive()));
+    for (name, text) in compiled.iter().flat_map(|compiled| compiler::emit::for_build(&compiled.model, &files)) {
+        fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path, files: &mut Vec<(String, String)>) -> Result<(), Box<dyn Error>> {
+    if path.is_dir() {
+        return fs::read_dir(path)?.try_for_each(|entry| read(&entry?.path(), files));
+    } else if let Some(name) = path.to_str().filter(|name| compiler::source::is_catalogue_file(name)) {
+        files.push((name.to_owned(), fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?));
+    }
+    Ok(())
+}

@@ -34,7 +34,7 @@ pub struct Limits {
     pub items_max: usize,
     /// Bytes of the `data` of one event (item rule `too-large` beyond).
     pub event_bytes_max: usize,
-    /// Nesting of JSON, in what clients send and in what publishers send (signalr-wire.md section 9, MaxDepth).
+    /// Nesting of JSON, in what clients send and in what publishers send (SignalR's MaxDepth).
     pub json_depth_max: usize,
     /// Errors told about one item.
     pub errors_per_item_max: usize,
@@ -42,9 +42,9 @@ pub struct Limits {
     pub reply_bytes_max: usize,
     /// Negotiated connection tokens that have not been used yet, over all shards; one more is answered 503.
     pub negotiated_max: usize,
-    /// How long a negotiated token waits for its connection (signalr-wire.md section 5, DisconnectTimeout).
+    /// How long a negotiated token waits for its connection (SignalR's DisconnectTimeout).
     pub negotiated_ms: u64,
-    /// Time for the SignalR handshake (signalr-wire.md section 5, HandshakeTimeout).
+    /// Time for the SignalR handshake (SignalR's HandshakeTimeout).
     pub handshake_ms: u64,
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).
     pub ping_every_ms: u64,
@@ -74,8 +74,8 @@ pub struct Limits {
     pub drain_spread_ms: u64,
     /// After a failed accept (no file descriptors) the next try waits this long.
     pub accept_retry_ms: u64,
-    /// Publications and accepted sockets that wait in one shard's mailbox.
-    pub mailbox_max: usize,
+    /// Bytes of publications that wait in one shard's mailbox; beyond it the publishers' shard stops reading.
+    pub mailbox_bytes_max: usize,
 }
 
 /// Bytes of a refused item's EntityId and EventName that are echoed.
@@ -119,7 +119,7 @@ impl Limits {
         drain_ms: 10_000,
         drain_spread_ms: 3_000,
         accept_retry_ms: 100,
-        mailbox_max: 65_536,
+        mailbox_bytes_max: 16 * 1024 * 1024,
     };
 
     /// Proves the relations that the code relies on; the error names both limits.

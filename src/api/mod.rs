@@ -1,1 +1,9 @@
-//! Routes as functions: a request and what it needs in, a reply out.
+//! Routes as functions: a request and what it needs in, a reply out. Which bytes they travel in is `conn`'s business.
+
+pub mod client_address;
+pub mod cors;
+pub mod exposition;
+pub mod negotiated;
+pub mod publish;
+pub mod route;
+pub mod schemas;

@@ -1,6 +1,5 @@
 //! Replies: a value that routes return, and its bytes.
 
-use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -34,7 +33,7 @@ pub struct Reply {
     /// `Content-Type`; empty where there is no body to describe.
     pub content_type: &'static str,
     /// Further headers.
-    pub headers: SmallVec<[(&'static str, Cow<'static, str>); 4]>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Body,
 }
@@ -42,7 +41,7 @@ pub struct Reply {
 impl Reply {
     /// A reply with a body.
     pub fn new(status: u16, content_type: &'static str, body: Body) -> Reply {
-        Reply { status, content_type, headers: SmallVec::new(), body }
+        Reply { status, content_type, headers: Vec::new(), body }
     }
 
     /// `text/plain` with a sentence, or with nothing.

@@ -17,6 +17,10 @@ pub const NO_SUCH_CONNECTION: &str = "No Connection with that ID";
 pub const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
 /// 400: a DELETE of an `id` that isn't served by long polling.
 pub const DELETE_NOT_LONG_POLLING: &str = "Cannot terminate this connection using the DELETE endpoint.";
+/// 404: a GET for a known `id` that accepts an event stream; the hub speaks WebSocket only.
+pub const NO_SERVER_SENT_EVENTS: &str = "ServerSentEvents transport not supported by this end point type";
+/// 404: any other GET for a known `id`, which would be a poll.
+pub const NO_LONG_POLLING: &str = "LongPolling transport not supported by this end point type";
 /// 400: an `id` that one transport serves, asked for through another one.
 pub const TRANSPORT_CHANGED: &str = "Cannot change transports mid-connection";
 

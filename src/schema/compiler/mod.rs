@@ -1,7 +1,78 @@
 //! The schema compiler: catalogue files → model → named checks → Rust, JSON Schema and further artefacts.
 //!
-//! Pure: texts in, texts or findings out. Walking folders is left to `build.rs` and the commands. `build.rs` compiles this very
-//! module (by `#[path]`), so it imports only through `self` and `super`.
+//! ```text
+//!   (path, text) ──parse──▶ TOML ──read──▶ syntax tree ──resolve──▶ model ──examples──▶ checked model ──emit──▶ artefacts
+//!                     │           │             │ lint      │                  │
+//!                     └───────────┴─────────────┴─ findings ┴──────────────────┘
+//! ```
+//!
+//! * [`source`] holds the texts and knows lines and columns; [`finding`] has the rules and the messages.
+//! * `parse` and `table` are the front end over the TOML crate; `read` fills the [`syntax`] tree and reports each wrong key.
+//! * `resolve` looks names up and gives the [`model`]; `lint` warns. [`type_expr`], [`names`] and `wire` are the small languages.
+//! * `examples` asks [`validate`], the one validator, about each example, once all else is right.
+//! * [`emit`] has one pure function for each kind of artefact.
+//!
+//! Pure: texts in, texts or findings out, and the same findings in the same order each time. Walking folders is left to `build.rs`
+//! and the commands. `build.rs` compiles this very module (by `#[path]`), so it imports only through `self` and `super`.
 
+pub mod emit;
+mod examples;
+pub mod finding;
+mod lint;
 pub mod model;
+pub mod names;
+mod parse;
+mod read;
+mod resolve;
+pub mod source;
+pub mod syntax;
+mod table;
+pub mod type_expr;
 pub mod validate;
+mod wire;
+
+#[cfg(test)]
+mod rules;
+
+use finding::{Finding, Findings};
+use model::{Model, WireCase};
+use source::Sources;
+
+/// How a catalogue is compiled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The spelling on the wire, where it is not to be the catalogue's own.
+    pub wire_case: Option<WireCase>,
+}
+
+/// A catalogue without errors.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The model.
+    pub model: Model,
+    /// What is allowed but rarely meant, sorted by place.
+    pub warnings: Vec<Finding>,
+}
+
+/// Compiles the files of a catalogue, pairs (path, text). Files of further folders simply follow: they may add families, events,
+/// types and enums, and redefine nothing.
+///
+/// # Errors
+///
+/// All findings of all files, warnings included, sorted by place; at least one of them is an error.
+pub fn compile<S: AsRef<str>>(files: &[(S, S)], options: Options) -> Result<Compiled, Vec<Finding>> {
+    let sources = Sources::new(files);
+    let mut findings = Findings::new(&sources);
+    let declarations = read::read(&mut findings);
+    let mut model = resolve::resolve(&declarations, options.wire_case, &mut findings);
+    lint::lint(&declarations, &mut findings);
+    // An example of an event that is itself wrong would only repeat the error.
+    if !findings.any_error() {
+        examples::check(&mut model, &declarations, &mut findings);
+    }
+    if findings.any_error() {
+        Err(findings.into_sorted())
+    } else {
+        Ok(Compiled { model, warnings: findings.into_sorted() })
+    }
+}

@@ -262,6 +262,8 @@ pub struct Example {
     pub title: String,
     /// Its text as written in the file.
     pub json: String,
+    /// Its text as the hub delivers it: in wire spelling, normalised.
+    pub delivered: String,
     /// Where the text starts.
     pub place: Place,
 }

@@ -1,0 +1,105 @@
+//! The HTTP client of the commands.
+
+use super::Failure;
+use super::credential::Bearer;
+use std::time::Duration;
+
+/// How long a connection may take to come about.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole request may take, from the first byte out to the last one in.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are read; a hub's longest, to a publish, has 4 MiB.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Posts to a hub, over one kept connection. Proxies that the environment names are left aside: a token must reach the hub only.
+pub struct HttpClient(ureq::Agent);
+
+/// What a hub answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl HttpClient {
+    /// A client without connections yet.
+    pub fn new() -> HttpClient {
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("rte/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .build();
+        HttpClient(config.new_agent())
+    }
+
+    /// Posts `body` and reads the answer, whatever its status is, except that of a refused token.
+    ///
+    /// # Errors
+    /// [`Failure::Connection`] where no answer comes, [`Failure::Token`] for 401 and 403.
+    pub fn post(&self, url: &str, token: &Bearer, content_type: Option<&str>, body: &[u8]) -> Result<Answer, Failure> {
+        let mut request = self.0.post(url).header("authorization", token.header());
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let no_answer = |error: ureq::Error| Failure::Connection(format!("no answer from {}: {error}", host_of(url)));
+        let mut response = request.send(body).map_err(no_answer)?;
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(no_answer)?;
+        match status {
+            401 => Err(Failure::Token(said("the hub does not accept the token (401)", &body))),
+            403 => Err(Failure::Token(said("the token does not allow this (403)", &body))),
+            _ => Ok(Answer { status, body }),
+        }
+    }
+}
+
+impl Default for HttpClient {
+    fn default() -> HttpClient {
+        HttpClient::new()
+    }
+}
+
+impl Answer {
+    /// The status with what the hub said about it.
+    pub fn sentence(&self) -> String {
+        said(&format!("the hub answered {}", self.status), &self.body)
+    }
+}
+
+/// `what`, and the start of a short text behind it.
+fn said(what: &str, body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(300).collect();
+    if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") }
+}
+
+/// The URL up to its path: a query could hold what should not be shown.
+fn host_of(url: &str) -> &str {
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(after_scheme..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| after_scheme + at);
+    url.get(..end).unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_the_hub_and_nothing_of_the_query() {
+        assert_eq!(host_of("http://[::1]:8080/rte/negotiate?access_token=x"), "http://[::1]:8080");
+        assert_eq!(host_of("http://hub?x=1"), "http://hub");
+        assert_eq!(host_of("http://hub"), "http://hub");
+    }
+
+    #[test]
+    fn nobody_listening_is_a_failed_connection() {
+        // Port 1 of the loopback has no listener on any machine that runs tests.
+        let failure = HttpClient::new().post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"").unwrap_err();
+        assert_eq!(failure.exit_code(), 3);
+    }
+}

@@ -1,0 +1,432 @@
+//! `rte listen`: a SignalR client like any other. It negotiates, connects, subscribes, prints, and comes back after a loss.
+
+use super::console::Console;
+use super::credential::Credential;
+use super::endpoint::Endpoint;
+use super::http::{CONNECT_TIMEOUT, HttpClient};
+use super::random::Random;
+use super::session::{self, Session, Step, Wish};
+use super::{Failure, world};
+use crate::cli::credential::Bearer;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+use tungstenite::handshake::HandshakeError;
+use tungstenite::http::header::{AUTHORIZATION, HeaderValue};
+use tungstenite::{Message, WebSocket};
+
+const LONG: &str = "\
+Subscribes to events like any SignalR client and prints each one as a line of JSON: {\"subscription\":…,\"data\":…}.
+
+The hub's verdict on each subscription goes to standard error. After a lost connection it comes back, at once, after 2, 10 and
+30 seconds and then every 30 seconds (a little later each time, so that many clients do not come at once), and subscribes again;
+events of the meantime are lost.
+
+Exit code 1: a subscription that was named in full has been refused (at once if none is left). 3: the first connection failed, or
+the hub ended it for good. 5: --timeout came before the last of --count.
+
+Examples:
+  rte listen --token-file token.jwt cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3:QueueStatus,QueueCallInArrived
+  rte listen --url ws://127.0.0.1:8080/rte --subscribe 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3/User*' --count 1
+  rte listen --all 'Queue*' cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3 d4d6cfb2-64a4-4a3c-9c1f-90c1e6a3f0a7 | jq .data";
+
+/// Subscribes and prints.
+#[derive(clap::Args)]
+#[command(about = "Subscribe to events and print them", long_about = LONG)]
+pub struct Args {
+    /// The hub; the path is /rte where none is given
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/rte", value_parser = Endpoint::parse)]
+    url: Endpoint,
+    #[command(flatten)]
+    credential: Credential,
+    /// What to hear: a GUID and its events; an event may be a pattern ('Queue*'), and is --all's where left out
+    #[arg(value_name = "ENTITY[:EVENT,…]", required_unless_present = "subscribe")]
+    topics: Vec<String>,
+    /// The same, written as a pair; may be repeated
+    #[arg(long, value_name = "ENTITY/EVENT")]
+    subscribe: Vec<String>,
+    /// Events of each ENTITY that names none itself; may be patterns
+    #[arg(long, value_name = "EVENT,…", value_delimiter = ',', default_value = "*")]
+    all: Vec<String>,
+    /// End after this many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// End after this many seconds; without --count that is a good end
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Print for people: event, entity, and its data as name=value
+    #[arg(long)]
+    text: bool,
+    /// End when the connection is lost, instead of coming back
+    #[arg(long)]
+    no_reconnect: bool,
+}
+
+/// A ping goes out this often (SignalR clients: KeepAliveInterval).
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// A hub that is silent for this long is gone (SignalR clients: ServerTimeout).
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// What the hub may take to say goodbye.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+/// Waits before the first reconnects, in milliseconds; the last one repeats (SignalR clients give up there).
+const BACKOFF_MS: [u64; 4] = [0, 2_000, 10_000, 30_000];
+/// The least span over which reconnects are spread: clients of a restarted hub must not all come in the same instant.
+const SPREAD_MS: u64 = 500;
+
+/// Reads a number of seconds, above nothing and up to ten years, with a fraction if wanted.
+///
+/// # Errors
+/// A sentence for the caller.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if !(seconds > 0.0 && seconds <= 315_360_000.0) {
+        return Err("must be more than 0 and at most ten years".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Listens until the count, the timeout, or the hub ends it.
+///
+/// # Errors
+/// As the exit codes of the long help say.
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    let wishes = wishes(args)?;
+    let mut random = Random::new(u64::from_le_bytes(world::entropy().map_err(Failure::Refused)?));
+    let mut listener = Listener {
+        args,
+        endpoint: args.url.clone().or_path("/rte"),
+        client: HttpClient::new(),
+        ends_at: args.timeout.and_then(|timeout| world::now().checked_add(timeout)),
+        heard: 0,
+        refused: 0,
+        was_greeted: false,
+        losses: 0,
+        console,
+    };
+    loop {
+        let lost = match listener.connect_and_listen(&wishes) {
+            Ok(End::Done) => break,
+            Ok(End::Lost(reason)) => reason,
+            Err(Failure::Connection(reason)) if listener.was_greeted && !args.no_reconnect => reason,
+            Err(failure) => return Err(failure),
+        };
+        if !listener.was_greeted || args.no_reconnect {
+            return Err(Failure::Connection(lost));
+        }
+        let wait = backoff(listener.losses, &mut random);
+        listener.losses = listener.losses.saturating_add(1);
+        listener.console.note(format_args!("connection lost: {lost}; coming back in {:.1} s", wait.as_secs_f64()));
+        let left = listener.left();
+        world::pause(left.map_or(wait, |left| left.min(wait)));
+        if left.is_some_and(|left| left <= wait) {
+            listener.on_timeout()?;
+            break;
+        }
+    }
+    match listener.refused {
+        0 => Ok(()),
+        refused => Err(Failure::Refused(format!("{refused} subscription(s) refused"))),
+    }
+}
+
+/// The topics of the command line.
+fn wishes(args: &Args) -> Result<Vec<Wish>, Failure> {
+    let mut wishes = Vec::new();
+    let mut add = |entity: &str, events: &mut dyn Iterator<Item = &str>, given: &str| {
+        for event in events {
+            if entity.is_empty() || event.is_empty() {
+                return Err(Failure::Usage(format!("{given:?} is no topic: write ENTITY:EVENT, such as GUID:QueueStatus")));
+            }
+            wishes.push(Wish { entity: entity.to_owned(), event: event.to_owned() });
+        }
+        Ok(())
+    };
+    for given in &args.topics {
+        match given.split_once([':', '/']) {
+            Some((entity, events)) => add(entity, &mut events.split(','), given)?,
+            None => add(given, &mut args.all.iter().map(String::as_str), given)?,
+        }
+    }
+    for given in &args.subscribe {
+        let (entity, event) = given.split_once(['/', ':']).unwrap_or((given, ""));
+        add(entity, &mut std::iter::once(event), given)?;
+    }
+    Ok(wishes)
+}
+
+/// How long to wait before reconnect number `losses` (from 0).
+fn backoff(losses: usize, random: &mut Random) -> Duration {
+    let base_ms = BACKOFF_MS.get(losses).or(BACKOFF_MS.last()).copied().unwrap_or_default();
+    Duration::from_millis(base_ms + random.between(0, SPREAD_MS.max(base_ms / 4)))
+}
+
+/// How one connection ended, where that is no failure yet.
+enum End {
+    /// All is heard, or the time is over.
+    Done,
+    /// The connection is gone.
+    Lost(String),
+}
+
+/// What stays over all connections of one `rte listen`.
+struct Listener<'a> {
+    args: &'a Args,
+    endpoint: Endpoint,
+    client: HttpClient,
+    ends_at: Option<Instant>,
+    heard: u64,
+    /// Refused by name, on the newest connection.
+    refused: usize,
+    was_greeted: bool,
+    /// Since the last greeting.
+    losses: usize,
+    console: &'a mut Console,
+}
+
+impl Listener<'_> {
+    fn connect_and_listen(&mut self, wishes: &[Wish]) -> Result<End, Failure> {
+        // A token lives shorter than a listener: the file may have a fresh one.
+        let token = self.args.credential.read()?;
+        let mut socket = self.connect(&token)?;
+        self.refused = 0;
+        send(&mut socket, session::HELLO)?;
+        let mut conversation = Conversation { session: Session::new(wishes), subscribed: 0 };
+        let (mut pinged_at, mut heard_at) = (world::now(), world::now());
+        loop {
+            let now = world::now();
+            if self.left() == Some(Duration::ZERO) {
+                self.on_timeout()?;
+                goodbye(&mut socket);
+                return Ok(End::Done);
+            }
+            if now.duration_since(heard_at) >= SILENCE_MAX {
+                return Ok(End::Lost("the hub has been silent for 30 s".to_owned()));
+            }
+            if now.duration_since(pinged_at) >= PING_EVERY {
+                send(&mut socket, session::PING)?;
+                pinged_at = now;
+            }
+            let quiet = [
+                PING_EVERY.saturating_sub(now.duration_since(pinged_at)),
+                SILENCE_MAX.saturating_sub(now.duration_since(heard_at)),
+            ];
+            let wait = quiet.into_iter().chain(self.left()).min().unwrap_or(PING_EVERY);
+            let text = match read(&mut socket, wait) {
+                Read::Text(text) => text,
+                Read::Life => {
+                    heard_at = world::now();
+                    continue;
+                }
+                Read::Nothing => continue,
+                Read::Lost(reason) => return Ok(End::Lost(reason)),
+            };
+            heard_at = world::now();
+            let end = self.on_text(&mut conversation, &mut socket, &text)?;
+            self.console.flush()?;
+            if let Some(end) = end {
+                goodbye(&mut socket);
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Negotiates and opens the WebSocket.
+    fn connect(&self, token: &Bearer) -> Result<WebSocket<TcpStream>, Failure> {
+        let endpoint = &self.endpoint;
+        let answer = self.client.post(&endpoint.http_url("/negotiate", Some("negotiateVersion=1")), token, None, b"")?;
+        if answer.status != 200 {
+            return Err(Failure::Connection(format!("cannot negotiate: {}", answer.sentence())));
+        }
+        let negotiated = session::parse_negotiated(&answer.body).map_err(Failure::Connection)?;
+        let url = endpoint.ws_url(Some(&format!("id={}", negotiated.connection_token)));
+        let failed = |what: &str| Failure::Connection(format!("no WebSocket with {}: {what}", endpoint.authority()));
+        let mut request = tungstenite::client::IntoClientRequest::into_client_request(url)
+            .map_err(|error| failed(&error.to_string()))?;
+        let header = HeaderValue::from_str(&token.header()).map_err(|_| failed("the token fits no header"))?;
+        request.headers_mut().insert(AUTHORIZATION, header);
+        let stream = open(endpoint).map_err(|error| failed(&error.to_string()))?;
+        match tungstenite::client(request, stream) {
+            Ok((socket, _)) => Ok(socket),
+            Err(HandshakeError::Interrupted(_)) => Err(failed("it does not answer")),
+            Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => match response.status().as_u16() {
+                401 | 403 => Err(Failure::Token(format!("the hub refused the token ({})", response.status()))),
+                _ => Err(failed(&format!("it answered {}", response.status()))),
+            },
+            Err(HandshakeError::Failure(error)) => Err(failed(&error.to_string())),
+        }
+    }
+
+    /// Does what one message asks for; the connection ends where it answers with an end.
+    fn on_text(
+        &mut self,
+        conversation: &mut Conversation,
+        socket: &mut WebSocket<TcpStream>,
+        text: &str,
+    ) -> Result<Option<End>, Failure> {
+        let mut steps = Vec::new();
+        let understood = conversation.session.on_text(text, &mut steps);
+        for step in steps {
+            match step {
+                Step::Send(text) => send(socket, &text)?,
+                Step::Greeted => {
+                    self.was_greeted = true;
+                    self.losses = 0;
+                    self.console.note(format_args!("connected to {}", self.endpoint.authority()));
+                }
+                Step::Verdict(verdict) => {
+                    conversation.subscribed += usize::from(verdict.subscribed);
+                    self.refused += usize::from(!verdict.subscribed && !verdict.by_pattern);
+                    self.on_verdict(&verdict);
+                }
+                Step::Live if conversation.subscribed == 0 => {
+                    return Err(Failure::Refused("every subscription was refused".to_owned()));
+                }
+                Step::Live => {}
+                Step::Event(event) => {
+                    self.print(event)?;
+                    self.heard += 1;
+                    if self.args.count == Some(self.heard) {
+                        return Ok(Some(End::Done));
+                    }
+                }
+                Step::Closed { error, may_reconnect } => {
+                    let said = error.map_or_else(|| "the hub closed it".to_owned(), |error| format!("the hub says: {error}"));
+                    return if may_reconnect { Ok(Some(End::Lost(said))) } else { Err(Failure::Connection(said)) };
+                }
+            }
+        }
+        match understood {
+            Ok(()) => Ok(None),
+            Err(fault) if conversation.subscribed > 0 => Ok(Some(End::Lost(fault.to_string()))),
+            Err(fault) => Err(Failure::Refused(fault.to_string())),
+        }
+    }
+
+    fn on_verdict(&mut self, verdict: &session::Verdict) {
+        let event = verdict.event_name.as_deref().unwrap_or("null");
+        let entity = verdict.entity_id.as_deref().unwrap_or("null");
+        match &verdict.message {
+            _ if verdict.subscribed => self.console.note(format_args!("subscribed  {event}  {entity}")),
+            message => {
+                let message = message.as_deref().unwrap_or("no reason given");
+                self.console.note(format_args!("refused     {event}  {entity}: {message}"));
+            }
+        }
+    }
+
+    fn print(&mut self, event: &RawValue) -> Result<(), Failure> {
+        match self.args.text.then(|| for_people(event)).flatten() {
+            Some(line) => self.console.line(format_args!("{line}")),
+            None => self.console.line(format_args!("{}", event.get())),
+        }
+    }
+
+    /// The time is over: fine, unless events were to be counted.
+    fn on_timeout(&self) -> Result<(), Failure> {
+        match self.args.count {
+            Some(count) => Err(Failure::TimedOut(format!("heard {} of {count} events in time", self.heard))),
+            None => Ok(()),
+        }
+    }
+
+    /// What is left of `--timeout`.
+    fn left(&self) -> Option<Duration> {
+        self.ends_at.map(|at| at.saturating_duration_since(world::now()))
+    }
+}
+
+/// What belongs to one connection.
+struct Conversation {
+    session: Session,
+    subscribed: usize,
+}
+
+/// An event as a line for people: `queuestatus  cbee…  maxWaitTime=3 …`; nothing where it has not the form of one.
+fn for_people(event: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        subscription: Subscription,
+        data: serde_json::Map<String, serde_json::Value>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Subscription {
+        entity_id: String,
+        event_name: String,
+    }
+    let event: Event = serde_json::from_str(event.get()).ok()?;
+    let mut line = format!("{}  {}", event.subscription.event_name, event.subscription.entity_id);
+    for (name, value) in &event.data {
+        line.push_str(&format!("  {name}={value}"));
+    }
+    Some(line)
+}
+
+fn open(endpoint: &Endpoint) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for address in (endpoint.host.as_str(), endpoint.port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
+                stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn send(socket: &mut WebSocket<TcpStream>, text: &str) -> Result<(), Failure> {
+    socket.send(Message::text(text)).map_err(|error| Failure::Connection(error.to_string()))
+}
+
+/// What one wait on the socket brought.
+enum Read {
+    /// Records.
+    Text(String),
+    /// A control frame: nothing to do (tungstenite answers pings), but the hub lives.
+    Life,
+    /// The wait is over.
+    Nothing,
+    /// The connection is gone.
+    Lost(String),
+}
+
+fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) -> Read {
+    // A timeout of nothing would mean to wait for ever.
+    if let Err(error) = socket.get_ref().set_read_timeout(Some(wait.max(Duration::from_millis(1)))) {
+        return Read::Lost(error.to_string());
+    }
+    match socket.read() {
+        Ok(Message::Text(text)) => Read::Text(text.as_str().to_owned()),
+        // SignalR: with the json protocol a hub sends text frames; stock clients end on binary ones.
+        Ok(Message::Binary(_)) => Read::Lost("the hub sent a binary message".to_owned()),
+        Ok(Message::Close(Some(frame))) => Read::Lost(format!("closed with {} {}", frame.code, frame.reason)),
+        Ok(Message::Close(None)) => Read::Lost("closed without a code".to_owned()),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Read::Life,
+        Err(tungstenite::Error::Io(error))
+            if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+        {
+            Read::Nothing
+        }
+        Err(error) => Read::Lost(error.to_string()),
+    }
+}
+
+/// Says goodbye in both protocols and gives the hub a moment to answer; what it answers does not matter any more.
+fn goodbye(socket: &mut WebSocket<TcpStream>) {
+    let until = world::now() + GOODBYE_MAX;
+    let said = socket.send(Message::text(session::CLOSE)).and_then(|()| socket.close(None)).and_then(|()| socket.flush());
+    while said.is_ok() {
+        match read(socket, until.saturating_duration_since(world::now())) {
+            Read::Text(_) | Read::Life if world::now() < until => {}
+            Read::Text(_) | Read::Life | Read::Nothing | Read::Lost(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The command line: the tree of commands, what they have in common, and how they end.
+//!
+//! A command gets its arguments and a [`Console`], and answers with [`Failure`] or nothing; [`run`] turns that into a sentence
+//! on standard error and an exit code. Commands are clients of a hub like any other: they reach it over HTTP and WebSocket only.
+
+pub mod console;
+pub mod credential;
+pub mod demo;
+pub mod endpoint;
+pub mod http;
+pub mod listen;
+pub mod publish;
+pub mod random;
+pub mod serve;
+pub mod world;
+
+mod batch;
+mod session;
+
+use clap::Parser;
+use console::Console;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The end of `rte --help`; the codes are [`Failure::exit_code`]'s.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done (also when the reader of the output went away, as in `rte listen … | head -1`)
+  1  something was refused or failed: an item, a subscription, a check
+  2  wrong usage: arguments, a file that cannot be read, no token
+  3  no connection to the hub, or it ended the connection
+  4  the hub refused the token (401 or 403)
+  5  the time given with --timeout ran out
+
+Results go to standard output, everything else to standard error.
+A token is taken from --token, --token-file or the environment variable RTE_TOKEN, in this order; it is never printed,
+except by `rte token` and by the lines of `rte demo` that are made for pasting.";
+
+const ABOUT: &str = "\
+A Real-Time Engine: SignalR clients subscribe to the events of a telephony platform, back ends publish them over HTTP.
+
+To look around without any configuration, start `rte demo` in one terminal and paste the line that it prints into another.";
+
+/// The arguments of the program.
+#[derive(Parser)]
+#[command(
+    name = "rte",
+    version,
+    about = "A Real-Time Engine: pushes the events of a telephony platform to SignalR clients",
+    long_about = ABOUT,
+    after_long_help = EXIT_CODES,
+    after_help = "`rte --help` also lists the exit codes; `rte COMMAND --help` has an example for each command.",
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands; each room has its `Args` and its `run`.
+#[derive(clap::Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Publish(publish::Args),
+    Listen(listen::Args),
+}
+
+/// Why a command did not do all that it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The hub, or a check, said no; or something broke. Exit code 1.
+    Refused(String),
+    /// What the caller gave cannot be used. Exit code 2.
+    Usage(String),
+    /// No hub there, or it ended the connection. Exit code 3.
+    Connection(String),
+    /// The hub refused the token. Exit code 4.
+    Token(String),
+    /// The caller's time limit came first. Exit code 5.
+    TimedOut(String),
+    /// Nobody reads standard output any more: the caller has seen enough. Exit code 0, without a word.
+    ReaderGone,
+}
+
+impl Failure {
+    /// The exit code, as `rte --help` lists them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::ReaderGone => 0,
+            Failure::Refused(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Connection(_) => 3,
+            Failure::Token(_) => 4,
+            Failure::TimedOut(_) => 5,
+        }
+    }
+
+    /// The sentence for standard error.
+    pub fn sentence(&self) -> Option<&str> {
+        match self {
+            Failure::Refused(text)
+            | Failure::Usage(text)
+            | Failure::Connection(text)
+            | Failure::Token(text)
+            | Failure::TimedOut(text) => Some(text),
+            Failure::ReaderGone => None,
+        }
+    }
+}
+
+/// Runs the program with `args`, the first of which is its own name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut console = Console::of_process();
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are answers too; whether anybody reads them is theirs to know.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = dispatch(cli.command, &mut console);
+    match done.and_then(|()| console.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = console.flush();
+            if let Some(sentence) = failure.sentence() {
+                console.note(format_args!("rte: {sentence}"));
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args, console, serve::start_demo),
+        Command::Publish(args) => publish::run(&args, console),
+        Command::Listen(args) => listen::run(&args, console),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_of_commands_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_more_in_its_long_help_and_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            assert!(long.contains(&format!("rte {name}")), "the long help of `rte {name}` shows no example line");
+            for argument in command.get_arguments() {
+                let said = argument.get_help().is_some() || argument.get_long_help().is_some();
+                assert!(said, "`rte {name}` says nothing about {}", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_listed_in_the_help() {
+        let failures = [
+            Failure::ReaderGone,
+            Failure::Refused(String::new()),
+            Failure::Usage(String::new()),
+            Failure::Connection(String::new()),
+            Failure::Token(String::new()),
+            Failure::TimedOut(String::new()),
+        ];
+        for failure in failures {
+            assert!(EXIT_CODES.contains(&format!("\n  {}  ", failure.exit_code())), "{failure:?} is not listed");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2_and_a_suggestion() {
+        let Err(answer) = Cli::try_parse_from(["rte", "lisen"]) else { panic!("`rte lisen` is no command") };
+        assert_eq!(answer.exit_code(), 2);
+        assert!(answer.to_string().contains("listen"), "{answer}");
+    }
+}

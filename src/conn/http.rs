@@ -1,0 +1,574 @@
+//! The HTTP side of a connection: requests in order, one reply each, then perhaps the upgrade.
+//!
+//! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
+//! come ends the connection after the reply, since the body's bytes would have to be read for nothing.
+
+use super::peer::Peer;
+use super::{Connection, Mail, Phase, Turn};
+use crate::api::client_address::client_address;
+use crate::api::negotiated::{Attach, ConnectionToken};
+use crate::api::publish::{self, Outcome, Provenance};
+use crate::api::route::Route;
+use crate::api::{exposition, schemas};
+use crate::auth::principal::Principal;
+use crate::auth::token::{self, challenge};
+use crate::clock::Now;
+use crate::close::CloseReason;
+use crate::hub::topic::Topic;
+use crate::hub::{ConnKey, EventTraits, Hub, Publication, Wire};
+use crate::metrics::{Metrics, Refusal};
+use crate::proto::Status;
+use crate::proto::http::body::{BodyError, Chunked};
+use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
+use crate::proto::http::query;
+use crate::proto::http::reply::{self, Body, Reply};
+use crate::proto::signalr::{negotiate, text};
+use crate::proto::ws::upgrade;
+use crate::schema::Catalogue;
+use crate::schema::compiler::model::Kind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How a reply is framed, decided by its request.
+#[derive(Clone, Debug, Default)]
+struct Framing {
+    keep_alive: bool,
+    head_only: bool,
+    origin: Option<String>,
+}
+
+/// A request whose body is being collected.
+#[derive(Debug)]
+pub(super) struct PendingBody {
+    purpose: Purpose,
+    framing: Framing,
+    /// The chunked decoder; `None` where the length is known.
+    chunked: Option<Chunked>,
+    /// The whole length, where known.
+    length: usize,
+    body: Vec<u8>,
+    pub(super) since_ms: u64,
+}
+
+/// What a body is for.
+#[derive(Debug)]
+enum Purpose {
+    Publish {
+        form: publish::Form,
+        query: String,
+        principal: Box<Principal>,
+    },
+    /// Read and not looked at: SignalR clients may send one with negotiate.
+    Negotiate {
+        query: String,
+    },
+}
+
+/// What the siblings are asked for.
+#[derive(Debug)]
+enum Question {
+    Count(Box<Outcome>),
+    Measure,
+}
+
+/// A reply that waits for the sibling shards.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    question: Question,
+    framing: Framing,
+    sum: Gathered,
+    missing: usize,
+    pub(super) since_ms: u64,
+}
+
+/// What a shard answers its sibling.
+#[derive(Clone, Debug)]
+pub enum Gathered {
+    /// Members of the topics asked about.
+    Members(u64),
+    /// All its numbers.
+    Numbers(Box<Metrics>),
+}
+
+/// What a head has decided.
+enum Decision {
+    Reply(Reply),
+    Body(Purpose),
+    Gather(Question),
+    Upgraded,
+}
+
+/// A refused request: the reply, and how it is counted.
+struct Refused(Refusal, Reply, &'static str);
+
+impl Connection {
+    /// One request head, if it is whole.
+    pub(super) fn advance_head(&mut self, key: ConnKey, input: &mut [u8], turn: &mut Turn<'_>) -> Option<usize> {
+        let limits = &turn.shared.limits;
+        match parse_head(input, limits.head_bytes_max, limits.headers_max) {
+            Ok(Status::Partial) => None,
+            Ok(Status::Complete(head)) => {
+                let taken = head.len;
+                self.handle_request(key, &head, turn);
+                Some(taken)
+            }
+            Err(HeadError { status, message }) => {
+                turn.metrics.refuse(Refusal::BadRequest);
+                self.refused(key, status, message, turn);
+                self.detail = Some(message);
+                self.set_reason(CloseReason::BadRequest);
+                self.reply(key, Reply::text(status, message), &Framing::default(), turn);
+                Some(input.len())
+            }
+        }
+    }
+
+    fn handle_request(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) {
+        turn.metrics.requests += 1;
+        self.client = client_address(head, self.client, &turn.shared.options.trusted_proxies);
+        let is_draining = turn.shared.is_draining.load(Ordering::Relaxed);
+        let mut framing = Framing {
+            keep_alive: head.keep_alive && !is_draining,
+            head_only: head.method == Method::Head,
+            origin: head.header("origin").map(str::to_owned),
+        };
+        let decision = match self.decide(key, head, turn) {
+            Ok(decision) => decision,
+            Err(Refused(refusal, reply, why)) => {
+                turn.metrics.refuse(refusal);
+                self.refused(key, reply.status, why, turn);
+                Decision::Reply(reply)
+            }
+        };
+        match decision {
+            Decision::Upgraded => {}
+            Decision::Body(purpose) => self.begin_body(key, head, purpose, framing, turn),
+            Decision::Reply(reply) => {
+                if head.body != BodyLength::Sized(0) {
+                    framing.keep_alive = false;
+                }
+                self.reply(key, reply, &framing, turn);
+            }
+            Decision::Gather(question) => {
+                if head.body != BodyLength::Sized(0) {
+                    framing.keep_alive = false;
+                }
+                self.gather(key, question, framing, turn);
+            }
+        }
+    }
+
+    fn decide(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Decision, Refused> {
+        let options = &turn.shared.options;
+        let route = Route::find(head.path, &options.path);
+        if head.method == Method::Options {
+            // Browsers send no token with a preflight.
+            return Ok(Decision::Reply(options.origins.preflight(head)));
+        }
+        if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
+            return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+        }
+        match route {
+            Route::Hub => self.decide_hub(key, head, turn),
+            Route::Negotiate => {
+                let principal = authenticate(head, turn)?;
+                check_client(&principal, turn)?;
+                if head.method != Method::Post {
+                    return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+                }
+                Ok(Decision::Body(Purpose::Negotiate { query: head.query.to_owned() }))
+            }
+            Route::Publish => {
+                let principal = authenticate(head, turn)?;
+                if !principal.may_publish {
+                    let reply = problem(403, "the token lacks the scope \"publish\"");
+                    return Err(Refused(Refusal::Forbidden, reply, "no scope publish"));
+                }
+                let form = publish::Form::of(head.header("content-type"))
+                    .map_err(|reply| Refused(Refusal::MediaType, reply, "content type of the publish request"))?;
+                let principal = Box::new(principal);
+                Ok(Decision::Body(Purpose::Publish { form, query: head.query.to_owned(), principal }))
+            }
+            Route::Health => Ok(Decision::Reply(Reply::text(200, "ok\n"))),
+            Route::Ready => Ok(Decision::Reply(if turn.shared.is_draining.load(Ordering::Relaxed) {
+                Reply::text(503, "draining\n")
+            } else {
+                Reply::text(200, "ready\n")
+            })),
+            Route::Metrics => Ok(Decision::Gather(Question::Measure)),
+            Route::Schemas(rest) => Ok(Decision::Reply(schemas::schema(rest, head.query, turn.catalogue))),
+            Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
+        }
+    }
+
+    /// The hub's own path: upgrades, and what ASP.NET answers to everything else.
+    fn decide_hub(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Decision, Refused> {
+        let principal = authenticate(head, turn)?;
+        check_client(&principal, turn)?;
+        let not_found = || Refused(Refusal::NotFound, Reply::text(404, text::NO_SUCH_CONNECTION), "unknown id");
+        let id = query::value(head.query, "id").filter(|id| !id.is_empty());
+        let token = id.as_deref().map(|id| ConnectionToken::parse(id).ok_or_else(not_found)).transpose();
+        if head.method == Method::Get && upgrade::is_upgrade(head) {
+            if !turn.shared.options.origins.allow(head.header("origin")) {
+                let reply = Reply::text(403, "this Origin is not in [cors] origins");
+                return Err(Refused(Refusal::Origin, reply, "origin not allowed"));
+            }
+            let accept_key = upgrade::check(head).map_err(|error| {
+                let reply = Reply::text(error.status, error.message);
+                let reply = if error.status == 426 { reply.with("Sec-WebSocket-Version", "13") } else { reply };
+                Refused(Refusal::BadRequest, reply, error.message)
+            })?;
+            let token = token?;
+            if let Some(token) = token {
+                match turn.shared.negotiated.lock().attach(token, turn.now) {
+                    Attach::Attached => {}
+                    Attach::Unknown => return Err(not_found()),
+                    Attach::InUse => {
+                        return Err(Refused(Refusal::BadRequest, Reply::text(409, ""), "id in use"));
+                    }
+                }
+            }
+            turn.hub.send_raw(key, |out| upgrade::accept(accept_key, out));
+            let ends_ms = turn.shared.verifier.ends_unix_s(&principal).map_or(u64::MAX, |ends_unix_s| {
+                let left_ms = ends_unix_s.saturating_mul(1000).saturating_sub(turn.now.unix_ms);
+                turn.now.after_ms(left_ms).0
+            });
+            let peer = Box::new(Peer::new(principal, token, ends_ms));
+            self.phase = Phase::Handshake { peer, since_ms: turn.now.mono_ms };
+            return Ok(Decision::Upgraded);
+        }
+        let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
+        match head.method {
+            Method::Get | Method::Post | Method::Delete => {}
+            Method::Head | Method::Put | Method::Patch | Method::Options | Method::Other => {
+                return Err(Refused(Refusal::Method, Route::Hub.method_not_allowed(), "wrong method"));
+            }
+        }
+        let Some(token) = token? else { return Err(bad(400, text::CONNECTION_ID_REQUIRED)) };
+        if !turn.shared.negotiated.lock().knows(token, turn.now) {
+            return Err(not_found());
+        }
+        Err(match head.method {
+            Method::Post => bad(405, text::POST_TO_WEBSOCKET),
+            Method::Delete => bad(400, text::DELETE_NOT_LONG_POLLING),
+            Method::Get | Method::Head | Method::Put | Method::Patch | Method::Options | Method::Other => {
+                let is_sse = head.header("accept").is_some_and(|accept| accept.contains("text/event-stream"));
+                bad(404, if is_sse { text::NO_SERVER_SENT_EVENTS } else { text::NO_LONG_POLLING })
+            }
+        })
+    }
+
+    fn begin_body(&mut self, key: ConnKey, head: &Head<'_>, purpose: Purpose, framing: Framing, turn: &mut Turn<'_>) {
+        let body_bytes_max = turn.shared.limits.body_bytes_max;
+        let (chunked, length) = match head.body {
+            BodyLength::Chunked => (Some(Chunked::default()), 0),
+            BodyLength::Sized(length) => {
+                match usize::try_from(length).ok().filter(|length| *length <= body_bytes_max) {
+                    Some(length) => (None, length),
+                    None => return self.too_large(key, framing, turn),
+                }
+            }
+        };
+        if head.expect_continue {
+            turn.hub.send_raw(key, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+        }
+        let since_ms = turn.now.mono_ms;
+        self.phase =
+            Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since_ms }));
+    }
+
+    fn too_large(&mut self, key: ConnKey, framing: Framing, turn: &mut Turn<'_>) {
+        turn.metrics.refuse(Refusal::TooLarge);
+        self.refused(key, 413, "body over limits.body_bytes_max", turn);
+        let message =
+            format!("the body has more than limits.body_bytes_max = {} bytes", turn.shared.limits.body_bytes_max);
+        self.reply(key, problem(413, &message), &Framing { keep_alive: false, ..framing }, turn);
+    }
+
+    /// Body bytes in; when it is whole, the request is served.
+    pub(super) fn advance_body(&mut self, key: ConnKey, input: &mut [u8], turn: &mut Turn<'_>) -> Option<usize> {
+        let Phase::Body(pending) = &mut self.phase else { return None };
+        let body_bytes_max = turn.shared.limits.body_bytes_max;
+        let (is_whole, taken) = match &mut pending.chunked {
+            Some(chunked) => match chunked.decode(input, &mut pending.body, body_bytes_max) {
+                Ok((status, taken)) => (status == Status::Complete(()), taken),
+                Err(error) => {
+                    let framing = std::mem::take(&mut pending.framing);
+                    self.set_reason(CloseReason::BadBody);
+                    match error {
+                        BodyError::TooLarge => self.too_large(key, framing, turn),
+                        BodyError::Malformed(message) => {
+                            turn.metrics.refuse(Refusal::BadRequest);
+                            self.refused(key, 400, message, turn);
+                            self.reply(key, problem(400, message), &Framing { keep_alive: false, ..framing }, turn);
+                        }
+                    }
+                    return Some(input.len());
+                }
+            },
+            None if pending.body.is_empty() && input.len() >= pending.length => {
+                // Whole within what was read: served where it lies.
+                let length = pending.length;
+                if let Some(body) = input.get_mut(..length) {
+                    self.serve_body(key, body, turn);
+                }
+                return Some(length);
+            }
+            None => {
+                let taken = input.len().min(pending.length - pending.body.len());
+                if pending.body.is_empty() {
+                    pending.body.reserve_exact(pending.length);
+                }
+                pending.body.extend_from_slice(input.get(..taken).unwrap_or_default());
+                (pending.body.len() == pending.length, taken)
+            }
+        };
+        if is_whole {
+            let mut body = std::mem::take(&mut pending.body);
+            self.serve_body(key, &mut body, turn);
+            return Some(taken);
+        }
+        (taken > 0).then_some(taken)
+    }
+
+    fn serve_body(&mut self, key: ConnKey, body: &mut [u8], turn: &mut Turn<'_>) {
+        let next = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
+        let Phase::Body(pending) = std::mem::replace(&mut self.phase, next) else { return };
+        let PendingBody { purpose, framing, .. } = *pending;
+        match purpose {
+            Purpose::Negotiate { query } => {
+                let reply = negotiate(&query, turn);
+                self.reply(key, reply, &framing, turn);
+            }
+            Purpose::Publish { form, query, principal } => {
+                let outcome = serve_publish(form, &query, &principal, body, turn);
+                turn.metrics.items_rejected += outcome.rejected() as u64;
+                turn.metrics.tolerated += outcome.tolerated();
+                if outcome.topics().is_empty() {
+                    self.reply(key, outcome.reply(), &framing, turn);
+                } else {
+                    self.gather(key, Question::Count(Box::new(outcome)), framing, turn);
+                }
+            }
+        }
+    }
+
+    /// Asks the siblings; without any the reply is ready at once.
+    fn gather(&mut self, key: ConnKey, question: Question, framing: Framing, turn: &mut Turn<'_>) {
+        let missing = turn.shared.shards.saturating_sub(1);
+        let sum = match &question {
+            Question::Count(outcome) => {
+                let topics = outcome.topics();
+                if missing > 0 {
+                    let topics = Arc::from(topics);
+                    turn.outbound.push(Mail::Count { from: turn.shard, conn: key, topics });
+                }
+                Gathered::Members(count_members(turn.hub, outcome.topics()))
+            }
+            Question::Measure => {
+                if missing > 0 {
+                    turn.outbound.push(Mail::Measure { from: turn.shard, conn: key });
+                }
+                Gathered::Numbers(Box::new(turn.measure()))
+            }
+        };
+        let gathering = Gathering { question, framing, sum, missing, since_ms: turn.now.mono_ms };
+        self.phase = Phase::Gathering(Box::new(gathering));
+        if missing == 0 {
+            self.gathered(key, turn);
+        }
+    }
+
+    /// A sibling has answered.
+    pub fn handle_told(&mut self, key: ConnKey, answer: &Gathered, turn: &mut Turn<'_>) {
+        let Phase::Gathering(gathering) = &mut self.phase else { return };
+        match (&mut gathering.sum, answer) {
+            (Gathered::Members(sum), Gathered::Members(members)) => *sum += members,
+            (Gathered::Numbers(sum), Gathered::Numbers(numbers)) => sum.add(numbers),
+            (Gathered::Members(_), Gathered::Numbers(_)) | (Gathered::Numbers(_), Gathered::Members(_)) => return,
+        }
+        gathering.missing = gathering.missing.saturating_sub(1);
+        if gathering.missing == 0 {
+            self.gathered(key, turn);
+            self.resume(key, turn);
+        }
+    }
+
+    fn gathered(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        let next = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
+        let Phase::Gathering(gathering) = std::mem::replace(&mut self.phase, next) else { return };
+        let Gathering { question, framing, sum, .. } = *gathering;
+        let reply = match (question, sum) {
+            (Question::Count(outcome), Gathered::Members(members)) => outcome.dry_run_reply(members),
+            (Question::Measure, Gathered::Numbers(numbers)) => exposition::metrics(&numbers, turn.catalogue),
+            (Question::Count(_), Gathered::Numbers(_)) | (Question::Measure, Gathered::Members(_)) => return,
+        };
+        self.reply(key, reply, &framing, turn);
+    }
+
+    /// Queues a reply; the connection goes on to the next request, or ends.
+    fn reply(&mut self, key: ConnKey, reply: Reply, framing: &Framing, turn: &mut Turn<'_>) {
+        let reply = turn.shared.options.origins.dress(reply, framing.origin.as_deref());
+        // The peer may have ended its direction while the reply was made.
+        let keep_alive = framing.keep_alive && self.reason.is_none();
+        turn.hub.send_raw(key, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
+        if keep_alive {
+            self.phase = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
+        } else {
+            self.finish(key, turn, CloseReason::Served);
+        }
+    }
+
+    /// No whole request came in time (RFC 9110 section 15.5.9).
+    pub(super) fn refuse_late(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        self.set_reason(CloseReason::RequestTimeout);
+        let framing = match &mut self.phase {
+            Phase::Body(pending) => std::mem::take(&mut pending.framing),
+            Phase::Head { .. }
+            | Phase::Gathering(_)
+            | Phase::Handshake { .. }
+            | Phase::Open(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing { .. }
+            | Phase::Lingering { .. } => Framing::default(),
+        };
+        if self.partial.is_empty() && matches!(self.phase, Phase::Head { .. }) {
+            // Not a byte of a request: nobody waits for an answer.
+            self.finish(key, turn, CloseReason::RequestTimeout);
+        } else {
+            turn.metrics.refuse(Refusal::Timeout);
+            self.reply(key, Reply::text(408, ""), &Framing { keep_alive: false, ..framing }, turn);
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// The shard's numbers at this moment.
+    pub fn measure(&self) -> Metrics {
+        let mut metrics = self.metrics.clone();
+        metrics.subscriptions = self.hub.registry.subscription_count() as u64;
+        metrics.topics = self.hub.registry.topic_count() as u64;
+        metrics.backlog_bytes = self.hub.backlog_bytes_total() as u64;
+        metrics.blocked = self.hub.blocked_count() as u64;
+        metrics.bytes_out = self.hub.tally.sent_bytes;
+        metrics.short_writes = self.hub.tally.short_writes;
+        metrics.conflated = self.hub.tally.conflated;
+        metrics.dropped = self.hub.tally.dropped;
+        metrics.discarded_bytes = self.hub.tally.discarded_bytes;
+        metrics
+    }
+}
+
+/// Members of these topics with this shard.
+pub(crate) fn count_members(hub: &Hub, topics: &[Topic]) -> u64 {
+    topics.iter().map(|topic| hub.registry.member_count(topic) as u64).sum()
+}
+
+/// An error that a program reads: `{"error":"…"}`.
+fn problem(status: u16, message: &str) -> Reply {
+    let mut body = br#"{"error":"#.to_vec();
+    crate::proto::signalr::json::encode_str(message, &mut body);
+    body.push(b'}');
+    Reply::json(status, body)
+}
+
+fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> {
+    let refuse = |refusal, error| {
+        let reply = Reply::text(401, "").with("WWW-Authenticate", challenge(error));
+        Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
+    };
+    let bearer = token::bearer(head.header("authorization"), head.query)
+        .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
+        .ok_or_else(|| refuse(Refusal::NoToken, None))?;
+    turn.shared.verifier.verify(bearer.token(), turn.now).map_err(|error| refuse(Refusal::BadToken, Some(error)))
+}
+
+fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
+    turn.shared.verifier.check_client(principal).map_err(|error| {
+        let reply = Reply::text(401, error.sentence()).with("WWW-Authenticate", challenge(Some(error)));
+        Refused(Refusal::BadToken, reply, error.sentence())
+    })
+}
+
+fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
+    let mut body = Vec::new();
+    match negotiate::version(query) {
+        Err(error) => negotiate::encode_error(error, &mut body),
+        Ok(version) => {
+            let mut token = ConnectionToken([0; 16]);
+            turn.entropy.fill(&mut token.0);
+            if !turn.shared.negotiated.lock().offer(token, turn.now) {
+                turn.metrics.refuse(Refusal::Full);
+                return Reply::text(503, "too many connections are being negotiated").with("Retry-After", "1");
+            }
+            let mut id = ConnectionToken([0; 16]);
+            turn.entropy.fill(&mut id.0);
+            let (id, token) = (id.text(), token.text());
+            // Version 0 knows one id for both.
+            negotiate::encode(version, if version == 0 { &token } else { &id }, &token, &mut body);
+        }
+    }
+    Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
+}
+
+fn serve_publish(form: publish::Form, query: &str, principal: &Principal, body: &[u8], turn: &mut Turn<'_>) -> Outcome {
+    let request = publish::Request { form, query, body };
+    let mut fan_out = FanOut {
+        hub: turn.hub,
+        catalogue: turn.catalogue,
+        metrics: turn.metrics,
+        wire: turn.wire,
+        now: turn.now,
+        outbound: (turn.shared.shards > 1).then_some(turn.outbound),
+    };
+    publish::publish(
+        &request,
+        turn.catalogue,
+        &turn.shared.options.publish,
+        &turn.shared.verifier,
+        principal,
+        &turn.shared.limits,
+        turn.publish_scratch,
+        &mut fan_out,
+    )
+}
+
+/// Where accepted items go: to the members here, and to the siblings.
+struct FanOut<'t> {
+    hub: &'t mut Hub,
+    catalogue: &'t Catalogue,
+    metrics: &'t mut Metrics,
+    wire: &'t mut dyn Wire,
+    now: Now,
+    outbound: Option<&'t mut Vec<Mail>>,
+}
+
+impl publish::Sink for FanOut<'_> {
+    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
+        let counts = self.metrics.event(usize::from(topic.event.0));
+        match provenance {
+            Provenance::Sent => counts.published += 1,
+            Provenance::Derived => counts.derived += 1,
+        }
+        deliver(self.hub, self.catalogue, self.metrics, self.wire, self.now, &topic, data);
+        if let Some(outbound) = &mut self.outbound {
+            outbound.push(Mail::Publication(Arc::new(Publication { topic, data: data.into() })));
+        }
+    }
+}
+
+/// Delivers to the members of this shard.
+pub(crate) fn deliver(
+    hub: &mut Hub,
+    catalogue: &Catalogue,
+    metrics: &mut Metrics,
+    wire: &mut dyn Wire,
+    now: Now,
+    topic: &Topic,
+    data: &[u8],
+) {
+    let event = catalogue.event(topic.event);
+    let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
+    let members = hub.publish(topic, traits, data, now, wire);
+    metrics.event(usize::from(topic.event.0)).delivered += members as u64;
+}

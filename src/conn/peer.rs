@@ -1,0 +1,312 @@
+//! The SignalR side of a connection: frames to records, the handshake, and how it closes.
+
+use super::invoke::{self, Answer};
+use super::{Connection, Phase, Shared, Turn, number};
+use crate::api::negotiated::ConnectionToken;
+use crate::auth::principal::Principal;
+use crate::close::CloseReason;
+use crate::hub::ConnKey;
+use crate::proto::Status;
+use crate::proto::signalr::framing::Records;
+use crate::proto::signalr::handshake::{self, HandshakeError, HubProtocol};
+use crate::proto::signalr::json;
+use crate::proto::signalr::text;
+use crate::proto::ws::decode::{Decoder, Event, FrameError};
+use crate::proto::ws::encode::{self, Opcode};
+use crate::trace::{Fact, Level};
+
+/// WebSocket close codes that this hub sends (RFC 6455 section 7.4.1).
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+
+/// A SignalR client, from the upgrade on.
+#[derive(Debug)]
+pub(super) struct Peer {
+    decoder: Decoder,
+    records: Records,
+    /// Who it is.
+    pub(super) principal: Principal,
+    /// The token it negotiated, until the connection is gone.
+    token: Option<ConnectionToken>,
+    /// From its first ping on, silence is a reason to give it up.
+    pub(super) has_pinged: bool,
+    /// When the hub closes it, on the monotonic clock; `u64::MAX` is never.
+    pub(super) ends_ms: u64,
+    /// Why it does.
+    pub(super) ends_for: CloseReason,
+}
+
+impl Peer {
+    pub(super) fn new(principal: Principal, token: Option<ConnectionToken>, ends_ms: u64) -> Peer {
+        Peer {
+            decoder: Decoder::default(),
+            records: Records::default(),
+            principal,
+            token,
+            has_pinged: false,
+            ends_ms,
+            ends_for: CloseReason::TokenExpired,
+        }
+    }
+
+    /// The connection is gone or going: its token is no good any more.
+    pub(super) fn forget_token(&self, shared: &Shared) {
+        if let Some(token) = self.token {
+            shared.negotiated.lock().forget(token);
+        }
+    }
+}
+
+/// Whether records of the same payload may follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
+}
+
+impl Connection {
+    /// Frames in, while they are whole enough.
+    pub(super) fn advance_frames(&mut self, key: ConnKey, input: &mut [u8], turn: &mut Turn<'_>) -> usize {
+        let mut used = 0;
+        loop {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            let decoder = match &mut self.phase {
+                Phase::Handshake { peer, .. } | Phase::Open(peer) => &mut peer.decoder,
+                Phase::Closing { decoder, .. } => decoder,
+                Phase::Head { .. }
+                | Phase::Body(_)
+                | Phase::Gathering(_)
+                | Phase::Finishing { .. }
+                | Phase::Lingering { .. } => return input.len(),
+            };
+            match decoder.decode(rest) {
+                Ok(Status::Partial) => return used,
+                Ok(Status::Complete((event, taken))) => {
+                    used += taken;
+                    self.handle_frame(key, event, turn);
+                }
+                Err(error) => {
+                    self.fail(key, error, turn);
+                    return input.len();
+                }
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, key: ConnKey, event: Event<'_>, turn: &mut Turn<'_>) {
+        let is_closing = self.is_ending();
+        match event {
+            Event::Data { payload, .. } if !is_closing => self.handle_payload(key, payload, turn),
+            Event::Ping(payload) if !is_closing => {
+                turn.hub.send_frame(key, |out| encode::frame(Opcode::Pong, payload, out));
+            }
+            Event::Close(_) if is_closing => self.heard_close(key, turn),
+            Event::Close(_) => {
+                // The peer began: its close is answered with a normal one, whatever its code, as ASP.NET does.
+                self.set_reason(CloseReason::PeerClosed);
+                self.begin_closing(key, turn, true, |out| encode::close(NORMAL, "", out));
+            }
+            Event::Data { .. } | Event::Ping(_) | Event::Pong => {}
+        }
+    }
+
+    fn heard_close(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        if let Phase::Closing { has_heard, .. } = &mut self.phase {
+            *has_heard = true;
+            if turn.hub.backlog_bytes(key) == 0 {
+                turn.hub.doom(key, CloseReason::PeerClosed);
+            }
+        }
+    }
+
+    /// Payload bytes are a stream: records are cut out of it wherever message borders fall.
+    fn handle_payload(&mut self, key: ConnKey, payload: &mut [u8], turn: &mut Turn<'_>) {
+        let (Phase::Handshake { peer, .. } | Phase::Open(peer)) = &mut self.phase else { return };
+        let mut records = std::mem::take(&mut peer.records);
+        let mut rest = payload;
+        loop {
+            match records.next(&mut rest, turn.shared.limits.record_bytes_max) {
+                Ok(Some(record)) => {
+                    if self.handle_record(key, record, turn) == Flow::Stop {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.too_long(key, turn);
+                    return;
+                }
+            }
+        }
+        if let Phase::Handshake { peer, .. } | Phase::Open(peer) = &mut self.phase {
+            peer.records = records;
+        }
+    }
+
+    fn handle_record(&mut self, key: ConnKey, record: &mut [u8], turn: &mut Turn<'_>) -> Flow {
+        match &mut self.phase {
+            Phase::Handshake { .. } => self.handle_handshake(key, record, turn),
+            Phase::Open(peer) => {
+                turn.metrics.hub_messages += 1;
+                match invoke::handle_record(peer, key, record, turn) {
+                    Ok(Answer::GoOn) => Flow::GoOn,
+                    Ok(Answer::Close) => {
+                        self.set_reason(CloseReason::PeerClosed);
+                        self.close_hub(key, None, false, turn);
+                        Flow::Stop
+                    }
+                    Err(malformed) => {
+                        self.blame(CloseReason::MalformedMessage, malformed.message);
+                        let error = text::closed_with_error(malformed.message, turn.shared.options.detailed_errors);
+                        self.close_hub(key, Some(&error), true, turn);
+                        Flow::Stop
+                    }
+                }
+            }
+            Phase::Head { .. }
+            | Phase::Body(_)
+            | Phase::Gathering(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing { .. }
+            | Phase::Lingering { .. } => Flow::Stop,
+        }
+    }
+
+    fn handle_handshake(&mut self, key: ConnKey, record: &[u8], turn: &mut Turn<'_>) -> Flow {
+        match handshake::parse(record) {
+            Ok(HubProtocol::Json) => {
+                turn.hub.send_text(key, |out| out.extend_from_slice(handshake::ACCEPTED));
+                let idle = Phase::Lingering { until_ms: 0 };
+                if let Phase::Handshake { peer, .. } = std::mem::replace(&mut self.phase, idle) {
+                    self.phase = Phase::Open(peer);
+                    turn.metrics.hub_open += 1;
+                }
+                let client = self.client;
+                turn.trace.note(Level::Debug, || Fact::Connected { conn: number(key), client });
+                Flow::GoOn
+            }
+            Err(error) => {
+                self.blame(CloseReason::HandshakeRefused, "no acceptable SignalR handshake");
+                self.refuse_handshake(key, &error, turn);
+                Flow::Stop
+            }
+        }
+    }
+
+    fn refuse_handshake(&mut self, key: ConnKey, error: &HandshakeError, turn: &mut Turn<'_>) {
+        turn.hub.send_text(key, |out| handshake::encode_error(error, out));
+        self.begin_closing(key, turn, false, |out| encode::close(NORMAL, "", out));
+    }
+
+    fn too_long(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        self.blame(CloseReason::MessageTooLong, "a record longer than limits.record_bytes_max");
+        if matches!(self.phase, Phase::Handshake { .. }) {
+            self.refuse_handshake(key, &HandshakeError::Canceled, turn);
+        } else {
+            let what = text::record_too_long(turn.shared.limits.record_bytes_max);
+            let error = text::closed_with_error(&what, turn.shared.options.detailed_errors);
+            self.close_hub(key, Some(&error), true, turn);
+        }
+    }
+
+    pub(super) fn handshake_late(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        self.set_reason(CloseReason::HandshakeTimeout);
+        self.refuse_handshake(key, &HandshakeError::Canceled, turn);
+    }
+
+    /// One of the waits of an open connection is over: its end, its silence, or ours.
+    pub(super) fn open_due(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        let limits = &turn.shared.limits;
+        let now_ms = turn.now.mono_ms;
+        let Phase::Open(peer) = &self.phase else { return };
+        if peer.ends_ms <= now_ms {
+            self.set_reason(peer.ends_for);
+            self.close_hub(key, None, true, turn);
+        } else if peer.has_pinged && self.heard_ms.saturating_add(limits.client_timeout_ms) <= now_ms {
+            self.set_reason(CloseReason::ClientTimeout);
+            self.close_hub(key, Some(text::CLOSED_WITH_ERROR), true, turn);
+        } else if self.spoke_ms.saturating_add(limits.ping_every_ms) <= now_ms {
+            // A peer whose socket is full gets no ping on top; the bytes that wait will do.
+            if turn.hub.backlog_bytes(key) == 0 {
+                turn.hub.send_text(key, |out| out.extend_from_slice(json::PING));
+            }
+            self.spoke_ms = now_ms;
+        }
+    }
+
+    /// The peer was given up by the fan-out: its backlog is gone, it is told why, and that it may come back.
+    pub fn give_up(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        if self.is_ending() {
+            return;
+        }
+        self.set_reason(CloseReason::Overrun);
+        turn.hub.send_last(key, |out| {
+            let mut record = Vec::new();
+            json::encode_close(Some(text::CLOSED_WITH_ERROR), true, &mut record);
+            encode::frame(Opcode::Text, &record, out);
+            encode::close(NORMAL, "", out);
+        });
+        self.enter_closing(key, turn, false);
+    }
+
+    /// Says Close in both protocols.
+    fn close_hub(&mut self, key: ConnKey, error: Option<&str>, allow_reconnect: bool, turn: &mut Turn<'_>) {
+        turn.hub.send_text(key, |out| json::encode_close(error, allow_reconnect, out));
+        self.begin_closing(key, turn, false, |out| encode::close(NORMAL, "", out));
+    }
+
+    /// A connection without a handshake has no hub protocol to say it in.
+    pub(super) fn close_going_away(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
+        self.set_reason(CloseReason::Drain);
+        self.begin_closing(key, turn, false, |out| encode::close(GOING_AWAY, "", out));
+    }
+
+    /// RFC 6455 section 7.1.7, Fail the WebSocket Connection: a close with the code, then what comes in is not looked at.
+    fn fail(&mut self, key: ConnKey, error: FrameError, turn: &mut Turn<'_>) {
+        if !self.is_ending() {
+            self.blame(CloseReason::FrameError, error.message);
+            self.begin_closing(key, turn, false, |out| encode::close(error.code, error.message, out));
+        }
+        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
+        self.phase = Phase::Finishing { until_ms };
+    }
+
+    fn begin_closing(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard: bool, last: impl FnOnce(&mut Vec<u8>)) {
+        turn.hub.send_frame(key, last);
+        self.enter_closing(key, turn, has_heard);
+    }
+
+    /// From here on nothing is delivered, and the negotiated token finds nothing.
+    fn enter_closing(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard: bool) {
+        turn.hub.registry.leave_all(key);
+        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
+        self.leave_open(turn);
+        let decoder = match &self.phase {
+            Phase::Handshake { peer, .. } | Phase::Open(peer) => {
+                peer.forget_token(turn.shared);
+                peer.decoder
+            }
+            Phase::Closing { decoder, .. } => *decoder,
+            Phase::Head { .. }
+            | Phase::Body(_)
+            | Phase::Gathering(_)
+            | Phase::Finishing { .. }
+            | Phase::Lingering { .. } => Decoder::default(),
+        };
+        self.phase = Phase::Closing { decoder, until_ms, has_heard };
+    }
+
+    /// One SignalR client less, if this is one.
+    pub(super) fn leave_open(&self, turn: &mut Turn<'_>) {
+        if matches!(self.phase, Phase::Open(_)) {
+            turn.metrics.hub_open -= 1;
+        }
+    }
+
+    fn blame(&mut self, reason: CloseReason, detail: &'static str) {
+        if self.reason.is_none() {
+            self.detail = Some(detail);
+        }
+        self.set_reason(reason);
+    }
+}

@@ -1,0 +1,85 @@
+//! The bodies of the fuzz targets. Each takes any bytes, and judges what the parser makes of them by an oracle: the same bytes
+//! in pieces, an independent implementation, or a slow and obvious twin. They live here rather than in `fuzz/` so that
+//! `cargo test` replays the corpus through them, without libFuzzer.
+//!
+//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives.
+
+mod handshake;
+mod http_head;
+mod hub_json;
+mod naive;
+mod ws_frames;
+
+pub use handshake::handshake;
+pub use http_head::http_head;
+pub use hub_json::hub_json;
+pub use ws_frames::ws_frames;
+
+/// Bytes at the start of an input that set the piece sizes, by turns: `@` is 1 byte, `A` 2, up to `_` for 32.
+pub const SIZE_BYTES: usize = 4;
+
+/// The input behind the piece sizes, and its end after each piece; nothing where the input is too short to have both.
+fn pieces(data: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
+    let (sizes, input) = data.split_at_checked(SIZE_BYTES)?;
+    let mut rest = input;
+    let pieces = sizes.iter().cycle().map_while(move |size| {
+        let (piece, after) = rest.split_at_checked(usize::from(size % 32) + 1).unwrap_or((rest, &[]));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    });
+    Some((input, pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// Runs a target over its committed corpus; what libFuzzer finds is added there and stays found.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut inputs = 0;
+        for entry in fs::read_dir(&folder).expect("each target has a corpus") {
+            let path = entry.expect("the corpus can be listed").path();
+            name_input(&path);
+            body(&fs::read(&path).expect("a corpus file can be read"));
+            inputs += 1;
+        }
+        assert!(inputs >= 10, "{} holds {inputs} inputs", folder.display());
+    }
+
+    /// Names the input that a failure comes from; captured unless the test fails.
+    #[expect(clippy::print_stdout, reason = "the test harness shows it for a failing input only")]
+    fn name_input(path: &Path) {
+        println!("{}", path.display());
+    }
+
+    #[test]
+    fn the_corpus_of_http_head_holds() {
+        replay("http_head", http_head);
+    }
+
+    #[test]
+    fn the_corpus_of_ws_frames_holds() {
+        replay("ws_frames", ws_frames);
+    }
+
+    #[test]
+    fn the_corpus_of_hub_json_holds() {
+        replay("hub_json", hub_json);
+    }
+
+    #[test]
+    fn the_corpus_of_handshake_holds() {
+        replay("handshake", handshake);
+    }
+
+    #[test]
+    fn pieces_make_up_the_input() {
+        let (input, pieces) = pieces(b"@A_Bthe input").expect("it is long enough");
+        let pieces: Vec<&[u8]> = pieces.collect();
+        assert_eq!((input, pieces), (&b"the input"[..], vec![&b"t"[..], b"he", b" input"]));
+        assert!(super::pieces(b"@@@").is_none());
+    }
+}

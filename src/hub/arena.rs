@@ -1,0 +1,200 @@
+//! The bytes of a turn: frames are appended once and shared by everyone they are for.
+//!
+//! A [`Frame`] is a place in a segment. Frames made one behind the other are adjacent, so that what a connection has to send in
+//! a turn is mostly one range. A segment is kept while an outbox holds a range of it (a *pin*); one without pins is reused, so a
+//! hub whose peers keep up lives in one segment.
+
+use crate::proto::ws::encode::{self, Opcode};
+
+/// A segment is left for the next one when it holds this much.
+const SEGMENT_BYTES: usize = 256 * 1024;
+
+/// A place in a segment: whole frames of a transport, one or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The segment's number.
+    pub segment: u32,
+    /// First byte.
+    pub start: u32,
+    /// Behind the last byte.
+    pub end: u32,
+}
+
+impl Frame {
+    /// Bytes.
+    pub fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    bytes: Vec<u8>,
+    pins: u32,
+}
+
+/// The segments of a shard.
+#[derive(Debug)]
+pub struct Arena {
+    segments: Vec<Segment>,
+    /// Segments without bytes and pins.
+    free: Vec<u32>,
+    current: u32,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Arena { segments: vec![Segment::default()], free: Vec::new(), current: 0 }
+    }
+}
+
+impl Arena {
+    /// Appends what `write` writes, as one frame.
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        let segment = self.writable();
+        let bytes = &mut self.segments[segment as usize].bytes;
+        let start = bytes.len();
+        write(bytes);
+        Frame { segment, start: offset(start), end: offset(bytes.len()) }
+    }
+
+    /// Appends a WebSocket text frame around what `write` writes. The header is put before the payload once its length is
+    /// known: the common form has four bytes, which are kept free; the others move the payload.
+    pub fn append_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        const ROOM: usize = 4;
+        self.append(|out| {
+            let start = out.len();
+            out.extend_from_slice(&[0; ROOM]);
+            write(out);
+            let payload_len = out.len() - start - ROOM;
+            let end = out.len();
+            encode::header(Opcode::Text, payload_len, out);
+            let header_len = out.len() - end;
+            let mut header = [0u8; 10];
+            header[..header_len].copy_from_slice(&out[end..]);
+            out.truncate(end);
+            if header_len < ROOM {
+                out.copy_within(start + ROOM.., start + header_len);
+                out.truncate(start + header_len + payload_len);
+            } else if header_len > ROOM {
+                out.resize(start + header_len + payload_len, 0);
+                out.copy_within(start + ROOM..start + ROOM + payload_len, start + header_len);
+            }
+            out[start..start + header_len].copy_from_slice(&header[..header_len]);
+        })
+    }
+
+    /// The bytes of a frame.
+    pub fn bytes(&self, frame: Frame) -> &[u8] {
+        &self.segments[frame.segment as usize].bytes[frame.start as usize..frame.end as usize]
+    }
+
+    /// So many outboxes more hold a range of the segment.
+    pub fn pin(&mut self, segment: u32, pins: u32) {
+        self.segments[segment as usize].pins += pins;
+    }
+
+    /// One outbox less holds a range of the segment.
+    pub fn unpin(&mut self, segment: u32) {
+        let slot = &mut self.segments[segment as usize];
+        slot.pins -= 1;
+        if slot.pins == 0 && segment != self.current {
+            Self::recycle(slot);
+            self.free.push(segment);
+        }
+    }
+
+    /// Bytes of the segments that pins keep.
+    pub fn pinned_bytes(&self) -> usize {
+        self.segments.iter().filter(|segment| segment.pins > 0).map(|segment| segment.bytes.len()).sum()
+    }
+
+    /// The turn is over and everybody has been flushed: forget what nobody holds.
+    pub fn end_turn(&mut self) {
+        let current = &mut self.segments[self.current as usize];
+        if current.pins == 0 {
+            Self::recycle(current);
+        }
+    }
+
+    /// The segment to write to: the current one, or the next where it is full.
+    fn writable(&mut self) -> u32 {
+        let current = &mut self.segments[self.current as usize];
+        if current.bytes.len() < SEGMENT_BYTES {
+            return self.current;
+        }
+        if current.pins == 0 {
+            // Nobody was a member of anything in it.
+            Self::recycle(current);
+            return self.current;
+        }
+        self.current = self.free.pop().unwrap_or_else(|| {
+            self.segments.push(Segment::default());
+            offset(self.segments.len() - 1)
+        });
+        self.current
+    }
+
+    /// Empties a segment; one that a huge turn has grown gives its memory back.
+    fn recycle(segment: &mut Segment) {
+        segment.bytes.clear();
+        segment.bytes.shrink_to(2 * SEGMENT_BYTES);
+    }
+}
+
+/// Segments hold at most some 256 KiB and one frame, far below 4 GiB.
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_a_turn_are_adjacent_and_the_segment_is_reused() {
+        let mut arena = Arena::default();
+        let a = arena.append(|out| out.extend_from_slice(b"one"));
+        let b = arena.append(|out| out.extend_from_slice(b"two"));
+        assert_eq!((a.segment, a.end), (b.segment, b.start));
+        assert_eq!(arena.bytes(Frame { end: b.end, ..a }), b"onetwo");
+        arena.end_turn();
+        let c = arena.append(|out| out.extend_from_slice(b"three"));
+        assert_eq!((c.segment, c.start), (a.segment, 0));
+    }
+
+    #[test]
+    fn a_text_frame_has_the_minimal_header_whatever_its_length() {
+        for len in [0usize, 1, 125, 126, 127, 65535, 65536, 70000] {
+            let mut arena = Arena::default();
+            let payload: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            let before = arena.append(|out| out.extend_from_slice(b"before"));
+            let frame = arena.append_text(|out| out.extend_from_slice(&payload));
+            let mut expected = Vec::new();
+            encode::frame(Opcode::Text, &payload, &mut expected);
+            assert_eq!(arena.bytes(frame), expected, "length {len}");
+            assert_eq!(frame.start, before.end);
+        }
+    }
+
+    #[test]
+    fn a_pinned_segment_keeps_its_bytes_until_the_last_pin_goes() {
+        let mut arena = Arena::default();
+        let held = arena.append(|out| out.resize(SEGMENT_BYTES, b'x'));
+        arena.pin(held.segment, 2);
+        arena.end_turn();
+        let next = arena.append(|out| out.extend_from_slice(b"next"));
+        assert_ne!(next.segment, held.segment);
+        assert_eq!(arena.pinned_bytes(), SEGMENT_BYTES);
+        arena.unpin(held.segment);
+        assert_eq!(arena.bytes(held).len(), SEGMENT_BYTES);
+        arena.unpin(held.segment);
+        assert_eq!(arena.pinned_bytes(), 0);
+        assert_eq!(arena.free, [held.segment]);
+    }
+}

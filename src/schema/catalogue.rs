@@ -1,0 +1,138 @@
+//! The catalogue: which events there are, by name and by number.
+
+use super::compiler::emit::json_schema::{self, Additional};
+use super::compiler::finding::Finding;
+use super::compiler::model::{Event, EventId, Family, Model, WireCase};
+use super::compiler::{Compiled, Options, compile, names};
+use super::events::SOURCES;
+
+/// All events of a running hub: the built-in ones and those of further files, found by one path.
+///
+/// 1. Make one with [`Catalogue::built_in`] or [`Catalogue::load`].
+/// 2. Turn what clients and publishers write into an [`EventId`] with [`Catalogue::find`].
+/// 3. Ask everything else by the id. Ids belong to the catalogue that gave them.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    model: Model,
+    warnings: Vec<Finding>,
+    /// Names in lower case, sorted.
+    by_name: Vec<(Box<str>, EventId)>,
+    /// By source event: the events derived from it.
+    derived: Vec<Vec<EventId>>,
+    available_subscriptions_json: String,
+}
+
+impl Catalogue {
+    /// The catalogue that the program was built with. `wire_case` overrides its own spelling on the wire.
+    pub fn built_in(wire_case: Option<WireCase>) -> Catalogue {
+        #[expect(clippy::expect_used, reason = "the build has compiled these very texts with this very compiler")]
+        Catalogue::load(&[], wire_case).expect("the built-in catalogue compiles")
+    }
+
+    /// The built-in catalogue with further files, pairs (path, text), on top. They may add families, events, types and enums, and
+    /// redefine nothing. The files are checked as those of the build are, examples included; a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// All findings, warnings included, sorted by place; at least one is an error. The operator wrote the files.
+    pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
+        let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
+        compile(&files, Options { wire_case }).map(Catalogue::new)
+    }
+
+    fn new(Compiled { model, warnings }: Compiled) -> Catalogue {
+        let ids = || (0..=u16::MAX).map(EventId);
+        let lower = model.events.iter().map(|event| event.lower.as_str().into());
+        let mut by_name: Vec<(Box<str>, EventId)> = lower.zip(ids()).collect();
+        by_name.sort();
+        let mut derived = vec![Vec::new(); model.events.len()];
+        for (event, id) in model.events.iter().zip(ids()) {
+            let source = event.derive.as_ref().and_then(|derive| derived.get_mut(usize::from(derive.from.0)));
+            source.into_iter().for_each(|derived: &mut Vec<EventId>| derived.push(id));
+        }
+        // Names are ASCII letters and digits: nothing in them needs escaping.
+        let names: Vec<_> = model.events.iter().map(|event| format!("\"{}\"", event.name)).collect();
+        let available_subscriptions_json = format!("[{}]", names.join(","));
+        Catalogue { model, warnings, by_name, derived, available_subscriptions_json }
+    }
+
+    /// The model, for the validator and the emitters.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What is allowed but rarely meant in the files, sorted by place.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    /// The event of that name, in any ASCII case (Q6). Allocates nothing, whatever the name.
+    pub fn find(&self, name: &str) -> Option<EventId> {
+        let wanted = || name.bytes().map(|byte| byte.to_ascii_lowercase());
+        let found = self.by_name.binary_search_by(|(lower, _)| lower.bytes().cmp(wanted())).ok()?;
+        self.by_name.get(found).map(|(_, id)| *id)
+    }
+
+    /// The event with that number.
+    ///
+    /// # Panics
+    ///
+    /// If the id is another catalogue's.
+    pub fn event(&self, id: EventId) -> &Event {
+        &self.model.events[usize::from(id.0)]
+    }
+
+    /// All events, in the order of [`Catalogue::available_subscriptions`].
+    pub fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
+        (0..=u16::MAX).map(EventId).zip(&self.model.events)
+    }
+
+    /// The family of an event.
+    ///
+    /// # Panics
+    ///
+    /// If the id is another catalogue's.
+    pub fn family(&self, id: EventId) -> &Family {
+        &self.model.families[self.event(id).family]
+    }
+
+    /// The name of an event's family, as documented: `CallList`.
+    ///
+    /// # Panics
+    ///
+    /// If the id is another catalogue's.
+    pub fn family_of(&self, id: EventId) -> &str {
+        &self.family(id).name
+    }
+
+    /// All names in documented spelling: families in their order, by name without case within.
+    pub fn available_subscriptions(&self) -> impl Iterator<Item = &str> {
+        self.model.events.iter().map(|event| event.name.as_str())
+    }
+
+    /// The same as a JSON array: the result of the hub method `AvailableSubscriptions`.
+    pub fn available_subscriptions_json(&self) -> &str {
+        &self.available_subscriptions_json
+    }
+
+    /// The documented name that is most like an unknown one, if one is like it at all.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        names::nearest(name, self.available_subscriptions())
+    }
+
+    /// The JSON Schema of an event's data; `closed` refuses properties that it does not name.
+    ///
+    /// # Panics
+    ///
+    /// If the id is another catalogue's.
+    pub fn json_schema(&self, id: EventId, closed: bool) -> String {
+        let additional = if closed { Additional::Closed } else { Additional::Open };
+        json_schema::event(&self.model, self.event(id), additional).to_text()
+    }
+
+    /// The events that are derived from an event, in catalogue order; each has its rule in [`Event::derive`].
+    pub fn derived_from(&self, id: EventId) -> &[EventId] {
+        self.derived.get(usize::from(id.0)).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,188 @@
+//! JSON Schema 2020-12, one self-contained document per event.
+//!
+//! Standard keywords only, so that validators in their strict modes take it; `format` is one of uuid, date-time, int32 and int64.
+
+use super::super::model::{Event, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
+use super::json::Json;
+use std::collections::BTreeMap;
+
+/// Whether an object may have properties that the schema does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Additional {
+    /// For subscribers: one that validates must survive a property that is added later.
+    Open,
+    /// For publishers' own tests, as strict validation has it.
+    Closed,
+}
+
+/// The schema of an event's data.
+pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
+    let mut schema = vec![
+        member("$schema", "https://json-schema.org/draft/2020-12/schema".into()),
+        member("$id", Json::Text(format!("{}{}.json", model.id_base, event.name))),
+        member("title", event.name.as_str().into()),
+    ];
+    let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
+    schema.extend(description(texts, event.deprecated.as_deref()));
+    schema.extend(object(model, &event.properties, additional));
+    let examples = event.examples.iter().map(|example| Json::Verbatim(example.delivered.clone()));
+    if !event.examples.is_empty() {
+        schema.push(member("examples", Json::Array(examples.collect())));
+    }
+    let mut definitions = BTreeMap::new();
+    define(model, &event.properties, additional, &mut definitions);
+    if !definitions.is_empty() {
+        let definitions = definitions.into_iter().map(|(name, schema)| (name.to_owned(), schema));
+        schema.push(member("$defs", Json::Object(definitions.collect())));
+    }
+    Json::Object(schema)
+}
+
+/// Collects the schemas of everything that the properties refer to.
+fn define<'m>(model: &'m Model, properties: &[Property], additional: Additional, found: &mut BTreeMap<&'m str, Json>) {
+    for property in properties {
+        let mut ty = &property.ty;
+        while let Type::List(element) = ty {
+            ty = element;
+        }
+        if let Type::Object(index) = ty
+            && let Some(object) = model.types.get(*index)
+            && !found.contains_key(object.name.as_str())
+        {
+            found.insert(&object.name, object_type(model, object, additional));
+            define(model, &object.properties, additional, found);
+        } else if let Type::Set(index) = ty
+            && let Some(set) = model.sets.get(*index)
+        {
+            found.insert(&set.name, value_set(model, set));
+        }
+    }
+}
+
+fn object_type(model: &Model, ty: &ObjectType, additional: Additional) -> Json {
+    let mut schema: Vec<_> = description([Some(ty.summary.as_str()), None, ty.note.as_deref()], None).collect();
+    schema.extend(object(model, &ty.properties, additional));
+    Json::Object(schema)
+}
+
+fn value_set(model: &Model, set: &ValueSet) -> Json {
+    let known = known_values(Some(&set.values));
+    let mut schema: Vec<_> = description([Some(set.summary.as_str()), None, known.as_deref()], None).collect();
+    schema.extend(scalar(model, &set.base, false, Some(&set.values)));
+    Json::Object(schema)
+}
+
+/// The keywords of an object with these properties.
+fn object(model: &Model, properties: &[Property], additional: Additional) -> Vec<(String, Json)> {
+    let of_properties = properties.iter().map(|property| (property.wire.clone(), self::property(model, property)));
+    let required = properties.iter().filter(|property| !property.optional);
+    let mut schema = vec![
+        member("type", "object".into()),
+        member("properties", Json::Object(of_properties.collect())),
+        member("required", Json::Array(required.map(|property| property.wire.as_str().into()).collect())),
+    ];
+    if additional == Additional::Closed {
+        schema.push(member("additionalProperties", Json::Bool(false)));
+    }
+    schema
+}
+
+fn property(model: &Model, property: &Property) -> Json {
+    let known = known_values(property.values.as_ref());
+    let texts = [Some(property.doc.as_str()), property.note.as_deref(), known.as_deref()];
+    let mut schema: Vec<_> = description(texts, property.deprecated.as_deref()).collect();
+    schema.extend(scalar(model, &property.ty, property.nullable, property.values.as_ref()));
+    Json::Object(schema)
+}
+
+/// The keywords of a type.
+fn scalar(model: &Model, ty: &Type, nullable: bool, values: Option<&Values>) -> Vec<(String, Json)> {
+    let bounded =
+        |low: i64, high: i64| vec![member("minimum", Json::Integer(low)), member("maximum", Json::Integer(high))];
+    let (name, mut rest) = match ty {
+        Type::Guid => ("string", vec![member("format", "uuid".into())]),
+        Type::DateTime => ("string", vec![member("format", "date-time".into())]),
+        Type::String => ("string", Vec::new()),
+        Type::Bool => ("boolean", Vec::new()),
+        Type::Short => ("integer", bounded(i16::MIN.into(), i16::MAX.into())),
+        Type::Int => {
+            ("integer", [vec![member("format", "int32".into())], bounded(i32::MIN.into(), i32::MAX.into())].concat())
+        }
+        Type::Long => ("integer", [vec![member("format", "int64".into())], bounded(i64::MIN, i64::MAX)].concat()),
+        Type::List(element) => ("array", vec![member("items", Json::Object(scalar(model, element, false, None)))]),
+        Type::Object(index) => {
+            return reference(model.types.get(*index).map_or("", |ty| &ty.name), nullable);
+        }
+        Type::Set(index) => return reference(model.sets.get(*index).map_or("", |set| &set.name), nullable),
+    };
+    if let Some(values) = values {
+        rest.push(admitted(values, nullable));
+    }
+    let name = if nullable { Json::Array(vec![name.into(), "null".into()]) } else { name.into() };
+    std::iter::once(member("type", name)).chain(rest).collect()
+}
+
+fn reference(name: &str, nullable: bool) -> Vec<(String, Json)> {
+    let reference = member("$ref", Json::Text(format!("#/$defs/{name}")));
+    if nullable {
+        let null = Json::object([("type", "null".into())]);
+        vec![member("anyOf", Json::Array(vec![Json::Object(vec![reference]), null]))]
+    } else {
+        vec![reference]
+    }
+}
+
+/// The keyword that admits the values: `examples` where others may come, else `enum`, or `oneOf` where values have names or texts.
+fn admitted(values: &Values, nullable: bool) -> (String, Json) {
+    let null = nullable.then_some(Json::Null);
+    if values.open {
+        return member("examples", Json::Array(values.list.iter().map(constant).collect()));
+    }
+    if values.list.iter().all(|value| value.name.is_none() && value.doc.is_none()) {
+        return member("enum", Json::Array(values.list.iter().map(constant).chain(null).collect()));
+    }
+    let alternatives = values.list.iter().map(|value| {
+        let title = value.name.as_deref().map(|name| member("title", name.into()));
+        let text = value.doc.as_deref().map(|doc| member("description", doc.into()));
+        Json::Object(std::iter::once(member("const", constant(value))).chain(title).chain(text).collect())
+    });
+    let null = null.map(|null| Json::object([("const", null)]));
+    member("oneOf", Json::Array(alternatives.chain(null).collect()))
+}
+
+fn constant(value: &Value) -> Json {
+    match &value.scalar {
+        Scalar::Integer(integer) => Json::Integer(*integer),
+        Scalar::Text(text) => text.as_str().into(),
+    }
+}
+
+/// What an open set knows, as a sentence: `examples` alone would not say that others may come.
+fn known_values(values: Option<&Values>) -> Option<String> {
+    let values = values.filter(|values| values.open)?;
+    let known = values.list.iter().map(|value| {
+        let scalar = match &value.scalar {
+            Scalar::Integer(integer) => integer.to_string(),
+            Scalar::Text(text) => text.clone(),
+        };
+        let meaning: Vec<_> = [value.name.as_deref(), value.doc.as_deref()].into_iter().flatten().collect();
+        if meaning.is_empty() { scalar } else { format!("{scalar} ({})", meaning.join(": ")) }
+    });
+    Some(format!("Known values; others may come: {}.", known.collect::<Vec<_>>().join(", ")))
+}
+
+/// `description` and `deprecated`, where there is anything to say.
+fn description<const N: usize>(
+    texts: [Option<&str>; N],
+    deprecated: Option<&str>,
+) -> impl Iterator<Item = (String, Json)> {
+    let instead = deprecated.map(|instead| format!("Deprecated: {instead}."));
+    let texts = texts.into_iter().chain([instead.as_deref()]).flatten().filter(|text| !text.is_empty());
+    let text = texts.collect::<Vec<_>>().join("\n\n");
+    let text = (!text.is_empty()).then(|| member("description", Json::Text(text)));
+    text.into_iter().chain(deprecated.map(|_| member("deprecated", Json::Bool(true))))
+}
+
+fn member(name: &str, value: Json) -> (String, Json) {
+    (name.to_owned(), value)
+}

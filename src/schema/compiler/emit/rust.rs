@@ -1,0 +1,233 @@
+//! Rust: a struct for each event and helper object, a newtype for each value set, and the tables that the program embeds.
+//!
+//! The text is included in a module of the crate `rte`. Names are spelled from the root throughout, so that an event may be called
+//! `Option`.
+
+use super::super::model::{EventId, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
+use super::identifier;
+
+const DERIVES: &str =
+    "#[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]";
+
+/// The structs and newtypes.
+pub fn structs(model: &Model) -> String {
+    let mut out = Text::default();
+    out.line("// Generated from the files under schema/, which are the place to edit.");
+    for event in &model.events {
+        let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
+        let name = identifier::rust(&event.name);
+        object(&mut out, model, &event.name, &event.properties, &texts, event.deprecated.as_deref());
+        out.line("");
+        out.line(&format!("impl {name} {{"));
+        out.line("    /// The event's name, as documented.");
+        out.line(&format!("    pub const NAME: &'static str = {:?};", event.name));
+        out.line("}");
+    }
+    for ObjectType { name, summary, note, properties, place: _ } in &model.types {
+        object(&mut out, model, name, properties, &[Some(summary.as_str()), note.as_deref()], None);
+    }
+    for ValueSet { name, summary, base, values, place: _ } in &model.sets {
+        newtype(&mut out, name, &[Some(summary.as_str())], base, values);
+    }
+    out.text
+}
+
+/// The tables: names, AvailableSubscriptions and JSON Schemas (those are beside the text as `NAME.json`).
+pub fn tables(model: &Model) -> String {
+    let mut out = Text::default();
+    let mut names: Vec<_> = model.events.iter().zip((0..=u16::MAX).map(EventId)).collect();
+    names.sort_by_key(|(event, _)| event.lower.as_str());
+    let names =
+        names.iter().map(|(event, EventId(number))| format!("({:?}, crate::schema::EventId({number}))", event.lower));
+    let doc = "The events' names in lower case, sorted, each with its number in the built-in catalogue.";
+    out.table("EVENT_NAMES", doc, "(&str, crate::schema::EventId)", names);
+    let doc = "The events' names as documented, in the order of AvailableSubscriptions.";
+    let documented = model.events.iter().map(|event| format!("{:?}", event.name));
+    out.table("AVAILABLE_SUBSCRIPTIONS", doc, "&str", documented);
+    let doc = "The events' names as documented, each with the JSON Schema of its data.";
+    let schemas = model.events.iter().map(|event| format!("({:?}, include_str!(\"{}.json\"))", event.name, event.name));
+    out.table("JSON_SCHEMAS", doc, "(&str, &str)", schemas);
+    out.text
+}
+
+/// The table of the catalogue's own files, which the running program compiles again: one loader for built-in and further events.
+pub fn sources(paths: &[&str]) -> String {
+    let mut out = Text::default();
+    let doc = "The files of the built-in catalogue, pairs (path, text), sorted by path.";
+    let files = paths.iter().map(|path| {
+        let below_the_package = format!("/{path}");
+        format!("({path:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {below_the_package:?})))")
+    });
+    out.table("SOURCES", doc, "(&str, &str)", files);
+    out.text
+}
+
+/// A struct, and a module with its own value sets where it has any.
+fn object(
+    out: &mut Text,
+    model: &Model,
+    name: &str,
+    properties: &[Property],
+    texts: &[Option<&str>],
+    deprecated: Option<&str>,
+) {
+    let module = identifier::rust(&identifier::snake(name));
+    out.line("");
+    out.doc(0, name, texts, deprecated);
+    out.line(DERIVES);
+    out.line(&format!("pub struct {} {{", identifier::rust(name)));
+    for property in properties {
+        let texts = [Some(property.doc.as_str()), property.note.as_deref()];
+        out.doc(1, &property.name, &texts, property.deprecated.as_deref());
+        let mut serde = vec![format!("rename = {:?}", property.wire)];
+        if property.wire != property.name {
+            serde.push(format!("alias = {:?}", property.name));
+        }
+        if property.optional {
+            serde.push("default, skip_serializing_if = \"::std::option::Option::is_none\"".to_owned());
+        }
+        out.line(&format!("    #[serde({})]", serde.join(", ")));
+        let plain = match property.values {
+            Some(_) => format!("{module}::{}", identifier::rust(&property.name)),
+            None => type_name(model, &property.ty),
+        };
+        let whole =
+            if property.nullable || property.optional { format!("::std::option::Option<{plain}>") } else { plain };
+        out.line(&format!("    pub {}: {whole},", identifier::rust(&identifier::snake(&property.name))));
+    }
+    out.line("}");
+
+    let mut own_sets = properties.iter().filter_map(|property| Some((property, property.values.as_ref()?))).peekable();
+    if own_sets.peek().is_some() {
+        out.line("");
+        out.line(&format!("/// The value sets of [`{name}`]({}).", identifier::rust(name)));
+        out.line(&format!("pub mod {module} {{"));
+        for (property, values) in own_sets {
+            newtype(
+                out,
+                &property.name,
+                &[Some(property.doc.as_str()), property.note.as_deref()],
+                &property.ty,
+                values,
+            );
+        }
+        out.line("}");
+    }
+}
+
+/// A value set: a newtype and not an enum, which would refuse what lenient validation lets through.
+fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, values: &Values) {
+    let type_name = identifier::rust(name);
+    let inner = match base {
+        Type::Short => "i16",
+        Type::Int => "i32",
+        Type::Long => "i64",
+        Type::Guid | Type::String | Type::Bool | Type::DateTime | Type::List(_) | Type::Object(_) | Type::Set(_) => {
+            "::std::borrow::Cow<'static, str>"
+        }
+    };
+    let which = if values.open { "An open set: values without a constant may come." } else { "A closed set." };
+    out.line("");
+    out.doc(0, name, &[texts, &[Some(which)]].concat(), None);
+    out.line(DERIVES);
+    out.line("#[serde(transparent)]");
+    out.line(&format!("pub struct {type_name}(pub {inner});"));
+
+    let mut constants: Vec<(String, &Value)> = Vec::new();
+    for value in &values.list {
+        let text = match (&value.name, &value.scalar) {
+            (Some(name), _) | (None, Scalar::Text(name)) => name.clone(),
+            (None, Scalar::Integer(integer)) => format!("Value{integer}"),
+        };
+        // A value whose text gives no name, or another one's, is written as a plain value.
+        let constant = identifier::constant(&text);
+        constants.extend(
+            constant.filter(|name| constants.iter().all(|(taken, _)| taken != name)).map(|constant| (constant, value)),
+        );
+    }
+    if constants.is_empty() {
+        return;
+    }
+    out.line("");
+    out.line(&format!("impl {type_name} {{"));
+    for (constant, value) in constants {
+        let shown = match &value.scalar {
+            Scalar::Integer(integer) => integer.to_string(),
+            Scalar::Text(text) => format!("::std::borrow::Cow::Borrowed({text:?})"),
+        };
+        out.doc(1, &constant, &[value.doc.as_deref().or(value.name.as_deref())], None);
+        out.line(&format!("    pub const {constant}: Self = Self({shown});"));
+    }
+    out.line("}");
+}
+
+fn type_name(model: &Model, ty: &Type) -> String {
+    let named = |name: Option<&String>| name.map(|name| identifier::rust(name)).unwrap_or_default();
+    match ty {
+        Type::Guid => "::uuid::Uuid".to_owned(),
+        Type::String => "::std::string::String".to_owned(),
+        Type::Bool => "bool".to_owned(),
+        Type::Short => "i16".to_owned(),
+        Type::Int => "i32".to_owned(),
+        Type::Long => "i64".to_owned(),
+        Type::DateTime => "crate::schema::DateTime".to_owned(),
+        Type::List(element) => format!("::std::vec::Vec<{}>", type_name(model, element)),
+        Type::Object(index) => named(model.types.get(*index).map(|ty| &ty.name)),
+        Type::Set(index) => named(model.sets.get(*index).map(|set| &set.name)),
+    }
+}
+
+/// The text that comes out.
+#[derive(Default)]
+struct Text {
+    text: String,
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A doc comment of the texts there are, or of the name alone where the vendor gives none.
+    fn doc(&mut self, depth: usize, name: &str, texts: &[Option<&str>], deprecated: Option<&str>) {
+        let instead = deprecated.map(|instead| format!("Deprecated: {instead}."));
+        let texts = texts.iter().copied().chain([instead.as_deref()]).flatten().filter(|text| !text.is_empty());
+        let mut texts: Vec<&str> = texts.collect();
+        let name_alone = format!("{name}.");
+        if texts.is_empty() {
+            texts.push(&name_alone);
+        }
+        let indent = "    ".repeat(depth);
+        for (index, text) in texts.iter().enumerate() {
+            if index > 0 {
+                self.line(&format!("{indent}///"));
+            }
+            for line in text.lines() {
+                self.line(format!("{indent}/// {}", as_prose(line)).trim_end());
+            }
+        }
+    }
+
+    fn table(&mut self, name: &str, doc: &str, element: &str, rows: impl Iterator<Item = String>) {
+        self.line("");
+        self.line(&format!("/// {doc}"));
+        self.line(&format!("pub const {name}: &[{element}] = &["));
+        for row in rows {
+            self.line(&format!("    {row},"));
+        }
+        self.line("];");
+    }
+}
+
+/// A vendor's text in a doc comment: nothing in it is markup.
+fn as_prose(text: &str) -> String {
+    let mut prose = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
+            prose.push('\\');
+        }
+        prose.push(letter);
+    }
+    prose
+}

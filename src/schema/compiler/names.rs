@@ -1,0 +1,74 @@
+//! Names: which are allowed, and which one was probably meant.
+
+/// Whether it may name an event, a type, an enum, a family or a property: a capital, then ASCII letters and digits. Every target
+/// language can spell such a name, and no generated file has one that needs escaping.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// From here on, two names are alike enough for one to be a slip for the other. `integer` and `int` are (0.87), `UserId` and
+/// `QueueId` are not (0.75).
+const ALIKE: f64 = 0.8;
+
+/// Bytes of a name beyond which it is no slip for any other: comparing costs the product of the lengths, and a stranger may have
+/// chosen this one.
+const SLIP_BYTES_MAX: usize = 128;
+
+/// The candidate that is most like `name`, if one is like it at all. Case does not count.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > SLIP_BYTES_MAX {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    let mut best: Option<(f64, &str)> = None;
+    for candidate in candidates {
+        let likeness = strsim::jaro_winkler(&name, &candidate.to_ascii_lowercase());
+        if likeness >= ALIKE && best.is_none_or(|(so_far, _)| likeness > so_far) {
+            best = Some((likeness, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// What to do about an unknown name: `did you mean "X"?`, or the list of what there is.
+pub fn advice(name: &str, what: &str, candidates: &[&str]) -> String {
+    match nearest(name, candidates.iter().copied()) {
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None if candidates.is_empty() => format!("there are no {what}"),
+        None => format!("{what}: {}", candidates.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_capitalised_ascii_words() {
+        for good in ["UserStatus", "A", "SMSTo", "ExpiresIn24h"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "userStatus", "User_Status", "User Status", "1st", "Käyttäjä", "User-Status"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let types = ["Guid", "string", "bool", "short", "int", "long", "DateTime"];
+        assert_eq!(nearest("integer", types), Some("int"));
+        assert_eq!(nearest("String", types), Some("string"));
+        assert_eq!(nearest("datetime", types), Some("DateTime"));
+        assert_eq!(nearest("UserID", ["QueueId", "UserId"]), Some("UserId"));
+        assert_eq!(nearest("UserId", ["QueueId"]), None);
+        assert_eq!(nearest("float", types), None);
+        assert_eq!(nearest(&"int".repeat(50), types), None);
+    }
+
+    #[test]
+    fn advice_names_the_nearest_or_all() {
+        assert_eq!(advice("Users", "the families", &["User", "Queue"]), "did you mean \"User\"?");
+        assert_eq!(advice("Zebra", "the families", &["User", "Queue"]), "the families: User, Queue");
+        assert_eq!(advice("Zebra", "families", &[]), "there are no families");
+    }
+}

@@ -1,0 +1,117 @@
+//! Events made from other events (Q24).
+
+use super::super::model::{EntityRule, EventId, Model};
+use super::DEPTH_CEILING;
+use super::scalar;
+use super::scan::{Halt, Scanner};
+
+/// Makes the event `derived` from `text`, the data of its source event as it is delivered (wire spelling, nullable properties
+/// filled), and writes its data to `out` (cleared first): the members of the source with the properties set behind them. Answers
+/// the entity that the made event is about.
+///
+/// `None`, and nothing to publish, where the source's `when` property is null or the all-zero GUID, where a property set would
+/// be null and may not be, or where no GUID names the entity; also where `derived` has no rule.
+pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) -> Option<[u8; 16]> {
+    out.clear();
+    let event = model.event(derived)?;
+    let rule = event.derive.as_ref()?;
+    let source = model.event(rule.from)?;
+    let of_source = |index: usize| member(text, &source.properties.get(index)?.wire);
+
+    let when = of_source(rule.when)?;
+    if when == "null" || guid(when) == Some([0; 16]) {
+        return None;
+    }
+    let (EntityRule::Property(routing) | EntityRule::PropertyOrPublisher(routing)) = event.entity else { return None };
+    let entity = match rule.set.iter().find(|(target, _)| *target == routing) {
+        Some((_, from)) => of_source(*from)?,
+        None => member(text, &event.properties.get(routing)?.wire)?,
+    };
+    let entity = guid(entity).filter(|entity| *entity != [0; 16])?;
+
+    let is_set = |name: &str| {
+        rule.set.iter().any(|(target, _)| event.properties.get(*target).is_some_and(|property| property.wire == name))
+    };
+    out.push(b'{');
+    for member in Members::of(text).filter(|member| !is_set(member.name)) {
+        comma(out);
+        out.extend_from_slice(member.whole.as_bytes());
+    }
+    for (target, from) in &rule.set {
+        let property = event.properties.get(*target)?;
+        let value = of_source(*from).unwrap_or("null");
+        if value == "null" && !property.nullable {
+            return None;
+        }
+        comma(out);
+        for piece in ["\"", &property.wire, "\":", value] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+    out.push(b'}');
+    Some(entity)
+}
+
+/// A comma, unless the object has just been opened.
+fn comma(out: &mut Vec<u8>) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+}
+
+/// The value of the last member of that name, as written.
+fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    Members::of(text).filter(|member| member.name == name).last().map(|member| member.value)
+}
+
+/// The GUID that a value of a delivered text holds.
+fn guid(value: &str) -> Option<[u8; 16]> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    scalar::guid(text.as_bytes()).map(|guid| guid.bytes)
+}
+
+/// One member of an object, as written.
+struct Member<'t> {
+    name: &'t str,
+    value: &'t str,
+    /// Name, colon and value.
+    whole: &'t str,
+}
+
+/// The members of a text's outermost object.
+struct Members<'t> {
+    scan: Scanner<'t>,
+    more: bool,
+}
+
+impl<'t> Members<'t> {
+    fn of(text: &'t str) -> Members<'t> {
+        let mut scan = Scanner::new(text);
+        let more = scan.open(b'{', b'}').unwrap_or(false);
+        Members { scan, more }
+    }
+
+    fn read(&mut self) -> Result<Member<'t>, Halt> {
+        self.scan.peek();
+        let start = self.scan.offset();
+        let name = self.scan.name()?.raw;
+        self.scan.peek();
+        let value_start = self.scan.offset();
+        self.scan.skip(DEPTH_CEILING)?;
+        let member = Member { name, value: self.scan.since(value_start), whole: self.scan.since(start) };
+        self.more = self.scan.more(b'}')?;
+        Ok(member)
+    }
+}
+
+impl<'t> Iterator for Members<'t> {
+    type Item = Member<'t>;
+
+    fn next(&mut self) -> Option<Member<'t>> {
+        if !self.more {
+            return None;
+        }
+        // A delivered text is JSON: an error can only mean that it isn't one, and then it has no more members.
+        self.read().inspect_err(|_| self.more = false).ok()
+    }
+}

@@ -1,0 +1,99 @@
+//! The one validator: interprets the model over JSON text. Serves the examples at build, `POST /publish`, `dry_run`, and events
+//! loaded at run time.
+//!
+//! [`validate`] walks the text once, builds no tree, and copies nothing unless something must change: a documented spelling
+//! becomes the wire's, an absent nullable property is filled with null, an upper-case GUID becomes lower-case, a date-time
+//! without offset gets its `Z` (Q13), and lenient mode mends what it lets through. Everything else is delivered byte for byte,
+//! so that 9007199254740993 and seven digits of a second survive.
+//!
+//! **The invariant**: whatever is delivered validates against the published schema, except what lenient mode counted
+//! ([`Accepted::tolerated`]).
+//!
+//! Values of unknown properties, which only lenient mode delivers, are opaque: JSON, Unicode and the nesting are checked in
+//! them, nothing else. Unknown names are compared exactly, known ones without case.
+//!
+//! Not here: routing rules that need more than the data (`entityId`, tenants, rights); they are publishing's.
+
+mod derive;
+mod duplicates;
+mod members;
+pub mod message;
+mod path;
+pub mod rule;
+pub mod scalar;
+pub mod scan;
+mod walk;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use derive::derive;
+
+use super::model::{EventId, Model};
+
+/// How much is forgiven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Only what validates against the published schema, after filling and normalising.
+    #[default]
+    Strict,
+    /// What a typed client survives is delivered and counted.
+    Lenient,
+}
+
+/// One thing wrong with an event's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer (RFC 6901) into the data, in the publisher's spelling.
+    pub pointer: String,
+    /// The rule's name, one of [`rule`]'s.
+    pub rule: &'static str,
+    /// What is wrong and what was expected, with the nearest known name.
+    pub message: String,
+}
+
+/// Bounds of one validation.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Nesting, the data object itself being the first level. At most [`DEPTH_CEILING`] counts, whatever stands here.
+    pub depth_max: usize,
+    /// Violations told; at least one is.
+    pub errors_max: usize,
+}
+
+/// The walk recurses; this keeps it well within any thread's stack.
+pub const DEPTH_CEILING: usize = 128;
+
+/// What an accepted event says about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The value of the routing property; `None` where the event has none or it is null.
+    pub entity: Option<[u8; 16]>,
+    /// The value of OrganizationId, where the event has it.
+    pub organization: Option<[u8; 16]>,
+    /// Whether `out` holds a rewritten text; otherwise the text itself is delivered, byte for byte.
+    pub rewritten: bool,
+    /// How many things lenient mode let through.
+    pub tolerated: u32,
+}
+
+/// Checks `text`, the JSON of one event's data, and writes what is delivered to `out` (cleared first) where it must differ from
+/// `text`. Allocates nothing on the accepting path beyond `out`'s growth; two rarities do: more than 256 properties in one
+/// object, and names that lenient mode finds twice (or cannot tell apart by its short list of unknown ones).
+///
+/// # Errors
+///
+/// All violations in the order of the text, at most `bounds.errors_max`; a text that is no JSON yields this one alone, with
+/// rule [`rule::JSON`]. An unknown `event` is a caller's slip and yields [`rule::TYPE`] for the whole.
+pub fn validate(
+    model: &Model,
+    event: EventId,
+    text: &str,
+    mode: Mode,
+    bounds: Bounds,
+    out: &mut Vec<u8>,
+) -> Result<Accepted, Vec<Violation>> {
+    walk::validate(model, event, text, mode, bounds, out)
+}

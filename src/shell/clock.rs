@@ -1,0 +1,25 @@
+//! The two clocks.
+
+use crate::clock::Now;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Reads both clocks; the monotonic one counts from the process's start of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    pub fn start() -> Clock {
+        Clock { start: Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    pub fn now(&self) -> Now {
+        let mono = self.start.elapsed().as_millis();
+        // A clock before 1970 is 1970: tokens then count as not expired, and nothing panics.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Now { mono_ms: u64::try_from(mono).unwrap_or(u64::MAX), unix_ms: u64::try_from(unix).unwrap_or(u64::MAX) }
+    }
+}

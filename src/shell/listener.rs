@@ -1,0 +1,65 @@
+//! The listening socket.
+
+use crate::limits::Limits;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The token of the listener.
+pub const LISTENER: Token = Token(usize::MAX - 1);
+
+/// Connections that the kernel completes while the hub is busy; more than the kernel's own bound does no harm.
+const BACKLOG: i32 = 4096;
+/// A silent peer is asked for a sign of life after this, then every [`KEEPALIVE_EVERY`]; SignalR clients that ping are
+/// noticed sooner.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// A bound, listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds. The options are set here once: Linux hands them down to the sockets that are accepted.
+    pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_send_buffer_size(limits.socket_send_bytes)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into());
+        let address = socket.local_addr()?;
+        Ok(Listener { socket, address })
+    }
+
+    pub fn register(&mut self, poll: &Poll) -> io::Result<()> {
+        poll.registry().register(&mut self.socket, LISTENER, Interest::READABLE)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next connection; `None` when there is none for now.
+    pub fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        loop {
+            match self.socket.accept() {
+                Ok(accepted) => return Ok(Some(accepted)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                // The peer was gone before we looked; the next one may be there.
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

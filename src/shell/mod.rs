@@ -1,0 +1,180 @@
+//! The outside: sockets, threads, clocks, randomness, signals, standard error. All decisions are the core's; nothing here knows
+//! a protocol.
+//!
+//! [`Server::start`] binds, starts one thread per shard, and returns; [`Server::drain`] and [`Server::join`] end it. [`serve`] is
+//! both, with signals, for `rte serve`.
+
+mod clock;
+mod entropy;
+mod listener;
+pub mod log;
+mod mailbox;
+mod reactor;
+mod signals;
+mod sockets;
+
+use crate::api::negotiated::Negotiated;
+use crate::auth::token::Verifier;
+use crate::conn::{self, Mail, Shared};
+use crate::entropy::next_u64;
+use crate::hub::registry::HashSeed;
+use crate::limits::Limits;
+use crate::schema::Catalogue;
+use crate::shard::Shard;
+use crate::trace::{Fact, Level, Trace};
+use clock::Clock;
+use entropy::SystemEntropy;
+use listener::Listener;
+use log::Log;
+use mailbox::{Letter, Mailbox};
+use parking_lot::Mutex;
+use reactor::{Load, Reactor};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// What a server is started with; all of it checked.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Shards, each with a thread of its own; at least one.
+    pub threads: usize,
+    /// How the hub is run.
+    pub hub: conn::Options,
+    /// Every bound.
+    pub limits: Limits,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// The events.
+    pub catalogue: Catalogue,
+    /// How lines are written.
+    pub log: log::Format,
+    /// Which facts are.
+    pub log_level: Level,
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    load: Arc<Load>,
+    mailboxes: Arc<[Mailbox]>,
+    threads: Vec<JoinHandle<()>>,
+    log: Log,
+    clock: Clock,
+}
+
+impl Server {
+    /// Binds and starts. When it returns, connections are taken.
+    ///
+    /// # Errors
+    ///
+    /// The address can't be bound, or the system gives no poll or thread.
+    pub fn start(options: Options) -> io::Result<Server> {
+        let clock = Clock::start();
+        let log = Log::new(options.log, options.log_level);
+        // More descriptors where the hard limit allows; where it doesn't, accept says so when they run out.
+        let _ = rlimit::increase_nofile_limit(u64::MAX);
+        let mut listener = Listener::bind(options.listen, &options.limits)?;
+        let address = listener.address();
+        let shards = options.threads.max(1);
+        let mut entropy = SystemEntropy::default();
+        let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
+        let negotiated = Negotiated::new(seed, options.limits.negotiated_max, options.limits.negotiated_ms);
+        let shared = Arc::new(Shared {
+            options: options.hub,
+            limits: options.limits,
+            verifier: options.verifier,
+            negotiated: Mutex::new(negotiated),
+            is_draining: AtomicBool::new(false),
+            shards,
+        });
+        let catalogue = Arc::new(options.catalogue);
+        let load = Arc::new(Load::new(shards));
+        let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
+        let mailboxes =
+            polls.iter().map(|poll| Mailbox::new(poll, &shared.limits)).collect::<io::Result<Arc<[_]>>>()?;
+        if let Some(poll) = polls.first() {
+            listener.register(poll)?;
+        }
+        let mut listener = Some(listener);
+        let mut threads = Vec::with_capacity(shards);
+        for (number, poll) in polls.into_iter().enumerate() {
+            let shard = Shard::new(
+                number,
+                Arc::clone(&shared),
+                Arc::clone(&catalogue),
+                Box::new(SystemEntropy::default()),
+                Trace::new(options.log_level),
+            );
+            let reactor = Reactor::new(
+                number,
+                poll,
+                shard,
+                Arc::clone(&shared),
+                Arc::clone(&mailboxes),
+                Arc::clone(&load),
+                listener.take(),
+                clock,
+                log,
+            );
+            threads.push(thread::Builder::new().name(format!("shard-{number}")).spawn(move || reactor.run())?);
+        }
+        log.write(
+            &Fact::Listening {
+                address: address.to_string(),
+                path: shared.options.path.clone(),
+                shards,
+                events: catalogue.available_subscriptions().count(),
+                startup_ms: clock.now().mono_ms,
+            },
+            clock.now(),
+        );
+        Ok(Server { address, shared, load, mailboxes, threads, log, clock })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to end: takes no more connections, and closes those there are. Returns at once.
+    pub fn drain(&self) {
+        if !self.shared.is_draining.swap(true, Ordering::SeqCst) {
+            self.log.write(&Fact::Draining { connections: self.load.total() }, self.clock.now());
+            for mailbox in self.mailboxes.iter() {
+                mailbox.post(Letter::Mail(Mail::Drain));
+            }
+        }
+    }
+
+    /// Waits for the end of a drain, at most `drain_ms` and a little.
+    pub fn join(self) {
+        let began = self.clock.now();
+        for thread in self.threads {
+            // A shard that panicked has said so on standard error.
+            let _ = thread.join();
+        }
+        let now = self.clock.now();
+        let took_ms = now.mono_ms.saturating_sub(began.mono_ms);
+        self.log.write(&Fact::Drained { left: self.load.total(), took_ms }, now);
+    }
+}
+
+/// Runs a hub until SIGTERM or SIGINT, then drains it. A second signal ends the process at once.
+///
+/// # Errors
+///
+/// As [`Server::start`]; also where signals can't be had.
+pub fn serve(options: Options) -> io::Result<()> {
+    let signals = signals::Signals::install()?;
+    let server = Server::start(options)?;
+    signals.wait()?;
+    server.drain();
+    server.join();
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No fact holds a token, a query
+//! string or a message.
+
+use crate::close::{Blame, CloseReason};
+use core::net::IpAddr;
+use std::fmt::{self, Write};
+
+/// How much a fact matters, most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// Something the operator must mend.
+    Error,
+    /// Something the operator should know.
+    Warn,
+    /// The life of the process.
+    #[default]
+    Info,
+    /// The life of each connection; whatever a stranger can cause is here.
+    Debug,
+}
+
+impl Level {
+    /// The level's name, lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+        }
+    }
+
+    /// The level of that name.
+    pub fn parse(name: &str) -> Option<Level> {
+        [Level::Error, Level::Warn, Level::Info, Level::Debug].into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// One notable fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The hub takes connections.
+    Listening {
+        /// The address, with the port in force.
+        address: String,
+        /// The hub's path.
+        path: String,
+        /// Shards.
+        shards: usize,
+        /// Events in the catalogue.
+        events: usize,
+        /// From start to here.
+        startup_ms: u64,
+    },
+    /// No connection can be accepted; tried again by timer.
+    AcceptFailed {
+        /// The system's words.
+        error: String,
+    },
+    /// The poll of a shard failed; the process ends.
+    PollFailed {
+        /// The system's words.
+        error: String,
+    },
+    /// The drain begins.
+    Draining {
+        /// Connections to close.
+        connections: usize,
+    },
+    /// The drain is over.
+    Drained {
+        /// Connections that had to be cut.
+        left: usize,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// A connection came.
+    Opened {
+        /// Its number.
+        conn: u64,
+        /// The peer, as the socket says.
+        peer: IpAddr,
+    },
+    /// A request was answered with an error.
+    Refused {
+        /// Its connection.
+        conn: u64,
+        /// The client, behind trusted proxies.
+        client: IpAddr,
+        /// The status.
+        status: u16,
+        /// Why.
+        why: &'static str,
+    },
+    /// A SignalR client is connected.
+    Connected {
+        /// Its connection.
+        conn: u64,
+        /// The client, behind trusted proxies.
+        client: IpAddr,
+    },
+    /// A connection ended.
+    Closed {
+        /// Its number.
+        conn: u64,
+        /// Why.
+        reason: CloseReason,
+        /// What exactly the peer did, where it is to blame.
+        detail: Option<&'static str>,
+    },
+}
+
+impl Fact {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Fact::AcceptFailed { .. } | Fact::PollFailed { .. } => Level::Error,
+            Fact::Listening { .. } | Fact::Draining { .. } | Fact::Drained { .. } => Level::Info,
+            Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
+            Fact::Closed { reason, .. } => match reason.blame() {
+                Blame::Operator | Blame::Us => Level::Warn,
+                Blame::Nobody | Blame::Peer => Level::Debug,
+            },
+        }
+    }
+
+    /// Its name, for machines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fact::Listening { .. } => "listening",
+            Fact::AcceptFailed { .. } => "accept_failed",
+            Fact::PollFailed { .. } => "poll_failed",
+            Fact::Draining { .. } => "draining",
+            Fact::Drained { .. } => "drained",
+            Fact::Opened { .. } => "opened",
+            Fact::Refused { .. } => "refused",
+            Fact::Connected { .. } => "connected",
+            Fact::Closed { .. } => "closed",
+        }
+    }
+
+    /// Its members, name and value in turn.
+    fn fields(&self, mut field: impl FnMut(&'static str, &dyn fmt::Display)) {
+        match self {
+            Fact::Listening { address, path, shards, events, startup_ms } => {
+                field("address", address);
+                field("path", path);
+                field("shards", shards);
+                field("events", events);
+                field("startup_ms", startup_ms);
+            }
+            Fact::AcceptFailed { error } => {
+                field("error", error);
+                field("do", &"raise the limit of open files (ulimit -n, LimitNOFILE=) or lower limits.connections_max");
+            }
+            Fact::PollFailed { error } => field("error", error),
+            Fact::Draining { connections } => field("connections", connections),
+            Fact::Drained { left, took_ms } => {
+                field("left", left);
+                field("took_ms", took_ms);
+            }
+            Fact::Opened { conn, peer } => {
+                field("conn", conn);
+                field("peer", peer);
+            }
+            Fact::Refused { conn, client, status, why } => {
+                field("conn", conn);
+                field("client", client);
+                field("status", status);
+                field("why", why);
+            }
+            Fact::Connected { conn, client } => {
+                field("conn", conn);
+                field("client", client);
+            }
+            Fact::Closed { conn, reason, detail } => {
+                field("conn", conn);
+                field("reason", &reason.label());
+                field("sentence", &reason.sentence());
+                if let Some(detail) = detail {
+                    field("detail", detail);
+                }
+            }
+        }
+    }
+
+    /// One line for people: `info listening address=127.0.0.1:8080 …`.
+    pub fn human(&self) -> String {
+        let mut line = format!("{} {}", self.level().name(), self.name());
+        self.fields(|name, value| {
+            let value = value.to_string();
+            let written = if value.contains(|c: char| c.is_whitespace() || c == '"' || c.is_control()) {
+                write!(line, " {name}={value:?}")
+            } else {
+                write!(line, " {name}={value}")
+            };
+            // Writing to a String cannot fail.
+            let _ = written;
+        });
+        line
+    }
+
+    /// One line for machines: a JSON object, with the time in milliseconds since the Unix epoch.
+    pub fn json(&self, unix_ms: u64) -> String {
+        let mut object = serde_json::Map::new();
+        object.insert("ts".into(), unix_ms.into());
+        object.insert("level".into(), self.level().name().into());
+        object.insert("fact".into(), self.name().into());
+        self.fields(|name, value| {
+            let text = value.to_string();
+            let value = text.parse::<u64>().map_or_else(|_| text.into(), serde_json::Value::from);
+            object.insert(name.into(), value);
+        });
+        serde_json::Value::Object(object).to_string()
+    }
+}
+
+/// Facts of a turn, as far as the level asks for them.
+#[derive(Debug, Default)]
+pub struct Trace {
+    level: Level,
+    facts: Vec<Fact>,
+}
+
+impl Trace {
+    /// Keeps facts down to that level.
+    pub fn new(level: Level) -> Trace {
+        Trace { level, facts: Vec::new() }
+    }
+
+    /// Notes a fact, which is only made where somebody will read it.
+    pub fn note(&mut self, level: Level, fact: impl FnOnce() -> Fact) {
+        if level <= self.level {
+            self.facts.push(fact());
+        }
+    }
+
+    /// The facts noted since the last call.
+    pub fn drain(&mut self) -> impl Iterator<Item = Fact> {
+        self.facts.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_is_one_line_whatever_its_values_hold() {
+        let fact = Fact::AcceptFailed { error: "too many\nopen files".into() };
+        assert_eq!(fact.human().lines().count(), 1);
+        assert!(fact.human().starts_with(r#"error accept_failed error="too many\nopen files" do="raise"#));
+        let json: serde_json::Value = serde_json::from_str(&fact.json(7)).unwrap();
+        assert_eq!((json["ts"].as_u64(), json["error"].as_str()), (Some(7), Some("too many\nopen files")));
+    }
+
+    #[test]
+    fn what_a_stranger_can_cause_is_not_noted_by_default() {
+        let mut trace = Trace::default();
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        trace.note(Level::Debug, || Fact::Opened { conn: 1, peer });
+        assert_eq!(trace.drain().count(), 0);
+        for reason in CloseReason::ALL {
+            let fact = Fact::Closed { conn: 1, reason, detail: None };
+            assert_eq!(fact.level() < Level::Debug, reason.blame() == Blame::Operator, "{reason:?}");
+        }
+    }
+}
