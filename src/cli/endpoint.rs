@@ -115,7 +115,10 @@ mod tests {
     fn urls_come_apart_and_together_again() {
         let hub = Endpoint::parse("ws://127.0.0.1:8080").unwrap().or_path("/rte");
         assert_eq!((hub.host.as_str(), hub.port), ("127.0.0.1", 8080));
-        assert_eq!(hub.http_url("/negotiate", Some("negotiateVersion=1")), "http://127.0.0.1:8080/rte/negotiate?negotiateVersion=1");
+        assert_eq!(
+            hub.http_url("/negotiate", Some("negotiateVersion=1")),
+            "http://127.0.0.1:8080/rte/negotiate?negotiateVersion=1"
+        );
         assert_eq!(hub.ws_url(Some("id=abc")), "ws://127.0.0.1:8080/rte?id=abc");
 
         let hub = Endpoint::parse("HTTP://[::1]/hubs/rte/?tenant=a").unwrap().or_path("/rte");

@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn nobody_listening_is_a_failed_connection() {
         // Port 1 of the loopback has no listener on any machine that runs tests.
-        let failure = HttpClient::new().post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"").unwrap_err();
+        let failure =
+            HttpClient::new().post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"").unwrap_err();
         assert_eq!(failure.exit_code(), 3);
     }
 }

@@ -136,7 +136,9 @@ fn wishes(args: &Args) -> Result<Vec<Wish>, Failure> {
     let mut add = |entity: &str, events: &mut dyn Iterator<Item = &str>, given: &str| {
         for event in events {
             if entity.is_empty() || event.is_empty() {
-                return Err(Failure::Usage(format!("{given:?} is no topic: write ENTITY:EVENT, such as GUID:QueueStatus")));
+                return Err(Failure::Usage(format!(
+                    "{given:?} is no topic: write ENTITY:EVENT, such as GUID:QueueStatus"
+                )));
             }
             wishes.push(Wish { entity: entity.to_owned(), event: event.to_owned() });
         }
@@ -234,7 +236,8 @@ impl Listener<'_> {
     /// Negotiates and opens the WebSocket.
     fn connect(&self, token: &Bearer) -> Result<WebSocket<TcpStream>, Failure> {
         let endpoint = &self.endpoint;
-        let answer = self.client.post(&endpoint.http_url("/negotiate", Some("negotiateVersion=1")), token, None, b"")?;
+        let answer =
+            self.client.post(&endpoint.http_url("/negotiate", Some("negotiateVersion=1")), token, None, b"")?;
         if answer.status != 200 {
             return Err(Failure::Connection(format!("cannot negotiate: {}", answer.sentence())));
         }
@@ -291,7 +294,8 @@ impl Listener<'_> {
                     }
                 }
                 Step::Closed { error, may_reconnect } => {
-                    let said = error.map_or_else(|| "the hub closed it".to_owned(), |error| format!("the hub says: {error}"));
+                    let said =
+                        error.map_or_else(|| "the hub closed it".to_owned(), |error| format!("the hub says: {error}"));
                     return if may_reconnect { Ok(Some(End::Lost(said))) } else { Err(Failure::Connection(said)) };
                 }
             }
@@ -419,7 +423,8 @@ fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) -> Read {
 /// Says goodbye in both protocols and gives the hub a moment to answer; what it answers does not matter any more.
 fn goodbye(socket: &mut WebSocket<TcpStream>) {
     let until = world::now() + GOODBYE_MAX;
-    let said = socket.send(Message::text(session::CLOSE)).and_then(|()| socket.close(None)).and_then(|()| socket.flush());
+    let said =
+        socket.send(Message::text(session::CLOSE)).and_then(|()| socket.close(None)).and_then(|()| socket.flush());
     while said.is_ok() {
         match read(socket, until.saturating_duration_since(world::now())) {
             Read::Text(_) | Read::Life if world::now() < until => {}

@@ -219,13 +219,15 @@ impl Session {
         let (Some(id), Some(result)) = (id, record.result) else {
             return Err(Fault("the hub completed something that was not asked for".to_owned()));
         };
-        let strange = |error: serde_json::Error| Fault(format!("the hub's answer to invocation {id} is strange: {error}"));
+        let strange =
+            |error: serde_json::Error| Fault(format!("the hub's answer to invocation {id} is strange: {error}"));
         if id == LISTING_ID && self.phase == Phase::Listing {
             let available: Vec<String> = serde_json::from_str(result.get()).map_err(strange)?;
             return self.subscribe(&available, steps);
         }
         let verdicts: Vec<Verdict> = serde_json::from_str(result.get()).map_err(strange)?;
-        let asked = id.checked_sub(LISTING_ID + 1).and_then(|number| self.items.chunks(ITEMS_PER_SUBSCRIBE).nth(number));
+        let asked =
+            id.checked_sub(LISTING_ID + 1).and_then(|number| self.items.chunks(ITEMS_PER_SUBSCRIBE).nth(number));
         let asked = asked.filter(|asked| asked.len() == verdicts.len());
         let Some(asked) = asked else {
             return Err(Fault(format!("the hub answered invocation {id} with {} verdicts", verdicts.len())));
@@ -375,10 +377,7 @@ mod tests {
                 "event {\"data\":{\"maxWaitTime\":9007199254740993}}"
             ]
         );
-        assert_eq!(
-            fed(&mut session, "{\"type\":7,\"allowReconnect\":true}\u{1e}").unwrap(),
-            ["closed None true"]
-        );
+        assert_eq!(fed(&mut session, "{\"type\":7,\"allowReconnect\":true}\u{1e}").unwrap(), ["closed None true"]);
     }
 
     #[test]
@@ -416,7 +415,10 @@ mod tests {
             ("{}\u{1e}{}\u{1e}", "without a type"),
             ("{}\u{1e}{\"type\":3,\"invocationId\":\"9\",\"result\":[]}\u{1e}", "0 verdicts"),
             ("{}\u{1e}{\"type\":3,\"invocationId\":\"1\",\"result\":[]}\u{1e}", "0 verdicts"),
-            ("{}\u{1e}{\"type\":3,\"invocationId\":\"1\",\"error\":\"Failed to invoke 'Subscribe'\"}\u{1e}", "Failed to invoke"),
+            (
+                "{}\u{1e}{\"type\":3,\"invocationId\":\"1\",\"error\":\"Failed to invoke 'Subscribe'\"}\u{1e}",
+                "Failed to invoke",
+            ),
             ("{}\u{1e}{\"type\":1,\"target\":\"MessageReceived\",\"arguments\":[]}\u{1e}", "one argument"),
         ] {
             let mut session = Session::new(&[wish("A")]);
@@ -453,7 +455,9 @@ mod tests {
     #[test]
     fn negotiation_needs_web_sockets_with_text_and_a_token_fit_for_a_url() {
         let body = |transport: &str, token: &str| {
-            format!("{{\"negotiateVersion\":1,\"connectionId\":\"c\",\"connectionToken\":\"{token}\",\"availableTransports\":[{{\"transport\":\"{transport}\",\"transferFormats\":[\"Text\"]}}]}}")
+            format!(
+                "{{\"negotiateVersion\":1,\"connectionId\":\"c\",\"connectionToken\":\"{token}\",\"availableTransports\":[{{\"transport\":\"{transport}\",\"transferFormats\":[\"Text\"]}}]}}"
+            )
         };
         assert_eq!(parse_negotiated(body("WebSockets", "a-_9").as_bytes()).unwrap().connection_token, "a-_9");
         for (text, part) in [

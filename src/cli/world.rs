@@ -3,13 +3,19 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The monotonic clock.
-#[expect(clippy::disallowed_methods, reason = "commands live outside the core; this is the one place where they read the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands live outside the core; this is the one place where they read the clock"
+)]
 pub fn now() -> Instant {
     Instant::now()
 }
 
 /// Milliseconds since the Unix epoch.
-#[expect(clippy::disallowed_methods, reason = "commands live outside the core; this is the one place where they read the date")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands live outside the core; this is the one place where they read the date"
+)]
 pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,4 +1,8 @@
 //! The integration tests: one binary, a module per concern.
 
 #[cfg(test)]
+mod support;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod wire;

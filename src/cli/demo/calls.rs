@@ -307,12 +307,16 @@ impl Centre {
         match call.target {
             Target::Queue(queue) => {
                 self.publish(facts.of_queue("QueueCallInDisconnected", &QUEUES[queue]).with(ended(by_person, tech)));
-                self.publish(on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]).with(ended(by_person, tech)));
+                self.publish(
+                    on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]).with(ended(by_person, tech)),
+                );
                 let ms = self.between(4_000, 9_000, Happening::WrapUpEnds(person));
                 self.days[person].engagement = Engagement::WrapUp { until_ms: self.now_ms + ms };
             }
             Target::Person(_) => {
-                self.publish(on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]).with(ended(by_person, tech)));
+                self.publish(
+                    on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]).with(ended(by_person, tech)),
+                );
                 self.set_free(person);
             }
             Target::Contact(callback) => {

@@ -31,12 +31,36 @@ pub const PEOPLE: [Person; 7] = [
         name: "anna.virtanen@example.com",
         number: "+441632960101",
     },
-    Person { id: uuid!("b2eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "bo.lindqvist@example.com", number: "+441632960102" },
-    Person { id: uuid!("c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "carla.rossi@example.com", number: "+441632960103" },
-    Person { id: uuid!("d4eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "david.mwangi@example.com", number: "+441632960104" },
-    Person { id: uuid!("e5eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "emma.novak@example.com", number: "+441632960105" },
-    Person { id: uuid!("f6eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "farid.haddad@example.com", number: "+441632960106" },
-    Person { id: uuid!("a7eeb030-ff4b-ea11-ac9c-00155d4fdcf3"), name: "greta.olsen@example.com", number: "+441632960107" },
+    Person {
+        id: uuid!("b2eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "bo.lindqvist@example.com",
+        number: "+441632960102",
+    },
+    Person {
+        id: uuid!("c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "carla.rossi@example.com",
+        number: "+441632960103",
+    },
+    Person {
+        id: uuid!("d4eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "david.mwangi@example.com",
+        number: "+441632960104",
+    },
+    Person {
+        id: uuid!("e5eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "emma.novak@example.com",
+        number: "+441632960105",
+    },
+    Person {
+        id: uuid!("f6eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "farid.haddad@example.com",
+        number: "+441632960106",
+    },
+    Person {
+        id: uuid!("a7eeb030-ff4b-ea11-ac9c-00155d4fdcf3"),
+        name: "greta.olsen@example.com",
+        number: "+441632960107",
+    },
 ];
 
 /// A service queue.

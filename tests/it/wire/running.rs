@@ -1,0 +1,75 @@
+//! The hub as a process: how it starts, how it says no, how it ends.
+
+use crate::support::{Hub, USER};
+use std::process::Command;
+use tungstenite::Message;
+
+#[test]
+fn a_drain_tells_everybody_to_come_back_and_ends_with_0() {
+    let mut hub = Hub::start();
+    let mut peers = [hub.client(), hub.client(), hub.client()];
+    let mut idle = hub.connect();
+    hub.terminate();
+    for peer in &mut peers {
+        assert_eq!(peer.record(), r#"{"type":7,"allowReconnect":true}"#);
+        match peer.next() {
+            Message::Close(Some(frame)) => assert!([1000, 1001].contains(&u16::from(frame.code)), "{frame:?}"),
+            other => panic!("expected a close, got {other:?}"),
+        }
+    }
+    drop(peers);
+    idle.assert_ends();
+    assert_eq!(hub.exit_code(), Some(0), "{}", hub.log());
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_the_others_do_not_notice() {
+    let hub = Hub::start_with("[limits]\nconnections_max = 2");
+    let mut first = hub.client();
+    let second = hub.client();
+    let mut third = hub.connect();
+    third.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(third.reply().status, 503);
+    third.assert_ends();
+    assert_eq!(first.invoke("UnsubscribeAll", "[]"), r#"{"type":3,"invocationId":"i","result":true}"#);
+    drop(second);
+    drop(first);
+    // Its place is free as soon as the end is noticed.
+    let is_free = (0..2_000).any(|_| {
+        let mut wire = hub.connect();
+        wire.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+        wire.reply().status == 200
+    });
+    assert!(is_free, "{}", hub.log());
+}
+
+#[test]
+fn an_occurrence_reaches_each_member_once_and_nobody_else() {
+    let hub = Hub::start();
+    let pair = format!(r#"[[{{"EntityId":"{USER}","EventName":"UserQueueAlert"}}]]"#);
+    let mut members: Vec<_> = (0..5).map(|_| hub.client()).collect();
+    for member in &mut members {
+        assert!(member.invoke("Subscribe", &pair).contains(r#""subscribed":true"#));
+    }
+    let mut other = hub.client();
+    let queue = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
+    let data = format!(r#"{{"queueId":"{queue}","queueName":"Support"}}"#);
+    let reply = hub.publish(&format!(r#"{{"eventName":"UserQueueAlert","entityId":"{USER}","data":{data}}}"#));
+    assert_eq!(reply.status, 202, "{reply:?}");
+    for member in &mut members {
+        assert!(member.record().contains(&data));
+        assert_eq!(member.invoke("UnsubscribeAll", "[]"), r#"{"type":3,"invocationId":"i","result":true}"#);
+    }
+    assert_eq!(other.invoke("UnsubscribeAll", "[]"), r#"{"type":3,"invocationId":"i","result":true}"#);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_meant_is_refused_with_the_nearest_key() {
+    let path = std::env::temp_dir().join(format!("rte-it-wrong-{}.toml", std::process::id()));
+    std::fs::write(&path, "lissten = \"127.0.0.1:0\"\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rte")).args(["serve", "--config"]).arg(&path).output().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("lissten") && said.contains("`listen`") || said.contains("\"listen\""), "{said}");
+}
