@@ -13,8 +13,13 @@
 //! and all connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond that a slow connection
 //! pays with a copy in its own backlog, which the line above bounds.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// All bounds. The fields are public: the configuration builds them, [`Limits::check`] proves the relations between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Section `[limits]` of the configuration has these very fields, and these docs are its reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Connections in all, over all shards; one more is answered 503 and closed.
     pub connections_max: usize,

@@ -7,18 +7,16 @@ use crate::proto::http::reply::Reply;
 /// Which origins may talk to the hub from a browser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
-    /// Exact origins, `https://app.example`; empty allows any.
-    pub allowed: Vec<String>,
+    /// Exact origins, `https://app.example`; `None` allows any.
+    pub allowed: Option<Vec<String>>,
 }
 
 impl Origins {
     /// Whether a request with that `Origin` may be served; one without is no browser's.
     pub fn allow(&self, origin: Option<&str>) -> bool {
-        match origin {
-            None => true,
-            Some(origin) => {
-                self.allowed.is_empty() || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
-            }
+        match (origin, &self.allowed) {
+            (None, _) | (_, None) => true,
+            (Some(origin), Some(allowed)) => allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
         }
     }
 

@@ -137,7 +137,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
     match command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(&args, console),
         Command::Demo(args) => demo::run(&args, console, serve::start_demo),
         Command::Publish(args) => publish::run(&args, console),
         Command::Listen(args) => listen::run(&args, console),

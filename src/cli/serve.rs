@@ -1,33 +1,112 @@
 //! `rte serve`, and the hub of `rte demo`: the two ways into the shell.
 
 use super::Failure;
+use super::console::Console;
 use super::demo::{DemoHub, HubPlan};
-use std::path::PathBuf;
+use crate::api::cors::Origins;
+use crate::api::publish;
+use crate::auth::keys::{KeyOptions, KeySource, Keys};
+use crate::auth::token::{Options as TokenOptions, Verifier};
+use crate::config::{Config, ConfigErrors, Flags, LogFormat, LogLevel, environment};
+use crate::conn;
+use crate::limits::Limits;
+use crate::schema::compiler::model::EventId;
+use crate::schema::{Catalogue, WireCase};
+use crate::shell::log::Format;
+use crate::shell::{self, Server};
+use crate::trace::Level;
+use std::net::SocketAddr;
 
 const LONG: &str = "\
 Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds.
 
 Without a configuration file the defaults serve; only a key must be given. `rte check` says whether a configuration is good.
 
-Example:
-  rte serve --config /etc/rte/rte.toml";
+Examples:
+  rte serve --config /etc/rte/rte.toml
+  RTE_AUTH_SECRET=\"$(head -c 32 /dev/urandom | base64)\" rte serve --set server.listen=0.0.0.0:8080";
 
 /// Runs the hub.
 #[derive(clap::Args)]
 #[command(about = "Run the hub", long_about = LONG)]
 pub struct Args {
-    /// The configuration; without it the defaults and the environment (RTE_…) hold
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub flags: Flags,
 }
 
 /// Runs the hub until it is told to end.
 ///
 /// # Errors
 /// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot run.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let _ = args;
-    Err(Failure::Refused("this build has no hub".to_owned()))
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    let config = Config::load(&args.flags, environment()).map_err(|errors| unusable(&errors))?;
+    for warning in &config.warnings {
+        console.note(format_args!("rte: warning: {warning}"));
+    }
+    shell::serve(options(config)?).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn unusable(errors: &ConfigErrors) -> Failure {
+    Failure::Usage(format!("the configuration is not usable:\n{errors}"))
+}
+
+/// What the shell is started with.
+fn options(config: Config) -> Result<shell::Options, Failure> {
+    let catalogue = catalogue(config.wire_case)?;
+    let derived: Vec<&str> = derived_names(&catalogue).collect();
+    let unknown = config.unknown_derivations(&derived);
+    if !unknown.is_empty() {
+        return Err(Failure::Usage(unknown.join("\n")));
+    }
+    let switched_off = config.derive.iter().filter(|(_, is_on)| !**is_on);
+    let not_derived: Vec<EventId> = switched_off.filter_map(|(name, _)| catalogue.find(name)).collect();
+    let tenancy = config.verifier.tenancy();
+    Ok(shell::Options {
+        listen: config.listen,
+        threads: config.threads,
+        hub: conn::Options {
+            path: config.path,
+            origins: Origins { allowed: config.origins },
+            trusted_proxies: config.trusted_proxies,
+            detailed_errors: config.detailed_errors,
+            publish: publish::Options { validation: config.validation, tenancy, not_derived },
+        },
+        limits: config.limits,
+        verifier: config.verifier,
+        catalogue,
+        log: match config.log {
+            LogFormat::Human => Format::Human,
+            LogFormat::Json => Format::Json,
+        },
+        log_level: match config.log_level {
+            LogLevel::Error => Level::Error,
+            LogLevel::Warn => Level::Warn,
+            LogLevel::Info => Level::Info,
+            LogLevel::Debug => Level::Debug,
+        },
+    })
+}
+
+fn catalogue(wire_case: Option<WireCase>) -> Result<Catalogue, Failure> {
+    Catalogue::load(&[], wire_case).map_err(|findings| {
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        Failure::Usage(lines.join("\n"))
+    })
+}
+
+/// The events that are made from others.
+fn derived_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
+    catalogue.events().filter(|(_, event)| event.derive.is_some()).map(|(_, event)| event.name.as_str())
+}
+
+/// A hub in threads of its own; its threads end with the process.
+struct InProcess(Server);
+
+impl DemoHub for InProcess {
+    fn local_addr(&self) -> SocketAddr {
+        self.0.address()
+    }
 }
 
 /// Starts a hub for `rte demo`, as `plan` wants it.
@@ -35,6 +114,29 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure::Refused`] where the address is taken or the hub cannot run.
 pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
-    let _ = plan;
-    Err(Failure::Refused("this build has no hub".to_owned()))
+    let refused = |what: &dyn std::fmt::Display| Failure::Refused(format!("the demo hub can't run: {what}"));
+    let key = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(plan.secret.clone()) };
+    let keys = Keys::new(&[key]).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| error.problem.to_string()).collect();
+        refused(&lines.join("; "))
+    })?;
+    let verifier = Verifier::new(TokenOptions::new(keys)).map_err(|error| refused(&error))?;
+    let options = shell::Options {
+        listen: plan.listen,
+        threads: 1,
+        hub: conn::Options {
+            path: "/rte".to_owned(),
+            origins: Origins::default(),
+            trusted_proxies: Vec::new(),
+            detailed_errors: true,
+            publish: publish::Options::default(),
+        },
+        limits: Limits::default(),
+        verifier,
+        catalogue: Catalogue::built_in(None),
+        log: Format::Human,
+        log_level: Level::Warn,
+    };
+    let server = Server::start(options).map_err(|error| refused(&format!("{}: {error}", plan.listen)))?;
+    Ok(Box::new(InProcess(server)))
 }

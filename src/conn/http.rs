@@ -54,7 +54,7 @@ pub(super) struct PendingBody {
 #[derive(Debug)]
 enum Purpose {
     Publish {
-        form: publish::Form,
+        content_type: Option<String>,
         query: String,
         principal: Box<Principal>,
     },
@@ -180,14 +180,17 @@ impl Connection {
             }
             Route::Publish => {
                 let principal = authenticate(head, turn)?;
-                if !principal.may_publish {
-                    let reply = problem(403, "the token lacks the scope \"publish\"");
-                    return Err(Refused(Refusal::Forbidden, reply, "no scope publish"));
-                }
-                let form = publish::Form::of(head.header("content-type"))
-                    .map_err(|reply| Refused(Refusal::MediaType, reply, "content type of the publish request"))?;
-                let principal = Box::new(principal);
-                Ok(Decision::Body(Purpose::Publish { form, query: head.query.to_owned(), principal }))
+                let content_type = head.header("content-type");
+                publish::admit(content_type, head.query, &principal).map_err(|reply| match reply.status {
+                    403 => Refused(Refusal::Forbidden, reply, "no scope publish"),
+                    415 => Refused(Refusal::MediaType, reply, "content type of a publish request"),
+                    _ => Refused(Refusal::BadRequest, reply, "query of a publish request"),
+                })?;
+                Ok(Decision::Body(Purpose::Publish {
+                    content_type: content_type.map(str::to_owned),
+                    query: head.query.to_owned(),
+                    principal: Box::new(principal),
+                }))
             }
             Route::Health => Ok(Decision::Reply(Reply::text(200, "ok\n"))),
             Route::Ready => Ok(Decision::Reply(if turn.shared.is_draining.load(Ordering::Relaxed) {
@@ -340,14 +343,22 @@ impl Connection {
                 let reply = negotiate(&query, turn);
                 self.reply(key, reply, &framing, turn);
             }
-            Purpose::Publish { form, query, principal } => {
-                let outcome = serve_publish(form, &query, &principal, body, turn);
-                turn.metrics.items_rejected += outcome.rejected() as u64;
-                turn.metrics.tolerated += outcome.tolerated();
-                if outcome.topics().is_empty() {
-                    self.reply(key, outcome.reply(), &framing, turn);
-                } else {
-                    self.gather(key, Question::Count(Box::new(outcome)), framing, turn);
+            Purpose::Publish { content_type, query, principal } => {
+                let request = publish::Request { content_type: content_type.as_deref(), query: &query, body };
+                match serve_publish(request, &principal, turn) {
+                    Ok(outcome) if outcome.topics().is_some() => {
+                        self.gather(key, Question::Count(Box::new(outcome)), framing, turn);
+                    }
+                    Ok(outcome) => {
+                        turn.metrics.items_rejected += outcome.rejected as u64;
+                        turn.metrics.tolerated += outcome.tolerated;
+                        self.reply(key, outcome.reply(None), &framing, turn);
+                    }
+                    Err(reply) => {
+                        turn.metrics.refuse(if reply.status == 413 { Refusal::TooLarge } else { Refusal::BadRequest });
+                        self.refused(key, reply.status, "publish request", turn);
+                        self.reply(key, reply, &framing, turn);
+                    }
                 }
             }
         }
@@ -358,12 +369,12 @@ impl Connection {
         let missing = turn.shared.shards.saturating_sub(1);
         let sum = match &question {
             Question::Count(outcome) => {
-                let topics = outcome.topics();
+                let topics = outcome.topics().unwrap_or_default();
                 if missing > 0 {
                     let topics = Arc::from(topics);
                     turn.outbound.push(Mail::Count { from: turn.shard, conn: key, topics });
                 }
-                Gathered::Members(count_members(turn.hub, outcome.topics()))
+                Gathered::Members(count_members(turn.hub, topics))
             }
             Question::Measure => {
                 if missing > 0 {
@@ -399,7 +410,7 @@ impl Connection {
         let Phase::Gathering(gathering) = std::mem::replace(&mut self.phase, next) else { return };
         let Gathering { question, framing, sum, .. } = *gathering;
         let reply = match (question, sum) {
-            (Question::Count(outcome), Gathered::Members(members)) => outcome.dry_run_reply(members),
+            (Question::Count(outcome), Gathered::Members(members)) => outcome.reply(Some(members)),
             (Question::Measure, Gathered::Numbers(numbers)) => exposition::metrics(&numbers, turn.catalogue),
             (Question::Count(_), Gathered::Numbers(_)) | (Question::Measure, Gathered::Members(_)) => return,
         };
@@ -511,8 +522,13 @@ fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
-fn serve_publish(form: publish::Form, query: &str, principal: &Principal, body: &[u8], turn: &mut Turn<'_>) -> Outcome {
-    let request = publish::Request { form, query, body };
+fn serve_publish(request: publish::Request<'_>, principal: &Principal, turn: &mut Turn<'_>) -> Result<Outcome, Reply> {
+    let rules = publish::Rules {
+        catalogue: turn.catalogue,
+        options: &turn.shared.options.publish,
+        everybody: &turn.shared.verifier.options().default_grants,
+        limits: &turn.shared.limits,
+    };
     let mut fan_out = FanOut {
         hub: turn.hub,
         catalogue: turn.catalogue,
@@ -521,16 +537,7 @@ fn serve_publish(form: publish::Form, query: &str, principal: &Principal, body: 
         now: turn.now,
         outbound: (turn.shared.shards > 1).then_some(turn.outbound),
     };
-    publish::publish(
-        &request,
-        turn.catalogue,
-        &turn.shared.options.publish,
-        &turn.shared.verifier,
-        principal,
-        &turn.shared.limits,
-        turn.publish_scratch,
-        &mut fan_out,
-    )
+    publish::publish(request, rules, principal, turn.publish_scratch, &mut fan_out)
 }
 
 /// Where accepted items go: to the members here, and to the siblings.

@@ -328,3 +328,167 @@ fn frame_bytes(header: [u8; 10]) -> usize {
         len => 2 + usize::from(len),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use slotmap::SlotMap;
+
+    const BOUNDS: OutboxBounds = OutboxBounds { soft_bytes: 60, hard_bytes: 120 };
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A frame with this payload length: an answer, an occurrence, or a state of one of two topics.
+        Push(usize, u8),
+        Send(usize),
+        Evict,
+        EndTurn,
+        Discard,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0usize..40, 0u8..4).prop_map(|(len, what)| Step::Push(len, what)),
+            4 => (0usize..90).prop_map(Step::Send),
+            1 => Just(Step::Evict),
+            2 => Just(Step::EndTurn),
+            1 => Just(Step::Discard),
+        ]
+    }
+
+    /// Queue of whole frames with their delivery, the first one perhaps partly sent.
+    #[derive(Default)]
+    struct Twin {
+        waiting: VecDeque<(Delivery, Vec<u8>)>,
+        first_sent: usize,
+        /// How many of `waiting` are past conflation: they were queued below the soft bound, or moved up since.
+        settled: usize,
+    }
+
+    impl Twin {
+        fn backlog(&self) -> usize {
+            self.waiting.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - self.first_sent
+        }
+
+        fn send(&mut self, mut n: usize) -> Vec<u8> {
+            let mut taken = Vec::new();
+            while n > 0 {
+                let (_, first) = &self.waiting[0];
+                let part = n.min(first.len() - self.first_sent);
+                taken.extend_from_slice(&first[self.first_sent..self.first_sent + part]);
+                self.first_sent += part;
+                n -= part;
+                if self.first_sent == first.len() {
+                    self.waiting.pop_front();
+                    self.settled -= 1;
+                    self.first_sent = 0;
+                }
+            }
+            if self.settled == 0 {
+                let mut moved = 0;
+                while moved < REFILL_BYTES && self.settled < self.waiting.len() {
+                    moved += self.waiting[self.settled].1.len();
+                    self.settled += 1;
+                }
+            }
+            taken
+        }
+    }
+
+    /// All bytes that an outbox would write next.
+    fn shown(outbox: &Outbox, arena: &Arena) -> Vec<u8> {
+        let mut slices = SmallVec::new();
+        outbox.slices(arena, &mut slices);
+        slices.concat()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+        #[test]
+        fn sends_what_a_queue_of_frames_would(steps in proptest::collection::vec(step(), 1..60)) {
+            let mut topics: SlotMap<TopicId, ()> = SlotMap::with_key();
+            let (one, two) = (topics.insert(()), topics.insert(()));
+            let (mut arena, mut outbox, mut twin) = (Arena::default(), Outbox::default(), Twin::default());
+            let mut serial = 0u8;
+            for step in steps {
+                match step {
+                    Step::Push(len, what) => {
+                        serial = serial.wrapping_add(1);
+                        let frame = arena.append_text(|out| out.resize(out.len() + len, serial));
+                        let bytes = arena.bytes(frame).to_vec();
+                        let delivery = match what {
+                            0 => Delivery::Own,
+                            1 => Delivery::Occurrence(one),
+                            2 => Delivery::State(one),
+                            _ => Delivery::State(two),
+                        };
+                        let is_late = twin.settled < twin.waiting.len()
+                            || (twin.backlog() >= BOUNDS.soft_bytes && delivery != Delivery::Own);
+                        let older = (twin.settled..twin.waiting.len())
+                            .find(|at| matches!(delivery, Delivery::State(_)) && twin.waiting[*at].0 == delivery);
+                        let expected = if let Some(at) = older {
+                            twin.waiting[at].1 = bytes;
+                            Push::Conflated
+                        } else if is_late && delivery != Delivery::Own && twin.backlog() + bytes.len() > BOUNDS.hard_bytes {
+                            Push::Overrun
+                        } else {
+                            twin.waiting.push_back((delivery, bytes));
+                            if !is_late { twin.settled += 1; }
+                            Push::Queued
+                        };
+                        prop_assert_eq!(outbox.push(&mut arena, frame, delivery, BOUNDS), expected);
+                    }
+                    Step::Send(n) => {
+                        let offered = shown(&outbox, &arena);
+                        let n = n.min(offered.len());
+                        prop_assert_eq!(&offered[..n], twin.send(n));
+                        outbox.sent(&mut arena, n);
+                    }
+                    Step::Evict => {
+                        outbox.evict(&mut arena);
+                        prop_assert_eq!(arena.pinned_bytes(), 0);
+                    }
+                    Step::EndTurn => arena.end_turn(),
+                    Step::Discard => {
+                        let before = twin.backlog();
+                        twin.waiting.truncate(usize::from(twin.first_sent > 0));
+                        twin.settled = twin.waiting.len();
+                        prop_assert_eq!(outbox.discard(&mut arena), before - twin.backlog());
+                    }
+                }
+                prop_assert_eq!(outbox.backlog_bytes(), twin.backlog());
+            }
+            outbox.release(&mut arena);
+            arena.end_turn();
+            prop_assert_eq!(arena.pinned_bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_reply_before_the_first_frame_is_no_frame() {
+        let mut arena = Arena::default();
+        let mut outbox = Outbox::default();
+        let reply = arena.append(|out| out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+        outbox.push_raw(&mut arena, reply, BOUNDS);
+        let frame = arena.append_text(|out| out.extend_from_slice(b"{}\x1e"));
+        outbox.push(&mut arena, frame, Delivery::Own, BOUNDS);
+        outbox.sent(&mut arena, 10);
+        assert_eq!(outbox.discard(&mut arena), frame.len());
+        assert_eq!(shown(&outbox, &arena), b"01 Switching Protocols\r\n\r\n");
+    }
+
+    #[test]
+    fn an_outbox_that_keeps_up_has_no_heap() {
+        let mut arena = Arena::default();
+        let mut outbox = Outbox::default();
+        for _ in 0..100 {
+            let frame = arena.append_text(|out| out.extend_from_slice(b"{}\x1e"));
+            outbox.push(&mut arena, frame, Delivery::Own, BOUNDS);
+            outbox.sent(&mut arena, frame.len());
+            arena.end_turn();
+        }
+        assert!(!outbox.ranges.spilled() && outbox.slow.is_none());
+        assert!(size_of::<Outbox>() <= 96, "{}", size_of::<Outbox>());
+    }
+}

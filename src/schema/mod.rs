@@ -10,6 +10,9 @@ pub mod events {
     include!(concat!(env!("OUT_DIR"), "/events.rs"));
 }
 
+#[cfg(test)]
+mod tests;
+
 pub use catalogue::Catalogue;
 pub use compiler::model::{EventId, WireCase};
 pub use date_time::DateTime;

@@ -1,20 +1,21 @@
 //! The key of a demo: it lives as long as the process, and signs two tokens.
 
 use super::cast::{ORGANIZATION, SUPERVISOR};
+use crate::auth::mint::{SigningKey, Statement, mint};
+use crate::auth::token::ClaimNames;
 use crate::cli::Failure;
 use crate::cli::credential::Bearer;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
-use serde_json::{Value, json};
 
-/// An HS256 key.
-pub struct Key(hmac::Key);
+/// A key for HS256.
+pub struct Key(SigningKey);
 
 impl Key {
-    /// A key of these bytes.
-    pub fn new(secret: &[u8; 32]) -> Key {
-        Key(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    /// The key of that secret.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] for a secret that is too short.
+    pub fn new(secret: &str) -> Result<Key, Failure> {
+        SigningKey::from_secret(None, secret).map(Key).map_err(|error| Failure::Refused(error.to_string()))
     }
 
     /// For a client that may hear everything which is for clients.
@@ -22,8 +23,12 @@ impl Key {
     /// # Errors
     /// [`Failure::Refused`], should the token not fit a header.
     pub fn client_token(&self, expires_unix_s: u64) -> Result<Bearer, Failure> {
-        let grants = ["user/*", "queue/*", "calllist/*"];
-        self.sign(&json!({ "sub": SUPERVISOR, "org": ORGANIZATION, "rte": grants, "exp": expires_unix_s }))
+        self.sign(Statement {
+            user: Some(SUPERVISOR.to_string()),
+            grants: ["user/*", "queue/*", "calllist/*"].map(str::to_owned).to_vec(),
+            expires_unix_s,
+            ..Statement::default()
+        })
     }
 
     /// For the call centre.
@@ -31,34 +36,43 @@ impl Key {
     /// # Errors
     /// As [`Key::client_token`].
     pub fn publisher_token(&self, expires_unix_s: u64) -> Result<Bearer, Failure> {
-        self.sign(&json!({ "sub": "demo", "org": ORGANIZATION, "scope": ["publish"], "exp": expires_unix_s }))
+        self.sign(Statement {
+            user: Some("demo".to_owned()),
+            scopes: vec!["publish".to_owned()],
+            expires_unix_s,
+            ..Statement::default()
+        })
     }
 
-    /// The compact form of a JWS (RFC 7515 section 7.1).
-    fn sign(&self, claims: &Value) -> Result<Bearer, Failure> {
-        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, signed.as_bytes()));
-        format!("{signed}.{signature}").parse().map_err(|reason: &str| Failure::Refused(reason.to_owned()))
+    fn sign(&self, statement: Statement) -> Result<Bearer, Failure> {
+        let statement = Statement { organization: Some(ORGANIZATION), ..statement };
+        let token = mint(&self.0, &ClaimNames::default(), &statement);
+        let token = token.map_err(|error| Failure::Refused(error.to_string()))?;
+        token.parse().map_err(|reason: &str| Failure::Refused(reason.to_owned()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::token::{Options, Token, Verifier};
+    use crate::clock::Now;
 
     #[test]
-    fn a_token_verifies_under_its_key_and_holds_its_claims() {
-        let token = Key::new(&[7; 32]).client_token(1_800_000_000).unwrap();
-        let (signed, signature) = token.reveal().rsplit_once('.').unwrap();
-        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        let verify = |secret: [u8; 32]| {
-            hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes(), &signature).is_ok()
+    fn a_hub_with_the_same_secret_takes_both_tokens_for_what_they_are() {
+        let secret = "s".repeat(32);
+        let key = Key::new(&secret).unwrap();
+        let options = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(secret) };
+        let verifier = Verifier::new(Options::new(Keys::new(&[options]).unwrap())).unwrap();
+        let verify = |token: &Bearer| {
+            verifier.verify(Token::new(token.reveal()), Now { mono_ms: 0, unix_ms: 1_000_000 }).unwrap()
         };
-        assert!(verify([7; 32]) && !verify([8; 32]));
-        let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.').unwrap().1).unwrap();
-        let claims: Value = serde_json::from_slice(&claims).unwrap();
-        assert_eq!(claims["exp"], 1_800_000_000);
-        assert_eq!(claims["org"], ORGANIZATION.to_string());
+        let client = verify(&key.client_token(2_000).unwrap());
+        assert_eq!(
+            (client.user, client.organization, client.may_publish),
+            (Some(SUPERVISOR), Some(ORGANIZATION), false)
+        );
+        assert!(verify(&key.publisher_token(2_000).unwrap()).may_publish);
     }
 }

@@ -17,6 +17,8 @@ use super::credential::Bearer;
 use super::endpoint::Endpoint;
 use super::publish::Publisher;
 use super::{Failure, listen, world};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cast::{A, B, C, CALL_LIST, PEOPLE, QUEUES, SUPPORT};
 use centre::Centre;
 use events::Item;
@@ -72,8 +74,8 @@ const TOKEN_S: u64 = 24 * 3600;
 pub struct HubPlan {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// The key, 32 random bytes.
-    pub secret: [u8; 32],
+    /// The secret of its one key.
+    pub secret: String,
 }
 
 /// A hub that runs in threads of its own, until it is dropped.
@@ -98,9 +100,9 @@ pub fn run(
     console: &mut Console,
     start: impl FnOnce(&HubPlan) -> Result<Box<dyn DemoHub>, Failure>,
 ) -> Result<(), Failure> {
-    let secret = world::entropy().map_err(Failure::Refused)?;
+    let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
+    let key = Key::new(&secret)?;
     let hub = start(&HubPlan { listen: args.listen, secret })?;
-    let key = Key::new(&secret);
     let expires_unix_s = world::unix_ms() / 1000 + TOKEN_S;
     let address = reachable(hub.local_addr());
     introduce(args, console, address, &key.client_token(expires_unix_s)?)?;

@@ -99,8 +99,8 @@ impl Chunked {
                 Place::Trailer => {
                     let Status::Complete((line, after)) = line(rest)? else { break };
                     self.count_extra(line.len())?;
-                    // RFC 9110 section 6.5.1: "a recipient MAY ignore trailer fields". Merging them into the head would let
-                    // them override what has been checked, so they are dropped.
+                    // RFC 9112 section 7.1.2: a recipient "MAY selectively retain or discard the received trailer fields".
+                    // Merged into the head they could override what has been checked there, so they are dropped.
                     self.place = if line.is_empty() { Place::Done } else { Place::Trailer };
                     rest = after;
                 }

@@ -156,8 +156,8 @@ fn split_target(method: Method, target: &str) -> Result<(&str, &str), HeadError>
     if target == "*" && method == Method::Options {
         return Ok((target, ""));
     }
-    // RFC 9112 section 3.2.2: "a server MUST accept the absolute-form in requests even though most HTTP/1.1 clients will
-    // only send the absolute-form in requests to a proxy". No route depends on the authority, so it is passed over.
+    // RFC 9112 section 3.2.2: "A server MUST accept the absolute-form in requests". No route depends on the authority, so
+    // it is passed over.
     let origin = if target.starts_with('/') { target } else { after_authority(target).ok_or(BAD_TARGET)? };
     let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
     // RFC 9110 section 4.2.3: an empty path is equivalent to "/".

@@ -146,7 +146,7 @@ impl Decoder {
         }
         let len = usize::try_from(payload.missing_bytes).map_or(arrived.len(), |missing| missing.min(arrived.len()));
         let bytes = arrived.get_mut(..len).unwrap_or_default();
-        // RFC 6455 section 5.1: "The server MUST remove masking for data frames received from a client".
+        // RFC 6455 section 6.2: "A server MUST remove masking for data frames received from a client".
         unmask(bytes, payload.mask);
         payload.mask.rotate_left(len % 4);
         payload.missing_bytes = payload.missing_bytes.saturating_sub(len as u64);
@@ -253,8 +253,7 @@ fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// RFC 6455 section 5.3: "Octet i of the transformed data is the XOR of octet i of the original data with octet at index i
-/// modulo 4 of the masking key". Sixteen bytes at a time become one vector instruction.
+/// RFC 6455 section 5.3: each byte is XORed with the byte of the masking key "at index i modulo 4". Sixteen bytes at a time become one vector instruction.
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u128::from_ne_bytes([a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d]);

@@ -82,8 +82,8 @@ fn check_version(head: &Head<'_>) -> Result<(), UpgradeError> {
 }
 
 fn checked_key(key: &[u8]) -> Result<&str, UpgradeError> {
-    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes
-    // in length."
+    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Key| header field with a base64-encoded […] value that, when decoded, is 16
+    // bytes in length."
     let mut decoded = [0; KEY_CHARS];
     let is_key = key.len() == KEY_CHARS && KEY.decode_slice(key, &mut decoded) == Ok(KEY_BYTES);
     let key = std::str::from_utf8(key).ok().filter(|_| is_key);
@@ -99,8 +99,8 @@ pub fn accept(key: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// RFC 6455 section 4.2.2: "base64-encoded SHA-1 […] of the concatenation of the |Sec-WebSocket-Key| […] with the string
-/// "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"".
+/// RFC 6455 section 4.2.2: "concatenating /key/ […] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1
+/// hash of this concatenated value to obtain a 20-byte value and base64-encoding […] this 20-byte hash".
 fn accept_key(key: &str) -> [u8; ACCEPT_CHARS] {
     let mut sha1 = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     sha1.update(key.as_bytes());

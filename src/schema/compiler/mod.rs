@@ -65,9 +65,10 @@ pub fn compile<S: AsRef<str>>(files: &[(S, S)], options: Options) -> Result<Comp
     let mut findings = Findings::new(&sources);
     let declarations = read::read(&mut findings);
     let mut model = resolve::resolve(&declarations, options.wire_case, &mut findings);
-    lint::lint(&declarations, &mut findings);
-    // An example of an event that is itself wrong would only repeat the error.
+    // What is said about a catalogue that is wrong already would mostly repeat it: a type that only a broken property has is not
+    // unused, and an example of a broken event cannot be right.
     if !findings.any_error() {
+        lint::lint(&declarations, &mut findings);
         examples::check(&mut model, &declarations, &mut findings);
     }
     if findings.any_error() {

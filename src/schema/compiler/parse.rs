@@ -78,10 +78,9 @@ mod tests {
     #[test]
     fn several_syntax_errors_of_one_file_are_told_at_once() {
         let told = findings("a = \nb = 1\nc == 2\nd = \"open\n");
-        assert_eq!(told.len(), 3, "{told:#?}");
-        assert!(told[0].starts_with("a.toml:1:4: error[toml]:"), "{told:#?}");
-        assert!(told[1].starts_with("a.toml:3:4: error[toml]:"), "{told:#?}");
-        assert!(told[2].starts_with("a.toml:4:"), "{told:#?}");
+        for line in ["a.toml:1:5: error[toml]: ", "a.toml:3:4: error[toml]: ", "a.toml:4:10: error[toml]: "] {
+            assert!(told.iter().any(|told| told.starts_with(line)), "{line} in {told:#?}");
+        }
     }
 
     #[test]

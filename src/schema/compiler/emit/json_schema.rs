@@ -186,3 +186,36 @@ fn description<const N: usize>(
 fn member(name: &str, value: Json) -> (String, Json) {
     (name.to_owned(), value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::model::WireCase;
+    use super::super::super::{Options, compile, rules};
+    use super::*;
+
+    fn schema(wire_case: WireCase, additional: Additional) -> String {
+        let model = compile(&rules::small(), Options { wire_case: Some(wire_case) }).unwrap().model;
+        let status = model.events.iter().find(|event| event.name == "UserStatus").unwrap();
+        event(&model, status, additional).to_text()
+    }
+
+    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    #[test]
+    fn the_small_catalogue_has_this_schema() {
+        let text = schema(WireCase::Camel, Additional::Open);
+        assert!(text == include_str!("snapshots/UserStatus.json"), "{text}");
+    }
+
+    #[test]
+    fn closed_schemas_refuse_what_they_do_not_name_at_every_level() {
+        let text = schema(WireCase::Camel, Additional::Closed);
+        assert_eq!(text.matches("\"additionalProperties\": false").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn the_wire_case_is_that_of_properties_and_examples() {
+        let text = schema(WireCase::Documented, Additional::Open);
+        assert!(text.contains("\"EndTime\": {") && text.contains("\"EndTime\": \"2024-05-31T"), "{text}");
+        assert!(!text.contains("endTime"), "{text}");
+    }
+}

@@ -47,6 +47,15 @@ pub fn tables(model: &Model) -> String {
     let doc = "The events' names as documented, each with the JSON Schema of its data.";
     let schemas = model.events.iter().map(|event| format!("({:?}, include_str!(\"{}.json\"))", event.name, event.name));
     out.table("JSON_SCHEMAS", doc, "(&str, &str)", schemas);
+    out.line("");
+    out.line("/// Calls a macro with the names of all event structs, for what has to hold for each of them.");
+    out.line("#[cfg(test)]");
+    out.line("macro_rules! with_each_event {");
+    let structs: Vec<_> = model.events.iter().map(|event| identifier::rust(&event.name)).collect();
+    out.line(&format!("    ($macro:ident) => {{ $macro! {{ {} }} }};", structs.join(", ")));
+    out.line("}");
+    out.line("#[cfg(test)]");
+    out.line("pub(crate) use with_each_event;");
     out.text
 }
 
@@ -230,4 +239,46 @@ fn as_prose(text: &str) -> String {
         prose.push(letter);
     }
     prose
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Options, compile, rules};
+    use super::*;
+
+    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    #[test]
+    fn the_small_catalogue_becomes_this_rust() {
+        let model = compile(&rules::small(), Options::default()).unwrap().model;
+        let text = [structs(&model), tables(&model), sources(&["schema/user/UserStatus.toml"])].concat();
+        assert!(text == include_str!("snapshots/small.rs.txt"), "{text}");
+    }
+
+    #[test]
+    fn names_that_rust_reserves_are_escaped() {
+        let mut files = rules::small();
+        files.push((
+            "Self.toml".to_owned(),
+            "event = \"Self\"\nfamily = \"User\"\nsummary = \"<b> [x] *y*.\"\nkind = \"occurrence\"\n\
+             entity = { from = \"publisher\" }\nsince = \"1.0\"\ndeprecated = \"use UserStatus\"\n[properties]\n\
+             Self = { type = \"string\", doc = \"\", values = [\"?\", \"a b\", \"a-b\"], allow = [\"no-doc\"] }\n\
+             Type = { type = \"int\", doc = \"T.\", optional = true }\n"
+                .to_owned(),
+        ));
+        let text = structs(&compile(&files, Options::default()).unwrap().model);
+        for line in [
+            "/// \\<b\\> \\[x\\] \\*y\\*.",
+            "/// Deprecated: use UserStatus.",
+            "pub struct Self_ {",
+            "    /// Self.",
+            "    pub self_: self_::Self_,",
+            "    #[serde(rename = \"type\", alias = \"Type\", default, skip_serializing_if = \"::std::option::Option::is_none\")]",
+            "    pub r#type: ::std::option::Option<i32>,",
+            "pub mod self_ {",
+            "    pub const A_B: Self = Self(::std::borrow::Cow::Borrowed(\"a b\"));",
+        ] {
+            assert!(text.lines().any(|candidate| candidate == line), "{line}\n in\n{text}");
+        }
+        assert!(!text.contains("Borrowed(\"a-b\")") && !text.contains("Borrowed(\"?\")"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Pieces of messages: what was found, cut to a bearable length, and what may have been meant.
 
+use super::super::names;
 use super::scan::Text;
 use std::borrow::Cow;
 
@@ -21,16 +22,8 @@ pub fn cut(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
 }
 
-/// The name most like `name`, if any is alike enough to be meant; without case.
-pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    // The distance costs the product of the lengths, and a publisher chooses one of them.
-    if name.len() > SHOWN_BYTES_MAX {
-        return None;
-    }
-    let name = name.to_ascii_lowercase();
-    known
-        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_ascii_lowercase()), known))
-        .filter(|(distance, known)| *distance <= known.len().min(name.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
+/// The name that was probably meant. A publisher chooses the length of `name`, and the search costs the product of the lengths:
+/// what is too long to be shown is like nothing.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if name.len() > SHOWN_BYTES_MAX { None } else { names::nearest(name, known) }
 }

@@ -14,7 +14,7 @@
 //!
 //! Not here: routing rules that need more than the data (`entityId`, tenants, rights); they are publishing's.
 
-mod derive;
+pub mod derive;
 mod duplicates;
 mod members;
 pub mod message;
@@ -28,8 +28,6 @@ mod walk;
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
-
-pub use derive::derive;
 
 use super::model::{EventId, Model};
 

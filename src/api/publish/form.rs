@@ -1,0 +1,113 @@
+//! The forms of a publish request: its content type and its query.
+
+use crate::proto::http::query;
+use crate::proto::http::reply::Reply;
+use crate::schema::compiler::validate::Mode;
+
+/// What a body holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One item, or an array of them.
+    Items,
+    /// One item per line.
+    Lines,
+    /// One CloudEvent in structured mode.
+    CloudEvent,
+    /// An array of CloudEvents.
+    CloudEvents,
+}
+
+/// The content types that are taken, for the message of a 415.
+const TAKEN: &str =
+    "application/json, application/x-ndjson, application/cloudevents+json or application/cloudevents-batch+json";
+
+/// Reads the value of `Content-Type`.
+///
+/// # Errors
+///
+/// 415 for any other type, or for a charset other than UTF-8 (RFC 8259 section 8.1).
+pub(super) fn form(content_type: Option<&str>) -> Result<Form, Reply> {
+    let Some(content_type) = content_type else {
+        return Err(Reply::text(415, format!("Content-Type is missing; send {TAKEN}")));
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let form = match media_type.as_str() {
+        "application/json" => Form::Items,
+        "application/x-ndjson" => Form::Lines,
+        "application/cloudevents+json" => Form::CloudEvent,
+        "application/cloudevents-batch+json" => Form::CloudEvents,
+        _ => return Err(Reply::text(415, format!("This content type is not taken; send {TAKEN}"))),
+    };
+    let charset = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match charset {
+        Some((_, charset)) if !charset.trim_matches('"').eq_ignore_ascii_case("utf-8") => {
+            Err(Reply::text(415, "The body must be UTF-8"))
+        }
+        _ => Ok(form),
+    }
+}
+
+/// What the query asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) dry_run: bool,
+    pub(super) mode: Mode,
+}
+
+/// Reads the query: `dry_run=1` (or `true`), and with it `validation=strict` or `lenient`, which otherwise is `configured`.
+///
+/// # Errors
+///
+/// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice.
+pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Reply> {
+    let dry_run = match query::value(text, "dry_run").as_deref() {
+        None | Some("0" | "false") => false,
+        Some("1" | "true") => true,
+        Some(_) => return Err(Reply::text(400, "dry_run takes 1 or 0")),
+    };
+    let mode = match query::value(text, "validation").as_deref() {
+        None => configured,
+        Some(_) if !dry_run => return Err(Reply::text(400, "validation can be chosen only with dry_run=1")),
+        Some("strict") => Mode::Strict,
+        Some("lenient") => Mode::Lenient,
+        Some(_) => return Err(Reply::text(400, "validation takes strict or lenient")),
+    };
+    Ok(Wish { dry_run, mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_read_without_case_and_parameters() {
+        for (text, expected) in [
+            ("application/json", Form::Items),
+            ("Application/JSON; charset=UTF-8", Form::Items),
+            ("application/json;charset=\"utf-8\"", Form::Items),
+            ("application/x-ndjson", Form::Lines),
+            ("application/cloudevents+json; charset=utf-8", Form::CloudEvent),
+            ("application/cloudevents-batch+json", Form::CloudEvents),
+        ] {
+            assert_eq!(form(Some(text)).unwrap(), expected, "{text}");
+        }
+        for text in
+            [None, Some(""), Some("text/plain"), Some("application/jsonp"), Some("application/json; charset=latin1")]
+        {
+            assert_eq!(form(text).unwrap_err().status, 415, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn validation_is_chosen_only_for_a_dry_run() {
+        let wish = |text| wish(text, Mode::Strict).map_err(|reply| reply.status);
+        assert_eq!(wish(""), Ok(Wish { dry_run: false, mode: Mode::Strict }));
+        assert_eq!(wish("dry_run=0&access_token=x"), Ok(Wish { dry_run: false, mode: Mode::Strict }));
+        assert_eq!(wish("dry_run=1"), Ok(Wish { dry_run: true, mode: Mode::Strict }));
+        assert_eq!(wish("validation=lenient&dry_run=true"), Ok(Wish { dry_run: true, mode: Mode::Lenient }));
+        for bad in ["validation=lenient", "validation=strict&dry_run=0", "dry_run=yes", "dry_run=1&validation=lax"] {
+            assert_eq!(wish(bad), Err(400), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What became of a publish request.
+
+use super::Provenance;
+use crate::hub::topic::Topic;
+use crate::proto::http::reply::Reply;
+use crate::schema::compiler::validate::Violation;
+
+/// What became of the items of one request, and the reply that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Items accepted.
+    pub accepted: usize,
+    /// Items rejected.
+    pub rejected: usize,
+    /// Events derived from accepted items.
+    pub derived: usize,
+    /// Things that lenient mode let through in accepted items.
+    pub tolerated: u64,
+    /// The topics that a dry run would have published on; `None` if the request was no dry run.
+    topics: Option<Vec<Topic>>,
+    /// The elements of `results`, as JSON.
+    results: Vec<u8>,
+    reply_bytes_max: usize,
+}
+
+impl Outcome {
+    pub(super) fn new(is_dry_run: bool, reply_bytes_max: usize) -> Outcome {
+        let topics = is_dry_run.then(Vec::new);
+        Outcome { accepted: 0, rejected: 0, derived: 0, tolerated: 0, topics, results: Vec::new(), reply_bytes_max }
+    }
+
+    /// The topics that a dry run would have published on, in order, derived ones included; `None` if it was no dry run, and the
+    /// sink has them.
+    pub fn topics(&self) -> Option<&[Topic]> {
+        self.topics.as_deref()
+    }
+
+    pub(super) fn accept(&mut self, tolerated: u32) {
+        self.accepted += 1;
+        self.tolerated = self.tolerated.saturating_add(u64::from(tolerated));
+    }
+
+    /// Counts a publication; says whether it is really to be made.
+    pub(super) fn note(&mut self, topic: Topic, provenance: Provenance) -> bool {
+        self.derived += usize::from(provenance == Provenance::Derived);
+        self.topics.as_mut().map(|topics| topics.push(topic)).is_none()
+    }
+
+    /// Lists the next item as rejected; items are told in their order, so its index is the number of those before it.
+    pub(super) fn reject(&mut self, violations: &[Violation]) {
+        let index = self.accepted + self.rejected;
+        self.rejected += 1;
+        let before = self.results.len();
+        self.list(index, violations);
+        if self.results.len() > self.reply_bytes_max {
+            self.results.truncate(before);
+            self.list(index, &[]);
+        }
+    }
+
+    fn list(&mut self, index: usize, violations: &[Violation]) {
+        let comma = if self.results.is_empty() { "" } else { "," };
+        self.write(&format!("{comma}{{\"index\":{index},\"errors\":["));
+        for (n, Violation { pointer, rule, message }) in violations.iter().enumerate() {
+            self.write(if n == 0 { "{\"pointer\":" } else { ",{\"pointer\":" });
+            self.write_text(pointer);
+            self.write(",\"rule\":");
+            self.write_text(rule);
+            self.write(",\"message\":");
+            self.write_text(message);
+            self.write("}");
+        }
+        self.write("]}");
+    }
+
+    fn write(&mut self, text: &str) {
+        self.results.extend_from_slice(text.as_bytes());
+    }
+
+    fn write_text(&mut self, text: &str) {
+        // A string into a growing buffer: neither can fail.
+        drop(serde_json::to_writer(&mut self.results, text));
+    }
+
+    /// The reply: 202 where all items were accepted, 207 where some, 422 where none, with
+    /// `{"accepted":n,"rejected":m,"results":[{"index":i,"errors":[{"pointer":…,"rule":…,"message":…}]}]}`. Two members more tell
+    /// what is rarely so: `tolerated`, how many things lenient mode let through, and `members`, how many members a dry run would
+    /// have reached (the caller has counted them).
+    pub fn reply(self, members: Option<u64>) -> Reply {
+        let status = match (self.accepted, self.rejected) {
+            (_, 0) => 202,
+            (0, _) => 422,
+            _ => 207,
+        };
+        let mut body = format!("{{\"accepted\":{},\"rejected\":{}", self.accepted, self.rejected).into_bytes();
+        if self.tolerated > 0 {
+            body.extend_from_slice(format!(",\"tolerated\":{}", self.tolerated).as_bytes());
+        }
+        if let Some(members) = members {
+            body.extend_from_slice(format!(",\"members\":{members}").as_bytes());
+        }
+        body.extend_from_slice(b",\"results\":[");
+        body.extend_from_slice(&self.results);
+        body.extend_from_slice(b"]}");
+        Reply::json(status, body)
+    }
+}

@@ -1,0 +1,275 @@
+//! The configuration: from what the operator gives to what each room wants, checked.
+//!
+//! Three layers, the later over the earlier: the file `rte.toml`, the environment, flags. Every key that holds a plain value or a
+//! list of strings has one variable, `RTE_` and its path in upper case with `_` for `.`: `server.listen` is `RTE_SERVER_LISTEN`,
+//! `auth.claims.user` is `RTE_AUTH_CLAIMS_USER`. A list is separated by commas. An empty variable counts as not given. The same
+//! keys are set by the flag `--set KEY=VALUE`.
+//!
+//! What may be typed stands in `raw`, whose JSON Schema drives the check of the typed tree, the environment and the reference.
+//! [`Config::load`] tells all errors at once, each with its place, and no secret.
+
+mod checker;
+mod raw;
+mod schema;
+mod tree;
+
+use crate::api::client_address::Network;
+use crate::auth::mint::SigningKey;
+use crate::auth::token::Verifier;
+use crate::limits::Limits;
+use crate::schema::WireCase;
+use crate::schema::compiler::validate::Mode;
+use checker::Checker;
+use raw::Raw;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tree::Tree;
+
+pub use raw::{LogFormat, LogLevel};
+
+/// The file that is read where none is named, if it is there.
+pub const FILE_DEFAULT: &str = "rte.toml";
+/// The environment variable that names the file.
+pub const FILE_VARIABLE: &str = "RTE_CONFIG";
+/// Environment variables that start with `RTE_` and are no keys: they belong to the commands.
+const OTHER_VARIABLES: [&str; 2] = [FILE_VARIABLE, "RTE_TOKEN"];
+/// The flags that set configuration; commands flatten them into their own.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// The configuration; without it RTE_CONFIG, or rte.toml if there is one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Sets any key of the configuration, `--set server.listen=0.0.0.0:8080`; over the environment, over the file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// One key given outside of the file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `server.listen`.
+    pub key: String,
+    /// The value as text.
+    pub text: String,
+    /// The name of the variable or flag, for errors.
+    pub origin: String,
+}
+
+/// Without the text: it may be a secret.
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Setting({} by {})", self.key, self.origin)
+    }
+}
+
+/// Everything that a configuration is made of.
+pub struct Sources<'s> {
+    /// The file's path and text.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment.
+    pub variables: Vec<(String, String)>,
+    /// What is set over both, in order.
+    pub settings: Vec<Setting>,
+    /// Reads a key's file.
+    pub read: &'s dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// One thing wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// `rte.toml:3:1`, or the name of a variable or flag.
+    pub place: String,
+    /// What is wrong there, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Everything that is wrong, never empty. `Display` writes one line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The checked configuration. It prints no secret.
+#[derive(Debug)]
+pub struct Config {
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Path of the hub: `/` and at least one segment, without a `/` at its end.
+    pub path: String,
+    /// Threads, at least one.
+    pub threads: usize,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: Vec<Network>,
+    /// The form of log lines.
+    pub log: LogFormat,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// Whether clients are told the cause of an internal error.
+    pub detailed_errors: bool,
+    /// Keys, claims, grants for everybody, tenants.
+    pub verifier: Verifier,
+    /// The origins that may use the hub, in lower case; `None` is any.
+    pub origins: Option<Vec<String>>,
+    /// How strictly events are held to their schema.
+    pub validation: Mode,
+    /// Derived events that are switched on or off by name, as typed.
+    pub derive: BTreeMap<String, bool>,
+    /// The spelling on the wire, where it is not the catalogue's.
+    pub wire_case: Option<WireCase>,
+    /// Every bound.
+    pub limits: Limits,
+    /// What is odd but no error.
+    pub warnings: Vec<String>,
+    /// The first configured secret.
+    signing_key: Option<SigningKey>,
+}
+
+/// The environment of this process; what is no UTF-8 is none of ours.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+impl Config {
+    /// Reads file, environment and flags.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, also a file that can't be read.
+    pub fn load(flags: &Flags, variables: Vec<(String, String)>) -> Result<Config, ConfigErrors> {
+        let alone = |place: String, message: String| ConfigErrors(vec![ConfigError { place, message }]);
+        let mut settings = Vec::new();
+        for text in &flags.set {
+            let (key, text) = text.split_once('=').ok_or_else(|| {
+                alone("--set".to_owned(), "needs a key and a value, `--set server.listen=0.0.0.0:8080`".to_owned())
+            })?;
+            settings.push(Setting { key: key.trim().to_owned(), text: text.to_owned(), origin: "--set".to_owned() });
+        }
+        let by_variable = variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
+        let named = flags.config.clone().or_else(|| by_variable.map(|(_, path)| PathBuf::from(path)));
+        let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path, text)),
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(alone(path.display().to_string(), format!("can't be read: {error}"))),
+        };
+        Config::from_sources(Sources { file, variables, settings, read: &|path| std::fs::read_to_string(path) })
+    }
+
+    /// Makes a configuration of its layers.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them.
+    pub fn from_sources(sources: Sources<'_>) -> Result<Config, ConfigErrors> {
+        let schema = Config::json_schema();
+        let (name, text) = match &sources.file {
+            Some((path, text)) => (path.display().to_string(), text.as_str()),
+            None => ("configuration".to_owned(), ""),
+        };
+        let mut tree = Tree::parse(&name, text);
+        if !tree.is_good() {
+            return Err(ConfigErrors(tree.into_errors()));
+        }
+        let mut warnings = Vec::new();
+        for setting in from_environment(&schema, &sources.variables, &mut warnings).iter().chain(&sources.settings) {
+            tree.set(&schema, setting);
+        }
+        tree.check(&schema);
+        if !tree.is_good() {
+            return Err(ConfigErrors(tree.into_errors()));
+        }
+        // The tree fits the schema, which was made from the types.
+        let raw = match serde_json::from_value::<Raw>(tree.json()) {
+            Ok(raw) => raw,
+            Err(error) => return Err(ConfigErrors(vec![ConfigError { place: name, message: error.to_string() }])),
+        };
+        let folder = sources.file.as_ref().and_then(|(path, _)| path.parent());
+        let mut checker = Checker { tree, folder, read: sources.read };
+        let checked = checker.config(raw, warnings);
+        match checked {
+            Some(config) if checker.tree.is_good() => Ok(Config { file: sources.file.map(|(path, _)| path), ..config }),
+            Some(_) | None => Err(ConfigErrors(checker.tree.into_errors())),
+        }
+    }
+
+    /// The JSON Schema of `rte.toml`, for editors.
+    pub fn json_schema() -> serde_json::Value {
+        let settings =
+            schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+        settings.into_generator().into_root_schema_for::<Raw>().to_value()
+    }
+
+    /// All keys of `rte.toml` with their defaults and meanings, as a Markdown table.
+    pub fn reference_table() -> String {
+        schema::table(&Config::json_schema())
+    }
+
+    /// What `[derive]` names and the catalogue does not derive, as sentences with the nearest name that it does.
+    pub fn unknown_derivations(&self, derived: &[&str]) -> Vec<String> {
+        let unknown = self.derive.keys().filter(|name| !derived.iter().any(|known| known.eq_ignore_ascii_case(name)));
+        let sentence = |name: &String| {
+            let near = schema::nearest(name, derived.iter().copied());
+            let near = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            format!("[derive] names `{name}`, which is no derived event{near}")
+        };
+        unknown.map(sentence).collect()
+    }
+
+    /// A key that signs tokens which this configuration accepts: its first secret. There is none where only public keys are
+    /// configured.
+    pub fn signing_key(&self) -> Option<&SigningKey> {
+        self.signing_key.as_ref()
+    }
+}
+
+/// The settings that the environment holds. A variable that looks like ours and is none is a warning, no error: container
+/// platforms put such ones there (`RTE_SERVICE_HOST`).
+fn from_environment(
+    schema: &serde_json::Value,
+    variables: &[(String, String)],
+    warnings: &mut Vec<String>,
+) -> Vec<Setting> {
+    let leaves = schema::leaves(schema);
+    let known: Vec<(String, &str)> =
+        leaves.iter().filter_map(|leaf| Some((leaf.variable()?, leaf.path.as_str()))).collect();
+    let mut settings = Vec::new();
+    for (name, text) in variables {
+        if !name.starts_with("RTE_") || OTHER_VARIABLES.contains(&name.as_str()) || text.is_empty() {
+            continue;
+        }
+        match known.iter().find(|(variable, _)| variable == name) {
+            Some((_, path)) => {
+                settings.push(Setting { key: (*path).to_owned(), text: text.clone(), origin: name.clone() });
+            }
+            None => {
+                let near = schema::nearest(name, known.iter().map(|(variable, _)| variable.as_str()));
+                let near = near.map_or(String::new(), |near| format!(": did you mean {near}?"));
+                warnings.push(format!("{name}: no key has this variable{near}"));
+            }
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the README and the
+//! errors are all made from them.
+
+use crate::limits::Limits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU16;
+
+/// The configuration of `rte`, by default in `rte.toml`. Everything but a key has a default.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "rte.toml")]
+pub(super) struct Raw {
+    /// How the hub is reached and what it says about itself.
+    pub(super) server: Server,
+    /// Who may do what.
+    pub(super) auth: Auth,
+    /// Which web pages may use the hub.
+    pub(super) cors: Cors,
+    /// How publications are taken.
+    pub(super) publish: Publish,
+    /// Derived events by name; `false` switches one off, such as `UserCallbackChanged = false`.
+    pub(super) derive: BTreeMap<String, bool>,
+    /// How events look.
+    pub(super) catalogue: Catalogue,
+    /// Bounds; every wait is in milliseconds.
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    /// Address and port to listen at. TLS ends at a reverse proxy, so the default is for this machine only.
+    pub(super) listen: String,
+    /// Path of the hub; clients negotiate below it.
+    pub(super) path: String,
+    /// Threads, each with its own share of the connections. By default one per core, at most 8.
+    pub(super) threads: Option<NonZeroU16>,
+    /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or `X-Forwarded-For` names the client.
+    pub(super) trusted_proxies: Vec<String>,
+    /// Form of the log lines on standard error.
+    pub(super) log: LogFormat,
+    /// What is logged at the least.
+    pub(super) log_level: LogLevel,
+    /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for production.
+    pub(super) detailed_errors: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "127.0.0.1:8080".to_owned(),
+            path: "/rte".to_owned(),
+            threads: None,
+            trusted_proxies: Vec::new(),
+            log: LogFormat::default(),
+            log_level: LogLevel::default(),
+            detailed_errors: false,
+        }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// How much is logged; each level has those before it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What stops the hub, or a part of it.
+    Error,
+    /// What an operator should look into.
+    Warn,
+    /// What an operator wants to know afterwards.
+    #[default]
+    Info,
+    /// What strangers cause.
+    Debug,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Auth {
+    /// A secret of at least 32 bytes that tokens are signed with (HS256): short for a lone `[[auth.keys]]` without id.
+    #[serde(skip_serializing)]
+    pub(super) secret: Option<Secret>,
+    /// A file that holds such a secret; a line end at its end does not count.
+    pub(super) secret_file: Option<String>,
+    /// A file with the public key of the issuer in PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).
+    pub(super) pem_file: Option<String>,
+    /// A file with the JWK set of the issuer.
+    pub(super) jwks_file: Option<String>,
+    /// Several keys; a token chooses by its `kid`.
+    pub(super) keys: Vec<Key>,
+    /// What `iss` of a token must be. By default it is not looked at.
+    pub(super) issuer: Option<String>,
+    /// What `aud` of a token must have. By default it is not looked at.
+    pub(super) audience: Option<String>,
+    /// How far the clocks of issuer and hub may be apart, in seconds, at most 300.
+    pub(super) leeway_s: u64,
+    /// The names of the claims.
+    pub(super) claims: Claims,
+    /// Grants that everybody has beside those in the token, such as `user/*/UserAvailability`.
+    pub(super) default_grants: Vec<String>,
+    /// Whether organizations are kept apart.
+    pub(super) tenancy: Tenancy,
+    /// Ends a live connection when its token expires.
+    pub(super) close_on_expiry: bool,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Auth {
+            secret: None,
+            secret_file: None,
+            pem_file: None,
+            jwks_file: None,
+            keys: Vec::new(),
+            issuer: None,
+            audience: None,
+            leeway_s: 5,
+            claims: Claims::default(),
+            default_grants: Vec::new(),
+            tenancy: Tenancy::default(),
+            close_on_expiry: false,
+        }
+    }
+}
+
+/// Exactly one of `secret`, `secret_file`, `pem_file` and `jwks_file`.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Key {
+    /// What tokens name in `kid`; a JWK set brings its own.
+    pub(super) id: Option<String>,
+    /// HS256, RS256, ES256 or EdDSA. The kind of key decides it; naming it only asserts it.
+    pub(super) algorithm: Option<String>,
+    /// As `auth.secret`.
+    #[serde(skip_serializing)]
+    pub(super) secret: Option<Secret>,
+    /// As `auth.secret_file`.
+    pub(super) secret_file: Option<String>,
+    /// As `auth.pem_file`.
+    pub(super) pem_file: Option<String>,
+    /// As `auth.jwks_file`.
+    pub(super) jwks_file: Option<String>,
+}
+
+/// A secret in the configuration. It can't be printed.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct Secret(pub(super) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Claims {
+    /// The claim with the GUID of the user.
+    pub(super) user: String,
+    /// The claim with the GUID of the organization.
+    pub(super) organization: String,
+    /// The claim with the grants, an array.
+    pub(super) grants: String,
+    /// The claim with the scopes, an array or separated by spaces.
+    pub(super) scope: String,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        let names = crate::auth::token::ClaimNames::default();
+        Claims { user: names.user, organization: names.organization, grants: names.grants, scope: names.scope }
+    }
+}
+
+/// Whether organizations are kept apart.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tenancy {
+    /// Each token and each event belongs to an organization, and nothing crosses.
+    #[default]
+    Multi,
+    /// There is one organization only; what tokens and events say of it is not looked at.
+    Single,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Cors {
+    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). By default any may: no
+    /// cookie is ever read, and a page without a token gets nowhere.
+    pub(super) origins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Publish {
+    /// How strictly events are held to their schema.
+    pub(super) validation: Validation,
+}
+
+/// How strictly events are held to their schema.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Validation {
+    /// Only what validates is delivered.
+    #[default]
+    Strict,
+    /// What a typed client survives is delivered and counted.
+    Lenient,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Catalogue {
+    /// How property names are spelled on the wire. By default as the catalogue says.
+    pub(super) wire_case: Option<WireCase>,
+}
+
+/// How property names are spelled on the wire.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WireCase {
+    /// `entityId`.
+    Camel,
+    /// `EntityId`.
+    Documented,
+}
