@@ -2,13 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+const BINARY = process.env.HUB_BINARY ?? join(ROOT, 'target', 'debug', 'rte');
 
 /** The organization and the entities of the catalogue's examples. */
 export const ORGANIZATION = '0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59';
@@ -21,17 +21,16 @@ export const PATIENCE_MS = 20_000;
 export class Hub {
   #child;
   #exited;
-  #folder = mkdtempSync(join(tmpdir(), 'rte-clients-'));
   #secret = randomBytes(32).toString('hex');
   #port = 0;
   #log = [];
 
   /** Starts the binary and waits until it says where it listens. A second start takes the same port again. */
   async start() {
-    const config = join(this.#folder, 'rte.toml');
-    writeFileSync(config, configuration(this.#port, this.#secret), { mode: 0o600 });
-    const binary = process.env.RTE_BINARY ?? join(ROOT, 'target', 'debug', 'rte');
-    const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(BINARY, ['serve', '--set', `server.listen=127.0.0.1:${this.#port}`], {
+      env: { RTE_AUTH_SECRET: this.#secret },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     this.#child = child;
     process.once('exit', () => child.kill('SIGKILL'));
     this.#exited = new Promise((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
@@ -58,7 +57,6 @@ export class Hub {
   async stop() {
     this.#child.kill('SIGKILL');
     await this.#exited;
-    rmSync(this.#folder, { recursive: true });
   }
 
   get base() {
@@ -93,10 +91,6 @@ export class Hub {
     });
     return { status: response.status, body: await response.json() };
   }
-}
-
-function configuration(port, secret) {
-  return `listen = "127.0.0.1:${port}"\n[[auth.keys]]\nalg = "HS256"\nsecret = "${secret}"\n`;
 }
 
 /** A JSON Web Token, HS256 (RFC 7515). */

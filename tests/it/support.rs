@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -31,25 +29,19 @@ pub struct Hub {
     log: Arc<Mutex<String>>,
     /// Told once, when the hub has closed its standard error by ending.
     ended: mpsc::Receiver<()>,
-    config: PathBuf,
 }
 
 impl Hub {
     /// Starts a hub with the defaults.
     pub fn start() -> Hub {
-        Hub::start_with("")
+        Hub::start_with(&[])
     }
 
-    /// Starts a hub with these lines in its configuration, and waits until it says where it listens.
-    pub fn start_with(lines: &str) -> Hub {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let config = std::env::temp_dir().join(format!("rte-it-{}-{number}.toml", std::process::id()));
-        let key = format!("[[auth.keys]]\nalg = \"HS256\"\nsecret = \"{SECRET}\"\n");
-        std::fs::write(&config, format!("listen = \"127.0.0.1:0\"\n{lines}\n{key}")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rte"))
-            .args(["serve", "--config"])
-            .arg(&config)
+    /// Starts a hub with these settings, `limits.handshake_ms=100`, and waits until it says where it listens.
+    pub fn start_with(settings: &[&str]) -> Hub {
+        let mut child = serve()
+            .args(["--set", "server.listen=127.0.0.1:0"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -75,7 +67,7 @@ impl Hub {
         let Ok(address) = ready.recv_timeout(PATIENCE) else {
             panic!("the hub does not listen:\n{}", log.lock().unwrap());
         };
-        Hub { child, address, log, ended, config }
+        Hub { child, address, log, ended }
     }
 
     /// Everything that the hub has logged.
@@ -175,8 +167,18 @@ impl Drop for Hub {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.config);
     }
+}
+
+/// `rte serve` with the key of these tests, and nothing else of this environment.
+pub fn serve() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rte"));
+    let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("RTE_"));
+    ours.for_each(|name| {
+        command.env_remove(name);
+    });
+    command.env("RTE_AUTH_SECRET", SECRET).arg("serve");
+    command
 }
 
 /// The headers of an upgrade, with the key of RFC 6455 section 1.3.
@@ -232,6 +234,9 @@ impl Wire {
     /// The next reply, whose body is as long as it says.
     pub fn reply(&mut self) -> Reply {
         let mut reply = self.reply_without_body();
+        if reply.status == 204 {
+            return reply;
+        }
         let length = reply.header("content-length").expect("a length").parse().expect("a number");
         while self.taken.len() < length {
             assert!(self.read() > 0, "the connection ended within a body");

@@ -9,12 +9,12 @@ import pathlib
 import re
 import secrets
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = os.environ.get("HUB_BINARY", ROOT / "target" / "debug" / "rte")
 ORGANIZATION = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59"
 USER = "c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3"
 OTHER_USER = "a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3"
@@ -28,7 +28,6 @@ class Hub:
     """One hub on one port, to be started, drained and started again."""
 
     def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="rte-clients-")
         self._secret = secrets.token_hex(32)
         self._port = 0
         self._child = None
@@ -36,13 +35,9 @@ class Hub:
 
     def start(self):
         """Starts the binary and waits until it says where it listens."""
-        config = pathlib.Path(self._folder.name, "rte.toml")
-        config.write_text(
-            f'listen = "127.0.0.1:{self._port}"\n[[auth.keys]]\nalg = "HS256"\nsecret = "{self._secret}"\n',
-            encoding="utf-8",
-        )
-        binary = os.environ.get("RTE_BINARY", ROOT / "target" / "debug" / "rte")
-        self._child = subprocess.Popen([binary, "serve", "--config", config], stderr=subprocess.PIPE, text=True)
+        command = [BINARY, "serve", "--set", f"server.listen=127.0.0.1:{self._port}"]
+        environment = {"RTE_AUTH_SECRET": self._secret}
+        self._child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         ready = threading.Event()
         # The pipe is read to its end, so that the hub never waits for it.
         threading.Thread(target=self._read, args=(self._child.stderr, ready), daemon=True).start()
@@ -66,7 +61,6 @@ class Hub:
     def stop(self):
         self._child.kill()
         self._child.wait()
-        self._folder.cleanup()
 
     @property
     def url(self):

@@ -144,10 +144,9 @@ fn every_hub_route_wants_a_good_token_before_anything_else() {
         for (what, token) in &bad {
             let reply = hub.request(line, &[&format!("Authorization: Bearer {token}")], "");
             let challenge = reply.header("www-authenticate").unwrap_or_default();
-            if reply.status != 401
-                || !challenge.starts_with(r#"Bearer error="invalid_token""#)
-                || !reply.body.is_empty()
-            {
+            // Only the one fault that is an operator's, not a stranger's, may be told again in the body.
+            let is_silent = reply.body.is_empty() || what.contains("organization");
+            if reply.status != 401 || !challenge.starts_with(r#"Bearer error="invalid_token""#) || !is_silent {
                 faults.push(format!("{line} with a token {what}: {reply:?}"));
             }
         }
@@ -225,7 +224,7 @@ fn a_browser_can_read_every_answer_the_bad_ones_too() {
 
 #[test]
 fn configured_origins_narrow_cors_and_upgrades() {
-    let hub = Hub::start_with("[cors]\norigins = [\"https://app.example\"]");
+    let hub = Hub::start_with(&["cors.origins=https://app.example"]);
     let upgrade = |origin: &'static str| {
         let mut wire = hub.connect();
         let authorization = format!("Authorization: Bearer {}", hub.client_token());

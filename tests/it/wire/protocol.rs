@@ -48,7 +48,7 @@ fn a_handshake_without_end_is_cancelled_at_the_size_of_a_message() {
 
 #[test]
 fn a_client_that_says_nothing_is_cancelled_in_time() {
-    let hub = Hub::start_with("[limits]\nhandshake_ms = 100");
+    let hub = Hub::start_with(&["limits.handshake_ms=100"]);
     let mut peer = hub.websocket("/rte");
     peer.send_text(r#"{"protocol":"#);
     assert_eq!(peer.record(), r#"{"error":"Handshake was canceled."}"#);
@@ -92,7 +92,7 @@ fn a_failed_invocation_says_why_in_the_words_of_net_and_quotes_the_clients_spell
 
 #[test]
 fn detailed_errors_are_told_where_they_are_configured() {
-    let hub = Hub::start_with("[hub]\ndetailed_errors = true");
+    let hub = Hub::start_with(&["server.detailed_errors=true"]);
     let mut peer = hub.client();
     let answer = peer.invoke("Subscribe", "[[],[]]");
     assert!(
@@ -212,7 +212,7 @@ fn a_client_that_says_close_is_let_go_without_an_error() {
 
 #[test]
 fn the_hub_pings_who_hears_nothing_and_gives_up_who_stops_pinging() {
-    let hub = Hub::start_with("[limits]\nping_every_ms = 100\nclient_timeout_ms = 300");
+    let hub = Hub::start_with(&["limits.ping_every_ms=100", "limits.client_timeout_ms=300"]);
     let mut silent = hub.client();
     let mut pinging = hub.client();
     pinging.send(r#"{"type":6}"#);
@@ -244,7 +244,7 @@ fn the_array_of_the_references_c_sharp_sample_gets_a_verdict_for_its_null_too() 
 
 #[test]
 fn an_item_is_judged_by_form_event_entity_permission_and_limit_in_this_order() {
-    let hub = Hub::start_with("[limits]\nsubscriptions_max = 2");
+    let hub = Hub::start_with(&["limits.subscriptions_max=2"]);
     let mut peer = hub.client();
     let zero = "00000000-0000-4000-8000-000000000001";
     let table = [

@@ -66,7 +66,8 @@ fn a_body_is_taken_whole_in_part_or_not_at_all() {
     for body in ["", "[]", "{", "[1,", "\u{feff}{}"] {
         assert_eq!(hub.publish(body).status, 400, "{body:?}");
     }
-    assert_eq!(hub.publish(&format!("[{}]", good.repeat(2_000))).status, 413, "more than body_bytes_max");
+    assert_eq!(hub.publish(&" ".repeat(1024 * 1024 + 1)).status, 413, "more than body_bytes_max");
+    assert_eq!(hub.publish(&format!("[0{}]", ",0".repeat(10_000))).status, 413, "more than items_max");
 }
 
 #[test]
