@@ -5,7 +5,6 @@ use std::{env, error::Error, fs, path::Path};
 #[path = "src/schema/compiler/mod.rs"]
 mod compiler;
 
-#[expect(clippy::print_stdout, reason = "Cargo reads it, and fails the build after cargo::error")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schema");
     let mut files = Vec::new();

@@ -2,17 +2,19 @@
 //! in pieces, an independent implementation, or a slow and obvious twin. They live here rather than in `fuzz/` so that
 //! `cargo test` replays the corpus through them, without libFuzzer.
 //!
-//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives.
+//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; [`validate()`] has its own head.
 
 mod handshake;
 mod http_head;
 mod hub_json;
 mod naive;
+mod validate;
 mod ws_frames;
 
 pub use handshake::handshake;
 pub use http_head::http_head;
 pub use hub_json::hub_json;
+pub use validate::validate;
 pub use ws_frames::ws_frames;
 
 /// Bytes at the start of an input that set the piece sizes, by turns: `@` is 1 byte, `A` 2, up to `_` for 32.
@@ -73,6 +75,11 @@ mod tests {
     #[test]
     fn the_corpus_of_handshake_holds() {
         replay("handshake", handshake);
+    }
+
+    #[test]
+    fn the_corpus_of_validate_holds() {
+        replay("validate", validate);
     }
 
     #[test]

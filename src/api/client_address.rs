@@ -13,8 +13,7 @@ pub struct Network {
 impl Network {
     /// Reads an address or a block in CIDR notation.
     pub fn parse(text: &str) -> Result<Network, String> {
-        let wrong =
-            || format!("{text:?} is no IP address or CIDR block; write for example \"127.0.0.1\" or \"10.0.0.0/8\"");
+        let wrong = || format!("{text:?} is neither an address nor a network, such as \"10.0.0.0/8\"");
         let (address, prefix) = match text.split_once('/') {
             None => (text, None),
             Some((address, prefix)) => (address, Some(prefix)),

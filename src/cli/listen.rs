@@ -108,6 +108,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         let lost = match listener.connect_and_listen(&wishes) {
             Ok(End::Done) => break,
             Ok(End::Lost(reason)) => reason,
+            Ok(End::Over(reason)) => return Err(Failure::Connection(reason)),
             Err(Failure::Connection(reason)) if listener.was_greeted && !args.no_reconnect => reason,
             Err(failure) => return Err(failure),
         };
@@ -169,6 +170,8 @@ enum End {
     Done,
     /// The connection is gone.
     Lost(String),
+    /// The hub does not want to be called again.
+    Over(String),
 }
 
 /// What stays over all connections of one `rte listen`.
@@ -296,7 +299,7 @@ impl Listener<'_> {
                 Step::Closed { error, may_reconnect } => {
                     let said =
                         error.map_or_else(|| "the hub closed it".to_owned(), |error| format!("the hub says: {error}"));
-                    return if may_reconnect { Ok(Some(End::Lost(said))) } else { Err(Failure::Connection(said)) };
+                    return Ok(Some(if may_reconnect { End::Lost(said) } else { End::Over(said) }));
                 }
             }
         }

@@ -181,10 +181,9 @@ impl Connection {
             Route::Publish => {
                 let principal = authenticate(head, turn)?;
                 let content_type = head.header("content-type");
-                publish::admit(content_type, head.query, &principal).map_err(|reply| match reply.status {
-                    403 => Refused(Refusal::Forbidden, reply, "no scope publish"),
-                    415 => Refused(Refusal::MediaType, reply, "content type of a publish request"),
-                    _ => Refused(Refusal::BadRequest, reply, "query of a publish request"),
+                publish::admit(content_type, head.query, &principal).map_err(|refusal| {
+                    let why = "publish request, by its head";
+                    Refused(count_as(refusal.status), refusal.reply(), why)
                 })?;
                 Ok(Decision::Body(Purpose::Publish {
                     content_type: content_type.map(str::to_owned),
@@ -354,10 +353,10 @@ impl Connection {
                         turn.metrics.tolerated += outcome.tolerated;
                         self.reply(key, outcome.reply(None), &framing, turn);
                     }
-                    Err(reply) => {
-                        turn.metrics.refuse(if reply.status == 413 { Refusal::TooLarge } else { Refusal::BadRequest });
-                        self.refused(key, reply.status, "publish request", turn);
-                        self.reply(key, reply, &framing, turn);
+                    Err(refusal) => {
+                        turn.metrics.refuse(count_as(refusal.status));
+                        self.refused(key, refusal.status, "publish request, by its body", turn);
+                        self.reply(key, refusal.reply(), &framing, turn);
                     }
                 }
             }
@@ -483,6 +482,16 @@ fn problem(status: u16, message: &str) -> Reply {
     Reply::json(status, body)
 }
 
+/// How a refused publish request is counted.
+fn count_as(status: u16) -> Refusal {
+    match status {
+        403 => Refusal::Forbidden,
+        413 => Refusal::TooLarge,
+        415 => Refusal::MediaType,
+        _ => Refusal::BadRequest,
+    }
+}
+
 fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> {
     let refuse = |refusal, error| {
         let reply = Reply::text(401, "").with("WWW-Authenticate", challenge(error));
@@ -522,7 +531,11 @@ fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
-fn serve_publish(request: publish::Request<'_>, principal: &Principal, turn: &mut Turn<'_>) -> Result<Outcome, Reply> {
+fn serve_publish(
+    request: publish::Request<'_>,
+    principal: &Principal,
+    turn: &mut Turn<'_>,
+) -> Result<Outcome, publish::Refusal> {
     let rules = publish::Rules {
         catalogue: turn.catalogue,
         options: &turn.shared.options.publish,

@@ -1,4 +1,4 @@
-//! GUIDs on the wire: the 36-character form only, any case in, lower case out (as .NET's format D).
+//! GUIDs on the wire: the 36-character form only, any case in, lower case out.
 
 use uuid::Uuid;
 

@@ -1,1 +1,3 @@
+//! Counts what the hot paths allocate.
+
 fn main() {}

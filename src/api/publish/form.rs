@@ -1,7 +1,7 @@
 //! The forms of a publish request: its content type and its query.
 
+use super::Refusal;
 use crate::proto::http::query;
-use crate::proto::http::reply::Reply;
 use crate::schema::compiler::validate::Mode;
 
 /// What a body holds.
@@ -26,9 +26,9 @@ const TAKEN: &str =
 /// # Errors
 ///
 /// 415 for any other type, or for a charset other than UTF-8 (RFC 8259 section 8.1).
-pub(super) fn form(content_type: Option<&str>) -> Result<Form, Reply> {
+pub(super) fn form(content_type: Option<&str>) -> Result<Form, Refusal> {
     let Some(content_type) = content_type else {
-        return Err(Reply::text(415, format!("Content-Type is missing; send {TAKEN}")));
+        return Err(Refusal::new(415, format!("Content-Type is missing; send {TAKEN}")));
     };
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -37,12 +37,12 @@ pub(super) fn form(content_type: Option<&str>) -> Result<Form, Reply> {
         "application/x-ndjson" => Form::Lines,
         "application/cloudevents+json" => Form::CloudEvent,
         "application/cloudevents-batch+json" => Form::CloudEvents,
-        _ => return Err(Reply::text(415, format!("This content type is not taken; send {TAKEN}"))),
+        _ => return Err(Refusal::new(415, format!("This content type is not taken; send {TAKEN}"))),
     };
     let charset = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
     match charset {
         Some((_, charset)) if !charset.trim_matches('"').eq_ignore_ascii_case("utf-8") => {
-            Err(Reply::text(415, "The body must be UTF-8"))
+            Err(Refusal::new(415, "The body must be UTF-8"))
         }
         _ => Ok(form),
     }
@@ -60,18 +60,18 @@ pub(super) struct Wish {
 /// # Errors
 ///
 /// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice.
-pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Reply> {
+pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Refusal> {
     let dry_run = match query::value(text, "dry_run").as_deref() {
         None | Some("0" | "false") => false,
         Some("1" | "true") => true,
-        Some(_) => return Err(Reply::text(400, "dry_run takes 1 or 0")),
+        Some(_) => return Err(Refusal::new(400, "dry_run takes 1 or 0")),
     };
     let mode = match query::value(text, "validation").as_deref() {
         None => configured,
-        Some(_) if !dry_run => return Err(Reply::text(400, "validation can be chosen only with dry_run=1")),
+        Some(_) if !dry_run => return Err(Refusal::new(400, "validation can be chosen only with dry_run=1")),
         Some("strict") => Mode::Strict,
         Some("lenient") => Mode::Lenient,
-        Some(_) => return Err(Reply::text(400, "validation takes strict or lenient")),
+        Some(_) => return Err(Refusal::new(400, "validation takes strict or lenient")),
     };
     Ok(Wish { dry_run, mode })
 }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn validation_is_chosen_only_for_a_dry_run() {
-        let wish = |text| wish(text, Mode::Strict).map_err(|reply| reply.status);
+        let wish = |text| wish(text, Mode::Strict).map_err(|refusal| refusal.status);
         assert_eq!(wish(""), Ok(Wish { dry_run: false, mode: Mode::Strict }));
         assert_eq!(wish("dry_run=0&access_token=x"), Ok(Wish { dry_run: false, mode: Mode::Strict }));
         assert_eq!(wish("dry_run=1"), Ok(Wish { dry_run: true, mode: Mode::Strict }));

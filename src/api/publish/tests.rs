@@ -1,4 +1,6 @@
 use super::*;
+use crate::schema::compiler::model::{EntityRule, Event};
+use crate::schema::guid;
 use serde_json::{Value as Json, json};
 use std::sync::LazyLock;
 
@@ -55,7 +57,7 @@ impl World {
         self
     }
 
-    fn post(&self, content_type: &str, query: &str, body: &[u8]) -> (Result<Outcome, Reply>, Kept) {
+    fn post(&self, content_type: &str, query: &str, body: &[u8]) -> (Result<Outcome, Refusal>, Kept) {
         let mut kept = Kept::default();
         let rules = Rules { catalogue: &CATALOGUE, options: &self.options, everybody: &[], limits: &self.limits };
         let request = Request { content_type: Some(content_type), query, body };
@@ -87,7 +89,7 @@ impl World {
     fn refused_whole(&self, content_type: &str, query: &str, body: &[u8]) -> (u16, String) {
         let (outcome, kept) = self.post(content_type, query, body);
         assert!(kept.0.is_empty());
-        let reply = outcome.unwrap_err();
+        let reply = outcome.unwrap_err().reply();
         (reply.status, String::from_utf8(reply.body.bytes().to_vec()).unwrap())
     }
 }
@@ -289,6 +291,14 @@ fn grants_narrow_the_scope() {
     world.principal.may_publish = false;
     let (status, sentence) = world.refused_whole("application/json", "", b"{}");
     assert_eq!((status, sentence.as_str()), (403, "The token has no scope publish"));
+    let admitted = |principal: &Principal, content_type, query| {
+        admit(Some(content_type), query, principal).map_err(|refusal| refusal.status)
+    };
+    assert_eq!(admitted(&world.principal, "application/json", ""), Err(403));
+    let publisher = World::new().principal;
+    assert_eq!(admitted(&publisher, "application/json", "dry_run=1&validation=lenient"), Ok(()));
+    assert_eq!(admitted(&publisher, "text/plain", ""), Err(415));
+    assert_eq!(admitted(&publisher, "application/json", "validation=lenient"), Err(400));
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Centre {
         let facts = call.facts();
         self.publish(facts.of_numbered_queue("QueueCallInComing", &QUEUES[queue]));
         self.publish(facts.of_numbered_queue("QueueCallInArrived", &QUEUES[queue]));
-        self.between(20_000, 45_000, Happening::GivesUp { call: key });
+        self.between(8_000, 35_000, Happening::GivesUp { call: key });
     }
 
     pub(super) fn start_direct_call(&mut self) {

@@ -146,7 +146,7 @@ impl Centre {
             Happening::Scenario => self.on_scenario(),
             Happening::QueueCall(queue) => {
                 self.start_queue_call(queue);
-                self.between(6_000, 14_000, happening);
+                self.between(10_000, 20_000, happening);
             }
             Happening::DirectCall => {
                 self.start_direct_call();
@@ -221,21 +221,25 @@ impl Centre {
     }
 
     fn on_availability_turns(&mut self) {
-        let idle: Vec<usize> = cast::TURNING.into_iter().filter(|&person| self.free_since(person).is_some()).collect();
-        let Some(&person) = self.random.pick(&idle) else { return };
+        let Some(person) = self.pick_idle() else { return };
         let ms = self.random.between(15_000, 45_000);
         self.days[person].availability = Availability::turned(&mut self.random, self.now_ms, ms);
         self.after(ms, Happening::Returns(person));
     }
 
     fn on_attachment_turns(&mut self) {
-        let Some(&person) = self.random.pick(&cast::TURNING) else { return };
-        let Some(queue) = QUEUES.iter().position(|queue| queue.agents.contains(&person)) else { return };
         // Nobody leaves a queue in the middle of its call.
-        if self.free_since(person).is_some() {
+        let Some(person) = self.pick_idle() else { return };
+        if let Some(queue) = QUEUES.iter().position(|queue| queue.agents.contains(&person)) {
             let active = &mut self.days[person].is_active[queue];
             *active = !*active;
         }
+    }
+
+    /// Somebody whom the scenario does not need, and who has nothing to do.
+    fn pick_idle(&mut self) -> Option<usize> {
+        let idle: Vec<usize> = cast::TURNING.into_iter().filter(|&person| self.free_since(person).is_some()).collect();
+        self.random.pick(&idle).copied()
     }
 
     /// A time of this centre as a date.

@@ -6,6 +6,9 @@ use crate::auth::token::ClaimNames;
 use crate::cli::Failure;
 use crate::cli::credential::Bearer;
 
+/// How long a demo's tokens are good.
+const TOKEN_S: u64 = 24 * 3600;
+
 /// A key for HS256.
 pub struct Key(SigningKey);
 
@@ -22,11 +25,11 @@ impl Key {
     ///
     /// # Errors
     /// [`Failure::Refused`], should the token not fit a header.
-    pub fn client_token(&self, expires_unix_s: u64) -> Result<Bearer, Failure> {
+    pub fn client_token(&self, issued_unix_s: u64) -> Result<Bearer, Failure> {
         self.sign(Statement {
             user: Some(SUPERVISOR.to_string()),
             grants: ["user/*", "queue/*", "calllist/*"].map(str::to_owned).to_vec(),
-            expires_unix_s,
+            issued_unix_s,
             ..Statement::default()
         })
     }
@@ -35,17 +38,18 @@ impl Key {
     ///
     /// # Errors
     /// As [`Key::client_token`].
-    pub fn publisher_token(&self, expires_unix_s: u64) -> Result<Bearer, Failure> {
+    pub fn publisher_token(&self, issued_unix_s: u64) -> Result<Bearer, Failure> {
         self.sign(Statement {
             user: Some("demo".to_owned()),
             scopes: vec!["publish".to_owned()],
-            expires_unix_s,
+            issued_unix_s,
             ..Statement::default()
         })
     }
 
     fn sign(&self, statement: Statement) -> Result<Bearer, Failure> {
-        let statement = Statement { organization: Some(ORGANIZATION), ..statement };
+        let expires_unix_s = statement.issued_unix_s + TOKEN_S;
+        let statement = Statement { organization: Some(ORGANIZATION), expires_unix_s, ..statement };
         let token = mint(&self.0, &ClaimNames::default(), &statement);
         let token = token.map_err(|error| Failure::Refused(error.to_string()))?;
         token.parse().map_err(|reason: &str| Failure::Refused(reason.to_owned()))

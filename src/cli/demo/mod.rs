@@ -67,9 +67,6 @@ pub struct Args {
 
 /// Monday 2 March 2026, 08:00 UTC.
 const MONDAY_UNIX_MS: u64 = 1_772_438_400_000;
-/// How long the printed tokens are good for.
-const TOKEN_S: u64 = 24 * 3600;
-
 /// The hub that a demo needs: it takes HS256 tokens made with `secret`.
 pub struct HubPlan {
     /// Where it listens.
@@ -103,12 +100,12 @@ pub fn run(
     let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
     let key = Key::new(&secret)?;
     let hub = start(&HubPlan { listen: args.listen, secret })?;
-    let expires_unix_s = world::unix_ms() / 1000 + TOKEN_S;
+    let issued_unix_s = world::unix_ms() / 1000;
     let address = reachable(hub.local_addr());
-    introduce(args, console, address, &key.client_token(expires_unix_s)?)?;
+    introduce(args, console, address, &key.client_token(issued_unix_s)?)?;
 
     let endpoint = Endpoint::parse(&format!("http://{address}")).map_err(Failure::Refused)?;
-    let publisher = Publisher::new(&endpoint, key.publisher_token(expires_unix_s)?, None);
+    let publisher = Publisher::new(&endpoint, key.publisher_token(issued_unix_s)?, None);
     let start_unix_ms = if args.wall_clock { world::unix_ms() } else { MONDAY_UNIX_MS };
     let mut centre = Centre::new(args.seed, start_unix_ms);
     let mut batch = Batch::new(Form::Ndjson);
@@ -164,11 +161,6 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
     let (support, token) = (&QUEUES[SUPPORT], token.reveal());
     let program = world::program();
     let (a, b, c) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C]);
-    if args.print {
-        // Results are the items then; what is for people goes where it does not disturb.
-        console.note(format_args!("hub http://{address}/rte, client token {token}"));
-        return Ok(());
-    }
     let lines = [
         format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed),
         String::new(),
@@ -192,7 +184,12 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
         String::new(),
     ];
     for line in lines {
-        console.line(format_args!("{line}"))?;
+        if args.print {
+            // The results are the items then.
+            console.note(format_args!("{line}"));
+        } else {
+            console.line(format_args!("{line}"))?;
+        }
     }
     console.flush()
 }

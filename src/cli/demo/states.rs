@@ -70,7 +70,6 @@ struct QueueCounters {
     queuing: usize,
     allocated: usize,
     connected: usize,
-    longest_wait_s: u64,
 }
 
 /// What CallbackListStatus counts.
@@ -113,8 +112,8 @@ impl Centre {
                 self.told.status[person] = Some(status);
             }
         }
-        for queue in 0..QUEUES.len() {
-            let attached: Vec<bool> = QUEUES[queue].agents.iter().map(|&p| self.days[p].is_active[queue]).collect();
+        for (queue, cast) in QUEUES.iter().enumerate() {
+            let attached: Vec<bool> = cast.agents.iter().map(|&p| self.days[p].is_active[queue]).collect();
             if self.told.attached[queue].as_ref() != Some(&attached) {
                 self.tell_attached(queue, &attached);
                 self.told.attached[queue] = Some(attached);
@@ -221,11 +220,14 @@ impl Centre {
                 Stage::Ringing { .. } => counters.allocated += 1,
                 Stage::Talking { .. } => counters.connected += 1,
             }
-            if call.is_unserved_in(queue) {
-                counters.longest_wait_s = counters.longest_wait_s.max((self.now_ms - call.arrived_ms) / 1000);
-            }
         }
         counters
+    }
+
+    /// Told along with the counters, but no reason to tell them: it grows with every second.
+    fn longest_wait_s(&self, queue: usize) -> u64 {
+        let arrivals = self.calls.values().filter(|call| call.is_unserved_in(queue)).map(|call| call.arrived_ms);
+        arrivals.min().map_or(0, |arrived_ms| (self.now_ms - arrived_ms) / 1000)
     }
 
     fn tell_queue_status(&mut self, queue: usize, counters: &QueueCounters) {
@@ -234,7 +236,7 @@ impl Centre {
         let item = Item::new(
             "QueueStatus",
             json!({
-                "maxWaitTime": counters.longest_wait_s,
+                "maxWaitTime": self.longest_wait_s(queue),
                 "nbrOfAgentsCheckedInQueue": checked_in,
                 "nbrOfAgentsImmediatelyFree": counters.free,
                 "nbrOfAgentsLongTermAway": counters.long_away,

@@ -1,1 +1,359 @@
+//! The traffic of the demo, replayed: a model that knows only the items checks what a listener may rely on.
 
+use super::cast::ORGANIZATION;
+use super::centre::Centre;
+use super::*;
+use crate::api::publish;
+use crate::auth::principal::Principal;
+use crate::hub::topic::Topic;
+use crate::limits::Limits;
+use crate::schema::Catalogue;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+
+const TEN_MINUTES_MS: u64 = 600_000;
+
+fn text<'i>(item: &'i Item, name: &str) -> &'i str {
+    item.data[name].as_str().unwrap_or_else(|| panic!("{item:?} has no {name}"))
+}
+
+fn count(item: &Item, name: &str) -> u64 {
+    item.data[name].as_u64().unwrap_or_else(|| panic!("{item:?} has no {name}"))
+}
+
+#[test]
+fn the_same_seed_gives_the_same_traffic_and_another_one_other_traffic() {
+    assert_eq!(items(7, TEN_MINUTES_MS), items(7, TEN_MINUTES_MS));
+    assert_ne!(items(7, TEN_MINUTES_MS), items(8, TEN_MINUTES_MS));
+}
+
+#[test]
+fn how_often_the_centre_is_asked_makes_no_difference() {
+    let mut centre = Centre::new(3, MONDAY_UNIX_MS);
+    let mut in_big_steps = Vec::new();
+    for now_ms in (0..=TEN_MINUTES_MS).step_by(60_000) {
+        in_big_steps.extend(centre.step(now_ms));
+    }
+    assert_eq!(in_big_steps, items(3, TEN_MINUTES_MS));
+}
+
+#[test]
+fn the_scenario_of_the_reference_comes_within_the_first_seconds() {
+    let (a, b, c) = (PEOPLE[A].id.to_string(), PEOPLE[B].id.to_string(), PEOPLE[C].id.to_string());
+    for seed in 0..20 {
+        let items = items(seed, 40_000);
+        let call =
+            items.iter().find(|item| item.event_name == "UserCallOutGoing" && text(item, "userId") == a).unwrap();
+        let of_call: Vec<&Item> = items.iter().filter(|item| item.data["callId"] == call.data["callId"]).collect();
+        let told: Vec<(&str, Option<&str>)> =
+            of_call.iter().map(|item| (item.event_name, item.data["userId"].as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("UserCallOutGoing", Some(a.as_str())),
+                ("QueueCallInComing", None),
+                ("QueueCallInArrived", None),
+                ("QueueCallInUserAllocated", Some(&b)),
+                ("UserCallInUserAllocated", Some(&b)),
+                ("QueueCallInUserCancelled", Some(&b)),
+                ("UserCallInUserCancelled", Some(&b)),
+                ("QueueCallInUserAllocated", Some(&c)),
+                ("UserCallInUserAllocated", Some(&c)),
+                ("QueueCallInUserConnected", Some(&c)),
+                ("UserCallInUserConnected", Some(&c)),
+                ("UserCallOutConnected", Some(&a)),
+                ("QueueCallInDisconnected", None),
+                ("UserCallInDisconnected", Some(&c)),
+                ("UserCallOutDisconnected", Some(&a)),
+            ],
+            "seed {seed}"
+        );
+        let legs: BTreeSet<&str> = of_call.iter().map(|item| text(item, "legId")).collect();
+        assert_eq!(legs.len(), 3, "one leg of A, one for each allocation");
+        let reasons: Vec<&str> = of_call.iter().rev().take(3).map(|item| text(item, "reason")).collect();
+        assert_eq!(reasons, ["remote", "local", "local"], "C hangs up");
+    }
+}
+
+#[test]
+fn the_scenario_comes_again_and_again() {
+    let items = items(5, TEN_MINUTES_MS);
+    let a = PEOPLE[A].id.to_string();
+    let runs = items.iter().filter(|item| item.event_name == "UserCallOutDisconnected" && text(item, "userId") == a);
+    assert!(runs.count() >= 6);
+}
+
+/// What a listener to everything would know of each user and each queue.
+#[derive(Default)]
+struct Model {
+    /// By user: the call it is in, and whether it talks.
+    engaged: BTreeMap<String, (String, bool)>,
+    /// By call in a queue: the queue, and whether it is queuing, allocated or connected.
+    calls: BTreeMap<String, (String, Stage)>,
+    statuses: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Queuing,
+    Allocated,
+    Connected,
+}
+
+impl Model {
+    fn take(&mut self, item: &Item) {
+        let call = || text(item, "callId").to_owned();
+        let user = || text(item, "userId").to_owned();
+        match item.event_name {
+            "UserCallInUserAllocated" | "UserCallOutGoing" => {
+                let before = self.engaged.insert(user(), (call(), false));
+                assert_eq!(before, None, "{item:?}: the user is in another call");
+            }
+            "UserCallInUserConnected" | "UserCallOutConnected" => {
+                let before = self.engaged.insert(user(), (call(), true));
+                assert_eq!(before, Some((call(), false)), "{item:?}: connected without allocation");
+            }
+            "UserCallInUserCancelled" => {
+                assert_eq!(self.engaged.remove(&user()), Some((call(), false)), "{item:?}: nothing to cancel");
+            }
+            "UserCallInDisconnected" => {
+                // A direct call that nobody answered ends after its cancellation.
+                let before = self.engaged.remove(&user());
+                let is_unanswered = text(item, "techReason") == "no_answer";
+                assert_eq!(before, (!is_unanswered).then(|| (call(), true)), "{item:?}: nothing to end");
+            }
+            "UserCallOutDisconnected" => {
+                let before = self.engaged.remove(&user()).expect("a call to end");
+                assert_eq!(before, (call(), text(item, "techReason") != "no_answer"), "{item:?}");
+            }
+            "QueueCallInArrived" => self.turn(item, None, Some(Stage::Queuing)),
+            "QueueCallInUserAllocated" => self.turn(item, Some(Stage::Queuing), Some(Stage::Allocated)),
+            "QueueCallInUserCancelled" => self.turn(item, Some(Stage::Allocated), Some(Stage::Queuing)),
+            "QueueCallInUserConnected" => self.turn(item, Some(Stage::Allocated), Some(Stage::Connected)),
+            "QueueCallInOverflow" => self.turn(item, Some(Stage::Queuing), Some(Stage::Queuing)),
+            "QueueCallInDisconnected" => {
+                let before = self.calls.remove(&call()).expect("a call to end").1;
+                assert_ne!(before, Stage::Allocated, "{item:?}: an allocation is cancelled first");
+            }
+            "QueueStatus" => self.check_status(item),
+            "UserStatus" => {
+                let talks = self.engaged.get(&user()).is_some_and(|(_, talks)| *talks);
+                assert_eq!(item.data["talking"], Value::Bool(talks), "{item:?}");
+            }
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, item: &Item, from: Option<Stage>, to: Option<Stage>) {
+        let call = text(item, "callId").to_owned();
+        let before = self.calls.remove(&call).map(|(_, stage)| stage);
+        assert_eq!(before, from, "{item:?}");
+        self.calls.extend(to.map(|to| (call, (text(item, "queueId").to_owned(), to))));
+    }
+
+    fn check_status(&mut self, item: &Item) {
+        self.statuses += 1;
+        let queue = text(item, "queueId");
+        let in_stage = |wanted: Stage| {
+            let fitting = self.calls.values().filter(|(of, stage)| of == queue && *stage == wanted);
+            u64::try_from(fitting.count()).unwrap()
+        };
+        let (queuing, allocated, connected) =
+            (in_stage(Stage::Queuing), in_stage(Stage::Allocated), in_stage(Stage::Connected));
+        for (name, expected) in [
+            ("nbrOfQueuingRequesters", queuing),
+            ("nbrOfAllocated", allocated),
+            ("nbrOfConnected", connected),
+            ("nbrOfNotServedRequesters", queuing + allocated),
+            ("nbrOfRequesters", queuing + allocated + connected),
+        ] {
+            assert_eq!(count(item, name), expected, "{name} of {item:?}");
+        }
+        let parts = ["ImmediatelyFree", "ShortTermAway", "LongTermAway", "OnWrapUp"];
+        let sum: u64 = parts.iter().map(|part| count(item, &format!("nbrOfAgents{part}"))).sum();
+        assert_eq!(count(item, "nbrOfAgentsCheckedInQueue"), sum, "{item:?}");
+        assert!(count(item, "nbrOfAgentsShortTermAway") >= allocated + connected || queuing > 0, "{item:?}");
+    }
+}
+
+#[test]
+fn calls_go_in_order_nobody_is_in_two_and_the_counters_agree() {
+    for seed in 0..10 {
+        let mut model = Model::default();
+        for item in items(seed, TEN_MINUTES_MS) {
+            model.take(&item);
+        }
+        assert!(model.statuses > 100, "seed {seed}");
+        assert!(model.calls.len() < 20, "seed {seed}: calls pile up");
+    }
+}
+
+#[test]
+fn callbacks_are_tried_and_done_and_the_list_adds_up() {
+    let items = items(2, TEN_MINUTES_MS);
+    let changes: Vec<&Item> = items.iter().filter(|item| item.event_name == "CallbackChanged").collect();
+    let attempts = |item: &Item| item.data["callbackAttempts"].as_array().unwrap().len();
+    assert!(changes.iter().any(|item| attempts(item) >= 2), "a request is tried more than once");
+    assert!(changes.iter().any(|item| item.data["typeId"] == 1) && changes.iter().any(|item| item.data["typeId"] == 2));
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in &changes {
+        let before = known.insert(text(item, "callBackId"), attempts(item));
+        assert!(before.unwrap_or(0) <= attempts(item), "{item:?}: attempts are a history");
+    }
+    let lists: Vec<&Item> = items.iter().filter(|item| item.event_name == "CallbackListStatus").collect();
+    assert!(lists.len() > 5);
+    for item in lists {
+        let sum =
+            count(item, "totalAssigned") + count(item, "totalFreeForAllocation") + count(item, "totalHidingNotBefore");
+        assert_eq!(count(item, "totalOpenRequests"), sum, "{item:?}");
+    }
+}
+
+/// Counts what is delivered.
+#[derive(Default)]
+struct Counter {
+    sent: usize,
+    derived: usize,
+}
+
+impl publish::Sink for Counter {
+    fn publish(&mut self, topic: Topic, _: &[u8], provenance: publish::Provenance) {
+        assert_eq!(topic.organization, ORGANIZATION);
+        match provenance {
+            publish::Provenance::Sent => self.sent += 1,
+            publish::Provenance::Derived => self.derived += 1,
+        }
+    }
+}
+
+#[test]
+fn a_strict_hub_takes_every_event() {
+    let catalogue = Catalogue::built_in(None);
+    let (options, limits) = (publish::Options::default(), Limits::DEFAULT);
+    let rules = publish::Rules { catalogue: &catalogue, options: &options, everybody: &[], limits: &limits };
+    let principal = Principal {
+        user: None,
+        organization: Some(ORGANIZATION),
+        may_publish: true,
+        is_admin: false,
+        is_backend: false,
+        grants: Box::new([]),
+        expires_unix_s: 0,
+    };
+    let mut names = BTreeSet::new();
+    for seed in 0..5 {
+        let items = items(seed, TEN_MINUTES_MS);
+        let body: Vec<String> = items.iter().map(|item| serde_json::to_string(item).unwrap()).collect();
+        let request = publish::Request {
+            content_type: Some("application/x-ndjson"),
+            query: "",
+            body: &body.join("\n").into_bytes(),
+        };
+        let mut counter = Counter::default();
+        let outcome = publish::publish(request, rules, &principal, &mut publish::Scratch::default(), &mut counter);
+        let reply = outcome.unwrap().reply(None);
+        let told = String::from_utf8_lossy(reply.body.bytes());
+        assert_eq!((reply.status, counter.sent), (202, items.len()), "seed {seed}: {told}");
+        assert!(counter.derived > 0, "an assigned callback is told to its user too");
+        names.extend(items.iter().map(|item| item.event_name));
+    }
+    for family in ["User", "Queue", "Callback"] {
+        assert!(names.iter().any(|name| name.starts_with(family)), "{names:?}");
+    }
+    assert!(names.len() >= 23, "{} kinds of events: {names:?}", names.len());
+}
+
+/// A hub that takes everything and keeps it.
+struct TakingHub(SocketAddr);
+
+impl DemoHub for TakingHub {
+    fn local_addr(&self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// Serves publish requests on one connection until it ends; answers the items, and checks the token.
+fn serve(listener: &TcpListener) -> Vec<Value> {
+    let mut stream = listener.accept().unwrap().0;
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut items = Vec::new();
+    loop {
+        let (mut length, mut line, mut is_first) = (0, String::new(), true);
+        loop {
+            line.clear();
+            if reader.read_line(&mut line).unwrap() == 0 {
+                return items;
+            }
+            if is_first {
+                assert_eq!(line, "POST /publish HTTP/1.1\r\n");
+                is_first = false;
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let of_body: Vec<Value> =
+            body.split(|&b| b == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect();
+        let answer = format!("{{\"accepted\":{},\"rejected\":0,\"results\":[]}}", of_body.len());
+        items.extend(of_body);
+        write!(stream, "HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
+    }
+}
+
+fn demo_args(arguments: &[&str]) -> Args {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    <Line as clap::Parser>::try_parse_from(std::iter::once(&"demo").chain(arguments)).unwrap().args
+}
+
+#[test]
+fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
+    use crate::cli::console::tests::console_on_paper;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hub = std::thread::spawn(move || serve(&listener));
+    let (mut console, results, _) = console_on_paper();
+    let args = demo_args(&["--seed", "7", "--speed", "1000", "--for", "0.03"]);
+    run(&args, &mut console, |_| Ok(Box::new(TakingHub(address)))).unwrap();
+    drop(console);
+    let published = hub.join().unwrap();
+    assert!(published.len() > 20);
+    let expected = items(7, TEN_MINUTES_MS);
+    for (item, expected) in published.iter().zip(&expected) {
+        assert_eq!(item, &serde_json::to_value(expected).unwrap());
+    }
+    let said = results.text();
+    let line = said.lines().find(|line| line.contains(" listen --url ")).unwrap();
+    assert!(line.contains(&format!("http://{address}/rte --token ey")) && line.contains("'cbeeb190-"), "{line}");
+}
+
+#[test]
+fn a_rejected_event_ends_the_demo() {
+    use crate::cli::console::tests::console_on_paper;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hub = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let body = r#"{"accepted":0,"rejected":1,"results":[{"index":0,"errors":[{"pointer":"/data","rule":"type","message":"no"}]}]}"#;
+        let mut bytes = [0; 65_536];
+        assert!(stream.read(&mut bytes).unwrap() > 0);
+        write!(stream, "HTTP/1.1 422 No\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        // Until the client has read the answer and closed.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let (mut console, _, _) = console_on_paper();
+    let failure = run(&demo_args(&[]), &mut console, |_| Ok(Box::new(TakingHub(address)))).unwrap_err();
+    hub.join().unwrap();
+    assert_eq!(failure, Failure::Refused("the hub rejected an event of the demo: /data: type: no".to_owned()));
+}

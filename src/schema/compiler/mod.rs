@@ -7,8 +7,8 @@
 //! ```
 //!
 //! * [`source`] holds the texts and knows lines and columns; [`finding`] has the rules and the messages.
-//! * `parse` and `table` are the front end over the TOML crate; `read` fills the [`syntax`] tree and reports each wrong key.
-//! * `resolve` looks names up and gives the [`model`]; `lint` warns. [`type_expr`], [`names`] and `wire` are the small languages.
+//! * `parse` and `table` are the front end over the TOML crate; `read` fills the `syntax` tree and reports each wrong key.
+//! * `resolve` looks names up and gives the [`model`]; `lint` warns. `type_expr`, [`names`] and `wire` are the small languages.
 //! * `examples` asks [`validate`], the one validator, about each example, once all else is right.
 //! * [`emit`] has one pure function for each kind of artefact.
 //!
@@ -25,9 +25,9 @@ mod parse;
 mod read;
 mod resolve;
 pub mod source;
-pub mod syntax;
+mod syntax;
 mod table;
-pub mod type_expr;
+mod type_expr;
 pub mod validate;
 mod wire;
 

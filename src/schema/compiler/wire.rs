@@ -12,20 +12,21 @@ impl WireCase {
     /// The wire spelling of a documented name.
     pub fn spell(self, documented: &str) -> String {
         match self {
-            WireCase::Camel => camel(documented),
+            WireCase::Camel => camel(documented).collect(),
             WireCase::Documented => documented.to_owned(),
         }
     }
 }
 
-fn camel(name: &str) -> String {
-    let run = name.bytes().take_while(u8::is_ascii_uppercase).count();
+/// The camel case of a documented name, letter by letter: publishers may use it whatever the wire case is.
+pub fn camel(documented: &str) -> impl Iterator<Item = char> {
+    let run = documented.bytes().take_while(u8::is_ascii_uppercase).count();
     // The last capital of a longer run starts the next word, unless the name ends with it.
-    let lowered = if run > 1 && run < name.len() { run - 1 } else { run };
-    match name.split_at_checked(lowered) {
-        Some((head, tail)) => head.to_ascii_lowercase() + tail,
-        None => name.to_owned(),
-    }
+    let lowered = if run > 1 && run < documented.len() { run - 1 } else { run };
+    documented
+        .chars()
+        .enumerate()
+        .map(move |(at, letter)| if at < lowered { letter.to_ascii_lowercase() } else { letter })
 }
 
 #[cfg(test)]

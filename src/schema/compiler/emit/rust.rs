@@ -15,16 +15,17 @@ pub fn structs(model: &Model) -> String {
     out.line("// Generated from the files under schema/, which are the place to edit.");
     for event in &model.events {
         let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
-        let name = identifier::rust(&event.name);
         object(&mut out, model, &event.name, &event.properties, &texts, event.deprecated.as_deref());
         out.line("");
-        out.line(&format!("impl {name} {{"));
-        out.line("    /// The event's name, as documented.");
-        out.line(&format!("    pub const NAME: &'static str = {:?};", event.name));
-        out.line("}");
+        out.open(&format!("impl {} {{", identifier::rust(&event.name)));
+        out.line("/// The event's name, as documented.");
+        out.line(&format!("pub const NAME: &'static str = {:?};", event.name));
+        out.close();
+        own_sets(&mut out, &event.name, &event.properties);
     }
     for ObjectType { name, summary, note, properties, place: _ } in &model.types {
         object(&mut out, model, name, properties, &[Some(summary.as_str()), note.as_deref()], None);
+        own_sets(&mut out, name, properties);
     }
     for ValueSet { name, summary, base, values, place: _ } in &model.sets {
         newtype(&mut out, name, &[Some(summary.as_str())], base, values);
@@ -71,7 +72,7 @@ pub fn sources(paths: &[&str]) -> String {
     out.text
 }
 
-/// A struct, and a module with its own value sets where it has any.
+/// A struct.
 fn object(
     out: &mut Text,
     model: &Model,
@@ -80,14 +81,13 @@ fn object(
     texts: &[Option<&str>],
     deprecated: Option<&str>,
 ) {
-    let module = identifier::rust(&identifier::snake(name));
     out.line("");
-    out.doc(0, name, texts, deprecated);
+    out.doc(name, texts, deprecated);
     out.line(DERIVES);
-    out.line(&format!("pub struct {} {{", identifier::rust(name)));
+    out.open(&format!("pub struct {} {{", identifier::rust(name)));
     for property in properties {
         let texts = [Some(property.doc.as_str()), property.note.as_deref()];
-        out.doc(1, &property.name, &texts, property.deprecated.as_deref());
+        out.doc(&property.name, &texts, property.deprecated.as_deref());
         let mut serde = vec![format!("rename = {:?}", property.wire)];
         if property.wire != property.name {
             serde.push(format!("alias = {:?}", property.name));
@@ -95,33 +95,35 @@ fn object(
         if property.optional {
             serde.push("default, skip_serializing_if = \"::std::option::Option::is_none\"".to_owned());
         }
-        out.line(&format!("    #[serde({})]", serde.join(", ")));
+        out.line(&format!("#[serde({})]", serde.join(", ")));
         let plain = match property.values {
-            Some(_) => format!("{module}::{}", identifier::rust(&property.name)),
+            Some(_) => format!("{}::{}", module_of(name), identifier::rust(&property.name)),
             None => type_name(model, &property.ty),
         };
-        let whole =
-            if property.nullable || property.optional { format!("::std::option::Option<{plain}>") } else { plain };
-        out.line(&format!("    pub {}: {whole},", identifier::rust(&identifier::snake(&property.name))));
+        let may_lack = property.nullable || property.optional;
+        let whole = if may_lack { format!("::std::option::Option<{plain}>") } else { plain };
+        out.line(&format!("pub {}: {whole},", identifier::rust(&identifier::snake(&property.name))));
     }
-    out.line("}");
+    out.close();
+}
 
-    let mut own_sets = properties.iter().filter_map(|property| Some((property, property.values.as_ref()?))).peekable();
-    if own_sets.peek().is_some() {
-        out.line("");
-        out.line(&format!("/// The value sets of [`{name}`]({}).", identifier::rust(name)));
-        out.line(&format!("pub mod {module} {{"));
-        for (property, values) in own_sets {
-            newtype(
-                out,
-                &property.name,
-                &[Some(property.doc.as_str()), property.note.as_deref()],
-                &property.ty,
-                values,
-            );
-        }
-        out.line("}");
+/// The value sets that an object's properties list themselves, in a module: their names need not be unique in the catalogue.
+fn own_sets(out: &mut Text, name: &str, properties: &[Property]) {
+    let mut sets = properties.iter().filter_map(|property| Some((property, property.values.as_ref()?))).peekable();
+    if sets.peek().is_none() {
+        return;
     }
+    out.line("");
+    out.line(&format!("/// The value sets of [`{}`].", identifier::rust(name)));
+    out.open(&format!("pub mod {} {{", module_of(name)));
+    for (property, values) in sets {
+        newtype(out, &property.name, &[Some(property.doc.as_str()), property.note.as_deref()], &property.ty, values);
+    }
+    out.close();
+}
+
+fn module_of(name: &str) -> String {
+    identifier::rust(&identifier::snake(name))
 }
 
 /// A value set: a newtype and not an enum, which would refuse what lenient validation lets through.
@@ -137,7 +139,7 @@ fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, valu
     };
     let which = if values.open { "An open set: values without a constant may come." } else { "A closed set." };
     out.line("");
-    out.doc(0, name, &[texts, &[Some(which)]].concat(), None);
+    out.doc(name, &[texts, &[Some(which)]].concat(), None);
     out.line(DERIVES);
     out.line("#[serde(transparent)]");
     out.line(&format!("pub struct {type_name}(pub {inner});"));
@@ -145,11 +147,11 @@ fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, valu
     let mut constants: Vec<(String, &Value)> = Vec::new();
     for value in &values.list {
         let text = match (&value.name, &value.scalar) {
-            (Some(name), _) | (None, Scalar::Text(name)) => name.clone(),
-            (None, Scalar::Integer(integer)) => format!("Value{integer}"),
+            (Some(name), _) | (None, Scalar::Text(name)) => name,
+            (None, Scalar::Integer(_)) => continue,
         };
         // A value whose text gives no name, or another one's, is written as a plain value.
-        let constant = identifier::constant(&text);
+        let constant = identifier::constant(text);
         constants.extend(
             constant.filter(|name| constants.iter().all(|(taken, _)| taken != name)).map(|constant| (constant, value)),
         );
@@ -158,16 +160,16 @@ fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, valu
         return;
     }
     out.line("");
-    out.line(&format!("impl {type_name} {{"));
+    out.open(&format!("impl {type_name} {{"));
     for (constant, value) in constants {
-        let shown = match &value.scalar {
-            Scalar::Integer(integer) => integer.to_string(),
-            Scalar::Text(text) => format!("::std::borrow::Cow::Borrowed({text:?})"),
+        let (plain, shown) = match &value.scalar {
+            Scalar::Integer(integer) => (integer.to_string(), integer.to_string()),
+            Scalar::Text(text) => (text.clone(), format!("::std::borrow::Cow::Borrowed({text:?})")),
         };
-        out.doc(1, &constant, &[value.doc.as_deref().or(value.name.as_deref())], None);
-        out.line(&format!("    pub const {constant}: Self = Self({shown});"));
+        out.doc(&plain, &[value.doc.as_deref().or(value.name.as_deref())], None);
+        out.line(&format!("pub const {constant}: Self = Self({shown});"));
     }
-    out.line("}");
+    out.close();
 }
 
 fn type_name(model: &Model, ty: &Type) -> String {
@@ -186,20 +188,40 @@ fn type_name(model: &Model, ty: &Type) -> String {
     }
 }
 
-/// The text that comes out.
+/// The text that comes out, indented by what is open.
 #[derive(Default)]
 struct Text {
     text: String,
+    depth: usize,
 }
 
 impl Text {
+    /// Writes a line; an empty one separates, so none stands right behind an opened brace.
     fn line(&mut self, line: &str) {
-        self.text.push_str(line);
+        if line.is_empty() && self.text.ends_with("{\n") {
+            return;
+        }
+        if !line.is_empty() {
+            self.text.extend(std::iter::repeat_n("    ", self.depth));
+            self.text.push_str(line);
+        }
         self.text.push('\n');
     }
 
+    /// Writes a line that opens a brace.
+    fn open(&mut self, line: &str) {
+        self.line(line);
+        self.depth += 1;
+    }
+
+    /// Closes the brace that was opened last.
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.line("}");
+    }
+
     /// A doc comment of the texts there are, or of the name alone where the vendor gives none.
-    fn doc(&mut self, depth: usize, name: &str, texts: &[Option<&str>], deprecated: Option<&str>) {
+    fn doc(&mut self, name: &str, texts: &[Option<&str>], deprecated: Option<&str>) {
         let instead = deprecated.map(|instead| format!("Deprecated: {instead}."));
         let texts = texts.iter().copied().chain([instead.as_deref()]).flatten().filter(|text| !text.is_empty());
         let mut texts: Vec<&str> = texts.collect();
@@ -207,13 +229,12 @@ impl Text {
         if texts.is_empty() {
             texts.push(&name_alone);
         }
-        let indent = "    ".repeat(depth);
         for (index, text) in texts.iter().enumerate() {
             if index > 0 {
-                self.line(&format!("{indent}///"));
+                self.line("///");
             }
             for line in text.lines() {
-                self.line(format!("{indent}/// {}", as_prose(line)).trim_end());
+                self.line(format!("/// {}", as_prose(line)).trim_end());
             }
         }
     }
@@ -275,7 +296,7 @@ mod tests {
             "    #[serde(rename = \"type\", alias = \"Type\", default, skip_serializing_if = \"::std::option::Option::is_none\")]",
             "    pub r#type: ::std::option::Option<i32>,",
             "pub mod self_ {",
-            "    pub const A_B: Self = Self(::std::borrow::Cow::Borrowed(\"a b\"));",
+            "        pub const A_B: Self = Self(::std::borrow::Cow::Borrowed(\"a b\"));",
         ] {
             assert!(text.lines().any(|candidate| candidate == line), "{line}\n in\n{text}");
         }

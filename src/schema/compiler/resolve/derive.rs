@@ -45,7 +45,7 @@ fn rule(
         return None;
     }
     // A broken property has been reported; nothing can be proven about the rest.
-    if !derived.broken.broken.is_empty() || !source.broken.broken.is_empty() {
+    if !derived.is_whole || !source.is_whole {
         return None;
     }
     let of_derived = Properties { sound: derived.event.properties.clone(), broken: Vec::new() };

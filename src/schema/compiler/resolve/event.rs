@@ -16,7 +16,7 @@ pub fn drafts<'d>(scope: &Scope<'d>, model: &Model, findings: &mut Findings<'_>)
 
 fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &mut Findings<'_>) -> Draft<'d> {
     let name = &decl.name.value;
-    let mut properties = properties(&decl.properties, name, scope, model.wire_case, findings);
+    let properties = properties(&decl.properties, name, scope, model.wire_case, findings);
     let family = family(decl, model, findings).unwrap_or_default();
     let entity = entity(decl, &properties, findings).unwrap_or(EntityRule::Publisher);
     let expires = expires(decl, &properties, findings);
@@ -52,9 +52,9 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
         organization,
         examples: examples.collect(),
         place: findings.sources().place(decl.name.at),
-        properties: std::mem::take(&mut properties.sound),
+        properties: properties.sound,
     };
-    Draft { decl, event, broken: properties }
+    Draft { decl, event, is_whole: properties.broken.is_empty() }
 }
 
 fn family(decl: &EventDecl, model: &Model, findings: &mut Findings<'_>) -> Option<usize> {

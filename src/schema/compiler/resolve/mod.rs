@@ -12,15 +12,14 @@ use super::finding::{Findings, Rule};
 use super::model::{Event, Family, Model, WireCase};
 use super::source::At;
 use super::syntax::{Declarations, EventDecl};
-use properties::Properties;
 use scope::Scope;
 
 /// An event on its way into the model: the later passes still look at what was written.
 struct Draft<'d> {
     decl: &'d EventDecl,
     event: Event,
-    /// Which of its properties could not be resolved.
-    broken: Properties,
+    /// Whether all its properties could be resolved.
+    is_whole: bool,
 }
 
 /// Resolves all declarations. `wire_case` overrides the catalogue's own.

@@ -1,3 +1,4 @@
+use super::super::model::WireCase;
 use super::derive::derive;
 use super::fixture::*;
 use super::*;
@@ -95,6 +96,25 @@ fn documented_spelling_becomes_the_wires() {
 }
 
 #[test]
+fn both_spellings_are_read_whatever_the_wire_case_is() {
+    let documented = Catalogue::built_in(Some(WireCase::Documented));
+    let camel = Catalogue::built_in(None);
+    for ((id, event), (_, twin)) in documented.events().zip(camel.events()) {
+        let mut out = Vec::new();
+        let sent = &twin.examples[0].delivered;
+        let accepted = validate(documented.model(), id, sent, Mode::Strict, BOUNDS, &mut out).unwrap();
+        assert!(accepted.rewritten, "{}", event.name);
+        let delivered: Json = serde_json::from_slice(&out).unwrap();
+        assert_eq!(delivered, serde_json::from_str::<Json>(&event.examples[0].delivered).unwrap());
+        assert!(
+            validate(camel.model(), id, &event.examples[0].delivered, Mode::Strict, BOUNDS, &mut out)
+                .unwrap()
+                .rewritten
+        );
+    }
+}
+
+#[test]
 fn absent_nullable_properties_are_filled_with_null() {
     let text = availability("  \"note\": null,\n", "");
     let (_, delivered) = run(AVAILABILITY, &text, Mode::Strict).unwrap();
@@ -108,10 +128,12 @@ fn absent_nullable_properties_are_filled_with_null() {
 
 #[test]
 fn guids_are_delivered_in_lower_case() {
-    let text = AVAILABILITY_TEXT.replace(USER, &USER.to_uppercase()).replace("0b9a", r"0B\u0039a");
-    let (accepted, delivered) = run(AVAILABILITY, &text, Mode::Strict).unwrap();
-    assert!(accepted.rewritten && accepted.tolerated == 0);
-    assert_eq!(delivered, AVAILABILITY_TEXT);
+    for organization in [r"0B\u0039a", r"\u0030b9a"] {
+        let text = AVAILABILITY_TEXT.replace(USER, &USER.to_uppercase()).replace("0b9a", organization);
+        let (accepted, delivered) = run(AVAILABILITY, &text, Mode::Strict).unwrap();
+        assert!(accepted.rewritten && accepted.tolerated == 0);
+        assert_eq!(delivered, AVAILABILITY_TEXT);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The walk over one event's data.
 
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
+use super::super::wire::camel;
 use super::duplicates::without_duplicates;
 use super::members::{Met, Strangers, position};
 use super::message::{cut, found, nearest};
@@ -254,7 +255,7 @@ impl<'a> Walk<'a> {
             return Ok((name, None));
         };
         if !name.means(&property.wire) {
-            if !name.means(&property.name) {
+            if !name.means(&property.name) && !name.chars().eq(camel(&property.name)) {
                 match self.mode {
                     Mode::Strict => self.unknown(properties, name, path)?,
                     Mode::Lenient => self.tolerate(),

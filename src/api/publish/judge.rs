@@ -1,0 +1,249 @@
+//! The judgement of one item: which event it is, whether its data is right, where it goes, and whether the publisher may.
+
+use super::item::{Dialect, Item, Member};
+use super::{Rules, rule};
+use crate::auth::grant::{Action, may};
+use crate::auth::principal::Principal;
+use crate::auth::token::Tenancy;
+use crate::hub::topic::Topic;
+use crate::schema::compiler::model::{EntityRule, Event};
+use crate::schema::compiler::validate::message::{SHOWN_BYTES_MAX, cut};
+use crate::schema::compiler::validate::{Accepted, Bounds, Mode, validate};
+use crate::schema::{EventId, guid};
+use uuid::Uuid;
+
+/// What the items of one request are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<'r> {
+    pub(super) rules: Rules<'r>,
+    pub(super) principal: &'r Principal,
+    pub(super) mode: Mode,
+    pub(super) dialect: Dialect,
+}
+
+/// An item that is to be published.
+pub(super) struct Approved<'b> {
+    pub(super) topic: Topic,
+    /// The data as sent.
+    pub(super) sent: &'b str,
+    pub(super) accepted: Accepted,
+}
+
+impl Judge<'_> {
+    /// Judges an item and notes all that is wrong with it; `None` where something is that hides the rest. The data to deliver is
+    /// written to `delivered` where it differs from what was sent.
+    pub(super) fn judge<'b>(&self, item: &mut Item<'b>, delivered: &mut Vec<u8>) -> Option<Approved<'b>> {
+        // No JSON, or no object: its members can't be missed.
+        if item.violations.iter().any(|violation| violation.pointer.is_empty()) {
+            return None;
+        }
+        if self.dialect == Dialect::CloudEvents {
+            check_cloud_event(item);
+        }
+        let id = self.event(item);
+        let named = self.guid(item, Member::EntityId);
+        let tenant = self.guid(item, Member::OrganizationId);
+        let sent = self.data(item);
+        let (id, sent) = (id?, sent?);
+
+        let Rules { catalogue, limits, everybody, .. } = self.rules;
+        let bounds = Bounds {
+            depth_max: limits.json_depth_max,
+            errors_max: limits.errors_per_item_max.saturating_sub(item.violations.len()),
+        };
+        let accepted = match validate(catalogue.model(), id, sent, self.mode, bounds, delivered) {
+            Ok(accepted) => accepted,
+            Err(violations) => {
+                for violation in violations {
+                    item.refuse(format!("/data{}", violation.pointer), violation.rule, violation.message);
+                }
+                return None;
+            }
+        };
+        if accepted.rewritten && delivered.len() > limits.event_bytes_max {
+            self.too_large(item, delivered.len());
+        }
+        let event = catalogue.event(id);
+        let entity = self.entity(item, event, &accepted, named);
+        let organization = self.organization(item, event, &accepted, tenant);
+        let entity = entity?;
+        if !may(self.principal, everybody, Action::Publish, catalogue.family_of(id), event, entity) {
+            let message = format!("the grants of the token don't cover {} of {entity}", event.name);
+            item.refuse(self.dialect.pointer(Member::EventName), rule::UNAUTHORIZED, message);
+        }
+        Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted })
+    }
+
+    fn event(&self, item: &mut Item<'_>) -> Option<EventId> {
+        if item.value(Member::EventName).is_none() {
+            missing(item, self.dialect, Member::EventName);
+        }
+        let name = item.text(self.dialect, Member::EventName)?;
+        // A CloudEvent's type is prefixed with a reverse-DNS name (CloudEvents 1.0, section "type").
+        let last = match self.dialect {
+            Dialect::CloudEvents => name.rsplit('.').next().unwrap_or_default(),
+            Dialect::Own => &name,
+        };
+        let found = self.rules.catalogue.find(last);
+        if found.is_none() {
+            let mut message = format!("no event \"{}\"", cut(&name));
+            // The search costs the product of the lengths, and the publisher chooses one of them.
+            let nearest = (last.len() <= SHOWN_BYTES_MAX).then(|| self.rules.catalogue.nearest(last)).flatten();
+            if let Some(nearest) = nearest {
+                message.push_str(&format!("; did you mean \"{nearest}\"?"));
+            }
+            item.refuse(self.dialect.pointer(Member::EventName), rule::UNKNOWN_EVENT, message);
+        }
+        found
+    }
+
+    /// A member that is a GUID where it is there.
+    fn guid(&self, item: &mut Item<'_>, member: Member) -> Option<Uuid> {
+        let text = item.text(self.dialect, member)?;
+        let found = guid::parse(&text);
+        if found.is_none() {
+            let message = format!("\"{}\" is no GUID of the form 0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59", cut(&text));
+            item.refuse(self.dialect.pointer(member), rule::GUID, message);
+        }
+        found
+    }
+
+    fn data<'b>(&self, item: &mut Item<'b>) -> Option<&'b str> {
+        let Some(data) = item.value(Member::Data) else {
+            missing(item, self.dialect, Member::Data);
+            return None;
+        };
+        if data.len() > self.rules.limits.event_bytes_max {
+            self.too_large(item, data.len());
+            return None;
+        }
+        Some(data)
+    }
+
+    fn too_large(&self, item: &mut Item<'_>, len: usize) {
+        let max = self.rules.limits.event_bytes_max;
+        let message = format!("the data has {len} bytes; at most {max} are taken");
+        item.refuse(self.dialect.pointer(Member::Data), rule::TOO_LARGE, message);
+    }
+
+    /// The entity that an item is about: what its data names, else what the item names; both must agree.
+    fn entity(&self, item: &mut Item<'_>, event: &Event, accepted: &Accepted, named: Option<Uuid>) -> Option<Uuid> {
+        let pointer = self.dialect.pointer(Member::EntityId);
+        match (accepted.entity.map(Uuid::from_bytes), named) {
+            (Some(routed), Some(named)) if routed != named => {
+                let property = routing_property(event).unwrap_or_default();
+                let message = format!("{named} is not the entity that the data names in {property}, {routed}");
+                item.refuse(pointer, rule::ENTITY_MISMATCH, message);
+                None
+            }
+            (None, Some(named)) if named.is_nil() => {
+                item.refuse(pointer, rule::ENTITY_ZERO, "the all-zero GUID names no entity".into());
+                None
+            }
+            (None, None) => {
+                // A GUID that is none is noted already.
+                if item.value(Member::EntityId).is_none() {
+                    let name = self.dialect.name(Member::EntityId);
+                    let message = format!("{} does not name its entity; give \"{name}\" beside \"data\"", event.name);
+                    item.refuse(pointer, rule::ENTITY_MISSING, message);
+                }
+                None
+            }
+            (Some(routed), _) => Some(routed),
+            (None, Some(named)) => Some(named),
+        }
+    }
+
+    /// The organization that a publication belongs to: what its data names, else what the item or the token name; all that name
+    /// one must agree, and the all-zero GUID names none.
+    fn organization(
+        &self,
+        item: &mut Item<'_>,
+        event: &Event,
+        accepted: &Accepted,
+        tenant: Option<Uuid>,
+    ) -> Option<Uuid> {
+        if self.rules.options.tenancy == Tenancy::Single {
+            return Some(Uuid::nil());
+        }
+        let beside = self.dialect.pointer(Member::OrganizationId);
+        let within = || {
+            let property = event.organization.and_then(|index| event.properties.get(index));
+            format!("/data/{}", property.map_or("", |property| &property.wire))
+        };
+        let held = accepted.organization.map(Uuid::from_bytes);
+        let mut refuse = |pointer, message: String| item.refuse(pointer, rule::ORGANIZATION, message);
+        let (organization, pointer) = match (held, tenant) {
+            (Some(held), Some(tenant)) if held != tenant => {
+                refuse(beside, format!("{tenant} is not the organization that the data names, {held}"));
+                return None;
+            }
+            (Some(held), _) => (held, within()),
+            (None, Some(tenant)) => (tenant, beside),
+            (None, None) => {
+                if self.principal.organization.is_none() {
+                    let name = self.dialect.name(Member::OrganizationId);
+                    let event = &event.name;
+                    refuse(
+                        beside,
+                        format!("neither {event} nor the token name an organization; give \"{name}\" beside \"data\""),
+                    );
+                }
+                return self.principal.organization;
+            }
+        };
+        if organization.is_nil() {
+            refuse(pointer, "the all-zero GUID is no organization".into());
+            return None;
+        }
+        if let Some(own) = self.principal.organization.filter(|own| *own != organization) {
+            refuse(pointer, format!("the token publishes for {own} only, not for {organization}"));
+            return None;
+        }
+        Some(organization)
+    }
+}
+
+/// The documented name of the property that names the entity.
+fn routing_property(event: &Event) -> Option<&str> {
+    match event.entity {
+        EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => {
+            event.properties.get(index).map(|property| property.name.as_str())
+        }
+        EntityRule::Publisher => None,
+    }
+}
+
+/// What CloudEvents 1.0 asks of every event, and what the hub takes of the rest.
+fn check_cloud_event(item: &mut Item<'_>) {
+    let dialect = Dialect::CloudEvents;
+    let is_json = |content_type: &str| {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        media_type == "application/json" || media_type.ends_with("+json")
+    };
+    type IsRight<'f> = &'f dyn Fn(&str) -> bool;
+    let demands: [(Member, bool, IsRight<'_>, &str); 4] = [
+        (Member::SpecVersion, true, &|version| version == "1.0", "specversion must be \"1.0\""),
+        (Member::Id, true, &|id| !id.is_empty(), "id must not be empty"),
+        (Member::Source, true, &|source| !source.is_empty(), "source must not be empty"),
+        (Member::DataContentType, false, &is_json, "the data must be JSON"),
+    ];
+    for (member, is_required, is_right, message) in demands {
+        if item.value(member).is_none() {
+            if is_required {
+                missing(item, dialect, member);
+            }
+        } else if item.text(dialect, member).is_some_and(|text| !is_right(&text)) {
+            item.refuse(dialect.pointer(member), rule::CLOUD_EVENT, message.to_owned());
+        }
+    }
+    if item.value(Member::DataBase64).is_some() {
+        let message = "data_base64 is not taken; send the data as JSON in data".to_owned();
+        item.refuse(dialect.pointer(Member::DataBase64), rule::CLOUD_EVENT, message);
+    }
+}
+
+fn missing(item: &mut Item<'_>, dialect: Dialect, member: Member) {
+    let message = format!("\"{}\" is missing", dialect.name(member));
+    item.refuse(dialect.pointer(member), rule::MISSING_MEMBER, message);
+}
