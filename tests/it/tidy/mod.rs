@@ -187,6 +187,10 @@ fn lower_ranks_never_import_higher_ones() {
                 _ => continue,
             };
             if room == "schema/compiler" {
+                // Its tests are no part of build.rs, and may look at the catalogue that was built with it.
+                if file.is_tests() || path.in_tests {
+                    continue;
+                }
                 faults.push(format!("{place} (the compiler is also built into build.rs, which has no such crate)"));
                 continue;
             }
