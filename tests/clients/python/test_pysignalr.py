@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import unittest
 
 import pysignalr
@@ -65,6 +66,7 @@ class Client:
 class PysignalrTest(unittest.IsolatedAsyncioTestCase):
     @classmethod
     def setUpClass(cls):
+        logging.getLogger("pysignalr").setLevel(logging.CRITICAL)
         cls.hub = Hub()
         cls.hub.start()
         cls.addClassCleanup(cls.hub.stop)
