@@ -184,7 +184,7 @@ fn all_errors_are_told_at_once() {
     let starts = [
         "/etc/rte/rte.toml:2:10: \"localhost\" is not an address and a port",
         "/etc/rte/rte.toml:3:8: \"rte/\" is not a path",
-        "/etc/rte/rte.toml:5:3: \"lan\" is no IP address or CIDR block",
+        "/etc/rte/rte.toml:5:3: \"lan\" is neither an address nor a network",
         "/etc/rte/rte.toml:7:12: leave `cors.origins` out",
         "/etc/rte/rte.toml:7:17: \"https://a.example/\" is not an origin",
         "/etc/rte/rte.toml:9:19: \"queue\": A grant is not of the form",
