@@ -39,7 +39,19 @@ impl Hub {
 
     /// Starts a hub with these settings, `limits.handshake_ms=100`, and waits until it says where it listens.
     pub fn start_with(settings: &[&str]) -> Hub {
-        let mut child = serve()
+        Hub::launch(serve(), settings)
+    }
+
+    /// Starts a hub that may have this many file descriptors.
+    pub fn start_with_descriptors(count: u32) -> Hub {
+        let mut command = Command::new("sh");
+        // Soft and hard, or the hub would raise it again.
+        command.args(["-c", &format!("ulimit -n {count} && exec \"$0\" serve \"$@\"")]).arg(env!("CARGO_BIN_EXE_rte"));
+        Hub::launch(with_key(command), &[])
+    }
+
+    fn launch(mut command: Command, settings: &[&str]) -> Hub {
+        let mut child = command
             .args(["--set", "server.listen=127.0.0.1:0"])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::null())
@@ -135,6 +147,13 @@ impl Hub {
         self.request("POST /publish", &[&authorization, "Content-Type: application/json"], body)
     }
 
+    /// The sum of the samples of `/metrics` whose name and labels start so.
+    pub fn metric(&self, start: &str) -> f64 {
+        let text = self.request("GET /metrics", &[], "").body;
+        let samples = text.lines().filter(|line| line.starts_with(start));
+        samples.filter_map(|line| line.rsplit_once(' ')).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    }
+
     /// Negotiates and answers with the connection token.
     pub fn negotiate(&self) -> String {
         let reply = self.request_as_client("POST /rte/negotiate?negotiateVersion=1", &[]);
@@ -172,12 +191,17 @@ impl Drop for Hub {
 
 /// `rte serve` with the key of these tests, and nothing else of this environment.
 pub fn serve() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rte"));
+    let mut command = with_key(Command::new(env!("CARGO_BIN_EXE_rte")));
+    command.arg("serve");
+    command
+}
+
+fn with_key(mut command: Command) -> Command {
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("RTE_"));
     ours.for_each(|name| {
         command.env_remove(name);
     });
-    command.env("RTE_AUTH_SECRET", SECRET).arg("serve");
+    command.env("RTE_AUTH_SECRET", SECRET);
     command
 }
 
@@ -355,10 +379,9 @@ impl Peer {
 
     /// The next text message, whole.
     pub fn message(&mut self) -> String {
-        match self.next() {
-            Message::Text(text) => text.as_str().to_owned(),
-            other => panic!("expected a text message, got {other:?}"),
-        }
+        let next = self.next();
+        let Message::Text(text) = &next else { panic!("expected a text message, got {next:?}") };
+        text.as_str().to_owned()
     }
 
     /// The next hub message without its separator.
@@ -380,10 +403,9 @@ impl Peer {
     /// Asserts that the hub closes now with `code` and ends the connection.
     pub fn assert_closed(&mut self, code: u16) {
         assert!(self.records.is_empty(), "more came before the close: {:?}", self.records);
-        match self.next() {
-            Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), code, "{frame:?}"),
-            other => panic!("expected a close with {code}, got {other:?}"),
-        }
+        let next = self.next();
+        let Message::Close(Some(frame)) = &next else { panic!("expected a close with {code}, got {next:?}") };
+        assert_eq!(u16::from(frame.code), code, "{frame:?}");
         let end = self.socket.read();
         assert!(matches!(end, Err(tungstenite::Error::ConnectionClosed)), "{end:?}");
     }

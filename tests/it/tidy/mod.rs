@@ -218,7 +218,7 @@ fn the_core_never_asks_the_world() {
             // A reader over bytes in memory asks nobody; an oracle in a test may want more of its kind, never a socket or a clock.
             let is_in_memory =
                 name == "std::io::Cursor" || ((path.in_tests || file.is_tests()) && name.starts_with("std::io"));
-            let is_worldly = WORLDLY.iter().any(|forbidden| is_below(&forbidden)) && !is_in_memory;
+            let is_worldly = WORLDLY.iter().any(is_below) && !is_in_memory;
             let is_loop =
                 matches!(path.segments[0].as_str(), "mio" | "socket2" | "signal_hook" | "rlimit" | "ureq" | "clap");
             if is_worldly || is_loop {
@@ -427,7 +427,7 @@ fn spellings(name: &str, value: u64) -> Vec<String> {
     } else {
         &[]
     };
-    let whole = units.iter().filter(|(_, factor)| value % factor == 0);
+    let whole = units.iter().filter(|(_, factor)| value.is_multiple_of(*factor));
     spellings.extend(whole.map(|(unit, factor)| format!("{} {unit}", value / factor)));
     spellings
 }
