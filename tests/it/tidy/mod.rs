@@ -70,7 +70,8 @@ const EMPTY_WORDS: [&str; 12] = [
 const LINES_MAX: usize = 600;
 
 /// The files whose answer is "one", each with why.
-const LONG_FILES: [(&str, &str); 0] = [];
+const LONG_FILES: [(&str, &str); 1] =
+    [("src/schema/compiler/rules.rs", "one table: a case for every rule of the compiler")];
 
 /// What stands at the top, besides dotfiles (for tools) and `target`.
 const TOP_LEVEL: [&str; 9] =
