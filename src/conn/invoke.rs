@@ -7,6 +7,7 @@ use super::peer::Peer;
 use super::{Options, Shared};
 use crate::auth::grant::Action;
 use crate::auth::token::{Tenancy, Verifier};
+use crate::clock::Now;
 use crate::hub::registry::Joined;
 use crate::hub::topic::Topic;
 use crate::hub::{ConnKey, Hub};
@@ -75,6 +76,7 @@ pub(super) fn handle_record(
         options,
         limits,
         verifier,
+        now: turn.now,
     };
     turn.parser.parse(record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => {
@@ -136,6 +138,7 @@ struct Desk<'d> {
     options: &'d Options,
     limits: &'d Limits,
     verifier: &'d Verifier,
+    now: Now,
 }
 
 impl Desk<'_> {
@@ -155,8 +158,19 @@ impl Desk<'_> {
             return self.fail(id, &text::unexpected_streams(target, streams));
         }
         self.result.clear();
+        let mut snapshots: SmallVec<[Topic; 8]> = SmallVec::new();
         match bound.method {
-            Method::Subscribe => self.list(&bound.items, |desk, item| desk.subscribe(peer, item)),
+            Method::Subscribe => {
+                self.list(&bound.items, |desk, item| {
+                    let verdict = desk.subscribe(peer, item);
+                    if let Verdict::Done { topic, .. } = verdict
+                        && item.snapshot.unwrap_or(desk.options.snapshots)
+                    {
+                        snapshots.push(topic);
+                    }
+                    verdict
+                });
+            }
             Method::Unsubscribe => self.list(&bound.items, |desk, item| desk.unsubscribe(peer, item)),
             Method::UnsubscribeAll => {
                 self.hub.registry.leave_all(self.key);
@@ -176,6 +190,13 @@ impl Desk<'_> {
             });
         }
         self.result.clear();
+        // Behind the completion, and before anything that is published later.
+        for topic in snapshots {
+            let lower = &self.catalogue.event(topic.event).lower;
+            if self.hub.send_last_value(self.key, &topic, lower, self.now) {
+                self.metrics.snapshots += 1;
+            }
+        }
     }
 
     /// Answers an error, where an answer was asked for.
