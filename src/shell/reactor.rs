@@ -152,7 +152,7 @@ impl Reactor {
                     if event.is_read_closed() || event.is_error() {
                         self.sockets.set_read_closed(key);
                     }
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    if (event.is_readable() || event.is_read_closed() || event.is_error()) && self.sockets.heat(key) {
                         hot.push(key);
                     }
                 }
@@ -176,8 +176,7 @@ impl Reactor {
         self.shard.end_turn(now, &mut self.sockets);
         self.send_mail();
         while let Some(key) = self.shard.poll_resumed() {
-            if self.sockets.is_paused(key) && self.shard.wants_input(key) {
-                self.sockets.set_paused(key, false);
+            if self.shard.wants_input(key) && self.sockets.resume(key) {
                 self.hot.push(key);
             }
         }
@@ -200,9 +199,9 @@ impl Reactor {
     }
 
     fn read(&mut self, key: ConnKey, now: Now) {
+        self.sockets.cool(key);
         if !self.shard.wants_input(key) {
-            self.sockets.set_paused(key, true);
-            return;
+            return self.sockets.pause(key);
         }
         let mut budget = self.shared.limits.read_budget_bytes;
         loop {
@@ -210,15 +209,16 @@ impl Reactor {
                 Readable::Bytes(n, has_more) => {
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
                     if !self.shard.handle_bytes(key, bytes, now, &mut self.sockets) {
-                        self.sockets.set_paused(key, true);
-                        return;
+                        return self.sockets.pause(key);
                     }
                     if !has_more {
                         return;
                     }
                     budget = budget.saturating_sub(n);
                     if budget == 0 {
-                        self.hot.push(key);
+                        if self.sockets.heat(key) {
+                            self.hot.push(key);
+                        }
                         return;
                     }
                 }
