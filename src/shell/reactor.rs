@@ -207,6 +207,9 @@ impl Reactor {
         loop {
             match self.sockets.read(key, &mut self.buffer) {
                 Readable::Bytes(n, has_more) => {
+                    // Whoever sent these bytes may have been answered by a sibling before. What the sibling posted until
+                    // then is in the mailbox by now and comes first, or a publisher's items would overtake each other.
+                    self.read_mail(now);
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
                     if !self.shard.handle_bytes(key, bytes, now, &mut self.sockets) {
                         return self.sockets.pause(key);
