@@ -125,7 +125,7 @@ impl Connection {
 
     fn handle_request(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) {
         turn.metrics.requests += 1;
-        self.client = client_address(head, self.client, &turn.shared.options.trusted_proxies);
+        self.client = client_address(head, self.peer, &turn.shared.options.trusted_proxies);
         let is_draining = turn.shared.is_draining.load(Ordering::Relaxed);
         let mut framing = Framing {
             keep_alive: head.keep_alive && !is_draining,
@@ -167,6 +167,11 @@ impl Connection {
         }
         if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
             return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+        }
+        if matches!(route, Route::Hub | Route::Negotiate) && turn.shared.is_draining.load(Ordering::Relaxed) {
+            // A connection that began now would be cut without a Close.
+            let reply = Reply::text(503, "draining").with("Retry-After", "1");
+            return Err(Refused(Refusal::Draining, reply, "draining"));
         }
         match route {
             Route::Hub => self.decide_hub(key, head, turn),
@@ -272,7 +277,7 @@ impl Connection {
             }
         };
         if head.expect_continue {
-            turn.hub.send_raw(key, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            turn.hub.send_raw(key, |out| out.extend_from_slice(reply::CONTINUE));
         }
         let since_ms = turn.now.mono_ms;
         self.phase =

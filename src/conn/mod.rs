@@ -170,7 +170,9 @@ pub struct Connection {
     heard_ms: u64,
     /// When the last byte went.
     spoke_ms: u64,
-    /// The peer; behind a trusted proxy the client, once a head has told.
+    /// The other end of the socket.
+    peer: IpAddr,
+    /// The same; behind a trusted proxy the client of the latest request.
     client: IpAddr,
     /// Why it ends, from the moment on that it does.
     reason: Option<CloseReason>,
@@ -186,6 +188,7 @@ impl Connection {
             partial: Vec::new(),
             heard_ms: now.mono_ms,
             spoke_ms: now.mono_ms,
+            peer,
             client: peer,
             reason: None,
             detail: None,
@@ -419,11 +422,6 @@ impl Connection {
                 false
             }
         }
-    }
-
-    /// Whether it is a SignalR client past its handshake.
-    pub fn is_hub_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
     }
 
     /// The connection is being freed: gives back what it holds outside, and tells.
