@@ -31,6 +31,8 @@ const EVENTS: usize = 1024;
 const ACCEPTS: usize = 256;
 /// The complaint about failed accepts is repeated this often at the most.
 const COMPLAIN_EVERY_MS: u64 = 10_000;
+/// A reactor without connections looks this often whether its siblings are done draining, too.
+const DRAIN_LOOK_MS: u64 = 50;
 /// How long a reactor whose siblings are behind waits before it looks again.
 const FULL_SIBLING_MS: u64 = 1;
 
@@ -193,9 +195,12 @@ impl Reactor {
         if !self.hot.is_empty() {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
-        let due_ms = [self.shard.next_deadline().map(|deadline| deadline.0), self.accept_at_ms, self.drain_until_ms];
-        let due_ms = due_ms.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due_ms.saturating_sub(self.clock.now().mono_ms)))
+        let now = self.clock.now();
+        let deadline_ms = self.shard.next_deadline().map(|deadline| deadline.0);
+        let look_ms = self.drain_until_ms.filter(|_| self.shard.connection_count() == 0);
+        let look_ms = look_ms.map(|_| now.after_ms(DRAIN_LOOK_MS).0);
+        let due_ms = [deadline_ms, self.accept_at_ms, self.drain_until_ms, look_ms].into_iter().flatten().min()?;
+        Some(Duration::from_millis(due_ms.saturating_sub(now.mono_ms)))
     }
 
     fn read(&mut self, key: ConnKey, now: Now) {
@@ -325,9 +330,9 @@ impl Reactor {
         }
     }
 
+    /// Whether all shards are empty, or the time is over. One that is empty before the others still answers their mail.
     fn is_drained(&self) -> bool {
-        self.drain_until_ms
-            .is_some_and(|until_ms| self.shard.connection_count() == 0 || until_ms <= self.clock.now().mono_ms)
+        self.drain_until_ms.is_some_and(|until_ms| self.load.total() == 0 || until_ms <= self.clock.now().mono_ms)
     }
 }
 
