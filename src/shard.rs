@@ -94,6 +94,7 @@ impl Shard {
 
     /// A connection beyond `connections_max` has been turned away.
     pub fn note_full(&mut self, peer: IpAddr) {
+        self.metrics.accepted += 1;
         self.metrics.refuse(Refusal::Full);
         self.metrics.closed[CloseReason::Full.index()] += 1;
         self.trace.note(Level::Debug, || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" });
