@@ -72,7 +72,9 @@ impl Connection {
             let rest = input.get_mut(used..).unwrap_or_default();
             let decoder = match &mut self.phase {
                 Phase::Handshake { peer, .. } | Phase::Open(peer) => &mut peer.decoder,
-                Phase::Closing { decoder, .. } => decoder,
+                Phase::Closing { decoder, has_heard: false, .. } => decoder,
+                // RFC 6455 section 1.4: behind a Close "a peer discards any further data received".
+                Phase::Closing { has_heard: true, .. } => return input.len(),
                 Phase::Head { .. }
                 | Phase::Body(_)
                 | Phase::Gathering(_)
