@@ -1,1 +1,4 @@
-//! x
+//! The integration tests: one binary, a module per concern.
+
+#[cfg(test)]
+mod sim;
