@@ -4,7 +4,7 @@
 //!   keeps up          ranges of shared segments, merged where adjacent          no bytes of its own
 //!   short write       the same ranges, the first one cut: a cursor              pins its segments
 //!   evicted           its own bytes, then ranges                                pins nothing but what came since
-//!   over soft bound   …, then one entry per record, with its topic              state events replace their older value
+//!   over soft bound   …, then one entry per record, with its topic              a state replaces its value since the last answer
 //!   over hard bound   the verdict Overrun; its connection is given up           all dropped but the frame already begun
 //! ```
 //!
@@ -134,10 +134,16 @@ impl Outbox {
 
     fn push_late(&mut self, arena: &Arena, frame: Frame, delivery: Delivery, bounds: OutboxBounds) -> Push {
         let slow = self.slow.get_or_insert_default();
+        // Not past an answer: behind the completion of a Subscribe, a value must not take a place in front of it.
+        let mut since_answer = slow.late.iter_mut().rev().take_while(|record| record.delivery != Delivery::Own);
         if let Delivery::State(_) = delivery
-            && let Some(older) = slow.late.iter_mut().find(|record| record.delivery == delivery)
+            && let Some(older) = since_answer.find(|record| record.delivery == delivery)
         {
-            self.backlog_bytes = self.backlog_bytes - older.bytes.len() + frame.len();
+            let backlog_bytes = self.backlog_bytes - older.bytes.len() + frame.len();
+            if backlog_bytes > bounds.hard_bytes {
+                return Push::Overrun;
+            }
+            self.backlog_bytes = backlog_bytes;
             older.bytes = arena.bytes(frame).into();
             return Push::Conflated;
         }
@@ -425,11 +431,17 @@ mod tests {
                         };
                         let is_late = twin.settled < twin.waiting.len()
                             || (twin.backlog() >= BOUNDS.soft_bytes && delivery != Delivery::Own);
-                        let older = (twin.settled..twin.waiting.len())
+                        let is_answer = |at: &usize| twin.waiting[*at].0 == Delivery::Own;
+                        let since = (twin.settled..twin.waiting.len()).rfind(is_answer).map_or(twin.settled, |at| at + 1);
+                        let older = (since..twin.waiting.len())
                             .find(|at| matches!(delivery, Delivery::State(_)) && twin.waiting[*at].0 == delivery);
                         let expected = if let Some(at) = older {
-                            twin.waiting[at].1 = bytes;
-                            Push::Conflated
+                            if twin.backlog() - twin.waiting[at].1.len() + bytes.len() > BOUNDS.hard_bytes {
+                                Push::Overrun
+                            } else {
+                                twin.waiting[at].1 = bytes;
+                                Push::Conflated
+                            }
                         } else if is_late && delivery != Delivery::Own && twin.backlog() + bytes.len() > BOUNDS.hard_bytes {
                             Push::Overrun
                         } else {
