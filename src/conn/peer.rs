@@ -130,6 +130,7 @@ impl Connection {
                     if self.handle_record(key, record, turn) == Flow::Stop {
                         return;
                     }
+                    turn.hub.relieve(key, turn.now, turn.wire);
                 }
                 Ok(None) => break,
                 Err(_) => {

@@ -24,7 +24,7 @@ new_key_type! {
     pub struct ConnKey;
 }
 
-/// An outbox that holds this much is flushed before the turn ends.
+/// An outbox that holds this much, or its soft bound, is flushed before the turn ends.
 pub const FLUSH_BYTES: usize = 128 * 1024;
 
 /// How a socket is ended.
@@ -141,6 +141,7 @@ impl Hub {
         let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
         let frame = self.arena.append_text(|out| json::encode_message_received(entity, event.lower, data, out));
         let delivery = if event.is_state { Delivery::State(id) } else { Delivery::Occurrence(id) };
+        let flush_bytes = self.bounds.flush_bytes();
         for member in members {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
             match outbox.push(&mut self.arena, frame, delivery, self.bounds) {
@@ -156,11 +157,21 @@ impl Hub {
             if !outbox.is_dirty {
                 outbox.is_dirty = true;
                 self.dirty.push(member.conn);
-            } else if outbox.backlog_bytes() >= FLUSH_BYTES && outbox.writable() == Writable::Open {
+            }
+            if outbox.backlog_bytes() >= flush_bytes && outbox.writable() == Writable::Open {
                 Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, member.conn, outbox, now, wire);
             }
         }
         members.len()
+    }
+
+    /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
+    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out.
+    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+        if outbox.backlog_bytes() >= self.bounds.flush_bytes() && outbox.writable() == Writable::Open {
+            Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
+        }
     }
 
     /// Queues one text message of the connection's own.

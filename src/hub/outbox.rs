@@ -11,6 +11,7 @@
 //! Order is kept: own bytes, ranges, late records. A record partly sent is never replaced or dropped, since the peer would
 //! read the next frame's bytes as its rest.
 
+use super::FLUSH_BYTES;
 use super::arena::{Arena, Frame};
 use super::registry::TopicId;
 use smallvec::SmallVec;
@@ -96,6 +97,14 @@ pub struct OutboxBounds {
     pub soft_bytes: usize,
     /// From here on the connection is given up.
     pub hard_bytes: usize,
+}
+
+impl OutboxBounds {
+    /// What an outbox may hold before it is flushed without waiting for the end of the turn: nothing is late, conflated or too
+    /// much before the socket has been asked.
+    pub(super) fn flush_bytes(&self) -> usize {
+        FLUSH_BYTES.min(self.soft_bytes)
+    }
 }
 
 impl Outbox {
