@@ -41,9 +41,32 @@ pub enum Writable {
     Open,
     /// The socket is full; an edge will come.
     Blocked {
-        /// Since when, on the monotonic clock.
+        /// Since when it has taken nothing, on the monotonic clock.
         since_ms: u64,
     },
+    /// An edge has come; the next write tells what it was worth.
+    Retrying {
+        /// Since when the socket has taken nothing.
+        since_ms: u64,
+    },
+}
+
+impl Writable {
+    /// Whether a write makes sense.
+    pub fn may_write(self) -> bool {
+        match self {
+            Writable::Open | Writable::Retrying { .. } => true,
+            Writable::Blocked { .. } => false,
+        }
+    }
+
+    /// Since when the socket has taken nothing, where it is or was full.
+    pub fn stuck_since_ms(self) -> Option<u64> {
+        match self {
+            Writable::Open => None,
+            Writable::Blocked { since_ms } | Writable::Retrying { since_ms } => Some(since_ms),
+        }
+    }
 }
 
 /// Where a frame came from, as far as conflation cares.
