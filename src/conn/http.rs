@@ -279,6 +279,7 @@ impl Connection {
     }
 
     fn too_large(&mut self, key: ConnKey, framing: Framing, turn: &mut Turn<'_>) {
+        self.set_reason(CloseReason::BadBody);
         turn.metrics.refuse(Refusal::TooLarge);
         self.refused(key, 413, "body over limits.body_bytes_max", turn);
         let message =
