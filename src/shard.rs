@@ -212,6 +212,16 @@ impl Shard {
         self.free_doomed(now, wire);
     }
 
+    /// The fan-out, to look at: memberships and backlogs.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// A connection, to look at.
+    pub fn connection(&self, key: ConnKey) -> Option<&Connection> {
+        self.connections.get(key)
+    }
+
     /// Connections of this shard.
     pub fn connection_count(&self) -> usize {
         self.connections.len()

@@ -154,8 +154,8 @@ enum Phase {
     Open(Box<Peer>),
     /// Our Close is queued; the peer's is awaited, or has been heard and the last bytes go out.
     Closing { decoder: Decoder, until_ms: u64, has_heard: bool },
-    /// The last bytes go out, then the sending direction ends.
-    Finishing { until_ms: u64 },
+    /// The last bytes go out, then the sending direction ends; or the connection does, where the peer has ended its own.
+    Finishing { until_ms: u64, has_heard_end: bool },
     /// Half-closed.
     Lingering { until_ms: u64 },
 }
@@ -272,17 +272,18 @@ impl Connection {
     pub fn handle_eof(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
         match &self.phase {
             Phase::Head { .. } => {
-                let reason = if self.partial.is_empty() { CloseReason::Served } else { CloseReason::PeerGone };
-                self.finish(key, turn, reason);
+                self.set_reason(if self.partial.is_empty() { CloseReason::Served } else { CloseReason::PeerGone });
+                self.finish_with_end(key, turn, true);
             }
             // A reply on its way still goes out to a peer that only ended its own direction.
             Phase::Gathering(_) => self.set_reason(CloseReason::Served),
-            Phase::Finishing { .. } if turn.hub.backlog_bytes(key) > 0 => {}
+            Phase::Finishing { until_ms, .. } => {
+                self.phase = Phase::Finishing { until_ms: *until_ms, has_heard_end: true }
+            }
             Phase::Body(_)
             | Phase::Handshake { .. }
             | Phase::Open(_)
             | Phase::Closing { .. }
-            | Phase::Finishing { .. }
             | Phase::Lingering { .. } => turn.hub.doom(key, CloseReason::PeerGone),
         }
     }
@@ -305,10 +306,11 @@ impl Connection {
             return;
         }
         match self.phase {
-            Phase::Finishing { until_ms } => {
+            Phase::Finishing { until_ms, has_heard_end: false } => {
                 turn.wire.shutdown_write(key);
                 self.phase = Phase::Lingering { until_ms };
             }
+            Phase::Finishing { has_heard_end: true, .. } => turn.hub.doom(key, CloseReason::PeerGone),
             Phase::Closing { has_heard: true, .. } => turn.hub.doom(key, CloseReason::PeerClosed),
             Phase::Head { .. }
             | Phase::Body(_)
@@ -335,7 +337,7 @@ impl Connection {
                 let silence = if peer.has_pinged { at(self.heard_ms, limits.client_timeout_ms) } else { u64::MAX };
                 ping.min(silence).min(peer.ends_ms)
             }
-            Phase::Closing { until_ms, .. } | Phase::Finishing { until_ms } | Phase::Lingering { until_ms } => {
+            Phase::Closing { until_ms, .. } | Phase::Finishing { until_ms, .. } | Phase::Lingering { until_ms } => {
                 *until_ms
             }
         };
@@ -396,12 +398,19 @@ impl Connection {
     /// What waits still goes out, then the connection ends.
     fn finish(&mut self, key: ConnKey, turn: &mut Turn<'_>, reason: CloseReason) {
         self.set_reason(reason);
+        self.finish_with_end(key, turn, false);
+    }
+
+    /// The same for a peer that may have ended its own direction: then there is nobody to linger for.
+    fn finish_with_end(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard_end: bool) {
         let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
-        if turn.hub.backlog_bytes(key) == 0 {
+        if turn.hub.backlog_bytes(key) > 0 {
+            self.phase = Phase::Finishing { until_ms, has_heard_end };
+        } else if has_heard_end {
+            turn.hub.doom(key, CloseReason::PeerGone);
+        } else {
             turn.wire.shutdown_write(key);
             self.phase = Phase::Lingering { until_ms };
-        } else {
-            self.phase = Phase::Finishing { until_ms };
         }
     }
 

@@ -132,6 +132,7 @@ impl Connection {
                     if self.handle_record(key, record, turn) == Flow::Stop {
                         return;
                     }
+                    turn.hub.relieve(key, turn.now, turn.wire);
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -269,8 +270,7 @@ impl Connection {
             self.blame(CloseReason::FrameError, error.message);
             self.begin_closing(key, turn, false, |out| encode::close(error.code, error.message, out));
         }
-        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
-        self.phase = Phase::Finishing { until_ms };
+        self.finish(key, turn, CloseReason::FrameError);
     }
 
     fn begin_closing(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard: bool, last: impl FnOnce(&mut Vec<u8>)) {
