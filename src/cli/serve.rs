@@ -132,6 +132,6 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         log: Format::Human,
         log_level: Level::Warn,
     };
-    let server = Server::start(options).map_err(|error| refused(&format!("{}: {error}", plan.listen)))?;
+    let server = Server::start(options).map_err(|error| refused(&error))?;
     Ok(Box::new(InProcess(server)))
 }
