@@ -101,6 +101,11 @@ impl DemoHub for InProcess {
     fn local_addr(&self) -> SocketAddr {
         self.0.address()
     }
+
+    fn end(self: Box<Self>) {
+        self.0.drain();
+        self.0.join();
+    }
 }
 
 /// Starts a hub for `rte demo`, as `plan` wants it.
