@@ -275,8 +275,10 @@ impl Connection {
     /// The peer sends no more.
     pub fn handle_eof(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
         match &self.phase {
-            Phase::Head { .. } => {
-                self.set_reason(if self.partial.is_empty() { CloseReason::Served } else { CloseReason::PeerGone });
+            // Replies to the requests before this one still go out.
+            Phase::Head { .. } | Phase::Body(_) => {
+                let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
+                self.set_reason(if is_between { CloseReason::Served } else { CloseReason::PeerGone });
                 self.finish_with_end(key, turn, true);
             }
             // A reply on its way still goes out to a peer that only ended its own direction.
@@ -284,11 +286,9 @@ impl Connection {
             Phase::Finishing { until_ms, .. } => {
                 self.phase = Phase::Finishing { until_ms: *until_ms, has_heard_end: true }
             }
-            Phase::Body(_)
-            | Phase::Handshake { .. }
-            | Phase::Open(_)
-            | Phase::Closing { .. }
-            | Phase::Lingering { .. } => turn.hub.doom(key, CloseReason::PeerGone),
+            Phase::Handshake { .. } | Phase::Open(_) | Phase::Closing { .. } | Phase::Lingering { .. } => {
+                turn.hub.doom(key, CloseReason::PeerGone);
+            }
         }
     }
 

@@ -126,13 +126,13 @@ impl Connection {
         let (Phase::Handshake { peer, .. } | Phase::Open(peer)) = &mut self.phase else { return };
         let mut records = std::mem::take(&mut peer.records);
         let mut rest = payload;
-        loop {
+        // The questions of a client that has been given up are not worth an answer that nobody takes.
+        while turn.hub.relieve(key, turn.now, turn.wire) {
             match records.next(&mut rest, turn.shared.limits.record_bytes_max) {
                 Ok(Some(record)) => {
                     if self.handle_record(key, record, turn) == Flow::Stop {
                         return;
                     }
-                    turn.hub.relieve(key, turn.now, turn.wire);
                 }
                 Ok(None) => break,
                 Err(_) => {

@@ -184,12 +184,15 @@ impl Hub {
     }
 
     /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
-    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out.
-    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) {
-        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out. Whether
+    /// further answers would be taken.
+    #[must_use]
+    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return false };
         if outbox.backlog_bytes() >= self.bounds.flush_bytes() && outbox.writable().may_write() {
             Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
         }
+        !outbox.is_sealed()
     }
 
     /// Queues one text message of the connection's own.

@@ -323,6 +323,11 @@ impl Outbox {
         self.is_sealed = true;
     }
 
+    /// Whether nothing more is taken.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
     /// Takes bytes again, for a last word.
     pub(super) fn unseal(&mut self) {
         self.is_sealed = false;
