@@ -198,7 +198,7 @@ impl Connection {
                 Reply::text(200, "ready\n")
             })),
             Route::Metrics => Ok(Decision::Gather(Question::Measure)),
-            Route::Schemas(rest) => Ok(Decision::Reply(schemas::schema(rest, head.query, turn.catalogue))),
+            Route::Document(path) => Ok(Decision::Reply(schemas::reply(path, head, turn.catalogue))),
             Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
         }
     }

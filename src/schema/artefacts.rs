@@ -2,6 +2,7 @@
 
 use super::Catalogue;
 use super::compiler::emit::json_schema::{self, Additional};
+use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
 use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -27,18 +28,35 @@ impl Artefact {
 
 /// All documents of a catalogue, sorted by path; made anew at each call (see [`Catalogue::artefacts`]).
 pub fn all(catalogue: &Catalogue) -> Vec<Artefact> {
+    let model = catalogue.model();
     let mut all = schemas(catalogue, Additional::Open);
+    let index = index::index(model, &sha256).to_text();
+    all.push(Artefact::new(format!("{}index.json", json_schema::folder(model)), "application/json", index));
+    let declarations = typescript::declarations(model);
+    let others = [
+        ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
+        ("events.cs", "text/plain; charset=utf-8", csharp::classes(model)),
+        // The same twice: the second is where TypeScript looks when `./events.mjs` is imported.
+        ("events.d.ts", "application/typescript; charset=utf-8", declarations.clone()),
+        ("events.d.mts", "application/typescript; charset=utf-8", declarations),
+        ("events.mjs", "text/javascript; charset=utf-8", typescript::module(model)),
+        ("reference.html", "text/html; charset=utf-8", html::reference(model)),
+        ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model)),
+    ];
+    all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }
 
-/// The schemas of all events.
+/// The schemas of all events, and their bundle.
 fn schemas(catalogue: &Catalogue, additional: Additional) -> Vec<Artefact> {
     let model = catalogue.model();
     let folder = json_schema::folder(model);
-    let schemas = model.events.iter().map(|event| {
-        let text = json_schema::event(model, event, additional).to_text();
-        Artefact::new(format!("{folder}{}.json", event.name), "application/schema+json", text)
+    let schemas = model.events.iter().map(|event| (&event.name, json_schema::event(model, event, additional)));
+    let bundle = "bundle".to_owned();
+    let schemas = schemas.chain([(&bundle, json_schema::bundle(model, additional))]);
+    let schemas = schemas.map(|(name, schema)| {
+        Artefact::new(format!("{folder}{name}.json"), "application/schema+json", schema.to_text())
     });
     schemas.collect()
 }
