@@ -14,11 +14,14 @@ mod schema;
 mod tree;
 
 use crate::api::client_address::Network;
+use crate::api::cors::Origins;
 use crate::auth::mint::SigningKey;
 use crate::auth::token::Verifier;
 use crate::limits::Limits;
 use crate::schema::WireCase;
 use crate::schema::compiler::validate::Mode;
+use crate::shell::log::Format;
+use crate::trace::Level;
 use checker::Checker;
 use raw::Raw;
 use std::collections::BTreeMap;
@@ -27,8 +30,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tree::Tree;
-
-pub use raw::{LogFormat, LogLevel};
 
 /// The file that is read where none is named, if it is there.
 pub const FILE_DEFAULT: &str = "rte.toml";
@@ -121,15 +122,15 @@ pub struct Config {
     /// Whose word about the client's address counts.
     pub trusted_proxies: Vec<Network>,
     /// The form of log lines.
-    pub log: LogFormat,
+    pub log: Format,
     /// How much is logged.
-    pub log_level: LogLevel,
+    pub log_level: Level,
     /// Whether clients are told the cause of an internal error.
     pub detailed_errors: bool,
     /// Keys, claims, grants for everybody, tenants.
     pub verifier: Verifier,
-    /// The origins that may use the hub, in lower case; `None` is any.
-    pub origins: Option<Vec<String>>,
+    /// The origins that may use the hub.
+    pub origins: Origins,
     /// How strictly events are held to their schema.
     pub validation: Mode,
     /// Derived events that are switched on or off by name, as typed.

@@ -3,6 +3,7 @@
 //! A command gets its arguments and a [`Console`], and answers with [`Failure`] or nothing; [`run`] turns that into a sentence
 //! on standard error and an exit code. Commands are clients of a hub like any other: they reach it over HTTP and WebSocket only.
 
+pub mod check;
 pub mod console;
 pub mod credential;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod listen;
 pub mod publish;
 pub mod random;
 pub mod serve;
+pub mod token;
 pub mod world;
 
 mod batch;
@@ -33,7 +35,7 @@ Exit codes:
   5  the time given with --timeout ran out
 
 Results go to standard output, everything else to standard error.
-A token is taken from --token, --token-file or the environment variable RTE_TOKEN, in this order; it is never printed,
+A token is taken from --token, --token-file or the environment variable RTE_TOKEN, in this order; it is never printed, \
 except by `rte token` and by the lines of `rte demo` that are made for pasting.";
 
 const ABOUT: &str = "\
@@ -66,6 +68,8 @@ enum Command {
     Demo(demo::Args),
     Publish(publish::Args),
     Listen(listen::Args),
+    Token(token::Args),
+    Check(check::Args),
 }
 
 /// Why a command did not do all that it was asked to.
@@ -141,6 +145,8 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, console, serve::start_demo),
         Command::Publish(args) => publish::run(&args, console),
         Command::Listen(args) => listen::run(&args, console),
+        Command::Token(args) => token::run(&args, console),
+        Command::Check(args) => check::run(&args, console),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::api::cors::Origins;
 use crate::api::publish;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};
 use crate::auth::token::{Options as TokenOptions, Verifier};
-use crate::config::{Config, ConfigErrors, Flags, LogFormat, LogLevel, environment};
+use crate::config::{Config, ConfigErrors, Flags, environment};
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::compiler::model::EventId;
@@ -67,7 +67,7 @@ fn options(config: Config) -> Result<shell::Options, Failure> {
         threads: config.threads,
         hub: conn::Options {
             path: config.path,
-            origins: Origins { allowed: config.origins },
+            origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             detailed_errors: config.detailed_errors,
             publish: publish::Options { validation: config.validation, tenancy, not_derived },
@@ -75,20 +75,13 @@ fn options(config: Config) -> Result<shell::Options, Failure> {
         limits: config.limits,
         verifier: config.verifier,
         catalogue,
-        log: match config.log {
-            LogFormat::Human => Format::Human,
-            LogFormat::Json => Format::Json,
-        },
-        log_level: match config.log_level {
-            LogLevel::Error => Level::Error,
-            LogLevel::Warn => Level::Warn,
-            LogLevel::Info => Level::Info,
-            LogLevel::Debug => Level::Debug,
-        },
+        log: config.log,
+        log_level: config.log_level,
     })
 }
 
-fn catalogue(wire_case: Option<WireCase>) -> Result<Catalogue, Failure> {
+/// The events of this program, spelled as wished.
+pub(super) fn catalogue(wire_case: Option<WireCase>) -> Result<Catalogue, Failure> {
     Catalogue::load(&[], wire_case).map_err(|findings| {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
         Failure::Usage(lines.join("\n"))
@@ -96,7 +89,7 @@ fn catalogue(wire_case: Option<WireCase>) -> Result<Catalogue, Failure> {
 }
 
 /// The events that are made from others.
-fn derived_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
+pub(super) fn derived_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
     catalogue.events().filter(|(_, event)| event.derive.is_some()).map(|(_, event)| event.name.as_str())
 }
 

@@ -4,6 +4,7 @@ use super::Config;
 use super::raw::{self, Raw};
 use super::tree::{Place, Tree};
 use crate::api::client_address::Network;
+use crate::api::cors::Origins;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys};
 use crate::auth::mint::SigningKey;
@@ -11,6 +12,8 @@ use crate::auth::token::{self, ClaimNames, OptionsError, Tenancy, Verifier};
 use crate::limits::Limits;
 use crate::schema::WireCase;
 use crate::schema::compiler::validate::Mode;
+use crate::shell::log::Format;
+use crate::trace::Level;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +47,7 @@ impl Checker<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let proxies = server.trusted_proxies.iter().enumerate();
         let proxies = proxies.filter_map(|(index, text)| self.network(index, text)).collect();
-        let origins = cors.origins.map(|list| {
+        let allowed = cors.origins.map(|list| {
             let list = list.iter().enumerate();
             list.filter_map(|(index, origin)| self.origin(index, origin)).collect()
         });
@@ -56,11 +59,19 @@ impl Checker<'_> {
             path: server.path,
             threads: server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get())),
             trusted_proxies: proxies,
-            log: server.log,
-            log_level: server.log_level,
+            log: match server.log {
+                raw::LogFormat::Human => Format::Human,
+                raw::LogFormat::Json => Format::Json,
+            },
+            log_level: match server.log_level {
+                raw::LogLevel::Error => Level::Error,
+                raw::LogLevel::Warn => Level::Warn,
+                raw::LogLevel::Info => Level::Info,
+                raw::LogLevel::Debug => Level::Debug,
+            },
             detailed_errors: server.detailed_errors,
             verifier,
-            origins,
+            origins: Origins { allowed },
             validation: match publish.validation {
                 raw::Validation::Strict => Mode::Strict,
                 raw::Validation::Lenient => Mode::Lenient,

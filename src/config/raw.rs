@@ -63,9 +63,9 @@ impl Default for Server {
 }
 
 /// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// For people.
     #[default]
     Human,
@@ -74,17 +74,17 @@ pub enum LogFormat {
 }
 
 /// How much is logged; each level has those before it too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// What stops the hub, or a part of it.
+pub(super) enum LogLevel {
+    /// What the operator must mend.
     Error,
-    /// What an operator should look into.
+    /// What the operator should know.
     Warn,
-    /// What an operator wants to know afterwards.
+    /// The life of the process.
     #[default]
     Info,
-    /// What strangers cause.
+    /// The life of each connection; whatever a stranger can cause is here.
     Debug,
 }
 

@@ -56,10 +56,11 @@ fn the_defaults_serve_with_nothing_but_a_key() {
     };
     let config = Config::from_sources(sources).unwrap();
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-    assert_eq!((config.path.as_str(), config.log, config.log_level), ("/rte", LogFormat::Human, LogLevel::Info));
+    assert_eq!((config.path.as_str(), config.log, config.log_level), ("/rte", Format::Human, Level::Info));
     assert!((1..=THREADS_DEFAULT_MAX).contains(&config.threads));
     assert_eq!(config.limits, Limits::DEFAULT);
-    assert_eq!((config.origins, config.validation, config.wire_case), (None, Mode::Strict, None));
+    assert_eq!((config.validation, config.wire_case), (Mode::Strict, None));
+    assert!(config.origins.allow(Some("https://anybody.example")));
     assert_eq!(config.verifier.options().leeway_s, 5);
     assert!(config.warnings.is_empty() && config.derive.is_empty() && config.file.is_none());
 }
@@ -111,13 +112,13 @@ fn everything_can_be_configured() {
     let config = Given { text, variables: &[], settings: &[] }.config().unwrap();
     assert_eq!((config.listen.port(), config.path.as_str(), config.threads), (80, "/hubs/rte", 3));
     assert!(config.trusted_proxies.len() == 2 && config.detailed_errors);
-    assert_eq!((config.log, config.log_level), (LogFormat::Json, LogLevel::Debug));
+    assert_eq!((config.log, config.log_level), (Format::Json, Level::Debug));
     let auth = config.verifier.options();
     assert_eq!((auth.issuer.as_deref(), auth.audience.as_deref(), auth.leeway_s), (Some("pbx"), Some("hub"), 0));
     assert_eq!((auth.claims.user.as_str(), auth.claims.scope.as_str()), ("uid", "scp"));
     assert!(auth.default_grants.len() == 1 && auth.tenancy == Tenancy::Single && auth.close_on_expiry);
     assert_eq!(auth.keys.iter().collect::<Vec<_>>(), [(Some("main"), Algorithm::Hs256)]);
-    assert_eq!(config.origins, Some(vec!["https://app.example.com".to_owned(), "http://localhost:3000".to_owned()]));
+    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!((config.validation, config.wire_case), (Mode::Lenient, Some(WireCase::Documented)));
     assert_eq!(config.derive.get("UserCallbackChanged"), Some(&false));
     assert_eq!(config.limits, Limits { items_max: 7, ..Limits::DEFAULT });
@@ -222,7 +223,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     let config = Given { text, variables, settings }.config().unwrap();
     assert_eq!((config.listen.port(), config.path.as_str(), config.threads), (1, "/variable", 3));
     assert!(config.verifier.options().close_on_expiry);
-    assert_eq!(config.origins.unwrap(), ["https://a.example", "https://b.example"]);
+    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://a.example", "https://b.example"]);
     assert_eq!(config.verifier.options().claims.user, "uid");
     assert_eq!((config.limits.items_max, config.wire_case), (5, Some(WireCase::Camel)));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);

@@ -11,7 +11,7 @@ use crate::api::publish::{self, Outcome, Provenance};
 use crate::api::route::Route;
 use crate::api::{exposition, schemas};
 use crate::auth::principal::Principal;
-use crate::auth::token::{self, challenge};
+use crate::auth::token::{self, TokenError, challenge};
 use crate::clock::Now;
 use crate::close::CloseReason;
 use crate::hub::topic::Topic;
@@ -497,6 +497,10 @@ fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> 
         let reply = Reply::text(401, "").with("WWW-Authenticate", challenge(error));
         Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
     };
+    if head.values("authorization").count() > 1 {
+        // Whatever they hold, two are one too many: proxies and hubs differ in which they look at.
+        return Err(refuse(Refusal::BadToken, Some(TokenError::Conflict)));
+    }
     let bearer = token::bearer(head.header("authorization"), head.query)
         .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
         .ok_or_else(|| refuse(Refusal::NoToken, None))?;

@@ -1,0 +1,184 @@
+//! `rte check`: is the configuration good, and what does it come to?
+
+use super::console::Console;
+use super::{Failure, serve};
+use crate::auth::token::Tenancy;
+use crate::config::{Config, Flags, environment};
+use crate::limits::Limits;
+use crate::schema::compiler::validate::Mode;
+
+const LONG: &str = "\
+Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys that it names.
+
+Everything that is wrong is told at once, with file, line and column, and the exit code is 1. Otherwise a summary says \
+what holds; it shows no secret.
+
+Example:
+  rte check --config /etc/rte/rte.toml";
+
+/// Checks the configuration.
+#[derive(clap::Args)]
+#[command(about = "Check the configuration and its keys", long_about = LONG)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Prints what the configuration comes to.
+///
+/// # Errors
+/// [`Failure::Refused`] with everything that is wrong.
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    check(args, environment(), console)
+}
+
+fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -> Result<(), Failure> {
+    let config = Config::load(&args.flags, variables)
+        .map_err(|errors| Failure::Refused(format!("the configuration is wrong\n{errors}")))?;
+    for warning in &config.warnings {
+        console.note(format_args!("rte: {warning}"));
+    }
+    let catalogue = serve::catalogue(config.wire_case)?;
+    let derived: Vec<&str> = serve::derived_names(&catalogue).collect();
+    let unknown = config.unknown_derivations(&derived);
+    if !unknown.is_empty() {
+        return Err(Failure::Refused(format!("the configuration is wrong\n{}", unknown.join("\n"))));
+    }
+    for (name, value) in summary(&config) {
+        console.line(format_args!("{name:<16}{value}"))?;
+    }
+    Ok(())
+}
+
+/// What holds, as pairs of a word and its value.
+fn summary(config: &Config) -> Vec<(&'static str, String)> {
+    let auth = config.verifier.options();
+    let or = |list: Vec<String>, none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
+    let file = config.file.as_ref().map_or("none, the defaults hold".to_owned(), |path| path.display().to_string());
+    let mut lines = vec![
+        ("file", file),
+        ("listen", format!("{}{}", config.listen, config.path)),
+        ("threads", config.threads.to_string()),
+    ];
+    for (id, algorithm) in auth.keys.iter() {
+        let id = id.map_or("without id".to_owned(), |id| format!("id {id:?}"));
+        lines.push(("key", format!("{algorithm}, {id}")));
+    }
+    if auth.keys.skipped() > 0 {
+        lines.push(("keys passed over", format!("{} of the JWK set are not for this", auth.keys.skipped())));
+    }
+    lines.extend([
+        ("issuer", auth.issuer.clone().unwrap_or("any".to_owned())),
+        ("audience", auth.audience.clone().unwrap_or("any".to_owned())),
+        ("default grants", or(auth.default_grants.iter().map(ToString::to_string).collect(), "none")),
+        (
+            "organizations",
+            match auth.tenancy {
+                Tenancy::Multi => "kept apart".to_owned(),
+                Tenancy::Single => "one only".to_owned(),
+            },
+        ),
+        ("origins", config.origins.allowed.clone().map_or("any".to_owned(), |list| or(list, "none"))),
+        (
+            "validation",
+            match config.validation {
+                Mode::Strict => "strict".to_owned(),
+                Mode::Lenient => "lenient".to_owned(),
+            },
+        ),
+        ("limits", or(changed_limits(&config.limits), "the defaults")),
+    ]);
+    lines
+}
+
+/// The limits that are not the defaults.
+fn changed_limits(limits: &Limits) -> Vec<String> {
+    let fields = |limits: &Limits| match serde_json::to_value(limits) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => serde_json::Map::new(),
+    };
+    let defaults = fields(&Limits::DEFAULT);
+    let changed = fields(limits).into_iter().filter(|(name, value)| defaults.get(name) != Some(value));
+    changed.map(|(name, value)| format!("{name} = {value}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::console::tests::console_on_paper;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    /// The outcome, the results and the remarks for these settings.
+    fn checked(settings: &[&str], variables: &[(&str, &str)]) -> (Result<(), Failure>, String, String) {
+        let set = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let (mut console, results, remarks) = console_on_paper();
+        let args = Args { flags: Flags { config: None, set } };
+        let outcome = check(&args, variables.iter().map(owned).collect(), &mut console);
+        console.flush().unwrap();
+        (outcome, results.text(), remarks.text())
+    }
+
+    #[test]
+    fn a_good_configuration_is_summed_up_without_its_secret() {
+        let settings = ["auth.default_grants=user/*/UserAvailability", "limits.items_max=7", "server.threads=2"];
+        let (outcome, results, remarks) = checked(&settings, &[("RTE_AUTH_SECRET", SECRET)]);
+        assert_eq!((outcome, remarks.as_str()), (Ok(()), ""));
+        assert_eq!(
+            results,
+            "file            none, the defaults hold\n\
+             listen          127.0.0.1:8080/rte\n\
+             threads         2\n\
+             key             HS256, without id\n\
+             issuer          any\n\
+             audience        any\n\
+             default grants  user/*/useravailability\n\
+             organizations   kept apart\n\
+             origins         any\n\
+             validation      strict\n\
+             limits          items_max = 7\n"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_with_its_place() {
+        let settings = ["server.listen=here", "server.path=there", "auth.tenancy=none"];
+        let (outcome, results, _) = checked(&settings[..2], &[("RTE_AUTH_SECRET", "short")]);
+        let failure = outcome.unwrap_err();
+        let told = failure.sentence().unwrap();
+        assert_eq!((failure.exit_code(), told.lines().count(), results.as_str()), (1, 4, ""));
+        assert!(
+            told.contains("\nRTE_AUTH_SECRET: the secret has 5 bytes") && told.contains("\n--set: \"here\""),
+            "{told}"
+        );
+        let (outcome, ..) = checked(&settings, &[]);
+        assert!(outcome.unwrap_err().sentence().unwrap().contains("`auth.tenancy` must be one of"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told() {
+        let (mut console, ..) = console_on_paper();
+        let args = Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), set: Vec::new() } };
+        let failure = check(&args, Vec::new(), &mut console).unwrap_err();
+        assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_derivation_of_no_event_is_wrong_and_a_strange_variable_only_odd() {
+        let folder = std::env::temp_dir().join(format!("rte-check-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("rte.toml");
+        let variables =
+            || vec![("RTE_AUTH_SECRET".to_owned(), SECRET.to_owned()), ("RTE_PORT".to_owned(), "1".to_owned())];
+        let (mut console, _, remarks) = console_on_paper();
+        let args = Args { flags: Flags { config: Some(path.clone()), set: Vec::new() } };
+        std::fs::write(&path, "[derive]\nUserCallbackChanged = false").unwrap();
+        assert_eq!(check(&args, variables(), &mut console), Ok(()));
+        assert!(remarks.text().starts_with("rte: RTE_PORT: no key has this variable"), "{}", remarks.text());
+        std::fs::write(&path, "[derive]\nUserCallbackChangd = false").unwrap();
+        let failure = check(&args, variables(), &mut console).unwrap_err();
+        assert!(failure.sentence().unwrap().contains("did you mean `UserCallbackChanged`?"), "{failure:?}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
