@@ -1,5 +1,6 @@
 //! Documents made from the catalogue: schemas, typings, references. Public: no token, any origin.
 
+use super::cors::{ALLOW_ORIGIN, Origins};
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
 use crate::proto::http::reply::{Body, Reply};
@@ -45,8 +46,17 @@ pub fn reply(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
         Ok(artefact) => whole_or_not_modified(artefact, head),
         Err(sentence) => Reply::text(404, sentence),
     };
-    // Nothing here is anybody's own, so that one cached copy may serve all origins.
-    reply.with("Access-Control-Allow-Origin", "*").with("Access-Control-Expose-Headers", "ETag")
+    public(reply).with("Access-Control-Expose-Headers", "ETag")
+}
+
+/// The answer to a preflight for a document.
+pub fn preflight(head: &Head<'_>) -> Reply {
+    public(Origins::default().preflight(head))
+}
+
+/// Nothing here is anybody's own, so that pages of all origins may read it, and one cached copy serves them.
+fn public(reply: Reply) -> Reply {
+    reply.with(ALLOW_ORIGIN, "*")
 }
 
 /// The document of a name below `/schemas/`, or a sentence that helps.
@@ -77,19 +87,15 @@ fn named<'a>(artefacts: &'a [Artefact], path: &str) -> Option<&'a Artefact> {
 /// The document, or 304 where the requester has it (RFC 9110 section 15.4.5: with the headers that a 200 would update it with).
 fn whole_or_not_modified(artefact: &Artefact, head: &Head<'_>) -> Reply {
     let tag = format!("\"{}\"", artefact.sha256);
-    let has_it = head.headers("if-none-match").any(|tags| matches(tags, &tag));
+    // Weak tags count: a proxy that compresses makes them (RFC 9110 section 13.1.2).
+    let is_it = |listed: &[u8]| listed == b"*" || listed.strip_prefix(b"W/").unwrap_or(listed) == tag.as_bytes();
+    let has_it = head.list("if-none-match").any(is_it);
     let reply = if has_it {
         Reply::new(304, "", Body::Static(b""))
     } else {
         Reply::new(200, artefact.content_type, Body::Shared(artefact.bytes.clone()))
     };
     reply.with("ETag", tag).with("Cache-Control", CACHE_CONTROL)
-}
-
-/// Whether `If-None-Match` lists the tag. Weak tags count: a proxy that compresses makes them (RFC 9110 section 13.1.2).
-fn matches(tags: &str, tag: &str) -> bool {
-    let mut tags = tags.split(',').map(str::trim);
-    tags.any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
 }
 
 #[cfg(test)]
@@ -100,8 +106,8 @@ mod tests {
 
     /// The reply to `GET path` with these further header lines.
     fn get(target: &str, headers: &str, catalogue: &Catalogue) -> Reply {
-        let mut request = format!("GET {target} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
-        let Ok(Status::Complete(head)) = parse_head(&mut request, 8192, 64) else { panic!("{target}") };
+        let request = format!("GET {target} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
+        let Ok(Status::Complete(head)) = parse_head(&request, 8192, 64) else { panic!("{target}") };
         reply(document(head.path).expect("a document"), &head, catalogue)
     }
 
@@ -150,9 +156,8 @@ mod tests {
             let open = get(&format!("/schemas/{name}.json"), "", &catalogue);
             let closed = get(&format!("/schemas/v1/{name}.json?closed=1"), "", &catalogue);
             assert_ne!(header(&open, "ETag"), header(&closed, "ETag"));
-            let refuses = |reply: &Reply| {
-                String::from_utf8_lossy(reply.body.bytes()).contains("\"additionalProperties\": false")
-            };
+            let refuses =
+                |reply: &Reply| String::from_utf8_lossy(reply.body.bytes()).contains("\"additionalProperties\": false");
             assert!(refuses(&closed) && !refuses(&open), "{name}");
         }
         assert_eq!(get("/schemas/index.json?closed=1", "", &catalogue).status, 200);

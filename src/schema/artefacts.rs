@@ -89,3 +89,58 @@ impl Published {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::WireCase;
+
+    #[test]
+    fn every_kind_of_document_is_there_and_sorted() {
+        let catalogue = Catalogue::built_in(None);
+        let paths: Vec<&str> = catalogue.artefacts().iter().map(|artefact| artefact.path.as_str()).collect();
+        assert!(paths.is_sorted());
+        let (schemas, others): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| path.starts_with("schemas/v1/"));
+        assert_eq!(schemas.len(), catalogue.events().count() + 2);
+        let expected = [
+            "asyncapi.json",
+            "events.cs",
+            "events.d.mts",
+            "events.d.ts",
+            "events.mjs",
+            "reference.html",
+            "reference.md",
+        ];
+        assert_eq!(others, expected);
+        assert_eq!(catalogue.closed_schemas().len(), catalogue.events().count() + 1);
+    }
+
+    #[test]
+    fn documents_are_the_same_each_time_and_in_no_case_of_another() {
+        let (one, other) = (Catalogue::built_in(None), Catalogue::built_in(None));
+        assert_eq!(all(&one), all(&other));
+        assert_eq!(all(&one), one.artefacts());
+        let documented = Catalogue::built_in(Some(WireCase::Documented));
+        for artefact in documented.artefacts() {
+            let text = std::str::from_utf8(&artefact.bytes).unwrap();
+            // The reference and C# show the documented names of members in either case.
+            assert!(!text.contains("nbrOfAgentsCheckedInQueue"), "{}", artefact.path);
+        }
+    }
+
+    #[test]
+    fn the_index_has_the_digests_of_the_schemas_beside_it() {
+        let catalogue = Catalogue::built_in(None);
+        let artefacts = catalogue.artefacts();
+        let at = |path: &str| artefacts.iter().find(|artefact| artefact.path == path).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&at("schemas/v1/index.json").bytes).unwrap();
+        let events = index["events"].as_array().unwrap();
+        assert_eq!(events.len(), 41);
+        for event in events {
+            let schema = at(event["url"].as_str().unwrap().trim_start_matches('/'));
+            assert_eq!(event["sha256"], schema.sha256.as_str());
+        }
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -315,7 +315,7 @@ mod tests {
             "    [Obsolete(\"use \\\"UserStatus\\\"\")]",
             "    public sealed class Type_",
             "        public string ToString_ { get; set; } = \"\";",
-            "            [\"Type\"] = typeof(Type_),",
+            "                [\"Type\"] = typeof(Type_),",
         ] {
             assert!(text.lines().any(|candidate| candidate == line), "{line}\n in\n{text}");
         }

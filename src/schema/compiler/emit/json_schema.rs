@@ -273,6 +273,13 @@ mod tests {
         assert!(text == include_str!("snapshots/UserStatus.json"), "{text}");
     }
 
+    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    #[test]
+    fn the_small_catalogue_has_this_bundle() {
+        let text = bundle(&compile(&rules::small(), Options::default()).unwrap().model, Additional::Open).to_text();
+        assert!(text == include_str!("snapshots/bundle.json"), "{text}");
+    }
+
     #[test]
     fn closed_schemas_refuse_what_they_do_not_name_at_every_level() {
         let text = schema(WireCase::Camel, Additional::Closed);
