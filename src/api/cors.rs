@@ -20,16 +20,17 @@ impl Origins {
         }
     }
 
-    /// The answer to a preflight; browsers send no token with it, so it comes before authentication.
+    /// The answer to a preflight; browsers send no token with it, so it comes before authentication. Like every reply it is yet
+    /// to be dressed: a browser refuses an `Access-Control-Allow-Origin` that stands there twice.
     pub fn preflight(&self, head: &Head<'_>) -> Reply {
         let origin = head.header("origin");
         if !self.allow(origin) {
             return Reply::text(403, "this Origin is not in [cors] origins");
         }
         let mut reply = Reply::text(204, "").with("Allow", "GET, HEAD, POST, DELETE, OPTIONS");
-        if let Some(origin) = origin {
+        if origin.is_some() {
             let asked = head.header("access-control-request-headers");
-            reply = with_origin(reply, origin)
+            reply = reply
                 .with("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
                 .with(
                     "Access-Control-Allow-Headers",
@@ -43,15 +44,11 @@ impl Origins {
     /// Adds what a browser needs to hand the reply, error or not, to the page.
     pub fn dress(&self, reply: Reply, origin: Option<&str>) -> Reply {
         match origin {
-            Some(origin) if self.allow(Some(origin)) => with_origin(reply, origin),
+            Some(origin) if self.allow(Some(origin)) => reply
+                .with("Access-Control-Allow-Origin", origin.to_owned())
+                .with("Access-Control-Allow-Credentials", "true")
+                .with("Vary", "Origin"),
             _ => reply,
         }
     }
-}
-
-fn with_origin(reply: Reply, origin: &str) -> Reply {
-    reply
-        .with("Access-Control-Allow-Origin", origin.to_owned())
-        .with("Access-Control-Allow-Credentials", "true")
-        .with("Vary", "Origin")
 }

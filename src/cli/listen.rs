@@ -19,17 +19,17 @@ use tungstenite::{Message, WebSocket};
 const LONG: &str = "\
 Subscribes to events like any SignalR client and prints each one as a line of JSON: {\"subscription\":…,\"data\":…}.
 
-The hub's verdict on each subscription goes to standard error. After a lost connection it comes back, at once, after 2, 10 and
-30 seconds and then every 30 seconds (a little later each time, so that many clients do not come at once), and subscribes again;
-events of the meantime are lost.
+The hub's verdict on each subscription goes to standard error. After a lost connection it comes back, at once, after 2, \
+10 and 30 seconds and then every 30 seconds (a little later each time, so that many clients do not come at once), and \
+subscribes again; events of the meantime are lost.
 
-Exit code 1: a subscription that was named in full has been refused (at once if none is left). 3: the first connection failed, or
-the hub ended it for good. 5: --timeout came before the last of --count.
+Exit code 1: a subscription that was named in full has been refused (at once if none is left). 3: the first connection \
+failed, or the hub ended it for good. 5: --timeout came before the last of --count.
 
-Examples:
-  rte listen --token-file token.jwt cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3:QueueStatus,QueueCallInArrived
-  rte listen --url ws://127.0.0.1:8080/rte --subscribe 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3/User*' --count 1
-  rte listen --all 'Queue*' cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3 d4d6cfb2-64a4-4a3c-9c1f-90c1e6a3f0a7 | jq .data";
+Examples, with GUID for the 36 characters of one:
+  rte listen --token-file token.jwt GUID:QueueStatus,QueueCallInArrived
+  rte listen --url ws://127.0.0.1:8080/rte --subscribe 'GUID/User*' --count 1
+  rte listen --all 'Queue*' GUID1 GUID2 | jq .data";
 
 /// Subscribes and prints.
 #[derive(clap::Args)]

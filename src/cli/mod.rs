@@ -35,7 +35,7 @@ Exit codes:
   5  the time given with --timeout ran out
 
 Results go to standard output, everything else to standard error.
-A token is taken from --token, --token-file or the environment variable RTE_TOKEN, in this order; it is never printed,
+A token is taken from --token, --token-file or the environment variable RTE_TOKEN, in this order; it is never printed, \
 except by `rte token` and by the lines of `rte demo` that are made for pasting.";
 
 const ABOUT: &str = "\

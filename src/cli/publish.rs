@@ -12,11 +12,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 const LONG: &str = "\
-Publishes events. An item is {\"eventName\":\"QueueStatus\",\"data\":{…}}, with \"entityId\" where the event does not name its entity.
+Publishes events. An item is {\"eventName\":\"QueueStatus\",\"data\":{…}}, with \"entityId\" where the event does not name \
+its entity.
 
-The input is JSON (an item or an array of items), or NDJSON (an item per line), which is sent as it comes, in requests of at most
-1 MiB and 10,000 items; so it can follow a pipe that never ends. Items of one run are taken in order. Each rejected item is printed
-as FILE:LINE: POINTER: RULE: MESSAGE, one line per fault; the others are delivered nonetheless. Exit code 1: an item was rejected.
+The input is JSON (an item or an array of items), or NDJSON (an item per line), which is sent as it comes, in requests of \
+at most 1 MiB and 10,000 items; so it can follow a pipe that never ends. Items of one run are taken in order. Each rejected \
+item is printed as FILE:LINE: POINTER: RULE: MESSAGE, one line per fault; the others are delivered nonetheless. Exit code 1: \
+an item was rejected.
 
 Examples:
   rte publish --token-file publisher.jwt events.ndjson
@@ -128,6 +130,8 @@ pub struct Outcome {
     pub accepted: u64,
     /// Members that a dry run would have reached, where the hub says so.
     pub members: Option<u64>,
+    /// What lenient checking let through in them.
+    pub tolerated: u64,
     /// The others.
     pub rejections: Vec<Rejection>,
 }
@@ -151,6 +155,8 @@ impl Outcome {
             #[serde(default)]
             results: Vec<Rejected>,
             members: Option<u64>,
+            #[serde(default)]
+            tolerated: u64,
         }
         #[derive(Deserialize)]
         struct Rejected {
@@ -186,7 +192,7 @@ impl Outcome {
                 rejections.len()
             )));
         }
-        Ok(Outcome { accepted: body.accepted, members: body.members, rejections })
+        Ok(Outcome { accepted: body.accepted, members: body.members, tolerated: body.tolerated, rejections })
     }
 }
 
@@ -196,6 +202,7 @@ struct Tally {
     accepted: u64,
     rejected: u64,
     members: Option<u64>,
+    tolerated: u64,
     requests: u64,
     /// The line of the first item whose request failed: it and what follows is not published, as far as is known.
     stopped_at: Option<u64>,
@@ -291,7 +298,8 @@ impl Run<'_> {
         let Some(&first) = batch.lines().first() else { return Ok(()) };
         self.tally.requests += 1;
         let outcome = self.publisher.send(batch).inspect_err(|_| self.tally.stopped_at = Some(first))?;
-        self.tally.accepted += outcome.accepted;
+        self.tally.accepted = self.tally.accepted.saturating_add(outcome.accepted);
+        self.tally.tolerated = self.tally.tolerated.saturating_add(outcome.tolerated);
         self.tally.members = match (self.tally.members, outcome.members) {
             (Some(sum), Some(more)) => Some(sum.saturating_add(more)),
             (sum, more) => sum.or(more),
@@ -309,10 +317,16 @@ impl Run<'_> {
     }
 
     fn summary(&mut self) {
-        let Tally { accepted, rejected, members, requests, stopped_at } = &self.tally;
+        let Tally { accepted, rejected, members, tolerated, requests, stopped_at } = &self.tally;
         let verb = if self.is_dry { "would be taken" } else { "taken" };
-        let reached = members.map(|members| format!(", {members} members would be reached")).unwrap_or_default();
-        self.console.note(format_args!("{accepted} {verb}, {rejected} rejected, {requests} request(s){reached}"));
+        let mut summary = format!("{accepted} {verb}, {rejected} rejected, {requests} request(s)");
+        if let Some(members) = members {
+            summary.push_str(&format!(", {members} members would be reached"));
+        }
+        if *tolerated > 0 {
+            summary.push_str(&format!(", {tolerated} faults tolerated"));
+        }
+        self.console.note(format_args!("{summary}"));
         if let Some(line) = stopped_at {
             self.console.note(format_args!("stopped at {}:{line}", self.name));
         }

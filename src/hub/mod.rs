@@ -12,11 +12,10 @@ pub mod topic;
 use crate::clock::Now;
 use crate::close::CloseReason;
 use crate::proto::signalr::json;
-use arena::{Arena, Frame};
-use outbox::{Delivery, Outbox, OutboxBounds, Push, Writable};
+use arena::{Arena, Frame, Lane};
+use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
 use registry::{HashSeed, Registry};
 use slotmap::{SecondaryMap, new_key_type};
-use smallvec::SmallVec;
 use topic::Topic;
 
 new_key_type! {
@@ -139,7 +138,8 @@ impl Hub {
         let Some((id, members)) = self.registry.members(topic) else { return 0 };
         let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
         let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let frame = self.arena.append_text(|out| json::encode_message_received(entity, event.lower, data, out));
+        let frame =
+            self.arena.append_text(Lane::Shared, |out| json::encode_message_received(entity, event.lower, data, out));
         let delivery = if event.is_state { Delivery::State(id) } else { Delivery::Occurrence(id) };
         for member in members {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
@@ -165,19 +165,19 @@ impl Hub {
 
     /// Queues one text message of the connection's own.
     pub fn send_text(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append_text(write);
+        let frame = self.arena.append_text(Lane::Own, write);
         self.queue(conn, frame);
     }
 
     /// Queues one WebSocket frame of the connection's own.
     pub fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         self.queue(conn, frame);
     }
 
     /// Queues bytes of an HTTP reply.
     pub fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.push_raw(&mut self.arena, frame, self.bounds);
             self.mark_dirty(conn);
@@ -209,7 +209,7 @@ impl Hub {
     /// Queues a last text message and nothing after it, whatever was said before: a connection that was given up may still be
     /// told why.
     pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.unseal();
             outbox.push(&mut self.arena, frame, Delivery::Own, self.bounds);
@@ -278,7 +278,7 @@ impl Hub {
         let mut total = 0;
         loop {
             let (offered, written) = {
-                let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
+                let mut slices: Slices<'_> = Slices::new();
                 outbox.slices(arena, &mut slices);
                 let offered: usize = slices.iter().map(|slice| slice.len()).sum();
                 if offered == 0 {

@@ -89,7 +89,7 @@ impl Wire for Sockets {
             let written = match slices {
                 [one] => socket.stream.write(one),
                 many => {
-                    let many: SmallVec<[IoSlice<'_>; 16]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
+                    let many: SmallVec<[IoSlice<'_>; 64]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
                     socket.stream.write_vectored(&many)
                 }
             };

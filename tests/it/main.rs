@@ -1,1 +1,8 @@
-//! x
+//! The integration tests: one binary, a module per concern.
+
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod wire;

@@ -27,13 +27,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const LONG: &str = "\
-Starts a hub with a key of its own and a simulated call centre that publishes to it over HTTP. Nothing has to be configured, and
-nothing is kept.
+Starts a hub with a key of its own and a simulated call centre that publishes to it over HTTP. Nothing has to be \
+configured, and nothing is kept.
 
-Every minute or so user A calls the queue Support; the call is allocated to user B, who declines, then to user C, who answers and
-later hangs up: one CallId throughout, a LegId for each leg. Around that go other calls, availabilities, agent and queue status,
-and callback requests with their attempts. The same --seed gives the same traffic, dates included: the centre has a clock of its
-own, which starts on a Monday at 08:00 UTC.
+Every minute or so user A calls the queue Support; the call is allocated to user B, who declines, then to user C, who \
+answers and later hangs up: one CallId throughout, a LegId for each leg. Around that go other calls, availabilities, agent \
+and queue status, and callback requests with their attempts. The same --seed gives the same traffic, dates included: the \
+centre has a clock of its own, which starts on a Monday at 08:00 UTC.
 
 It prints a client token, the URL, and a line for listening. Exit code 1: the hub rejected an event (that would be a fault).
 

@@ -105,11 +105,11 @@ fn rejected_items_are_named_by_line_pointer_rule_and_message() {
 
 #[test]
 fn a_pretty_array_goes_as_json_and_a_dry_run_says_so_to_the_hub() {
-    let answer = r#"{"accepted":2,"rejected":0,"results":[],"members":5}"#;
+    let answer = r#"{"accepted":2,"rejected":0,"tolerated":1,"members":5,"results":[]}"#;
     let (address, hub) = hub(vec![(200, answer.to_owned())]);
     let (_, remarks, done) = publish(address, &["--dry-run", "--lenient"], "[\n {\"a\":1},\n {\"b\":2}\n]\n");
     assert_eq!(done, Ok(()));
-    assert_eq!(remarks, "2 would be taken, 0 rejected, 1 request(s), 5 members would be reached\n");
+    assert_eq!(remarks, "2 would be taken, 0 rejected, 1 request(s), 5 members would be reached, 1 faults tolerated\n");
     let requests = hub.join().unwrap();
     assert_eq!(requests[0].line, "POST /publish?dry_run=1&validation=lenient HTTP/1.1\r\n");
     assert_eq!(requests[0].content_type, "application/json");

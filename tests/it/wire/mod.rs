@@ -1,0 +1,7 @@
+//! The bytes between the hub and whoever is at the other end, asked of the running binary.
+
+mod http;
+mod protocol;
+mod publishing;
+mod running;
+mod websocket;
