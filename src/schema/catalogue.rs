@@ -1,5 +1,6 @@
 //! The catalogue: which events there are, by name and by number.
 
+use super::artefacts::{Artefact, Published};
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::finding::Finding;
 use super::compiler::model::{Event, EventId, Family, Model, WireCase};
@@ -20,6 +21,7 @@ pub struct Catalogue {
     /// By source event: the events derived from it.
     derived: Vec<Vec<EventId>>,
     available_subscriptions_json: String,
+    published: Published,
 }
 
 impl Catalogue {
@@ -54,7 +56,7 @@ impl Catalogue {
         // Names are ASCII letters and digits: nothing in them needs escaping.
         let names: Vec<_> = model.events.iter().map(|event| format!("\"{}\"", event.name)).collect();
         let available_subscriptions_json = format!("[{}]", names.join(","));
-        Catalogue { model, warnings, by_name, derived, available_subscriptions_json }
+        Catalogue { model, warnings, by_name, derived, available_subscriptions_json, published: Published::default() }
     }
 
     /// The model, for the validator and the emitters.
@@ -129,6 +131,16 @@ impl Catalogue {
     pub fn json_schema(&self, id: EventId, closed: bool) -> String {
         let additional = if closed { Additional::Closed } else { Additional::Open };
         json_schema::event(&self.model, self.event(id), additional).to_text()
+    }
+
+    /// All documents, sorted by path: made once, at the first call.
+    pub fn artefacts(&self) -> &[Artefact] {
+        self.published.open(self)
+    }
+
+    /// The schemas again, but refusing properties that they do not name: made once, at the first call.
+    pub fn closed_schemas(&self) -> &[Artefact] {
+        self.published.closed(self)
     }
 
     /// The events that are derived from an event, in catalogue order; each has its rule in [`Event::derive`].

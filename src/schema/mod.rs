@@ -1,5 +1,6 @@
 //! The catalogue at run time: generated code, names, validation.
 
+pub mod artefacts;
 pub mod catalogue;
 pub mod compiler;
 mod date_time;

@@ -15,6 +15,11 @@ pub enum Additional {
     Closed,
 }
 
+/// The folder in which the schemas are published, as their `$id`s have it: `schemas/v1/`.
+pub fn folder(model: &Model) -> &str {
+    model.id_base.rfind("schemas/v").and_then(|at| model.id_base.get(at..)).unwrap_or("schemas/v1/")
+}
+
 /// The schema of an event's data.
 pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     let mut schema = vec![
