@@ -8,7 +8,8 @@ use crate::cli::Failure;
 use crate::cli::console::Console;
 use crate::schema::compiler::contract::Contract;
 use crate::schema::compiler::diff::{Breaks, diff, verdict};
-use crate::schema::compiler::lock;
+use crate::schema::compiler::finding::Finding;
+use crate::schema::compiler::{Compiled, lock};
 use std::path::Path;
 
 const LONG: &str = "\
@@ -51,14 +52,13 @@ pub(super) fn run_in(repository: &Repository, args: &Args, console: &mut Console
     let new = contract(repository, &args.new, console)?;
     let changes = diff(&old, &new);
     format::changes(&changes, args.format, console)?;
-    match verdict(&changes) {
-        Breaks::Nobody => {
-            let count = changes.len();
-            console.note(format_args!("{count} change{}, which break nobody", if count == 1 { "" } else { "s" }));
-            Ok(())
-        }
-        breaks => Err(Failure::Refused(format!("the changes break {}", breaks.prose()))),
+    let breaks = verdict(&changes);
+    if breaks != Breaks::Nobody {
+        return Err(Failure::Refused(format!("the changes break {}", breaks.prose())));
     }
+    let count = changes.len();
+    console.note(format_args!("{count} change{}, which break nobody", if count == 1 { "" } else { "s" }));
+    Ok(())
 }
 
 /// Reads one side: what is there as a path is one, everything else is a revision.
@@ -81,16 +81,13 @@ fn contract(repository: &Repository, side: &str, console: &mut Console) -> Resul
     }
 }
 
-fn compiled(
-    compiled: Result<crate::schema::compiler::Compiled, Vec<crate::schema::compiler::finding::Finding>>,
-    side: &str,
-    console: &mut Console,
-) -> Result<Contract, Failure> {
-    // Only what is wrong matters here: warnings are `check`'s.
-    match compiled {
-        Ok(compiled) => Ok(Contract::of(&compiled.model)),
-        Err(findings) => told(Err(findings), console)
-            .map(|compiled| Contract::of(&compiled.model))
-            .map_err(|sentence| Failure::Usage(format!("{side}: {sentence}"))),
-    }
+/// The contract of what was compiled. Warnings are the business of `check`.
+fn compiled(compiled: Result<Compiled, Vec<Finding>>, side: &str, console: &mut Console) -> Result<Contract, Failure> {
+    let compiled = match compiled {
+        Err(findings) => {
+            told(Err(findings), console).map_err(|sentence| Failure::Usage(format!("{side}: {sentence}")))?
+        }
+        Ok(compiled) => compiled,
+    };
+    Ok(Contract::of(&compiled.model))
 }
