@@ -67,6 +67,10 @@ pub struct Limits {
     pub pinned_bytes_max: usize,
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
     pub write_stuck_ms: u64,
+    /// Last values of state events that one shard keeps for snapshots; the one written longest ago goes first.
+    pub last_values_max: usize,
+    /// Bytes of those values; shards share the bytes of a value.
+    pub last_values_bytes_max: usize,
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     pub close_ms: u64,
     /// Bytes read from one connection before the others get their turn.
@@ -118,6 +122,8 @@ impl Limits {
         outbox_hard_bytes: 1024 * 1024,
         pinned_bytes_max: 8 * 1024 * 1024,
         write_stuck_ms: 10_000,
+        last_values_max: 100_000,
+        last_values_bytes_max: 64 * 1024 * 1024,
         close_ms: 5_000,
         read_budget_bytes: 256 * 1024,
         socket_send_bytes: 256 * 1024,

@@ -100,6 +100,14 @@ pub struct Metrics {
     pub blocked: u64,
     /// Publications that came from sibling shards.
     pub from_siblings: u64,
+    /// State values not delivered because they equal the one before (`on_change`), counted on each shard.
+    pub unchanged: u64,
+    /// Snapshots sent behind a Subscribe.
+    pub snapshots: u64,
+    /// Last values kept.
+    pub last_values: u64,
+    /// Last values that went for the bounds' sake.
+    pub last_values_evicted: u64,
 }
 
 impl Metrics {
@@ -140,6 +148,10 @@ impl Metrics {
             backlog_bytes,
             blocked,
             from_siblings,
+            unchanged,
+            snapshots,
+            last_values,
+            last_values_evicted,
         } = other;
         let pairs = [
             (&mut self.accepted, accepted),
@@ -160,6 +172,10 @@ impl Metrics {
             (&mut self.backlog_bytes, backlog_bytes),
             (&mut self.blocked, blocked),
             (&mut self.from_siblings, from_siblings),
+            (&mut self.unchanged, unchanged),
+            (&mut self.snapshots, snapshots),
+            (&mut self.last_values, last_values),
+            (&mut self.last_values_evicted, last_values_evicted),
         ];
         for (mine, theirs) in pairs {
             *mine += theirs;

@@ -16,12 +16,14 @@
 //! A connection holds no buffer while nothing is partial. It never frees itself: it asks the hub to doom it, and the shard frees
 //! it when the turn ends.
 
+mod fan_out;
 mod http;
 mod invoke;
 mod peer;
 
+pub(crate) use fan_out::Delivery;
 pub use http::Gathered;
-pub(crate) use http::{count_members, deliver};
+pub(crate) use http::count_members;
 
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
@@ -57,6 +59,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
+    /// Whether a Subscribe item that doesn't say gets the last value.
+    pub snapshots: bool,
     /// Publishing.
     pub publish: publish::Options,
 }

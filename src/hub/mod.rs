@@ -5,14 +5,17 @@
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 
 pub mod arena;
+pub mod last;
 pub mod outbox;
 pub mod registry;
 pub mod topic;
 
 use crate::clock::Now;
 use crate::close::CloseReason;
+use crate::limits::Limits;
 use crate::proto::signalr::json;
 use arena::{Arena, Frame, Lane};
+use last::LastValues;
 use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
 use registry::{HashSeed, Registry};
 use slotmap::{SecondaryMap, new_key_type};
@@ -93,13 +96,16 @@ pub struct Hub {
     doomed: Vec<(ConnKey, CloseReason)>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
+    /// The last values of state topics.
+    pub last: LastValues,
     /// What happened so far.
     pub tally: Tally,
 }
 
 impl Hub {
     /// An empty hub.
-    pub fn new(seed: HashSeed, bounds: OutboxBounds, pinned_bytes_max: usize) -> Hub {
+    pub fn new(seed: HashSeed, limits: &Limits) -> Hub {
+        let bounds = OutboxBounds { soft_bytes: limits.outbox_soft_bytes, hard_bytes: limits.outbox_hard_bytes };
         Hub {
             registry: Registry::new(seed),
             arena: Arena::default(),
@@ -107,7 +113,8 @@ impl Hub {
             dirty: Vec::new(),
             doomed: Vec::new(),
             bounds,
-            pinned_bytes_max,
+            pinned_bytes_max: limits.pinned_bytes_max,
+            last: LastValues::new(seed, limits.last_values_max, limits.last_values_bytes_max),
             tally: Tally::default(),
         }
     }
@@ -161,6 +168,17 @@ impl Hub {
             }
         }
         members.len()
+    }
+
+    /// Sends a topic's last value to one connection, as an ordinary publication. Whether there was one to send.
+    pub fn send_last_value(&mut self, conn: ConnKey, topic: &Topic, lower: &str, now: Now) -> bool {
+        let Some(publication) = self.last.value(topic, now) else { return false };
+        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
+        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
+        let data = &publication.data;
+        let frame = self.arena.append_text(Lane::Own, |out| json::encode_message_received(entity, lower, data, out));
+        self.queue(conn, frame);
+        true
     }
 
     /// Queues one text message of the connection's own.

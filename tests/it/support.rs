@@ -162,10 +162,10 @@ impl Hub {
 
     /// A WebSocket to `target`, before any handshake of SignalR.
     pub fn websocket(&self, target: &str) -> Peer {
-        self.websocket_with(&self.client_token(), target)
+        self.websocket_with(target, &self.client_token())
     }
 
-    fn websocket_with(&self, token: &str, target: &str) -> Peer {
+    fn websocket_with(&self, target: &str, token: &str) -> Peer {
         let mut wire = self.connect();
         let authorization = format!("Authorization: Bearer {token}");
         wire.send(
@@ -182,9 +182,9 @@ impl Hub {
         self.client_with(&self.client_token())
     }
 
-    /// The same with a token of the caller's.
+    /// The same with that token.
     pub fn client_with(&self, token: &str) -> Peer {
-        let mut peer = self.websocket_with(token, "/rte");
+        let mut peer = self.websocket_with("/rte", token);
         peer.send(r#"{"protocol":"json","version":1}"#);
         assert_eq!(peer.message(), format!("{{}}{RS}"), "the answer to the handshake, alone in its message");
         peer
