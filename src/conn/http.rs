@@ -161,7 +161,9 @@ impl Connection {
         let route = Route::find(head.path, &options.path);
         if head.method == Method::Options {
             // Browsers send no token with a preflight.
-            return Ok(Decision::Reply(options.origins.preflight(head)));
+            let is_public = matches!(route, Route::Document(_));
+            let reply = if is_public { schemas::preflight(head) } else { options.origins.preflight(head) };
+            return Ok(Decision::Reply(reply));
         }
         if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
             return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
@@ -196,7 +198,7 @@ impl Connection {
                 Reply::text(200, "ready\n")
             })),
             Route::Metrics => Ok(Decision::Gather(Question::Measure)),
-            Route::Schemas(rest) => Ok(Decision::Reply(schemas::schema(rest, head.query, turn.catalogue))),
+            Route::Document(path) => Ok(Decision::Reply(schemas::reply(path, head, turn.catalogue))),
             Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
         }
     }

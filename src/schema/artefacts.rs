@@ -2,6 +2,7 @@
 
 use super::Catalogue;
 use super::compiler::emit::json_schema::{self, Additional};
+use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
 use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -27,18 +28,35 @@ impl Artefact {
 
 /// All documents of a catalogue, sorted by path; made anew at each call (see [`Catalogue::artefacts`]).
 pub fn all(catalogue: &Catalogue) -> Vec<Artefact> {
+    let model = catalogue.model();
     let mut all = schemas(catalogue, Additional::Open);
+    let index = index::index(model, &sha256).to_text();
+    all.push(Artefact::new(format!("{}index.json", json_schema::folder(model)), "application/json", index));
+    let declarations = typescript::declarations(model);
+    let others = [
+        ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
+        ("events.cs", "text/plain; charset=utf-8", csharp::classes(model)),
+        // The same twice: the second is where TypeScript looks when `./events.mjs` is imported.
+        ("events.d.ts", "application/typescript; charset=utf-8", declarations.clone()),
+        ("events.d.mts", "application/typescript; charset=utf-8", declarations),
+        ("events.mjs", "text/javascript; charset=utf-8", typescript::module(model)),
+        ("reference.html", "text/html; charset=utf-8", html::reference(model)),
+        ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model)),
+    ];
+    all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }
 
-/// The schemas of all events.
+/// The schemas of all events, and their bundle.
 fn schemas(catalogue: &Catalogue, additional: Additional) -> Vec<Artefact> {
     let model = catalogue.model();
     let folder = json_schema::folder(model);
-    let schemas = model.events.iter().map(|event| {
-        let text = json_schema::event(model, event, additional).to_text();
-        Artefact::new(format!("{folder}{}.json", event.name), "application/schema+json", text)
+    let schemas = model.events.iter().map(|event| (&event.name, json_schema::event(model, event, additional)));
+    let bundle = "bundle".to_owned();
+    let schemas = schemas.chain([(&bundle, json_schema::bundle(model, additional))]);
+    let schemas = schemas.map(|(name, schema)| {
+        Artefact::new(format!("{folder}{name}.json"), "application/schema+json", schema.to_text())
     });
     schemas.collect()
 }
@@ -69,5 +87,60 @@ impl Published {
             closed.sort_by(|a, b| a.path.cmp(&b.path));
             closed
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::WireCase;
+
+    #[test]
+    fn every_kind_of_document_is_there_and_sorted() {
+        let catalogue = Catalogue::built_in(None);
+        let paths: Vec<&str> = catalogue.artefacts().iter().map(|artefact| artefact.path.as_str()).collect();
+        assert!(paths.is_sorted());
+        let (schemas, others): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| path.starts_with("schemas/v1/"));
+        assert_eq!(schemas.len(), catalogue.events().count() + 2);
+        let expected = [
+            "asyncapi.json",
+            "events.cs",
+            "events.d.mts",
+            "events.d.ts",
+            "events.mjs",
+            "reference.html",
+            "reference.md",
+        ];
+        assert_eq!(others, expected);
+        assert_eq!(catalogue.closed_schemas().len(), catalogue.events().count() + 1);
+    }
+
+    #[test]
+    fn documents_are_the_same_each_time_and_in_no_case_of_another() {
+        let (one, other) = (Catalogue::built_in(None), Catalogue::built_in(None));
+        assert_eq!(all(&one), all(&other));
+        assert_eq!(all(&one), one.artefacts());
+        let documented = Catalogue::built_in(Some(WireCase::Documented));
+        for artefact in documented.artefacts() {
+            let text = std::str::from_utf8(&artefact.bytes).unwrap();
+            // The reference and C# show the documented names of members in either case.
+            assert!(!text.contains("nbrOfAgentsCheckedInQueue"), "{}", artefact.path);
+        }
+    }
+
+    #[test]
+    fn the_index_has_the_digests_of_the_schemas_beside_it() {
+        let catalogue = Catalogue::built_in(None);
+        let artefacts = catalogue.artefacts();
+        let at = |path: &str| artefacts.iter().find(|artefact| artefact.path == path).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&at("schemas/v1/index.json").bytes).unwrap();
+        let events = index["events"].as_array().unwrap();
+        assert_eq!(events.len(), 41);
+        for event in events {
+            let schema = at(event["url"].as_str().unwrap().trim_start_matches('/'));
+            assert_eq!(event["sha256"], schema.sha256.as_str());
+        }
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

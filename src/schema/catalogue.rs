@@ -145,6 +145,11 @@ impl Catalogue {
         self.published.open(self)
     }
 
+    /// The folder of the schemas among the documents: `schemas/v1/`.
+    pub fn schema_folder(&self) -> &str {
+        json_schema::folder(&self.model)
+    }
+
     /// The schemas again, but refusing properties that they do not name: made once, at the first call.
     pub fn closed_schemas(&self) -> &[Artefact] {
         self.published.closed(self)

@@ -4,7 +4,7 @@
 //! `Option`.
 
 use super::super::model::{EventId, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
-use super::identifier;
+use super::{identifier, prose};
 
 const DERIVES: &str =
     "#[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]";
@@ -234,7 +234,7 @@ impl Text {
                 self.line("///");
             }
             for line in text.lines() {
-                self.line(format!("/// {}", as_prose(line)).trim_end());
+                self.line(format!("/// {}", prose::as_markdown(line)).trim_end());
             }
         }
     }
@@ -248,18 +248,6 @@ impl Text {
         }
         self.line("];");
     }
-}
-
-/// A vendor's text in a doc comment: nothing in it is markup.
-fn as_prose(text: &str) -> String {
-    let mut prose = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
-            prose.push('\\');
-        }
-        prose.push(letter);
-    }
-    prose
 }
 
 #[cfg(test)]
