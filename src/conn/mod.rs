@@ -410,7 +410,8 @@ impl Connection {
         let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
         if turn.hub.backlog_bytes(key) > 0 {
             self.phase = Phase::Finishing { until_ms, has_heard_end };
-        } else if has_heard_end {
+        } else if has_heard_end || matches!(self.reason, Some(CloseReason::Drain | CloseReason::IdleTimeout)) {
+            // An idle peer has read all it asked for, and would only notice a half-closed connection at its next request.
             turn.hub.doom(key, CloseReason::PeerGone);
         } else {
             turn.wire.shutdown_write(key);

@@ -41,10 +41,11 @@ impl Catalogue {
     pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
         let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
-        compile(&files, Options { wire_case }).map(Catalogue::new)
+        compile(&files, Options { wire_case }).map(Catalogue::of)
     }
 
-    fn new(Compiled { model, warnings }: Compiled) -> Catalogue {
+    /// The catalogue of files that have been compiled already.
+    pub fn of(Compiled { model, warnings }: Compiled) -> Catalogue {
         let ids = || (0..=u16::MAX).map(EventId);
         let lower = model.events.iter().map(|event| event.lower.as_str().into());
         let mut by_name: Vec<(Box<str>, EventId)> = lower.zip(ids()).collect();

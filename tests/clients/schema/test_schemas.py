@@ -60,7 +60,7 @@ class Schemas(unittest.TestCase):
         self.assertEqual(list(bundle["$defs"]), self.names)
         for name, schema in bundle["$defs"].items():
             with self.subTest(name=name):
-                validator = self.validator({"$ref": schema["$id"]}, registry=registry)
+                validator = self.validator({"$ref": schema["$id"]}, **{"registry": registry})
                 for example in schema["examples"]:
                     self.assertEqual(list(validator.iter_errors(example)), [])
                 self.assertFalse(validator.is_valid({}))
