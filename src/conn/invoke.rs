@@ -204,9 +204,9 @@ impl Desk<'_> {
             let lower = &self.catalogue.event(topic.event).lower;
             if self.hub.send_last_value(self.key, &topic, lower, self.now) {
                 self.metrics.snapshots += 1;
-            }
-            if !self.hub.relieve(self.key, self.now, self.wire) {
-                break;
+                if !self.hub.relieve(self.key, self.now, self.wire) {
+                    break;
+                }
             }
         }
     }
