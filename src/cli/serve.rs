@@ -94,6 +94,11 @@ impl DemoHub for InProcess {
     fn local_addr(&self) -> SocketAddr {
         self.0.address()
     }
+
+    fn end(self: Box<Self>) {
+        self.0.drain();
+        self.0.join();
+    }
 }
 
 /// Starts a hub for `rte demo`, as `plan` wants it.
@@ -125,6 +130,6 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         log: Format::Human,
         log_level: Level::Warn,
     };
-    let server = Server::start(options).map_err(|error| refused(&format!("{}: {error}", plan.listen)))?;
+    let server = Server::start(options).map_err(|error| refused(&error))?;
     Ok(Box::new(InProcess(server)))
 }

@@ -10,7 +10,7 @@ use crate::auth::token::{Tenancy, Verifier};
 use crate::clock::Now;
 use crate::hub::registry::Joined;
 use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, Hub};
+use crate::hub::{ConnKey, Hub, Wire};
 use crate::limits::{ECHO_BYTES_MAX, Limits};
 use crate::metrics::{Metrics, Refusal};
 use crate::proto::signalr::json::{self, Malformed};
@@ -83,6 +83,7 @@ pub(super) fn handle_record(
         limits,
         verifier,
         now: turn.now,
+        wire: turn.wire,
     };
     turn.parser.parse(record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => {
@@ -145,6 +146,7 @@ struct Desk<'d> {
     limits: &'d Limits,
     verifier: &'d Verifier,
     now: Now,
+    wire: &'d mut dyn Wire,
 }
 
 impl Desk<'_> {
@@ -202,6 +204,7 @@ impl Desk<'_> {
             let lower = &self.catalogue.event(topic.event).lower;
             if self.hub.send_last_value(self.key, &topic, lower, self.now) {
                 self.metrics.snapshots += 1;
+                self.hub.relieve(self.key, self.now, self.wire);
             }
         }
     }

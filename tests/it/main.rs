@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tidy;
