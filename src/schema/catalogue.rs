@@ -21,6 +21,8 @@ pub struct Catalogue {
     by_name: Vec<(Box<str>, EventId)>,
     /// By source event: the events derived from it.
     derived: Vec<Vec<EventId>>,
+    /// In the order of families, by name within: not that of the numbers where a reload has appended some.
+    listed: Vec<EventId>,
     available_subscriptions_json: String,
     published: Published,
 }
@@ -55,10 +57,14 @@ impl Catalogue {
             let source = event.derive.as_ref().and_then(|derive| derived.get_mut(usize::from(derive.from.0)));
             source.into_iter().for_each(|derived: &mut Vec<EventId>| derived.push(id));
         }
+        let mut listed: Vec<(&Event, EventId)> = model.events.iter().zip(ids()).collect();
+        listed.sort_by_key(|(event, _)| (event.family, &event.lower));
         // Names are ASCII letters and digits: nothing in them needs escaping.
-        let names: Vec<_> = model.events.iter().map(|event| format!("\"{}\"", event.name)).collect();
+        let names: Vec<_> = listed.iter().map(|(event, _)| format!("\"{}\"", event.name)).collect();
         let available_subscriptions_json = format!("[{}]", names.join(","));
-        Catalogue { model, warnings, by_name, derived, available_subscriptions_json, published: Published::default() }
+        let listed = listed.iter().map(|(_, id)| *id).collect();
+        let published = Published::default();
+        Catalogue { model, warnings, by_name, derived, listed, available_subscriptions_json, published }
     }
 
     /// The model, for the validator and the emitters.
@@ -94,7 +100,7 @@ impl Catalogue {
 
     /// All events, in the order of [`Catalogue::available_subscriptions`].
     pub fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
-        (0..=u16::MAX).map(EventId).zip(&self.model.events)
+        self.listed.iter().map(|id| (*id, self.event(*id)))
     }
 
     /// The family of an event.
@@ -117,7 +123,7 @@ impl Catalogue {
 
     /// All names in documented spelling: families in their order, by name without case within.
     pub fn available_subscriptions(&self) -> impl Iterator<Item = &str> {
-        self.model.events.iter().map(|event| event.name.as_str())
+        self.events().map(|(_, event)| event.name.as_str())
     }
 
     /// The same as a JSON array: the result of the hub method `AvailableSubscriptions`.

@@ -92,6 +92,12 @@ fn an_event_of_a_further_folder_is_subscribable_validated_served_and_counted() {
 
     let schema = hub.request("GET /schemas/v1/AcmeRoomAlarm.json", &[], "");
     assert_eq!((schema.status, &schema.json()["title"]), (200, &Value::from("AcmeRoomAlarm")));
+    for path in
+        ["/schemas/index.json", "/schemas/bundle.json", "/asyncapi.json", "/events.d.ts", "/events.cs", "/reference.md"]
+    {
+        let document = hub.request(&format!("GET {path}"), &[], "");
+        assert!(document.status == 200 && document.body.contains("AcmeRoomAlarm"), "{path}: {}", document.status);
+    }
     assert_eq!(hub.metric("rte_publications_total{event=\"AcmeRoomAlarm\"}"), 1.0);
     assert_eq!(hub.metric("rte_deliveries_total{event=\"AcmeRoomAlarm\"}"), 1.0);
 }

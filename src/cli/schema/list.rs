@@ -4,7 +4,8 @@ use super::CatalogueFlags;
 use super::format::document;
 use crate::cli::Failure;
 use crate::cli::console::Console;
-use crate::schema::compiler::model::{Audience, EntityRule, Event, Kind};
+use crate::schema::compiler::emit::prose;
+use crate::schema::compiler::model::{EntityRule, Event};
 use serde::Serialize;
 
 const LONG: &str = "\
@@ -29,7 +30,7 @@ pub struct Args {
 struct Row<'c> {
     name: &'c str,
     family: &'c str,
-    kind: Kind,
+    kind: &'static str,
     /// The property that names the entity; null where the publisher does.
     entity: Option<&'c str>,
     /// Whether the publisher names the entity, always or where the property is null.
@@ -70,15 +71,13 @@ fn row<'c>(event: &'c Event, family: &'c str) -> Row<'c> {
         EntityRule::PropertyOrPublisher(index) => (event.properties.get(index), true),
         EntityRule::Publisher => (None, true),
     };
-    let Audience { client, backend } = event.audience;
-    let audience = [("client", client), ("backend", backend)];
     Row {
         name: &event.name,
         family,
-        kind: event.kind,
+        kind: prose::kind(event.kind),
         entity: entity.map(|property| property.name.as_str()),
         or_publisher,
-        audience: audience.into_iter().filter_map(|(name, is)| is.then_some(name)).collect(),
+        audience: prose::audience(event.audience),
         properties: event.properties.len(),
         since: &event.since,
         deprecated: event.deprecated.as_deref(),
@@ -86,10 +85,6 @@ fn row<'c>(event: &'c Event, family: &'c str) -> Row<'c> {
 }
 
 fn cells(row: &Row<'_>) -> [String; 6] {
-    let kind = match row.kind {
-        Kind::State => "state",
-        Kind::Occurrence => "occurrence",
-    };
     let entity = match (row.entity, row.or_publisher) {
         (Some(property), false) => property.to_owned(),
         (Some(property), true) => format!("{property} or publisher"),
@@ -98,7 +93,7 @@ fn cells(row: &Row<'_>) -> [String; 6] {
     [
         row.name.to_owned(),
         row.family.to_owned(),
-        kind.to_owned(),
+        row.kind.to_owned(),
         entity,
         row.properties.to_string(),
         row.since.to_owned(),

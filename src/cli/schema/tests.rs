@@ -154,6 +154,10 @@ fn an_event_is_shown_as_it_is_served() {
     assert_eq!(results, catalogue.json_schema(id, true));
     let (_, results, _) = rte_schema(&["show", "QueueStatus", "--wire-case", "documented"]);
     assert!(results.contains("\"MaxWaitTime\": {"));
+    let (_, results, _) = rte_schema(&["show", "QueueStatus", "--markdown"]);
+    let reference =
+        catalogue.artefacts().iter().find(|artefact| format!("/{}", artefact.path) == "/reference.md").unwrap();
+    assert!(String::from_utf8_lossy(&reference.bytes).contains(&results) && results.starts_with("### QueueStatus\n"));
     let (outcome, ..) = rte_schema(&["show", "QueueState"]);
     assert_eq!(outcome, Err(Failure::Usage("there is no event QueueState; did you mean QueueStatus?".to_owned())));
 }
@@ -251,7 +255,7 @@ fn what_starts_with_a_dot_is_no_part_of_a_folder() {
     let folder = Folder::new("dots", &[("AcmeLunchStarted.toml", LUNCH), ("..data/AcmeLunchStarted.toml", LUNCH)]);
     folder.write(".AcmeLunchStarted.toml.swp", "no TOML");
     folder.write(".hidden.toml", "no TOML");
-    folder.write("README.md", "no TOML");
+    folder.write("notes.txt", "no TOML");
     let (outcome, results, _) = rte_schema(&["check", folder.path()]);
     assert_eq!((exit_code(&outcome), results.as_str()), (0, ""));
 }

@@ -3,8 +3,9 @@
 //! It is what is left of a [`Model`] when everything is taken away that may change without anybody noticing: texts, examples and
 //! names of values count only by a fingerprint. A lock file is a contract as JSON, and a diff compares two of them.
 
+use super::emit::prose::type_token;
 use super::model::{
-    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Place, Property, Scalar, Type, Values, WireCase,
+    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Place, Property, Scalar, Values, WireCase,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -164,7 +165,7 @@ impl Contract {
         let enums = model.sets.iter().map(|set| {
             let mut texts = Fingerprint::default();
             texts.add(&set.summary).add_values(Some(&set.values));
-            let base = type_token(model, &set.base);
+            let base = type_token(model, &set.base, false);
             let place = Some(set.place.clone());
             (set.name.clone(), SetTerms { base, values: value_terms(&set.values), texts: texts.hex(), place })
         });
@@ -198,6 +199,9 @@ fn event_terms(model: &Model, event: &Event) -> EventTerms {
         texts.add(&own(*index));
     }
     texts.add(&event.interval_s.map(|seconds| seconds.to_string()).unwrap_or_default());
+    if event.on_change {
+        texts.add("on_change");
+    }
     texts.add_properties(&event.properties);
     for Example { title, json, .. } in &event.examples {
         texts.add(title).add(json);
@@ -228,7 +232,7 @@ fn type_terms(model: &Model, ty: &ObjectType) -> TypeTerms {
 fn properties(model: &Model, properties: &[Property]) -> BTreeMap<String, PropertyTerms> {
     let terms = properties.iter().map(|property| {
         let terms = PropertyTerms {
-            ty: type_token(model, &property.ty),
+            ty: type_token(model, &property.ty, false),
             nullable: property.nullable,
             optional: property.optional,
             values: property.values.as_ref().map(value_terms),
@@ -242,22 +246,6 @@ fn properties(model: &Model, properties: &[Property]) -> BTreeMap<String, Proper
 
 fn value_terms(values: &Values) -> ValueTerms {
     ValueTerms { open: values.open, list: values.list.iter().map(|value| value.scalar.clone()).collect() }
-}
-
-/// A type as the vendor writes it.
-pub fn type_token(model: &Model, ty: &Type) -> String {
-    match ty {
-        Type::Guid => "Guid".to_owned(),
-        Type::String => "string".to_owned(),
-        Type::Bool => "bool".to_owned(),
-        Type::Short => "short".to_owned(),
-        Type::Int => "int".to_owned(),
-        Type::Long => "long".to_owned(),
-        Type::DateTime => "DateTime".to_owned(),
-        Type::List(element) => format!("List<{}>", type_token(model, element)),
-        Type::Object(index) => model.types.get(*index).map(|ty| ty.name.clone()).unwrap_or_default(),
-        Type::Set(index) => model.sets.get(*index).map(|set| set.name.clone()).unwrap_or_default(),
-    }
 }
 
 /// Says whether texts have changed without holding them: FNV-1a of 64 bits, which is the same on every machine and in every

@@ -4,7 +4,8 @@
 //! The comparison looks through shared value sets: a property that gets an enum with the values it had before has not changed.
 
 use super::contract::{Contract, EventTerms, PropertyTerms, Routing, SetTerms, TypeTerms, ValueTerms};
-use super::model::{Kind, Place, Scalar, WireCase};
+use super::emit::prose;
+use super::model::{Kind, Place, Scalar};
 use super::{names, type_expr};
 use std::collections::BTreeMap;
 
@@ -255,10 +256,7 @@ impl Walk<'_> {
         let (old, new) = (self.old, self.new);
         let place = &new.place;
         if old.wire_case != new.wire_case {
-            let [was, is] = [old.wire_case, new.wire_case].map(|case| match case {
-                WireCase::Camel => "camel",
-                WireCase::Documented => "documented",
-            });
+            let [was, is] = [old.wire_case, new.wire_case].map(prose::wire_case);
             let sentence = format!("the wire case was {was} and is {is}, so that every property has another name");
             self.note(ChangeRule::WireCaseSame, "catalogue", place, sentence);
         }

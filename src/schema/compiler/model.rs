@@ -28,8 +28,8 @@ pub struct Place {
     pub column: usize,
 }
 
-/// A whole catalogue. Events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then further ones by
-/// name; within a family by name without case. Types and sets are sorted by name.
+/// A whole catalogue. As compiled, events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then
+/// further ones by name; within a family by name without case. A reload appends to that. Types and sets are sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
     /// `title` of `catalogue.toml`.

@@ -49,6 +49,13 @@ pub fn reference(model: &Model) -> String {
     out.text
 }
 
+/// The part of the reference that is about one event.
+pub fn section(model: &Model, event: &Event) -> String {
+    let mut out = Text::default();
+    self::event(&mut out, model, event);
+    out.text
+}
+
 fn contents(out: &mut Text, model: &Model) {
     out.table(
         &["Event", "Family", "Kind", "What it tells"],
