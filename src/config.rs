@@ -127,6 +127,8 @@ pub struct Config {
     pub log_level: Level,
     /// Whether clients are told the cause of an internal error.
     pub detailed_errors: bool,
+    /// Whether every Subscribe gets the last value of a state event.
+    pub snapshots: bool,
     /// Keys, claims, grants for everybody, tenants.
     pub verifier: Verifier,
     /// The origins that may use the hub.

@@ -70,6 +70,7 @@ fn options(config: Config) -> Result<shell::Options, Failure> {
             origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             detailed_errors: config.detailed_errors,
+            snapshots: config.snapshots,
             publish: publish::Options { validation: config.validation, tenancy, not_derived },
         },
         limits: config.limits,
@@ -100,6 +101,11 @@ impl DemoHub for InProcess {
     fn local_addr(&self) -> SocketAddr {
         self.0.address()
     }
+
+    fn end(self: Box<Self>) {
+        self.0.drain();
+        self.0.join();
+    }
 }
 
 /// Starts a hub for `rte demo`, as `plan` wants it.
@@ -122,6 +128,7 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
             detailed_errors: true,
+            snapshots: false,
             publish: publish::Options::default(),
         },
         limits: Limits::default(),
@@ -130,6 +137,6 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         log: Format::Human,
         log_level: Level::Warn,
     };
-    let server = Server::start(options).map_err(|error| refused(&format!("{}: {error}", plan.listen)))?;
+    let server = Server::start(options).map_err(|error| refused(&error))?;
     Ok(Box::new(InProcess(server)))
 }

@@ -70,6 +70,7 @@ impl Checker<'_> {
                 raw::LogLevel::Debug => Level::Debug,
             },
             detailed_errors: server.detailed_errors,
+            snapshots: server.snapshots,
             verifier,
             origins: Origins { allowed },
             validation: match publish.validation {

@@ -4,6 +4,7 @@ use super::artefacts::{Artefact, Published};
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::finding::Finding;
 use super::compiler::model::{Event, EventId, Family, Model, WireCase};
+use super::compiler::validate::expiry;
 use super::compiler::{Compiled, Options, compile, names};
 use super::events::SOURCES;
 
@@ -67,6 +68,11 @@ impl Catalogue {
     /// What is allowed but rarely meant in the files, sorted by place.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
+    }
+
+    /// When a state value, given as delivered, is stale, in milliseconds since the Unix epoch.
+    pub fn expires_unix_ms(&self, id: EventId, text: &str) -> Option<u64> {
+        expiry::expires_unix_ms(&self.model, id, text)
     }
 
     /// The event of that name, in any ASCII case (Q6). Allocates nothing, whatever the name.

@@ -118,6 +118,8 @@ pub struct Event {
     pub expires: Option<usize>,
     /// `[state] interval_s`: how often the publisher evaluates it.
     pub interval_s: Option<u32>,
+    /// `[state] on_change`: a value that equals the one before is not delivered again.
+    pub on_change: bool,
     /// The rule that makes it from another event.
     pub derive: Option<Derive>,
     /// Index of `OrganizationId`, where the event has one.

@@ -179,7 +179,7 @@ fn cases() -> Vec<Case> {
             Rule::UnknownKey,
             &[("user/UserStatus.toml", "interval_s = 15", "zebra = 15")],
             &[
-                r#"user/UserStatus.toml:11:1: error[unknown-key]: unknown key "zebra" in [state]; known keys: expires, interval_s"#,
+                r#"user/UserStatus.toml:11:1: error[unknown-key]: unknown key "zebra" in [state]; known keys: expires, interval_s, on_change"#,
             ],
         ),
         case(

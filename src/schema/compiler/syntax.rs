@@ -105,6 +105,8 @@ pub struct StateDecl {
     pub expires: Option<Located<String>>,
     /// `interval_s`.
     pub interval_s: Option<u32>,
+    /// `on_change`.
+    pub on_change: bool,
 }
 
 /// `[derive]`.

@@ -4,4 +4,5 @@ mod http;
 mod protocol;
 mod publishing;
 mod running;
+mod state;
 mod websocket;
