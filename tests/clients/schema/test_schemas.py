@@ -27,11 +27,11 @@ class Schemas(unittest.TestCase):
         with urllib.request.urlopen(f"{cls.hub.url.removesuffix('/rte')}/{path}") as response:
             return json.load(response)
 
-    def validator(self, schema, **others):
+    def validator(self, schema, **options):
         jsonschema.Draft202012Validator.check_schema(schema)
         checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
         self.assertLessEqual({"uuid", "date-time"}, checker.checkers.keys())
-        return jsonschema.Draft202012Validator(schema, format_checker=checker, **others)
+        return jsonschema.Draft202012Validator(schema, format_checker=checker, **options)
 
     def test_there_are_41_events(self):
         self.assertEqual(len(self.names), 41)
@@ -55,12 +55,11 @@ class Schemas(unittest.TestCase):
 
     def test_the_bundle_finds_every_event_by_its_id(self):
         bundle = self.fetch("schemas/bundle.json")
-        resource = referencing.Resource.from_contents(bundle)
-        registry = resource @ referencing.Registry()
+        whole = {"registry": referencing.Resource.from_contents(bundle) @ referencing.Registry()}
         self.assertEqual(list(bundle["$defs"]), self.names)
         for name, schema in bundle["$defs"].items():
             with self.subTest(name=name):
-                validator = self.validator({"$ref": schema["$id"]}, **{"registry": registry})
+                validator = self.validator({"$ref": schema["$id"]}, **whole)
                 for example in schema["examples"]:
                     self.assertEqual(list(validator.iter_errors(example)), [])
                 self.assertFalse(validator.is_valid({}))

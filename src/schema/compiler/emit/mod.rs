@@ -11,6 +11,7 @@ pub mod identifier;
 pub mod index;
 pub mod json;
 pub mod json_schema;
+pub mod lines;
 pub mod markdown;
 pub mod prose;
 pub mod rust;

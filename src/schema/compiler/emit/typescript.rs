@@ -1,22 +1,25 @@
 //! TypeScript: declarations of all events, and the small module that tells messages apart.
 
 use super::super::model::{Model, Property, Scalar, Type, Values};
+use super::lines::Lines;
 use super::{identifier, prose};
+
+const INDENT: &str = "  ";
 
 /// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may use.
 const OWN_NAMES: [&str; 5] = ["EventMap", "EventName", "RteMessage", "RteMessageOf", "Subscription"];
 
 /// `events.d.ts`: an interface for each event and helper type, a union for each shared value set, and the types of messages.
 pub fn declarations(model: &Model) -> String {
-    let mut out = String::new();
-    line(&mut out, 0, &format!("// {}", prose::origin(model)));
+    let mut out = Lines::new(INDENT);
+    out.line(&format!("// {}", prose::origin(model)));
     for (name, doc) in [
         ("Guid", "A GUID in its 36-character form, in lower case."),
         ("DateTime", "A date and time of RFC 3339 with up to 7 digits of a second; `new Date(text)` reads it."),
     ] {
-        out.push('\n');
-        comment(&mut out, 0, &[doc.to_owned()], None);
-        line(&mut out, 0, &format!("export type {name} = string;"));
+        out.line("");
+        comment(&mut out, &[doc.to_owned()], None);
+        out.line(&format!("export type {name} = string;"));
     }
     for event in &model.events {
         let about: Vec<String> = prose::about_event(event).into_iter().map(str::to_owned).collect();
@@ -27,63 +30,63 @@ pub fn declarations(model: &Model) -> String {
         interface(&mut out, model, &ty.name, &about, None, &ty.properties);
     }
     for set in &model.sets {
-        out.push('\n');
-        comment(&mut out, 0, &[vec![set.summary.clone()], known(&set.values)].concat(), None);
-        line(&mut out, 0, &format!("export type {} = {};", own(&set.name), union(&set.values, &set.base)));
+        out.line("");
+        comment(&mut out, &[vec![set.summary.clone()], known(&set.values)].concat(), None);
+        out.line(&format!("export type {} = {};", own(&set.name), union(&set.values, &set.base)));
     }
-    out.push('\n');
-    comment(&mut out, 0, &["The data of each event, by its documented name.".to_owned()], None);
-    line(&mut out, 0, "export interface EventMap {");
+    out.line("");
+    comment(&mut out, &["The data of each event, by its documented name.".to_owned()], None);
+    out.open("export interface EventMap {");
     for event in &model.events {
-        line(&mut out, 1, &format!("{}: {};", event.name, own(&event.name)));
+        out.line(&format!("{}: {};", event.name, own(&event.name)));
     }
-    line(&mut out, 0, "}");
-    out.push_str(include_str!("typescript/envelope.d.ts"));
-    out
+    out.close("");
+    out.lines(include_str!("typescript/envelope.d.ts"));
+    out.into_text()
 }
 
 /// `events.mjs`: the functions that the declarations declare.
 pub fn module(model: &Model) -> String {
-    let mut out = String::new();
-    line(&mut out, 0, &format!("// {}", prose::origin(model)));
-    out.push('\n');
-    comment(&mut out, 0, &["The events' names as documented, each with the one that messages carry.".to_owned()], None);
-    line(&mut out, 0, "const CARRIED = {");
+    let mut out = Lines::new(INDENT);
+    out.line(&format!("// {}", prose::origin(model)));
+    out.line("");
+    comment(&mut out, &["The events' names as documented, each with the one that messages carry.".to_owned()], None);
+    out.open("const CARRIED = {");
     for event in &model.events {
-        line(&mut out, 1, &format!("{}: \"{}\",", event.name, event.lower));
+        out.line(&format!("{}: \"{}\",", event.name, event.lower));
     }
-    line(&mut out, 0, "};");
-    out.push('\n');
-    comment(&mut out, 0, &["The documented names of all events.".to_owned()], None);
-    line(&mut out, 0, "export const eventNames = Object.freeze(Object.keys(CARRIED));");
-    out.push_str(include_str!("typescript/events.mjs"));
-    out
+    out.close(";");
+    out.line("");
+    comment(&mut out, &["The documented names of all events.".to_owned()], None);
+    out.line("export const eventNames = Object.freeze(Object.keys(CARRIED));");
+    out.lines(include_str!("typescript/events.mjs"));
+    out.into_text()
 }
 
 fn interface(
-    out: &mut String,
+    out: &mut Lines,
     model: &Model,
     name: &str,
     about: &[String],
     deprecated: Option<&str>,
     properties: &[Property],
 ) {
-    out.push('\n');
-    comment(out, 0, about, deprecated);
-    line(out, 0, &format!("export interface {} {{", own(name)));
+    out.line("");
+    comment(out, about, deprecated);
+    out.open(&format!("export interface {} {{", own(name)));
     for property in properties {
         let known = property.values.as_ref().map(known).unwrap_or_default();
         let about = [prose::about_property(property), known].concat();
-        comment(out, 1, &about, property.deprecated.as_deref());
+        comment(out, &about, property.deprecated.as_deref());
         let mark = if property.optional { "?" } else { "" };
         let null = if property.nullable { " | null" } else { "" };
         let plain = match &property.values {
             Some(values) => union(values, &property.ty),
             None => type_name(model, &property.ty),
         };
-        line(out, 1, &format!("{}{mark}: {plain}{null};", property.wire));
+        out.line(&format!("{}{mark}: {plain}{null};", property.wire));
     }
-    line(out, 0, "}");
+    out.close("");
 }
 
 fn type_name(model: &Model, ty: &Type) -> String {
@@ -125,7 +128,7 @@ fn own(name: &str) -> String {
 }
 
 /// A doc comment, if there is anything to say.
-fn comment(out: &mut String, depth: usize, paragraphs: &[String], deprecated: Option<&str>) {
+fn comment(out: &mut Lines, paragraphs: &[String], deprecated: Option<&str>) {
     let deprecated = deprecated.map(|instead| format!("@deprecated {instead}"));
     let paragraphs = paragraphs.iter().chain(deprecated.as_ref()).filter(|text| !text.trim().is_empty());
     // The end of the comment is the one thing that a text must not hold.
@@ -133,21 +136,15 @@ fn comment(out: &mut String, depth: usize, paragraphs: &[String], deprecated: Op
     let lines: Vec<&str> = text.lines().collect();
     match lines.as_slice() {
         [] => {}
-        [only] => line(out, depth, &format!("/** {only} */")),
+        [only] => out.line(&format!("/** {only} */")),
         lines => {
-            line(out, depth, "/**");
+            out.line("/**");
             for text in lines {
-                line(out, depth, format!(" * {text}").trim_end());
+                out.line(format!(" * {text}").trim_end());
             }
-            line(out, depth, " */");
+            out.line(" */");
         }
     }
-}
-
-fn line(out: &mut String, depth: usize, text: &str) {
-    out.extend(std::iter::repeat_n("  ", depth));
-    out.push_str(text);
-    out.push('\n');
 }
 
 #[cfg(test)]
