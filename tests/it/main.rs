@@ -1,6 +1,8 @@
 //! The integration tests: one binary, a module per concern.
 
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod sim;
