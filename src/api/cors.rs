@@ -61,7 +61,7 @@ impl Origins {
 mod tests {
     use super::*;
 
-    fn allowed<'r>(reply: &'r Reply) -> Vec<&'r str> {
+    fn allowed(reply: &Reply) -> Vec<&str> {
         reply.headers.iter().filter(|(name, _)| *name == ALLOW_ORIGIN).map(|(_, value)| value.as_ref()).collect()
     }
 

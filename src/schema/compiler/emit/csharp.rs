@@ -51,7 +51,7 @@ pub fn classes(model: &Model) -> String {
         sets.extend(own_sets(&ty.name, &ty.properties));
     }
     for set in &model.sets {
-        constants(&mut out, &own(&set.name), &[set.summary.clone()], &set.base, &set.values);
+        constants(&mut out, &own(&set.name), std::slice::from_ref(&set.summary), &set.base, &set.values);
     }
     let events = model.events.iter().map(|event| &event.name);
     let types = model.types.iter().map(|ty| &ty.name).chain(model.sets.iter().map(|set| &set.name));
