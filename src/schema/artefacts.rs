@@ -123,7 +123,6 @@ mod tests {
         let documented = Catalogue::built_in(Some(WireCase::Documented));
         for artefact in documented.artefacts() {
             let text = std::str::from_utf8(&artefact.bytes).unwrap();
-            // The reference and C# show the documented names of members in either case.
             assert!(!text.contains("nbrOfAgentsCheckedInQueue"), "{}", artefact.path);
         }
     }

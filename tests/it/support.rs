@@ -267,7 +267,7 @@ impl Wire {
     /// The next reply, whose body is as long as it says.
     pub fn reply(&mut self) -> Reply {
         let mut reply = self.reply_without_body();
-        if reply.status == 204 {
+        if matches!(reply.status, 204 | 304) {
             return reply;
         }
         let length = reply.header("content-length").expect("a length").parse().expect("a number");
