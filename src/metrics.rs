@@ -18,12 +18,13 @@ pub enum Refusal {
     MediaType,
     Timeout,
     Full,
+    Draining,
     Item,
 }
 
 impl Refusal {
     /// All, in the order of their numbers, with their labels.
-    pub const ALL: [(Refusal, &'static str); 12] = [
+    pub const ALL: [(Refusal, &'static str); 13] = [
         (Refusal::BadRequest, "bad_request"),
         (Refusal::NoToken, "no_token"),
         (Refusal::BadToken, "bad_token"),
@@ -35,6 +36,7 @@ impl Refusal {
         (Refusal::MediaType, "media_type"),
         (Refusal::Timeout, "timeout"),
         (Refusal::Full, "full"),
+        (Refusal::Draining, "draining"),
         (Refusal::Item, "subscription_item"),
     ];
 

@@ -91,6 +91,7 @@ impl Shard {
 
     /// A connection beyond `connections_max` has been turned away.
     pub fn note_full(&mut self, peer: IpAddr) {
+        self.metrics.accepted += 1;
         self.metrics.refuse(Refusal::Full);
         self.metrics.closed[CloseReason::Full.index()] += 1;
         self.trace.note(Level::Debug, || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" });
@@ -206,6 +207,16 @@ impl Shard {
         }
         self.attention = attention;
         self.free_doomed(now, wire);
+    }
+
+    /// The fan-out, to look at: memberships and backlogs.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// A connection, to look at.
+    pub fn connection(&self, key: ConnKey) -> Option<&Connection> {
+        self.connections.get(key)
     }
 
     /// Connections of this shard.

@@ -79,8 +79,9 @@ pub fn metrics(sum: &Metrics, catalogue: &Catalogue) -> Reply {
     }
     for (name, help, value) in PER_EVENT {
         head(&mut text, name, Kind::Counter, help);
-        for ((_, event), counts) in catalogue.events().zip(&sum.events) {
-            if *counts != EventCounts::default() {
+        for (id, event) in catalogue.events() {
+            let counts = sum.events.get(usize::from(id.0));
+            if let Some(counts) = counts.filter(|counts| **counts != EventCounts::default()) {
                 line(&mut text, format_args!("{name}{{event=\"{}\"}} {}", event.name, value(counts)));
             }
         }

@@ -232,6 +232,8 @@ pub(super) enum Validation {
 pub(super) struct Catalogue {
     /// How property names are spelled on the wire. By default as the catalogue says.
     pub(super) wire_case: Option<WireCase>,
+    /// Folders of further events, on top of the built-in ones; relative to this file. What they add is served like the rest.
+    pub(super) schema_dirs: Vec<String>,
 }
 
 /// How property names are spelled on the wire.

@@ -123,10 +123,9 @@ impl Connection {
 
     fn handle_request(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) {
         turn.metrics.requests += 1;
-        self.client = client_address(head, self.client, &turn.shared.options.trusted_proxies);
-        let is_draining = turn.shared.is_draining.load(Ordering::Relaxed);
+        self.client = client_address(head, self.peer, &turn.shared.options.trusted_proxies);
         let mut framing = Framing {
-            keep_alive: head.keep_alive && !is_draining,
+            keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
             origin: head.header("origin").map(str::to_owned),
         };
@@ -161,10 +160,17 @@ impl Connection {
         let route = Route::find(head.path, &options.path);
         if head.method == Method::Options {
             // Browsers send no token with a preflight.
-            return Ok(Decision::Reply(options.origins.preflight(head)));
+            let is_public = matches!(route, Route::Document(_));
+            let reply = if is_public { schemas::preflight(head) } else { options.origins.preflight(head) };
+            return Ok(Decision::Reply(reply));
         }
         if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
             return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+        }
+        if matches!(route, Route::Hub | Route::Negotiate) && turn.shared.is_draining.load(Ordering::Relaxed) {
+            // A connection that began now would be cut without a Close.
+            let reply = Reply::text(503, "draining").with("Retry-After", "1");
+            return Err(Refused(Refusal::Draining, reply, "draining"));
         }
         match route {
             Route::Hub => self.decide_hub(key, head, turn),
@@ -196,7 +202,7 @@ impl Connection {
                 Reply::text(200, "ready\n")
             })),
             Route::Metrics => Ok(Decision::Gather(Question::Measure)),
-            Route::Schemas(rest) => Ok(Decision::Reply(schemas::schema(rest, head.query, turn.catalogue))),
+            Route::Document(path) => Ok(Decision::Reply(schemas::reply(path, head, turn.catalogue))),
             Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
         }
     }
@@ -270,7 +276,7 @@ impl Connection {
             }
         };
         if head.expect_continue {
-            turn.hub.send_raw(key, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            turn.hub.send_raw(key, |out| out.extend_from_slice(reply::CONTINUE));
         }
         let since_ms = turn.now.mono_ms;
         self.phase =
@@ -278,6 +284,7 @@ impl Connection {
     }
 
     fn too_large(&mut self, key: ConnKey, framing: Framing, turn: &mut Turn<'_>) {
+        self.set_reason(CloseReason::BadBody);
         turn.metrics.refuse(Refusal::TooLarge);
         self.refused(key, 413, "body over limits.body_bytes_max", turn);
         let message =
@@ -417,8 +424,9 @@ impl Connection {
     /// Queues a reply; the connection goes on to the next request, or ends.
     fn reply(&mut self, key: ConnKey, reply: Reply, framing: &Framing, turn: &mut Turn<'_>) {
         let reply = turn.shared.options.origins.dress(reply, framing.origin.as_deref());
-        // The peer may have ended its direction while the reply was made.
-        let keep_alive = framing.keep_alive && self.reason.is_none();
+        // The peer may have ended its direction while the reply was made, or the drain have begun.
+        let is_draining = turn.shared.is_draining.load(Ordering::Relaxed);
+        let keep_alive = framing.keep_alive && self.reason.is_none() && !is_draining;
         turn.hub.send_raw(key, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
         if keep_alive {
             self.phase = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };

@@ -158,8 +158,8 @@ enum Phase {
     Open(Box<Peer>),
     /// Our Close is queued; the peer's is awaited, or has been heard and the last bytes go out.
     Closing { decoder: Decoder, until_ms: u64, has_heard: bool },
-    /// The last bytes go out, then the sending direction ends.
-    Finishing { until_ms: u64 },
+    /// The last bytes go out, then the sending direction ends; or the connection does, where the peer has ended its own.
+    Finishing { until_ms: u64, has_heard_end: bool },
     /// Half-closed.
     Lingering { until_ms: u64 },
 }
@@ -174,7 +174,9 @@ pub struct Connection {
     heard_ms: u64,
     /// When the last byte went.
     spoke_ms: u64,
-    /// The peer; behind a trusted proxy the client, once a head has told.
+    /// The other end of the socket.
+    peer: IpAddr,
+    /// The same; behind a trusted proxy the client of the latest request.
     client: IpAddr,
     /// Why it ends, from the moment on that it does.
     reason: Option<CloseReason>,
@@ -190,6 +192,7 @@ impl Connection {
             partial: Vec::new(),
             heard_ms: now.mono_ms,
             spoke_ms: now.mono_ms,
+            peer,
             client: peer,
             reason: None,
             detail: None,
@@ -272,19 +275,20 @@ impl Connection {
     /// The peer sends no more.
     pub fn handle_eof(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
         match &self.phase {
-            Phase::Head { .. } => {
-                let reason = if self.partial.is_empty() { CloseReason::Served } else { CloseReason::PeerGone };
-                self.finish(key, turn, reason);
+            // Replies to the requests before this one still go out.
+            Phase::Head { .. } | Phase::Body(_) => {
+                let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
+                self.set_reason(if is_between { CloseReason::Served } else { CloseReason::PeerGone });
+                self.finish_with_end(key, turn, true);
             }
             // A reply on its way still goes out to a peer that only ended its own direction.
             Phase::Gathering(_) => self.set_reason(CloseReason::Served),
-            Phase::Finishing { .. } if turn.hub.backlog_bytes(key) > 0 => {}
-            Phase::Body(_)
-            | Phase::Handshake { .. }
-            | Phase::Open(_)
-            | Phase::Closing { .. }
-            | Phase::Finishing { .. }
-            | Phase::Lingering { .. } => turn.hub.doom(key, CloseReason::PeerGone),
+            Phase::Finishing { until_ms, .. } => {
+                self.phase = Phase::Finishing { until_ms: *until_ms, has_heard_end: true }
+            }
+            Phase::Handshake { .. } | Phase::Open(_) | Phase::Closing { .. } | Phase::Lingering { .. } => {
+                turn.hub.doom(key, CloseReason::PeerGone);
+            }
         }
     }
 
@@ -306,10 +310,11 @@ impl Connection {
             return;
         }
         match self.phase {
-            Phase::Finishing { until_ms } => {
+            Phase::Finishing { until_ms, has_heard_end: false } => {
                 turn.wire.shutdown_write(key);
                 self.phase = Phase::Lingering { until_ms };
             }
+            Phase::Finishing { has_heard_end: true, .. } => turn.hub.doom(key, CloseReason::PeerGone),
             Phase::Closing { has_heard: true, .. } => turn.hub.doom(key, CloseReason::PeerClosed),
             Phase::Head { .. }
             | Phase::Body(_)
@@ -336,7 +341,7 @@ impl Connection {
                 let silence = if peer.has_pinged { at(self.heard_ms, limits.client_timeout_ms) } else { u64::MAX };
                 ping.min(silence).min(peer.ends_ms)
             }
-            Phase::Closing { until_ms, .. } | Phase::Finishing { until_ms } | Phase::Lingering { until_ms } => {
+            Phase::Closing { until_ms, .. } | Phase::Finishing { until_ms, .. } | Phase::Lingering { until_ms } => {
                 *until_ms
             }
         };
@@ -397,12 +402,20 @@ impl Connection {
     /// What waits still goes out, then the connection ends.
     fn finish(&mut self, key: ConnKey, turn: &mut Turn<'_>, reason: CloseReason) {
         self.set_reason(reason);
+        self.finish_with_end(key, turn, false);
+    }
+
+    /// The same for a peer that may have ended its own direction: then there is nobody to linger for.
+    fn finish_with_end(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard_end: bool) {
         let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
-        if turn.hub.backlog_bytes(key) == 0 {
+        if turn.hub.backlog_bytes(key) > 0 {
+            self.phase = Phase::Finishing { until_ms, has_heard_end };
+        } else if has_heard_end || matches!(self.reason, Some(CloseReason::Drain | CloseReason::IdleTimeout)) {
+            // An idle peer has read all it asked for, and would only notice a half-closed connection at its next request.
+            turn.hub.doom(key, CloseReason::PeerGone);
+        } else {
             turn.wire.shutdown_write(key);
             self.phase = Phase::Lingering { until_ms };
-        } else {
-            self.phase = Phase::Finishing { until_ms };
         }
     }
 
@@ -423,11 +436,6 @@ impl Connection {
                 false
             }
         }
-    }
-
-    /// Whether it is a SignalR client past its handshake.
-    pub fn is_hub_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
     }
 
     /// The connection is being freed: gives back what it holds outside, and tells.

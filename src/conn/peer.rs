@@ -72,7 +72,9 @@ impl Connection {
             let rest = input.get_mut(used..).unwrap_or_default();
             let decoder = match &mut self.phase {
                 Phase::Handshake { peer, .. } | Phase::Open(peer) => &mut peer.decoder,
-                Phase::Closing { decoder, .. } => decoder,
+                Phase::Closing { decoder, has_heard: false, .. } => decoder,
+                // RFC 6455 section 1.4: behind a Close "a peer discards any further data received".
+                Phase::Closing { has_heard: true, .. } => return input.len(),
                 Phase::Head { .. }
                 | Phase::Body(_)
                 | Phase::Gathering(_)
@@ -124,7 +126,8 @@ impl Connection {
         let (Phase::Handshake { peer, .. } | Phase::Open(peer)) = &mut self.phase else { return };
         let mut records = std::mem::take(&mut peer.records);
         let mut rest = payload;
-        loop {
+        // The questions of a client that has been given up are not worth an answer that nobody takes.
+        while turn.hub.relieve(key, turn.now, turn.wire) {
             match records.next(&mut rest, turn.shared.limits.record_bytes_max) {
                 Ok(Some(record)) => {
                     if self.handle_record(key, record, turn) == Flow::Stop {
@@ -267,8 +270,7 @@ impl Connection {
             self.blame(CloseReason::FrameError, error.message);
             self.begin_closing(key, turn, false, |out| encode::close(error.code, error.message, out));
         }
-        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
-        self.phase = Phase::Finishing { until_ms };
+        self.finish(key, turn, CloseReason::FrameError);
     }
 
     fn begin_closing(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard: bool, last: impl FnOnce(&mut Vec<u8>)) {

@@ -10,6 +10,9 @@ use crate::proto::ws::encode::{self, Opcode};
 /// A segment is left for the next one when it holds this much.
 const SEGMENT_BYTES: usize = 256 * 1024;
 
+/// Segments without pins that keep their memory for the next burst; what a larger one has needed is given back.
+const SPARE_SEGMENTS: usize = 8;
+
 /// A place in a segment: whole frames of a transport, one or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -116,6 +119,9 @@ impl Arena {
         slot.pins -= 1;
         if slot.pins == 0 && !self.current.contains(&segment) {
             Self::recycle(slot);
+            if self.free.len() >= SPARE_SEGMENTS {
+                slot.bytes = Vec::new();
+            }
             self.free.push(segment);
         }
     }
@@ -221,5 +227,21 @@ mod tests {
         arena.unpin(held.segment);
         assert_eq!(arena.pinned_bytes(), 0);
         assert_eq!(arena.free, [held.segment]);
+    }
+
+    #[test]
+    fn what_a_burst_has_needed_is_given_back() {
+        let mut arena = Arena::default();
+        let frames: Vec<Frame> = (0..100)
+            .map(|_| {
+                let frame = arena.append(Lane::Shared, |out| out.resize(SEGMENT_BYTES, b'x'));
+                arena.pin(frame.segment, 1);
+                frame
+            })
+            .collect();
+        frames.iter().for_each(|frame| arena.unpin(frame.segment));
+        let kept: usize = arena.segments.iter().map(|segment| segment.bytes.capacity()).sum();
+        assert!(kept <= (SPARE_SEGMENTS + 2) * 2 * SEGMENT_BYTES, "{kept} bytes");
+        assert_eq!(arena.free.len(), 99, "all but the current ones serve again");
     }
 }

@@ -26,7 +26,7 @@ new_key_type! {
     pub struct ConnKey;
 }
 
-/// An outbox that holds this much is flushed before the turn ends.
+/// An outbox that holds this much, or its soft bound, is flushed before the turn ends.
 pub const FLUSH_BYTES: usize = 128 * 1024;
 
 /// How a socket is ended.
@@ -148,6 +148,7 @@ impl Hub {
         let frame =
             self.arena.append_text(Lane::Shared, |out| json::encode_message_received(entity, event.lower, data, out));
         let delivery = if event.is_state { Delivery::State(id) } else { Delivery::Occurrence(id) };
+        let flush_bytes = self.bounds.flush_bytes();
         for member in members {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
             match outbox.push(&mut self.arena, frame, delivery, self.bounds) {
@@ -163,7 +164,8 @@ impl Hub {
             if !outbox.is_dirty {
                 outbox.is_dirty = true;
                 self.dirty.push(member.conn);
-            } else if outbox.backlog_bytes() >= FLUSH_BYTES && outbox.writable() == Writable::Open {
+            }
+            if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
                 Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, member.conn, outbox, now, wire);
             }
         }
@@ -179,6 +181,18 @@ impl Hub {
         let frame = self.arena.append_text(Lane::Own, |out| json::encode_message_received(entity, lower, data, out));
         self.queue(conn, frame);
         true
+    }
+
+    /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
+    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out. Whether
+    /// further answers would be taken.
+    #[must_use]
+    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return false };
+        if outbox.backlog_bytes() >= self.bounds.flush_bytes() && outbox.writable().may_write() {
+            Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
+        }
+        !outbox.is_sealed()
     }
 
     /// Queues one text message of the connection's own.
@@ -204,7 +218,7 @@ impl Hub {
 
     fn queue(&mut self, conn: ConnKey, frame: Frame) {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
-        if outbox.backlog_bytes() + frame.len() > self.bounds.hard_bytes && outbox.writable() != Writable::Open {
+        if outbox.backlog_bytes() + frame.len() > self.bounds.hard_bytes && !outbox.writable().may_write() {
             // A client that asks and asks and never reads its answers.
             self.tally.discarded_bytes += outbox.discard(&mut self.arena) as u64;
             outbox.seal();
@@ -239,9 +253,9 @@ impl Hub {
     /// The socket takes bytes again.
     pub fn unblock(&mut self, conn: ConnKey) {
         if let Some(outbox) = self.outboxes.get_mut(conn)
-            && outbox.writable() != Writable::Open
+            && let Writable::Blocked { since_ms } = outbox.writable()
         {
-            outbox.set_writable(Writable::Open);
+            outbox.set_writable(Writable::Retrying { since_ms });
             self.mark_dirty(conn);
         }
     }
@@ -263,10 +277,13 @@ impl Hub {
         for conn in dirty.drain(..) {
             let Some(outbox) = self.outboxes.get_mut(conn) else { continue };
             outbox.is_dirty = false;
-            if outbox.writable() == Writable::Open {
+            if outbox.writable().may_write() {
                 let taken =
                     Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
                 flushed(conn, taken, outbox.backlog_bytes());
+            } else if outbox.writable() == (Writable::Blocked { since_ms: now.mono_ms }) {
+                // It got stuck on the way through the turn, and nobody has been told.
+                flushed(conn, 0, outbox.backlog_bytes());
             }
         }
         self.dirty = dirty;
@@ -300,7 +317,7 @@ impl Hub {
                 outbox.slices(arena, &mut slices);
                 let offered: usize = slices.iter().map(|slice| slice.len()).sum();
                 if offered == 0 {
-                    return total;
+                    break;
                 }
                 (offered, wire.write(conn, &slices))
             };
@@ -311,7 +328,9 @@ impl Hub {
                     tally.sent_bytes += taken as u64;
                     if taken < offered {
                         tally.short_writes += 1;
-                        outbox.set_writable(Writable::Blocked { since_ms: now.mono_ms });
+                        // An edge that brought no room doesn't restart the clock of a stuck write.
+                        let since_ms = outbox.writable().stuck_since_ms().filter(|_| total == 0);
+                        outbox.set_writable(Writable::Blocked { since_ms: since_ms.unwrap_or(now.mono_ms) });
                         return total;
                     }
                 }
@@ -322,6 +341,8 @@ impl Hub {
                 }
             }
         }
+        outbox.set_writable(Writable::Open);
+        total
     }
 
     /// Whether bytes wait for the end of the turn.
@@ -336,10 +357,7 @@ impl Hub {
 
     /// Since when a connection's socket has taken nothing, where it is full.
     pub fn blocked_since_ms(&self, conn: ConnKey) -> Option<u64> {
-        match self.outboxes.get(conn)?.writable() {
-            Writable::Open => None,
-            Writable::Blocked { since_ms } => Some(since_ms),
-        }
+        self.outboxes.get(conn)?.writable().stuck_since_ms()
     }
 
     /// Bytes that wait for all connections of the shard.
@@ -349,6 +367,6 @@ impl Hub {
 
     /// Connections whose socket is full.
     pub fn blocked_count(&self) -> usize {
-        self.outboxes.values().filter(|outbox| outbox.writable() != Writable::Open).count()
+        self.outboxes.values().filter(|outbox| !outbox.writable().may_write()).count()
     }
 }

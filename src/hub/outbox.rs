@@ -4,13 +4,14 @@
 //!   keeps up          ranges of shared segments, merged where adjacent          no bytes of its own
 //!   short write       the same ranges, the first one cut: a cursor              pins its segments
 //!   evicted           its own bytes, then ranges                                pins nothing but what came since
-//!   over soft bound   …, then one entry per record, with its topic              state events replace their older value
+//!   over soft bound   …, then one entry per record, with its topic              a state replaces its value since the last answer
 //!   over hard bound   the verdict Overrun; its connection is given up           all dropped but the frame already begun
 //! ```
 //!
 //! Order is kept: own bytes, ranges, late records. A record partly sent is never replaced or dropped, since the peer would
 //! read the next frame's bytes as its rest.
 
+use super::FLUSH_BYTES;
 use super::arena::{Arena, Frame};
 use super::registry::TopicId;
 use smallvec::SmallVec;
@@ -43,9 +44,32 @@ pub enum Writable {
     Open,
     /// The socket is full; an edge will come.
     Blocked {
-        /// Since when, on the monotonic clock.
+        /// Since when it has taken nothing, on the monotonic clock.
         since_ms: u64,
     },
+    /// An edge has come; the next write tells what it was worth.
+    Retrying {
+        /// Since when the socket has taken nothing.
+        since_ms: u64,
+    },
+}
+
+impl Writable {
+    /// Whether a write makes sense.
+    pub fn may_write(self) -> bool {
+        match self {
+            Writable::Open | Writable::Retrying { .. } => true,
+            Writable::Blocked { .. } => false,
+        }
+    }
+
+    /// Since when the socket has taken nothing, where it is or was full.
+    pub fn stuck_since_ms(self) -> Option<u64> {
+        match self {
+            Writable::Open => None,
+            Writable::Blocked { since_ms } | Writable::Retrying { since_ms } => Some(since_ms),
+        }
+    }
 }
 
 /// Where a frame came from, as far as conflation cares.
@@ -101,6 +125,14 @@ pub struct OutboxBounds {
     pub hard_bytes: usize,
 }
 
+impl OutboxBounds {
+    /// What an outbox may hold before it is flushed without waiting for the end of the turn: nothing is late, conflated or too
+    /// much before the socket has been asked.
+    pub(super) fn flush_bytes(&self) -> usize {
+        FLUSH_BYTES.min(self.soft_bytes)
+    }
+}
+
 impl Outbox {
     /// Queues a frame. Without allocation while the peer keeps up.
     pub fn push(&mut self, arena: &mut Arena, frame: Frame, delivery: Delivery, bounds: OutboxBounds) -> Push {
@@ -137,10 +169,16 @@ impl Outbox {
 
     fn push_late(&mut self, arena: &Arena, frame: Frame, delivery: Delivery, bounds: OutboxBounds) -> Push {
         let slow = self.slow.get_or_insert_default();
+        // Not past an answer: behind the completion of a Subscribe, a value must not take a place in front of it.
+        let mut since_answer = slow.late.iter_mut().rev().take_while(|record| record.delivery != Delivery::Own);
         if let Delivery::State(_) = delivery
-            && let Some(older) = slow.late.iter_mut().find(|record| record.delivery == delivery)
+            && let Some(older) = since_answer.find(|record| record.delivery == delivery)
         {
-            self.backlog_bytes = self.backlog_bytes - older.bytes.len() + frame.len();
+            let backlog_bytes = self.backlog_bytes - older.bytes.len() + frame.len();
+            if backlog_bytes > bounds.hard_bytes {
+                return Push::Overrun;
+            }
+            self.backlog_bytes = backlog_bytes;
             older.bytes = arena.bytes(frame).into();
             return Push::Conflated;
         }
@@ -283,6 +321,11 @@ impl Outbox {
     /// Nothing more is taken; what waits is still sent.
     pub fn seal(&mut self) {
         self.is_sealed = true;
+    }
+
+    /// Whether nothing more is taken.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// Takes bytes again, for a last word.
@@ -429,11 +472,17 @@ mod tests {
                         };
                         let is_late = twin.settled < twin.waiting.len()
                             || (twin.backlog() >= BOUNDS.soft_bytes && delivery != Delivery::Own);
-                        let older = (twin.settled..twin.waiting.len())
+                        let is_answer = |at: &usize| twin.waiting[*at].0 == Delivery::Own;
+                        let since = (twin.settled..twin.waiting.len()).rfind(is_answer).map_or(twin.settled, |at| at + 1);
+                        let older = (since..twin.waiting.len())
                             .find(|at| matches!(delivery, Delivery::State(_)) && twin.waiting[*at].0 == delivery);
                         let expected = if let Some(at) = older {
-                            twin.waiting[at].1 = bytes;
-                            Push::Conflated
+                            if twin.backlog() - twin.waiting[at].1.len() + bytes.len() > BOUNDS.hard_bytes {
+                                Push::Overrun
+                            } else {
+                                twin.waiting[at].1 = bytes;
+                                Push::Conflated
+                            }
                         } else if is_late && delivery != Delivery::Own && twin.backlog() + bytes.len() > BOUNDS.hard_bytes {
                             Push::Overrun
                         } else {

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tidy;

@@ -162,8 +162,12 @@ impl Hub {
 
     /// A WebSocket to `target`, before any handshake of SignalR.
     pub fn websocket(&self, target: &str) -> Peer {
+        self.websocket_with(target, &self.client_token())
+    }
+
+    fn websocket_with(&self, target: &str, token: &str) -> Peer {
         let mut wire = self.connect();
-        let authorization = format!("Authorization: Bearer {}", self.client_token());
+        let authorization = format!("Authorization: Bearer {token}");
         wire.send(
             request(&format!("GET {target}"), &[&[authorization.as_str()], &UPGRADE[..]].concat(), "").as_bytes(),
         );
@@ -175,7 +179,12 @@ impl Hub {
 
     /// A client behind its SignalR handshake.
     pub fn client(&self) -> Peer {
-        let mut peer = self.websocket("/rte");
+        self.client_with(&self.client_token())
+    }
+
+    /// The same with that token.
+    pub fn client_with(&self, token: &str) -> Peer {
+        let mut peer = self.websocket_with("/rte", token);
         peer.send(r#"{"protocol":"json","version":1}"#);
         assert_eq!(peer.message(), format!("{{}}{RS}"), "the answer to the handshake, alone in its message");
         peer
@@ -258,7 +267,7 @@ impl Wire {
     /// The next reply, whose body is as long as it says.
     pub fn reply(&mut self) -> Reply {
         let mut reply = self.reply_without_body();
-        if reply.status == 204 {
+        if matches!(reply.status, 204 | 304) {
             return reply;
         }
         let length = reply.header("content-length").expect("a length").parse().expect("a number");

@@ -30,7 +30,7 @@ pub struct CatalogueHead {
     /// `title`.
     pub title: String,
     /// `version`.
-    pub version: String,
+    pub version: Located<String>,
     /// `id_base`.
     pub id_base: String,
     /// `wire_case`.

@@ -1,0 +1,175 @@
+//! What the seeds reach by chance, reached on purpose: slow consumers, deadlines, the drain.
+
+mod deadlines;
+mod requests;
+mod slow;
+
+use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
+use super::client::{self, Ear, Heard, Reply};
+use super::world::{Setting, World};
+use rte::close::CloseReason;
+use rte::hub::ConnKey;
+use rte::limits::Limits;
+use uuid::Uuid;
+
+const AVAILABILITY: Kind = KINDS[0];
+const ALERT: Kind = KINDS[1];
+const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+/// A pipe that never fills.
+const WIDE: usize = usize::MAX;
+
+/// One shard with these limits.
+fn world(limits: Limits) -> World {
+    World::new(&Setting { limits, ..Setting::one_shard() })
+}
+
+/// Bounds that a few small events pass.
+fn tight() -> Limits {
+    Limits { event_bytes_max: 2 * 1024, outbox_soft_bytes: 4 * 1024, outbox_hard_bytes: 16 * 1024, ..Limits::DEFAULT }
+}
+
+/// One connection to shard 0 and its peer.
+struct Peer {
+    key: ConnKey,
+    ear: Ear,
+}
+
+impl Peer {
+    fn dial(world: &mut World, capacity: usize) -> Peer {
+        Peer { key: world.open(0, capacity), ear: Ear::default() }
+    }
+
+    /// A SignalR client, all rights in the first organization, past its handshake.
+    fn connect(world: &mut World) -> Peer {
+        let mut peer = Peer::dial(world, WIDE);
+        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
+        peer.send(world, client::upgrade("", &authorization).as_bytes());
+        let heard = peer.hear(world);
+        assert!(matches!(&heard[..], [Heard::Reply(Reply { status: 101, .. })]), "{heard:?}");
+        peer.say(world, client::HANDSHAKE);
+        assert_eq!(peer.hear(world), [Heard::Record("{}".into())]);
+        peer
+    }
+
+    fn publisher(world: &mut World) -> Peer {
+        Peer::dial(world, WIDE)
+    }
+
+    /// Bytes as they are; the hub reads them.
+    fn send(&self, world: &mut World, bytes: &[u8]) {
+        world.pipe(0, self.key).to_hub.extend(bytes);
+        world.settle();
+    }
+
+    /// Records in a frame.
+    fn say(&self, world: &mut World, records: &[u8]) {
+        let mut bytes = Vec::new();
+        client::frame(true, client::TEXT, MASK, records, &mut bytes);
+        self.send(world, &bytes);
+    }
+
+    fn invoke(&self, world: &mut World, id: &str, method: &str, kind: Kind, entity: Uuid) {
+        let record = format!(
+            "{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"{method}\",\"arguments\":[[{{\"EntityId\":\"{entity}\",\
+             \"EventName\":\"{}\"}}]]}}\x1e",
+            kind.name
+        );
+        self.say(world, record.as_bytes());
+    }
+
+    fn subscribe(&mut self, world: &mut World, kind: Kind, entity: Uuid) {
+        self.invoke(world, "s", "Subscribe", kind, entity);
+        let heard = self.hear(world);
+        assert!(matches!(&heard[..], [Heard::Record(r)] if r.contains("\"subscribed\":true")), "{heard:?}");
+    }
+
+    /// Publishes one event; whether it was taken.
+    fn publish(&mut self, world: &mut World, kind: Kind, entity: Uuid, tag: &str) {
+        let body = kind.item(ORGANIZATIONS[0], entity, tag);
+        self.send(world, &post(&body));
+        let heard = self.hear(world);
+        assert!(matches!(&heard[..], [Heard::Reply(Reply { status: 202, .. })]), "{heard:?}");
+    }
+
+    /// The peer reads all there is; the hub goes on meanwhile.
+    fn hear(&mut self, world: &mut World) -> Vec<Heard> {
+        loop {
+            let bytes: Vec<u8> = world.pipe(0, self.key).from_hub.drain(..).collect();
+            if bytes.is_empty() {
+                break;
+            }
+            self.ear.hear(&bytes);
+            world.settle();
+        }
+        let mut heard = Vec::new();
+        while let Some(next) = self.ear.next().unwrap() {
+            heard.push(next);
+        }
+        heard
+    }
+
+    /// The peer reads no more than so many bytes ahead from here on.
+    fn stop_reading(&self, world: &mut World, capacity: usize) {
+        world.pipe(0, self.key).capacity = capacity;
+    }
+
+    fn read_again(&self, world: &mut World) {
+        world.pipe(0, self.key).capacity = WIDE;
+        world.settle();
+    }
+
+    fn is_there(&self, world: &World) -> bool {
+        world.shards[0].connection(self.key).is_some()
+    }
+
+    fn backlog(&self, world: &World) -> usize {
+        world.shards[0].hub().backlog_bytes(self.key)
+    }
+}
+
+/// A publish request of the first organization.
+fn post(body: &str) -> Vec<u8> {
+    let token = &TOKENS.publishers[0];
+    format!(
+        "POST /publish HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn user() -> Uuid {
+    CLIENTS[0].user
+}
+
+/// Time passes, and the hub sees all of it.
+fn pass(world: &mut World, ms: u64) {
+    for _ in 0..ms / 100 {
+        world.advance(100);
+        world.settle();
+    }
+    world.advance(ms % 100);
+    world.settle();
+}
+
+/// How many connections ended for that reason.
+fn closed(world: &mut World, reason: CloseReason) -> u64 {
+    world.numbers(0).closed[reason.index()]
+}
+
+/// The tags of the events heard, cut at their first hash.
+fn tags(heard: &[Heard]) -> Vec<String> {
+    let tag = |heard: &Heard| match heard {
+        Heard::Record(record) if record.contains("\"MessageReceived\"") => {
+            let start = record.find('#').unwrap() + 1;
+            Some(record[start..].split('#').next().unwrap().to_owned())
+        }
+        Heard::Record(_) | Heard::Reply(_) | Heard::Pong(_) | Heard::Close(_) => None,
+    };
+    heard.iter().filter_map(tag).collect()
+}
+
+/// A tag with padding, so that the event has at least so many bytes.
+fn tag(name: &str, bytes: usize) -> String {
+    format!("#{name}#{}", "x".repeat(bytes))
+}
