@@ -180,7 +180,7 @@ fn metrics() -> String {
 }
 
 fn reasons() -> String {
-    let mut text = "Connections end (`rte_connections_closed_total`) for these reasons.".to_owned();
+    let mut text = "Reasons of `rte_connections_closed_total`:\n".to_owned();
     for (blame, whose) in [
         (Blame::Nobody, "As connections do"),
         (Blame::Peer, "The client's software or network is to blame"),
@@ -191,11 +191,11 @@ fn reasons() -> String {
         let reasons: Vec<String> =
             of_blame.map(|reason| format!("`{}` ({})", reason.label(), reason.sentence())).collect();
         if !reasons.is_empty() {
-            text.push_str(&format!("\n{whose}: {}.", reasons.join(", ")));
+            text.push_str(&format!("\n- {whose}: {}.", reasons.join(", ")));
         }
     }
     let refusals: Vec<String> = Refusal::ALL.into_iter().map(|(_, label)| code(label)).collect();
-    format!("{text}\nRequests and items are refused (`rte_refusals_total`) for: {}.\n", refusals.join(", "))
+    format!("{text}\n\nReasons of `rte_refusals_total`: {}.\n", refusals.join(", "))
 }
 
 fn commands() -> String {
