@@ -7,7 +7,7 @@
 use crate::api::publish;
 use crate::clock::{Deadline, Now};
 use crate::close::CloseReason;
-use crate::conn::{Connection, Delivery, Gathered, Mail, Shared, Turn, count_members, number};
+use crate::conn::{Connection, Delivery, Gathered, Mail, Shared, Turn, count_members, fact_number, number};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::registry::HashSeed;
 use crate::hub::{ConnKey, Ending, Hub, Wire};
@@ -79,12 +79,18 @@ impl Shard {
         }
     }
 
+    /// Another catalogue is in force; events keep their numbers.
+    pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
+    }
+
     /// A socket has been accepted.
     pub fn open(&mut self, peer: IpAddr, now: Now) -> ConnKey {
         let key = self.connections.insert(Connection::new(peer, now));
         self.hub.open(key);
         self.metrics.accepted += 1;
-        self.trace.note(Level::Debug, || Fact::Opened { conn: number(key), peer });
+        let conn = fact_number(self.number, key);
+        self.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
         key
     }

@@ -62,6 +62,18 @@ pub enum Fact {
         /// The system's words.
         error: String,
     },
+    /// Another catalogue is in force.
+    Reloaded {
+        /// Events in it.
+        events: usize,
+        /// Events that came.
+        added: usize,
+    },
+    /// The files on disk make no catalogue that could take the place of the one in force.
+    ReloadRefused {
+        /// What is wrong, and where.
+        why: String,
+    },
     /// The drain begins.
     Draining {
         /// Connections to close.
@@ -114,8 +126,10 @@ impl Fact {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Fact::AcceptFailed { .. } | Fact::PollFailed { .. } => Level::Error,
-            Fact::Listening { .. } | Fact::Draining { .. } | Fact::Drained { .. } => Level::Info,
+            Fact::AcceptFailed { .. } | Fact::PollFailed { .. } | Fact::ReloadRefused { .. } => Level::Error,
+            Fact::Listening { .. } | Fact::Reloaded { .. } | Fact::Draining { .. } | Fact::Drained { .. } => {
+                Level::Info
+            }
             Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
             Fact::Closed { reason, .. } => match reason.blame() {
                 Blame::Operator | Blame::Us => Level::Warn,
@@ -130,6 +144,8 @@ impl Fact {
             Fact::Listening { .. } => "listening",
             Fact::AcceptFailed { .. } => "accept_failed",
             Fact::PollFailed { .. } => "poll_failed",
+            Fact::Reloaded { .. } => "reloaded",
+            Fact::ReloadRefused { .. } => "reload_refused",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
             Fact::Opened { .. } => "opened",
@@ -154,6 +170,11 @@ impl Fact {
                 field("do", &"raise the limit of open files (ulimit -n, LimitNOFILE=) or lower limits.connections_max");
             }
             Fact::PollFailed { error } => field("error", error),
+            Fact::Reloaded { events, added } => {
+                field("events", events);
+                field("added", added);
+            }
+            Fact::ReloadRefused { why } => field("why", why),
             Fact::Draining { connections } => field("connections", connections),
             Fact::Drained { left, took_ms } => {
                 field("left", left);

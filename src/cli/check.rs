@@ -65,7 +65,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         lines.push(("key", format!("{algorithm}, {id}")));
     }
     if auth.keys.skipped() > 0 {
-        lines.push(("keys passed over", format!("{} of the JWK set are not for this", auth.keys.skipped())));
+        lines.push(("passed over", format!("{} keys of the JWK set are not for this", auth.keys.skipped())));
     }
     lines.extend(config.schema_dirs.iter().map(|folder| ("further events", folder.display().to_string())));
     lines.extend([

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 
 const LONG: &str = "\
 Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds.
+SIGHUP reads the folders of further events again: all of it or nothing, and only if nobody breaks; the log says which.
 
 Without a configuration file the defaults serve; only a key must be given. `rte check` says whether a configuration is good.
 
@@ -45,7 +46,9 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     for warning in &config.warnings {
         console.note(format_args!("rte: warning: {warning}"));
     }
-    shell::serve(options(config, console)?).map_err(|error| Failure::Refused(error.to_string()))
+    let schema_dirs = config.schema_dirs.clone();
+    let reload = |present: &Catalogue| schema::reload(present, &schema_dirs);
+    shell::serve(options(config, console)?, reload).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 fn unusable(errors: &ConfigErrors) -> Failure {

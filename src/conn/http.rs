@@ -202,7 +202,10 @@ impl Connection {
                 Reply::text(200, "ready\n")
             })),
             Route::Metrics => Ok(Decision::Gather(Question::Measure)),
-            Route::Document(path) => Ok(Decision::Reply(schemas::reply(path, head, turn.catalogue))),
+            Route::Document(path) => match schemas::reply(path, head, turn.catalogue) {
+                reply if reply.status == 404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
+                reply => Ok(Decision::Reply(reply)),
+            },
             Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
         }
     }
@@ -289,7 +292,7 @@ impl Connection {
         self.refused(key, 413, "body over limits.body_bytes_max", turn);
         let message =
             format!("the body has more than limits.body_bytes_max = {} bytes", turn.shared.limits.body_bytes_max);
-        self.reply(key, problem(413, &message), &Framing { keep_alive: false, ..framing }, turn);
+        self.reply(key, Reply::text(413, message), &Framing { keep_alive: false, ..framing }, turn);
     }
 
     /// Body bytes in; when it is whole, the request is served.
@@ -307,7 +310,7 @@ impl Connection {
                         BodyError::Malformed(message) => {
                             turn.metrics.refuse(Refusal::BadRequest);
                             self.refused(key, 400, message, turn);
-                            self.reply(key, problem(400, message), &Framing { keep_alive: false, ..framing }, turn);
+                            self.reply(key, Reply::text(400, message), &Framing { keep_alive: false, ..framing }, turn);
                         }
                     }
                     return Some(input.len());
@@ -480,14 +483,6 @@ impl Turn<'_> {
 /// Members of these topics with this shard.
 pub(crate) fn count_members(hub: &Hub, topics: &[Topic]) -> u64 {
     topics.iter().map(|topic| hub.registry.member_count(topic) as u64).sum()
-}
-
-/// An error that a program reads: `{"error":"…"}`.
-fn problem(status: u16, message: &str) -> Reply {
-    let mut body = br#"{"error":"#.to_vec();
-    crate::proto::signalr::json::encode_str(message, &mut body);
-    body.push(b'}');
-    Reply::json(status, body)
 }
 
 /// How a refused publish request is counted.

@@ -446,17 +446,24 @@ impl Connection {
         self.leave_open(turn);
         turn.metrics.closed[reason.index()] += 1;
         let detail = self.detail;
-        let fact = Fact::Closed { conn: number(key), reason, detail };
+        let fact = Fact::Closed { conn: fact_number(turn.shard, key), reason, detail };
         turn.trace.note(fact.level(), || fact);
     }
 
     fn refused(&self, key: ConnKey, status: u16, why: &'static str, turn: &mut Turn<'_>) {
         let client = self.client;
-        turn.trace.note(Level::Debug, || Fact::Refused { conn: number(key), client, status, why });
+        let conn = fact_number(turn.shard, key);
+        turn.trace.note(Level::Debug, || Fact::Refused { conn, client, status, why });
     }
 }
 
-/// A connection's number in facts.
+/// A key as a number: its slot in the lower half, its generation in the upper.
 pub fn number(key: ConnKey) -> u64 {
     key.data().as_ffi()
+}
+
+/// A connection's number in facts: no two of the process have the same. The shard's number stands above the slots, which
+/// `connections_max` keeps far below 2^24.
+pub fn fact_number(shard: usize, key: ConnKey) -> u64 {
+    number(key) | (shard as u64) << 24
 }

@@ -1,7 +1,7 @@
 //! The SignalR side of a connection: frames to records, the handshake, and how it closes.
 
 use super::invoke::{self, Answer};
-use super::{Connection, Phase, Shared, Turn, number};
+use super::{Connection, Phase, Shared, Turn, fact_number};
 use crate::api::negotiated::ConnectionToken;
 use crate::auth::principal::Principal;
 use crate::close::CloseReason;
@@ -185,7 +185,8 @@ impl Connection {
                     turn.metrics.hub_open += 1;
                 }
                 let client = self.client;
-                turn.trace.note(Level::Debug, || Fact::Connected { conn: number(key), client });
+                let conn = fact_number(turn.shard, key);
+                turn.trace.note(Level::Debug, || Fact::Connected { conn, client });
                 Flow::GoOn
             }
             Err(error) => {

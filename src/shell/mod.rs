@@ -5,6 +5,7 @@
 //! both, with signals, for `rte serve`.
 
 mod clock;
+mod current;
 mod entropy;
 mod listener;
 pub mod log;
@@ -23,12 +24,14 @@ use crate::schema::Catalogue;
 use crate::shard::Shard;
 use crate::trace::{Fact, Level, Trace};
 use clock::Clock;
+use current::Current;
 use entropy::SystemEntropy;
 use listener::Listener;
 use log::Log;
 use mailbox::{Letter, Mailbox};
 use parking_lot::Mutex;
 use reactor::{Load, Reactor};
+use signals::{Signals, Wish};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,6 +65,7 @@ pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     load: Arc<Load>,
+    current: Arc<Current>,
     mailboxes: Arc<[Mailbox]>,
     threads: Vec<JoinHandle<()>>,
     log: Log,
@@ -95,6 +99,7 @@ impl Server {
             shards,
         });
         let catalogue = Arc::new(options.catalogue);
+        let current = Arc::new(Current::new(Arc::clone(&catalogue)));
         let load = Arc::new(Load::new(shards));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailboxes =
@@ -120,6 +125,7 @@ impl Server {
                 Arc::clone(&mailboxes),
                 Arc::clone(&load),
                 listener.take(),
+                Arc::clone(&current),
                 clock,
                 log,
             );
@@ -135,12 +141,32 @@ impl Server {
             },
             clock.now(),
         );
-        Ok(Server { address, shared, load, mailboxes, threads, log, clock })
+        Ok(Server { address, shared, load, current, mailboxes, threads, log, clock })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Puts another catalogue in force, which was made from the present one ([`Catalogue::reloaded`]); or says on the log why it
+    /// is none, and changes nothing.
+    pub fn reload(&self, reload: impl FnOnce(&Catalogue) -> Result<Catalogue, String>) {
+        let present = self.current.catalogue();
+        let now = self.clock.now();
+        match reload(&present) {
+            Ok(catalogue) => {
+                let events = catalogue.available_subscriptions().count();
+                let added = events - present.available_subscriptions().count();
+                self.current.replace(Arc::new(catalogue));
+                self.log.write(&Fact::Reloaded { events, added }, now);
+            }
+            Err(why) => {
+                for line in why.lines() {
+                    self.log.write(&Fact::ReloadRefused { why: line.to_owned() }, now);
+                }
+            }
+        }
     }
 
     /// Begins to end: takes no more connections, and closes those there are. Returns at once.
@@ -166,15 +192,18 @@ impl Server {
     }
 }
 
-/// Runs a hub until SIGTERM or SIGINT, then drains it. A second signal ends the process at once.
+/// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At SIGHUP `reload` makes the next
+/// catalogue from the present one.
 ///
 /// # Errors
 ///
 /// As [`Server::start`]; also where signals can't be had.
-pub fn serve(options: Options) -> io::Result<()> {
-    let signals = signals::Signals::install()?;
+pub fn serve(options: Options, reload: impl Fn(&Catalogue) -> Result<Catalogue, String>) -> io::Result<()> {
+    let mut signals = Signals::install()?;
     let server = Server::start(options)?;
-    signals.wait()?;
+    while signals.next()? == Wish::Reload {
+        server.reload(&reload);
+    }
     server.drain();
     server.join();
     Ok(())

@@ -4,6 +4,7 @@
 //! directions: what is not read to its end is remembered as *hot*.
 
 use super::clock::Clock;
+use super::current::Current;
 use super::listener::{LISTENER, Listener};
 use super::log::Log;
 use super::mailbox::{Letter, Mailbox, WAKE};
@@ -73,6 +74,9 @@ pub struct Reactor {
     mailboxes: Arc<[Mailbox]>,
     load: Arc<Load>,
     listener: Option<Listener>,
+    current: Arc<Current>,
+    /// Which catalogue the shard has.
+    catalogue_version: u64,
     sockets: Sockets,
     clock: Clock,
     log: Log,
@@ -97,6 +101,7 @@ impl Reactor {
         mailboxes: Arc<[Mailbox]>,
         load: Arc<Load>,
         listener: Option<Listener>,
+        current: Arc<Current>,
         clock: Clock,
         log: Log,
     ) -> Reactor {
@@ -109,6 +114,8 @@ impl Reactor {
             sockets: Sockets::new(number, Arc::clone(&load)),
             load,
             listener,
+            current,
+            catalogue_version: 0,
             clock,
             log,
             hot: Vec::new(),
@@ -241,6 +248,9 @@ impl Reactor {
         let mut letters = std::mem::take(&mut self.letters);
         if let Some(mailbox) = self.mailboxes.get(self.number) {
             mailbox.take(&mut letters);
+        }
+        if let Some(catalogue) = self.current.newer_than(&mut self.catalogue_version) {
+            self.shard.replace_catalogue(catalogue);
         }
         for letter in letters.drain(..) {
             match letter {

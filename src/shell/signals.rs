@@ -1,34 +1,54 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM, SIGINT and SIGHUP.
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The signals that end the process, from now on as bytes.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// SIGTERM or SIGINT: end.
+    End,
+    /// SIGHUP: read the catalogue again.
+    Reload,
+}
+
+/// The signals, from now on as bytes.
 pub struct Signals {
     bytes: UnixStream,
+    ends: Arc<AtomicBool>,
+    reloads: Arc<AtomicBool>,
 }
 
 impl Signals {
     pub fn install() -> io::Result<Signals> {
         let (bytes, sender) = UnixStream::pair()?;
-        // The first one, whichever it is, sets the flag and wakes; with the flag set the next one ends the process.
-        let is_second = Arc::new(AtomicBool::new(false));
+        let (ends, reloads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGINT] {
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
-            flag::register(signal, Arc::clone(&is_second))?;
+            // The first one, whichever it is, sets the flag and wakes; with the flag set the next one ends the process.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends))?;
+            flag::register(signal, Arc::clone(&ends))?;
             pipe::register(signal, sender.try_clone()?)?;
         }
-        Ok(Signals { bytes })
+        flag::register(SIGHUP, Arc::clone(&reloads))?;
+        pipe::register(SIGHUP, sender)?;
+        Ok(Signals { bytes, ends, reloads })
     }
 
-    /// Waits for one.
-    pub fn wait(mut self) -> io::Result<()> {
-        self.bytes.read_exact(&mut [0])
+    /// Waits for the next one. Several reloads asked for at once are one.
+    pub fn next(&mut self) -> io::Result<Wish> {
+        loop {
+            self.bytes.read_exact(&mut [0])?;
+            if self.ends.load(Ordering::SeqCst) {
+                return Ok(Wish::End);
+            }
+            if self.reloads.swap(false, Ordering::SeqCst) {
+                return Ok(Wish::Reload);
+            }
+        }
     }
 }

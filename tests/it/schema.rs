@@ -102,6 +102,54 @@ fn an_event_of_a_further_folder_is_subscribable_validated_served_and_counted() {
     assert_eq!(hub.metric("rte_deliveries_total{event=\"AcmeRoomAlarm\"}"), 1.0);
 }
 
+#[test]
+fn sighup_brings_further_events_to_clients_that_are_connected_and_keeps_every_subscription() {
+    let folder = Folder::new("reload", &[("catalogue.toml", ROOM)]);
+    let hub = Hub::start_with(&["server.threads=2", &format!("catalogue.schema_dirs={}", folder.path())]);
+    let mut clients = [(); 4].map(|()| hub.client_with(&hub.token(json!({ "rte": ["room/*", "user/*"] }))));
+    let alarm_item = format!("{{\"EntityId\":\"{ROOM_ID}\",\"EventName\":\"AcmeRoomAlarm\"}}");
+    let alert_item = format!("{{\"EntityId\":\"{}\",\"EventName\":\"UserAlert\"}}", support::USER);
+    for client in &mut clients {
+        let answer = client.invoke("Subscribe", &format!("[[{alarm_item},{alert_item}]]"));
+        assert!(answer.contains("Unknown EventName") && answer.contains("useralert"), "{answer}");
+    }
+    for (file, text) in [("AcmeRoomAlarm.toml", ALARM), ("AcmeUrgency.toml", URGENCY)] {
+        std::fs::write(folder.0.join(file), text).unwrap();
+    }
+    hub.reload();
+    hub.await_log("reloaded events=42 added=1");
+    for client in &mut clients {
+        let answer = client.invoke("Subscribe", &format!("[[{alarm_item}]]"));
+        assert!(answer.contains("\"subscribed\":true"), "{answer}");
+    }
+    assert_eq!(hub.publish(&alarm(1)).status, 202);
+    let data = json!({ "alertId": ROOM_ID, "conditionExpression": "", "conditionName": "", "conditionValue": "",
+        "organizationId": support::ORGANIZATION, "userId": support::USER, "value": "" });
+    assert_eq!(hub.publish(&json!({ "eventName": "UserAlert", "data": data }).to_string()).status, 202);
+    for client in &mut clients {
+        assert!(client.record().contains("acmeroomalarm"));
+        assert!(
+            client.record().contains("useralert"),
+            "what was subscribed before the reload is the same event after it"
+        );
+    }
+}
+
+#[test]
+fn a_reload_that_is_wrong_or_breaks_somebody_changes_nothing_and_says_why() {
+    let folder = further("refused");
+    let hub = Hub::start_with(&[&format!("catalogue.schema_dirs={}", folder.path())]);
+    let file = folder.0.join("room/AcmeRoomAlarm.toml");
+    std::fs::write(&file, ALARM.replace("RoomId         =", "RumId          =")).unwrap();
+    hub.reload();
+    hub.await_log("error[unknown-property]");
+    assert_eq!(hub.publish(&alarm(1)).status, 202);
+    std::fs::remove_file(&file).unwrap();
+    hub.reload();
+    hub.await_log("which breaks");
+    assert_eq!(hub.publish(&alarm(1)).status, 202);
+}
+
 /// Runs the program to its end: the exit code, standard output and standard error.
 fn ended(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();

@@ -89,9 +89,27 @@ impl Hub {
 
     /// Asks the hub to drain.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks the hub to read its catalogue again.
+    pub fn reload(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
         // The standard library can only kill, and the kill of the shell is there wherever these tests are.
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Asks the hub for its health until the log has that text.
+    pub fn await_log(&self, text: &str) {
+        let began = std::time::Instant::now();
+        while !self.log().contains(text) {
+            assert!(began.elapsed() < PATIENCE, "no {text:?} in the log: {}", self.log());
+            assert_eq!(self.request("GET /healthz", &[], "").status, 200);
+        }
     }
 
     /// The exit code, once the hub has ended.

@@ -114,6 +114,16 @@ pub(super) fn load(
     told(compiled, console).map(Catalogue::of)
 }
 
+/// The catalogue that the folders make now, in the place of the present one.
+///
+/// # Errors
+/// Everything that is wrong with it, a line each; the present one stays.
+pub(super) fn reload(present: &Catalogue, schema_dirs: &[PathBuf]) -> Result<Catalogue, String> {
+    let lines = |findings: Vec<Finding>| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let extra = files::read(schema_dirs, true).map_err(lines)?;
+    present.reloaded(&extra).map_err(|refusal| refusal.to_string())
+}
+
 fn compile(files: &[files::File], wire_case: Option<WireCase>) -> Result<Compiled, Vec<Finding>> {
     compiler::compile(files, Options { wire_case })
 }
