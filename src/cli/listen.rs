@@ -6,8 +6,9 @@ use super::endpoint::Endpoint;
 use super::http::{CONNECT_TIMEOUT, HttpClient};
 use super::random::Random;
 use super::session::{self, Session, Step, Wish};
-use super::{Failure, world};
+use super::{Failure, redact, world};
 use crate::cli::credential::Bearer;
+use crate::schema::Catalogue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -58,6 +59,9 @@ pub struct Args {
     /// Print for people: event, entity, and its data as name=value
     #[arg(long)]
     text: bool,
+    /// Mask personal data (numbers, names, addresses, free text), as the built-in catalogue marks it
+    #[arg(long)]
+    redact: bool,
     /// End when the connection is lost, instead of coming back
     #[arg(long)]
     no_reconnect: bool,
@@ -95,6 +99,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut random = Random::new(u64::from_le_bytes(world::entropy().map_err(Failure::Refused)?));
     let mut listener = Listener {
         args,
+        catalogue: args.redact.then(|| Catalogue::built_in(None)),
         endpoint: args.url.clone().or_path("/rte"),
         client: HttpClient::new(),
         ends_at: args.timeout.and_then(|timeout| world::now().checked_add(timeout)),
@@ -176,6 +181,8 @@ enum End {
 
 /// What stays over all connections of one `rte listen`.
 struct Listener<'a> {
+    /// By which personal data is masked, if it is.
+    catalogue: Option<Catalogue>,
     args: &'a Args,
     endpoint: Endpoint,
     client: HttpClient,
@@ -323,10 +330,12 @@ impl Listener<'_> {
     }
 
     fn print(&mut self, event: &RawValue) -> Result<(), Failure> {
-        match self.args.text.then(|| for_people(event)).flatten() {
-            Some(line) => self.console.line(format_args!("{line}")),
-            None => self.console.line(format_args!("{}", event.get())),
-        }
+        let line = match &self.catalogue {
+            Some(catalogue) => redact::redacted(event, catalogue),
+            None => redact::one_line(event),
+        };
+        let line = self.args.text.then(|| for_people(&line)).flatten().unwrap_or(line);
+        self.console.line(format_args!("{line}"))
     }
 
     /// The time is over: fine, unless events were to be counted.
@@ -350,7 +359,7 @@ struct Conversation {
 }
 
 /// An event as a line for people: `queuestatus  cbee…  maxWaitTime=3 …`; nothing where it has not the form of one.
-fn for_people(event: &RawValue) -> Option<String> {
+fn for_people(event: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Event {
         subscription: Subscription,
@@ -362,7 +371,7 @@ fn for_people(event: &RawValue) -> Option<String> {
         entity_id: String,
         event_name: String,
     }
-    let event: Event = serde_json::from_str(event.get()).ok()?;
+    let event: Event = serde_json::from_str(event).ok()?;
     let mut line = format!("{}  {}", event.subscription.event_name, event.subscription.entity_id);
     for (name, value) in &event.data {
         line.push_str(&format!("  {name}={value}"));

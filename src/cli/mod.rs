@@ -12,6 +12,7 @@ pub mod http;
 pub mod listen;
 pub mod publish;
 pub mod random;
+pub mod redact;
 pub mod schema;
 pub mod serve;
 pub mod token;
