@@ -197,10 +197,10 @@ impl Shard {
     pub fn end_turn(&mut self, now: Now, wire: &mut dyn Wire) {
         self.free_doomed(now, wire);
         let mut attention = std::mem::take(&mut self.attention);
-        let connections = &mut self.connections;
+        let (connections, limits) = (&mut self.connections, &self.shared.limits);
         self.hub.flush(now, wire, |key, taken, left| {
             if let Some(connection) = connections.get_mut(key)
-                && connection.note_flushed(taken, left, now)
+                && connection.note_flushed(taken, left, now, limits)
             {
                 attention.push(key);
             }

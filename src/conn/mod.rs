@@ -294,9 +294,13 @@ impl Connection {
 
     /// The socket took `taken` bytes and `left` still wait. Whether [`Connection::handle_flushed`] has something to do: not for
     /// a SignalR client that keeps up, which is what nearly all are.
-    pub fn note_flushed(&mut self, taken: usize, left: usize, now: Now) -> bool {
+    pub fn note_flushed(&mut self, taken: usize, left: usize, now: Now, limits: &Limits) -> bool {
         if taken > 0 {
             self.spoke_ms = now.mono_ms;
+            if let Phase::Finishing { until_ms, .. } = &mut self.phase {
+                // A large last reply may take its time, as long as the peer takes it.
+                *until_ms = now.after_ms(limits.close_ms).0;
+            }
         }
         left > 0 || !matches!(self.phase, Phase::Open(_))
     }
