@@ -344,6 +344,11 @@ impl Hub {
         self.outboxes.values().map(Outbox::backlog_bytes).sum()
     }
 
+    /// Bytes of shared segments that slow connections keep.
+    pub fn pinned_bytes(&self) -> usize {
+        self.arena.pinned_bytes()
+    }
+
     /// Connections whose socket is full.
     pub fn blocked_count(&self) -> usize {
         self.outboxes.values().filter(|outbox| !outbox.writable().may_write()).count()

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 
-pub const SEPARATOR: u8 = 0x1E;
 pub const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
 pub const CONTINUATION: u8 = 0;

@@ -299,6 +299,11 @@ impl World {
         }
     }
 
+    /// Whether the hub has cut that connection off.
+    pub fn is_reset(&self, (shard, key): (usize, ConnKey)) -> bool {
+        self.sockets[shard].pipes.get(&key).is_some_and(|pipe| pipe.ending == Some(Ending::Reset))
+    }
+
     /// Everything that can happen without time or peers happens. Peers' bytes in flight stay where they are.
     pub fn settle(&mut self) {
         for _ in 0..10_000 {
