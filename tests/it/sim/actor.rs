@@ -287,7 +287,7 @@ impl Actor {
                 "POST /publish{query} HTTP/1.1\r\n{authorization}Content-Type: {kind}\r\nContent-Length: {len}\r\n\r\n{body}"
             )
         };
-        match rng.below(16) {
+        match rng.below(40) {
             0 => return self.request(200, None, get("/healthz")),
             1 => return self.request(200, None, get("/metrics")),
             2 => return self.request(404, None, get("/nowhere")),
@@ -382,20 +382,20 @@ pub fn mask(rng: &mut Rng) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Any of the rights and the number of its tokens.
+/// Any of the rights and the number of its tokens; mostly those that may hear everything.
 pub fn any_client(rng: &mut Rng) -> Role {
-    let token = rng.below(CLIENTS.len());
+    let token = if rng.one_in(2) { 0 } else { rng.below(CLIENTS.len()) };
     Role::Client(CLIENTS[token], token)
 }
 
 fn invocation(id: Option<&str>, rng: &mut Rng) -> (Vec<u8>, Call) {
     let asks = |rng: &mut Rng| -> Vec<Ask> { (0..1 + rng.below(3)).map(|_| any_ask(rng)).collect() };
-    let (target, call) = match rng.below(14) {
-        0..=6 => ("Subscribe", Call::Subscribe(asks(rng))),
-        7..=9 => ("unsubscribe", Call::Unsubscribe(asks(rng))),
-        10 => ("UnsubscribeAll", Call::UnsubscribeAll),
-        11 => ("AvailableSubscriptions", Call::Available),
-        12 => ("GetActiveSubscriptions", Call::Active),
+    let (target, call) = match rng.below(30) {
+        0..=19 => ("Subscribe", Call::Subscribe(asks(rng))),
+        20..=23 => ("unsubscribe", Call::Unsubscribe(asks(rng))),
+        24 => ("UnsubscribeAll", Call::UnsubscribeAll),
+        25..=26 => ("AvailableSubscriptions", Call::Available),
+        27..=28 => ("GetActiveSubscriptions", Call::Active),
         _ => ("Nothing", Call::Unknown),
     };
     let arguments = match &call {

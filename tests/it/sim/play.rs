@@ -46,13 +46,27 @@ impl Reached {
     }
 }
 
+/// What a seed is mostly about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    /// Everything.
+    Mixed,
+    /// Clients that read slowly or not at all, publishers that publish, and little else.
+    Crowd,
+    /// Mostly peers that mean no good.
+    Siege,
+}
+
 struct Play<'r> {
     rng: Rng,
+    theme: Theme,
     world: World,
     model: Model,
     actors: Vec<Actor>,
     actor_of: BTreeMap<(usize, u64), usize>,
     capacities: &'static [usize],
+    /// One move of the clock in so many is a jump.
+    jumps_one_in: usize,
     hash: u64,
     reached: &'r mut Reached,
     opened: u64,
@@ -72,14 +86,18 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
     };
     let world = World::new(&setting);
     let model = Model::new(setting.limits.subscriptions_max);
+    let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
     let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
+    let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
     let mut play = Play {
         rng,
+        theme,
         world,
         model,
         actors: Vec::new(),
         actor_of: BTreeMap::new(),
         capacities,
+        jumps_one_in,
         hash: 0xCBF2_9CE4_8422_2325,
         reached,
         opened: 0,
@@ -88,7 +106,7 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
     for shard in 0..setting.shards {
         play.world.sockets[shard].short_one_in = play.rng.pick(&[0, 0, 3, 30]);
     }
-    let steps = 150 + play.rng.below(250);
+    let steps = 200 + play.rng.below(500);
     for _ in 0..steps {
         play.step();
     }
@@ -123,10 +141,14 @@ impl Play<'_> {
     fn step(&mut self) {
         let shards = self.world.shards.len();
         match self.rng.below(20) {
-            0 if self.actors.len() < 14 => self.arrive(),
+            0 if self.actors.len() < 12 => self.arrive(),
             1 if self.actors.len() < 5 => self.arrive(),
             2 => {
-                let ms = self.rng.pick(&[1, 1, 20, 100, 100, 1_000, 4_000, 16_000, 31_000]);
+                let ms = if self.rng.one_in(self.jumps_one_in) {
+                    self.rng.pick(&[1_000, 4_000, 16_000, 31_000, 80_000])
+                } else {
+                    self.rng.pick(&[0, 1, 20, 100])
+                };
                 self.world.advance(ms);
             }
             3..=9 if !self.actors.is_empty() => {
@@ -149,17 +171,18 @@ impl Play<'_> {
         let capacity = self.rng.pick(self.capacities);
         let key = self.world.open(shard, capacity);
         self.opened += 1;
-        let rng = &mut self.rng;
+        let (rng, theme) = (&mut self.rng, self.theme);
         let role = match rng.below(9) {
-            0 => Role::Stranger,
-            1..=3 => Role::Publisher(rng.below(2)),
+            0 if theme != Theme::Crowd => Role::Stranger,
+            0..=3 => Role::Publisher(usize::from(rng.one_in(4))),
             _ => any_client(rng),
         };
+        let is_calm = theme == Theme::Crowd || (theme == Theme::Mixed && rng.one_in(2));
         let manner = Manner {
-            reads: rng.pick(&[WIDE, WIDE, WIDE, 1_000, 50, 0]),
-            lies_one_in: rng.pick(&[0, 0, 0, 6, 30]),
+            reads: if matches!(role, Role::Publisher(_)) { WIDE } else { rng.pick(&[WIDE, WIDE, 5_000, 1_000, 50, 0]) },
+            lies_one_in: if is_calm { 0 } else { rng.pick(&[0, 3, 5, 40]) },
             floods: rng.one_in(8),
-            vanishes_at: rng.one_in(5).then(|| rng.below(4_000)),
+            vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
             resets: rng.one_in(2),
             is_polite: !rng.one_in(4),
         };
@@ -303,8 +326,8 @@ impl Play<'_> {
             if self.rng.one_in(2) {
                 self.world.edge(shard, key, is_spurious);
             }
-            if self.rng.one_in(2) {
-                let most = self.rng.pick(&[1, 7, 130, 4_096, 65_536, 65_536]);
+            if !self.rng.one_in(3) {
+                let most = self.rng.pick(&[1, 7, 130, 4_096, 65_536, 65_536, 65_536, 65_536]);
                 self.feed(number, most);
             }
         }
