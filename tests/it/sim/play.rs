@@ -33,6 +33,26 @@ pub struct Reached {
 }
 
 impl Reached {
+    /// What no seed has reached. A limit that nothing reaches is not tested.
+    pub fn missing(&self) -> Vec<String> {
+        let labels = self.closed.iter().chain(&self.refused);
+        let labels = labels.filter(|(_, count)| **count == 0).map(|(label, _)| (*label).to_owned());
+        let statuses = [101, 200, 202, 207, 400, 401, 403, 404, 405, 408, 413, 415, 422, 431, 503];
+        let statuses = statuses.into_iter().filter(|status| !self.statuses.contains_key(status)).map(|s| s.to_string());
+        let refusals =
+            ["Invalid item", "Unknown EventName", "Invalid EntityId", "Unauthorized", "Too many subscriptions"];
+        let refusals = refusals.into_iter().filter(|refusal| !self.refusals.contains(refusal)).map(str::to_owned);
+        let counts = [
+            ("matched", self.matched),
+            ("conflated", self.conflated),
+            ("dropped", self.dropped),
+            ("short writes", self.short_writes),
+            ("pauses", self.pauses),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
+        labels.chain(statuses).chain(refusals).chain(counts).collect()
+    }
+
     fn add(&mut self, numbers: &Metrics) {
         for reason in CloseReason::ALL {
             *self.closed.entry(reason.label()).or_default() += numbers.closed[reason.index()];
@@ -280,7 +300,11 @@ impl Play<'_> {
                 actor.stage = Stage::Silent;
             }
             (Role::Client(..), Stage::Upgrading, 101) => {
-                let bytes = actor.shake_hands(&mut self.rng);
+                let bytes = if actor.manner.lies_one_in > 0 && self.rng.one_in(4) {
+                    actor.lie_in_frames(&mut self.rng, &self.world.shared.limits)
+                } else {
+                    actor.shake_hands(&mut self.rng)
+                };
                 actor.sent += bytes.len();
                 self.send(number, &bytes);
             }
@@ -395,10 +419,13 @@ impl Play<'_> {
             }
         }
         assert_eq!(it.connection_count() == 0, self.is_empty(shard));
-        if it.connection_count() > 0 {
-            let longest = limits.idle_ms.max(limits.client_timeout_ms) + GRAIN_MS;
-            let due = it.next_deadline().expect("a deadline while there are connections").0;
-            assert!(due <= self.world.now.mono_ms + longest, "a deadline in {} ms", due - self.world.now.mono_ms);
+        let now_ms = self.world.now.mono_ms;
+        for (key, _) in self.world.pipes(shard) {
+            let Some(connection) = it.connection(key) else { continue };
+            let due_ms = connection.next_deadline(key, it.hub(), limits).0;
+            assert!(due_ms + GRAIN_MS > now_ms, "a deadline that nobody kept, {} ms ago", now_ms - due_ms);
+            let armed_ms = it.next_deadline().expect("a deadline while there are connections").0;
+            assert!(armed_ms < due_ms + GRAIN_MS, "a deadline {} ms later than due", armed_ms - due_ms);
         }
     }
 
@@ -552,7 +579,10 @@ impl Play<'_> {
             fed += self.world.pipes(shard).map(|(_, pipe)| pipe.fed).sum::<usize>();
             taken += self.world.pipes(shard).map(|(_, pipe)| pipe.taken).sum::<usize>();
         }
-        assert!(self.actors.iter().all(|actor| actor.closed.is_some()), "ended without a word");
+        for actor in &self.actors {
+            assert!(actor.closed.is_some(), "ended without a fact: {actor:?}");
+            assert!(!actor.ear.is_partial() || self.world.is_reset(actor.place), "ended within a word: {actor:?}");
+        }
         assert_eq!(
             (sum.open, sum.hub_open, sum.subscriptions, sum.topics, sum.backlog_bytes, sum.blocked),
             (0, 0, 0, 0, 0, 0)
