@@ -130,6 +130,29 @@ impl Setting {
     }
 }
 
+/// What the shards of a world share.
+pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
+    setting.limits.check().expect("limits that go together");
+    let mut tokens = token::Options::new(cast::keys());
+    tokens.close_on_expiry = setting.close_on_expiry;
+    let seed = HashSeed(rng.next(), rng.next());
+    let limits = setting.limits.clone();
+    Arc::new(Shared {
+        options: conn::Options {
+            path: "/rte".into(),
+            origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
+            trusted_proxies: Vec::new(),
+            detailed_errors: setting.detailed_errors,
+            publish: publish::Options::default(),
+        },
+        verifier: Verifier::new(tokens).expect("options that go together"),
+        negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+        limits,
+        is_draining: AtomicBool::new(false),
+        shards: setting.shards,
+    })
+}
+
 pub struct World {
     pub now: Now,
     pub shared: Arc<Shared>,
@@ -141,26 +164,8 @@ pub struct World {
 
 impl World {
     pub fn new(setting: &Setting) -> World {
-        setting.limits.check().expect("limits that go together");
         let mut rng = Rng::new(setting.seed ^ 0x5EED);
-        let mut tokens = token::Options::new(cast::keys());
-        tokens.close_on_expiry = setting.close_on_expiry;
-        let seed = HashSeed(rng.next(), rng.next());
-        let limits = setting.limits.clone();
-        let shared = Arc::new(Shared {
-            options: conn::Options {
-                path: "/rte".into(),
-                origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
-                trusted_proxies: Vec::new(),
-                detailed_errors: setting.detailed_errors,
-                publish: publish::Options::default(),
-            },
-            verifier: Verifier::new(tokens).expect("options that go together"),
-            negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
-            limits,
-            is_draining: AtomicBool::new(false),
-            shards: setting.shards,
-        });
+        let shared = shared(setting, &mut rng);
         let shard = |number, rng: &mut Rng| {
             let entropy = Box::new(rng.fork());
             Shard::new(number, Arc::clone(&shared), Arc::clone(&CATALOGUE), entropy, Trace::new(Level::Debug))
