@@ -1,8 +1,8 @@
 //! Peers: what each of them is like, and what it sends.
 
 use super::cast::{CLIENTS, KINDS, ORGANIZATIONS, Rights, TOKENS, any_topic};
-use super::client::{self, Ear};
-use super::model::{Ask, Call, Place};
+use super::client::{self, Ask, Call, Ear};
+use super::model::Place;
 use super::rng::Rng;
 use super::world::ORIGIN;
 use rte::close::CloseReason;

@@ -10,10 +10,12 @@ mod client;
 mod directed;
 mod model;
 mod play;
+mod reached;
 mod rng;
 mod world;
 
-use play::{Reached, play};
+use play::play;
+use reached::Reached;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of a default run: some fifteen seconds, unoptimised.

@@ -2,12 +2,10 @@
 //! an older one of its topic. Knows nothing of bytes, time or sockets.
 
 use super::cast::{Kind, Rights};
-use super::client::Heard;
+use super::client::{Ask, Call, Heard, Received, Record, Subscription};
 use super::world::CATALOGUE;
 use rte::hub::topic::Topic;
 use rte::hub::{ConnKey, Hub, Publication};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,23 +15,6 @@ use uuid::Uuid;
 pub type Place = (usize, ConnKey);
 /// Event name and entity; the organization is the member's own.
 type Name = (&'static str, Uuid);
-
-/// An item of a Subscribe; `None` is a missing member.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    pub entity: Option<String>,
-    pub event: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub enum Call {
-    Subscribe(Vec<Ask>),
-    Unsubscribe(Vec<Ask>),
-    UnsubscribeAll,
-    Available,
-    Active,
-    Unknown,
-}
 
 /// The next thing that a client must hear.
 #[derive(Debug)]
@@ -68,32 +49,6 @@ pub struct Model {
     pub refusals: BTreeSet<&'static str>,
 }
 
-#[derive(Deserialize)]
-struct Record<'r> {
-    #[serde(rename = "type")]
-    kind: u8,
-    #[serde(borrow, default)]
-    arguments: Vec<Received<'r>>,
-    #[serde(rename = "invocationId")]
-    id: Option<String>,
-    result: Option<Value>,
-    error: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Received<'r> {
-    subscription: Subscription,
-    #[serde(borrow)]
-    data: &'r RawValue,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Subscription {
-    entity_id: String,
-    event_name: String,
-}
-
 impl Model {
     pub fn new(subscriptions_max: usize) -> Model {
         Model { subscriptions_max, ..Model::default() }
@@ -107,9 +62,7 @@ impl Model {
     }
 
     pub fn ping(&mut self, place: Place, payload: Vec<u8>) {
-        if let Some(member) = self.members.get_mut(&place) {
-            member.due.push_back(Due::Pong(payload));
-        }
+        self.members.get_mut(&place).into_iter().for_each(|member| member.due.push_back(Due::Pong(payload.clone())));
     }
 
     /// An invocation has been read.
@@ -246,7 +199,6 @@ impl Model {
         }
     }
 
-    /// Whether its handshake was read.
     pub fn knows(&self, place: Place) -> bool {
         self.members.contains_key(&place)
     }
