@@ -19,7 +19,7 @@ use reached::Reached;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of a default run: some fifteen seconds, unoptimised.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 800;
 
 /// Plays a seed, and says which one it was where it fails.
 #[expect(clippy::print_stderr, reason = "the seed is what a failure is about")]

@@ -62,7 +62,8 @@ impl Model {
     }
 
     pub fn ping(&mut self, place: Place, payload: Vec<u8>) {
-        self.members.get_mut(&place).into_iter().for_each(|member| member.due.push_back(Due::Pong(payload.clone())));
+        let Some(member) = self.members.get_mut(&place) else { return };
+        member.due.push_back(Due::Pong(payload));
     }
 
     /// An invocation has been read.
