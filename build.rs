@@ -10,9 +10,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     read("schema".as_ref(), &mut files)?;
     files.sort();
+    let lock = fs::exists("schema/lock.json")?.then(|| fs::read_to_string("schema/lock.json")).transpose()?;
     let compiled = compiler::compile(&files, compiler::Options::default());
-    let findings = compiled.as_ref().map_or_else(|findings| findings, |compiled| &compiled.warnings);
-    findings.iter().for_each(|finding| println!("{}", finding.cargo_directive()));
+    let compiled = compiled.and_then(|compiled| compiled.held_to("schema/lock.json", lock.as_deref()));
+    compiler::findings(&compiled).iter().for_each(|finding| println!("{}", finding.cargo_directive()));
     for (name, text) in compiled.iter().flat_map(|compiled| compiler::emit::for_build(&compiled.model, &files)) {
         fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
     }

@@ -1,4 +1,4 @@
-//! Why connections end: one list, each reason with its metric label, its sentence, who is to blame, and the WebSocket code.
+//! Why connections end: one list, each reason with its metric label, its sentence, and who is to blame.
 
 /// Who has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

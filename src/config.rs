@@ -46,6 +46,9 @@ pub struct Flags {
     /// Sets any key of the configuration, `--set server.listen=0.0.0.0:8080`; over the environment, over the file
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// A folder of further events, instead of `catalogue.schema_dirs`; may be repeated
+    #[arg(long = "schema-dir", value_name = "DIR")]
+    pub schema_dirs: Vec<PathBuf>,
 }
 
 /// One key given outside of the file.
@@ -127,6 +130,8 @@ pub struct Config {
     pub log_level: Level,
     /// Whether clients are told the cause of an internal error.
     pub detailed_errors: bool,
+    /// Whether every Subscribe gets the last value of a state event.
+    pub snapshots: bool,
     /// Keys, claims, grants for everybody, tenants.
     pub verifier: Verifier,
     /// The origins that may use the hub.
@@ -137,6 +142,8 @@ pub struct Config {
     pub derive: BTreeMap<String, bool>,
     /// The spelling on the wire, where it is not the catalogue's.
     pub wire_case: Option<WireCase>,
+    /// Folders of further events, on top of the built-in ones.
+    pub schema_dirs: Vec<PathBuf>,
     /// Every bound.
     pub limits: Limits,
     /// What is odd but no error.
@@ -174,7 +181,12 @@ impl Config {
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(alone(path.display().to_string(), format!("can't be read: {error}"))),
         };
-        Config::from_sources(Sources { file, variables, settings, read: &|path| std::fs::read_to_string(path) })
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let mut config = Config::from_sources(Sources { file, variables, settings, read: &read })?;
+        if !flags.schema_dirs.is_empty() {
+            config.schema_dirs.clone_from(&flags.schema_dirs);
+        }
+        Ok(config)
     }
 
     /// Makes a configuration of its layers.

@@ -67,13 +67,17 @@ pub struct Limits {
     pub pinned_bytes_max: usize,
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
     pub write_stuck_ms: u64,
+    /// Last values of state events that one shard keeps for snapshots; the one written longest ago goes first.
+    pub last_values_max: usize,
+    /// Bytes of those values; shards share the bytes of a value.
+    pub last_values_bytes_max: usize,
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     pub close_ms: u64,
     /// Bytes read from one connection before the others get their turn.
     pub read_budget_bytes: usize,
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow consumer.
     pub socket_send_bytes: usize,
-    /// A drain ends after this long, whoever is still there.
+    /// A drain ends after this long, whoever is still there; the default lets the process be gone within ten seconds.
     pub drain_ms: u64,
     /// The closes of a drain are spread over this long, so that the clients don't come back all at once.
     pub drain_spread_ms: u64,
@@ -85,8 +89,6 @@ pub struct Limits {
 
 /// Bytes of a refused item's EntityId and EventName that are echoed.
 pub const ECHO_BYTES_MAX: usize = 128;
-/// Bytes of one WebSocket message that coalesces several hub messages.
-pub const COALESCED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a token, in the header or in the query.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
@@ -118,10 +120,12 @@ impl Limits {
         outbox_hard_bytes: 1024 * 1024,
         pinned_bytes_max: 8 * 1024 * 1024,
         write_stuck_ms: 10_000,
+        last_values_max: 100_000,
+        last_values_bytes_max: 64 * 1024 * 1024,
         close_ms: 5_000,
         read_budget_bytes: 256 * 1024,
         socket_send_bytes: 256 * 1024,
-        drain_ms: 10_000,
+        drain_ms: 9_500,
         drain_spread_ms: 3_000,
         accept_retry_ms: 100,
         mailbox_bytes_max: 16 * 1024 * 1024,

@@ -18,12 +18,13 @@ pub enum Refusal {
     MediaType,
     Timeout,
     Full,
+    Draining,
     Item,
 }
 
 impl Refusal {
     /// All, in the order of their numbers, with their labels.
-    pub const ALL: [(Refusal, &'static str); 12] = [
+    pub const ALL: [(Refusal, &'static str); 13] = [
         (Refusal::BadRequest, "bad_request"),
         (Refusal::NoToken, "no_token"),
         (Refusal::BadToken, "bad_token"),
@@ -35,6 +36,7 @@ impl Refusal {
         (Refusal::MediaType, "media_type"),
         (Refusal::Timeout, "timeout"),
         (Refusal::Full, "full"),
+        (Refusal::Draining, "draining"),
         (Refusal::Item, "subscription_item"),
     ];
 
@@ -100,6 +102,14 @@ pub struct Metrics {
     pub blocked: u64,
     /// Publications that came from sibling shards.
     pub from_siblings: u64,
+    /// State values not delivered because they equal the one before (`on_change`), counted on each shard.
+    pub unchanged: u64,
+    /// Snapshots sent behind a Subscribe.
+    pub snapshots: u64,
+    /// Last values kept.
+    pub last_values: u64,
+    /// Last values that went for the bounds' sake.
+    pub last_values_evicted: u64,
 }
 
 impl Metrics {
@@ -140,6 +150,10 @@ impl Metrics {
             backlog_bytes,
             blocked,
             from_siblings,
+            unchanged,
+            snapshots,
+            last_values,
+            last_values_evicted,
         } = other;
         let pairs = [
             (&mut self.accepted, accepted),
@@ -160,6 +174,10 @@ impl Metrics {
             (&mut self.backlog_bytes, backlog_bytes),
             (&mut self.blocked, blocked),
             (&mut self.from_siblings, from_siblings),
+            (&mut self.unchanged, unchanged),
+            (&mut self.snapshots, snapshots),
+            (&mut self.last_values, last_values),
+            (&mut self.last_values_evicted, last_values_evicted),
         ];
         for (mine, theirs) in pairs {
             *mine += theirs;

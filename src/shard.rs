@@ -7,9 +7,8 @@
 use crate::api::publish;
 use crate::clock::{Deadline, Now};
 use crate::close::CloseReason;
-use crate::conn::{Connection, Gathered, Mail, Shared, Turn, count_members, deliver, number};
+use crate::conn::{Connection, Delivery, Gathered, Mail, Shared, Turn, count_members, number};
 use crate::entropy::{Entropy, next_u64};
-use crate::hub::outbox::OutboxBounds;
 use crate::hub::registry::HashSeed;
 use crate::hub::{ConnKey, Ending, Hub, Wire};
 use crate::metrics::{Metrics, Refusal};
@@ -57,9 +56,7 @@ impl Shard {
         trace: Trace,
     ) -> Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
-        let limits = &shared.limits;
-        let bounds = OutboxBounds { soft_bytes: limits.outbox_soft_bytes, hard_bytes: limits.outbox_hard_bytes };
-        let hub = Hub::new(seed, bounds, limits.pinned_bytes_max);
+        let hub = Hub::new(seed, &shared.limits);
         Shard {
             number,
             shared,
@@ -94,6 +91,7 @@ impl Shard {
 
     /// A connection beyond `connections_max` has been turned away.
     pub fn note_full(&mut self, peer: IpAddr) {
+        self.metrics.accepted += 1;
         self.metrics.refuse(Refusal::Full);
         self.metrics.closed[CloseReason::Full.index()] += 1;
         self.trace.note(Level::Debug, || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" });
@@ -138,8 +136,8 @@ impl Shard {
         match mail {
             Mail::Publication(publication) => {
                 self.metrics.from_siblings += 1;
-                let (topic, data) = (&publication.topic, &publication.data);
-                deliver(&mut self.hub, &self.catalogue, &mut self.metrics, wire, now, topic, data);
+                let (hub, catalogue, metrics) = (&mut self.hub, &*self.catalogue, &mut self.metrics);
+                Delivery { hub, catalogue, metrics, wire, now }.share(&publication);
             }
             Mail::Count { from, conn, topics } => {
                 let answer = Gathered::Members(count_members(&self.hub, &topics));

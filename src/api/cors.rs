@@ -4,6 +4,9 @@
 use crate::proto::http::head::Head;
 use crate::proto::http::reply::Reply;
 
+/// The header that names the origin whose pages may read a reply, or `*` for all.
+pub const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
+
 /// Which origins may talk to the hub from a browser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
@@ -20,16 +23,17 @@ impl Origins {
         }
     }
 
-    /// The answer to a preflight; browsers send no token with it, so it comes before authentication.
+    /// The answer to a preflight; browsers send no token with it, so it comes before authentication. Like every reply it is yet
+    /// to be dressed: a browser refuses an `Access-Control-Allow-Origin` that stands there twice.
     pub fn preflight(&self, head: &Head<'_>) -> Reply {
         let origin = head.header("origin");
         if !self.allow(origin) {
             return Reply::text(403, "this Origin is not in [cors] origins");
         }
         let mut reply = Reply::text(204, "").with("Allow", "GET, HEAD, POST, DELETE, OPTIONS");
-        if let Some(origin) = origin {
+        if origin.is_some() {
             let asked = head.header("access-control-request-headers");
-            reply = with_origin(reply, origin)
+            reply = reply
                 .with("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
                 .with(
                     "Access-Control-Allow-Headers",
@@ -40,18 +44,38 @@ impl Origins {
         reply
     }
 
-    /// Adds what a browser needs to hand the reply, error or not, to the page.
+    /// Adds what a browser needs to hand the reply, error or not, to the page. A reply that says itself who may read it stays so.
     pub fn dress(&self, reply: Reply, origin: Option<&str>) -> Reply {
+        let is_dressed = reply.headers.iter().any(|(name, _)| *name == ALLOW_ORIGIN);
         match origin {
-            Some(origin) if self.allow(Some(origin)) => with_origin(reply, origin),
+            Some(origin) if !is_dressed && self.allow(Some(origin)) => reply
+                .with(ALLOW_ORIGIN, origin.to_owned())
+                .with("Access-Control-Allow-Credentials", "true")
+                .with("Vary", "Origin"),
             _ => reply,
         }
     }
 }
 
-fn with_origin(reply: Reply, origin: &str) -> Reply {
-    reply
-        .with("Access-Control-Allow-Origin", origin.to_owned())
-        .with("Access-Control-Allow-Credentials", "true")
-        .with("Vary", "Origin")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(reply: &Reply) -> Vec<&str> {
+        reply.headers.iter().filter(|(name, _)| *name == ALLOW_ORIGIN).map(|(_, value)| value.as_ref()).collect()
+    }
+
+    #[test]
+    fn a_reply_names_the_origin_once_and_only_if_it_may_be_read_there() {
+        let narrow = Origins { allowed: Some(vec!["https://app.example".to_owned()]) };
+        let dressed = |reply, origin| narrow.dress(reply, origin);
+        let plain = || Reply::text(200, "");
+        assert_eq!(allowed(&dressed(plain(), Some("https://app.example"))), ["https://app.example"]);
+        assert_eq!(allowed(&dressed(plain(), Some("https://other.example"))), Vec::<&str>::new());
+        assert_eq!(allowed(&dressed(plain(), None)), Vec::<&str>::new());
+        let public = || plain().with(ALLOW_ORIGIN, "*");
+        for origin in ["https://app.example", "https://other.example"] {
+            assert_eq!(allowed(&dressed(public(), Some(origin))), ["*"]);
+        }
+    }
 }

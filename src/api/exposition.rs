@@ -16,7 +16,7 @@ enum Kind {
 type Plain = (&'static str, Kind, &'static str, fn(&Metrics) -> u64);
 type PerEvent = (&'static str, &'static str, fn(&EventCounts) -> u64);
 
-const PLAIN: [Plain; 18] = [
+const PLAIN: [Plain; 22] = [
     ("rte_connections_accepted_total", Kind::Counter, "Connections accepted.", |m| m.accepted),
     ("rte_connections", Kind::Gauge, "Connections open, whatever they speak.", |m| m.open),
     ("rte_hub_connections", Kind::Gauge, "SignalR clients connected.", |m| m.hub_open),
@@ -33,6 +33,14 @@ const PLAIN: [Plain; 18] = [
     ("rte_conflated_total", Kind::Counter, "State events that replaced an older value in a backlog.", |m| m.conflated),
     ("rte_dropped_total", Kind::Counter, "Frames not queued because their connection was ending.", |m| m.dropped),
     ("rte_discarded_bytes_total", Kind::Counter, "Bytes discarded with connections that ended.", |m| m.discarded_bytes),
+    ("rte_unchanged_total", Kind::Counter, "State values equal to the one before and not delivered, per shard.", |m| {
+        m.unchanged
+    }),
+    ("rte_snapshots_total", Kind::Counter, "Last values sent behind a Subscribe.", |m| m.snapshots),
+    ("rte_last_values", Kind::Gauge, "Last values of state topics kept, counted per shard.", |m| m.last_values),
+    ("rte_last_values_evicted_total", Kind::Counter, "Last values let go for the bounds' sake.", |m| {
+        m.last_values_evicted
+    }),
     ("rte_backlog_bytes", Kind::Gauge, "Bytes that wait for sockets.", |m| m.backlog_bytes),
     ("rte_blocked_connections", Kind::Gauge, "Connections whose socket is full.", |m| m.blocked),
 ];
@@ -71,8 +79,9 @@ pub fn metrics(sum: &Metrics, catalogue: &Catalogue) -> Reply {
     }
     for (name, help, value) in PER_EVENT {
         head(&mut text, name, Kind::Counter, help);
-        for ((_, event), counts) in catalogue.events().zip(&sum.events) {
-            if *counts != EventCounts::default() {
+        for (id, event) in catalogue.events() {
+            let counts = sum.events.get(usize::from(id.0));
+            if let Some(counts) = counts.filter(|counts| **counts != EventCounts::default()) {
                 line(&mut text, format_args!("{name}{{event=\"{}\"}} {}", event.name, value(counts)));
             }
         }

@@ -57,8 +57,10 @@ type TokenMap = std::collections::HashMap<ConnectionToken, State, HashSeed>;
 #[derive(Debug)]
 pub struct Negotiated {
     tokens: TokenMap,
-    /// Tokens in the order in which they expire; one that has been attached or dropped meanwhile stays until its time.
+    /// Waiting tokens in the order in which they expire. One that has been attached or forgotten meanwhile may still be in it.
     queue: VecDeque<(Deadline, ConnectionToken)>,
+    /// How many wait.
+    waiting: usize,
     waiting_max: usize,
     waits_ms: u64,
 }
@@ -66,16 +68,21 @@ pub struct Negotiated {
 impl Negotiated {
     /// An empty table.
     pub fn new(seed: HashSeed, waiting_max: usize, waits_ms: u64) -> Negotiated {
-        Negotiated { tokens: TokenMap::with_hasher(seed), queue: VecDeque::new(), waiting_max, waits_ms }
+        Negotiated { tokens: TokenMap::with_hasher(seed), queue: VecDeque::new(), waiting: 0, waiting_max, waits_ms }
     }
 
     /// Notes a token; false where too many wait.
     pub fn offer(&mut self, token: ConnectionToken, now: Now) -> bool {
         self.expire(now);
-        // The queue counts tokens attached meanwhile too: a bound on negotiates per `negotiated_ms`.
-        if self.queue.len() >= self.waiting_max {
+        if self.waiting >= self.waiting_max {
             return false;
         }
+        if self.queue.len() >= self.waiting_max.saturating_mul(2) {
+            // At least half of it is over; swept as rarely as that, it costs each token a constant.
+            let tokens = &self.tokens;
+            self.queue.retain(|(deadline, token)| tokens.get(token) == Some(&State::Waiting(*deadline)));
+        }
+        self.waiting += 1;
         let deadline = now.after_ms(self.waits_ms);
         self.tokens.insert(token, State::Waiting(deadline));
         self.queue.push_back((deadline, token));
@@ -90,6 +97,7 @@ impl Negotiated {
             Some(State::Attached) => Attach::InUse,
             Some(state) => {
                 *state = State::Attached;
+                self.waiting -= 1;
                 Attach::Attached
             }
         }
@@ -103,7 +111,9 @@ impl Negotiated {
 
     /// The connection of a token is gone.
     pub fn forget(&mut self, token: ConnectionToken) {
-        self.tokens.remove(&token);
+        if let Some(State::Waiting(_)) = self.tokens.remove(&token) {
+            self.waiting -= 1;
+        }
     }
 
     fn expire(&mut self, now: Now) {
@@ -112,7 +122,7 @@ impl Negotiated {
         {
             self.queue.pop_front();
             if self.tokens.get(&token) == Some(&State::Waiting(deadline)) {
-                self.tokens.remove(&token);
+                self.forget(token);
             }
         }
     }
@@ -149,6 +159,20 @@ mod tests {
         assert!(table.offer(ConnectionToken([3; 16]), at(15_000)));
         assert_eq!(table.attach(ConnectionToken([1; 16]), at(15_000)), Attach::Unknown);
         assert!(table.knows(ConnectionToken([2; 16]), at(15_009)));
+    }
+
+    #[test]
+    fn only_tokens_that_wait_count_and_the_table_stays_small() {
+        let mut table = table();
+        for n in 0..100u8 {
+            let token = ConnectionToken([n; 16]);
+            assert!(table.offer(token, at(u64::from(n))), "{n}");
+            assert_eq!(table.attach(token, at(u64::from(n))), Attach::Attached);
+            table.forget(token);
+            assert!(table.queue.len() <= 4, "{} entries", table.queue.len());
+        }
+        assert!(table.offer(ConnectionToken([101; 16]), at(100)) && table.offer(ConnectionToken([102; 16]), at(100)));
+        assert!(!table.offer(ConnectionToken([103; 16]), at(100)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which route a request is for.
 
+use super::schemas;
 use crate::proto::http::head::Method;
 use crate::proto::http::reply::Reply;
 
@@ -18,8 +19,8 @@ pub enum Route<'p> {
     Ready,
     /// Counters for Prometheus.
     Metrics,
-    /// Documents made from the catalogue; what follows `/schemas/`.
-    Schemas(&'p str),
+    /// A document made from the catalogue, by its path below the root.
+    Document(&'p str),
     /// Nothing is there.
     Unknown,
 }
@@ -39,7 +40,7 @@ impl<'p> Route<'p> {
             "/healthz" => Route::Health,
             "/readyz" => Route::Ready,
             "/metrics" => Route::Metrics,
-            _ => path.strip_prefix("/schemas/").map_or(Route::Unknown, Route::Schemas),
+            _ => schemas::document(path).map_or(Route::Unknown, Route::Document),
         }
     }
 
@@ -49,7 +50,7 @@ impl<'p> Route<'p> {
         match self {
             Route::Hub | Route::Negotiate | Route::Unknown => None,
             Route::Publish => Some(&[Method::Post]),
-            Route::Health | Route::Ready | Route::Metrics | Route::Schemas(_) => Some(&[Method::Get, Method::Head]),
+            Route::Health | Route::Ready | Route::Metrics | Route::Document(_) => Some(&[Method::Get, Method::Head]),
         }
     }
 
@@ -59,7 +60,7 @@ impl<'p> Route<'p> {
         match self {
             Route::Hub | Route::Negotiate | Route::Unknown => reply,
             Route::Publish => reply.with("Allow", "POST, OPTIONS"),
-            Route::Health | Route::Ready | Route::Metrics | Route::Schemas(_) => {
+            Route::Health | Route::Ready | Route::Metrics | Route::Document(_) => {
                 reply.with("Allow", "GET, HEAD, OPTIONS")
             }
         }
@@ -79,7 +80,8 @@ mod tests {
         assert_eq!(Route::find("/rte/negotiate2", "/rte"), Route::Unknown);
         assert_eq!(Route::find("/", "/"), Route::Hub);
         assert_eq!(Route::find("/negotiate", "/"), Route::Negotiate);
+        assert_eq!(Route::find("/reference", "/rte"), Route::Document("reference"));
         assert_eq!(Route::find("/healthz", "/"), Route::Health);
-        assert_eq!(Route::find("/schemas/x.json", "/rte"), Route::Schemas("x.json"));
+        assert_eq!(Route::find("/schemas/x.json", "/rte"), Route::Document("schemas/x.json"));
     }
 }

@@ -1,26 +1,189 @@
-//! Documents made from the catalogue.
+//! Documents made from the catalogue: schemas, typings, references. Public: no token, any origin.
 
-use crate::proto::http::reply::Reply;
+use super::cors::{ALLOW_ORIGIN, Origins};
+use crate::proto::http::head::Head;
+use crate::proto::http::query;
+use crate::proto::http::reply::{Body, Reply};
 use crate::schema::Catalogue;
+use crate::schema::artefacts::Artefact;
+use crate::schema::compiler::names;
 
-/// `GET /schemas/{Event}.json` and `/schemas/v1/{Event}.json`: the JSON Schema of one event. `rest` is what follows
-/// `/schemas/`; `?closed=1` refuses unknown properties, for publishers' own tests.
-pub fn schema(rest: &str, query: &str, catalogue: &Catalogue) -> Reply {
-    let name = rest.strip_prefix("v1/").unwrap_or(rest);
-    let Some(event) = name.strip_suffix(".json") else {
-        return Reply::text(404, "schemas are at /schemas/v1/{EventName}.json");
-    };
-    match catalogue.find(event) {
-        Some(id) if catalogue.event(id).name == event => {
-            let closed = crate::proto::http::query::value(query, "closed").is_some_and(|value| value == "1");
-            let mut reply = Reply::json(200, catalogue.json_schema(id, closed));
-            reply.content_type = "application/schema+json";
-            reply
+/// The paths of single documents. Schemas have a folder, whose names the catalogue knows.
+const DOCUMENTS: [&str; 8] = [
+    "/asyncapi.json",
+    "/events.cs",
+    "/events.d.mts",
+    "/events.d.ts",
+    "/events.mjs",
+    "/reference",
+    "/reference.html",
+    "/reference.md",
+];
+
+/// A minute: a catalogue changes with a reload at most, and after that a copy is asked about with its `ETag`.
+const CACHE_CONTROL: &str = "public, max-age=60";
+
+/// The path below the root of the document that a request's path may mean.
+pub fn document(path: &str) -> Option<&str> {
+    let is_document = path.starts_with("/schemas/") || DOCUMENTS.contains(&path);
+    path.strip_prefix('/').filter(|_| is_document)
+}
+
+/// `GET` and `HEAD` of a document, named by its path below the root.
+///
+/// `schemas/{Event}.json` is the same as `schemas/v1/{Event}.json`; `?closed=1` gives the schemas that refuse properties which they
+/// do not name, for publishers' own tests. A wrong name is told the nearest one.
+pub fn reply(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
+    let is_closed = query::value(head.query, "closed").is_some_and(|value| value == "1");
+    let found = match path.strip_prefix("schemas/") {
+        Some(name) => schema(name, is_closed, catalogue),
+        None => {
+            let path = if path == "reference" { "reference.html" } else { path };
+            named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned())
         }
-        Some(id) => Reply::text(404, format!("no such schema; did you mean {}.json?", catalogue.event(id).name)),
-        None => match catalogue.nearest(event) {
-            Some(nearest) => Reply::text(404, format!("no such event; did you mean {nearest}.json?")),
-            None => Reply::text(404, "no such event; AvailableSubscriptions lists them"),
-        },
+    };
+    let reply = match found {
+        Ok(artefact) => whole_or_not_modified(artefact, head),
+        Err(sentence) => Reply::text(404, sentence),
+    };
+    public(reply).with("Access-Control-Expose-Headers", "ETag")
+}
+
+/// The answer to a preflight for a document.
+pub fn preflight(head: &Head<'_>) -> Reply {
+    public(Origins::default().preflight(head))
+}
+
+/// Nothing here is anybody's own, so that pages of all origins may read it, and one cached copy serves them.
+fn public(reply: Reply) -> Reply {
+    reply.with(ALLOW_ORIGIN, "*")
+}
+
+/// The document of a name below `/schemas/`, or a sentence that helps.
+fn schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Result<&'c Artefact, String> {
+    let folder = catalogue.schema_folder();
+    let version = folder.trim_start_matches("schemas/");
+    let name = name.strip_prefix(version).unwrap_or(name);
+    let path = format!("{folder}{name}");
+    let closed = if is_closed { named(catalogue.closed_schemas(), &path) } else { None };
+    if let Some(artefact) = closed.or_else(|| named(catalogue.artefacts(), &path)) {
+        return Ok(artefact);
+    }
+    let Some(name) = name.strip_suffix(".json") else {
+        return Err(format!("schemas are at /{folder}{{EventName}}.json"));
+    };
+    let candidates = catalogue.available_subscriptions().chain(["bundle", "index"]);
+    Err(match names::nearest(name, candidates) {
+        Some(nearest) => format!("no such schema; did you mean {nearest}.json?"),
+        None => format!("no such schema; /{folder}index.json lists them"),
+    })
+}
+
+fn named<'a>(artefacts: &'a [Artefact], path: &str) -> Option<&'a Artefact> {
+    let found = artefacts.binary_search_by(|artefact| artefact.path.as_str().cmp(path)).ok()?;
+    artefacts.get(found)
+}
+
+/// The document, or 304 where the requester has it (RFC 9110 section 15.4.5: with the headers that a 200 would update it with).
+fn whole_or_not_modified(artefact: &Artefact, head: &Head<'_>) -> Reply {
+    let tag = format!("\"{}\"", artefact.sha256);
+    // Weak tags count: a proxy that compresses makes them (RFC 9110 section 13.1.2).
+    let is_it = |listed: &[u8]| listed == b"*" || listed.strip_prefix(b"W/").unwrap_or(listed) == tag.as_bytes();
+    let has_it = head.list("if-none-match").any(is_it);
+    let reply = if has_it {
+        Reply::new(304, "", Body::Static(b""))
+    } else {
+        Reply::new(200, artefact.content_type, Body::Shared(artefact.bytes.clone()))
+    };
+    reply.with("ETag", tag).with("Cache-Control", CACHE_CONTROL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Status;
+    use crate::proto::http::head::parse_head;
+
+    /// The reply to `GET path` with these further header lines.
+    fn get(target: &str, headers: &str, catalogue: &Catalogue) -> Reply {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
+        let Ok(Status::Complete(head)) = parse_head(&request, 8192, 64) else { panic!("{target}") };
+        reply(document(head.path).expect("a document"), &head, catalogue)
+    }
+
+    fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+        reply.headers.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value.as_ref())
+    }
+
+    #[test]
+    fn every_artefact_is_served_under_its_path_and_the_short_ones() {
+        let catalogue = Catalogue::built_in(None);
+        for artefact in catalogue.artefacts() {
+            let full = format!("/{}", artefact.path);
+            for target in [full.clone(), full.replace("/v1/", "/"), full.replace("reference.html", "reference")] {
+                let reply = get(&target, "", &catalogue);
+                assert_eq!((reply.status, reply.content_type), (200, artefact.content_type), "{target}");
+                assert_eq!(reply.body.bytes(), &*artefact.bytes, "{target}");
+                assert!(matches!(reply.body, Body::Shared(_)), "{target}");
+                assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_the_document_is_told_so() {
+        let catalogue = Catalogue::built_in(None);
+        let first = get("/schemas/v1/QueueStatus.json", "", &catalogue);
+        let tag = header(&first, "ETag").unwrap().to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 66, "{tag}");
+        for tags in [tag.clone(), format!("W/{tag}"), format!("\"a\", {tag}"), "*".to_owned()] {
+            let reply = get("/schemas/QueueStatus.json", &format!("If-None-Match: {tags}\r\n"), &catalogue);
+            assert_eq!((reply.status, reply.body.bytes().len(), reply.content_type), (304, 0, ""), "{tags}");
+            assert_eq!(header(&reply, "ETag"), Some(tag.as_str()));
+            assert_eq!(header(&reply, "Cache-Control"), Some(CACHE_CONTROL));
+            assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
+        }
+        let twice = format!("If-None-Match: \"a\"\r\nIf-None-Match: {tag}\r\n");
+        assert_eq!(get("/schemas/QueueStatus.json", &twice, &catalogue).status, 304);
+        let other = format!("If-None-Match: \"{}\"\r\n", "0".repeat(64));
+        assert_eq!(get("/schemas/QueueStatus.json", &other, &catalogue).status, 200);
+    }
+
+    #[test]
+    fn closed_schemas_are_another_document_with_another_tag() {
+        let catalogue = Catalogue::built_in(None);
+        for name in ["QueueStatus", "bundle"] {
+            let open = get(&format!("/schemas/{name}.json"), "", &catalogue);
+            let closed = get(&format!("/schemas/v1/{name}.json?closed=1"), "", &catalogue);
+            assert_ne!(header(&open, "ETag"), header(&closed, "ETag"));
+            let refuses =
+                |reply: &Reply| String::from_utf8_lossy(reply.body.bytes()).contains("\"additionalProperties\": false");
+            assert!(refuses(&closed) && !refuses(&open), "{name}");
+        }
+        assert_eq!(get("/schemas/index.json?closed=1", "", &catalogue).status, 200);
+        assert_eq!(
+            get("/schemas/QueueStatus.json?closed=0", "", &catalogue).body.bytes(),
+            get("/schemas/QueueStatus.json", "", &catalogue).body.bytes()
+        );
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_nearest_one_and_never_repeated() {
+        let catalogue = Catalogue::built_in(None);
+        let told = [
+            ("/schemas/queuestatus.json", "no such schema; did you mean QueueStatus.json?"),
+            ("/schemas/v1/QueueStatsu.json", "no such schema; did you mean QueueStatus.json?"),
+            ("/schemas/v1/bundel.json", "no such schema; did you mean bundle.json?"),
+            ("/schemas/v1/zzz.json", "no such schema; /schemas/v1/index.json lists them"),
+            ("/schemas/v2/zzz", "schemas are at /schemas/v1/{EventName}.json"),
+            ("/schemas/", "schemas are at /schemas/v1/{EventName}.json"),
+        ];
+        for (target, sentence) in told {
+            let reply = get(target, "", &catalogue);
+            assert_eq!((reply.status, reply.body.bytes()), (404, sentence.as_bytes()), "{target}");
+            assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
+        }
+        assert_eq!(document("/referenc"), None);
+        assert_eq!(document("/schemas"), None);
     }
 }

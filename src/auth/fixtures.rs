@@ -192,6 +192,7 @@ pub(super) fn event(name: &str, client: bool) -> Event {
         correlation: Vec::new(),
         expires: None,
         interval_s: None,
+        on_change: false,
         derive: None,
         organization: None,
         properties: Vec::new(),

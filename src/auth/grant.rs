@@ -113,6 +113,41 @@ pub fn may(
     }
 }
 
+/// How far a principal may subscribe to an event, whatever the entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// For every entity.
+    Every,
+    /// For these entities, sorted; never empty.
+    Only(Vec<Uuid>),
+    /// For none: a grant is there, but does not name the event, which is for back ends.
+    Unnamed,
+    /// For none: there is no grant.
+    Ungranted,
+}
+
+/// [`may`] subscribe, asked for all entities at once.
+pub fn standing(principal: &Principal, everybody: &[Grant], family: &str, event: &Event) -> Standing {
+    let covers = |grant: &Grant, is_backend| grant.covers(family, event, grant.entity.unwrap_or_default(), is_backend);
+    let own = principal.user.filter(|_| family.eq_ignore_ascii_case(USER_FAMILY));
+    let grants = || everybody.iter().chain(&principal.grants);
+    let covering = || grants().filter(|grant| covers(grant, principal.is_backend));
+    if covering().any(|grant| grant.entity.is_none()) {
+        return Standing::Every;
+    }
+    let own_and_open = own.filter(|_| is_open(event, principal.is_backend));
+    let mut entities: Vec<Uuid> = covering().filter_map(|grant| grant.entity).chain(own_and_open).collect();
+    entities.sort_unstable();
+    entities.dedup();
+    if !entities.is_empty() {
+        Standing::Only(entities)
+    } else if own.is_some() || grants().any(|grant| covers(grant, true)) {
+        Standing::Unnamed
+    } else {
+        Standing::Ungranted
+    }
+}
+
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.family.as_deref().unwrap_or("*"))?;
@@ -149,6 +184,32 @@ mod tests {
     use super::*;
     use crate::auth::fixtures::{event, nobody};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_standing_says_for_which_entities_may_would_say_yes() {
+        let grants = ["queue/*", "user/*/userstatus", "calllist/e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11", "user/*"];
+        for mask in 0..1usize << grants.len() {
+            let held = grants.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1);
+            let held: Vec<Grant> = held.map(|(_, text)| Grant::parse(text).unwrap()).collect();
+            for is_backend in [false, true] {
+                let principal = Principal { user: Some(USER), grants: held.clone().into(), is_backend, ..nobody() };
+                for (family, is_client) in [("User", true), ("User", false), ("Queue", true), ("CallList", false)] {
+                    let event = event("UserStatus", is_client);
+                    let standing = standing(&principal, &[], family, &event);
+                    let listed = guid::parse("e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11").unwrap();
+                    for entity in [USER, OTHER, listed] {
+                        let expected = match &standing {
+                            Standing::Every => true,
+                            Standing::Only(entities) => entities.contains(&entity),
+                            Standing::Unnamed | Standing::Ungranted => false,
+                        };
+                        let may = may(&principal, &[], Action::Subscribe, family, &event, entity);
+                        assert_eq!(may, expected, "{held:?} {family} {is_client} {is_backend} {entity}: {standing:?}");
+                    }
+                }
+            }
+        }
+    }
 
     const USER: Uuid = Uuid::from_u128(0xa1);
     const OTHER: Uuid = Uuid::from_u128(0xb2);

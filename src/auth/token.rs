@@ -1,7 +1,7 @@
 //! Tokens: from a request to a [`Principal`].
 
 use super::claims::{self, Claims};
-use super::grant::{self, Action, Grant};
+use super::grant::{self, Action, Grant, Standing};
 use super::keys::Keys;
 use super::principal::Principal;
 use crate::clock::Now;
@@ -248,6 +248,11 @@ impl Verifier {
     /// [`grant::may`] with the grants that everybody has.
     pub fn may(&self, principal: &Principal, action: Action, family: &str, event: &Event, entity: Uuid) -> bool {
         grant::may(principal, &self.options.default_grants, action, family, event, entity)
+    }
+
+    /// [`grant::standing`] with the grants that everybody has.
+    pub fn standing(&self, principal: &Principal, family: &str, event: &Event) -> Standing {
+        grant::standing(principal, &self.options.default_grants, family, event)
     }
 
     /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None` where tokens are checked only

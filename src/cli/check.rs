@@ -1,14 +1,14 @@
 //! `rte check`: is the configuration good, and what does it come to?
 
 use super::console::Console;
-use super::{Failure, serve};
+use super::{Failure, schema, serve};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;
 use crate::schema::compiler::validate::Mode;
 
 const LONG: &str = "\
-Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys that it names.
+Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.
 
 Everything that is wrong is told at once, with file, line and column, and the exit code is 1. Otherwise a summary says \
 what holds; it shows no secret.
@@ -38,7 +38,7 @@ fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -
     for warning in &config.warnings {
         console.note(format_args!("rte: {warning}"));
     }
-    let catalogue = serve::catalogue(config.wire_case)?;
+    let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
     let derived: Vec<&str> = serve::derived_names(&catalogue).collect();
     let unknown = config.unknown_derivations(&derived);
     if !unknown.is_empty() {
@@ -67,6 +67,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
     if auth.keys.skipped() > 0 {
         lines.push(("keys passed over", format!("{} of the JWK set are not for this", auth.keys.skipped())));
     }
+    lines.extend(config.schema_dirs.iter().map(|folder| ("further events", folder.display().to_string())));
     lines.extend([
         ("issuer", auth.issuer.clone().unwrap_or("any".to_owned())),
         ("audience", auth.audience.clone().unwrap_or("any".to_owned())),
@@ -114,7 +115,7 @@ mod tests {
         let set = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let (mut console, results, remarks) = console_on_paper();
-        let args = Args { flags: Flags { config: None, set } };
+        let args = Args { flags: Flags { set, ..Flags::default() } };
         let outcome = check(&args, variables.iter().map(owned).collect(), &mut console);
         console.flush().unwrap();
         (outcome, results.text(), remarks.text())
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_told() {
         let (mut console, ..) = console_on_paper();
-        let args = Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), set: Vec::new() } };
+        let args = Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), ..Flags::default() } };
         let failure = check(&args, Vec::new(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
     }
@@ -172,7 +173,7 @@ mod tests {
         let variables =
             || vec![("RTE_AUTH_SECRET".to_owned(), SECRET.to_owned()), ("RTE_PORT".to_owned(), "1".to_owned())];
         let (mut console, _, remarks) = console_on_paper();
-        let args = Args { flags: Flags { config: Some(path.clone()), set: Vec::new() } };
+        let args = Args { flags: Flags { config: Some(path.clone()), ..Flags::default() } };
         std::fs::write(&path, "[derive]\nUserCallbackChanged = false").unwrap();
         assert_eq!(check(&args, variables(), &mut console), Ok(()));
         assert!(remarks.text().starts_with("rte: RTE_PORT: no key has this variable"), "{}", remarks.text());

@@ -12,6 +12,7 @@ pub mod http;
 pub mod listen;
 pub mod publish;
 pub mod random;
+pub mod schema;
 pub mod serve;
 pub mod token;
 pub mod world;
@@ -70,6 +71,7 @@ enum Command {
     Listen(listen::Args),
     Token(token::Args),
     Check(check::Args),
+    Schema(schema::Args),
 }
 
 /// Why a command did not do all that it was asked to.
@@ -147,6 +149,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Listen(args) => listen::run(&args, console),
         Command::Token(args) => token::run(&args, console),
         Command::Check(args) => check::run(&args, console),
+        Command::Schema(args) => schema::run(&args, console),
     }
 }
 
@@ -162,15 +165,17 @@ mod tests {
 
     #[test]
     fn every_command_says_more_in_its_long_help_and_shows_an_example() {
-        for command in Cli::command().get_subcommands() {
-            let name = command.get_name();
+        fn check(path: &str, command: &clap::Command) {
+            let path = format!("{path} {}", command.get_name());
             let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
-            assert!(long.contains(&format!("rte {name}")), "the long help of `rte {name}` shows no example line");
+            assert!(long.contains(&path), "the long help of `{path}` shows no example line");
             for argument in command.get_arguments() {
                 let said = argument.get_help().is_some() || argument.get_long_help().is_some();
-                assert!(said, "`rte {name}` says nothing about {}", argument.get_id());
+                assert!(said, "`{path}` says nothing about {}", argument.get_id());
             }
+            command.get_subcommands().for_each(|command| check(&path, command));
         }
+        Cli::command().get_subcommands().for_each(|command| check("rte", command));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `rte serve`, and the hub of `rte demo`: the two ways into the shell.
 
-use super::Failure;
 use super::console::Console;
 use super::demo::{DemoHub, HubPlan};
+use super::{Failure, schema};
 use crate::api::cors::Origins;
 use crate::api::publish;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};
@@ -10,8 +10,8 @@ use crate::auth::token::{Options as TokenOptions, Verifier};
 use crate::config::{Config, ConfigErrors, Flags, environment};
 use crate::conn;
 use crate::limits::Limits;
+use crate::schema::Catalogue;
 use crate::schema::compiler::model::EventId;
-use crate::schema::{Catalogue, WireCase};
 use crate::shell::log::Format;
 use crate::shell::{self, Server};
 use crate::trace::Level;
@@ -24,6 +24,7 @@ Without a configuration file the defaults serve; only a key must be given. `rte 
 
 Examples:
   rte serve --config /etc/rte/rte.toml
+  rte serve --schema-dir /etc/rte/schema.d
   RTE_AUTH_SECRET=\"$(head -c 32 /dev/urandom | base64)\" rte serve --set server.listen=0.0.0.0:8080";
 
 /// Runs the hub.
@@ -44,7 +45,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     for warning in &config.warnings {
         console.note(format_args!("rte: warning: {warning}"));
     }
-    shell::serve(options(config)?).map_err(|error| Failure::Refused(error.to_string()))
+    shell::serve(options(config, console)?).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 fn unusable(errors: &ConfigErrors) -> Failure {
@@ -52,8 +53,8 @@ fn unusable(errors: &ConfigErrors) -> Failure {
 }
 
 /// What the shell is started with.
-fn options(config: Config) -> Result<shell::Options, Failure> {
-    let catalogue = catalogue(config.wire_case)?;
+fn options(config: Config, console: &mut Console) -> Result<shell::Options, Failure> {
+    let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
     let derived: Vec<&str> = derived_names(&catalogue).collect();
     let unknown = config.unknown_derivations(&derived);
     if !unknown.is_empty() {
@@ -70,6 +71,7 @@ fn options(config: Config) -> Result<shell::Options, Failure> {
             origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             detailed_errors: config.detailed_errors,
+            snapshots: config.snapshots,
             publish: publish::Options { validation: config.validation, tenancy, not_derived },
         },
         limits: config.limits,
@@ -77,14 +79,6 @@ fn options(config: Config) -> Result<shell::Options, Failure> {
         catalogue,
         log: config.log,
         log_level: config.log_level,
-    })
-}
-
-/// The events of this program, spelled as wished.
-pub(super) fn catalogue(wire_case: Option<WireCase>) -> Result<Catalogue, Failure> {
-    Catalogue::load(&[], wire_case).map_err(|findings| {
-        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        Failure::Usage(lines.join("\n"))
     })
 }
 
@@ -99,6 +93,11 @@ struct InProcess(Server);
 impl DemoHub for InProcess {
     fn local_addr(&self) -> SocketAddr {
         self.0.address()
+    }
+
+    fn end(self: Box<Self>) {
+        self.0.drain();
+        self.0.join();
     }
 }
 
@@ -122,6 +121,7 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
             detailed_errors: true,
+            snapshots: false,
             publish: publish::Options::default(),
         },
         limits: Limits::default(),
@@ -130,6 +130,6 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         log: Format::Human,
         log_level: Level::Warn,
     };
-    let server = Server::start(options).map_err(|error| refused(&format!("{}: {error}", plan.listen)))?;
+    let server = Server::start(options).map_err(|error| refused(&error))?;
     Ok(Box::new(InProcess(server)))
 }

@@ -70,6 +70,7 @@ impl Checker<'_> {
                 raw::LogLevel::Debug => Level::Debug,
             },
             detailed_errors: server.detailed_errors,
+            snapshots: server.snapshots,
             verifier,
             origins: Origins { allowed },
             validation: match publish.validation {
@@ -81,6 +82,11 @@ impl Checker<'_> {
                 raw::WireCase::Camel => WireCase::Camel,
                 raw::WireCase::Documented => WireCase::Documented,
             }),
+            schema_dirs: catalogue
+                .schema_dirs
+                .iter()
+                .map(|folder| self.located("catalogue.schema_dirs", folder))
+                .collect(),
             limits,
             warnings,
             signing_key,
@@ -241,13 +247,18 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads a file that a key names: relative to the configuration file where that names it, else to the working directory.
-    fn file(&mut self, path: &str, file: &str) -> Option<String> {
+    /// What the key at `path` names: relative to the configuration file where that says it, else to the working directory.
+    fn located(&self, path: &str, file: &str) -> PathBuf {
         let in_file = matches!(self.tree.node(path), Some(node) if matches!(node.place, Place::File(..)));
-        let full = match self.folder {
+        match self.folder {
             Some(folder) if in_file => folder.join(file),
             Some(_) | None => PathBuf::from(file),
-        };
+        }
+    }
+
+    /// Reads a file that a key names.
+    fn file(&mut self, path: &str, file: &str) -> Option<String> {
+        let full = self.located(path, file);
         match (self.read)(&full) {
             Ok(text) => Some(text),
             Err(error) => {

@@ -46,6 +46,8 @@ pub(super) struct Server {
     pub(super) log_level: LogLevel,
     /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for production.
     pub(super) detailed_errors: bool,
+    /// Sends the last value of a state event behind every Subscribe. By default only items with `Snapshot: true` get it.
+    pub(super) snapshots: bool,
 }
 
 impl Default for Server {
@@ -58,6 +60,7 @@ impl Default for Server {
             log: LogFormat::default(),
             log_level: LogLevel::default(),
             detailed_errors: false,
+            snapshots: false,
         }
     }
 }
@@ -229,6 +232,8 @@ pub(super) enum Validation {
 pub(super) struct Catalogue {
     /// How property names are spelled on the wire. By default as the catalogue says.
     pub(super) wire_case: Option<WireCase>,
+    /// Folders of further events, on top of the built-in ones; relative to this file. What they add is served like the rest.
+    pub(super) schema_dirs: Vec<String>,
 }
 
 /// How property names are spelled on the wire.

@@ -230,6 +230,17 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
 }
 
 #[test]
+fn folders_of_events_are_relative_to_the_file_that_names_them() {
+    let text = "[catalogue]\nschema_dirs = [\"schema.d\", \"/srv/events\"]";
+    let config = given(text).config().unwrap();
+    assert_eq!(config.schema_dirs, [PathBuf::from("/etc/rte/schema.d"), PathBuf::from("/srv/events")]);
+    let variables = &[("RTE_AUTH_SECRET", SECRET), ("RTE_CATALOGUE_SCHEMA_DIRS", "a, b")];
+    let config = Given { text, variables, settings: &[] }.config().unwrap();
+    assert_eq!(config.schema_dirs, [PathBuf::from("a"), PathBuf::from("b")]);
+    assert!(given("").config().unwrap().schema_dirs.is_empty());
+}
+
+#[test]
 fn a_bad_variable_or_flag_is_named() {
     let variables = &[("RTE_AUTH_SECRET", "short"), ("RTE_AUTH_LEEWAY_S", "soon"), ("RTE_SERVER_LOG", "xml")];
     let settings = &[("server.lisen", "1"), ("auth.keys", "1"), ("server.detailed_errors", "yes")];

@@ -3,19 +3,19 @@
 //! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
 //! come ends the connection after the reply, since the body's bytes would have to be read for nothing.
 
+use super::fan_out::{Delivery, FanOut};
 use super::peer::Peer;
 use super::{Connection, Mail, Phase, Turn};
 use crate::api::client_address::client_address;
 use crate::api::negotiated::{Attach, ConnectionToken};
-use crate::api::publish::{self, Outcome, Provenance};
+use crate::api::publish::{self, Outcome};
 use crate::api::route::Route;
 use crate::api::{exposition, schemas};
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, TokenError, challenge};
-use crate::clock::Now;
 use crate::close::CloseReason;
 use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, EventTraits, Hub, Publication, Wire};
+use crate::hub::{ConnKey, Hub};
 use crate::metrics::{Metrics, Refusal};
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
@@ -24,8 +24,6 @@ use crate::proto::http::query;
 use crate::proto::http::reply::{self, Body, Reply};
 use crate::proto::signalr::{negotiate, text};
 use crate::proto::ws::upgrade;
-use crate::schema::Catalogue;
-use crate::schema::compiler::model::Kind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -125,7 +123,7 @@ impl Connection {
 
     fn handle_request(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) {
         turn.metrics.requests += 1;
-        self.client = client_address(head, self.client, &turn.shared.options.trusted_proxies);
+        self.client = client_address(head, self.peer, &turn.shared.options.trusted_proxies);
         let mut framing = Framing {
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
@@ -162,10 +160,17 @@ impl Connection {
         let route = Route::find(head.path, &options.path);
         if head.method == Method::Options {
             // Browsers send no token with a preflight.
-            return Ok(Decision::Reply(options.origins.preflight(head)));
+            let is_public = matches!(route, Route::Document(_));
+            let reply = if is_public { schemas::preflight(head) } else { options.origins.preflight(head) };
+            return Ok(Decision::Reply(reply));
         }
         if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
             return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+        }
+        if matches!(route, Route::Hub | Route::Negotiate) && turn.shared.is_draining.load(Ordering::Relaxed) {
+            // A connection that began now would be cut without a Close.
+            let reply = Reply::text(503, "draining").with("Retry-After", "1");
+            return Err(Refused(Refusal::Draining, reply, "draining"));
         }
         match route {
             Route::Hub => self.decide_hub(key, head, turn),
@@ -197,7 +202,7 @@ impl Connection {
                 Reply::text(200, "ready\n")
             })),
             Route::Metrics => Ok(Decision::Gather(Question::Measure)),
-            Route::Schemas(rest) => Ok(Decision::Reply(schemas::schema(rest, head.query, turn.catalogue))),
+            Route::Document(path) => Ok(Decision::Reply(schemas::reply(path, head, turn.catalogue))),
             Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
         }
     }
@@ -271,7 +276,7 @@ impl Connection {
             }
         };
         if head.expect_continue {
-            turn.hub.send_raw(key, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            turn.hub.send_raw(key, |out| out.extend_from_slice(reply::CONTINUE));
         }
         let since_ms = turn.now.mono_ms;
         self.phase =
@@ -466,6 +471,8 @@ impl Turn<'_> {
         metrics.conflated = self.hub.tally.conflated;
         metrics.dropped = self.hub.tally.dropped;
         metrics.discarded_bytes = self.hub.tally.discarded_bytes;
+        metrics.last_values = self.hub.last.len() as u64;
+        metrics.last_values_evicted = self.hub.last.evicted();
         metrics
     }
 }
@@ -548,52 +555,14 @@ fn serve_publish(
         limits: &turn.shared.limits,
     };
     let mut fan_out = FanOut {
-        hub: turn.hub,
-        catalogue: turn.catalogue,
-        metrics: turn.metrics,
-        wire: turn.wire,
-        now: turn.now,
+        delivery: Delivery {
+            hub: turn.hub,
+            catalogue: turn.catalogue,
+            metrics: turn.metrics,
+            wire: turn.wire,
+            now: turn.now,
+        },
         outbound: (turn.shared.shards > 1).then_some(turn.outbound),
     };
     publish::publish(request, rules, principal, turn.publish_scratch, &mut fan_out)
-}
-
-/// Where accepted items go: to the members here, and to the siblings.
-struct FanOut<'t> {
-    hub: &'t mut Hub,
-    catalogue: &'t Catalogue,
-    metrics: &'t mut Metrics,
-    wire: &'t mut dyn Wire,
-    now: Now,
-    outbound: Option<&'t mut Vec<Mail>>,
-}
-
-impl publish::Sink for FanOut<'_> {
-    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
-        let counts = self.metrics.event(usize::from(topic.event.0));
-        match provenance {
-            Provenance::Sent => counts.published += 1,
-            Provenance::Derived => counts.derived += 1,
-        }
-        deliver(self.hub, self.catalogue, self.metrics, self.wire, self.now, &topic, data);
-        if let Some(outbound) = &mut self.outbound {
-            outbound.push(Mail::Publication(Arc::new(Publication { topic, data: data.into() })));
-        }
-    }
-}
-
-/// Delivers to the members of this shard.
-pub(crate) fn deliver(
-    hub: &mut Hub,
-    catalogue: &Catalogue,
-    metrics: &mut Metrics,
-    wire: &mut dyn Wire,
-    now: Now,
-    topic: &Topic,
-    data: &[u8],
-) {
-    let event = catalogue.event(topic.event);
-    let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
-    let members = hub.publish(topic, traits, data, now, wire);
-    metrics.event(usize::from(topic.event.0)).delivered += members as u64;
 }

@@ -1,20 +1,22 @@
-//! Hub messages of a client: the five methods, and what each other message means.
+//! Hub messages of a client: the six methods, and what each other message means.
 //!
 //! A method runs to its end before the next record is looked at, and its completion is queued at once, so answers come in the
 //! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription.
 
 use super::peer::Peer;
 use super::{Options, Shared};
-use crate::auth::grant::Action;
+use crate::auth::grant::{Action, Standing};
 use crate::auth::token::{Tenancy, Verifier};
+use crate::clock::Now;
 use crate::hub::registry::Joined;
 use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, Hub};
+use crate::hub::{ConnKey, Hub, Wire};
 use crate::limits::{ECHO_BYTES_MAX, Limits};
 use crate::metrics::{Metrics, Refusal};
 use crate::proto::signalr::json::{self, Malformed};
 use crate::proto::signalr::message::{Arguments, Given, HubMessage, Item};
 use crate::proto::signalr::text;
+use crate::schema::compiler::model::{EntityRule, Kind};
 use crate::schema::{Catalogue, guid};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -35,16 +37,18 @@ enum Method {
     UnsubscribeAll,
     AvailableSubscriptions,
     GetActiveSubscriptions,
+    Catalogue,
 }
 
 impl Method {
     fn find(target: &str) -> Option<Method> {
-        const METHODS: [(&str, Method); 5] = [
+        const METHODS: [(&str, Method); 6] = [
             ("Subscribe", Method::Subscribe),
             ("Unsubscribe", Method::Unsubscribe),
             ("UnsubscribeAll", Method::UnsubscribeAll),
             ("AvailableSubscriptions", Method::AvailableSubscriptions),
             ("GetActiveSubscriptions", Method::GetActiveSubscriptions),
+            ("Catalogue", Method::Catalogue),
         ];
         METHODS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(target)).map(|(_, method)| method)
     }
@@ -53,7 +57,10 @@ impl Method {
     fn arguments(self) -> Option<usize> {
         match self {
             Method::Subscribe | Method::Unsubscribe => Some(1),
-            Method::UnsubscribeAll | Method::AvailableSubscriptions | Method::GetActiveSubscriptions => None,
+            Method::UnsubscribeAll
+            | Method::AvailableSubscriptions
+            | Method::GetActiveSubscriptions
+            | Method::Catalogue => None,
         }
     }
 }
@@ -75,6 +82,8 @@ pub(super) fn handle_record(
         options,
         limits,
         verifier,
+        now: turn.now,
+        wire: turn.wire,
     };
     turn.parser.parse(record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => {
@@ -136,6 +145,8 @@ struct Desk<'d> {
     options: &'d Options,
     limits: &'d Limits,
     verifier: &'d Verifier,
+    now: Now,
+    wire: &'d mut dyn Wire,
 }
 
 impl Desk<'_> {
@@ -155,8 +166,19 @@ impl Desk<'_> {
             return self.fail(id, &text::unexpected_streams(target, streams));
         }
         self.result.clear();
+        let mut snapshots: SmallVec<[Topic; 8]> = SmallVec::new();
         match bound.method {
-            Method::Subscribe => self.list(&bound.items, |desk, item| desk.subscribe(peer, item)),
+            Method::Subscribe => {
+                self.list(&bound.items, |desk, item| {
+                    let verdict = desk.subscribe(peer, item);
+                    if let Verdict::Done { topic, .. } = verdict
+                        && item.snapshot.unwrap_or(desk.options.snapshots)
+                    {
+                        snapshots.push(topic);
+                    }
+                    verdict
+                });
+            }
             Method::Unsubscribe => self.list(&bound.items, |desk, item| desk.unsubscribe(peer, item)),
             Method::UnsubscribeAll => {
                 self.hub.registry.leave_all(self.key);
@@ -166,6 +188,7 @@ impl Desk<'_> {
                 self.result.extend_from_slice(self.catalogue.available_subscriptions_json().as_bytes());
             }
             Method::GetActiveSubscriptions => self.active(),
+            Method::Catalogue => self.describe(peer),
         }
         if let Some(id) = id {
             let result = &*self.result;
@@ -176,6 +199,16 @@ impl Desk<'_> {
             });
         }
         self.result.clear();
+        // Behind the completion, and before anything that is published later.
+        for topic in snapshots {
+            let lower = &self.catalogue.event(topic.event).lower;
+            if self.hub.send_last_value(self.key, &topic, lower, self.now) {
+                self.metrics.snapshots += 1;
+                if !self.hub.relieve(self.key, self.now, self.wire) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Answers an error, where an answer was asked for.
@@ -211,6 +244,44 @@ impl Desk<'_> {
                 self.result.push(b',');
             }
             self.write_topic(true, topic);
+        }
+        self.result.push(b']');
+    }
+
+    /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this principal may have it.
+    fn describe(&mut self, peer: &Peer) {
+        self.result.push(b'[');
+        for (id, event) in self.catalogue.events() {
+            let family = self.catalogue.family(id);
+            let standing = self.verifier.standing(&peer.principal, &family.name, event);
+            let reason = match &standing {
+                Standing::Every => format!("granted for every {}", family.entity),
+                Standing::Only(_) => format!("granted for each {} in entities", family.entity),
+                Standing::Unnamed => "for back ends: a grant must name it, or the token needs scope backend".to_owned(),
+                Standing::Ungranted => "no grant covers it".to_owned(),
+            };
+            let entities = match &standing {
+                Standing::Only(entities) => Some(entities),
+                Standing::Every | Standing::Unnamed | Standing::Ungranted => None,
+            };
+            let entity_property = match event.entity {
+                EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => event.properties.get(index),
+                EntityRule::Publisher => None,
+            };
+            let described = serde_json::json!({
+                "eventName": event.name,
+                "family": family.name,
+                "kind": match event.kind { Kind::State => "state", Kind::Occurrence => "occurrence" },
+                "entityProperty": entity_property.map(|property| &property.wire),
+                "schema": format!("/schemas/v1/{}.json", event.name),
+                "allowed": matches!(standing, Standing::Every | Standing::Only(_)),
+                "reason": reason,
+                "entities": entities,
+            });
+            if self.result.len() > 1 {
+                self.result.push(b',');
+            }
+            self.result.extend_from_slice(described.to_string().as_bytes());
         }
         self.result.push(b']');
     }

@@ -16,12 +16,14 @@
 //! A connection holds no buffer while nothing is partial. It never frees itself: it asks the hub to doom it, and the shard frees
 //! it when the turn ends.
 
+mod fan_out;
 mod http;
 mod invoke;
 mod peer;
 
+pub(crate) use fan_out::Delivery;
 pub use http::Gathered;
-pub(crate) use http::{count_members, deliver};
+pub(crate) use http::count_members;
 
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
@@ -57,6 +59,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
+    /// Whether a Subscribe item that doesn't say gets the last value.
+    pub snapshots: bool,
     /// Publishing.
     pub publish: publish::Options,
 }
@@ -170,7 +174,9 @@ pub struct Connection {
     heard_ms: u64,
     /// When the last byte went.
     spoke_ms: u64,
-    /// The peer; behind a trusted proxy the client, once a head has told.
+    /// The other end of the socket.
+    peer: IpAddr,
+    /// The same; behind a trusted proxy the client of the latest request.
     client: IpAddr,
     /// Why it ends, from the moment on that it does.
     reason: Option<CloseReason>,
@@ -186,6 +192,7 @@ impl Connection {
             partial: Vec::new(),
             heard_ms: now.mono_ms,
             spoke_ms: now.mono_ms,
+            peer,
             client: peer,
             reason: None,
             detail: None,
@@ -268,8 +275,10 @@ impl Connection {
     /// The peer sends no more.
     pub fn handle_eof(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
         match &self.phase {
-            Phase::Head { .. } => {
-                self.set_reason(if self.partial.is_empty() { CloseReason::Served } else { CloseReason::PeerGone });
+            // Replies to the requests before this one still go out.
+            Phase::Head { .. } | Phase::Body(_) => {
+                let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
+                self.set_reason(if is_between { CloseReason::Served } else { CloseReason::PeerGone });
                 self.finish_with_end(key, turn, true);
             }
             // A reply on its way still goes out to a peer that only ended its own direction.
@@ -277,11 +286,9 @@ impl Connection {
             Phase::Finishing { until_ms, .. } => {
                 self.phase = Phase::Finishing { until_ms: *until_ms, has_heard_end: true }
             }
-            Phase::Body(_)
-            | Phase::Handshake { .. }
-            | Phase::Open(_)
-            | Phase::Closing { .. }
-            | Phase::Lingering { .. } => turn.hub.doom(key, CloseReason::PeerGone),
+            Phase::Handshake { .. } | Phase::Open(_) | Phase::Closing { .. } | Phase::Lingering { .. } => {
+                turn.hub.doom(key, CloseReason::PeerGone);
+            }
         }
     }
 
@@ -403,7 +410,8 @@ impl Connection {
         let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
         if turn.hub.backlog_bytes(key) > 0 {
             self.phase = Phase::Finishing { until_ms, has_heard_end };
-        } else if has_heard_end {
+        } else if has_heard_end || matches!(self.reason, Some(CloseReason::Drain | CloseReason::IdleTimeout)) {
+            // An idle peer has read all it asked for, and would only notice a half-closed connection at its next request.
             turn.hub.doom(key, CloseReason::PeerGone);
         } else {
             turn.wire.shutdown_write(key);

@@ -72,7 +72,9 @@ impl Connection {
             let rest = input.get_mut(used..).unwrap_or_default();
             let decoder = match &mut self.phase {
                 Phase::Handshake { peer, .. } | Phase::Open(peer) => &mut peer.decoder,
-                Phase::Closing { decoder, .. } => decoder,
+                Phase::Closing { decoder, has_heard: false, .. } => decoder,
+                // RFC 6455 section 1.4: behind a Close "a peer discards any further data received".
+                Phase::Closing { has_heard: true, .. } => return input.len(),
                 Phase::Head { .. }
                 | Phase::Body(_)
                 | Phase::Gathering(_)
@@ -124,13 +126,13 @@ impl Connection {
         let (Phase::Handshake { peer, .. } | Phase::Open(peer)) = &mut self.phase else { return };
         let mut records = std::mem::take(&mut peer.records);
         let mut rest = payload;
-        loop {
+        // The questions of a client that has been given up are not worth an answer that nobody takes.
+        while turn.hub.relieve(key, turn.now, turn.wire) {
             match records.next(&mut rest, turn.shared.limits.record_bytes_max) {
                 Ok(Some(record)) => {
                     if self.handle_record(key, record, turn) == Flow::Stop {
                         return;
                     }
-                    turn.hub.relieve(key, turn.now, turn.wire);
                 }
                 Ok(None) => break,
                 Err(_) => {

@@ -1,13 +1,17 @@
 //! The bytes of a turn: frames are appended once and shared by everyone they are for.
 //!
 //! A [`Frame`] is a place in a segment. Frames made one behind the other are adjacent, so that what a connection has to send in
-//! a turn is mostly one range. A segment is kept while an outbox holds a range of it (a *pin*); one without pins is reused, so a
+//! a turn is mostly one range. What goes to one connection only is written to a segment of its own ([`Lane`]): a reply between
+//! two publications would cut the range of every member. A segment is kept while an outbox holds a range of it (a *pin*); one without pins is reused, so a
 //! hub whose peers keep up lives in one segment.
 
 use crate::proto::ws::encode::{self, Opcode};
 
 /// A segment is left for the next one when it holds this much.
 const SEGMENT_BYTES: usize = 256 * 1024;
+
+/// Segments without pins that keep their memory for the next burst; what a larger one has needed is given back.
+const SPARE_SEGMENTS: usize = 8;
 
 /// A place in a segment: whole frames of a transport, one or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,15 @@ impl Frame {
     }
 }
 
+/// Whom a frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// All members of a topic.
+    Shared,
+    /// One connection.
+    Own,
+}
+
 #[derive(Debug, Default)]
 struct Segment {
     bytes: Vec<u8>,
@@ -44,19 +57,20 @@ pub struct Arena {
     segments: Vec<Segment>,
     /// Segments without bytes and pins.
     free: Vec<u32>,
-    current: u32,
+    /// The segment that each lane writes to.
+    current: [u32; 2],
 }
 
 impl Default for Arena {
     fn default() -> Self {
-        Arena { segments: vec![Segment::default()], free: Vec::new(), current: 0 }
+        Arena { segments: vec![Segment::default(), Segment::default()], free: Vec::new(), current: [0, 1] }
     }
 }
 
 impl Arena {
     /// Appends what `write` writes, as one frame.
-    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
-        let segment = self.writable();
+    pub fn append(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        let segment = self.writable(lane);
         let bytes = &mut self.segments[segment as usize].bytes;
         let start = bytes.len();
         write(bytes);
@@ -65,9 +79,9 @@ impl Arena {
 
     /// Appends a WebSocket text frame around what `write` writes. The header is put before the payload once its length is
     /// known: the common form has four bytes, which are kept free; the others move the payload.
-    pub fn append_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    pub fn append_text(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
         const ROOM: usize = 4;
-        self.append(|out| {
+        self.append(lane, |out| {
             let start = out.len();
             out.extend_from_slice(&[0; ROOM]);
             write(out);
@@ -103,8 +117,11 @@ impl Arena {
     pub fn unpin(&mut self, segment: u32) {
         let slot = &mut self.segments[segment as usize];
         slot.pins -= 1;
-        if slot.pins == 0 && segment != self.current {
+        if slot.pins == 0 && !self.current.contains(&segment) {
             Self::recycle(slot);
+            if self.free.len() >= SPARE_SEGMENTS {
+                slot.bytes = Vec::new();
+            }
             self.free.push(segment);
         }
     }
@@ -116,28 +133,32 @@ impl Arena {
 
     /// The turn is over and everybody has been flushed: forget what nobody holds.
     pub fn end_turn(&mut self) {
-        let current = &mut self.segments[self.current as usize];
-        if current.pins == 0 {
-            Self::recycle(current);
+        for current in self.current {
+            let segment = &mut self.segments[current as usize];
+            if segment.pins == 0 {
+                Self::recycle(segment);
+            }
         }
     }
 
-    /// The segment to write to: the current one, or the next where it is full.
-    fn writable(&mut self) -> u32 {
-        let current = &mut self.segments[self.current as usize];
+    /// The segment to write to: the lane's current one, or the next where it is full.
+    fn writable(&mut self, lane: Lane) -> u32 {
+        let number = self.current[lane as usize];
+        let current = &mut self.segments[number as usize];
         if current.bytes.len() < SEGMENT_BYTES {
-            return self.current;
+            return number;
         }
         if current.pins == 0 {
-            // Nobody was a member of anything in it.
+            // Everybody has been sent what is in it, or nobody was there to get it.
             Self::recycle(current);
-            return self.current;
+            return number;
         }
-        self.current = self.free.pop().unwrap_or_else(|| {
+        let next = self.free.pop().unwrap_or_else(|| {
             self.segments.push(Segment::default());
             offset(self.segments.len() - 1)
         });
-        self.current
+        self.current[lane as usize] = next;
+        next
     }
 
     /// Empties a segment; one that a huge turn has grown gives its memory back.
@@ -159,13 +180,23 @@ mod tests {
     #[test]
     fn frames_of_a_turn_are_adjacent_and_the_segment_is_reused() {
         let mut arena = Arena::default();
-        let a = arena.append(|out| out.extend_from_slice(b"one"));
-        let b = arena.append(|out| out.extend_from_slice(b"two"));
+        let a = arena.append(Lane::Own, |out| out.extend_from_slice(b"one"));
+        let b = arena.append(Lane::Own, |out| out.extend_from_slice(b"two"));
         assert_eq!((a.segment, a.end), (b.segment, b.start));
         assert_eq!(arena.bytes(Frame { end: b.end, ..a }), b"onetwo");
         arena.end_turn();
-        let c = arena.append(|out| out.extend_from_slice(b"three"));
+        let c = arena.append(Lane::Own, |out| out.extend_from_slice(b"three"));
         assert_eq!((c.segment, c.start), (a.segment, 0));
+    }
+
+    #[test]
+    fn a_reply_does_not_come_between_two_publications() {
+        let mut arena = Arena::default();
+        let a = arena.append(Lane::Shared, |out| out.extend_from_slice(b"one"));
+        let reply = arena.append(Lane::Own, |out| out.extend_from_slice(b"HTTP/1.1 202 Accepted\r\n\r\n"));
+        let b = arena.append(Lane::Shared, |out| out.extend_from_slice(b"two"));
+        assert_eq!((a.segment, a.end), (b.segment, b.start));
+        assert_ne!(reply.segment, a.segment);
     }
 
     #[test]
@@ -173,8 +204,8 @@ mod tests {
         for len in [0usize, 1, 125, 126, 127, 65535, 65536, 70000] {
             let mut arena = Arena::default();
             let payload: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
-            let before = arena.append(|out| out.extend_from_slice(b"before"));
-            let frame = arena.append_text(|out| out.extend_from_slice(&payload));
+            let before = arena.append(Lane::Own, |out| out.extend_from_slice(b"before"));
+            let frame = arena.append_text(Lane::Own, |out| out.extend_from_slice(&payload));
             let mut expected = Vec::new();
             encode::frame(Opcode::Text, &payload, &mut expected);
             assert_eq!(arena.bytes(frame), expected, "length {len}");
@@ -185,10 +216,10 @@ mod tests {
     #[test]
     fn a_pinned_segment_keeps_its_bytes_until_the_last_pin_goes() {
         let mut arena = Arena::default();
-        let held = arena.append(|out| out.resize(SEGMENT_BYTES, b'x'));
+        let held = arena.append(Lane::Own, |out| out.resize(SEGMENT_BYTES, b'x'));
         arena.pin(held.segment, 2);
         arena.end_turn();
-        let next = arena.append(|out| out.extend_from_slice(b"next"));
+        let next = arena.append(Lane::Own, |out| out.extend_from_slice(b"next"));
         assert_ne!(next.segment, held.segment);
         assert_eq!(arena.pinned_bytes(), SEGMENT_BYTES);
         arena.unpin(held.segment);
@@ -196,5 +227,21 @@ mod tests {
         arena.unpin(held.segment);
         assert_eq!(arena.pinned_bytes(), 0);
         assert_eq!(arena.free, [held.segment]);
+    }
+
+    #[test]
+    fn what_a_burst_has_needed_is_given_back() {
+        let mut arena = Arena::default();
+        let frames: Vec<Frame> = (0..100)
+            .map(|_| {
+                let frame = arena.append(Lane::Shared, |out| out.resize(SEGMENT_BYTES, b'x'));
+                arena.pin(frame.segment, 1);
+                frame
+            })
+            .collect();
+        frames.iter().for_each(|frame| arena.unpin(frame.segment));
+        let kept: usize = arena.segments.iter().map(|segment| segment.bytes.capacity()).sum();
+        assert!(kept <= (SPARE_SEGMENTS + 2) * 2 * SEGMENT_BYTES, "{kept} bytes");
+        assert_eq!(arena.free.len(), 99, "all but the current ones serve again");
     }
 }

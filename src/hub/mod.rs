@@ -5,18 +5,20 @@
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 
 pub mod arena;
+pub mod last;
 pub mod outbox;
 pub mod registry;
 pub mod topic;
 
 use crate::clock::Now;
 use crate::close::CloseReason;
+use crate::limits::Limits;
 use crate::proto::signalr::json;
-use arena::{Arena, Frame};
-use outbox::{Delivery, Outbox, OutboxBounds, Push, Writable};
+use arena::{Arena, Frame, Lane};
+use last::LastValues;
+use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
 use registry::{HashSeed, Registry};
 use slotmap::{SecondaryMap, new_key_type};
-use smallvec::SmallVec;
 use topic::Topic;
 
 new_key_type! {
@@ -94,13 +96,16 @@ pub struct Hub {
     doomed: Vec<(ConnKey, CloseReason)>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
+    /// The last values of state topics.
+    pub last: LastValues,
     /// What happened so far.
     pub tally: Tally,
 }
 
 impl Hub {
     /// An empty hub.
-    pub fn new(seed: HashSeed, bounds: OutboxBounds, pinned_bytes_max: usize) -> Hub {
+    pub fn new(seed: HashSeed, limits: &Limits) -> Hub {
+        let bounds = OutboxBounds { soft_bytes: limits.outbox_soft_bytes, hard_bytes: limits.outbox_hard_bytes };
         Hub {
             registry: Registry::new(seed),
             arena: Arena::default(),
@@ -108,7 +113,8 @@ impl Hub {
             dirty: Vec::new(),
             doomed: Vec::new(),
             bounds,
-            pinned_bytes_max,
+            pinned_bytes_max: limits.pinned_bytes_max,
+            last: LastValues::new(seed, limits.last_values_max, limits.last_values_bytes_max),
             tally: Tally::default(),
         }
     }
@@ -139,7 +145,8 @@ impl Hub {
         let Some((id, members)) = self.registry.members(topic) else { return 0 };
         let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
         let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let frame = self.arena.append_text(|out| json::encode_message_received(entity, event.lower, data, out));
+        let frame =
+            self.arena.append_text(Lane::Shared, |out| json::encode_message_received(entity, event.lower, data, out));
         let delivery = if event.is_state { Delivery::State(id) } else { Delivery::Occurrence(id) };
         let flush_bytes = self.bounds.flush_bytes();
         for member in members {
@@ -165,30 +172,44 @@ impl Hub {
         members.len()
     }
 
+    /// Sends a topic's last value to one connection, as an ordinary publication. Whether there was one to send.
+    pub fn send_last_value(&mut self, conn: ConnKey, topic: &Topic, lower: &str, now: Now) -> bool {
+        let Some(publication) = self.last.value(topic, now) else { return false };
+        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
+        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
+        let data = &publication.data;
+        let frame = self.arena.append_text(Lane::Own, |out| json::encode_message_received(entity, lower, data, out));
+        self.queue(conn, frame);
+        true
+    }
+
     /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
-    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out.
-    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) {
-        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out. Whether
+    /// further answers would be taken.
+    #[must_use]
+    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return false };
         if outbox.backlog_bytes() >= self.bounds.flush_bytes() && outbox.writable().may_write() {
             Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
         }
+        !outbox.is_sealed()
     }
 
     /// Queues one text message of the connection's own.
     pub fn send_text(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append_text(write);
+        let frame = self.arena.append_text(Lane::Own, write);
         self.queue(conn, frame);
     }
 
     /// Queues one WebSocket frame of the connection's own.
     pub fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         self.queue(conn, frame);
     }
 
     /// Queues bytes of an HTTP reply.
     pub fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.push_raw(&mut self.arena, frame, self.bounds);
             self.mark_dirty(conn);
@@ -220,7 +241,7 @@ impl Hub {
     /// Queues a last text message and nothing after it, whatever was said before: a connection that was given up may still be
     /// told why.
     pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(write);
+        let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.unseal();
             outbox.push(&mut self.arena, frame, Delivery::Own, self.bounds);
@@ -292,7 +313,7 @@ impl Hub {
         let mut total = 0;
         loop {
             let (offered, written) = {
-                let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
+                let mut slices: Slices<'_> = Slices::new();
                 outbox.slices(arena, &mut slices);
                 let offered: usize = slices.iter().map(|slice| slice.len()).sum();
                 if offered == 0 {
@@ -337,6 +358,11 @@ impl Hub {
     /// Since when a connection's socket has taken nothing, where it is full.
     pub fn blocked_since_ms(&self, conn: ConnKey) -> Option<u64> {
         self.outboxes.get(conn)?.writable().stuck_since_ms()
+    }
+
+    /// Whether nothing more is taken for a connection: it is given up, or its socket has failed.
+    pub fn is_sealed(&self, conn: ConnKey) -> bool {
+        self.outboxes.get(conn).is_some_and(Outbox::is_sealed)
     }
 
     /// Bytes that wait for all connections of the shard.

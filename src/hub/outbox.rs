@@ -20,6 +20,9 @@ use std::collections::VecDeque;
 /// Own bytes are filled from late records up to this much at a time.
 const REFILL_BYTES: usize = 64 * 1024;
 
+/// What one write offers, in order.
+pub type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
+
 /// What became of a pushed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
@@ -188,7 +191,7 @@ impl Outbox {
     }
 
     /// What to write next, in order: pushed to `slices`, at most as many as it has room for without growing.
-    pub fn slices<'a>(&'a self, arena: &'a Arena, slices: &mut SmallVec<[&'a [u8]; 16]>) {
+    pub fn slices<'a>(&'a self, arena: &'a Arena, slices: &mut Slices<'a>) {
         if let Some(slow) = &self.slow
             && let Some(rest) = slow.own.get(slow.own_sent..)
             && !rest.is_empty()
@@ -320,6 +323,11 @@ impl Outbox {
         self.is_sealed = true;
     }
 
+    /// Whether nothing more is taken.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
     /// Takes bytes again, for a last word.
     pub(super) fn unseal(&mut self) {
         self.is_sealed = false;
@@ -369,6 +377,7 @@ fn frame_bytes(header: [u8; 10]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::arena::Lane;
     use super::*;
     use proptest::prelude::*;
     use slotmap::SlotMap;
@@ -436,7 +445,7 @@ mod tests {
 
     /// All bytes that an outbox would write next.
     fn shown(outbox: &Outbox, arena: &Arena) -> Vec<u8> {
-        let mut slices = SmallVec::new();
+        let mut slices = Slices::new();
         outbox.slices(arena, &mut slices);
         slices.concat()
     }
@@ -453,7 +462,7 @@ mod tests {
                 match step {
                     Step::Push(len, what) => {
                         serial = serial.wrapping_add(1);
-                        let frame = arena.append_text(|out| out.resize(out.len() + len, serial));
+                        let frame = arena.append_text(Lane::Own, |out| out.resize(out.len() + len, serial));
                         let bytes = arena.bytes(frame).to_vec();
                         let delivery = match what {
                             0 => Delivery::Own,
@@ -513,9 +522,9 @@ mod tests {
     fn a_reply_before_the_first_frame_is_no_frame() {
         let mut arena = Arena::default();
         let mut outbox = Outbox::default();
-        let reply = arena.append(|out| out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+        let reply = arena.append(Lane::Own, |out| out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"));
         outbox.push_raw(&mut arena, reply, BOUNDS);
-        let frame = arena.append_text(|out| out.extend_from_slice(b"{}\x1e"));
+        let frame = arena.append_text(Lane::Own, |out| out.extend_from_slice(b"{}\x1e"));
         outbox.push(&mut arena, frame, Delivery::Own, BOUNDS);
         outbox.sent(&mut arena, 10);
         assert_eq!(outbox.discard(&mut arena), frame.len());
@@ -527,7 +536,7 @@ mod tests {
         let mut arena = Arena::default();
         let mut outbox = Outbox::default();
         for _ in 0..100 {
-            let frame = arena.append_text(|out| out.extend_from_slice(b"{}\x1e"));
+            let frame = arena.append_text(Lane::Own, |out| out.extend_from_slice(b"{}\x1e"));
             outbox.push(&mut arena, frame, Delivery::Own, BOUNDS);
             outbox.sent(&mut arena, frame.len());
             arena.end_turn();

@@ -1,8 +1,10 @@
 //! The catalogue: which events there are, by name and by number.
 
+use super::artefacts::{Artefact, Published};
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::finding::Finding;
 use super::compiler::model::{Event, EventId, Family, Model, WireCase};
+use super::compiler::validate::expiry;
 use super::compiler::{Compiled, Options, compile, names};
 use super::events::SOURCES;
 
@@ -19,7 +21,10 @@ pub struct Catalogue {
     by_name: Vec<(Box<str>, EventId)>,
     /// By source event: the events derived from it.
     derived: Vec<Vec<EventId>>,
+    /// In the order of families, by name within: not that of the numbers where a reload has appended some.
+    listed: Vec<EventId>,
     available_subscriptions_json: String,
+    published: Published,
 }
 
 impl Catalogue {
@@ -38,10 +43,11 @@ impl Catalogue {
     pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
         let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
-        compile(&files, Options { wire_case }).map(Catalogue::new)
+        compile(&files, Options { wire_case }).map(Catalogue::of)
     }
 
-    fn new(Compiled { model, warnings }: Compiled) -> Catalogue {
+    /// The catalogue of files that have been compiled already.
+    pub fn of(Compiled { model, warnings }: Compiled) -> Catalogue {
         let ids = || (0..=u16::MAX).map(EventId);
         let lower = model.events.iter().map(|event| event.lower.as_str().into());
         let mut by_name: Vec<(Box<str>, EventId)> = lower.zip(ids()).collect();
@@ -51,10 +57,14 @@ impl Catalogue {
             let source = event.derive.as_ref().and_then(|derive| derived.get_mut(usize::from(derive.from.0)));
             source.into_iter().for_each(|derived: &mut Vec<EventId>| derived.push(id));
         }
+        let mut listed: Vec<(&Event, EventId)> = model.events.iter().zip(ids()).collect();
+        listed.sort_by_key(|(event, _)| (event.family, &event.lower));
         // Names are ASCII letters and digits: nothing in them needs escaping.
-        let names: Vec<_> = model.events.iter().map(|event| format!("\"{}\"", event.name)).collect();
+        let names: Vec<_> = listed.iter().map(|(event, _)| format!("\"{}\"", event.name)).collect();
         let available_subscriptions_json = format!("[{}]", names.join(","));
-        Catalogue { model, warnings, by_name, derived, available_subscriptions_json }
+        let listed = listed.iter().map(|(_, id)| *id).collect();
+        let published = Published::default();
+        Catalogue { model, warnings, by_name, derived, listed, available_subscriptions_json, published }
     }
 
     /// The model, for the validator and the emitters.
@@ -65,6 +75,11 @@ impl Catalogue {
     /// What is allowed but rarely meant in the files, sorted by place.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
+    }
+
+    /// When a state value, given as delivered, is stale, in milliseconds since the Unix epoch.
+    pub fn expires_unix_ms(&self, id: EventId, text: &str) -> Option<u64> {
+        expiry::expires_unix_ms(&self.model, id, text)
     }
 
     /// The event of that name, in any ASCII case (Q6). Allocates nothing, whatever the name.
@@ -85,7 +100,7 @@ impl Catalogue {
 
     /// All events, in the order of [`Catalogue::available_subscriptions`].
     pub fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
-        (0..=u16::MAX).map(EventId).zip(&self.model.events)
+        self.listed.iter().map(|id| (*id, self.event(*id)))
     }
 
     /// The family of an event.
@@ -108,7 +123,7 @@ impl Catalogue {
 
     /// All names in documented spelling: families in their order, by name without case within.
     pub fn available_subscriptions(&self) -> impl Iterator<Item = &str> {
-        self.model.events.iter().map(|event| event.name.as_str())
+        self.events().map(|(_, event)| event.name.as_str())
     }
 
     /// The same as a JSON array: the result of the hub method `AvailableSubscriptions`.
@@ -129,6 +144,21 @@ impl Catalogue {
     pub fn json_schema(&self, id: EventId, closed: bool) -> String {
         let additional = if closed { Additional::Closed } else { Additional::Open };
         json_schema::event(&self.model, self.event(id), additional).to_text()
+    }
+
+    /// All documents, sorted by path: made once, at the first call.
+    pub fn artefacts(&self) -> &[Artefact] {
+        self.published.open(self)
+    }
+
+    /// The folder of the schemas among the documents: `schemas/v1/`.
+    pub fn schema_folder(&self) -> &str {
+        json_schema::folder(&self.model)
+    }
+
+    /// The schemas again, but refusing properties that they do not name: made once, at the first call.
+    pub fn closed_schemas(&self) -> &[Artefact] {
+        self.published.closed(self)
     }
 
     /// The events that are derived from an event, in catalogue order; each has its rule in [`Event::derive`].

@@ -324,3 +324,27 @@ fn slips_in_the_built_in_files_are_told_as_documented() {
         assert!(slip.starts_with(written.trim_end_matches(",\n")) || slip.starts_with("\"List<"), "{slip}");
     }
 }
+
+#[test]
+fn the_editors_schema_takes_what_the_compiler_takes() {
+    let schema: Value = serde_json::from_str(include_str!("../../schema/.event.schema.json")).unwrap();
+    let validator = jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(&schema).unwrap();
+    let errors = |text: &str| -> Vec<String> {
+        let document = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+        validator.iter_errors(&document).map(|error| error.to_string()).collect()
+    };
+    for (path, text) in SOURCES {
+        assert_eq!(errors(text), Vec::<String>::new(), "{path}");
+    }
+    let further = [
+        "format = 1\n[families.Room]\nentity = \"room\"\ndoc = \"Rooms.\"\n",
+        "format = 1\ntitle = \"Own\"\nversion = \"1.0.0\"\nid_base = \"https://a.example/schemas/v1/\"\n",
+        "enum = \"Mood\"\nsummary = \"\"\nbase = \"int\"\nvalues = [1]\nallow = [\"no-doc\", \"unused-type\"]\n",
+    ];
+    for text in further {
+        assert_eq!(errors(text), Vec::<String>::new(), "{text}");
+    }
+    for (from, to) in [("title = \"Own\"\n", ""), ("version = \"1.0.0\"\n", ""), ("format = 1\n", "")] {
+        assert_ne!(errors(&further[1].replace(from, to)), Vec::<String>::new(), "{from}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Letters from thread to thread.
 
 use crate::conn::Mail;
+use crate::hub::Publication;
 use crate::limits::Limits;
 use mio::net::TcpStream;
 use mio::{Poll, Token, Waker};
@@ -79,7 +80,9 @@ impl Mailbox {
 
 fn bytes(letter: &Letter) -> usize {
     match letter {
-        Letter::Mail(Mail::Publication(publication)) => size_of_val(publication) + publication.data.len(),
+        Letter::Mail(Mail::Publication(publication)) => {
+            size_of::<Letter>() + size_of::<Publication>() + publication.data.len()
+        }
         Letter::Mail(Mail::Count { .. } | Mail::Measure { .. } | Mail::Told { .. } | Mail::Drain)
         | Letter::Accepted(..) => 0,
     }

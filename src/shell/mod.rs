@@ -79,7 +79,8 @@ impl Server {
         let log = Log::new(options.log, options.log_level);
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
-        let mut listener = Listener::bind(options.listen, &options.limits)?;
+        let mut listener = Listener::bind(options.listen, &options.limits)
+            .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
         let address = listener.address();
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();

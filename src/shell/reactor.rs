@@ -31,6 +31,8 @@ const EVENTS: usize = 1024;
 const ACCEPTS: usize = 256;
 /// The complaint about failed accepts is repeated this often at the most.
 const COMPLAIN_EVERY_MS: u64 = 10_000;
+/// A reactor without connections looks this often whether its siblings are done draining, too.
+const DRAIN_LOOK_MS: u64 = 50;
 /// How long a reactor whose siblings are behind waits before it looks again.
 const FULL_SIBLING_MS: u64 = 1;
 
@@ -152,7 +154,7 @@ impl Reactor {
                     if event.is_read_closed() || event.is_error() {
                         self.sockets.set_read_closed(key);
                     }
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    if (event.is_readable() || event.is_read_closed() || event.is_error()) && self.sockets.heat(key) {
                         hot.push(key);
                     }
                 }
@@ -176,8 +178,7 @@ impl Reactor {
         self.shard.end_turn(now, &mut self.sockets);
         self.send_mail();
         while let Some(key) = self.shard.poll_resumed() {
-            if self.sockets.is_paused(key) && self.shard.wants_input(key) {
-                self.sockets.set_paused(key, false);
+            if self.shard.wants_input(key) && self.sockets.resume(key) {
                 self.hot.push(key);
             }
         }
@@ -194,31 +195,38 @@ impl Reactor {
         if !self.hot.is_empty() {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
-        let due_ms = [self.shard.next_deadline().map(|deadline| deadline.0), self.accept_at_ms, self.drain_until_ms];
-        let due_ms = due_ms.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due_ms.saturating_sub(self.clock.now().mono_ms)))
+        let now = self.clock.now();
+        let deadline_ms = self.shard.next_deadline().map(|deadline| deadline.0);
+        let look_ms = self.drain_until_ms.filter(|_| self.shard.connection_count() == 0);
+        let look_ms = look_ms.map(|_| now.after_ms(DRAIN_LOOK_MS).0);
+        let due_ms = [deadline_ms, self.accept_at_ms, self.drain_until_ms, look_ms].into_iter().flatten().min()?;
+        Some(Duration::from_millis(due_ms.saturating_sub(now.mono_ms)))
     }
 
     fn read(&mut self, key: ConnKey, now: Now) {
+        self.sockets.cool(key);
         if !self.shard.wants_input(key) {
-            self.sockets.set_paused(key, true);
-            return;
+            return self.sockets.pause(key);
         }
         let mut budget = self.shared.limits.read_budget_bytes;
         loop {
             match self.sockets.read(key, &mut self.buffer) {
                 Readable::Bytes(n, has_more) => {
+                    // Whoever sent these bytes may have been answered by a sibling before. What the sibling posted until
+                    // then is in the mailbox by now and comes first, or a publisher's items would overtake each other.
+                    self.read_mail(now);
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
                     if !self.shard.handle_bytes(key, bytes, now, &mut self.sockets) {
-                        self.sockets.set_paused(key, true);
-                        return;
+                        return self.sockets.pause(key);
                     }
                     if !has_more {
                         return;
                     }
                     budget = budget.saturating_sub(n);
                     if budget == 0 {
-                        self.hot.push(key);
+                        if self.sockets.heat(key) {
+                            self.hot.push(key);
+                        }
                         return;
                     }
                 }
@@ -322,9 +330,9 @@ impl Reactor {
         }
     }
 
+    /// Whether all shards are empty, or the time is over. One that is empty before the others still answers their mail.
     fn is_drained(&self) -> bool {
-        self.drain_until_ms
-            .is_some_and(|until_ms| self.shard.connection_count() == 0 || until_ms <= self.clock.now().mono_ms)
+        self.drain_until_ms.is_some_and(|until_ms| self.load.total() == 0 || until_ms <= self.clock.now().mono_ms)
     }
 }
 

@@ -17,11 +17,11 @@ pub struct Signals {
 impl Signals {
     pub fn install() -> io::Result<Signals> {
         let (bytes, sender) = UnixStream::pair()?;
+        // The first one, whichever it is, sets the flag and wakes; with the flag set the next one ends the process.
+        let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
-            // The first one sets the flag and wakes; with the flag set the next one ends the process.
-            let is_second = Arc::new(AtomicBool::new(false));
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
-            flag::register(signal, is_second)?;
+            flag::register(signal, Arc::clone(&is_second))?;
             pipe::register(signal, sender.try_clone()?)?;
         }
         Ok(Signals { bytes })

@@ -15,10 +15,20 @@ use std::time::Duration;
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
-    /// The core wants no bytes for now; there may be some, and no edge will tell.
-    is_paused: bool,
+    reading: Reading,
     /// A hang-up has been seen: a short read no longer means that all has been read.
     is_read_closed: bool,
+}
+
+/// Who has to remember that a socket may be readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// The kernel: all has been read, an edge will come.
+    Awaited,
+    /// The reactor: the key is on its list of the hot, once.
+    Hot,
+    /// The core: it wants no bytes for now. There may be some, and no edge will tell.
+    Paused,
 }
 
 /// What a read found.
@@ -48,7 +58,7 @@ impl Sockets {
     }
 
     pub fn insert(&mut self, key: ConnKey, stream: TcpStream) {
-        self.map.insert(key, Socket { stream, is_paused: false, is_read_closed: false });
+        self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
     }
 
     pub fn set_read_closed(&mut self, key: ConnKey) {
@@ -57,14 +67,37 @@ impl Sockets {
         }
     }
 
-    pub fn set_paused(&mut self, key: ConnKey, is_paused: bool) {
-        if let Some(socket) = self.map.get_mut(key) {
-            socket.is_paused = is_paused;
-        }
+    /// There is something to read. Whether the key must go on the list of the hot: not if it is there already, since each
+    /// place on the list is a read budget, nor while the core wants nothing.
+    #[must_use]
+    pub fn heat(&mut self, key: ConnKey) -> bool {
+        self.change(key, Reading::Awaited, Reading::Hot)
     }
 
-    pub fn is_paused(&self, key: ConnKey) -> bool {
-        self.map.get(key).is_some_and(|socket| socket.is_paused)
+    /// The key has been taken from the list of the hot.
+    pub fn cool(&mut self, key: ConnKey) {
+        self.change(key, Reading::Hot, Reading::Awaited);
+    }
+
+    /// The core wants no bytes for now. The key must not be on the list of the hot.
+    pub fn pause(&mut self, key: ConnKey) {
+        self.change(key, Reading::Awaited, Reading::Paused);
+    }
+
+    /// The core wants bytes again. Whether the key must go on the list of the hot.
+    #[must_use]
+    pub fn resume(&mut self, key: ConnKey) -> bool {
+        self.change(key, Reading::Paused, Reading::Hot)
+    }
+
+    fn change(&mut self, key: ConnKey, from: Reading, to: Reading) -> bool {
+        match self.map.get_mut(key) {
+            Some(socket) if socket.reading == from => {
+                socket.reading = to;
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// One read.
@@ -89,7 +122,7 @@ impl Wire for Sockets {
             let written = match slices {
                 [one] => socket.stream.write(one),
                 many => {
-                    let many: SmallVec<[IoSlice<'_>; 16]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
+                    let many: SmallVec<[IoSlice<'_>; 64]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
                     socket.stream.write_vectored(&many)
                 }
             };
@@ -117,5 +150,27 @@ impl Wire for Sockets {
             }
             self.load.leave(self.shard);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotmap::SlotMap;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_socket_is_on_the_list_of_the_hot_once_and_not_while_paused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+        let (key, stale) = (keys.insert(()), keys.insert(()));
+        let mut sockets = Sockets::new(0, Arc::new(Load::new(1)));
+        sockets.insert(key, TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        assert!(sockets.heat(key) && !sockets.heat(key), "a second edge adds nothing");
+        sockets.cool(key);
+        sockets.pause(key);
+        assert!(!sockets.heat(key), "an edge tells nothing while the core wants nothing");
+        assert!(sockets.resume(key) && !sockets.resume(key) && !sockets.heat(key));
+        assert!(!sockets.heat(stale) && !sockets.resume(stale));
     }
 }

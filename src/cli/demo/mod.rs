@@ -79,6 +79,8 @@ pub struct HubPlan {
 pub trait DemoHub {
     /// Where it really listens.
     fn local_addr(&self) -> SocketAddr;
+    /// Drains it and waits for the end, so that listeners are told.
+    fn end(self: Box<Self>);
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -115,6 +117,7 @@ pub fn run(
         let end = args.duration.filter(|&end| end <= due);
         world::pause(end.unwrap_or(due).saturating_sub(world::now().duration_since(began_at)));
         if end.is_some() {
+            hub.end();
             return Ok(());
         }
         // The time of what is due, not of the clock: a slow machine gets the same traffic, only later.

@@ -272,6 +272,8 @@ impl DemoHub for TakingHub {
     fn local_addr(&self) -> SocketAddr {
         self.0
     }
+
+    fn end(self: Box<Self>) {}
 }
 
 /// Serves publish requests on one connection until it ends; answers the items, and checks the token.

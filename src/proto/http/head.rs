@@ -282,7 +282,7 @@ impl<'b> Head<'b> {
 
     /// The elements of the comma-separated lists under that name. RFC 9110 section 5.6.1.2: "A recipient MUST parse and
     /// ignore a reasonable number of empty list elements".
-    fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
             .map(<[u8]>::trim_ascii)

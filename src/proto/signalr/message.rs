@@ -57,6 +57,8 @@ pub struct Item<'r> {
     pub entity_id: Given<'r>,
     /// `EventName`, whatever the case of the key.
     pub event_name: Given<'r>,
+    /// `Snapshot`: whether the last value is asked for; `None` leaves it to the hub.
+    pub snapshot: Option<bool>,
 }
 
 /// The arguments of an invocation, as far as hub methods look at them.

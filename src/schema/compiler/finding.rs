@@ -107,6 +107,8 @@ rules! {
     ExampleJson = "example-json", Error;
     /// An example is refused by the validator.
     ExampleInvalid = "example-invalid", Error;
+    /// A change breaks whom the released catalogue serves, and the major version has not risen.
+    BreakingChange = "breaking-change", Error;
     /// An event has no example.
     NoExample = "no-example", Warning;
     /// An event, type, enum or property has no text.

@@ -10,15 +10,19 @@
 //! * `parse` and `table` are the front end over the TOML crate; `read` fills the `syntax` tree and reports each wrong key.
 //! * `resolve` looks names up and gives the [`model`]; `lint` warns. `type_expr`, [`names`] and `wire` are the small languages.
 //! * `examples` asks [`validate`], the one validator, about each example, once all else is right.
+//! * [`contract`] is what others rely on, [`diff`] says whom a change of it breaks, [`lock`] holds a build to the one released.
 //! * [`emit`] has one pure function for each kind of artefact.
 //!
 //! Pure: texts in, texts or findings out, and the same findings in the same order each time. Walking folders is left to `build.rs`
 //! and the commands. `build.rs` compiles this very module (by `#[path]`), so it imports only through `self` and `super`.
 
+pub mod contract;
+pub mod diff;
 pub mod emit;
 mod examples;
 pub mod finding;
 mod lint;
+pub mod lock;
 pub mod model;
 pub mod names;
 mod parse;
@@ -31,6 +35,8 @@ mod type_expr;
 pub mod validate;
 mod wire;
 
+#[cfg(test)]
+mod compatibility;
 #[cfg(test)]
 mod rules;
 
@@ -52,6 +58,11 @@ pub struct Compiled {
     pub model: Model,
     /// What is allowed but rarely meant, sorted by place.
     pub warnings: Vec<Finding>,
+}
+
+/// What there is to say about a catalogue, refused or not, sorted by place.
+pub fn findings(compiled: &Result<Compiled, Vec<Finding>>) -> &[Finding] {
+    compiled.as_ref().map_or_else(|findings| findings, |compiled| &compiled.warnings)
 }
 
 /// Compiles the files of a catalogue, pairs (path, text). Files of further folders simply follow: they may add families, events,

@@ -1,11 +1,14 @@
 //! The model of a catalogue: what the TOML files say, checked and resolved. Everything that is generated comes from here.
 
+use serde::{Deserialize, Serialize};
+
 /// Number of an event in [`Model::events`]. Stable while the program runs: a reload only appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(pub u16);
 
 /// How property names are spelled on the wire (Q23).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WireCase {
     /// As .NET's JSON camel case: `EntityId` is `entityId`, `SMSTo` is `smsTo`.
     #[default]
@@ -25,8 +28,8 @@ pub struct Place {
     pub column: usize,
 }
 
-/// A whole catalogue. Events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then further ones by
-/// name; within a family by name without case. Types and sets are sorted by name.
+/// A whole catalogue. As compiled, events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then
+/// further ones by name; within a family by name without case. A reload appends to that. Types and sets are sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
     /// `title` of `catalogue.toml`.
@@ -45,6 +48,8 @@ pub struct Model {
     pub sets: Vec<ValueSet>,
     /// The events.
     pub events: Vec<Event>,
+    /// Where its version stands.
+    pub place: Place,
 }
 
 /// A family of events: those about users, about queues, …
@@ -59,7 +64,8 @@ pub struct Family {
 }
 
 /// Whether the last value matters or every one does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Only the newest value of a topic matters.
     State,
@@ -68,7 +74,8 @@ pub enum Kind {
 }
 
 /// Who may hold an event by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Audience {
     /// Ordinary clients.
     pub client: bool,
@@ -118,6 +125,8 @@ pub struct Event {
     pub expires: Option<usize>,
     /// `[state] interval_s`: how often the publisher evaluates it.
     pub interval_s: Option<u32>,
+    /// `[state] on_change`: a value that equals the one before is not delivered again.
+    pub on_change: bool,
     /// The rule that makes it from another event.
     pub derive: Option<Derive>,
     /// Index of `OrganizationId`, where the event has one.
@@ -217,7 +226,8 @@ pub struct Value {
 }
 
 /// A scalar of a value set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Scalar {
     /// An integer.
     Integer(i64),

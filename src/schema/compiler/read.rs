@@ -108,7 +108,7 @@ fn read_head(table: &mut Table<'_, '_, '_>) -> Option<CatalogueHead> {
         Some(word) => table.word("wire_case", &word, &cases)?,
         None => WireCase::default(),
     };
-    Some(CatalogueHead { title: title?.value, version: version?.value, id_base: id_base?.value, wire_case })
+    Some(CatalogueHead { title: title?.value, version: version?, id_base: id_base?.value, wire_case })
 }
 
 fn read_families<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Vec<FamilyDecl> {
@@ -297,9 +297,10 @@ fn read_state<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<S
         }
         seconds
     });
+    let on_change = state.optional_flag("on_change").is_some_and(|flag| flag.value);
     let at = state.start();
     state.finish();
-    Some(StateDecl { at, expires, interval_s })
+    Some(StateDecl { at, expires, interval_s, on_change })
 }
 
 fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<DeriveDecl> {

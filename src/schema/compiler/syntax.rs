@@ -30,7 +30,7 @@ pub struct CatalogueHead {
     /// `title`.
     pub title: String,
     /// `version`.
-    pub version: String,
+    pub version: Located<String>,
     /// `id_base`.
     pub id_base: String,
     /// `wire_case`.
@@ -105,6 +105,8 @@ pub struct StateDecl {
     pub expires: Option<Located<String>>,
     /// `interval_s`.
     pub interval_s: Option<u32>,
+    /// `on_change`.
+    pub on_change: bool,
 }
 
 /// `[derive]`.

@@ -403,8 +403,10 @@ fn invocation(id: Option<&str>, rng: &mut Rng) -> (Vec<u8>, Call) {
             let member = |name: &str, text: &Option<String>| {
                 text.as_ref().map(|text| format!("\"{name}\":\"{text}\"")).unwrap_or_else(|| format!("\"{name}\":null"))
             };
-            let item =
-                |ask: &Ask| format!("{{{},{}}}", member("EntityId", &ask.entity), member("EventName", &ask.event));
+            let item = |ask: &Ask| {
+                let snapshot = if ask.snapshot { ",\"Snapshot\":true" } else { "" };
+                format!("{{{},{}{snapshot}}}", member("EntityId", &ask.entity), member("EventName", &ask.event))
+            };
             format!("[[{}]]", asks.iter().map(item).collect::<Vec<_>>().join(","))
         }
         Call::UnsubscribeAll | Call::Available | Call::Active | Call::Unknown => "[]".to_owned(),
@@ -427,5 +429,5 @@ fn any_ask(rng: &mut Rng) -> Ask {
         4 => event = Some(KINDS[rng.below(KINDS.len())].name.to_uppercase()),
         _ => {}
     }
-    Ask { entity, event }
+    Ask { entity, event, snapshot: rng.one_in(4) }
 }

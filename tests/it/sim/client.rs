@@ -71,6 +71,8 @@ pub enum Heard {
 pub struct Ask {
     pub entity: Option<String>,
     pub event: Option<String>,
+    /// Whether the last value is asked for.
+    pub snapshot: bool,
 }
 
 #[derive(Clone, Debug)]

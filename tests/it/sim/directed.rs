@@ -1,6 +1,7 @@
 //! What the seeds reach by chance, reached on purpose: slow consumers, deadlines, the drain.
 
 mod deadlines;
+mod requests;
 mod slow;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};

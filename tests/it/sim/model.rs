@@ -41,6 +41,8 @@ struct Member {
 pub struct Model {
     members: BTreeMap<Place, Member>,
     subscriptions_max: usize,
+    /// The last value of each state topic, by shard.
+    last: BTreeMap<(usize, Uuid, Name), Arc<Publication>>,
     /// Publications times members.
     pub matched: u64,
     /// Events that a newer one has been heard in place of.
@@ -70,13 +72,18 @@ impl Model {
     pub fn invoke(&mut self, place: Place, id: Option<String>, call: Call) {
         let subscriptions_max = self.subscriptions_max;
         let Some(member) = self.members.get_mut(&place) else { return };
+        let mut snapshots = Vec::new();
         let mut refuse = |message| {
             self.refusals.insert(message);
             message
         };
         let result = match call {
             Call::Subscribe(asks) => {
-                asks.iter().map(|ask| member.subscribe(ask, subscriptions_max, &mut refuse)).collect()
+                let verdicts: Vec<Value> =
+                    asks.iter().map(|ask| member.subscribe(ask, subscriptions_max, &mut refuse)).collect();
+                let taken = asks.iter().zip(&verdicts).filter(|(ask, it)| ask.snapshot && it["subscribed"] == true);
+                snapshots.extend(taken.filter_map(|(ask, _)| find(ask).ok()).map(|(kind, entity)| (kind.name, entity)));
+                Value::Array(verdicts)
             }
             Call::Unsubscribe(asks) => asks.iter().map(|ask| member.unsubscribe(ask, &mut refuse)).collect(),
             Call::UnsubscribeAll => {
@@ -91,6 +98,10 @@ impl Model {
             }
         };
         member.due.extend(id.map(|id| Due::Result(id, result)));
+        for name in snapshots {
+            let last = self.last.get(&(place.0, member.rights.organization, name));
+            member.due.extend(last.map(|last| Due::Event(name, Arc::clone(last))));
+        }
     }
 
     /// A shard has delivered a publication.
@@ -98,6 +109,9 @@ impl Model {
         let topic = publication.topic;
         let Some(kind) = Kind::find(&CATALOGUE.event(topic.event).name) else { return };
         let name = (kind.name, topic.entity);
+        if kind.is_state {
+            self.last.insert((shard, topic.organization, name), Arc::clone(publication));
+        }
         for (_, member) in self.members.iter_mut().filter(|((at, _), _)| *at == shard) {
             if member.rights.organization == topic.organization && member.topics.contains(&name) {
                 assert!(member.rights.cover(kind, topic.entity), "a member without the right");
@@ -110,17 +124,18 @@ impl Model {
     /// Compares a member with the hub's own registry.
     pub fn compare(&mut self, place: Place, hub: &Hub, is_ended: bool) -> Result<(), String> {
         let Some(member) = self.members.get_mut(&place) else { return Ok(()) };
-        if is_ended {
-            member.is_ended = true;
-            member.topics.clear();
-        }
         let organization = member.rights.organization;
         let topics: BTreeSet<Name> = hub
             .registry
             .topics_of(place.1)
             .map(|topic| (Kind::find(&CATALOGUE.event(topic.event).name).unwrap().name, topic.entity))
             .collect();
-        if topics != member.topics {
+        if is_ended || hub.is_sealed(place.1) {
+            // Which of its last words were still looked at is the hub's own affair.
+            member.is_ended = true;
+            member.topics.clone_from(&topics);
+        }
+        if topics != member.topics || is_ended && !topics.is_empty() {
             return Err(format!("{place:?}: the hub has {topics:?}, the model {:?}", member.topics));
         }
         let is_own = |topic: &Topic| topic.organization == organization;
@@ -282,7 +297,7 @@ fn verdict(subscribed: bool, (event, entity): &Name) -> Value {
     json!({"subscribed": subscribed, "message": null, "entityId": entity.to_string(), "eventName": event.to_lowercase()})
 }
 
-fn refusal(message: &str, Ask { entity, event }: &Ask) -> Value {
+fn refusal(message: &str, Ask { entity, event, .. }: &Ask) -> Value {
     let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_ascii_lowercase());
     json!({"subscribed": false, "message": message, "entityId": lower(entity), "eventName": lower(event)})
 }

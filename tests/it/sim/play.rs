@@ -56,6 +56,7 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
         limits,
         close_on_expiry: rng.one_in(3),
         detailed_errors: rng.one_in(2),
+        trusted_proxies: Vec::new(),
     };
     let world = World::new(&setting);
     let model = Model::new(setting.limits.subscriptions_max);
@@ -314,7 +315,7 @@ impl Play<'_> {
     /// The hub reads of an actor, and the model learns what it has read.
     fn feed(&mut self, number: usize, most: usize) -> bool {
         let place = self.actors[number].place;
-        let was_ended = self.is_ending(number);
+        let was_ended = self.is_ending(number) || self.world.shards[place.0].hub().is_sealed(place.1);
         let has_fed = self.world.feed(place.0, place.1, most);
         let pipe = self.world.pipe(place.0, place.1);
         let fed = pipe.fed;
@@ -503,10 +504,25 @@ impl Play<'_> {
         panic!("it never becomes quiet");
     }
 
+    /// A client that finds the hub draining.
+    fn come_late(&mut self) {
+        self.arrive();
+        let Some(late) = self.actors.last_mut() else { return };
+        (late.role, late.stage, late.manner.vanishes_at) = (Role::Stranger, Stage::Silent, None);
+        late.replies.push_back(ReplyDue { status: 503, counts: None });
+        let (number, (shard, key)) = (late.number, late.place);
+        self.world.pipe(shard, key).capacity = WIDE;
+        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
+        let bytes = client::upgrade("", &authorization).into_bytes();
+        self.actors[number].sent += bytes.len();
+        self.send(number, &bytes);
+    }
+
     /// The drain: everything empties, and the sums are right.
     fn end(&mut self) {
         let limits = self.world.shared.limits.clone();
         self.world.drain();
+        self.come_late();
         let soon = limits.drain_spread_ms + limits.close_ms + 2 * GRAIN_MS;
         for _ in 0..=soon / GRAIN_MS {
             self.settle();
@@ -542,7 +558,7 @@ impl Play<'_> {
             (sum.open, sum.hub_open, sum.subscriptions, sum.topics, sum.backlog_bytes, sum.blocked),
             (0, 0, 0, 0, 0, 0)
         );
-        assert_eq!(sum.accepted, self.opened);
+        assert_eq!(sum.accepted, self.opened + self.turned_away);
         assert_eq!(sum.closed.iter().sum::<u64>(), self.opened + self.turned_away);
         assert_eq!((sum.bytes_in, sum.bytes_out), (fed as u64, taken as u64));
         let delivered: u64 = sum.events.iter().map(|event| event.delivered).sum();

@@ -3,6 +3,7 @@
 
 use super::cast;
 use super::rng::Rng;
+use rte::api::client_address::Network;
 use rte::api::cors::Origins;
 use rte::api::negotiated::Negotiated;
 use rte::api::publish;
@@ -121,12 +122,20 @@ pub struct Setting {
     pub limits: Limits,
     pub close_on_expiry: bool,
     pub detailed_errors: bool,
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Setting {
     pub fn one_shard() -> Setting {
         let limits = Limits::DEFAULT;
-        Setting { seed: 1, shards: 1, limits, close_on_expiry: false, detailed_errors: false }
+        Setting {
+            seed: 1,
+            shards: 1,
+            limits,
+            close_on_expiry: false,
+            detailed_errors: false,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -139,9 +148,10 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
     let limits = setting.limits.clone();
     Arc::new(Shared {
         options: conn::Options {
+            snapshots: false,
             path: "/rte".into(),
             origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
-            trusted_proxies: Vec::new(),
+            trusted_proxies: setting.trusted_proxies.clone(),
             detailed_errors: setting.detailed_errors,
             publish: publish::Options::default(),
         },

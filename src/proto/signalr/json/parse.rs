@@ -319,7 +319,7 @@ impl<'r> Arguments<'r> for JsonArguments<'_, 'r> {
 
 /// Binds one item as .NET binds an object: names without case, unknown ones passed over, the last of several counts.
 fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
-    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing };
+    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None };
     match value.node {
         Node::Static(StaticNode::Null) => return Ok(item),
         Node::Object { .. } => {}
@@ -330,6 +330,8 @@ fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
             item.entity_id = bind_text(&value)?;
         } else if name.eq_ignore_ascii_case("EventName") {
             item.event_name = bind_text(&value)?;
+        } else if name.eq_ignore_ascii_case("Snapshot") {
+            item.snapshot = bind_bool(&value)?;
         }
     }
     Ok(item)
@@ -340,6 +342,14 @@ fn bind_text<'r>(value: &Value<'_, 'r>) -> Result<Given<'r>, BindError> {
         Some(text) => Ok(Given::Text(text)),
         None if value.is_null() => Ok(Given::Missing),
         None => Err(BindError),
+    }
+}
+
+fn bind_bool(value: &Value<'_, '_>) -> Result<Option<bool>, BindError> {
+    match value.node {
+        Node::Static(StaticNode::Bool(bool)) => Ok(Some(bool)),
+        Node::Static(StaticNode::Null) => Ok(None),
+        Node::String(_) | Node::Array { .. } | Node::Object { .. } | Node::Static(_) => Err(BindError),
     }
 }
 

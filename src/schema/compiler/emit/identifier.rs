@@ -46,6 +46,27 @@ pub fn rust(identifier: &str) -> String {
     }
 }
 
+/// A name for the value of a set in C#, where its text gives one: `DoNotDisturb` stays, `busy_on_busy` → `BusyOnBusy`.
+pub fn pascal(text: &str) -> Option<String> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let mut name = String::with_capacity(text.len());
+    for word in words {
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        name.push_str(&first.to_ascii_uppercase());
+        name.push_str(rest);
+    }
+    name.starts_with(|first: char| first.is_ascii_uppercase()).then_some(name)
+}
+
+/// A name with as many underscores behind it as set it apart from those that are taken.
+pub fn apart(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = name.to_owned();
+    while is_taken(&name) {
+        name.push('_');
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +96,21 @@ mod tests {
         assert_eq!(constant("N/A").as_deref(), Some("N_A"));
         assert_eq!(constant("24h"), None);
         assert_eq!(constant("?"), None);
+    }
+
+    #[test]
+    fn values_give_members_where_they_can() {
+        assert_eq!(pascal("DoNotDisturb").as_deref(), Some("DoNotDisturb"));
+        assert_eq!(pascal("busy_on_busy").as_deref(), Some("BusyOnBusy"));
+        assert_eq!(pascal("remote").as_deref(), Some("Remote"));
+        assert_eq!(pascal("24h"), None);
+        assert_eq!(pascal("?"), None);
+    }
+
+    #[test]
+    fn taken_names_are_set_apart() {
+        assert_eq!(apart("EventMap", |name| ["EventMap", "EventMap_"].contains(&name)), "EventMap__");
+        assert_eq!(apart("UserStatus", |_| false), "UserStatus");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! JSON Schema 2020-12, one self-contained document per event.
+//! JSON Schema 2020-12: one self-contained document per event, all of them in one bundle, and the components of AsyncAPI.
 //!
 //! Standard keywords only, so that validators in their strict modes take it; `format` is one of uuid, date-time, int32 and int64.
 
@@ -15,22 +15,26 @@ pub enum Additional {
     Closed,
 }
 
-/// The schema of an event's data.
+/// The folder in which the schemas are published, as their `$id`s have it: `schemas/v1/`.
+pub fn folder(model: &Model) -> &str {
+    model.id_base.rfind("schemas/v").and_then(|at| model.id_base.get(at..)).unwrap_or("schemas/v1/")
+}
+
+/// The schema of an event's data: a document of its own.
 pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
+    let writer = Writer { model, additional, home: Home::Document };
     let mut schema = vec![
-        member("$schema", "https://json-schema.org/draft/2020-12/schema".into()),
-        member("$id", Json::Text(format!("{}{}.json", model.id_base, event.name))),
+        member("$schema", DIALECT.into()),
+        member("$id", Json::Text(id(model, &event.name))),
         member("title", event.name.as_str().into()),
     ];
-    let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
-    schema.extend(description(texts, event.deprecated.as_deref()));
-    schema.extend(object(model, &event.properties, additional));
+    schema.extend(writer.event(event));
     let examples = event.examples.iter().map(|example| Json::Verbatim(example.delivered.clone()));
     if !event.examples.is_empty() {
         schema.push(member("examples", Json::Array(examples.collect())));
     }
     let mut definitions = BTreeMap::new();
-    define(model, &event.properties, additional, &mut definitions);
+    writer.define(&event.properties, &mut definitions);
     if !definitions.is_empty() {
         let definitions = definitions.into_iter().map(|(name, schema)| (name.to_owned(), schema));
         schema.push(member("$defs", Json::Object(definitions.collect())));
@@ -38,96 +42,159 @@ pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     Json::Object(schema)
 }
 
-/// Collects the schemas of everything that the properties refer to.
-fn define<'m>(model: &'m Model, properties: &[Property], additional: Additional, found: &mut BTreeMap<&'m str, Json>) {
-    for property in properties {
-        let mut ty = &property.ty;
-        while let Type::List(element) = ty {
-            ty = element;
-        }
-        if let Type::Object(index) = ty
-            && let Some(object) = model.types.get(*index)
-            && !found.contains_key(object.name.as_str())
-        {
-            found.insert(&object.name, object_type(model, object, additional));
-            define(model, &object.properties, additional, found);
-        } else if let Type::Set(index) = ty
-            && let Some(set) = model.sets.get(*index)
-        {
-            found.insert(&set.name, value_set(model, set));
+/// The schemas of all events in one document, each a resource with its own `$id`: a validator that is given the bundle finds every
+/// event by that, and nothing is looked up elsewhere.
+pub fn bundle(model: &Model, additional: Additional) -> Json {
+    let events = model.events.iter().map(|each| (each.name.clone(), event(model, each, additional)));
+    Json::object([
+        ("$schema", DIALECT.into()),
+        ("$id", Json::Text(id(model, "bundle"))),
+        // A keyword of our own would stop validators in their strict modes.
+        ("$comment", Json::Text(format!("{}, version {}", model.title, model.version))),
+        ("$defs", Json::Object(events.collect())),
+    ])
+}
+
+/// The schemas of all events, helper types and value sets as components of an AsyncAPI document, sorted by name.
+pub fn components(model: &Model) -> Json {
+    let writer = Writer { model, additional: Additional::Open, home: Home::Components };
+    let events = model.events.iter().map(|event| (event.name.clone(), Json::Object(writer.event(event).collect())));
+    let types = model.types.iter().map(|ty| (ty.name.clone(), writer.object_type(ty)));
+    let sets = model.sets.iter().map(|set| (set.name.clone(), writer.value_set(set)));
+    Json::Object(events.chain(types).chain(sets).collect::<BTreeMap<_, _>>().into_iter().collect())
+}
+
+/// The `$id` of a document: what names it, wherever it is kept.
+pub fn id(model: &Model, name: &str) -> String {
+    format!("{}{name}.json", model.id_base)
+}
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// What a schema is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    /// A document of its own.
+    Document,
+    /// The components of an AsyncAPI document. Its dialect is draft-07, where nothing beside `$ref` is read.
+    Components,
+}
+
+#[derive(Clone, Copy)]
+struct Writer<'m> {
+    model: &'m Model,
+    additional: Additional,
+    home: Home,
+}
+
+impl<'m> Writer<'m> {
+    /// The keywords of an event's data.
+    fn event(self, event: &Event) -> impl Iterator<Item = (String, Json)> {
+        let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
+        description(texts, event.deprecated.as_deref()).chain(self.object(&event.properties))
+    }
+
+    /// Collects the schemas of everything that the properties refer to.
+    fn define(self, properties: &[Property], found: &mut BTreeMap<&'m str, Json>) {
+        for property in properties {
+            let mut ty = &property.ty;
+            while let Type::List(element) = ty {
+                ty = element;
+            }
+            if let Type::Object(index) = ty
+                && let Some(object) = self.model.types.get(*index)
+                && !found.contains_key(object.name.as_str())
+            {
+                found.insert(&object.name, self.object_type(object));
+                self.define(&object.properties, found);
+            } else if let Type::Set(index) = ty
+                && let Some(set) = self.model.sets.get(*index)
+            {
+                found.insert(&set.name, self.value_set(set));
+            }
         }
     }
-}
 
-fn object_type(model: &Model, ty: &ObjectType, additional: Additional) -> Json {
-    let mut schema: Vec<_> = description([Some(ty.summary.as_str()), None, ty.note.as_deref()], None).collect();
-    schema.extend(object(model, &ty.properties, additional));
-    Json::Object(schema)
-}
-
-fn value_set(model: &Model, set: &ValueSet) -> Json {
-    let known = known_values(Some(&set.values));
-    let mut schema: Vec<_> = description([Some(set.summary.as_str()), None, known.as_deref()], None).collect();
-    schema.extend(scalar(model, &set.base, false, Some(&set.values)));
-    Json::Object(schema)
-}
-
-/// The keywords of an object with these properties.
-fn object(model: &Model, properties: &[Property], additional: Additional) -> Vec<(String, Json)> {
-    let of_properties = properties.iter().map(|property| (property.wire.clone(), self::property(model, property)));
-    let required = properties.iter().filter(|property| !property.optional);
-    let mut schema = vec![
-        member("type", "object".into()),
-        member("properties", Json::Object(of_properties.collect())),
-        member("required", Json::Array(required.map(|property| property.wire.as_str().into()).collect())),
-    ];
-    if additional == Additional::Closed {
-        schema.push(member("additionalProperties", Json::Bool(false)));
+    fn object_type(self, ty: &ObjectType) -> Json {
+        let mut schema: Vec<_> = description([Some(ty.summary.as_str()), None, ty.note.as_deref()], None).collect();
+        schema.extend(self.object(&ty.properties));
+        Json::Object(schema)
     }
-    schema
-}
 
-fn property(model: &Model, property: &Property) -> Json {
-    let known = known_values(property.values.as_ref());
-    let texts = [Some(property.doc.as_str()), property.note.as_deref(), known.as_deref()];
-    let mut schema: Vec<_> = description(texts, property.deprecated.as_deref()).collect();
-    schema.extend(scalar(model, &property.ty, property.nullable, property.values.as_ref()));
-    Json::Object(schema)
-}
-
-/// The keywords of a type.
-fn scalar(model: &Model, ty: &Type, nullable: bool, values: Option<&Values>) -> Vec<(String, Json)> {
-    let bounded =
-        |low: i64, high: i64| vec![member("minimum", Json::Integer(low)), member("maximum", Json::Integer(high))];
-    let (name, mut rest) = match ty {
-        Type::Guid => ("string", vec![member("format", "uuid".into())]),
-        Type::DateTime => ("string", vec![member("format", "date-time".into())]),
-        Type::String => ("string", Vec::new()),
-        Type::Bool => ("boolean", Vec::new()),
-        Type::Short => ("integer", bounded(i16::MIN.into(), i16::MAX.into())),
-        Type::Int => {
-            ("integer", [vec![member("format", "int32".into())], bounded(i32::MIN.into(), i32::MAX.into())].concat())
-        }
-        Type::Long => ("integer", [vec![member("format", "int64".into())], bounded(i64::MIN, i64::MAX)].concat()),
-        Type::List(element) => ("array", vec![member("items", Json::Object(scalar(model, element, false, None)))]),
-        Type::Object(index) => {
-            return reference(model.types.get(*index).map_or("", |ty| &ty.name), nullable);
-        }
-        Type::Set(index) => return reference(model.sets.get(*index).map_or("", |set| &set.name), nullable),
-    };
-    if let Some(values) = values {
-        rest.push(admitted(values, nullable));
+    fn value_set(self, set: &ValueSet) -> Json {
+        let known = known_values(Some(&set.values));
+        let mut schema: Vec<_> = description([Some(set.summary.as_str()), None, known.as_deref()], None).collect();
+        schema.extend(self.typed(&set.base, false, Some(&set.values)));
+        Json::Object(schema)
     }
-    let name = if nullable { Json::Array(vec![name.into(), "null".into()]) } else { name.into() };
-    std::iter::once(member("type", name)).chain(rest).collect()
-}
 
-fn reference(name: &str, nullable: bool) -> Vec<(String, Json)> {
-    let reference = member("$ref", Json::Text(format!("#/$defs/{name}")));
-    if nullable {
-        let null = Json::object([("type", "null".into())]);
-        vec![member("anyOf", Json::Array(vec![Json::Object(vec![reference]), null]))]
-    } else {
+    /// The keywords of an object with these properties.
+    fn object(self, properties: &[Property]) -> Vec<(String, Json)> {
+        let of_properties = properties.iter().map(|property| (property.wire.clone(), self.property(property)));
+        let required = properties.iter().filter(|property| !property.optional);
+        let mut schema = vec![
+            member("type", "object".into()),
+            member("properties", Json::Object(of_properties.collect())),
+            member("required", Json::Array(required.map(|property| property.wire.as_str().into()).collect())),
+        ];
+        if self.additional == Additional::Closed {
+            schema.push(member("additionalProperties", Json::Bool(false)));
+        }
+        schema
+    }
+
+    fn property(self, property: &Property) -> Json {
+        let known = known_values(property.values.as_ref());
+        let texts = [Some(property.doc.as_str()), property.note.as_deref(), known.as_deref()];
+        let description: Vec<_> = description(texts, property.deprecated.as_deref()).collect();
+        let mut typed = self.typed(&property.ty, property.nullable, property.values.as_ref());
+        let refers = typed.iter().any(|(keyword, _)| keyword == "$ref");
+        if self.home == Home::Components && refers && !description.is_empty() {
+            typed = vec![member("allOf", Json::Array(vec![Json::Object(typed)]))];
+        }
+        Json::Object(description.into_iter().chain(typed).collect())
+    }
+
+    /// The keywords of a type.
+    fn typed(self, ty: &Type, nullable: bool, values: Option<&Values>) -> Vec<(String, Json)> {
+        let bounded =
+            |low: i64, high: i64| vec![member("minimum", Json::Integer(low)), member("maximum", Json::Integer(high))];
+        let (name, mut rest) = match ty {
+            Type::Guid => ("string", vec![member("format", "uuid".into())]),
+            Type::DateTime => ("string", vec![member("format", "date-time".into())]),
+            Type::String => ("string", Vec::new()),
+            Type::Bool => ("boolean", Vec::new()),
+            Type::Short => ("integer", bounded(i16::MIN.into(), i16::MAX.into())),
+            Type::Int => (
+                "integer",
+                [vec![member("format", "int32".into())], bounded(i32::MIN.into(), i32::MAX.into())].concat(),
+            ),
+            Type::Long => ("integer", [vec![member("format", "int64".into())], bounded(i64::MIN, i64::MAX)].concat()),
+            Type::List(element) => ("array", vec![member("items", Json::Object(self.typed(element, false, None)))]),
+            Type::Object(index) => {
+                return self.reference(self.model.types.get(*index).map_or("", |ty| &ty.name), nullable);
+            }
+            Type::Set(index) => {
+                return self.reference(self.model.sets.get(*index).map_or("", |set| &set.name), nullable);
+            }
+        };
+        if let Some(values) = values {
+            rest.push(admitted(values, nullable));
+        }
+        let name = if nullable { Json::Array(vec![name.into(), "null".into()]) } else { name.into() };
+        std::iter::once(member("type", name)).chain(rest).collect()
+    }
+
+    fn reference(self, name: &str, nullable: bool) -> Vec<(String, Json)> {
+        let definitions = match self.home {
+            Home::Document => "#/$defs",
+            Home::Components => "#/components/schemas",
+        };
+        let reference = member("$ref", Json::Text(format!("{definitions}/{name}")));
+        if nullable {
+            let null = Json::object([("type", "null".into())]);
+            return vec![member("anyOf", Json::Array(vec![Json::Object(vec![reference]), null]))];
+        }
         vec![reference]
     }
 }
@@ -204,6 +271,13 @@ mod tests {
     fn the_small_catalogue_has_this_schema() {
         let text = schema(WireCase::Camel, Additional::Open);
         assert!(text == include_str!("snapshots/UserStatus.json"), "{text}");
+    }
+
+    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    #[test]
+    fn the_small_catalogue_has_this_bundle() {
+        let text = bundle(&compile(&rules::small(), Options::default()).unwrap().model, Additional::Open).to_text();
+        assert!(text == include_str!("snapshots/bundle.json"), "{text}");
     }
 
     #[test]

@@ -4,10 +4,18 @@
 //! model, in the model's order. A further artefact is a further module here, and one line where it is asked for: [`for_build`], the
 //! export command, or a route.
 
+pub mod asyncapi;
+pub mod csharp;
+pub mod html;
 pub mod identifier;
+pub mod index;
 pub mod json;
 pub mod json_schema;
+pub mod lines;
+pub mod markdown;
+pub mod prose;
 pub mod rust;
+pub mod typescript;
 
 use super::model::Model;
 

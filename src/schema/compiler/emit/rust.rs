@@ -4,14 +4,17 @@
 //! `Option`.
 
 use super::super::model::{EventId, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
-use super::identifier;
+use super::lines::Lines;
+use super::{identifier, prose};
+
+const INDENT: &str = "    ";
 
 const DERIVES: &str =
     "#[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]";
 
 /// The structs and newtypes.
 pub fn structs(model: &Model) -> String {
-    let mut out = Text::default();
+    let mut out = Lines::new(INDENT);
     out.line("// Generated from the files under schema/, which are the place to edit.");
     for event in &model.events {
         let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
@@ -20,7 +23,7 @@ pub fn structs(model: &Model) -> String {
         out.open(&format!("impl {} {{", identifier::rust(&event.name)));
         out.line("/// The event's name, as documented.");
         out.line(&format!("pub const NAME: &'static str = {:?};", event.name));
-        out.close();
+        out.close("");
         own_sets(&mut out, &event.name, &event.properties);
     }
     for ObjectType { name, summary, note, properties, place: _ } in &model.types {
@@ -30,24 +33,24 @@ pub fn structs(model: &Model) -> String {
     for ValueSet { name, summary, base, values, place: _ } in &model.sets {
         newtype(&mut out, name, &[Some(summary.as_str())], base, values);
     }
-    out.text
+    out.into_text()
 }
 
 /// The tables: names, AvailableSubscriptions and JSON Schemas (those are beside the text as `NAME.json`).
 pub fn tables(model: &Model) -> String {
-    let mut out = Text::default();
+    let mut out = Lines::new(INDENT);
     let mut names: Vec<_> = model.events.iter().zip((0..=u16::MAX).map(EventId)).collect();
     names.sort_by_key(|(event, _)| event.lower.as_str());
     let names =
         names.iter().map(|(event, EventId(number))| format!("({:?}, crate::schema::EventId({number}))", event.lower));
     let doc = "The events' names in lower case, sorted, each with its number in the built-in catalogue.";
-    out.table("EVENT_NAMES", doc, "(&str, crate::schema::EventId)", names);
+    table(&mut out, "EVENT_NAMES", doc, "(&str, crate::schema::EventId)", names);
     let doc = "The events' names as documented, in the order of AvailableSubscriptions.";
     let documented = model.events.iter().map(|event| format!("{:?}", event.name));
-    out.table("AVAILABLE_SUBSCRIPTIONS", doc, "&str", documented);
+    table(&mut out, "AVAILABLE_SUBSCRIPTIONS", doc, "&str", documented);
     let doc = "The events' names as documented, each with the JSON Schema of its data.";
     let schemas = model.events.iter().map(|event| format!("({:?}, include_str!(\"{}.json\"))", event.name, event.name));
-    out.table("JSON_SCHEMAS", doc, "(&str, &str)", schemas);
+    table(&mut out, "JSON_SCHEMAS", doc, "(&str, &str)", schemas);
     out.line("");
     out.line("/// Calls a macro with the names of all event structs, for what has to hold for each of them.");
     out.line("#[cfg(test)]");
@@ -57,24 +60,24 @@ pub fn tables(model: &Model) -> String {
     out.line("}");
     out.line("#[cfg(test)]");
     out.line("pub(crate) use with_each_event;");
-    out.text
+    out.into_text()
 }
 
 /// The table of the catalogue's own files, which the running program compiles again: one loader for built-in and further events.
 pub fn sources(paths: &[&str]) -> String {
-    let mut out = Text::default();
+    let mut out = Lines::new(INDENT);
     let doc = "The files of the built-in catalogue, pairs (path, text), sorted by path.";
     let files = paths.iter().map(|path| {
         let below_the_package = format!("/{path}");
         format!("({path:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {below_the_package:?})))")
     });
-    out.table("SOURCES", doc, "(&str, &str)", files);
-    out.text
+    table(&mut out, "SOURCES", doc, "(&str, &str)", files);
+    out.into_text()
 }
 
 /// A struct.
 fn object(
-    out: &mut Text,
+    out: &mut Lines,
     model: &Model,
     name: &str,
     properties: &[Property],
@@ -82,12 +85,12 @@ fn object(
     deprecated: Option<&str>,
 ) {
     out.line("");
-    out.doc(name, texts, deprecated);
+    doc(out, name, texts, deprecated);
     out.line(DERIVES);
     out.open(&format!("pub struct {} {{", identifier::rust(name)));
     for property in properties {
         let texts = [Some(property.doc.as_str()), property.note.as_deref()];
-        out.doc(&property.name, &texts, property.deprecated.as_deref());
+        doc(out, &property.name, &texts, property.deprecated.as_deref());
         let mut serde = vec![format!("rename = {:?}", property.wire)];
         if property.wire != property.name {
             serde.push(format!("alias = {:?}", property.name));
@@ -104,11 +107,11 @@ fn object(
         let whole = if may_lack { format!("::std::option::Option<{plain}>") } else { plain };
         out.line(&format!("pub {}: {whole},", identifier::rust(&identifier::snake(&property.name))));
     }
-    out.close();
+    out.close("");
 }
 
 /// The value sets that an object's properties list themselves, in a module: their names need not be unique in the catalogue.
-fn own_sets(out: &mut Text, name: &str, properties: &[Property]) {
+fn own_sets(out: &mut Lines, name: &str, properties: &[Property]) {
     let mut sets = properties.iter().filter_map(|property| Some((property, property.values.as_ref()?))).peekable();
     if sets.peek().is_none() {
         return;
@@ -119,7 +122,7 @@ fn own_sets(out: &mut Text, name: &str, properties: &[Property]) {
     for (property, values) in sets {
         newtype(out, &property.name, &[Some(property.doc.as_str()), property.note.as_deref()], &property.ty, values);
     }
-    out.close();
+    out.close("");
 }
 
 fn module_of(name: &str) -> String {
@@ -127,7 +130,7 @@ fn module_of(name: &str) -> String {
 }
 
 /// A value set: a newtype and not an enum, which would refuse what lenient validation lets through.
-fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, values: &Values) {
+fn newtype(out: &mut Lines, name: &str, texts: &[Option<&str>], base: &Type, values: &Values) {
     let type_name = identifier::rust(name);
     let inner = match base {
         Type::Short => "i16",
@@ -139,7 +142,7 @@ fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, valu
     };
     let which = if values.open { "An open set: values without a constant may come." } else { "A closed set." };
     out.line("");
-    out.doc(name, &[texts, &[Some(which)]].concat(), None);
+    doc(out, name, &[texts, &[Some(which)]].concat(), None);
     out.line(DERIVES);
     out.line("#[serde(transparent)]");
     out.line(&format!("pub struct {type_name}(pub {inner});"));
@@ -166,10 +169,10 @@ fn newtype(out: &mut Text, name: &str, texts: &[Option<&str>], base: &Type, valu
             Scalar::Integer(integer) => (integer.to_string(), integer.to_string()),
             Scalar::Text(text) => (text.clone(), format!("::std::borrow::Cow::Borrowed({text:?})")),
         };
-        out.doc(&plain, &[value.doc.as_deref().or(value.name.as_deref())], None);
+        doc(out, &plain, &[value.doc.as_deref().or(value.name.as_deref())], None);
         out.line(&format!("pub const {constant}: Self = Self({shown});"));
     }
-    out.close();
+    out.close("");
 }
 
 fn type_name(model: &Model, ty: &Type) -> String {
@@ -188,78 +191,34 @@ fn type_name(model: &Model, ty: &Type) -> String {
     }
 }
 
-/// The text that comes out, indented by what is open.
-#[derive(Default)]
-struct Text {
-    text: String,
-    depth: usize,
-}
-
-impl Text {
-    /// Writes a line; an empty one separates, so none stands right behind an opened brace.
-    fn line(&mut self, line: &str) {
-        if line.is_empty() && self.text.ends_with("{\n") {
-            return;
-        }
-        if !line.is_empty() {
-            self.text.extend(std::iter::repeat_n("    ", self.depth));
-            self.text.push_str(line);
-        }
-        self.text.push('\n');
+/// A doc comment of the texts there are, or of the name alone where the vendor gives none.
+fn doc(out: &mut Lines, name: &str, texts: &[Option<&str>], deprecated: Option<&str>) {
+    let instead = deprecated.map(|instead| format!("Deprecated: {instead}."));
+    let texts = texts.iter().copied().chain([instead.as_deref()]).flatten().filter(|text| !text.is_empty());
+    let mut texts: Vec<&str> = texts.collect();
+    let name_alone = format!("{name}.");
+    if texts.is_empty() {
+        texts.push(&name_alone);
     }
-
-    /// Writes a line that opens a brace.
-    fn open(&mut self, line: &str) {
-        self.line(line);
-        self.depth += 1;
-    }
-
-    /// Closes the brace that was opened last.
-    fn close(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-        self.line("}");
-    }
-
-    /// A doc comment of the texts there are, or of the name alone where the vendor gives none.
-    fn doc(&mut self, name: &str, texts: &[Option<&str>], deprecated: Option<&str>) {
-        let instead = deprecated.map(|instead| format!("Deprecated: {instead}."));
-        let texts = texts.iter().copied().chain([instead.as_deref()]).flatten().filter(|text| !text.is_empty());
-        let mut texts: Vec<&str> = texts.collect();
-        let name_alone = format!("{name}.");
-        if texts.is_empty() {
-            texts.push(&name_alone);
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            out.line("///");
         }
-        for (index, text) in texts.iter().enumerate() {
-            if index > 0 {
-                self.line("///");
-            }
-            for line in text.lines() {
-                self.line(format!("/// {}", as_prose(line)).trim_end());
-            }
+        for line in text.lines() {
+            out.line(format!("/// {}", prose::as_markdown(line)).trim_end());
         }
-    }
-
-    fn table(&mut self, name: &str, doc: &str, element: &str, rows: impl Iterator<Item = String>) {
-        self.line("");
-        self.line(&format!("/// {doc}"));
-        self.line(&format!("pub const {name}: &[{element}] = &["));
-        for row in rows {
-            self.line(&format!("    {row},"));
-        }
-        self.line("];");
     }
 }
 
-/// A vendor's text in a doc comment: nothing in it is markup.
-fn as_prose(text: &str) -> String {
-    let mut prose = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
-            prose.push('\\');
-        }
-        prose.push(letter);
+/// A table of constants.
+fn table(out: &mut Lines, name: &str, doc: &str, element: &str, rows: impl Iterator<Item = String>) {
+    out.line("");
+    out.line(&format!("/// {doc}"));
+    out.line(&format!("pub const {name}: &[{element}] = &["));
+    for row in rows {
+        out.line(&format!("    {row},"));
     }
-    prose
+    out.line("];");
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
         correlation,
         expires,
         interval_s: decl.state.as_ref().and_then(|state| state.interval_s),
+        on_change: decl.state.as_ref().is_some_and(|state| state.on_change),
         derive: None,
         organization,
         examples: examples.collect(),

@@ -27,7 +27,8 @@ pub fn resolve(declarations: &Declarations, wire_case: Option<WireCase>, finding
     let mut model = Model::default();
     if let Some(head) = &declarations.head {
         model.title.clone_from(&head.title);
-        model.version.clone_from(&head.version);
+        model.version.clone_from(&head.version.value);
+        model.place = findings.sources().place(head.version.at);
         model.id_base.clone_from(&head.id_base);
         model.wire_case = head.wire_case;
     }

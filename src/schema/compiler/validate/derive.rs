@@ -60,7 +60,7 @@ fn comma(out: &mut Vec<u8>) {
 }
 
 /// The value of the last member of that name, as written.
-fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+pub(super) fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     Members::of(text).filter(|member| member.name == name).last().map(|member| member.value)
 }
 
@@ -71,7 +71,7 @@ fn guid(value: &str) -> Option<[u8; 16]> {
 }
 
 /// One member of an object, as written.
-struct Member<'t> {
+pub(super) struct Member<'t> {
     name: &'t str,
     value: &'t str,
     /// Name, colon and value.
@@ -79,13 +79,13 @@ struct Member<'t> {
 }
 
 /// The members of a text's outermost object.
-struct Members<'t> {
+pub(super) struct Members<'t> {
     scan: Scanner<'t>,
     more: bool,
 }
 
 impl<'t> Members<'t> {
-    fn of(text: &'t str) -> Members<'t> {
+    pub(super) fn of(text: &'t str) -> Members<'t> {
         let mut scan = Scanner::new(text);
         let more = scan.open(b'{', b'}').unwrap_or(false);
         Members { scan, more }

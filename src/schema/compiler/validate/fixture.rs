@@ -165,6 +165,7 @@ fn event(name: &str, family: usize, list: &[(&str, &str)]) -> Event {
         correlation: Vec::new(),
         expires: None,
         interval_s: None,
+        on_change: false,
         derive: None,
         organization: properties.iter().position(|property| property.name == "OrganizationId"),
         properties,

@@ -16,6 +16,7 @@
 
 pub mod derive;
 mod duplicates;
+pub mod expiry;
 mod members;
 pub mod message;
 mod path;

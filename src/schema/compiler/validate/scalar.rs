@@ -104,6 +104,33 @@ pub fn date_time(text: &[u8]) -> Result<DateTime, &'static str> {
     Ok(DateTime { has_time: true, has_offset: offset.is_some(), fraction_digits })
 }
 
+/// The instant of a date-time that [`date_time`] takes, in milliseconds since the Unix epoch; without offset it is UTC (Q13).
+/// What lies before 1970 is 0.
+pub fn unix_ms(text: &str) -> Option<u64> {
+    date_time(text.as_bytes()).ok()?;
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();
+    let (year, month, day) = (number(0..4)?, u8::try_from(number(5..7)?).ok()?, number(8..10)?);
+    let before = u32::from(year) - 1;
+    let mut days = before * 365 + before / 4 - before / 100 + before / 400 + u32::from(day) - 1;
+    for earlier in 1..month {
+        days += u32::from(days_of(year, earlier).ok()?);
+    }
+    let mut minutes = i64::from(days) * 24 * 60;
+    let mut ms = 0;
+    if text.len() > 10 {
+        let rest = text.get(19..)?.as_bytes();
+        let (_, zone) = fraction(rest)?;
+        let digits = text.get(20..text.len() - zone.len()).unwrap_or_default();
+        let thousandths = digits.bytes().chain(std::iter::repeat(b'0')).take(3);
+        ms = thousandths.fold(i64::from(number(17..19)?), |ms, digit| ms * 10 + i64::from(digit - b'0'));
+        minutes += i64::from(number(11..13)?) * 60 + i64::from(number(14..16)?);
+        minutes -= i64::from(offset(zone).ok()?.unwrap_or(0));
+    }
+    /// Days from 0001-01-01 to 1970-01-01, in the calendar of RFC 3339.
+    const EPOCH_DAYS: i64 = 719_162;
+    u64::try_from((minutes - EPOCH_DAYS * 24 * 60) * 60_000 + ms).ok().or(Some(0))
+}
+
 /// Two decimal digits.
 fn two(tens: u8, ones: u8) -> Option<u8> {
     (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
@@ -189,6 +216,23 @@ mod tests {
         ] {
             assert_eq!(date_time(text.as_bytes()), Ok(DateTime { has_time, has_offset, fraction_digits }), "{text}");
         }
+    }
+
+    #[test]
+    fn instants_are_counted_from_the_unix_epoch() {
+        for (text, ms) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T00:00:01.5Z", 1_500),
+            ("1970-01-01", 0),
+            ("1969-12-31T23:59:59Z", 0),
+            ("1970-01-02T00:00:00.0019999+01:00", 82_800_001),
+            ("2024-02-29T12:30:00", 1_709_209_800_000),
+            ("2024-05-31T14:02:11.4830000Z", 1_717_164_131_483),
+            ("9999-12-31T23:59:59.9999999Z", 253_402_300_799_999),
+        ] {
+            assert_eq!(unix_ms(text), Some(ms), "{text}");
+        }
+        assert_eq!(unix_ms("tomorrow"), None);
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! `rte schema diff`: what changed between two catalogues, and whom it breaks.
+
+use super::files::{self, FOLDER_DEFAULT, File};
+use super::format::{self, Format};
+use super::revision::Repository;
+use super::{compile, told};
+use crate::cli::Failure;
+use crate::cli::console::Console;
+use crate::schema::compiler::contract::Contract;
+use crate::schema::compiler::diff::{Breaks, diff, verdict};
+use crate::schema::compiler::finding::Finding;
+use crate::schema::compiler::{Compiled, lock};
+use std::path::Path;
+
+const LONG: &str = "\
+Compares two catalogues and says of each change which rule it falls under and whom it breaks: publishers, whom the hub then \
+refuses; subscribers, who then receive what they have not reckoned with; both; or nobody.
+
+Each side is a folder, a lock file, or a git revision such as HEAD~1 or v1.0:schema (the folder is ./schema of the revision where \
+none is named). A folder without a catalogue.toml of its own, or with one that only adds families, counts on top of the built-in \
+events. Exit code 1: somebody breaks.
+
+Examples:
+  rte schema diff
+  rte schema diff v1.0:schema schema --format github";
+
+/// Compares two catalogues.
+#[derive(clap::Args)]
+#[command(about = "Compare two catalogues: what changed, and whom it breaks", long_about = LONG)]
+pub struct Args {
+    /// The older side: a folder, a lock file or a git revision
+    #[arg(value_name = "OLD", default_value = "schema/lock.json")]
+    old: String,
+    /// The newer side
+    #[arg(value_name = "NEW", default_value = FOLDER_DEFAULT)]
+    new: String,
+    /// How changes are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// Writes all changes.
+///
+/// # Errors
+/// [`Failure::Refused`] where somebody breaks, [`Failure::Usage`] where a side cannot be read.
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    run_in(&Repository::here(), args, console)
+}
+
+pub(super) fn run_in(repository: &Repository, args: &Args, console: &mut Console) -> Result<(), Failure> {
+    let old = contract(repository, &args.old, console)?;
+    let new = contract(repository, &args.new, console)?;
+    let changes = diff(&old, &new);
+    format::changes(&changes, args.format, console)?;
+    let breaks = verdict(&changes);
+    if breaks != Breaks::Nobody {
+        return Err(Failure::Refused(format!("the changes break {}", breaks.prose())));
+    }
+    let count = changes.len();
+    console.note(format_args!("{count} change{}, which break nobody", if count == 1 { "" } else { "s" }));
+    Ok(())
+}
+
+/// Reads one side: what is there as a path is one, everything else is a revision.
+fn contract(repository: &Repository, side: &str, console: &mut Console) -> Result<Contract, Failure> {
+    let path = Path::new(side);
+    let files: Vec<File> = if path.is_dir() {
+        return compiled(files::read_either(path).and_then(|files| compile(&files, None)), side, console);
+    } else if path.is_file() {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("cannot read {side}: {error}")))?;
+        vec![(side.to_owned(), text)]
+    } else {
+        repository.files(side).map_err(Failure::Usage)?
+    };
+    match files.as_slice() {
+        [(path, text)] if path.ends_with(".json") => {
+            lock::read(path, text).map_err(|finding| Failure::Usage(finding.to_string()))
+        }
+        _ => compiled(compile(&files::completed(files), None), side, console),
+    }
+}
+
+/// The contract of what was compiled. Warnings are the business of `check`.
+fn compiled(compiled: Result<Compiled, Vec<Finding>>, side: &str, console: &mut Console) -> Result<Contract, Failure> {
+    let compiled = match compiled {
+        Err(findings) => {
+            told(Err(findings), console).map_err(|sentence| Failure::Usage(format!("{side}: {sentence}")))?
+        }
+        Ok(compiled) => compiled,
+    };
+    Ok(Contract::of(&compiled.model))
+}

@@ -1,0 +1,49 @@
+//! `rte schema export`: every document of the catalogue as files.
+
+use super::CatalogueFlags;
+use crate::cli::Failure;
+use crate::cli::console::Console;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LONG: &str = "\
+Writes everything that a hub serves about its events into a folder, under the paths that it serves it at: the JSON Schemas, the \
+documents and the types for other languages. The folder is made; files of the same names are overwritten, others are left alone. \
+The same catalogue gives the same files.
+
+Examples:
+  rte schema export docs/events
+  rte schema export dist --schema-dir /etc/rte/schema.d --wire-case documented";
+
+/// Writes all documents.
+#[derive(clap::Args)]
+#[command(about = "Write every document made from the events", long_about = LONG)]
+pub struct Args {
+    /// Where to
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    catalogue: CatalogueFlags,
+}
+
+/// Writes the files, and the path of each.
+///
+/// # Errors
+/// [`Failure::Usage`] where a folder of events has errors, [`Failure::Refused`] where a file cannot be written.
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    let catalogue = args.catalogue.load(console)?;
+    let artefacts = catalogue.artefacts();
+    for artefact in artefacts {
+        let path = args.folder.join(&artefact.path);
+        write(&path, &artefact.bytes)?;
+        console.line(format_args!("{}", path.display()))?;
+    }
+    console.note(format_args!("{} files", artefacts.len()));
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, bytes))
+        .map_err(|error| Failure::Refused(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,421 @@
+//! A hub as its users meet it: the built binary as a child process, raw sockets to it, and tokens made without its help.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, WebSocket};
+
+/// The separator behind every hub message.
+pub const RS: char = '\u{1e}';
+/// The user whom the tokens of these tests belong to.
+pub const USER: &str = "c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3";
+/// Their organization.
+pub const ORGANIZATION: &str = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59";
+/// How long anything may take before a test is given up; nothing waits for this long where all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SECRET: &str = "the secret of the tests has more than 32 bytes";
+
+/// A running hub. It ends with the test.
+pub struct Hub {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    /// Told once, when the hub has closed its standard error by ending.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Hub {
+    /// Starts a hub with the defaults.
+    pub fn start() -> Hub {
+        Hub::start_with(&[])
+    }
+
+    /// Starts a hub with these settings, `limits.handshake_ms=100`, and waits until it says where it listens.
+    pub fn start_with(settings: &[&str]) -> Hub {
+        Hub::launch(serve(), settings)
+    }
+
+    /// Starts a hub that may have this many file descriptors.
+    pub fn start_with_descriptors(count: u32) -> Hub {
+        let mut command = Command::new("sh");
+        // Soft and hard, or the hub would raise it again.
+        command.args(["-c", &format!("ulimit -n {count} && exec \"$0\" serve \"$@\"")]).arg(env!("CARGO_BIN_EXE_rte"));
+        Hub::launch(with_key(command), &[])
+    }
+
+    fn launch(mut command: Command, settings: &[&str]) -> Hub {
+        let mut child = command
+            .args(["--set", "server.listen=127.0.0.1:0"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (ready_sender, ready) = mpsc::channel();
+        let (ended_sender, ended) = mpsc::channel();
+        let shared = Arc::clone(&log);
+        // The pipe is read to its end, so that the hub never waits for it.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = listening_at(&line) {
+                    let _ = ready_sender.send(address);
+                }
+                let mut log = shared.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+            let _ = ended_sender.send(());
+        });
+        let Ok(address) = ready.recv_timeout(PATIENCE) else {
+            panic!("the hub does not listen:\n{}", log.lock().unwrap());
+        };
+        Hub { child, address, log, ended }
+    }
+
+    /// Everything that the hub has logged.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Asks the hub to drain.
+    pub fn terminate(&self) {
+        // The standard library can only kill, and the kill of the shell is there wherever these tests are.
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// The exit code, once the hub has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.ended.recv_timeout(PATIENCE).expect("the hub ends");
+        self.child.wait().unwrap().code()
+    }
+
+    /// A token with these claims over the usual ones; null takes one away.
+    pub fn token(&self, claims: Value) -> String {
+        let mut all = json!({ "exp": 4_102_444_800_u64, "sub": USER, "org": ORGANIZATION });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        mint(SECRET, &all)
+    }
+
+    /// The token of a user who may subscribe to all that clients may have.
+    pub fn client_token(&self) -> String {
+        self.token(json!({ "rte": ["user/*", "queue/*", "calllist/*"] }))
+    }
+
+    /// The token of a publisher for the organization.
+    pub fn publisher_token(&self) -> String {
+        self.token(json!({ "sub": null, "scope": "publish" }))
+    }
+
+    /// A connection on which nothing has been said.
+    pub fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Wire { stream, taken: Vec::new() }
+    }
+
+    /// One request on a connection of its own, headers as lines.
+    pub fn request(&self, line: &str, headers: &[&str], body: &str) -> Reply {
+        let mut wire = self.connect();
+        wire.send(request(line, headers, body).as_bytes());
+        if line.starts_with("HEAD ") { wire.reply_without_body() } else { wire.reply() }
+    }
+
+    /// A request with a client's token.
+    pub fn request_as_client(&self, line: &str, headers: &[&str]) -> Reply {
+        let authorization = format!("Authorization: Bearer {}", self.client_token());
+        self.request(line, &[headers, &[authorization.as_str()]].concat(), "")
+    }
+
+    /// Publishes a JSON text.
+    pub fn publish(&self, body: &str) -> Reply {
+        let authorization = format!("Authorization: Bearer {}", self.publisher_token());
+        self.request("POST /publish", &[&authorization, "Content-Type: application/json"], body)
+    }
+
+    /// The sum of the samples of `/metrics` whose name and labels start so.
+    pub fn metric(&self, start: &str) -> f64 {
+        let text = self.request("GET /metrics", &[], "").body;
+        let samples = text.lines().filter(|line| line.starts_with(start));
+        samples.filter_map(|line| line.rsplit_once(' ')).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    }
+
+    /// Negotiates and answers with the connection token.
+    pub fn negotiate(&self) -> String {
+        let reply = self.request_as_client("POST /rte/negotiate?negotiateVersion=1", &[]);
+        reply.json()["connectionToken"].as_str().expect("a connection token").to_owned()
+    }
+
+    /// A WebSocket to `target`, before any handshake of SignalR.
+    pub fn websocket(&self, target: &str) -> Peer {
+        self.websocket_with(target, &self.client_token())
+    }
+
+    fn websocket_with(&self, target: &str, token: &str) -> Peer {
+        let mut wire = self.connect();
+        let authorization = format!("Authorization: Bearer {token}");
+        wire.send(
+            request(&format!("GET {target}"), &[&[authorization.as_str()], &UPGRADE[..]].concat(), "").as_bytes(),
+        );
+        let reply = wire.reply_without_body();
+        assert_eq!(reply.status, 101, "{reply:?}");
+        let socket = WebSocket::from_partially_read(wire.stream, wire.taken, tungstenite::protocol::Role::Client, None);
+        Peer { socket, records: VecDeque::new() }
+    }
+
+    /// A client behind its SignalR handshake.
+    pub fn client(&self) -> Peer {
+        self.client_with(&self.client_token())
+    }
+
+    /// The same with that token.
+    pub fn client_with(&self, token: &str) -> Peer {
+        let mut peer = self.websocket_with("/rte", token);
+        peer.send(r#"{"protocol":"json","version":1}"#);
+        assert_eq!(peer.message(), format!("{{}}{RS}"), "the answer to the handshake, alone in its message");
+        peer
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `rte serve` with the key of these tests, and nothing else of this environment.
+pub fn serve() -> Command {
+    let mut command = with_key(Command::new(env!("CARGO_BIN_EXE_rte")));
+    command.arg("serve");
+    command
+}
+
+fn with_key(mut command: Command) -> Command {
+    let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("RTE_"));
+    ours.for_each(|name| {
+        command.env_remove(name);
+    });
+    command.env("RTE_AUTH_SECRET", SECRET);
+    command
+}
+
+/// The headers of an upgrade, with the key of RFC 6455 section 1.3.
+pub const UPGRADE: [&str; 4] = [
+    "Connection: keep-alive, Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+/// The text of a request; a body brings its length along.
+pub fn request(line: &str, headers: &[&str], body: &str) -> String {
+    let mut text = format!("{line} HTTP/1.1\r\nHost: hub.example\r\n");
+    for header in headers {
+        text.push_str(header);
+        text.push_str("\r\n");
+    }
+    if !body.is_empty() || line.starts_with("POST") {
+        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    text + "\r\n" + body
+}
+
+/// A JSON Web Token, HS256 (RFC 7515).
+pub fn mint(secret: &str, claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = ring::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref()))
+}
+
+fn listening_at(line: &str) -> Option<SocketAddr> {
+    let (_, place) = line.split_once("listening")?;
+    let start = place.find("127.0.0.1:")?;
+    let end = place[start + 10..].find(|c: char| !c.is_ascii_digit()).map_or(place.len(), |at| start + 10 + at);
+    place[start..end].parse().ok()
+}
+
+/// A raw connection.
+pub struct Wire {
+    stream: TcpStream,
+    /// What has been read beyond the reply before.
+    taken: Vec<u8>,
+}
+
+impl Wire {
+    /// Sends these bytes, as one segment if they fit into one.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// The next reply, whose body is as long as it says.
+    pub fn reply(&mut self) -> Reply {
+        let mut reply = self.reply_without_body();
+        if matches!(reply.status, 204 | 304) {
+            return reply;
+        }
+        let length = reply.header("content-length").expect("a length").parse().expect("a number");
+        while self.taken.len() < length {
+            assert!(self.read() > 0, "the connection ended within a body");
+        }
+        reply.body = String::from_utf8(self.taken.drain(..length).collect()).unwrap();
+        reply
+    }
+
+    /// The next head, as the answer to HEAD or to an upgrade.
+    pub fn reply_without_body(&mut self) -> Reply {
+        let end = loop {
+            if let Some(at) = self.taken.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at;
+            }
+            let head = String::from_utf8_lossy(&self.taken).into_owned();
+            assert!(self.read() > 0, "the connection ended before a whole reply: {head:?}");
+        };
+        let head = String::from_utf8(self.taken.drain(..end + 4).collect()).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).expect("a status line");
+        Reply {
+            status: status[..3].parse().expect("a status"),
+            headers: lines
+                .map(|line| line.split_once(": ").expect("a header"))
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect(),
+            body: String::new(),
+        }
+    }
+
+    /// Asserts that the hub ends the connection without another word.
+    pub fn assert_ends(&mut self) {
+        let count = self.read();
+        assert!(
+            count == 0 && self.taken.is_empty(),
+            "expected the end, got {:?}",
+            String::from_utf8_lossy(&self.taken)
+        );
+    }
+
+    fn read(&mut self) -> usize {
+        let mut buffer = [0; 4096];
+        let count = self.stream.read(&mut buffer).expect("bytes or the end");
+        self.taken.extend_from_slice(&buffer[..count]);
+        count
+    }
+}
+
+/// A reply as it came; names of headers in lower case.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// The only header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} stands twice in {self:?}");
+        value
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A WebSocket client of tungstenite's make, which checks every frame that the hub sends.
+pub struct Peer {
+    socket: WebSocket<TcpStream>,
+    records: VecDeque<String>,
+}
+
+impl Peer {
+    /// Sends one hub message in a message of its own.
+    pub fn send(&mut self, record: &str) {
+        self.send_text(&format!("{record}{RS}"));
+    }
+
+    /// Sends a text message as it is.
+    pub fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).unwrap();
+    }
+
+    /// Sends a binary message as it is.
+    pub fn send_binary(&mut self, bytes: &[u8]) {
+        self.socket.send(Message::binary(bytes.to_vec())).unwrap();
+    }
+
+    /// Sends a ping.
+    pub fn ping(&mut self, payload: &[u8]) {
+        self.socket.send(Message::Ping(payload.to_vec().into())).unwrap();
+    }
+
+    /// Sends bytes past tungstenite, which would never send them.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// Starts the closing handshake of RFC 6455.
+    pub fn close(&mut self, code: u16) {
+        let frame = tungstenite::protocol::CloseFrame { code: CloseCode::from(code), reason: "".into() };
+        self.socket.close(Some(frame)).unwrap();
+    }
+
+    /// The next message, whatever it is.
+    pub fn next(&mut self) -> Message {
+        self.socket.read().expect("a message")
+    }
+
+    /// The next text message, whole.
+    pub fn message(&mut self) -> String {
+        let next = self.next();
+        let Message::Text(text) = &next else { panic!("expected a text message, got {next:?}") };
+        text.as_str().to_owned()
+    }
+
+    /// The next hub message without its separator.
+    pub fn record(&mut self) -> String {
+        while self.records.is_empty() {
+            let message = self.message();
+            let records = message.strip_suffix(RS).unwrap_or_else(|| panic!("no whole records: {message:?}"));
+            self.records.extend(records.split(RS).map(str::to_owned));
+        }
+        self.records.pop_front().unwrap()
+    }
+
+    /// Invokes a method with the arguments as JSON, and answers with the Completion as it came.
+    pub fn invoke(&mut self, method: &str, arguments: &str) -> String {
+        self.send(&format!(r#"{{"type":1,"invocationId":"i","target":"{method}","arguments":{arguments}}}"#));
+        self.record()
+    }
+
+    /// Asserts that the hub closes now with `code` and ends the connection.
+    pub fn assert_closed(&mut self, code: u16) {
+        assert!(self.records.is_empty(), "more came before the close: {:?}", self.records);
+        let next = self.next();
+        let Message::Close(Some(frame)) = &next else { panic!("expected a close with {code}, got {next:?}") };
+        assert_eq!(u16::from(frame.code), code, "{frame:?}");
+        let end = self.socket.read();
+        assert!(matches!(end, Err(tungstenite::Error::ConnectionClosed)), "{end:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The bytes between the hub and whoever is at the other end, asked of the running binary.
+
+mod documents;
+mod http;
+mod protocol;
+mod publishing;
+mod running;
+mod state;
+mod websocket;

@@ -1,0 +1,146 @@
+//! `POST /publish`: what is taken, what is refused and how, and what reaches a member byte for byte.
+
+use crate::support::{Hub, ORGANIZATION, USER};
+use serde_json::json;
+
+const QUEUE: &str = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
+
+/// A QueueStatus with this wait time, as JSON.
+fn queue_status(max_wait_time: &str) -> String {
+    let counters = [
+        "nbrOfAgentsCheckedInQueue",
+        "nbrOfAgentsImmediatelyFree",
+        "nbrOfAgentsLongTermAway",
+        "nbrOfAgentsOnWrapUp",
+        "nbrOfAgentsShortTermAway",
+        "nbrOfAllocated",
+        "nbrOfConnected",
+        "nbrOfNotServedRequesters",
+        "nbrOfProviders",
+        "nbrOfQueuingRequesters",
+        "nbrOfRequesters",
+        "nbrOfServingAgentsEstimate",
+    ]
+    .map(|name| format!(r#""{name}":1,"#))
+    .concat();
+    let ids = format!(r#""organizationId":"{ORGANIZATION}","queueId":"{QUEUE}","queueName":"Tuki äö","#);
+    format!(r#"{{"maxWaitTime":{max_wait_time},{counters}{ids}"openStatus":5}}"#)
+}
+
+fn item(data: &str) -> String {
+    format!(r#"{{"eventName":"QueueStatus","data":{data}}}"#)
+}
+
+#[test]
+fn who_may_not_publish_is_told_by_the_status() {
+    let hub = Hub::start();
+    let body = item(&queue_status("1"));
+    let bearer = |token: String| format!("Authorization: Bearer {token}");
+    let kind = "Content-Type: application/json";
+    assert_eq!(hub.request("POST /publish", &[kind], &body).status, 401);
+    assert_eq!(hub.request("POST /publish", &[kind, &bearer("not.a.token".to_owned())], &body).status, 401);
+    assert_eq!(hub.request("POST /publish", &[kind, &bearer(hub.client_token())], &body).status, 403);
+    let publisher = bearer(hub.publisher_token());
+    assert_eq!(hub.request("POST /publish", &["Content-Type: text/csv", &publisher], &body).status, 415);
+    assert_eq!(hub.request("POST /publish", &[kind, &publisher], &body).status, 202);
+}
+
+#[test]
+fn a_body_is_taken_whole_in_part_or_not_at_all() {
+    let hub = Hub::start();
+    let good = item(&queue_status("1"));
+    let bad = item(&queue_status("\"1\""));
+    let table = [
+        (good.clone(), 202, 1, 0),
+        (format!("[{good},{good}]"), 202, 2, 0),
+        (format!("[{good},{bad}]"), 207, 1, 1),
+        (bad, 422, 0, 1),
+    ];
+    for (body, status, accepted, rejected) in table {
+        let reply = hub.publish(&body);
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert_eq!(reply.json()["accepted"], accepted);
+        assert_eq!(reply.json()["rejected"], rejected);
+        assert_eq!(reply.json()["results"].as_array().map(Vec::len), Some(rejected));
+    }
+    for body in ["", "[]", "{", "[1,", "\u{feff}{}"] {
+        assert_eq!(hub.publish(body).status, 400, "{body:?}");
+    }
+    assert_eq!(hub.publish(&" ".repeat(1024 * 1024 + 1)).status, 413, "more than body_bytes_max");
+    assert_eq!(hub.publish(&format!("[0{}]", ",0".repeat(10_000))).status, 413, "more than items_max");
+}
+
+#[test]
+fn a_rejected_item_is_told_everything_that_is_wrong_in_the_publishers_spelling() {
+    let hub = Hub::start();
+    let data = queue_status("1.0").replace("\"openStatus\":5", "\"OpenStatus\":9,\"queueNam\":1");
+    let reply = hub.publish(&format!("[{},{}]", item(&queue_status("1")), item(&data)));
+    let result = reply.json()["results"][0].clone();
+    assert_eq!(result["index"], 1);
+    let mut faults: Vec<&str> =
+        result["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    faults.sort_unstable();
+    let expected = ["OpenStatus", "maxWaitTime", "queueNam"];
+    let names: Vec<&str> = faults.iter().map(|pointer| pointer.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, expected, "{result}");
+    assert!(result["errors"].to_string().contains("queueName"), "the nearest name is missing: {result}");
+}
+
+#[test]
+fn numbers_arrive_digit_for_digit_and_the_rest_byte_for_byte() {
+    let hub = Hub::start();
+    let mut peer = hub.client();
+    let pair = format!(r#"[[{{"EntityId":"{QUEUE}","EventName":"QueueStatus"}}]]"#);
+    assert!(peer.invoke("Subscribe", &pair).contains(r#""subscribed":true"#));
+    // One beyond what JavaScript's numbers can hold.
+    let data = queue_status("9007199254740993");
+    assert_eq!(hub.publish(&item(&data)).status, 202);
+    let subscription = format!(r#"{{"entityId":"{QUEUE}","eventName":"queuestatus"}}"#);
+    let arguments = format!(r#"[{{"subscription":{subscription},"data":{data}}}]"#);
+    assert_eq!(peer.record(), format!(r#"{{"type":1,"target":"MessageReceived","arguments":{arguments}}}"#));
+}
+
+#[test]
+fn lines_are_items_and_a_bad_one_is_rejected_alone() {
+    let hub = Hub::start();
+    let good = item(&queue_status("1"));
+    let publisher = format!("Authorization: Bearer {}", hub.publisher_token());
+    let body = format!("{good}\n{{broken\n{good}");
+    let reply = hub.request("POST /publish", &[&publisher, "Content-Type: application/x-ndjson"], &body);
+    assert_eq!(reply.status, 207, "{reply:?}");
+    assert_eq!(reply.json()["accepted"], 2);
+    assert_eq!(reply.json()["results"][0]["index"], 1);
+    assert_eq!(reply.json()["results"][0]["errors"][0]["rule"], "json");
+}
+
+#[test]
+fn cloud_events_are_items_too() {
+    let hub = Hub::start();
+    let publisher = format!("Authorization: Bearer {}", hub.publisher_token());
+    let data: serde_json::Value = serde_json::from_str(&queue_status("1")).unwrap();
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/calls", "type": "QueueStatus", "data": data });
+    for (kind, body, accepted) in [
+        ("application/cloudevents+json", event.to_string(), 1),
+        ("application/cloudevents-batch+json", json!([event, event]).to_string(), 2),
+    ] {
+        let reply = hub.request("POST /publish", &[&publisher, &format!("Content-Type: {kind}")], &body);
+        assert_eq!((reply.status, &reply.json()["accepted"]), (202, &json!(accepted)), "{kind}: {reply:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_counts_the_members_and_delivers_nothing() {
+    let hub = Hub::start();
+    let mut peer = hub.client();
+    let both = [(QUEUE, "QueueStatus"), (USER, "UserCallInComing")]
+        .map(|(entity, event)| format!(r#"{{"EntityId":"{entity}","EventName":"{event}"}}"#));
+    peer.invoke("Subscribe", &format!("[[{}]]", both.join(",")));
+    let publisher = format!("Authorization: Bearer {}", hub.publisher_token());
+    let headers = [publisher.as_str(), "Content-Type: application/json"];
+    let reply = hub.request("POST /publish?dry_run=1", &headers, &item(&queue_status("1")));
+    assert_eq!(reply.status, 202, "{reply:?}");
+    assert!(reply.body.contains('1') && reply.json()["accepted"] == 1, "{reply:?}");
+    // What is delivered next is the first that arrives.
+    hub.publish(&item(&queue_status("2")));
+    assert!(peer.record().contains(r#""maxWaitTime":2"#));
+}
