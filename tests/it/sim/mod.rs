@@ -5,6 +5,7 @@
 //! played alone. `SIM_SEEDS=N` plays so many.
 
 mod actor;
+mod answers;
 mod cast;
 mod client;
 mod directed;

@@ -1,20 +1,19 @@
 //! What is legal: for each client the exact sequence that it must hear, with the one liberty that a state may take the place of
 //! an older one of its topic. Knows nothing of bytes, time or sockets.
 
+use super::answers::{Name, find, refusal, same, verdict};
 use super::cast::{Kind, Rights};
 use super::client::{Ask, Call, Heard, Received, Record, Subscription};
 use super::world::CATALOGUE;
 use rte::hub::topic::Topic;
 use rte::hub::{ConnKey, Hub, Publication};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Shard and key.
 pub type Place = (usize, ConnKey);
-/// Event name and entity; the organization is the member's own.
-type Name = (&'static str, Uuid);
 
 /// The next thing that a client must hear.
 #[derive(Debug)]
@@ -283,33 +282,4 @@ impl Member {
         }
         Err(format!("{data} instead of {:?}", self.due.front()))
     }
-}
-
-/// The checks of an item, in their order, as far as they need no member.
-fn find(ask: &Ask) -> Result<(Kind, Uuid), &'static str> {
-    let (Some(entity), Some(event)) = (&ask.entity, &ask.event) else { return Err("Invalid item") };
-    let kind = Kind::find(event).ok_or("Unknown EventName")?;
-    let entity = if entity.len() == 36 { Uuid::parse_str(entity).ok() } else { None };
-    Ok((kind, entity.ok_or("Invalid EntityId")?))
-}
-
-fn verdict(subscribed: bool, (event, entity): &Name) -> Value {
-    json!({"subscribed": subscribed, "message": null, "entityId": entity.to_string(), "eventName": event.to_lowercase()})
-}
-
-fn refusal(message: &str, Ask { entity, event, .. }: &Ask) -> Value {
-    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_ascii_lowercase());
-    json!({"subscribed": false, "message": message, "entityId": lower(entity), "eventName": lower(event)})
-}
-
-/// Equal, or lists of the same topics: a client's own list has no order.
-fn same(one: &Value, other: &Value) -> bool {
-    let sorted = |value: &Value| {
-        value.as_array().map(|array| {
-            let mut texts: Vec<String> = array.iter().map(Value::to_string).collect();
-            texts.sort();
-            texts
-        })
-    };
-    one == other || (sorted(one).is_some() && sorted(one) == sorted(other))
 }
