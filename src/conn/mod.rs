@@ -442,6 +442,11 @@ impl Connection {
         }
     }
 
+    /// Whether it is a SignalR client past its handshake.
+    pub fn is_hub_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     /// The connection is being freed: gives back what it holds outside, and tells.
     pub fn free(&mut self, key: ConnKey, reason: CloseReason, turn: &mut Turn<'_>) {
         if let Phase::Handshake { peer, .. } | Phase::Open(peer) = &self.phase {

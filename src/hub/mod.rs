@@ -360,9 +360,19 @@ impl Hub {
         self.outboxes.get(conn)?.writable().stuck_since_ms()
     }
 
+    /// Whether nothing more is taken for a connection: it is given up, or its socket has failed.
+    pub fn is_sealed(&self, conn: ConnKey) -> bool {
+        self.outboxes.get(conn).is_some_and(Outbox::is_sealed)
+    }
+
     /// Bytes that wait for all connections of the shard.
     pub fn backlog_bytes_total(&self) -> usize {
         self.outboxes.values().map(Outbox::backlog_bytes).sum()
+    }
+
+    /// Bytes of shared segments that slow connections keep.
+    pub fn pinned_bytes(&self) -> usize {
+        self.arena.pinned_bytes()
     }
 
     /// Connections whose socket is full.

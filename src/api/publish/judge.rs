@@ -128,16 +128,16 @@ impl Judge<'_> {
 
     /// The entity that an item is about: what its data names, else what the item names; both must agree.
     fn entity(&self, item: &mut Item<'_>, event: &Event, accepted: &Accepted, named: Option<Uuid>) -> Option<Uuid> {
-        let pointer = self.dialect.pointer(Member::EntityId);
+        let pointer = || self.dialect.pointer(Member::EntityId);
         match (accepted.entity.map(Uuid::from_bytes), named) {
             (Some(routed), Some(named)) if routed != named => {
                 let property = routing_property(event).unwrap_or_default();
                 let message = format!("{named} is not the entity that the data names in {property}, {routed}");
-                item.refuse(pointer, rule::ENTITY_MISMATCH, message);
+                item.refuse(pointer(), rule::ENTITY_MISMATCH, message);
                 None
             }
             (None, Some(named)) if named.is_nil() => {
-                item.refuse(pointer, rule::ENTITY_ZERO, "the all-zero GUID names no entity".into());
+                item.refuse(pointer(), rule::ENTITY_ZERO, "the all-zero GUID names no entity".into());
                 None
             }
             (None, None) => {
@@ -145,7 +145,7 @@ impl Judge<'_> {
                 if item.value(Member::EntityId).is_none() {
                     let name = self.dialect.name(Member::EntityId);
                     let message = format!("{} does not name its entity; give \"{name}\" beside \"data\"", event.name);
-                    item.refuse(pointer, rule::ENTITY_MISSING, message);
+                    item.refuse(pointer(), rule::ENTITY_MISSING, message);
                 }
                 None
             }
@@ -166,38 +166,40 @@ impl Judge<'_> {
         if self.rules.options.tenancy == Tenancy::Single {
             return Some(Uuid::nil());
         }
-        let beside = self.dialect.pointer(Member::OrganizationId);
+        // Made only where something is wrong: a right item allocates nothing.
+        let beside = || self.dialect.pointer(Member::OrganizationId);
         let within = || {
             let property = event.organization.and_then(|index| event.properties.get(index));
             format!("/data/{}", property.map_or("", |property| &property.wire))
         };
         let held = accepted.organization.map(Uuid::from_bytes);
         let mut refuse = |pointer, message: String| item.refuse(pointer, rule::ORGANIZATION, message);
-        let (organization, pointer) = match (held, tenant) {
+        let (organization, is_held) = match (held, tenant) {
             (Some(held), Some(tenant)) if held != tenant => {
-                refuse(beside, format!("{tenant} is not the organization that the data names, {held}"));
+                refuse(beside(), format!("{tenant} is not the organization that the data names, {held}"));
                 return None;
             }
-            (Some(held), _) => (held, within()),
-            (None, Some(tenant)) => (tenant, beside),
+            (Some(held), _) => (held, true),
+            (None, Some(tenant)) => (tenant, false),
             (None, None) => {
                 if self.principal.organization.is_none() {
                     let name = self.dialect.name(Member::OrganizationId);
                     let event = &event.name;
                     refuse(
-                        beside,
+                        beside(),
                         format!("neither {event} nor the token name an organization; give \"{name}\" beside \"data\""),
                     );
                 }
                 return self.principal.organization;
             }
         };
+        let pointer = || if is_held { within() } else { beside() };
         if organization.is_nil() {
-            refuse(pointer, "the all-zero GUID is no organization".into());
+            refuse(pointer(), "the all-zero GUID is no organization".into());
             return None;
         }
         if let Some(own) = self.principal.organization.filter(|own| *own != organization) {
-            refuse(pointer, format!("the token publishes for {own} only, not for {organization}"));
+            refuse(pointer(), format!("the token publishes for {own} only, not for {organization}"));
             return None;
         }
         Some(organization)

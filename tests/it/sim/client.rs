@@ -1,9 +1,11 @@
 //! The other end, written from the RFCs and SignalR's protocol and from nothing of the hub's: makes what a client sends, reads
 //! what it gets, and says where that is no WebSocket or no SignalR.
 
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 
-pub const SEPARATOR: u8 = 0x1E;
 pub const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
 pub const CONTINUATION: u8 = 0;
@@ -62,6 +64,53 @@ pub enum Heard {
     Record(String),
     Pong(Vec<u8>),
     Close(Option<u16>),
+}
+
+/// An item of a Subscribe; `None` is a missing member.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub entity: Option<String>,
+    pub event: Option<String>,
+    /// Whether the last value is asked for.
+    pub snapshot: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Call {
+    Subscribe(Vec<Ask>),
+    Unsubscribe(Vec<Ask>),
+    UnsubscribeAll,
+    Available,
+    Active,
+    Unknown,
+}
+
+/// A hub message, as far as this hub sends any.
+#[derive(Deserialize)]
+pub struct Record<'r> {
+    #[serde(rename = "type")]
+    pub kind: u8,
+    #[serde(borrow, default)]
+    pub arguments: Vec<Received<'r>>,
+    #[serde(rename = "invocationId")]
+    pub id: Option<String>,
+    pub result: Option<Value>,
+    pub error: Option<String>,
+}
+
+/// The argument of `MessageReceived`.
+#[derive(Deserialize)]
+pub struct Received<'r> {
+    pub subscription: Subscription,
+    #[serde(borrow)]
+    pub data: &'r RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    pub entity_id: String,
+    pub event_name: String,
 }
 
 /// Reads what the hub sends.

@@ -139,6 +139,30 @@ impl Setting {
     }
 }
 
+/// What the shards of a world share.
+pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
+    setting.limits.check().expect("limits that go together");
+    let mut tokens = token::Options::new(cast::keys());
+    tokens.close_on_expiry = setting.close_on_expiry;
+    let seed = HashSeed(rng.next(), rng.next());
+    let limits = setting.limits.clone();
+    Arc::new(Shared {
+        options: conn::Options {
+            snapshots: false,
+            path: "/rte".into(),
+            origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
+            trusted_proxies: setting.trusted_proxies.clone(),
+            detailed_errors: setting.detailed_errors,
+            publish: publish::Options::default(),
+        },
+        verifier: Verifier::new(tokens).expect("options that go together"),
+        negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+        limits,
+        is_draining: AtomicBool::new(false),
+        shards: setting.shards,
+    })
+}
+
 pub struct World {
     pub now: Now,
     pub shared: Arc<Shared>,
@@ -150,27 +174,8 @@ pub struct World {
 
 impl World {
     pub fn new(setting: &Setting) -> World {
-        setting.limits.check().expect("limits that go together");
         let mut rng = Rng::new(setting.seed ^ 0x5EED);
-        let mut tokens = token::Options::new(cast::keys());
-        tokens.close_on_expiry = setting.close_on_expiry;
-        let seed = HashSeed(rng.next(), rng.next());
-        let limits = setting.limits.clone();
-        let shared = Arc::new(Shared {
-            options: conn::Options {
-                snapshots: false,
-                path: "/rte".into(),
-                origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
-                trusted_proxies: setting.trusted_proxies.clone(),
-                detailed_errors: setting.detailed_errors,
-                publish: publish::Options::default(),
-            },
-            verifier: Verifier::new(tokens).expect("options that go together"),
-            negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
-            limits,
-            is_draining: AtomicBool::new(false),
-            shards: setting.shards,
-        });
+        let shared = shared(setting, &mut rng);
         let shard = |number, rng: &mut Rng| {
             let entropy = Box::new(rng.fork());
             Shard::new(number, Arc::clone(&shared), Arc::clone(&CATALOGUE), entropy, Trace::new(Level::Debug))
@@ -307,6 +312,11 @@ impl World {
             Some((OUTSIDE, Mail::Told { answer: Gathered::Numbers(numbers), .. })) => *numbers,
             other => panic!("a shard asked for its numbers answers {other:?}"),
         }
+    }
+
+    /// Whether the hub has cut that connection off.
+    pub fn is_reset(&self, (shard, key): (usize, ConnKey)) -> bool {
+        self.sockets[shard].pipes.get(&key).is_some_and(|pipe| pipe.ending == Some(Ending::Reset))
     }
 
     /// Everything that can happen without time or peers happens. Peers' bytes in flight stay where they are.

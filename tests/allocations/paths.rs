@@ -1,0 +1,298 @@
+//! The paths that run for each member, each record, each item, each connection.
+
+use crate::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
+use crate::client;
+use crate::counting::{count, live_bytes};
+use crate::rng::Rng;
+use crate::world::{CATALOGUE, START, Setting, shared};
+use rte::api::publish::{self, Provenance, Request, Rules, Scratch, Sink};
+use rte::auth::principal::Principal;
+use rte::conn::Connection;
+use rte::hub::outbox::Outbox;
+use rte::hub::topic::Topic;
+use rte::hub::{ConnKey, Ending, Wire, WireError};
+use rte::limits::Limits;
+use rte::shard::Shard;
+use rte::trace::{Level, Trace};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub const TESTS: [(&str, fn()); 6] = [
+    ("a_publication_allocates_nothing_per_member", a_publication_allocates_nothing_per_member),
+    ("a_ping_allocates_nothing", a_ping_allocates_nothing),
+    ("a_subscribe_allocates_nothing_per_item", a_subscribe_allocates_nothing_per_item),
+    ("an_item_published_unchanged_allocates_what_is_named", an_item_published_unchanged_allocates_what_is_named),
+    ("an_idle_connection_keeps_what_is_stated", an_idle_connection_keeps_what_is_stated),
+    ("a_connection_that_is_gone_keeps_nothing", a_connection_that_is_gone_keeps_nothing),
+];
+
+const ALERT: Kind = KINDS[1];
+const MASK: [u8; 4] = [1, 2, 3, 4];
+
+/// Sockets that take everything and keep nothing.
+#[derive(Default)]
+struct Drop(usize);
+
+impl Wire for Drop {
+    fn write(&mut self, _: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+        let taken = slices.iter().map(|slice| slice.len()).sum();
+        self.0 += taken;
+        Ok(taken)
+    }
+
+    fn shutdown_write(&mut self, _: ConnKey) {}
+
+    fn close(&mut self, _: ConnKey, _: Ending) {}
+}
+
+struct Bench {
+    shard: Shard,
+    wire: Drop,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let mut rng = Rng::new(1);
+        let shared = shared(&Setting::one_shard(), &mut rng);
+        let shard = Shard::new(0, shared, Arc::clone(&CATALOGUE), Box::new(rng), Trace::new(Level::Info));
+        Bench { shard, wire: Drop::default() }
+    }
+
+    fn turn(&mut self) {
+        self.shard.handle_deadlines(START, &mut self.wire);
+        self.shard.end_turn(START, &mut self.wire);
+        while self.shard.poll_resumed().is_some() {}
+    }
+
+    /// Gives bytes, which are made before, to a connection, for a whole turn.
+    fn take(&mut self, key: ConnKey, bytes: &mut [u8]) {
+        self.shard.handle_bytes(key, bytes, START, &mut self.wire);
+        self.turn();
+    }
+
+    fn open(&mut self) -> ConnKey {
+        self.shard.open([192, 0, 2, 1].into(), START)
+    }
+
+    /// A client past its handshake, with these subscriptions.
+    fn connect(&mut self, items: &[(&str, Uuid)]) -> ConnKey {
+        let key = self.open();
+        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[2]);
+        self.take(key, client::upgrade("", &authorization).as_bytes().to_vec().as_mut_slice());
+        self.take(key, &mut frame(client::HANDSHAKE));
+        if !items.is_empty() {
+            self.take(key, &mut frame(&subscribe(items)));
+        }
+        key
+    }
+}
+
+fn frame(records: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    client::frame(true, client::TEXT, MASK, records, &mut bytes);
+    bytes
+}
+
+/// A Subscribe of these items, in one record.
+fn subscribe(items: &[(&str, Uuid)]) -> Vec<u8> {
+    let item = |(name, entity): &(&str, Uuid)| format!(r#"{{"EntityId":"{entity}","EventName":"{name}"}}"#);
+    let items: Vec<String> = items.iter().map(item).collect();
+    let items = items.join(",");
+    format!("{{\"type\":1,\"invocationId\":\"1\",\"target\":\"Subscribe\",\"arguments\":[[{items}]]}}\u{1e}")
+        .into_bytes()
+}
+
+/// A publish request with these items.
+fn post(items: &[String]) -> Vec<u8> {
+    let (token, body) = (&TOKENS.publishers[0], format!("[{}]", items.join(",")));
+    let len = body.len();
+    format!(
+        "POST /publish HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {len}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// A user who may hear of himself.
+fn user() -> Uuid {
+    CLIENTS[2].user
+}
+
+/// What a publish request of one event allocates in the steady state, from the socket to so many sockets.
+fn publish_to(members: usize) -> u64 {
+    let mut bench = Bench::new();
+    for _ in 0..members {
+        bench.connect(&[(ALERT.name, user())]);
+    }
+    let publisher = bench.open();
+    let request = post(&[ALERT.item(ORGANIZATIONS[0], user(), "tag")]);
+    let mut allocations = 0;
+    for _ in 0..20 {
+        let (mut request, before) = (request.clone(), bench.wire.0);
+        allocations = count(|| bench.take(publisher, &mut request));
+        assert!(bench.wire.0 - before > members * 300, "not delivered");
+    }
+    allocations
+}
+
+fn a_publication_allocates_nothing_per_member() {
+    let (few, many) = (publish_to(10), publish_to(1000));
+    report(&format!("a publish request of one event allocates {few} times for 10 members, {many} for 1000"));
+    assert_eq!(few, many);
+    assert!(few <= REQUEST, "{few}");
+}
+
+/// Allocations of one publish request in debug and release builds: the token's claims, what the head says of the body, and the
+/// reply. A back end sends many events in one.
+const REQUEST: u64 = 30;
+
+fn a_ping_allocates_nothing() {
+    let mut bench = Bench::new();
+    let key = bench.connect(&[]);
+    let ping = frame(b"{\"type\":6}\x1e");
+    let mut allocations = 0;
+    for _ in 0..20 {
+        let mut ping = ping.clone();
+        allocations = count(|| bench.take(key, &mut ping));
+    }
+    assert_eq!(allocations, 0);
+}
+
+/// What a Subscribe of so many items allocates once they are known.
+fn subscribe_to(items: usize) -> u64 {
+    let mut bench = Bench::new();
+    let of_users = CATALOGUE.events().filter(|(id, event)| event.audience.client && CATALOGUE.family_of(*id) == "User");
+    let list: Vec<(&str, Uuid)> = of_users.map(|(_, event)| (event.name.as_str(), user())).take(items).collect();
+    let key = bench.connect(&[]);
+    let subscribe = frame(&subscribe(&list));
+    let mut allocations = 0;
+    for _ in 0..20 {
+        let mut subscribe = subscribe.clone();
+        allocations = count(|| bench.take(key, &mut subscribe));
+    }
+    assert_eq!(bench.shard.hub().registry.subscription_count(), items);
+    allocations
+}
+
+fn a_subscribe_allocates_nothing_per_item() {
+    let (one, eight) = (subscribe_to(1), subscribe_to(8));
+    report(&format!("a Subscribe allocates {one} times for 1 item, {eight} for 8"));
+    assert_eq!((one, eight), (0, 0));
+}
+
+struct Nobody(usize);
+
+impl Sink for Nobody {
+    fn publish(&mut self, _: Topic, data: &[u8], _: Provenance) {
+        self.0 += data.len();
+    }
+}
+
+/// What a publish of so many items allocates, without the request around it.
+fn publish_items(event: &str, items: usize) -> u64 {
+    let event = CATALOGUE.event(CATALOGUE.find(event).unwrap());
+    let item = format!(r#"{{"eventName":"{}","data":{}}}"#, event.name, event.examples[0].delivered);
+    let body = format!("[{}]", vec![item; items].join(","));
+    let options = publish::Options::default();
+    let rules = Rules { catalogue: &CATALOGUE, options: &options, everybody: &[], limits: &Limits::DEFAULT };
+    let request = Request { content_type: Some("application/json"), query: "", body: body.as_bytes() };
+    let principal = Principal {
+        user: None,
+        organization: None,
+        may_publish: true,
+        is_admin: false,
+        is_backend: false,
+        grants: Box::default(),
+        expires_unix_s: 0,
+    };
+    let (mut scratch, mut sink) = (Scratch::default(), Nobody(0));
+    let mut allocations = 0;
+    for _ in 0..5 {
+        allocations = count(|| {
+            let outcome = publish::publish(request, rules, &principal, &mut scratch, &mut sink).unwrap();
+            assert_eq!(outcome.accepted, items);
+        });
+    }
+    allocations
+}
+
+fn an_item_published_unchanged_allocates_what_is_named() {
+    for event in ["UserAvailability", "QueueStatus", "CallbackChanged"] {
+        let (few, many) = (publish_items(event, 10), publish_items(event, 110));
+        report(&format!("{event}: {few} allocations for 10 items, {many} for 110"));
+        // The list of items grows by doubling; nothing is allocated for an item.
+        assert!(many - few <= 8, "{event}: {few} for 10, {many} for 110");
+    }
+}
+
+fn topics() -> [(&'static str, Uuid); 4] {
+    ["UserAvailability", "UserAlert", "UserStatus", "UserQueueAlert"].map(|name| (name, user()))
+}
+
+/// Live bytes per connection of so many.
+fn kept_by(connections: usize, items: &[(&str, Uuid)]) -> i64 {
+    let mut bench = Bench::new();
+    bench.connect(items);
+    let before = live_bytes();
+    for _ in 0..connections {
+        bench.connect(items);
+    }
+    assert_eq!(bench.shard.hub().registry.subscription_count(), (connections + 1) * items.len());
+    (live_bytes() - before) / i64::try_from(connections).unwrap()
+}
+
+fn an_idle_connection_keeps_what_is_stated() {
+    // Tables double: nearly full just below a power of two, half empty just above.
+    let full = kept_by(4_000, &topics());
+    let half = kept_by(4_200, &topics());
+    let none = kept_by(4_000, &[]);
+    let mut bench = Bench::new();
+    let before = live_bytes();
+    for _ in 0..4_000 {
+        bench.open();
+    }
+    let bare = (live_bytes() - before) / 4_000;
+    report(&format!(
+        "an idle client keeps {full} bytes with 4 subscriptions ({half} with half empty tables), {none} with none, {bare} as a \
+         bare connection; Connection {}, Outbox {}, Principal {}",
+        size_of::<Connection>(),
+        size_of::<Outbox>(),
+        size_of::<Principal>(),
+    ));
+    assert!(full <= IDLE_BYTES, "{full}");
+    assert!(half <= 2 * IDLE_BYTES, "{half}");
+}
+
+/// Bytes that an idle client keeps, with four subscriptions to topics that others have too, without its socket:
+///
+/// ```text
+///   Connection and Outbox, each with its slot's generation    240
+///   deadline, and the key that it is for                       16
+///   what the upgrade adds: decoder, records, principal, token 144
+///   four subscriptions, both ways                             138
+/// ```
+///
+/// and some percent for the room that a nearly full table has left.
+const IDLE_BYTES: i64 = 560;
+
+fn a_connection_that_is_gone_keeps_nothing() {
+    let mut bench = Bench::new();
+    let mut keys = Vec::with_capacity(1_000);
+    let mut left = Vec::with_capacity(3);
+    for _ in 0..3 {
+        keys.extend((0..1_000).map(|_| bench.connect(&topics())));
+        for key in keys.drain(..) {
+            bench.shard.handle_eof(key, START, &mut bench.wire);
+        }
+        bench.turn();
+        assert_eq!(bench.shard.connection_count(), 0);
+        left.push(live_bytes());
+    }
+    // The tables of the first thousand stay, and serve the next.
+    assert_eq!(left[1], left[2]);
+}
+
+#[expect(clippy::print_stdout, reason = "figures belong to the report of a test run")]
+fn report(figures: &str) {
+    println!("{figures}");
+}

@@ -1,0 +1,53 @@
+//! Which reasons, refusals and states a run of seeds has been to.
+
+use rte::close::CloseReason;
+use rte::metrics::{Metrics, Refusal};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the seeds have reached.
+#[derive(Debug, Default)]
+pub struct Reached {
+    pub closed: BTreeMap<&'static str, u64>,
+    pub refused: BTreeMap<&'static str, u64>,
+    pub statuses: BTreeMap<u16, u64>,
+    pub refusals: BTreeSet<&'static str>,
+    pub conflated: u64,
+    pub dropped: u64,
+    pub matched: u64,
+    pub short_writes: u64,
+    pub pauses: u64,
+}
+
+impl Reached {
+    /// What no seed has reached. A limit that nothing reaches is not tested.
+    pub fn missing(&self) -> Vec<String> {
+        let labels = self.closed.iter().chain(&self.refused);
+        let labels = labels.filter(|(_, count)| **count == 0).map(|(label, _)| (*label).to_owned());
+        let statuses = [101, 200, 202, 207, 400, 401, 403, 404, 405, 408, 413, 415, 422, 431, 503];
+        let statuses = statuses.into_iter().filter(|status| !self.statuses.contains_key(status)).map(|s| s.to_string());
+        let refusals =
+            ["Invalid item", "Unknown EventName", "Invalid EntityId", "Unauthorized", "Too many subscriptions"];
+        let refusals = refusals.into_iter().filter(|refusal| !self.refusals.contains(refusal)).map(str::to_owned);
+        let counts = [
+            ("matched", self.matched),
+            ("conflated", self.conflated),
+            ("dropped", self.dropped),
+            ("short writes", self.short_writes),
+            ("pauses", self.pauses),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
+        labels.chain(statuses).chain(refusals).chain(counts).collect()
+    }
+
+    pub fn add(&mut self, numbers: &Metrics) {
+        for reason in CloseReason::ALL {
+            *self.closed.entry(reason.label()).or_default() += numbers.closed[reason.index()];
+        }
+        for (refusal, label) in Refusal::ALL {
+            *self.refused.entry(label).or_default() += numbers.refused[refusal.index()];
+        }
+        self.conflated += numbers.conflated;
+        self.dropped += numbers.dropped;
+        self.short_writes += numbers.short_writes;
+    }
+}
