@@ -8,12 +8,12 @@ use super::reached::Reached;
 use super::rng::Rng;
 use super::world::{Seen, Setting, World};
 use rte::close::CloseReason;
+use rte::conn;
 use rte::hub::Publication;
 use rte::limits::Limits;
 use rte::metrics::Metrics;
 use rte::timer::GRAIN_MS;
 use rte::trace::Fact;
-use slotmap::Key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -167,7 +167,7 @@ impl Play<'_> {
         if rng.one_in(15) {
             actor.stage = Stage::Silent;
         }
-        self.actor_of.insert((shard, key.data().as_ffi()), number);
+        self.actor_of.insert((shard, conn::fact_number(shard, key)), number);
         self.actors.push(actor);
     }
 
