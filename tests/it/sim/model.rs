@@ -44,6 +44,11 @@ pub struct Model {
     last: BTreeMap<(usize, Uuid, Name), Arc<Publication>>,
     /// Publications times members.
     pub matched: u64,
+    /// Connections that end in the turn that is being looked at: whether they were still members of what a request resumed
+    /// in it publishes, only the hub knows.
+    pub fading: BTreeSet<Place>,
+    /// Publications times those.
+    pub perhaps_matched: u64,
     /// Events that a newer one has been heard in place of.
     pub conflated: u64,
     /// What refused items have said.
@@ -111,10 +116,10 @@ impl Model {
         if kind.is_state {
             self.last.insert((shard, topic.organization, name), Arc::clone(publication));
         }
-        for (_, member) in self.members.iter_mut().filter(|((at, _), _)| *at == shard) {
+        for (place, member) in self.members.iter_mut().filter(|((at, _), _)| *at == shard) {
             if member.rights.organization == topic.organization && member.topics.contains(&name) {
                 assert!(member.rights.cover(kind, topic.entity), "a member without the right");
-                self.matched += 1;
+                *(if self.fading.contains(place) { &mut self.perhaps_matched } else { &mut self.matched }) += 1;
                 member.due.push_back(Due::Event(name, Arc::clone(publication)));
             }
         }
