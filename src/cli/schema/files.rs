@@ -90,11 +90,14 @@ pub fn is_in_repository() -> bool {
 
 /// Why a file or folder cannot be read, and what to do.
 fn why(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::InvalidData => "the text is no UTF-8; save it as UTF-8".to_owned(),
-        ErrorKind::NotFound => format!("{error}; correct the path"),
-        ErrorKind::PermissionDenied => format!("{error}; let this user read it"),
-        _ => error.to_string(),
+    let advice = [
+        (ErrorKind::InvalidData, "save it as UTF-8"),
+        (ErrorKind::NotFound, "correct the path"),
+        (ErrorKind::PermissionDenied, "let this user read it"),
+    ];
+    match advice.iter().find(|(kind, _)| *kind == error.kind()) {
+        Some((_, advice)) => format!("{error}; {advice}"),
+        None => error.to_string(),
     }
 }
 

@@ -262,7 +262,7 @@ fn a_file_that_cannot_be_read_hides_no_fault_of_the_others() {
     // Another file names it: that is no fault beside this one.
     fs::write(folder.0.join("AcmePlace.toml"), b"type = \"AcmePlace\"\nsummary = \"\xff\"").unwrap();
     let expected = "AcmeLunchStarted.toml:2:11: error[unknown-family]: no family \"Usr\"; did you mean \"User\"?\n\
-                    AcmePlace.toml:1:1: error[unreadable]: the text is no UTF-8; save it as UTF-8\n";
+                    AcmePlace.toml:1:1: error[unreadable]: stream did not contain valid UTF-8; save it as UTF-8\n";
     let (outcome, results, _) = rte_schema(&["check", folder.path()]);
     assert_eq!(exit_code(&outcome), 1);
     assert_eq!(folder.stripped(&results), expected);
