@@ -1,8 +1,9 @@
 //! Items as they are read: which member holds what, as slices of the untouched body.
 
 use super::rule;
+use crate::schema::compiler::names;
 use crate::schema::compiler::validate::Violation;
-use crate::schema::compiler::validate::message::{cut, nearest};
+use crate::schema::compiler::validate::message::cut;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -133,7 +134,7 @@ impl<'b> Item<'b> {
         let Some(member) = seed.dialect.member(name) else {
             if seed.dialect == Dialect::Own && self.violations.len() < seed.errors_max {
                 let mut message = format!("items have no member \"{}\"", cut(name));
-                if let Some(nearest) = nearest(name, seed.dialect.names().iter().map(|(known, _)| *known)) {
+                if let Some(nearest) = names::nearest(name, seed.dialect.names().iter().map(|(known, _)| *known)) {
                     message.push_str(&format!("; did you mean \"{nearest}\"?"));
                 }
                 self.refuse(pointer(), rule::UNKNOWN_MEMBER, message);

@@ -7,7 +7,7 @@ use crate::auth::principal::Principal;
 use crate::auth::token::Tenancy;
 use crate::hub::topic::Topic;
 use crate::schema::compiler::model::{EntityRule, Event};
-use crate::schema::compiler::validate::message::{SHOWN_BYTES_MAX, cut};
+use crate::schema::compiler::validate::message::cut;
 use crate::schema::compiler::validate::{Accepted, Bounds, Mode, validate};
 use crate::schema::{EventId, guid};
 use uuid::Uuid;
@@ -87,9 +87,7 @@ impl Judge<'_> {
         let found = self.rules.catalogue.find(last);
         if found.is_none() {
             let mut message = format!("no event \"{}\"", cut(&name));
-            // The search costs the product of the lengths, and the publisher chooses one of them.
-            let nearest = (last.len() <= SHOWN_BYTES_MAX).then(|| self.rules.catalogue.nearest(last)).flatten();
-            if let Some(nearest) = nearest {
+            if let Some(nearest) = self.rules.catalogue.nearest(last) {
                 message.push_str(&format!("; did you mean \"{nearest}\"?"));
             }
             item.refuse(self.dialect.pointer(Member::EventName), rule::UNKNOWN_EVENT, message);

@@ -1,10 +1,11 @@
 //! The files of catalogues: found in folders, or built in.
 
 use crate::schema::compiler::finding::Finding;
-use crate::schema::compiler::lock;
 use crate::schema::compiler::source::is_catalogue_file;
+use crate::schema::compiler::{self, Options, lock};
 use crate::schema::events::SOURCES;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The folder that a repository has its catalogue in.
@@ -21,14 +22,29 @@ pub fn built_in() -> Vec<File> {
 /// The built-in files and those of folders behind them; or, `alone`, only those.
 ///
 /// # Errors
-/// What cannot be read.
+/// What cannot be read, together with what is wrong with the rest, so that one run tells everything.
 pub fn read(folders: &[PathBuf], alone: bool) -> Result<Vec<File>, Vec<Finding>> {
     let mut files = if alone { Vec::new() } else { built_in() };
     let mut unreadable = Vec::new();
     for folder in folders {
         walk(folder, &mut files, &mut unreadable);
     }
-    if unreadable.is_empty() { Ok(files) } else { Err(unreadable) }
+    if unreadable.is_empty() { Ok(files) } else { Err(with_faults_of_the_rest(unreadable, files)) }
+}
+
+/// Stands for the text of a file that cannot be read. No TOML, so that the compiler takes the file's name for one that is declared
+/// and does not miss it elsewhere.
+const UNREADABLE: &str = "=";
+
+/// The findings about files that cannot be read, and those about the others, sorted by place.
+fn with_faults_of_the_rest(mut findings: Vec<Finding>, files: Vec<File>) -> Vec<Finding> {
+    let compiled = compiler::compile(&completed(files), Options::default());
+    let rest = compiler::findings(&compiled).iter();
+    let rest = rest.filter(|finding| findings.iter().all(|unreadable| unreadable.place.file != finding.place.file));
+    let rest: Vec<Finding> = rest.cloned().collect();
+    findings.extend(rest);
+    findings.sort();
+    findings
 }
 
 /// The files of a folder that is either a whole catalogue or goes on top of the built-in one, in which case that is added.
@@ -62,14 +78,27 @@ pub fn lock_of(folder: &Path) -> Result<Option<File>, Finding> {
     let shown = path.display().to_string();
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some((shown, text))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Finding::unreadable(&shown, &error.to_string())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Finding::unreadable(&shown, &why(&error))),
     }
 }
 
 /// Whether the working directory has a catalogue, as a clone of this repository has.
 pub fn is_in_repository() -> bool {
     Path::new(FOLDER_DEFAULT).join("catalogue.toml").is_file()
+}
+
+/// Why a file or folder cannot be read, and what to do.
+fn why(error: &io::Error) -> String {
+    let advice = [
+        (ErrorKind::InvalidData, "save it as UTF-8"),
+        (ErrorKind::NotFound, "correct the path"),
+        (ErrorKind::PermissionDenied, "let this user read it"),
+    ];
+    match advice.iter().find(|(kind, _)| *kind == error.kind()) {
+        Some((_, advice)) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    }
 }
 
 /// Collects the files of a folder, sorted. What starts with a dot is not looked at: editors and container platforms (the `..data`
@@ -79,14 +108,17 @@ fn walk(path: &Path, files: &mut Vec<File>, unreadable: &mut Vec<Finding>) {
     if !path.is_dir() {
         match fs::read_to_string(path) {
             Ok(text) => files.push((shown, text)),
-            Err(error) => unreadable.push(Finding::unreadable(&shown, &error.to_string())),
+            Err(error) => {
+                unreadable.push(Finding::unreadable(&shown, &why(&error)));
+                files.push((shown, UNREADABLE.to_owned()));
+            }
         }
         return;
     }
     let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
     let mut paths: Vec<PathBuf> = match entries {
         Ok(paths) => paths,
-        Err(error) => return unreadable.push(Finding::unreadable(&shown, &error.to_string())),
+        Err(error) => return unreadable.push(Finding::unreadable(&shown, &why(&error))),
     };
     paths.sort();
     for path in paths {

@@ -251,6 +251,24 @@ fn a_folder_that_cannot_be_read_is_a_finding() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_no_fault_of_the_others() {
+    let folder = Folder::new("unreadable", &[("AcmeLunchStarted.toml", LUNCH)]);
+    folder.edit("AcmeLunchStarted.toml", "\"User\"", "\"Usr\"");
+    folder.edit(
+        "AcmeLunchStarted.toml",
+        "[properties]",
+        "[properties]\nPlace = { type = \"AcmePlace\", doc = \"Where.\" }",
+    );
+    // Another file names it: that is no fault beside this one.
+    fs::write(folder.0.join("AcmePlace.toml"), b"type = \"AcmePlace\"\nsummary = \"\xff\"").unwrap();
+    let expected = "AcmeLunchStarted.toml:2:11: error[unknown-family]: no family \"Usr\"; did you mean \"User\"?\n\
+                    AcmePlace.toml:1:1: error[unreadable]: stream did not contain valid UTF-8; save it as UTF-8\n";
+    let (outcome, results, _) = rte_schema(&["check", folder.path()]);
+    assert_eq!(exit_code(&outcome), 1);
+    assert_eq!(folder.stripped(&results), expected);
+}
+
+#[test]
 fn what_starts_with_a_dot_is_no_part_of_a_folder() {
     let folder = Folder::new("dots", &[("AcmeLunchStarted.toml", LUNCH), ("..data/AcmeLunchStarted.toml", LUNCH)]);
     folder.write(".AcmeLunchStarted.toml.swp", "no TOML");

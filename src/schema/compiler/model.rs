@@ -125,7 +125,7 @@ pub struct Event {
     pub expires: Option<usize>,
     /// `[state] interval_s`: how often the publisher evaluates it.
     pub interval_s: Option<u32>,
-    /// `[state] on_change`: a value that equals the one before is not delivered again.
+    /// `[state] on_change`: a value that equals the one before is not delivered again. Equal is the text as delivered, byte for byte.
     pub on_change: bool,
     /// The rule that makes it from another event.
     pub derive: Option<Derive>,

@@ -1,6 +1,5 @@
-//! Pieces of messages: what was found, cut to a bearable length, and what may have been meant.
+//! Pieces of messages: what was found, cut to a bearable length.
 
-use super::super::names;
 use super::scan::Text;
 use std::borrow::Cow;
 
@@ -20,10 +19,4 @@ pub fn cut(text: &str) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
     Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
-}
-
-/// The name that was probably meant. A publisher chooses the length of `name`, and the search costs the product of the lengths:
-/// what is too long to be shown is like nothing.
-pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    if name.len() > SHOWN_BYTES_MAX { None } else { names::nearest(name, known) }
 }

@@ -170,7 +170,7 @@ fn offset(rest: &[u8]) -> Result<Option<i16>, &'static str> {
             Ok(Some(if *sign == b'-' { -total } else { total }))
         }
         _ => {
-            Err("after the seconds it takes a fraction of up to 16 digits, then nothing, Z or an offset such as +02:00")
+            Err("after the seconds it takes a fraction of up to 7 digits, then nothing, Z or an offset such as +02:00")
         }
     }
 }

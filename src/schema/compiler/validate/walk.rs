@@ -1,10 +1,11 @@
 //! The walk over one event's data.
 
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
+use super::super::names;
 use super::super::wire::camel;
 use super::duplicates::without_duplicates;
 use super::members::{Met, Strangers, position};
-use super::message::{cut, found, nearest};
+use super::message::{cut, found};
 use super::path::{Path, Step};
 use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text};
 use super::{Accepted, Bounds, DEPTH_CEILING, Mode, Violation, rule, scalar};
@@ -273,7 +274,7 @@ impl<'a> Walk<'a> {
         }
         let name_read: String = name.chars().collect();
         let mut message = format!("unknown property \"{}\"", cut(&name_read));
-        if let Some(nearest) = nearest(&name_read, properties.iter().map(|property| property.wire.as_str())) {
+        if let Some(nearest) = names::nearest(&name_read, properties.iter().map(|property| property.wire.as_str())) {
             message.push_str(&format!("; did you mean \"{nearest}\"?"));
         }
         self.violate(rule::UNKNOWN_PROPERTY, &Path { up: Some(path), step: Step::Name(name) }, message)
