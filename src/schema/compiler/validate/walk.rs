@@ -1,8 +1,7 @@
 //! The walk over one event's data.
 
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
-use super::super::names;
-use super::super::wire::camel;
+use super::super::{names, wire::camel};
 use super::duplicates::without_duplicates;
 use super::members::{Met, Strangers, position};
 use super::message::{cut, found};
