@@ -86,7 +86,8 @@ const BAD_TARGET: HeadError = bad("The request target is malformed.");
 pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Result<Status<Head<'_>>, HeadError> {
     let window = bytes.get(..head_bytes_max).unwrap_or(bytes);
     let mut room: SmallVec<[MaybeUninit<httparse::Header<'_>>; 64]> =
-        SmallVec::from_elem(MaybeUninit::uninit(), headers_max);
+        // A header has bytes of its own, so that a huge bound costs no more than the input is long.
+        SmallVec::from_elem(MaybeUninit::uninit(), headers_max.min(bytes.len()));
     let mut request = httparse::Request::new(&mut []);
     // RFC 9112 section 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
     // empty line (CRLF) received prior to the request-line"; httparse skips them and counts them into the length.
@@ -378,6 +379,12 @@ mod tests {
         let text = "\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
         assert_eq!(complete(text).len, text.len());
         assert!(matches!(parse("\r\n"), Ok(Status::Partial)));
+    }
+
+    #[test]
+    fn a_huge_bound_of_headers_costs_no_memory() {
+        let head = parse_head(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n", 8192, usize::MAX);
+        assert!(matches!(head, Ok(Status::Complete(_))), "{head:?}");
     }
 
     #[test]
