@@ -184,6 +184,10 @@ impl Connection {
             }
             Route::Publish => {
                 let principal = authenticate(head, turn)?;
+                if head.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+                    let reply = Reply::text(415, "Content-Encoding is not taken; send the body as it is");
+                    return Err(Refused(Refusal::MediaType, reply, "content encoding of a publish request"));
+                }
                 let content_type = head.header("content-type");
                 publish::admit(content_type, head.query, &principal).map_err(|refusal| {
                     let why = "publish request, by its head";

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::proto::http::query;
+use crate::schema::compiler::names;
 use crate::schema::compiler::validate::Mode;
 
 /// What a body holds.
@@ -59,8 +60,16 @@ pub(super) struct Wish {
 ///
 /// # Errors
 ///
-/// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice.
+/// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice. Also for a name that is
+/// nearly one of these: a misspelt `dry_run` would deliver. Other names are passed over, as query strings have all sorts.
 pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Refusal> {
+    const KNOWN: [&str; 3] = ["dry_run", "validation", "access_token"];
+    for (name, _) in query::pairs(text).filter(|(name, _)| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    {
+        if let Some(near) = names::nearest(&name, KNOWN) {
+            return Err(Refusal::new(400, format!("no such name in the query; did you mean {near}?")));
+        }
+    }
     let dry_run = match query::value(text, "dry_run").as_deref() {
         None | Some("0" | "false") => false,
         Some("1" | "true") => true,
@@ -79,6 +88,17 @@ pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_wish_is_refused_and_a_foreign_name_is_not() {
+        for text in ["dryrun=1", "dry-run=1", "dry_run=1&validaton=lenient", "dry_runs=true"] {
+            let refusal = wish(text, Mode::Strict).unwrap_err();
+            assert!(refusal.status == 400 && refusal.sentence.contains("did you mean"), "{text}: {refusal:?}");
+        }
+        for text in ["_=1732190000", "trace=abc", "DRY_RUN=1", "access_token=x"] {
+            assert!(wish(text, Mode::Strict).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn content_types_are_read_without_case_and_parameters() {

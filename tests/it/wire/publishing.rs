@@ -42,6 +42,9 @@ fn who_may_not_publish_is_told_by_the_status() {
     assert_eq!(hub.request("POST /publish", &[kind, &bearer(hub.client_token())], &body).status, 403);
     let publisher = bearer(hub.publisher_token());
     assert_eq!(hub.request("POST /publish", &["Content-Type: text/csv", &publisher], &body).status, 415);
+    let coded = hub.request("POST /publish", &[kind, &publisher, "Content-Encoding: gzip"], &body);
+    assert!(coded.status == 415 && coded.body.contains("Content-Encoding"), "{coded:?}");
+    assert_eq!(hub.request("POST /publish?dryrun=1", &[kind, &publisher], &body).status, 400, "a misspelt dry_run");
     assert_eq!(hub.request("POST /publish", &[kind, &publisher], &body).status, 202);
 }
 
