@@ -87,3 +87,48 @@ fn bytes(letter: &Letter) -> usize {
         | Letter::Accepted(..) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Publication;
+    use crate::hub::topic::Topic;
+    use crate::schema::EventId;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    fn letter(bytes: usize) -> Letter {
+        let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+        Letter::Mail(Mail::Publication(Arc::new(Publication { topic, data: vec![0; bytes].into() })))
+    }
+
+    #[test]
+    fn a_mailbox_is_full_at_its_bound_and_empty_once_taken() {
+        let poll = Poll::new().unwrap();
+        let limits = Limits { mailbox_bytes_max: 1_000, ..Limits::DEFAULT };
+        let mailbox = Mailbox::new(&poll, &limits).unwrap();
+        mailbox.post(letter(100));
+        assert!(!mailbox.is_full());
+        mailbox.post(letter(1_000));
+        assert!(mailbox.is_full());
+        let mut letters = Vec::new();
+        mailbox.take(&mut letters);
+        assert_eq!((letters.len(), mailbox.is_full()), (2, false));
+    }
+
+    #[test]
+    fn letters_wake_the_reader_once_until_it_takes_them() {
+        let mut poll = Poll::new().unwrap();
+        let mailbox = Mailbox::new(&poll, &Limits::DEFAULT).unwrap();
+        let mut events = mio::Events::with_capacity(4);
+        let mut wakes = |mailbox: &Mailbox| {
+            mailbox.post(letter(1));
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+            events.iter().filter(|event| event.token() == WAKE).count()
+        };
+        assert_eq!((wakes(&mailbox), wakes(&mailbox)), (1, 0));
+        let mut letters = Vec::new();
+        mailbox.take(&mut letters);
+        assert_eq!((letters.len(), wakes(&mailbox)), (2, 1), "the next letter wakes again");
+    }
+}
