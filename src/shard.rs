@@ -143,7 +143,7 @@ impl Shard {
             Mail::Publication(publication) => {
                 self.metrics.from_siblings += 1;
                 let (hub, catalogue, metrics) = (&mut self.hub, &*self.catalogue, &mut self.metrics);
-                Delivery { hub, catalogue, metrics, wire, now }.share(&publication);
+                Delivery { hub, catalogue, metrics, trace: &mut self.trace, wire, now }.share(&publication);
             }
             Mail::Count { from, conn, topics } => {
                 let answer = Gathered::Members(count_members(&self.hub, &topics));

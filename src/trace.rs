@@ -1,9 +1,10 @@
-//! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No fact holds a token, a query
-//! string or a message.
+//! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No fact prints a token, a query
+//! string, or what an event says.
 
 use crate::close::{Blame, CloseReason};
 use core::net::IpAddr;
 use std::fmt::{self, Write};
+use uuid::Uuid;
 
 /// How much a fact matters, most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -17,9 +18,14 @@ pub enum Level {
     Info,
     /// The life of each connection; whatever a stranger can cause is here.
     Debug,
+    /// The way of each publication and each subscription.
+    Trace,
 }
 
 impl Level {
+    /// All levels, in their order.
+    pub const ALL: [Level; 5] = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+
     /// The level's name, lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -27,12 +33,13 @@ impl Level {
             Level::Warn => "warn",
             Level::Info => "info",
             Level::Debug => "debug",
+            Level::Trace => "trace",
         }
     }
 
     /// The level of that name.
     pub fn parse(name: &str) -> Option<Level> {
-        [Level::Error, Level::Warn, Level::Info, Level::Debug].into_iter().find(|level| level.name() == name)
+        Level::ALL.into_iter().find(|level| level.name() == name)
     }
 }
 
@@ -111,6 +118,30 @@ pub enum Fact {
         /// The client, behind trusted proxies.
         client: IpAddr,
     },
+    /// Items of a Subscribe have become subscriptions; noted before the answer is queued.
+    Subscribed {
+        /// Its connection.
+        conn: u64,
+        /// Items asked for.
+        items: usize,
+        /// Items that are subscriptions now.
+        subscribed: usize,
+    },
+    /// A shard has handed a publication to its members.
+    Delivered {
+        /// Its place in the order of its partition.
+        position: u64,
+        /// Whose it is.
+        organization: Uuid,
+        /// The event's name.
+        event: Box<str>,
+        /// What it is about.
+        entity: Uuid,
+        /// Members on this shard.
+        members: usize,
+        /// The event's data: for simulations. It is never printed.
+        data: Box<[u8]>,
+    },
     /// A connection ended.
     Closed {
         /// Its number.
@@ -131,6 +162,7 @@ impl Fact {
                 Level::Info
             }
             Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
+            Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
                 Blame::Operator | Blame::Us => Level::Warn,
                 Blame::Nobody | Blame::Peer => Level::Debug,
@@ -151,6 +183,8 @@ impl Fact {
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
             Fact::Connected { .. } => "connected",
+            Fact::Subscribed { .. } => "subscribed",
+            Fact::Delivered { .. } => "delivered",
             Fact::Closed { .. } => "closed",
         }
     }
@@ -193,6 +227,18 @@ impl Fact {
             Fact::Connected { conn, client } => {
                 field("conn", conn);
                 field("client", client);
+            }
+            Fact::Subscribed { conn, items, subscribed } => {
+                field("conn", conn);
+                field("items", items);
+                field("subscribed", subscribed);
+            }
+            Fact::Delivered { position, organization, event, entity, members, data: _ } => {
+                field("position", position);
+                field("organization", organization);
+                field("event", event);
+                field("entity", entity);
+                field("members", members);
             }
             Fact::Closed { conn, reason, detail } => {
                 field("conn", conn);

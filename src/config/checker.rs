@@ -68,6 +68,7 @@ impl Checker<'_> {
                 raw::LogLevel::Warn => Level::Warn,
                 raw::LogLevel::Info => Level::Info,
                 raw::LogLevel::Debug => Level::Debug,
+                raw::LogLevel::Trace => Level::Trace,
             },
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,

@@ -89,6 +89,8 @@ pub(super) enum LogLevel {
     Info,
     /// The life of each connection; whatever a stranger can cause is here.
     Debug,
+    /// The way of each publication and each subscription.
+    Trace,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

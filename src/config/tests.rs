@@ -164,7 +164,7 @@ fn a_value_out_of_bounds_is_refused() {
         errors("[server]\nthreads = 70000\nlog_level = \"warning\"\n[limits]\nitems_max = -1"),
         [
             "/etc/rte/rte.toml:2:11: `server.threads` must be 1 to 65535, not 70000",
-            "/etc/rte/rte.toml:3:13: `server.log_level` must be one of \"error\", \"warn\", \"info\", \"debug\", not \"warning\"",
+            "/etc/rte/rte.toml:3:13: `server.log_level` must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", not \"warning\"",
             "/etc/rte/rte.toml:5:13: `limits.items_max` must be at least 0, not -1",
         ]
     );

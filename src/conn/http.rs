@@ -558,6 +558,7 @@ fn serve_publish(
             hub: turn.hub,
             catalogue: turn.catalogue,
             metrics: turn.metrics,
+            trace: turn.trace,
             wire: turn.wire,
             now: turn.now,
         },

@@ -4,7 +4,7 @@
 //! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription.
 
 use super::peer::Peer;
-use super::{Options, Shared};
+use super::{Options, Shared, fact_number};
 use crate::auth::grant::{Action, Standing};
 use crate::auth::token::{Tenancy, Verifier};
 use crate::clock::Now;
@@ -18,6 +18,7 @@ use crate::proto::signalr::message::{Arguments, Given, HubMessage, Item};
 use crate::proto::signalr::text;
 use crate::schema::compiler::model::{EntityRule, Kind};
 use crate::schema::{Catalogue, guid};
+use crate::trace::{Fact, Level, Trace};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -82,6 +83,8 @@ pub(super) fn handle_record(
         options,
         limits,
         verifier,
+        trace: turn.trace,
+        conn: fact_number(turn.shard, key),
         now: turn.now,
         wire: turn.wire,
     };
@@ -145,6 +148,9 @@ struct Desk<'d> {
     options: &'d Options,
     limits: &'d Limits,
     verifier: &'d Verifier,
+    trace: &'d mut Trace,
+    /// The connection's number in facts.
+    conn: u64,
     now: Now,
     wire: &'d mut dyn Wire,
 }
@@ -169,15 +175,19 @@ impl Desk<'_> {
         let mut snapshots: SmallVec<[Topic; 8]> = SmallVec::new();
         match bound.method {
             Method::Subscribe => {
+                let mut subscribed = 0;
                 self.list(&bound.items, |desk, item| {
                     let verdict = desk.subscribe(peer, item);
-                    if let Verdict::Done { topic, .. } = verdict
-                        && item.snapshot.unwrap_or(desk.options.snapshots)
-                    {
-                        snapshots.push(topic);
+                    if let Verdict::Done { topic, .. } = verdict {
+                        subscribed += 1;
+                        if item.snapshot.unwrap_or(desk.options.snapshots) {
+                            snapshots.push(topic);
+                        }
                     }
                     verdict
                 });
+                let conn = self.conn;
+                self.trace.note(Level::Trace, || Fact::Subscribed { conn, items: bound.items.len(), subscribed });
             }
             Method::Unsubscribe => self.list(&bound.items, |desk, item| desk.unsubscribe(peer, item)),
             Method::UnsubscribeAll => {

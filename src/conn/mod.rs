@@ -33,8 +33,9 @@ use crate::auth::token::Verifier;
 use crate::clock::{Deadline, Now};
 use crate::close::CloseReason;
 use crate::entropy::Entropy;
+use crate::hub::publication::Publication;
 use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, Hub, Publication, Wire};
+use crate::hub::{ConnKey, Hub, Wire};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::proto::signalr::json;
@@ -86,7 +87,7 @@ pub struct Shared {
 #[derive(Clone, Debug)]
 pub enum Mail {
     /// A publication taken here; deliver it to your members.
-    Publication(Arc<Publication>),
+    Publication(Publication),
     /// How many members do these topics have with you? Answer `from` with [`Mail::Told`].
     Count {
         /// The shard that asks.

@@ -4,12 +4,11 @@
 //! sent, so there is no gap and no double between a snapshot and what follows it. The values themselves are shared between the
 //! shards. The table is bounded in values and bytes; the topic that was written longest ago goes first.
 
-use super::Publication;
+use super::publication::Publication;
 use super::registry::HashSeed;
 use super::topic::Topic;
 use crate::clock::Now;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub enum Kept {
 
 #[derive(Debug)]
 struct Value {
-    publication: Arc<Publication>,
+    publication: Publication,
     expires_unix_ms: Option<u64>,
     /// Which note of `order` is this value's.
     serial: u64,
@@ -59,7 +58,7 @@ impl LastValues {
     }
 
     /// Makes a publication its topic's last value, until then if it ends.
-    pub fn keep(&mut self, publication: Arc<Publication>, expires_unix_ms: Option<u64>) -> Kept {
+    pub fn keep(&mut self, publication: Publication, expires_unix_ms: Option<u64>) -> Kept {
         let topic = publication.topic;
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -81,7 +80,7 @@ impl LastValues {
     pub fn value(&self, topic: &Topic, now: Now) -> Option<&Publication> {
         let value = self.values.get(topic)?;
         let has_ended = value.expires_unix_ms.is_some_and(|end_ms| end_ms <= now.unix_ms);
-        (!has_ended).then_some(&*value.publication)
+        (!has_ended).then_some(&value.publication)
     }
 
     /// Values held.
@@ -128,8 +127,8 @@ mod tests {
         Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(u128::from(n)) }
     }
 
-    fn publication(n: u8, data: &[u8]) -> Arc<Publication> {
-        Arc::new(Publication { topic: topic(n), data: data.into() })
+    fn publication(n: u8, data: &[u8]) -> Publication {
+        Publication { topic: topic(n), data: data.into() }
     }
 
     fn at(unix_ms: u64) -> Now {

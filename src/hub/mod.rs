@@ -7,6 +7,7 @@
 pub mod arena;
 pub mod last;
 pub mod outbox;
+pub mod publication;
 pub mod registry;
 pub mod topic;
 
@@ -50,15 +51,6 @@ pub trait Wire {
     fn shutdown_write(&mut self, conn: ConnKey);
     /// Ends the connection.
     fn close(&mut self, conn: ConnKey, ending: Ending);
-}
-
-/// One validated event instance on a topic, as shards hand it to each other.
-#[derive(Debug)]
-pub struct Publication {
-    /// Where it goes.
-    pub topic: Topic,
-    /// The event's data, as delivered.
-    pub data: Box<[u8]>,
 }
 
 /// What every member of a publication's topic needs to know of its event.

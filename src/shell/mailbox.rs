@@ -1,7 +1,6 @@
 //! Letters from thread to thread.
 
 use crate::conn::Mail;
-use crate::hub::Publication;
 use crate::limits::Limits;
 use mio::net::TcpStream;
 use mio::{Poll, Token, Waker};
@@ -80,9 +79,7 @@ impl Mailbox {
 
 fn bytes(letter: &Letter) -> usize {
     match letter {
-        Letter::Mail(Mail::Publication(publication)) => {
-            size_of::<Letter>() + size_of::<Publication>() + publication.data.len()
-        }
+        Letter::Mail(Mail::Publication(publication)) => size_of::<Letter>() + publication.data.len(),
         Letter::Mail(Mail::Count { .. } | Mail::Measure { .. } | Mail::Told { .. } | Mail::Drain)
         | Letter::Accepted(..) => 0,
     }
@@ -91,15 +88,14 @@ fn bytes(letter: &Letter) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Publication;
+    use crate::hub::publication::Publication;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
-    use std::sync::Arc;
     use uuid::Uuid;
 
     fn letter(bytes: usize) -> Letter {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-        Letter::Mail(Mail::Publication(Arc::new(Publication { topic, data: vec![0; bytes].into() })))
+        Letter::Mail(Mail::Publication(Publication { topic, data: vec![0; bytes].into() }))
     }
 
     #[test]

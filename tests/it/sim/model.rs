@@ -5,11 +5,11 @@ use super::answers::{Name, find, refusal, same, verdict};
 use super::cast::{Kind, Rights};
 use super::client::{Ask, Call, Heard, Received, Record, Subscription};
 use super::world::CATALOGUE;
+use rte::hub::publication::Publication;
 use rte::hub::topic::Topic;
-use rte::hub::{ConnKey, Hub, Publication};
+use rte::hub::{ConnKey, Hub};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// Shard and key.
@@ -23,7 +23,7 @@ enum Due {
     Result(String, Value),
     /// An error completion, whatever it says.
     Error(String),
-    Event(Name, Arc<Publication>),
+    Event(Name, Publication),
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Model {
     members: BTreeMap<Place, Member>,
     subscriptions_max: usize,
     /// The last value of each state topic, by shard.
-    last: BTreeMap<(usize, Uuid, Name), Arc<Publication>>,
+    last: BTreeMap<(usize, Uuid, Name), Publication>,
     /// Publications times members.
     pub matched: u64,
     /// Connections that end in the turn that is being looked at: whether they were still members of what a request resumed
@@ -104,23 +104,23 @@ impl Model {
         member.due.extend(id.map(|id| Due::Result(id, result)));
         for name in snapshots {
             let last = self.last.get(&(place.0, member.rights.organization, name));
-            member.due.extend(last.map(|last| Due::Event(name, Arc::clone(last))));
+            member.due.extend(last.map(|last| Due::Event(name, last.clone())));
         }
     }
 
     /// A shard has delivered a publication.
-    pub fn deliver(&mut self, shard: usize, publication: &Arc<Publication>) {
+    pub fn deliver(&mut self, shard: usize, publication: &Publication) {
         let topic = publication.topic;
         let Some(kind) = Kind::find(&CATALOGUE.event(topic.event).name) else { return };
         let name = (kind.name, topic.entity);
         if kind.is_state {
-            self.last.insert((shard, topic.organization, name), Arc::clone(publication));
+            self.last.insert((shard, topic.organization, name), publication.clone());
         }
         for (place, member) in self.members.iter_mut().filter(|((at, _), _)| *at == shard) {
             if member.rights.organization == topic.organization && member.topics.contains(&name) {
                 assert!(member.rights.cover(kind, topic.entity), "a member without the right");
                 *(if self.fading.contains(place) { &mut self.perhaps_matched } else { &mut self.matched }) += 1;
-                member.due.push_back(Due::Event(name, Arc::clone(publication)));
+                member.due.push_back(Due::Event(name, publication.clone()));
             }
         }
     }

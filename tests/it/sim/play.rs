@@ -9,13 +9,12 @@ use super::rng::Rng;
 use super::world::{Seen, Setting, World};
 use rte::close::CloseReason;
 use rte::conn;
-use rte::hub::Publication;
+use rte::hub::publication::Publication;
 use rte::limits::Limits;
 use rte::metrics::Metrics;
 use rte::timer::GRAIN_MS;
 use rte::trace::Fact;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const WIDE: usize = usize::MAX;
 
@@ -413,7 +412,7 @@ impl Play<'_> {
     }
 
     /// A publication is the next valid item of its publisher.
-    fn accepted(&mut self, publication: &Arc<Publication>) {
+    fn accepted(&mut self, publication: &Publication) {
         let text = std::str::from_utf8(&publication.data).unwrap();
         let tag = text.split('#').nth(1).expect("a tag");
         let number: usize = tag.split('.').next().unwrap().parse().unwrap();

@@ -10,8 +10,9 @@ use rte::api::publish;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
 use rte::conn::{self, Gathered, Mail, Shared};
+use rte::hub::publication::Publication;
 use rte::hub::registry::HashSeed;
-use rte::hub::{ConnKey, Ending, Publication, Wire, WireError};
+use rte::hub::{ConnKey, Ending, Wire, WireError};
 use rte::limits::Limits;
 use rte::metrics::Metrics;
 use rte::schema::Catalogue;
@@ -108,9 +109,9 @@ impl Wire for Sockets {
 #[derive(Debug)]
 pub enum Seen {
     /// A publisher's item was taken and delivered on this shard.
-    Accepted(usize, Arc<Publication>),
+    Accepted(usize, Publication),
     /// It was delivered on a sibling.
-    Delivered(usize, Arc<Publication>),
+    Delivered(usize, Publication),
     Fact(usize, Fact),
 }
 
@@ -258,7 +259,7 @@ impl World {
     pub fn carry(&mut self, from: usize, to: usize) -> bool {
         let Some(mail) = self.mail.get_mut(&(from, to)).and_then(VecDeque::pop_front) else { return false };
         if let Mail::Publication(publication) = &mail {
-            self.seen.push(Seen::Delivered(to, Arc::clone(publication)));
+            self.seen.push(Seen::Delivered(to, publication.clone()));
         }
         self.shards[to].handle_mail(mail, self.now, &mut self.sockets[to]);
         self.send_mail(to);
@@ -291,7 +292,7 @@ impl World {
         let outbound: Vec<Mail> = self.shards[from].poll_outbound().collect();
         for mail in outbound {
             if let Mail::Publication(publication) = &mail {
-                self.seen.push(Seen::Accepted(from, Arc::clone(publication)));
+                self.seen.push(Seen::Accepted(from, publication.clone()));
             }
             for to in (0..self.shards.len()).filter(|to| *to != from) {
                 self.mail.entry((from, to)).or_default().push_back(mail.clone());

@@ -1,0 +1,13 @@
+//! Publications.
+
+use super::topic::Topic;
+use std::sync::Arc;
+
+/// One validated event instance on a topic. A clone shares the data: it costs a count, not a copy.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Where it goes.
+    pub topic: Topic,
+    /// The event's data, as delivered.
+    pub data: Arc<[u8]>,
+}
