@@ -150,7 +150,7 @@ impl Shard {
                 self.answers.push((from, Mail::Told { conn, answer }));
             }
             Mail::Measure { from, conn } => {
-                let numbers = self.turn(now, wire, |_, turn| turn.measure());
+                let numbers = self.numbers(now, wire);
                 self.answers.push((from, Mail::Told { conn, answer: Gathered::Numbers(Box::new(numbers)) }));
             }
             Mail::Told { conn, answer } => {
@@ -223,6 +223,11 @@ impl Shard {
     /// A connection, to look at.
     pub fn connection(&self, key: ConnKey) -> Option<&Connection> {
         self.connections.get(key)
+    }
+
+    /// What this shard has counted.
+    pub fn numbers(&mut self, now: Now, wire: &mut dyn Wire) -> Metrics {
+        self.turn(now, wire, |_, turn| turn.measure())
     }
 
     /// Connections of this shard.

@@ -16,6 +16,7 @@ pub struct Current {
 }
 
 impl Current {
+    /// The first one.
     pub fn new(catalogue: Arc<Catalogue>) -> Current {
         Current { version: AtomicU64::new(0), catalogue: Mutex::new(catalogue) }
     }

@@ -1,15 +1,13 @@
 //! The listening socket.
 
+use super::token::LISTENER;
 use crate::limits::Limits;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Poll};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// The token of the listener.
-pub const LISTENER: Token = Token(usize::MAX - 1);
 
 /// Connections that the kernel completes while the hub is busy; more than the kernel's own bound does no harm.
 const BACKLOG: i32 = 4096;

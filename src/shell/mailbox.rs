@@ -1,58 +1,58 @@
 //! Letters from thread to thread.
 
+use super::os::{Os, Stream, Wake};
 use crate::conn::Mail;
 use crate::limits::Limits;
-use mio::net::TcpStream;
-use mio::{Poll, Token, Waker};
 use parking_lot::Mutex;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The token by which a mailbox wakes its poll.
-pub const WAKE: Token = Token(usize::MAX);
-
 /// What a reactor may find in its mailbox.
 #[derive(Debug)]
-pub enum Letter {
+pub enum Letter<S> {
     /// A socket that the listener's thread has accepted for it.
-    Accepted(TcpStream, SocketAddr),
+    Accepted(S, SocketAddr),
     /// From a sibling shard.
     Mail(Mail),
 }
 
 /// One reactor's letters. A burst costs one wake-up.
 #[derive(Debug)]
-pub struct Mailbox {
-    letters: Mutex<Letters>,
+pub struct Mailbox<S, W> {
+    letters: Mutex<Letters<S>>,
     is_woken: AtomicBool,
-    waker: Waker,
+    waker: W,
     bytes_max: usize,
 }
 
-#[derive(Debug, Default)]
-struct Letters {
-    list: Vec<Letter>,
+/// The mailboxes of all reactors, by the number of their shard.
+pub type Mailboxes<O> = [Mailbox<<O as Os>::Stream, <O as Os>::Wake>];
+
+#[derive(Debug)]
+struct Letters<S> {
+    list: Vec<Letter<S>>,
     bytes: usize,
 }
 
-impl Mailbox {
-    pub fn new(poll: &Poll, limits: &Limits) -> io::Result<Mailbox> {
-        Ok(Mailbox {
-            letters: Mutex::default(),
+impl<S: Stream, W: Wake> Mailbox<S, W> {
+    /// An empty one, of the reactor that is woken so.
+    pub fn new(waker: W, limits: &Limits) -> Self {
+        Mailbox {
+            letters: Mutex::new(Letters { list: Vec::new(), bytes: 0 }),
             is_woken: AtomicBool::new(false),
-            waker: Waker::new(poll.registry(), WAKE)?,
+            waker,
             bytes_max: limits.mailbox_bytes_max,
-        })
+        }
     }
 
     /// Puts a letter in.
-    pub fn post(&self, letter: Letter) {
+    pub fn post(&self, letter: Letter<S>) {
         {
             let mut letters = self.letters.lock();
             letters.bytes += bytes(&letter);
             letters.list.push(letter);
         }
+        self.waker.preempt();
         if !self.is_woken.swap(true, Ordering::SeqCst) {
             // It fails only where the kernel has no memory for a counter; the next letter tries again.
             if self.waker.wake().is_err() {
@@ -67,9 +67,10 @@ impl Mailbox {
     }
 
     /// Takes all letters, into an empty list.
-    pub fn take(&self, list: &mut Vec<Letter>) {
+    pub fn take(&self, list: &mut Vec<Letter<S>>) {
         // First the flag, then the letters: the other order loses the wake-up for a letter posted in between.
         if self.is_woken.swap(false, Ordering::SeqCst) {
+            self.waker.preempt();
             let mut letters = self.letters.lock();
             letters.bytes = 0;
             std::mem::swap(&mut letters.list, list);
@@ -77,9 +78,9 @@ impl Mailbox {
     }
 }
 
-fn bytes(letter: &Letter) -> usize {
+fn bytes<S>(letter: &Letter<S>) -> usize {
     match letter {
-        Letter::Mail(Mail::Publication(publication)) => size_of::<Letter>() + publication.data.len(),
+        Letter::Mail(Mail::Publication(publication)) => size_of::<Letter<S>>() + publication.data.len(),
         Letter::Mail(Mail::Count { .. } | Mail::Measure { .. } | Mail::Told { .. } | Mail::Drain)
         | Letter::Accepted(..) => 0,
     }
@@ -88,21 +89,51 @@ fn bytes(letter: &Letter) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::Ending;
     use crate::hub::publication::Publication;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
+    use std::cell::Cell;
+    use std::io;
     use uuid::Uuid;
 
-    fn letter(bytes: usize) -> Letter {
+    struct NoStream;
+
+    impl Stream for NoStream {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn write(&mut self, _: &[&[u8]]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn shutdown_write(&mut self) {}
+
+        fn close(self, _: Ending) {}
+    }
+
+    /// How often it has woken.
+    #[derive(Default)]
+    struct Wakes(Cell<usize>);
+
+    impl Wake for &Wakes {
+        fn wake(&self) -> io::Result<()> {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+    }
+
+    fn letter(bytes: usize) -> Letter<NoStream> {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
         Letter::Mail(Mail::Publication(Publication { topic, data: vec![0; bytes].into() }))
     }
 
     #[test]
     fn a_mailbox_is_full_at_its_bound_and_empty_once_taken() {
-        let poll = Poll::new().unwrap();
+        let wakes = Wakes::default();
         let limits = Limits { mailbox_bytes_max: 1_000, ..Limits::DEFAULT };
-        let mailbox = Mailbox::new(&poll, &limits).unwrap();
+        let mailbox = Mailbox::new(&wakes, &limits);
         mailbox.post(letter(100));
         assert!(!mailbox.is_full());
         mailbox.post(letter(1_000));
@@ -114,17 +145,14 @@ mod tests {
 
     #[test]
     fn letters_wake_the_reader_once_until_it_takes_them() {
-        let mut poll = Poll::new().unwrap();
-        let mailbox = Mailbox::new(&poll, &Limits::DEFAULT).unwrap();
-        let mut events = mio::Events::with_capacity(4);
-        let mut wakes = |mailbox: &Mailbox| {
-            mailbox.post(letter(1));
-            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
-            events.iter().filter(|event| event.token() == WAKE).count()
-        };
-        assert_eq!((wakes(&mailbox), wakes(&mailbox)), (1, 0));
+        let wakes = Wakes::default();
+        let mailbox = Mailbox::new(&wakes, &Limits::DEFAULT);
+        mailbox.post(letter(1));
+        mailbox.post(letter(1));
+        assert_eq!(wakes.0.get(), 1);
         let mut letters = Vec::new();
         mailbox.take(&mut letters);
-        assert_eq!((letters.len(), wakes(&mailbox)), (2, 1), "the next letter wakes again");
+        mailbox.post(letter(1));
+        assert_eq!((letters.len(), wakes.0.get()), (2, 2), "the next letter wakes again");
     }
 }

@@ -3,16 +3,22 @@
 //!
 //! [`Server::start`] binds, starts one thread per shard, and returns; [`Server::drain`] and [`Server::join`] end it. [`serve`] is
 //! both, with signals, for `rte serve`.
+//!
+//! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has its own.
 
 mod clock;
-mod current;
+pub mod current;
 mod entropy;
 mod listener;
+pub mod load;
 pub mod log;
-mod mailbox;
-mod reactor;
+pub mod mailbox;
+mod mio_os;
+pub mod os;
 mod signals;
 mod sockets;
+mod token;
+pub mod turn;
 
 use crate::api::negotiated::Negotiated;
 use crate::auth::token::Verifier;
@@ -27,16 +33,18 @@ use clock::Clock;
 use current::Current;
 use entropy::SystemEntropy;
 use listener::Listener;
+use load::Load;
 use log::Log;
-use mailbox::{Letter, Mailbox};
+use mailbox::{Letter, Mailbox, Mailboxes};
+use mio_os::MioOs;
 use parking_lot::Mutex;
-use reactor::{Load, Reactor};
 use signals::{Signals, Wish};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use turn::Reactor;
 
 /// What a server is started with; all of it checked.
 #[derive(Debug)]
@@ -66,7 +74,7 @@ pub struct Server {
     shared: Arc<Shared>,
     load: Arc<Load>,
     current: Arc<Current>,
-    mailboxes: Arc<[Mailbox]>,
+    mailboxes: Arc<Mailboxes<MioOs>>,
     threads: Vec<JoinHandle<()>>,
     log: Log,
     clock: Clock,
@@ -83,7 +91,7 @@ impl Server {
         let log = Log::new(options.log, options.log_level);
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
-        let mut listener = Listener::bind(options.listen, &options.limits)
+        let listener = Listener::bind(options.listen, &options.limits)
             .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
         let address = listener.address();
         let shards = options.threads.max(1);
@@ -102,11 +110,8 @@ impl Server {
         let current = Arc::new(Current::new(Arc::clone(&catalogue)));
         let load = Arc::new(Load::new(shards));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let mailboxes =
-            polls.iter().map(|poll| Mailbox::new(poll, &shared.limits)).collect::<io::Result<Arc<[_]>>>()?;
-        if let Some(poll) = polls.first() {
-            listener.register(poll)?;
-        }
+        let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
+        let mailboxes = mailboxes.collect::<io::Result<Arc<[_]>>>()?;
         let mut listener = Some(listener);
         let mut threads = Vec::with_capacity(shards);
         for (number, poll) in polls.into_iter().enumerate() {
@@ -119,15 +124,12 @@ impl Server {
             );
             let reactor = Reactor::new(
                 number,
-                poll,
+                MioOs::new(poll, listener.take(), clock, log)?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
                 Arc::clone(&load),
-                listener.take(),
                 Arc::clone(&current),
-                clock,
-                log,
             );
             threads.push(thread::Builder::new().name(format!("shard-{number}")).spawn(move || reactor.run())?);
         }

@@ -1,20 +1,16 @@
 //! The sockets of one reactor, as the core's way out.
 
-use super::reactor::Load;
+use super::load::Load;
+use super::os::Stream;
 use crate::hub::{ConnKey, Ending, Wire, WireError};
-use mio::net::TcpStream;
 use slotmap::SecondaryMap;
-use smallvec::SmallVec;
-use socket2::SockRef;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One accepted socket.
 #[derive(Debug)]
-struct Socket {
-    stream: TcpStream,
+struct Socket<S> {
+    stream: S,
     reading: Reading,
     /// A hang-up has been seen: a short read no longer means that all has been read.
     is_read_closed: bool,
@@ -46,18 +42,18 @@ pub enum Readable {
 
 /// The sockets.
 #[derive(Debug)]
-pub struct Sockets {
+pub struct Sockets<S> {
     shard: usize,
-    map: SecondaryMap<ConnKey, Socket>,
+    map: SecondaryMap<ConnKey, Socket<S>>,
     load: Arc<Load>,
 }
 
-impl Sockets {
-    pub fn new(shard: usize, load: Arc<Load>) -> Sockets {
+impl<S: Stream> Sockets<S> {
+    pub fn new(shard: usize, load: Arc<Load>) -> Self {
         Sockets { shard, map: SecondaryMap::new(), load }
     }
 
-    pub fn insert(&mut self, key: ConnKey, stream: TcpStream) {
+    pub fn insert(&mut self, key: ConnKey, stream: S) {
         self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
     }
 
@@ -115,18 +111,11 @@ impl Sockets {
     }
 }
 
-impl Wire for Sockets {
+impl<S: Stream> Wire for Sockets<S> {
     fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
         let Some(socket) = self.map.get_mut(conn) else { return Err(WireError) };
         loop {
-            let written = match slices {
-                [one] => socket.stream.write(one),
-                many => {
-                    let many: SmallVec<[IoSlice<'_>; 64]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
-                    socket.stream.write_vectored(&many)
-                }
-            };
-            return match written {
+            return match socket.stream.write(slices) {
                 Ok(n) => Ok(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -136,18 +125,14 @@ impl Wire for Sockets {
     }
 
     fn shutdown_write(&mut self, conn: ConnKey) {
-        if let Some(socket) = self.map.get(conn) {
-            // It fails where the peer is gone already, which the next read tells.
-            let _ = socket.stream.shutdown(Shutdown::Write);
+        if let Some(socket) = self.map.get_mut(conn) {
+            socket.stream.shutdown_write();
         }
     }
 
     fn close(&mut self, conn: ConnKey, ending: Ending) {
         if let Some(socket) = self.map.remove(conn) {
-            if ending == Ending::Reset {
-                // It fails where the socket is closed already, and then there is nothing to reset.
-                let _ = SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
-            }
+            socket.stream.close(ending);
             self.load.leave(self.shard);
         }
     }
@@ -157,15 +142,29 @@ impl Wire for Sockets {
 mod tests {
     use super::*;
     use slotmap::SlotMap;
-    use std::net::TcpListener;
+
+    struct Nothing;
+
+    impl Stream for Nothing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn write(&mut self, _: &[&[u8]]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn shutdown_write(&mut self) {}
+
+        fn close(self, _: Ending) {}
+    }
 
     #[test]
     fn a_socket_is_on_the_list_of_the_hot_once_and_not_while_paused() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
         let (key, stale) = (keys.insert(()), keys.insert(()));
         let mut sockets = Sockets::new(0, Arc::new(Load::new(1)));
-        sockets.insert(key, TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        sockets.insert(key, Nothing);
         assert!(sockets.heat(key) && !sockets.heat(key), "a second edge adds nothing");
         sockets.cool(key);
         sockets.pause(key);

@@ -1,33 +1,27 @@
 //! One thread: polls its sockets, feeds its shard, carries what comes out.
 //!
 //! Each turn takes all that is ready, then writes each connection once. Sockets are registered once, edge triggered, for both
-//! directions: what is not read to its end is remembered as *hot*.
+//! directions: what is not read to its end is remembered as *hot*. All of it is written against an [`Os`]: the real one, and
+//! the simulation's.
 
-use super::clock::Clock;
 use super::current::Current;
-use super::listener::{LISTENER, Listener};
-use super::log::Log;
-use super::mailbox::{Letter, Mailbox, WAKE};
+use super::load::Load;
+use super::mailbox::{Letter, Mailboxes};
+use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::clock::Now;
-use crate::conn::{Mail, Shared, number};
+use crate::conn::{Mail, Shared};
 use crate::hub::ConnKey;
+use crate::metrics::Metrics;
 use crate::proto::http::reply::{self, Reply};
 use crate::shard::Shard;
 use crate::trace::Fact;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
-use slotmap::KeyData;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Bytes of the thread's one read buffer.
+/// Bytes of the thread's one read buffer, unless the read budget is less.
 const READ_BYTES: usize = 64 * 1024;
-/// Readinesses taken from one poll.
-const EVENTS: usize = 1024;
 /// Connections accepted in one turn, so that a storm of them doesn't starve those that are there.
 const ACCEPTS: usize = 256;
 /// The complaint about failed accepts is repeated this often at the most.
@@ -37,53 +31,24 @@ const DRAIN_LOOK_MS: u64 = 50;
 /// How long a reactor whose siblings are behind waits before it looks again.
 const FULL_SIBLING_MS: u64 = 1;
 
-/// Connections per shard, and in all.
-#[derive(Debug)]
-pub struct Load {
-    per_shard: Box<[AtomicUsize]>,
-}
-
-impl Load {
-    pub fn new(shards: usize) -> Load {
-        Load { per_shard: (0..shards).map(|_| AtomicUsize::new(0)).collect() }
-    }
-
-    pub fn total(&self) -> usize {
-        self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
-    }
-
-    /// The shard with the fewest connections, which gets one more.
-    fn join_least(&self) -> usize {
-        let counts = self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
-        let shard = counts.min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard);
-        self.per_shard[shard].fetch_add(1, Ordering::Relaxed);
-        shard
-    }
-
-    pub fn leave(&self, shard: usize) {
-        self.per_shard[shard].fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// One shard's thread.
-pub struct Reactor {
+pub struct Reactor<O: Os> {
     number: usize,
-    poll: Poll,
+    os: O,
     shard: Shard,
     shared: Arc<Shared>,
-    mailboxes: Arc<[Mailbox]>,
+    mailboxes: Arc<Mailboxes<O>>,
     load: Arc<Load>,
-    listener: Option<Listener>,
     current: Arc<Current>,
     /// Which catalogue the shard has.
     catalogue_version: u64,
-    sockets: Sockets,
-    clock: Clock,
-    log: Log,
+    sockets: Sockets<O::Stream>,
+    /// What the poll reported.
+    ready: Vec<Readiness>,
     /// Sockets that may still be readable without a further edge.
     hot: Vec<ConnKey>,
     buffer: Box<[u8]>,
-    letters: Vec<Letter>,
+    letters: Vec<Letter<O::Stream>>,
     /// When to try to accept again, after a failure or with more waiting.
     accept_at_ms: Option<u64>,
     complain_at_ms: u64,
@@ -91,35 +56,31 @@ pub struct Reactor {
     drain_until_ms: Option<u64>,
 }
 
-impl Reactor {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a thread, put together in one place")]
+impl<O: Os> Reactor<O> {
+    /// A reactor without connections; its mailbox is the one of that number.
     pub fn new(
         number: usize,
-        poll: Poll,
+        os: O,
         shard: Shard,
         shared: Arc<Shared>,
-        mailboxes: Arc<[Mailbox]>,
+        mailboxes: Arc<Mailboxes<O>>,
         load: Arc<Load>,
-        listener: Option<Listener>,
         current: Arc<Current>,
-        clock: Clock,
-        log: Log,
-    ) -> Reactor {
+    ) -> Self {
+        let read_bytes = READ_BYTES.min(shared.limits.read_budget_bytes).max(1);
         Reactor {
             number,
-            poll,
+            os,
             shard,
             shared,
             mailboxes,
             sockets: Sockets::new(number, Arc::clone(&load)),
             load,
-            listener,
             current,
             catalogue_version: 0,
-            clock,
-            log,
+            ready: Vec::new(),
             hot: Vec::new(),
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            buffer: vec![0; read_bytes].into_boxed_slice(),
             letters: Vec::new(),
             accept_at_ms: None,
             complain_at_ms: 0,
@@ -129,39 +90,47 @@ impl Reactor {
 
     /// Turns until drained.
     pub fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
-        while !self.is_drained() {
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, timeout) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    // A poll that can't be polled: the process is of no use any more.
-                    self.log.write(&Fact::PollFailed { error: error.to_string() }, self.clock.now());
-                    std::process::abort();
-                }
-            }
-            self.turn(&events);
-        }
+        while self.step() {}
     }
 
-    fn turn(&mut self, events: &Events) {
-        let now = self.clock.now();
+    /// Polls once and turns once, unless the reactor is drained. Whether it was not.
+    pub fn step(&mut self) -> bool {
+        if self.is_drained() {
+            return false;
+        }
+        let timeout = self.timeout();
+        self.ready.clear();
+        self.os.poll(timeout, &mut self.ready);
+        self.turn();
+        true
+    }
+
+    /// The shard, to look at.
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The shard's numbers.
+    pub fn numbers(&mut self) -> Metrics {
+        self.shard.numbers(self.os.now(), &mut self.sockets)
+    }
+
+    fn turn(&mut self) {
+        let now = self.os.now();
         self.read_mail(now);
         let mut hot = std::mem::take(&mut self.hot);
-        for event in events {
-            match event.token() {
-                WAKE => {}
-                LISTENER => self.accept_at_ms = Some(now.mono_ms),
-                Token(token) => {
-                    let key = key(token);
-                    if event.is_writable() {
+        for readiness in &self.ready {
+            match *readiness {
+                Readiness::Mail => {}
+                Readiness::Listener => self.accept_at_ms = Some(now.mono_ms),
+                Readiness::Stream(key, state) => {
+                    if state.is_writable {
                         self.shard.handle_writable(key);
                     }
-                    if event.is_read_closed() || event.is_error() {
+                    if state.is_read_closed {
                         self.sockets.set_read_closed(key);
                     }
-                    if (event.is_readable() || event.is_read_closed() || event.is_error()) && self.sockets.heat(key) {
+                    if state.is_readable && self.sockets.heat(key) {
                         hot.push(key);
                     }
                 }
@@ -181,28 +150,34 @@ impl Reactor {
             self.accept(now);
         }
         self.shard.handle_deadlines(now, &mut self.sockets);
+        self.tell(now);
         self.send_mail();
         self.shard.end_turn(now, &mut self.sockets);
+        self.tell(now);
         self.send_mail();
         while let Some(key) = self.shard.poll_resumed() {
             if self.shard.wants_input(key) && self.sockets.resume(key) {
                 self.hot.push(key);
             }
         }
+    }
+
+    /// Tells what the last step has noted: whoever listens learns it in the order in which it happened.
+    fn tell(&mut self, now: Now) {
         for fact in self.shard.trace.drain() {
-            self.log.write(&fact, now);
+            self.os.log(&fact, now);
         }
     }
 
     /// How long to wait for readiness.
-    fn timeout(&self) -> Option<Duration> {
+    pub fn timeout(&self) -> Option<Duration> {
         if self.shard.has_work() {
             return Some(Duration::ZERO);
         }
         if !self.hot.is_empty() {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
-        let now = self.clock.now();
+        let now = self.os.now();
         let deadline_ms = self.shard.next_deadline().map(|deadline| deadline.0);
         let look_ms = self.drain_until_ms.filter(|_| self.shard.connection_count() == 0);
         let look_ms = look_ms.map(|_| now.after_ms(DRAIN_LOOK_MS).0);
@@ -223,7 +198,9 @@ impl Reactor {
                     // then is in the mailbox by now and comes first, or a publisher's items would overtake each other.
                     self.read_mail(now);
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
-                    if !self.shard.handle_bytes(key, bytes, now, &mut self.sockets) {
+                    let wants_input = self.shard.handle_bytes(key, bytes, now, &mut self.sockets);
+                    self.tell(now);
+                    if !wants_input {
                         return self.sockets.pause(key);
                     }
                     if !has_more {
@@ -238,7 +215,10 @@ impl Reactor {
                     }
                 }
                 Readable::Drained => return,
-                Readable::End => return self.shard.handle_eof(key, now, &mut self.sockets),
+                Readable::End => {
+                    self.shard.handle_eof(key, now, &mut self.sockets);
+                    return self.tell(now);
+                }
                 Readable::Failed => return self.shard.handle_failure(key),
             }
         }
@@ -257,11 +237,12 @@ impl Reactor {
                 Letter::Accepted(stream, peer) => self.open(stream, peer, now),
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
-                        self.listener = None;
+                        self.os.stop_listening();
                         self.accept_at_ms = None;
                         self.drain_until_ms = Some(now.after_ms(self.shared.limits.drain_ms).0);
                     }
                     self.shard.handle_mail(mail, now, &mut self.sockets);
+                    self.tell(now);
                 }
             }
         }
@@ -289,8 +270,7 @@ impl Reactor {
     fn accept(&mut self, now: Now) {
         self.accept_at_ms = None;
         for _ in 0..ACCEPTS {
-            let Some(listener) = &self.listener else { return };
-            match listener.accept() {
+            match self.os.accept() {
                 Ok(Some((stream, peer))) => self.admit(stream, peer, now),
                 Ok(None) => return,
                 Err(error) => {
@@ -298,7 +278,7 @@ impl Reactor {
                     self.accept_at_ms = Some(now.after_ms(self.shared.limits.accept_retry_ms).0);
                     if self.complain_at_ms <= now.mono_ms {
                         self.complain_at_ms = now.after_ms(COMPLAIN_EVERY_MS).0;
-                        self.log.write(&Fact::AcceptFailed { error: error.to_string() }, now);
+                        self.os.log(&Fact::AcceptFailed { error: error.to_string() }, now);
                     }
                     return;
                 }
@@ -307,14 +287,14 @@ impl Reactor {
         self.accept_at_ms = Some(now.mono_ms);
     }
 
-    fn admit(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Now) {
+    fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
         if self.load.total() >= self.shared.limits.connections_max {
             self.shard.note_full(peer.ip());
             let mut bytes = Vec::new();
             let reply = Reply::text(503, "limits.connections_max is reached\n").with("Retry-After", "5");
             reply::encode(&reply, false, false, &mut bytes);
             // A fresh socket has room for it; if not, the peer sees a closed connection.
-            let _ = stream.write(&bytes);
+            let _ = stream.write(&[&bytes]);
             return;
         }
         let shard = self.load.join_least();
@@ -325,16 +305,16 @@ impl Reactor {
         }
     }
 
-    fn open(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Now) {
+    fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
         if self.drain_until_ms.is_some() {
             // Accepted on one shard while this one had begun to drain.
             self.load.leave(self.number);
             return;
         }
         let key = self.shard.open(peer.ip(), now);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.poll.registry().register(&mut stream, token(key), interest);
+        let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
+        self.tell(now);
         if registered.is_err() {
             self.shard.handle_failure(key);
         }
@@ -342,16 +322,6 @@ impl Reactor {
 
     /// Whether all shards are empty, or the time is over. One that is empty before the others still answers their mail.
     fn is_drained(&self) -> bool {
-        self.drain_until_ms.is_some_and(|until_ms| self.load.total() == 0 || until_ms <= self.clock.now().mono_ms)
+        self.drain_until_ms.is_some_and(|until_ms| self.load.total() == 0 || until_ms <= self.os.now().mono_ms)
     }
-}
-
-const _: () = assert!(size_of::<usize>() == 8, "a key travels as a poll token, which needs 64 bits");
-
-fn token(key: ConnKey) -> Token {
-    Token(usize::try_from(number(key)).unwrap_or(usize::MAX))
-}
-
-fn key(token: usize) -> ConnKey {
-    KeyData::from_ffi(token as u64).into()
 }

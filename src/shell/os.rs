@@ -1,0 +1,100 @@
+//! What a reactor wants of an operating system. There are two: the real one, and the simulation's, which is a world of pipes.
+
+use crate::clock::Now;
+use crate::hub::{ConnKey, Ending};
+use crate::trace::Fact;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a poll reports. Readiness is edge triggered: each is told once, and what is not used up must be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// There are letters.
+    Mail,
+    /// Somebody wants to be accepted.
+    Listener,
+    /// Something happened to the stream that was registered with that key, which may be gone.
+    Stream(ConnKey, StreamState),
+}
+
+/// The state of a stream when it was polled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    /// It may be read: bytes, an end or an error.
+    pub is_readable: bool,
+    /// It takes bytes.
+    pub is_writable: bool,
+    /// The peer sends no more, or the stream has failed: a short read no longer means that all has been read.
+    pub is_read_closed: bool,
+}
+
+/// An operating system, as one reactor sees it.
+pub trait Os {
+    /// An accepted socket.
+    type Stream: Stream;
+    /// Wakes the poll of a reactor from another thread.
+    type Wake: Wake;
+
+    /// Reads both clocks.
+    fn now(&self) -> Now;
+
+    /// Waits until something is ready, at most so long, and puts what is into an empty list. It may also return for nothing.
+    fn poll(&mut self, timeout: Option<Duration>, ready: &mut Vec<Readiness>);
+
+    /// Has a stream polled, for both directions, until it is closed.
+    ///
+    /// # Errors
+    ///
+    /// The system has no room for it.
+    fn register(&mut self, stream: &mut Self::Stream, key: ConnKey) -> io::Result<()>;
+
+    /// The next connection, and the peer's address; `None` when there is none for now.
+    ///
+    /// # Errors
+    ///
+    /// Out of descriptors, most likely. No further edge will tell of those that wait.
+    fn accept(&mut self) -> io::Result<Option<(Self::Stream, SocketAddr)>>;
+
+    /// No more connections are accepted.
+    fn stop_listening(&mut self);
+
+    /// Tells a fact.
+    fn log(&mut self, fact: &Fact, now: Now);
+}
+
+/// A socket that never blocks. Dropped, it is closed.
+pub trait Stream {
+    /// Reads what there is, into a buffer that is not empty. 0 is the end; less than the buffer holds is all there was.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is nothing, `Interrupted` when it should be tried again, else the stream has failed.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what the stream takes, in order. Less than all means that it is full, and that an edge will come.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when it takes nothing, `Interrupted` when it should be tried again, else the stream has failed.
+    fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize>;
+
+    /// Ends the sending direction.
+    fn shutdown_write(&mut self);
+
+    /// Closes.
+    fn close(self, ending: Ending);
+}
+
+/// What wakes a reactor when a letter has come.
+pub trait Wake {
+    /// The poll returns, now or when it is next asked.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory for a counter.
+    fn wake(&self) -> io::Result<()>;
+
+    /// A point at which other threads may come in between. The system lets them anywhere; a simulation, where it is told to.
+    fn preempt(&self) {}
+}

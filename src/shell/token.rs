@@ -1,0 +1,23 @@
+//! What a poll knows its sources by.
+
+use crate::conn::number;
+use crate::hub::ConnKey;
+use mio::Token;
+use slotmap::KeyData;
+
+/// The mailbox.
+pub const WAKE: Token = Token(usize::MAX);
+/// The listener.
+pub const LISTENER: Token = Token(usize::MAX - 1);
+
+const _: () = assert!(size_of::<usize>() == 8, "a key travels as a poll token, which needs 64 bits");
+
+/// The token of a connection's stream.
+pub fn token(key: ConnKey) -> Token {
+    Token(usize::try_from(number(key)).unwrap_or(usize::MAX))
+}
+
+/// The connection of a token that is none of the above.
+pub fn key(token: Token) -> ConnKey {
+    KeyData::from_ffi(token.0 as u64).into()
+}
