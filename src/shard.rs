@@ -106,6 +106,8 @@ impl Shard {
     /// Bytes have been read; they may be spoilt. False when the connection wants no more for now: [`Shard::poll_resumed`]
     /// will name it.
     pub fn handle_bytes(&mut self, key: ConnKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
+        let conn = fact_number(self.number, key);
+        self.trace.note(Level::Trace, || Fact::Read { conn, bytes: bytes.len() });
         self.with(key, now, wire, |connection, turn| connection.handle_bytes(key, bytes, turn));
         self.wants_input(key)
     }

@@ -18,7 +18,7 @@ pub enum Level {
     Info,
     /// The life of each connection; whatever a stranger can cause is here.
     Debug,
-    /// The way of each publication and each subscription.
+    /// What is read, and the way of each publication and each subscription.
     Trace,
 }
 
@@ -118,6 +118,13 @@ pub enum Fact {
         /// The client, behind trusted proxies.
         client: IpAddr,
     },
+    /// Bytes of a connection have been read, and are looked at next.
+    Read {
+        /// Its number.
+        conn: u64,
+        /// How many.
+        bytes: usize,
+    },
     /// Items of a Subscribe have become subscriptions; noted before the answer is queued.
     Subscribed {
         /// Its connection.
@@ -162,7 +169,7 @@ impl Fact {
                 Level::Info
             }
             Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
-            Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
+            Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
                 Blame::Operator | Blame::Us => Level::Warn,
                 Blame::Nobody | Blame::Peer => Level::Debug,
@@ -183,6 +190,7 @@ impl Fact {
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
             Fact::Connected { .. } => "connected",
+            Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
             Fact::Delivered { .. } => "delivered",
             Fact::Closed { .. } => "closed",
@@ -227,6 +235,10 @@ impl Fact {
             Fact::Connected { conn, client } => {
                 field("conn", conn);
                 field("client", client);
+            }
+            Fact::Read { conn, bytes } => {
+                field("conn", conn);
+                field("bytes", bytes);
             }
             Fact::Subscribed { conn, items, subscribed } => {
                 field("conn", conn);

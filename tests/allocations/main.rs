@@ -15,11 +15,12 @@ mod counting;
 mod paths;
 #[cfg(test)]
 #[path = "../it/sim/rng.rs"]
+#[expect(dead_code, reason = "no world is made that needs streams of its own")]
 mod rng;
 #[cfg(test)]
-#[path = "../it/sim/world.rs"]
+#[path = "../it/sim/setting.rs"]
 #[expect(dead_code, reason = "only what shards share is needed here")]
-mod world;
+mod setting;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

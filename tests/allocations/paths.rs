@@ -4,7 +4,7 @@ use crate::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use crate::client;
 use crate::counting::{count, live_bytes};
 use crate::rng::Rng;
-use crate::world::{CATALOGUE, START, Setting, shared};
+use crate::setting::{CATALOGUE, START, Setting, shared};
 use rte::api::publish::{self, Provenance, Request, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
 use rte::conn::Connection;

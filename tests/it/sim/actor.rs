@@ -2,9 +2,8 @@
 
 use super::cast::{CLIENTS, KINDS, ORGANIZATIONS, Rights, TOKENS, any_topic};
 use super::client::{self, Ask, Call, Ear};
-use super::model::Place;
 use super::rng::Rng;
-use super::world::ORIGIN;
+use super::setting::ORIGIN;
 use rte::close::CloseReason;
 use rte::limits::Limits;
 use std::collections::VecDeque;
@@ -53,6 +52,8 @@ pub struct ReplyDue {
     pub status: u16,
     /// Items accepted and rejected, where the reply counts them.
     pub counts: Option<(usize, usize)>,
+    /// Items of this actor that are accepted by then.
+    pub accepted: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +67,8 @@ pub enum Role {
 
 #[derive(Debug)]
 pub struct Actor {
+    /// Its number, and that of its pipe.
     pub number: usize,
-    pub place: Place,
     pub role: Role,
     pub manner: Manner,
     pub stage: Stage,
@@ -79,6 +80,11 @@ pub struct Actor {
     pub replies: VecDeque<ReplyDue>,
     /// Tags of valid items sent and not seen accepted.
     pub pending: VecDeque<String>,
+    /// Valid items sent, and those seen accepted.
+    pub valid: usize,
+    pub accepted: usize,
+    /// Bytes that the hub has looked at.
+    pub fed: usize,
     pub has_lied: bool,
     pub has_vanished: bool,
     pub is_brief: bool,
@@ -87,10 +93,9 @@ pub struct Actor {
 }
 
 impl Actor {
-    pub fn new(number: usize, place: Place, role: Role, manner: Manner) -> Actor {
+    pub fn new(number: usize, role: Role, manner: Manner) -> Actor {
         Actor {
             number,
-            place,
             role,
             manner,
             stage: Stage::Dialling,
@@ -99,6 +104,9 @@ impl Actor {
             acts: VecDeque::new(),
             replies: VecDeque::new(),
             pending: VecDeque::new(),
+            valid: 0,
+            accepted: 0,
+            fed: 0,
             has_lied: false,
             has_vanished: false,
             is_brief: false,
@@ -268,12 +276,17 @@ impl Actor {
             // Half a body, and then nothing.
             _ => (format!("{head}Content-Length: 10\r\n\r\n["), 408),
         };
-        self.replies.push_back(ReplyDue { status, counts: None });
+        self.expect_reply(status, None);
         bytes.into_bytes()
     }
 
+    /// The reply that the next request must get.
+    pub fn expect_reply(&mut self, status: u16, counts: Option<(usize, usize)>) {
+        self.replies.push_back(ReplyDue { status, counts, accepted: self.valid });
+    }
+
     fn request(&mut self, status: u16, counts: Option<(usize, usize)>, bytes: String) -> Vec<u8> {
-        self.replies.push_back(ReplyDue { status, counts });
+        self.expect_reply(status, counts);
         bytes.into_bytes()
     }
 
@@ -331,6 +344,7 @@ impl Actor {
                 rejected += 1;
             } else {
                 accepted += 1;
+                self.valid += 1;
                 self.pending.push_back(tag);
             }
             items.push(item);

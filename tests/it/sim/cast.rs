@@ -1,7 +1,7 @@
 //! Who plays: two organizations whose entities have the same GUIDs, principals with different rights, and what they publish.
 
 use super::rng::Rng;
-use super::world::START;
+use super::setting::START;
 use rte::auth::keys::{KeyOptions, KeySource, Keys};
 use rte::auth::mint::{SigningKey, Statement, mint};
 use rte::auth::token::ClaimNames;

@@ -6,9 +6,10 @@ mod slow;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use super::client::{self, Ear, Heard, Reply};
-use super::world::{Setting, World};
+use super::net::Place;
+use super::setting::Setting;
+use super::world::World;
 use rte::close::CloseReason;
-use rte::hub::ConnKey;
 use rte::limits::Limits;
 use uuid::Uuid;
 
@@ -28,19 +29,22 @@ fn tight() -> Limits {
     Limits { event_bytes_max: 2 * 1024, outbox_soft_bytes: 4 * 1024, outbox_hard_bytes: 16 * 1024, ..Limits::DEFAULT }
 }
 
-/// One connection to shard 0 and its peer.
+/// One connection and its peer.
 struct Peer {
-    key: ConnKey,
+    /// The number of its pipe.
+    id: usize,
     ear: Ear,
 }
 
 impl Peer {
-    fn dial(world: &mut World, capacity: usize) -> Peer {
-        Peer { key: world.open(0, capacity), ear: Ear::default() }
+    fn dial(world: &World, capacity: usize) -> Peer {
+        let id = world.net().connect(capacity);
+        world.settle();
+        Peer { id, ear: Ear::default() }
     }
 
     /// A SignalR client, all rights in the first organization, past its handshake.
-    fn connect(world: &mut World) -> Peer {
+    fn connect(world: &World) -> Peer {
         let mut peer = Peer::dial(world, WIDE);
         let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
         peer.send(world, client::upgrade("", &authorization).as_bytes());
@@ -51,24 +55,24 @@ impl Peer {
         peer
     }
 
-    fn publisher(world: &mut World) -> Peer {
+    fn publisher(world: &World) -> Peer {
         Peer::dial(world, WIDE)
     }
 
     /// Bytes as they are; the hub reads them.
-    fn send(&self, world: &mut World, bytes: &[u8]) {
-        world.pipe(0, self.key).to_hub.extend(bytes);
+    fn send(&self, world: &World, bytes: &[u8]) {
+        world.net().send(self.id, bytes);
         world.settle();
     }
 
     /// Records in a frame.
-    fn say(&self, world: &mut World, records: &[u8]) {
+    fn say(&self, world: &World, records: &[u8]) {
         let mut bytes = Vec::new();
         client::frame(true, client::TEXT, MASK, records, &mut bytes);
         self.send(world, &bytes);
     }
 
-    fn invoke(&self, world: &mut World, id: &str, method: &str, kind: Kind, entity: Uuid) {
+    fn invoke(&self, world: &World, id: &str, method: &str, kind: Kind, entity: Uuid) {
         let record = format!(
             "{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"{method}\",\"arguments\":[[{{\"EntityId\":\"{entity}\",\
              \"EventName\":\"{}\"}}]]}}\x1e",
@@ -77,14 +81,14 @@ impl Peer {
         self.say(world, record.as_bytes());
     }
 
-    fn subscribe(&mut self, world: &mut World, kind: Kind, entity: Uuid) {
+    fn subscribe(&mut self, world: &World, kind: Kind, entity: Uuid) {
         self.invoke(world, "s", "Subscribe", kind, entity);
         let heard = self.hear(world);
         assert!(matches!(&heard[..], [Heard::Record(r)] if r.contains("\"subscribed\":true")), "{heard:?}");
     }
 
     /// Publishes one event; whether it was taken.
-    fn publish(&mut self, world: &mut World, kind: Kind, entity: Uuid, tag: &str) {
+    fn publish(&mut self, world: &World, kind: Kind, entity: Uuid, tag: &str) {
         let body = kind.item(ORGANIZATIONS[0], entity, tag);
         self.send(world, &post(&body));
         let heard = self.hear(world);
@@ -92,9 +96,9 @@ impl Peer {
     }
 
     /// The peer reads all there is; the hub goes on meanwhile.
-    fn hear(&mut self, world: &mut World) -> Vec<Heard> {
+    fn hear(&mut self, world: &World) -> Vec<Heard> {
         loop {
-            let bytes: Vec<u8> = world.pipe(0, self.key).from_hub.drain(..).collect();
+            let bytes: Vec<u8> = world.pipe(self.id).from_hub.drain(..).collect();
             if bytes.is_empty() {
                 break;
             }
@@ -109,21 +113,27 @@ impl Peer {
     }
 
     /// The peer reads no more than so many bytes ahead from here on.
-    fn stop_reading(&self, world: &mut World, capacity: usize) {
-        world.pipe(0, self.key).capacity = capacity;
+    fn stop_reading(&self, world: &World, capacity: usize) {
+        world.pipe(self.id).capacity = capacity;
     }
 
-    fn read_again(&self, world: &mut World) {
-        world.pipe(0, self.key).capacity = WIDE;
+    fn read_again(&self, world: &World) {
+        world.pipe(self.id).capacity = WIDE;
         world.settle();
     }
 
     fn is_there(&self, world: &World) -> bool {
-        world.shards[0].connection(self.key).is_some()
+        world.pipe(self.id).ending.is_none()
     }
 
     fn backlog(&self, world: &World) -> usize {
-        world.shards[0].hub().backlog_bytes(self.key)
+        let (shard, key) = self.place(world);
+        world.shard(shard).hub().backlog_bytes(key)
+    }
+
+    fn place(&self, world: &World) -> Place {
+        let place = world.pipe(self.id).place;
+        place.expect("a connection that was accepted")
     }
 }
 
@@ -143,7 +153,7 @@ fn user() -> Uuid {
 }
 
 /// Time passes, and the hub sees all of it.
-fn pass(world: &mut World, ms: u64) {
+fn pass(world: &World, ms: u64) {
     for _ in 0..ms / 100 {
         world.advance(100);
         world.settle();
@@ -153,7 +163,7 @@ fn pass(world: &mut World, ms: u64) {
 }
 
 /// How many connections ended for that reason.
-fn closed(world: &mut World, reason: CloseReason) -> u64 {
+fn closed(world: &World, reason: CloseReason) -> u64 {
     world.numbers(0).closed[reason.index()]
 }
 

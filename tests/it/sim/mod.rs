@@ -1,4 +1,4 @@
-//! Simulation: shards in a world of pipes, peers and a clock, all of one seed.
+//! Simulation: the hub's own reactors on an operating system of pipes, peers and a clock, all of one seed.
 //!
 //! Each seed draws limits, actors and faults, plays them against the [`model`], and then lets everything become empty. What
 //! must always hold is asserted after each step. A failure prints `SIM_SEED=0x…`; with that in the environment the same seed is
@@ -9,18 +9,22 @@ mod answers;
 mod cast;
 mod client;
 mod directed;
+mod journal;
 mod model;
+mod net;
 mod play;
 mod reached;
 mod rng;
+mod setting;
+mod threads;
 mod world;
 
 use play::play;
 use reached::Reached;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Seeds of a default run: some fifteen seconds, unoptimised.
-const SEEDS: u64 = 800;
+/// Seeds of a default run: some twenty seconds, unoptimised.
+const SEEDS: u64 = 256;
 
 /// Plays a seed, and says which one it was where it fails.
 #[expect(clippy::print_stderr, reason = "the seed is what a failure is about")]

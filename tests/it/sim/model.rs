@@ -1,19 +1,29 @@
-//! What is legal: for each client the exact sequence that it must hear, with the one liberty that a state may take the place of
-//! an older one of its topic. Knows nothing of bytes, time or sockets.
+//! What is legal: the order of each organization's publications, and for each client the exact sequence that it must hear, with
+//! the one liberty that a state may take the place of an older one of its topic. Knows nothing of bytes, time or sockets.
 
+use super::actor::Act;
 use super::answers::{Name, find, refusal, same, verdict};
 use super::cast::{Kind, Rights};
 use super::client::{Ask, Call, Heard, Received, Record, Subscription};
-use super::world::CATALOGUE;
-use rte::hub::publication::Publication;
+use super::journal::{Entry, Journals};
+use super::setting::CATALOGUE;
 use rte::hub::topic::Topic;
 use rte::hub::{ConnKey, Hub};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use uuid::Uuid;
 
-/// Shard and key.
-pub type Place = (usize, ConnKey);
+/// What a shard says of a publication that it has handed to its members.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered<'f> {
+    pub position: u64,
+    pub organization: Uuid,
+    pub event: &'f str,
+    pub entity: Uuid,
+    pub members: usize,
+    pub data: &'f [u8],
+}
 
 /// The next thing that a client must hear.
 #[derive(Debug)]
@@ -23,34 +33,40 @@ enum Due {
     Result(String, Value),
     /// An error completion, whatever it says.
     Error(String),
-    Event(Name, Publication),
+    Event(Name, Rc<[u8]>),
 }
 
 #[derive(Debug)]
 struct Member {
+    shard: usize,
     rights: Rights,
     topics: BTreeSet<Name>,
+    /// What it has said and the hub has not done yet.
+    acts: VecDeque<Act>,
+    /// The hub has taken its handshake.
+    is_joined: bool,
     due: VecDeque<Due>,
-    /// The hub has begun to end the connection: nothing more is owed.
+    /// So many of these were due before the turn in which the hub began to end the connection.
+    owed: usize,
+    /// The hub has begun to end the connection: nothing more is due.
     is_ended: bool,
     has_heard_close: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Model {
-    members: BTreeMap<Place, Member>,
+    /// By the number of the pipe.
+    members: BTreeMap<usize, Member>,
     subscriptions_max: usize,
-    /// The last value of each state topic, by shard.
-    last: BTreeMap<(usize, Uuid, Name), Publication>,
-    /// Publications times members.
-    pub matched: u64,
-    /// Connections that end in the turn that is being looked at: whether they were still members of what a request resumed
-    /// in it publishes, only the hub knows.
-    pub fading: BTreeSet<Place>,
-    /// Publications times those.
-    pub perhaps_matched: u64,
+    journals: Journals,
+    /// Publications times members, as the hub has counted them.
+    pub delivered: u64,
+    /// Connections that began to end in the turn that is being looked at: until when they were members, only the hub knows.
+    fading: BTreeSet<usize>,
     /// Events that a newer one has been heard in place of.
     pub conflated: u64,
+    /// Last values that a Subscribe asked for and that there were.
+    pub snapshots: u64,
     /// What refused items have said.
     pub refusals: BTreeSet<&'static str>,
 }
@@ -60,108 +76,153 @@ impl Model {
         Model { subscriptions_max, ..Model::default() }
     }
 
-    /// A client's handshake has been read.
-    pub fn join(&mut self, place: Place, rights: Rights) {
-        let due = VecDeque::from([Due::Accepted]);
-        let member = Member { rights, topics: BTreeSet::new(), due, is_ended: false, has_heard_close: false };
-        assert!(self.members.insert(place, member).is_none(), "a connection has one handshake");
-    }
-
-    pub fn ping(&mut self, place: Place, payload: Vec<u8>) {
-        let Some(member) = self.members.get_mut(&place) else { return };
-        member.due.push_back(Due::Pong(payload));
-    }
-
-    /// An invocation has been read.
-    pub fn invoke(&mut self, place: Place, id: Option<String>, call: Call) {
-        let subscriptions_max = self.subscriptions_max;
-        let Some(member) = self.members.get_mut(&place) else { return };
-        let mut snapshots = Vec::new();
-        let mut refuse = |message| {
-            self.refusals.insert(message);
-            message
+    /// A client's connection begins.
+    pub fn meet(&mut self, id: usize, shard: usize, rights: Rights) {
+        let member = Member {
+            shard,
+            rights,
+            topics: BTreeSet::new(),
+            acts: VecDeque::new(),
+            is_joined: false,
+            due: VecDeque::new(),
+            owed: 0,
+            is_ended: false,
+            has_heard_close: false,
         };
-        let result = match call {
-            Call::Subscribe(asks) => {
-                let verdicts: Vec<Value> =
-                    asks.iter().map(|ask| member.subscribe(ask, subscriptions_max, &mut refuse)).collect();
-                let taken = asks.iter().zip(&verdicts).filter(|(ask, it)| ask.snapshot && it["subscribed"] == true);
-                snapshots.extend(taken.filter_map(|(ask, _)| find(ask).ok()).map(|(kind, entity)| (kind.name, entity)));
-                Value::Array(verdicts)
+        assert!(self.members.insert(id, member).is_none(), "two connections on one pipe");
+    }
+
+    /// These connections end, as the shards are now. What is told next happened before.
+    pub fn fade(&mut self, fading: BTreeSet<usize>) {
+        self.fading = fading;
+        for id in &self.fading {
+            if let Some(member) = self.members.get_mut(id).filter(|member| !member.is_ended) {
+                member.owed = member.due.len();
             }
-            Call::Unsubscribe(asks) => asks.iter().map(|ask| member.unsubscribe(ask, &mut refuse)).collect(),
-            Call::UnsubscribeAll => {
-                member.topics.clear();
-                Value::Bool(true)
-            }
-            Call::Available => CATALOGUE.available_subscriptions().collect(),
-            Call::Active => member.topics.iter().map(|name| verdict(true, name)).collect(),
-            Call::Unknown => {
-                member.due.extend(id.map(Due::Error));
-                return;
-            }
-        };
-        member.due.extend(id.map(|id| Due::Result(id, result)));
-        for name in snapshots {
-            let last = self.last.get(&(place.0, member.rights.organization, name));
-            member.due.extend(last.map(|last| Due::Event(name, last.clone())));
         }
     }
 
-    /// A shard has delivered a publication.
-    pub fn deliver(&mut self, shard: usize, publication: &Publication) {
-        let topic = publication.topic;
-        let Some(kind) = Kind::find(&CATALOGUE.event(topic.event).name) else { return };
-        let name = (kind.name, topic.entity);
-        if kind.is_state {
-            self.last.insert((shard, topic.organization, name), publication.clone());
+    /// The hub has read the last byte of what a client does.
+    pub fn act(&mut self, id: usize, act: Act) {
+        if let Some(member) = self.members.get_mut(&id).filter(|member| !member.is_ended) {
+            member.acts.push_back(act);
+            self.proceed(id);
         }
-        for (place, member) in self.members.iter_mut().filter(|((at, _), _)| *at == shard) {
-            if member.rights.organization == topic.organization && member.topics.contains(&name) {
-                assert!(member.rights.cover(kind, topic.entity), "a member without the right");
-                *(if self.fading.contains(place) { &mut self.perhaps_matched } else { &mut self.matched }) += 1;
-                member.due.push_back(Due::Event(name, publication.clone()));
+    }
+
+    /// Does what a client has said, until the hub has to say that it has done so: of a handshake and of a Subscribe.
+    fn proceed(&mut self, id: usize) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        while let Some(act) = member.acts.pop_front() {
+            match act {
+                Act::Handshake | Act::Invoke(_, Call::Subscribe(_)) => return member.acts.push_front(act),
+                Act::Ping(payload) => member.due.push_back(Due::Pong(payload)),
+                Act::Invoke(id, call) => member.invoke(id, &call, &mut self.refusals),
             }
         }
+    }
+
+    /// The hub has taken a handshake.
+    pub fn connected(&mut self, id: usize) -> Result<(), String> {
+        let member = self.members.get_mut(&id).ok_or("nobody")?;
+        match member.acts.pop_front() {
+            Some(Act::Handshake) if !member.is_joined => {}
+            other => return Err(format!("connected by {other:?}")),
+        }
+        member.is_joined = true;
+        member.due.push_back(Due::Accepted);
+        self.proceed(id);
+        Ok(())
+    }
+
+    /// The items of a Subscribe have become members.
+    pub fn subscribed(&mut self, id: usize, items: usize, subscribed: usize) -> Result<(), String> {
+        let member = self.members.get_mut(&id).ok_or("nobody")?;
+        let (invocation, asks) = match member.acts.pop_front() {
+            Some(Act::Invoke(invocation, Call::Subscribe(asks))) if member.is_joined => (invocation, asks),
+            other => return Err(format!("subscribed by {other:?}")),
+        };
+        let verdicts: Vec<Value> =
+            asks.iter().map(|ask| member.subscribe(ask, self.subscriptions_max, &mut self.refusals)).collect();
+        let taken: Vec<&Ask> =
+            asks.iter().zip(&verdicts).filter(|(_, it)| it["subscribed"] == true).map(|(ask, _)| ask).collect();
+        if (asks.len(), taken.len()) != (items, subscribed) {
+            return Err(format!("{subscribed} of {items} subscribed, not {verdicts:?}"));
+        }
+        member.due.extend(invocation.map(|id| Due::Result(id, Value::Array(verdicts))));
+        for (kind, entity) in taken.into_iter().filter(|ask| ask.snapshot).filter_map(|ask| find(ask).ok()) {
+            let name = (kind.name, entity);
+            let last = self.journals.last(member.shard, member.rights.organization, name).filter(|_| kind.is_state);
+            self.snapshots += u64::from(last.is_some());
+            member.due.extend(last.map(|last| Due::Event(name, Rc::clone(&last.data))));
+        }
+        self.proceed(id);
+        Ok(())
+    }
+
+    /// A shard has handed a publication to its members. Whether it is the first that did.
+    pub fn deliver(&mut self, shard: usize, it: Delivered<'_>) -> Result<bool, String> {
+        let kind = Kind::find(it.event).ok_or("an event that nobody publishes")?;
+        let entry = Entry { position: it.position, name: (kind.name, it.entity), data: it.data.into() };
+        let is_first = self.journals.deliver(shard, it.organization, &entry)?;
+        let (mut sure, mut perhaps) = (0, 0);
+        let of_tenant = |member: &Member| member.shard == shard && member.rights.organization == it.organization;
+        for (id, member) in self.members.iter_mut().filter(|(_, member)| of_tenant(member)) {
+            let is_member = member.topics.contains(&entry.name);
+            if self.fading.contains(id) {
+                perhaps += usize::from(member.rights.cover(kind, it.entity));
+            } else {
+                sure += usize::from(is_member);
+            }
+            if is_member {
+                assert!(member.rights.cover(kind, it.entity), "a member without the right");
+                member.due.push_back(Due::Event(entry.name, Rc::clone(&entry.data)));
+            }
+        }
+        if !(sure..=sure + perhaps).contains(&it.members) {
+            return Err(format!("{entry:?} for {} members, not {sure} and perhaps {perhaps}", it.members));
+        }
+        self.delivered += it.members as u64;
+        Ok(is_first)
     }
 
     /// Compares a member with the hub's own registry.
-    pub fn compare(&mut self, place: Place, hub: &Hub, is_ended: bool) -> Result<(), String> {
-        let Some(member) = self.members.get_mut(&place) else { return Ok(()) };
-        let organization = member.rights.organization;
+    pub fn compare(&mut self, id: usize, key: ConnKey, hub: &Hub, is_ended: bool) -> Result<(), String> {
+        let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
         let topics: BTreeSet<Name> = hub
             .registry
-            .topics_of(place.1)
+            .topics_of(key)
             .map(|topic| (Kind::find(&CATALOGUE.event(topic.event).name).unwrap().name, topic.entity))
             .collect();
-        if is_ended || hub.is_sealed(place.1) {
+        if is_ended {
             // Which of its last words were still looked at is the hub's own affair.
             member.is_ended = true;
-            member.topics.clone_from(&topics);
+            member.topics.clear();
         }
-        if topics != member.topics || is_ended && !topics.is_empty() {
-            return Err(format!("{place:?}: the hub has {topics:?}, the model {:?}", member.topics));
+        if topics != member.topics {
+            return Err(format!("the hub has {topics:?}, the model {:?}", member.topics));
         }
-        let is_own = |topic: &Topic| topic.organization == organization;
+        let is_own = |topic: &Topic| topic.organization == member.rights.organization;
         let both_ways = |topic: &Topic| {
-            hub.registry.members(topic).is_some_and(|(_, members)| members.iter().any(|member| member.conn == place.1))
+            hub.registry.members(topic).is_some_and(|(_, members)| members.iter().any(|member| member.conn == key))
         };
-        if !hub.registry.topics_of(place.1).all(|topic| is_own(&topic) && both_ways(&topic)) {
-            return Err(format!("{place:?}: another tenant's topic, or one that doesn't know its member"));
+        if !hub.registry.topics_of(key).all(|topic| is_own(&topic) && both_ways(&topic)) {
+            return Err("another tenant's topic, or one that doesn't know its member".into());
         }
         Ok(())
     }
 
     /// Subscriptions of a shard.
     pub fn subscriptions(&self, shard: usize) -> usize {
-        self.members.iter().filter(|((at, _), _)| *at == shard).map(|(_, member)| member.topics.len()).sum()
+        self.members.values().filter(|member| member.shard == shard).map(|member| member.topics.len()).sum()
     }
 
     /// A client has heard something of SignalR.
-    pub fn hear(&mut self, place: Place, heard: &Heard) -> Result<(), String> {
-        let member = self.members.get_mut(&place).ok_or("a word before the handshake was read")?;
+    pub fn hear(&mut self, id: usize, heard: &Heard) -> Result<(), String> {
+        let member = self.members.get_mut(&id).filter(|member| member.is_joined);
+        let member = member.ok_or("a word before the handshake was read")?;
         match heard {
-            Heard::Pong(payload) => match member.due.pop_front() {
+            Heard::Pong(payload) => match member.take() {
                 Some(Due::Pong(due)) if due == *payload => Ok(()),
                 due => Err(format!("a pong {payload:?} instead of {due:?}")),
             },
@@ -169,90 +230,118 @@ impl Model {
                 member.has_heard_close = true;
                 if member.is_ended { Ok(()) } else { Err("a close out of nothing".into()) }
             }
-            Heard::Record(record) => self.hear_record(place, record),
+            Heard::Record(record) => {
+                self.conflated += member.hear_record(record)?;
+                Ok(())
+            }
             Heard::Reply(_) => Err("a reply behind the upgrade".into()),
         }
     }
 
-    fn hear_record(&mut self, place: Place, text: &str) -> Result<(), String> {
-        let member = self.members.get_mut(&place).ok_or("nobody")?;
-        if member.has_heard_close {
-            return Err(format!("a record behind the close: {text}"));
+    /// Once everything in flight has been heard: nobody is owed anything, and all shards have delivered the same.
+    pub fn check_settled(&self, shards: usize) -> Result<(), String> {
+        let is_owed = |member: &Member| !(member.is_ended || member.due.is_empty() && member.acts.is_empty());
+        if let Some((id, member)) = self.members.iter().find(|(_, member)| is_owed(member)) {
+            return Err(format!("{id} never got {:?}, and waits with {:?}", member.due, member.acts));
         }
-        if text == "{}" {
-            return match member.due.pop_front() {
-                Some(Due::Accepted) => Ok(()),
-                due => Err(format!("a handshake response instead of {due:?}")),
-            };
-        }
-        let record: Record<'_> = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
-        match (record.kind, record.arguments.as_slice()) {
-            (6, []) => Ok(()),
-            (7, []) => {
-                member.has_heard_close = true;
-                if member.is_ended { Ok(()) } else { Err("a Close out of nothing".into()) }
-            }
-            (3, []) => {
-                let due = member.due.pop_front();
-                let (id, result) = (record.id.as_ref(), record.result.as_ref());
-                let is_due = match &due {
-                    Some(Due::Result(due, value)) => id == Some(due) && result.is_some_and(|r| same(r, value)),
-                    Some(Due::Error(due)) => id == Some(due) && record.error.is_some(),
-                    Some(Due::Accepted | Due::Pong(_) | Due::Event(..)) | None => false,
-                };
-                if is_due { Ok(()) } else { Err(format!("{text} instead of {due:?}")) }
-            }
-            (1, [Received { subscription, data }]) => {
-                let conflated = member.hear_event(subscription, data.get())?;
-                self.conflated += conflated;
-                Ok(())
-            }
-            _ => Err(format!("a record that the hub has no use for: {text}")),
-        }
+        self.journals.check_settled(shards)
     }
 
-    /// What a member is still owed, once everything in flight has been heard.
-    pub fn check_settled(&self) -> Result<(), String> {
-        match self.members.iter().find(|(_, member)| !member.is_ended && !member.due.is_empty()) {
-            Some((place, member)) => Err(format!("{place:?} never got {:?}", member.due)),
-            None => Ok(()),
-        }
-    }
-
-    pub fn knows(&self, place: Place) -> bool {
-        self.members.contains_key(&place)
+    /// Whether the client has shaken hands.
+    pub fn knows(&self, id: usize) -> bool {
+        self.members.get(&id).is_some_and(|member| member.is_joined)
     }
 
     /// Whether a member that heard the hub's Close had heard all that was due before.
-    pub fn heard_all(&self, place: Place) -> bool {
-        self.members.get(&place).is_none_or(|member| member.due.is_empty() || !member.has_heard_close)
+    pub fn heard_all(&self, id: usize) -> bool {
+        self.members.get(&id).is_none_or(|member| member.owed == 0 || !member.has_heard_close)
     }
 }
 
 impl Member {
-    fn subscribe(&mut self, ask: &Ask, max: usize, refuse: &mut impl FnMut(&'static str) -> &'static str) -> Value {
+    /// Anything but a Subscribe.
+    fn invoke(&mut self, id: Option<String>, call: &Call, refusals: &mut BTreeSet<&'static str>) {
+        let result = match call {
+            Call::Unsubscribe(asks) => asks.iter().map(|ask| self.unsubscribe(ask, refusals)).collect(),
+            Call::UnsubscribeAll => {
+                self.topics.clear();
+                Value::Bool(true)
+            }
+            Call::Available => CATALOGUE.available_subscriptions().collect(),
+            Call::Active => self.topics.iter().map(|name| verdict(true, name)).collect(),
+            Call::Unknown | Call::Subscribe(_) => return self.due.extend(id.map(Due::Error)),
+        };
+        self.due.extend(id.map(|id| Due::Result(id, result)));
+    }
+
+    fn subscribe(&mut self, ask: &Ask, max: usize, refusals: &mut BTreeSet<&'static str>) -> Value {
+        let mut refuse = |message| {
+            refusals.insert(message);
+            refusal(message, ask)
+        };
         let (kind, entity) = match find(ask) {
             Ok(found) => found,
-            Err(message) => return refusal(refuse(message), ask),
+            Err(message) => return refuse(message),
         };
         let name = (kind.name, entity);
         if !self.rights.cover(kind, entity) {
-            refusal(refuse("Unauthorized"), ask)
+            refuse("Unauthorized")
         } else if !self.topics.contains(&name) && self.topics.len() >= max {
-            refusal(refuse("Too many subscriptions"), ask)
+            refuse("Too many subscriptions")
         } else {
             self.topics.insert(name);
             verdict(true, &name)
         }
     }
 
-    fn unsubscribe(&mut self, ask: &Ask, refuse: &mut impl FnMut(&'static str) -> &'static str) -> Value {
+    fn unsubscribe(&mut self, ask: &Ask, refusals: &mut BTreeSet<&'static str>) -> Value {
         match find(ask) {
             Ok((kind, entity)) => {
                 self.topics.remove(&(kind.name, entity));
                 verdict(false, &(kind.name, entity))
             }
-            Err(message) => refusal(refuse(message), ask),
+            Err(message) => {
+                refusals.insert(message);
+                refusal(message, ask)
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Due> {
+        self.owed = self.owed.saturating_sub(1);
+        self.due.pop_front()
+    }
+
+    /// How many events it takes the place of.
+    fn hear_record(&mut self, text: &str) -> Result<u64, String> {
+        if self.has_heard_close {
+            return Err(format!("a record behind the close: {text}"));
+        }
+        if text == "{}" {
+            return match self.take() {
+                Some(Due::Accepted) => Ok(0),
+                due => Err(format!("a handshake response instead of {due:?}")),
+            };
+        }
+        let record: Record<'_> = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
+        match (record.kind, record.arguments.as_slice()) {
+            (6, []) => Ok(0),
+            (7, []) => {
+                self.has_heard_close = true;
+                if self.is_ended { Ok(0) } else { Err("a Close out of nothing".into()) }
+            }
+            (3, []) => {
+                let due = self.take();
+                let (id, result) = (record.id.as_ref(), record.result.as_ref());
+                let is_due = match &due {
+                    Some(Due::Result(due, value)) => id == Some(due) && result.is_some_and(|r| same(r, value)),
+                    Some(Due::Error(due)) => id == Some(due) && record.error.is_some(),
+                    Some(Due::Accepted | Due::Pong(_) | Due::Event(..)) | None => false,
+                };
+                if is_due { Ok(0) } else { Err(format!("{text} instead of {due:?}")) }
+            }
+            (1, [Received { subscription, data }]) => self.hear_event(subscription, data.get()),
+            _ => Err(format!("a record that the hub has no use for: {text}")),
         }
     }
 
@@ -269,15 +358,16 @@ impl Member {
         let is_state = Kind::find(name.0).is_some_and(|kind| kind.is_state);
         let since_answer = self.due.iter().take_while(|due| matches!(due, Due::Event(..)));
         let of_topic = since_answer.enumerate().filter_map(|(at, due)| match due {
-            Due::Event(of, publication) if *of == name => Some((at, publication)),
+            Due::Event(of, data) if *of == name => Some((at, data)),
             Due::Event(..) | Due::Accepted | Due::Pong(_) | Due::Result(..) | Due::Error(_) => None,
         });
         let mut passed = Vec::new();
-        for (at, publication) in of_topic {
+        for (at, due) in of_topic {
             passed.push(at);
-            if *publication.data == *data.as_bytes() {
+            if **due == *data.as_bytes() {
                 for at in passed.iter().rev() {
                     self.due.remove(*at);
+                    self.owed -= usize::from(*at < self.owed);
                 }
                 return Ok(passed.len() as u64 - 1);
             }

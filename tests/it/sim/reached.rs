@@ -16,6 +16,7 @@ pub struct Reached {
     pub matched: u64,
     pub short_writes: u64,
     pub pauses: u64,
+    pub failed_accepts: u64,
 }
 
 impl Reached {
@@ -34,6 +35,8 @@ impl Reached {
             ("dropped", self.dropped),
             ("short writes", self.short_writes),
             ("pauses", self.pauses),
+            ("failed accepts", self.failed_accepts),
+            ("failed accepts", self.failed_accepts),
         ];
         let counts = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
         labels.chain(statuses).chain(refusals).chain(counts).collect()

@@ -6,7 +6,7 @@ use rte::hub::Ending;
 const CLOSE_WITH_RECONNECT: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
 
 /// A subscriber of the user's alerts that has stopped reading, and a publisher.
-fn stuck_subscriber(world: &mut World, kinds: &[Kind]) -> (Peer, Peer) {
+fn stuck_subscriber(world: &World, kinds: &[Kind]) -> (Peer, Peer) {
     let mut slow = Peer::connect(world);
     for kind in kinds {
         slow.subscribe(world, *kind, user());
@@ -18,17 +18,17 @@ fn stuck_subscriber(world: &mut World, kinds: &[Kind]) -> (Peer, Peer) {
 
 #[test]
 fn an_overrun_keeps_the_frame_begun_and_says_why_and_that_it_may_come_back() {
-    let mut world = world(tight());
-    let (mut slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
+    let world = world(tight());
+    let (mut slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
     let mut n = 0;
     while closing(&slow, &world).is_none() {
-        publisher.publish(&mut world, ALERT, user(), &tag(&n.to_string(), 1000));
+        publisher.publish(&world, ALERT, user(), &tag(&n.to_string(), 1000));
         assert!(slow.backlog(&world) <= tight().outbox_hard_bytes);
         n += 1;
         assert!(n < 30, "never overrun");
     }
-    slow.read_again(&mut world);
-    let heard = slow.hear(&mut world);
+    slow.read_again(&world);
+    let heard = slow.hear(&world);
     let [Heard::Record(_), Heard::Record(close), Heard::Close(Some(1000))] = &heard[..] else {
         panic!("{heard:?}");
     };
@@ -39,66 +39,66 @@ fn an_overrun_keeps_the_frame_begun_and_says_why_and_that_it_may_come_back() {
     // The peer's Close ends it; the reason is the first one.
     let mut bytes = Vec::new();
     client::frame(true, client::CLOSE, MASK, &1000u16.to_be_bytes(), &mut bytes);
-    slow.send(&mut world, &bytes);
-    assert_eq!(world.pipe(0, slow.key).ending, Some(Ending::Graceful));
-    assert_eq!(closed(&mut world, CloseReason::Overrun), 1);
+    slow.send(&world, &bytes);
+    assert_eq!(world.pipe(slow.id).ending, Some(Ending::Graceful));
+    assert_eq!(closed(&world, CloseReason::Overrun), 1);
 }
 
 /// Some once the hub has begun to end the connection.
 fn closing(peer: &Peer, world: &World) -> Option<()> {
-    world.shards[0].connection(peer.key).is_none_or(|connection| connection.is_ending()).then_some(())
+    world.is_ending(peer.id).then_some(())
 }
 
 #[test]
 fn an_overrun_that_takes_nothing_is_reset_after_close_ms() {
-    let mut world = world(tight());
-    let (slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
+    let world = world(tight());
+    let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
     while closing(&slow, &world).is_none() {
-        publisher.publish(&mut world, ALERT, user(), &tag("a", 1500));
+        publisher.publish(&world, ALERT, user(), &tag("a", 1500));
     }
     let close_ms = tight().close_ms;
-    pass(&mut world, close_ms - 100);
+    pass(&world, close_ms - 100);
     assert!(slow.is_there(&world));
-    pass(&mut world, 200);
+    pass(&world, 200);
     assert!(!slow.is_there(&world));
-    assert_eq!(world.pipe(0, slow.key).ending, Some(Ending::Reset));
-    assert_eq!(closed(&mut world, CloseReason::Overrun), 1);
+    assert_eq!(world.pipe(slow.id).ending, Some(Ending::Reset));
+    assert_eq!(closed(&world, CloseReason::Overrun), 1);
 }
 
 #[test]
 fn above_the_soft_bound_only_the_newest_state_is_kept_and_every_occurrence() {
-    let mut world = world(tight());
-    let (mut slow, mut publisher) = stuck_subscriber(&mut world, &[AVAILABILITY, ALERT]);
+    let world = world(tight());
+    let (mut slow, mut publisher) = stuck_subscriber(&world, &[AVAILABILITY, ALERT]);
     for n in 0..3 {
-        publisher.publish(&mut world, AVAILABILITY, user(), &tag(&format!("early{n}"), 1000));
+        publisher.publish(&world, AVAILABILITY, user(), &tag(&format!("early{n}"), 1000));
     }
     for n in 0..4 {
-        publisher.publish(&mut world, AVAILABILITY, user(), &tag(&format!("state{n}"), 10));
-        publisher.publish(&mut world, ALERT, user(), &tag(&format!("alert{n}"), 10));
+        publisher.publish(&world, AVAILABILITY, user(), &tag(&format!("state{n}"), 10));
+        publisher.publish(&world, ALERT, user(), &tag(&format!("alert{n}"), 10));
     }
     assert_eq!(world.numbers(0).conflated, 3);
-    slow.read_again(&mut world);
-    let heard = slow.hear(&mut world);
+    slow.read_again(&world);
+    let heard = slow.hear(&world);
     let expected = ["early0", "early1", "early2", "state3", "alert0", "alert1", "alert2", "alert3"];
     assert_eq!(tags(&heard), expected);
 }
 
 #[test]
 fn a_state_is_never_conflated_with_one_of_an_earlier_subscription() {
-    let mut world = world(tight());
-    let (mut slow, mut publisher) = stuck_subscriber(&mut world, &[AVAILABILITY, ALERT]);
+    let world = world(tight());
+    let (mut slow, mut publisher) = stuck_subscriber(&world, &[AVAILABILITY, ALERT]);
     // A second member keeps the topic known while the slow one leaves it.
-    let mut other = Peer::connect(&mut world);
-    other.subscribe(&mut world, AVAILABILITY, user());
+    let mut other = Peer::connect(&world);
+    other.subscribe(&world, AVAILABILITY, user());
     for _ in 0..4 {
-        publisher.publish(&mut world, ALERT, user(), &tag("fill", 1000));
+        publisher.publish(&world, ALERT, user(), &tag("fill", 1000));
     }
-    publisher.publish(&mut world, AVAILABILITY, user(), &tag("before", 10));
-    slow.invoke(&mut world, "u", "Unsubscribe", AVAILABILITY, user());
-    slow.invoke(&mut world, "s", "Subscribe", AVAILABILITY, user());
-    publisher.publish(&mut world, AVAILABILITY, user(), &tag("after", 10));
-    slow.read_again(&mut world);
-    let heard = slow.hear(&mut world);
+    publisher.publish(&world, AVAILABILITY, user(), &tag("before", 10));
+    slow.invoke(&world, "u", "Unsubscribe", AVAILABILITY, user());
+    slow.invoke(&world, "s", "Subscribe", AVAILABILITY, user());
+    publisher.publish(&world, AVAILABILITY, user(), &tag("after", 10));
+    slow.read_again(&world);
+    let heard = slow.hear(&world);
     let what = |heard: &Heard| match heard {
         Heard::Record(record) if record.contains("before") => "before",
         Heard::Record(record) if record.contains("after") => "after",
@@ -112,20 +112,20 @@ fn a_state_is_never_conflated_with_one_of_an_earlier_subscription() {
 
 #[test]
 fn conflation_never_carries_a_backlog_past_the_hard_bound() {
-    let mut world = world(tight());
-    let mut slow = Peer::connect(&mut world);
+    let world = world(tight());
+    let mut slow = Peer::connect(&world);
     for user in super::super::cast::USERS {
-        slow.subscribe(&mut world, AVAILABILITY, user);
+        slow.subscribe(&world, AVAILABILITY, user);
     }
-    slow.subscribe(&mut world, ALERT, user());
-    slow.stop_reading(&mut world, 100);
-    let mut publisher = Peer::publisher(&mut world);
+    slow.subscribe(&world, ALERT, user());
+    slow.stop_reading(&world, 100);
+    let mut publisher = Peer::publisher(&world);
     while slow.backlog(&world) < tight().outbox_hard_bytes - 4_000 {
-        publisher.publish(&mut world, ALERT, user(), &tag("fill", 800));
+        publisher.publish(&world, ALERT, user(), &tag("fill", 800));
     }
     for bytes in [10, 1500] {
         for user in super::super::cast::USERS {
-            publisher.publish(&mut world, AVAILABILITY, user, &tag("a", bytes));
+            publisher.publish(&world, AVAILABILITY, user, &tag("a", bytes));
             assert!(slow.backlog(&world) <= tight().outbox_hard_bytes, "{}", slow.backlog(&world));
         }
     }
@@ -133,97 +133,96 @@ fn conflation_never_carries_a_backlog_past_the_hard_bound() {
 
 #[test]
 fn a_peer_that_keeps_up_is_never_given_up_whatever_one_request_holds() {
-    let mut world = world(tight());
-    let mut quick = Peer::connect(&mut world);
-    quick.subscribe(&mut world, ALERT, user());
-    let mut publisher = Peer::publisher(&mut world);
+    let world = world(tight());
+    let mut quick = Peer::connect(&world);
+    quick.subscribe(&world, ALERT, user());
+    let mut publisher = Peer::publisher(&world);
     let items: Vec<String> =
         (0..40).map(|n| ALERT.item(ORGANIZATIONS[0], user(), &tag(&n.to_string(), 1000))).collect();
-    publisher.send(&mut world, &post(&format!("[{}]", items.join(","))));
-    assert_eq!(publisher.hear(&mut world).len(), 1);
+    publisher.send(&world, &post(&format!("[{}]", items.join(","))));
+    assert_eq!(publisher.hear(&world).len(), 1);
     let expected: Vec<String> = (0..40).map(|n| n.to_string()).collect();
-    assert_eq!(tags(&quick.hear(&mut world)), expected);
+    assert_eq!(tags(&quick.hear(&world)), expected);
     assert!(closing(&quick, &world).is_none());
 }
 
 #[test]
 fn a_client_that_asks_and_never_reads_costs_no_more_than_the_hard_bound() {
-    let mut world = world(Limits::DEFAULT);
-    let asker = Peer::connect(&mut world);
-    asker.stop_reading(&mut world, 100);
+    let world = world(Limits::DEFAULT);
+    let asker = Peer::connect(&world);
+    asker.stop_reading(&world, 100);
     let question = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"AvailableSubscriptions\",\"arguments\":[]}\x1e";
     let mut bytes = Vec::new();
     client::frame(true, client::TEXT, MASK, question.repeat(2500).as_bytes(), &mut bytes);
-    world.pipe(0, asker.key).to_hub.extend(bytes);
-    // One read, before the turn ends.
-    world.feed(0, asker.key, 256 * 1024);
+    world.net().send(asker.id, &bytes);
+    world.net().arrive_all();
+    world.step(0);
     let most = Limits::DEFAULT.outbox_hard_bytes;
     assert!(asker.backlog(&world) <= most, "{} bytes wait", asker.backlog(&world));
-    world.finish_turn(0);
     assert!(closing(&asker, &world).is_some());
 }
 
 #[test]
 fn a_client_that_asks_a_lot_and_reads_gets_every_answer() {
-    let mut world = world(Limits::DEFAULT);
-    let mut asker = Peer::connect(&mut world);
+    let world = world(Limits::DEFAULT);
+    let mut asker = Peer::connect(&world);
     let question = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"AvailableSubscriptions\",\"arguments\":[]}\x1e";
-    asker.say(&mut world, question.repeat(2500).as_bytes());
-    assert_eq!(asker.hear(&mut world).len(), 2500);
+    asker.say(&world, question.repeat(2500).as_bytes());
+    assert_eq!(asker.hear(&world).len(), 2500);
 }
 
 #[test]
 fn a_write_stuck_for_write_stuck_ms_is_reset() {
-    let mut world = world(Limits::DEFAULT);
-    let (slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
-    publisher.publish(&mut world, ALERT, user(), &tag("a", 1000));
-    pass(&mut world, Limits::DEFAULT.write_stuck_ms - 100);
+    let world = world(Limits::DEFAULT);
+    let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    publisher.publish(&world, ALERT, user(), &tag("a", 1000));
+    pass(&world, Limits::DEFAULT.write_stuck_ms - 100);
     assert!(slow.is_there(&world));
-    pass(&mut world, 200);
+    pass(&world, 200);
     assert!(!slow.is_there(&world));
-    assert_eq!(world.pipe(0, slow.key).ending, Some(Ending::Reset));
-    assert_eq!(closed(&mut world, CloseReason::WriteStuck), 1);
+    assert_eq!(world.pipe(slow.id).ending, Some(Ending::Reset));
+    assert_eq!(closed(&world, CloseReason::WriteStuck), 1);
 }
 
 #[test]
 fn a_write_stuck_on_the_way_of_a_publication_is_reset_in_time_too() {
-    let mut world = world(Limits::DEFAULT);
-    let (slow, _) = stuck_subscriber(&mut world, &[ALERT]);
+    let world = world(Limits::DEFAULT);
+    let (slow, _) = stuck_subscriber(&world, &[ALERT]);
     // A ping went out a second ago: nothing else would be due for fourteen more.
-    pass(&mut world, 16_000);
-    world.pipe(0, slow.key).from_hub.clear();
-    let mut publisher = Peer::publisher(&mut world);
+    pass(&world, 16_000);
+    world.pipe(slow.id).from_hub.clear();
+    let mut publisher = Peer::publisher(&world);
     // More than is kept until the end of a turn.
     let items: Vec<String> = (0..4).map(|_| ALERT.item(ORGANIZATIONS[0], user(), &tag("a", 60_000))).collect();
-    publisher.send(&mut world, &post(&format!("[{}]", items.join(","))));
-    assert_eq!(publisher.hear(&mut world).len(), 1);
-    assert!(world.shards[0].hub().blocked_since_ms(slow.key).is_some());
-    pass(&mut world, Limits::DEFAULT.write_stuck_ms + 100);
+    publisher.send(&world, &post(&format!("[{}]", items.join(","))));
+    assert_eq!(publisher.hear(&world).len(), 1);
+    assert!(world.shard(0).hub().blocked_since_ms(slow.place(&world).1).is_some());
+    pass(&world, Limits::DEFAULT.write_stuck_ms + 100);
     assert!(!slow.is_there(&world));
 }
 
 #[test]
 fn an_edge_that_brings_no_room_does_not_restart_the_clock_of_a_stuck_write() {
-    let mut world = world(Limits::DEFAULT);
-    let (slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
-    publisher.publish(&mut world, ALERT, user(), &tag("a", 1000));
+    let world = world(Limits::DEFAULT);
+    let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    publisher.publish(&world, ALERT, user(), &tag("a", 1000));
     for _ in 0..12 {
-        pass(&mut world, 1_000);
-        world.edge(0, slow.key, true);
+        pass(&world, 1_000);
+        world.net().spurious_edge(slow.id);
         world.settle();
     }
     assert!(!slow.is_there(&world));
-    assert_eq!(closed(&mut world, CloseReason::WriteStuck), 1);
+    assert_eq!(closed(&world, CloseReason::WriteStuck), 1);
 }
 
 #[test]
 fn a_peer_that_takes_a_little_now_and_then_is_not_stuck() {
-    let mut world = world(Limits::DEFAULT);
-    let (slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
-    publisher.publish(&mut world, ALERT, user(), &tag("a", 1000));
+    let world = world(Limits::DEFAULT);
+    let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    publisher.publish(&world, ALERT, user(), &tag("a", 1000));
     for _ in 0..8 {
-        pass(&mut world, 9_000);
-        world.pipe(0, slow.key).from_hub.drain(..10);
+        pass(&world, 9_000);
+        world.pipe(slow.id).from_hub.drain(..10);
         world.settle();
     }
     assert!(slow.is_there(&world));
@@ -231,32 +230,29 @@ fn a_peer_that_takes_a_little_now_and_then_is_not_stuck() {
 
 #[test]
 fn a_slow_peer_delays_nobody() {
-    let mut world = world(tight());
-    let (_slow, mut publisher) = stuck_subscriber(&mut world, &[ALERT]);
-    let mut quick = Peer::connect(&mut world);
-    quick.subscribe(&mut world, ALERT, user());
+    let world = world(tight());
+    let (_slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    let mut quick = Peer::connect(&world);
+    quick.subscribe(&world, ALERT, user());
     for n in 0..30 {
-        publisher.publish(&mut world, ALERT, user(), &tag(&n.to_string(), 1000));
-        assert_eq!(tags(&quick.hear(&mut world)), [n.to_string()]);
+        publisher.publish(&world, ALERT, user(), &tag(&n.to_string(), 1000));
+        assert_eq!(tags(&quick.hear(&world)), [n.to_string()]);
     }
-    assert_eq!(closed(&mut world, CloseReason::SocketFailed), 0);
+    assert_eq!(closed(&world, CloseReason::SocketFailed), 0);
 }
 
 #[test]
 fn a_publisher_that_does_not_read_its_replies_is_not_read_on() {
-    let mut world = world(tight());
-    let mut publisher = Peer::publisher(&mut world);
-    publisher.stop_reading(&mut world, 100);
+    let world = world(tight());
+    let mut publisher = Peer::publisher(&world);
+    publisher.stop_reading(&world, 100);
     let request = post(&ALERT.item(ORGANIZATIONS[0], user(), "a"));
     for _ in 0..200 {
-        world.pipe(0, publisher.key).to_hub.extend(&request);
+        world.net().send(publisher.id, &request);
     }
-    for _ in 0..400 {
-        world.feed(0, publisher.key, request.len());
-        world.finish_turn(0);
-    }
-    assert!(world.pipe(0, publisher.key).to_hub.len() > 50 * request.len(), "the rest stays in the kernel");
+    world.settle();
+    assert!(world.pipe(publisher.id).unread() > 50 * request.len(), "the rest stays in the kernel");
     assert!(publisher.backlog(&world) < 2 * tight().outbox_soft_bytes);
-    publisher.read_again(&mut world);
-    assert_eq!(publisher.hear(&mut world).len(), 200);
+    publisher.read_again(&world);
+    assert_eq!(publisher.hear(&world).len(), 200);
 }

@@ -1,0 +1,308 @@
+//! One seed: a world with its limits, actors of all manners, faults while it plays, and then none until all is empty.
+
+mod ending;
+mod watch;
+
+use super::actor::{Actor, Manner, ReplyDue, Role, Stage, any_client, mask};
+use super::client::{self, Heard};
+use super::model::Model;
+use super::net::Faults;
+use super::reached::Reached;
+use super::rng::Rng;
+use super::setting::Setting;
+use super::world::World;
+use rte::limits::Limits;
+
+const WIDE: usize = usize::MAX;
+
+/// What a seed is mostly about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    /// Everything.
+    Mixed,
+    /// Clients that read slowly or not at all, publishers that publish, and little else.
+    Crowd,
+    /// Mostly peers that mean no good.
+    Siege,
+}
+
+struct Play<'r> {
+    rng: Rng,
+    theme: Theme,
+    world: World,
+    model: Model,
+    /// By the number of their pipe.
+    actors: Vec<Actor>,
+    capacities: &'static [usize],
+    /// One move of the clock in so many is a jump.
+    jumps_one_in: usize,
+    hash: u64,
+    reached: &'r mut Reached,
+    opened: u64,
+    turned_away: u64,
+}
+
+/// Plays a seed; the hash of all facts and of every byte that a peer heard.
+pub fn play(seed: u64, reached: &mut Reached) -> u64 {
+    let mut rng = Rng::new(seed);
+    let limits = limits(&mut rng);
+    let setting = Setting {
+        seed,
+        shards: 1 + rng.below(4),
+        limits,
+        close_on_expiry: rng.one_in(3),
+        detailed_errors: rng.one_in(2),
+        trusted_proxies: Vec::new(),
+    };
+    let world = World::new(&setting);
+    let model = Model::new(setting.limits.subscriptions_max);
+    let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
+    let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
+    let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
+    let mut play = Play {
+        rng,
+        theme,
+        world,
+        model,
+        actors: Vec::new(),
+        capacities,
+        jumps_one_in,
+        hash: 0xCBF2_9CE4_8422_2325,
+        reached,
+        opened: 0,
+        turned_away: 0,
+    };
+    play.world.set_faults(faults(&mut play.rng));
+    let steps = 300 + play.rng.below(700);
+    for _ in 0..steps {
+        play.step();
+    }
+    play.calm();
+    play.end();
+    play.hash
+}
+
+fn limits(rng: &mut Rng) -> Limits {
+    let mut limits = Limits::DEFAULT;
+    if rng.one_in(2) {
+        limits.event_bytes_max = 1500;
+        limits.outbox_soft_bytes = 2_000 + rng.below(4_000);
+        limits.outbox_hard_bytes = limits.outbox_soft_bytes + 1_000 + rng.below(8_000);
+        limits.body_bytes_max = 4_000 + rng.below(12_000);
+    }
+    if rng.one_in(2) {
+        limits.pinned_bytes_max = rng.below(4_000);
+    }
+    if rng.one_in(2) {
+        limits.record_bytes_max = 150 + rng.below(600);
+        limits.subscriptions_max = 1 + rng.below(4);
+        limits.head_bytes_max = 1_500;
+        limits.headers_max = 8;
+        limits.items_max = 1 + rng.below(5);
+        limits.negotiated_max = rng.below(3);
+    }
+    limits.read_budget_bytes = rng.pick(&[50, 300, 4_096, limits.read_budget_bytes]);
+    limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
+    limits.connections_max = rng.pick(&[6, limits.connections_max, limits.connections_max]);
+    // A drain ends by itself here, not by its time.
+    limits.drain_ms = 10_000_000;
+    limits
+}
+
+fn faults(rng: &mut Rng) -> Faults {
+    Faults {
+        short_write: rng.pick(&[0, 0, 3, 30]),
+        accept: rng.pick(&[0, 2, 5]),
+        partial_poll: rng.pick(&[0, 2, 5]),
+        spurious: rng.pick(&[0, 3, 20]),
+        interrupted: rng.pick(&[0, 5]),
+        late_bytes: rng.pick(&[0, 2, 10]),
+        preempt: rng.pick(&[0, 2, 10]),
+    }
+}
+
+impl Play<'_> {
+    fn step(&mut self) {
+        match self.rng.below(24) {
+            0 if self.actors.len() < 16 => self.arrive(),
+            1 if self.actors.len() < 6 => self.arrive(),
+            2 => {
+                let ms = if self.rng.one_in(self.jumps_one_in) {
+                    self.rng.pick(&[1_000, 4_000, 16_000, 31_000, 80_000])
+                } else {
+                    self.rng.pick(&[0, 1, 20, 100])
+                };
+                self.world.advance(ms);
+            }
+            3..=9 if !self.actors.is_empty() => {
+                let actor = self.rng.below(self.actors.len());
+                self.act(actor);
+            }
+            10..=13 => self.world.net().drift(),
+            _ => {
+                let shard = self.rng.below(self.world.shards);
+                // A poll may return for nothing.
+                if !self.world.is_quiet(shard) || self.rng.one_in(8) {
+                    self.turn(shard);
+                }
+            }
+        }
+    }
+
+    /// A shard's thread polls once and turns once.
+    fn turn(&mut self, shard: usize) {
+        self.world.step(shard);
+        self.observe();
+        self.check(shard);
+    }
+
+    fn arrive(&mut self) {
+        let capacity = self.rng.pick(self.capacities);
+        let number = self.world.net().connect(capacity);
+        let (rng, theme) = (&mut self.rng, self.theme);
+        let role = match rng.below(9) {
+            0 if theme != Theme::Crowd => Role::Stranger,
+            0..=3 => Role::Publisher(usize::from(rng.one_in(4))),
+            _ => any_client(rng),
+        };
+        let is_calm = theme == Theme::Crowd || (theme == Theme::Mixed && rng.one_in(2));
+        let manner = Manner {
+            reads: if matches!(role, Role::Publisher(_)) { WIDE } else { rng.pick(&[WIDE, WIDE, 5_000, 1_000, 50, 0]) },
+            lies_one_in: if is_calm { 0 } else { rng.pick(&[0, 3, 5, 40]) },
+            floods: rng.one_in(8),
+            vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
+            resets: rng.one_in(2),
+            is_polite: !rng.one_in(4),
+        };
+        let mut actor = Actor::new(number, role, manner);
+        // Who speaks before it is let in must be sure of it.
+        actor.is_brief = !manner.floods && rng.one_in(4);
+        if rng.one_in(15) {
+            actor.stage = Stage::Silent;
+        }
+        self.actors.push(actor);
+    }
+
+    /// An actor reads, and says something.
+    fn act(&mut self, number: usize) {
+        self.hear(number, self.actors[number].manner.reads);
+        let limits = self.world.shared.limits.clone();
+        let actor = &mut self.actors[number];
+        let pipe = self.world.pipe(number);
+        if actor.has_vanished || pipe.ending.is_some() || pipe.is_shut || pipe.unread() > 200_000 {
+            return;
+        }
+        drop(pipe);
+        let bytes = actor.speak(&mut self.rng, &limits);
+        self.send(number, &bytes);
+    }
+
+    fn send(&mut self, number: usize, bytes: &[u8]) {
+        let actor = &mut self.actors[number];
+        let mut net = self.world.net();
+        let made = actor.sent - bytes.len();
+        match actor.manner.vanishes_at {
+            Some(at) if at <= actor.sent => {
+                net.send(number, &bytes[..at.saturating_sub(made).min(bytes.len())]);
+                if actor.manner.resets {
+                    net.break_off(number);
+                } else {
+                    net.end(number);
+                }
+                (actor.has_vanished, actor.stage) = (true, Stage::Silent);
+            }
+            Some(_) | None => net.send(number, bytes),
+        }
+    }
+
+    /// An actor reads at most so many bytes, and understands them.
+    fn hear(&mut self, number: usize, most: usize) {
+        let mut pipe = self.world.pipe(number);
+        let n = pipe.from_hub.len().min(most);
+        let bytes: Vec<u8> = pipe.from_hub.drain(..n).collect();
+        drop(pipe);
+        self.note(&bytes);
+        self.actors[number].ear.hear(&bytes);
+        while let Some(heard) = self.actors[number].ear.next().unwrap_or_else(|error| panic!("actor {number}: {error}"))
+        {
+            self.understand(number, &heard);
+        }
+    }
+
+    fn understand(&mut self, number: usize, heard: &Heard) {
+        if let Heard::Reply(reply) = heard {
+            *self.reached.statuses.entry(reply.status).or_default() += 1;
+            return self.understand_reply(number, reply);
+        }
+        if self.actors[number].has_lied && !self.model.knows(number) {
+            // The answer to a handshake that was none.
+            return;
+        }
+        if let Err(error) = self.model.hear(number, heard) {
+            // A client that never shook hands is told so in a handshake response, and that it took too long.
+            let is_told = self.world.is_ending(number) && !self.model.knows(number);
+            assert!(is_told, "actor {number} {:?}: {error}", self.actors[number]);
+        }
+        if matches!(heard, Heard::Close(_)) {
+            self.answer_close(number);
+        }
+    }
+
+    fn answer_close(&mut self, number: usize) {
+        let actor = &mut self.actors[number];
+        actor.stage = Stage::Silent;
+        if actor.manner.is_polite && !actor.has_vanished && !actor.has_lied {
+            let mut bytes = Vec::new();
+            client::frame(true, client::CLOSE, mask(&mut self.rng), &1000u16.to_be_bytes(), &mut bytes);
+            actor.sent += bytes.len();
+            self.send(number, &bytes);
+        }
+    }
+
+    fn understand_reply(&mut self, number: usize, reply: &client::Reply) {
+        let is_ending = self.world.is_ending(number);
+        let is_turned_away = self.world.pipe(number).place.is_none();
+        let actor = &mut self.actors[number];
+        match (actor.role, actor.stage, reply.status) {
+            (_, _, status) if is_turned_away => {
+                assert_eq!(status, 503, "{}", reply.head);
+                actor.stage = Stage::Silent;
+            }
+            (_, _, 408) => {
+                assert!(is_ending, "a 408 that ends nothing");
+                actor.stage = Stage::Silent;
+            }
+            (Role::Client(..), Stage::Upgrading, 101) => {
+                let bytes = if actor.manner.lies_one_in > 0 && self.rng.one_in(4) {
+                    actor.lie_in_frames(&mut self.rng, &self.world.shared.limits)
+                } else {
+                    actor.shake_hands(&mut self.rng)
+                };
+                actor.sent += bytes.len();
+                self.send(number, &bytes);
+            }
+            (Role::Client(..), Stage::Speaking | Stage::Silent, 101) => {}
+            (Role::Client(..), Stage::Negotiating, 200) => {
+                let body: serde_json::Value = serde_json::from_str(reply.text()).unwrap();
+                let bytes = actor.upgrade(body["connectionToken"].as_str().unwrap());
+                self.send(number, &bytes);
+            }
+            (Role::Client(..), Stage::Negotiating, 503) => actor.stage = Stage::Silent,
+            (Role::Client(..), Stage::Upgrading, 404) => actor.stage = Stage::Silent,
+            (Role::Client(..), _, 401) if actor.is_brief => actor.stage = Stage::Silent,
+            (Role::Client(..), Stage::Silent, _) if actor.has_lied => {}
+            _ => {
+                let due = actor.replies.pop_front();
+                let counts = due.and_then(|due| due.counts).map(|_| {
+                    let body: serde_json::Value = serde_json::from_str(reply.text()).unwrap();
+                    let count = |name: &str| usize::try_from(body[name].as_u64().unwrap()).unwrap();
+                    (count("accepted"), count("rejected"))
+                });
+                let accepted = due.map_or(0, |due| due.accepted);
+                let heard = ReplyDue { status: reply.status, counts, accepted };
+                assert_eq!(Some(heard), due, "{actor:?}: {}", String::from_utf8_lossy(&reply.body));
+                assert!(accepted <= actor.accepted, "a reply before all its items are published: {actor:?}");
+            }
+        }
+    }
+}

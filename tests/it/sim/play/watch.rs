@@ -1,0 +1,181 @@
+//! What the shards tell, held against the model, and what must hold between any two turns.
+
+use super::{Play, WIDE};
+use crate::sim::actor::Role;
+use crate::sim::cast::TOKENS;
+use crate::sim::model::Delivered;
+use crate::sim::net::Net;
+use rte::close::CloseReason;
+use rte::hub::Ending;
+use rte::timer::GRAIN_MS;
+use rte::trace::Fact;
+use std::collections::BTreeSet;
+
+impl Play<'_> {
+    pub(super) fn note(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    /// Whether the hub does nothing more that the connection asks for.
+    fn is_over(&self, number: usize) -> bool {
+        let place = self.world.pipe(number).place;
+        let is_sealed = |(shard, key)| self.world.shard(shard).hub().is_sealed(key);
+        self.world.is_ending(number) || place.is_some_and(is_sealed)
+    }
+
+    /// The model learns what the shards did.
+    pub(super) fn observe(&mut self) {
+        let over: BTreeSet<usize> = (0..self.actors.len()).filter(|number| self.is_over(*number)).collect();
+        self.model.fade(over.clone());
+        for (shard, fact) in self.world.facts() {
+            self.fact(shard, &fact);
+        }
+        self.model.fade(BTreeSet::new());
+        for number in 0..self.actors.len() {
+            let Some((shard, key)) = self.world.pipe(number).place else { continue };
+            let result = self.model.compare(number, key, self.world.shard(shard).hub(), over.contains(&number));
+            assert_eq!(result, Ok(()), "actor {number}");
+        }
+    }
+
+    fn fact(&mut self, shard: usize, fact: &Fact) {
+        let line = fact.human();
+        assert!(TOKENS.all().all(|token| !line.contains(token)), "a token in a fact");
+        self.note(line.as_bytes());
+        let of = |conn: &u64| self.world.net().pipe_of[conn];
+        match fact {
+            Fact::Opened { conn, peer } => self.opened(of(conn), *peer),
+            Fact::Refused { conn: 0, .. } => self.turned_away += 1,
+            Fact::AcceptFailed { .. } => self.reached.failed_accepts += 1,
+            Fact::Read { conn, bytes } => self.read(of(conn), *bytes),
+            Fact::Connected { conn, .. } => assert_eq!(self.model.connected(of(conn)), Ok(())),
+            Fact::Subscribed { conn, items, subscribed } => {
+                assert_eq!(self.model.subscribed(of(conn), *items, *subscribed), Ok(()), "actor {}", of(conn));
+            }
+            Fact::Delivered { position, organization, event, entity, members, data } => {
+                let (position, organization, entity, members) = (*position, *organization, *entity, *members);
+                let delivered = Delivered { position, organization, event, entity, members, data };
+                match self.model.deliver(shard, delivered) {
+                    Ok(true) => self.accepted(data),
+                    Ok(false) => {}
+                    Err(error) => panic!("shard {shard}: {error}"),
+                }
+            }
+            Fact::Closed { conn, reason, .. } => self.closed(of(conn), *reason),
+            Fact::Refused { .. } => {}
+            Fact::Listening { .. }
+            | Fact::PollFailed { .. }
+            | Fact::Reloaded { .. }
+            | Fact::ReloadRefused { .. }
+            | Fact::Draining { .. }
+            | Fact::Drained { .. } => panic!("a shard tells {line}"),
+        }
+    }
+
+    fn opened(&mut self, number: usize, peer: std::net::IpAddr) {
+        assert_eq!(peer, Net::address(number));
+        self.opened += 1;
+        let place = self.world.pipe(number).place;
+        if let (Role::Client(rights, _), Some((shard, _))) = (self.actors[number].role, place) {
+            self.model.meet(number, shard, rights);
+        }
+    }
+
+    /// The hub has read of an actor, and looks at it next.
+    fn read(&mut self, number: usize, bytes: usize) {
+        let actor = &mut self.actors[number];
+        actor.fed += bytes;
+        while actor.acts.front().is_some_and(|(at, _)| *at <= actor.fed) {
+            let Some((_, act)) = actor.acts.pop_front() else { break };
+            self.model.act(number, act);
+        }
+    }
+
+    /// A publication is the next valid item of its publisher.
+    fn accepted(&mut self, data: &[u8]) {
+        let text = std::str::from_utf8(data).unwrap();
+        let tag = text.split('#').nth(1).expect("a tag");
+        let number: usize = tag.split('.').next().unwrap().parse().unwrap();
+        let actor = &mut self.actors[number];
+        actor.accepted += 1;
+        let due = actor.pending.pop_front();
+        assert_eq!(due.as_deref(), Some(format!("#{tag}#").as_str()), "actor {number} published out of order");
+    }
+
+    fn closed(&mut self, number: usize, reason: CloseReason) {
+        let actor = &mut self.actors[number];
+        assert_eq!(actor.closed.replace(reason), None, "a connection ended twice");
+        let is_right = match reason {
+            CloseReason::FrameError
+            | CloseReason::MalformedMessage
+            | CloseReason::MessageTooLong
+            | CloseReason::HandshakeRefused
+            | CloseReason::BadRequest
+            | CloseReason::BadBody => actor.has_lied,
+            CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
+            CloseReason::TokenExpired => actor.is_brief,
+            CloseReason::Full => false,
+            CloseReason::Served
+            | CloseReason::PeerClosed
+            | CloseReason::RequestTimeout
+            | CloseReason::IdleTimeout
+            | CloseReason::HandshakeTimeout
+            | CloseReason::ClientTimeout
+            | CloseReason::Overrun
+            | CloseReason::WriteStuck
+            | CloseReason::Drain => true,
+        };
+        assert!(is_right, "{reason:?} ends {actor:?}");
+    }
+
+    /// What must hold between any two turns.
+    pub(super) fn check(&mut self, shard: usize) {
+        let limits = &self.world.shared.limits;
+        let it = self.world.shard(shard);
+        let net = self.world.net();
+        assert_eq!(it.hub().registry.subscription_count(), self.model.subscriptions(shard), "subscriptions");
+        // An own answer is taken at any backlog below the hard bound, and so is the Close.
+        let answer_bytes = 2 * limits.record_bytes_max.max(2_000) + limits.event_bytes_max;
+        let now_ms = net.now.mono_ms;
+        let mut open = 0;
+        for (number, pipe) in net.pipes() {
+            let Some((_, key)) = pipe.place.filter(|(of, _)| *of == shard) else { continue };
+            let backlog = it.hub().backlog_bytes(key);
+            if pipe.ending.is_some() {
+                assert!(it.connection(key).is_none() && backlog == 0, "actor {number} is gone, and is not");
+                continue;
+            }
+            open += 1;
+            if backlog > 0 {
+                let is_known = it.hub().is_dirty() || it.hub().blocked_since_ms(key).is_some();
+                assert!(is_known, "{backlog} bytes wait for nothing");
+            }
+            let connection = it.connection(key).expect("a connection while its socket is open");
+            if connection.is_hub_open() {
+                assert!(backlog <= limits.outbox_hard_bytes + answer_bytes, "a backlog of {backlog} bytes");
+            }
+            let due_ms = connection.next_deadline(key, it.hub(), limits).0;
+            assert!(due_ms + GRAIN_MS > now_ms, "a deadline that nobody kept, {} ms ago", now_ms - due_ms);
+            let armed_ms = it.next_deadline().expect("a deadline while there are connections").0;
+            assert!(armed_ms < due_ms + GRAIN_MS, "a deadline {} ms later than due", armed_ms - due_ms);
+            self.reached.pauses += u64::from(pipe.is_readable() && !it.wants_input(key));
+        }
+        assert_eq!(it.connection_count(), open, "connections");
+        let pinned_bytes = it.hub().pinned_bytes();
+        assert!(it.has_work() || pinned_bytes <= limits.pinned_bytes_max, "{pinned_bytes} bytes pinned");
+    }
+
+    /// What an actor that was not cut off must have heard at its end.
+    pub(super) fn check_heard(&mut self, number: usize) {
+        self.hear(number, WIDE);
+        let actor = &self.actors[number];
+        let pipe = self.world.pipe(number);
+        // Who was turned away got as much as there was room for.
+        let is_whole = pipe.place.is_some() && pipe.ending == Some(Ending::Graceful);
+        assert!(!is_whole || !actor.ear.is_partial(), "ended within a word: {actor:?}");
+        let heard_all = actor.closed == Some(CloseReason::Overrun) || self.model.heard_all(number);
+        assert!(!is_whole || heard_all, "something due was lost: {actor:?}");
+    }
+}

@@ -1,0 +1,71 @@
+//! How a hub of the simulation is set up.
+
+use super::cast;
+use super::rng::Rng;
+use rte::api::client_address::Network;
+use rte::api::cors::Origins;
+use rte::api::negotiated::Negotiated;
+use rte::api::publish;
+use rte::auth::token::{self, Verifier};
+use rte::clock::Now;
+use rte::conn::{self, Shared};
+use rte::hub::registry::HashSeed;
+use rte::limits::Limits;
+use rte::schema::Catalogue;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
+
+/// When every world begins.
+pub const START: Now = Now { mono_ms: 5_000, unix_ms: 1_800_000_000_000 };
+pub const ORIGIN: &str = "https://app.example";
+
+pub static CATALOGUE: LazyLock<Arc<Catalogue>> = LazyLock::new(|| Arc::new(Catalogue::built_in(None)));
+
+/// How a world is made.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub seed: u64,
+    pub shards: usize,
+    pub limits: Limits,
+    pub close_on_expiry: bool,
+    pub detailed_errors: bool,
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Setting {
+    pub fn one_shard() -> Setting {
+        let limits = Limits::DEFAULT;
+        Setting {
+            seed: 1,
+            shards: 1,
+            limits,
+            close_on_expiry: false,
+            detailed_errors: false,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// What the shards of a world share.
+pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
+    setting.limits.check().expect("limits that go together");
+    let mut tokens = token::Options::new(cast::keys());
+    tokens.close_on_expiry = setting.close_on_expiry;
+    let seed = HashSeed(rng.next(), rng.next());
+    let limits = setting.limits.clone();
+    Arc::new(Shared {
+        options: conn::Options {
+            snapshots: false,
+            path: "/rte".into(),
+            origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
+            trusted_proxies: setting.trusted_proxies.clone(),
+            detailed_errors: setting.detailed_errors,
+            publish: publish::Options::default(),
+        },
+        verifier: Verifier::new(tokens).expect("options that go together"),
+        negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+        limits,
+        is_draining: AtomicBool::new(false),
+        shards: setting.shards,
+    })
+}
