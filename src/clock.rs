@@ -1,33 +1,123 @@
 //! Injected time. Nobody in the core reads a clock: the shell reads both clocks once per turn and hands them in as [`Now`].
+//!
+//! Three types keep apart what is all milliseconds: an [`Instant`] is on the monotonic clock, a [`UnixMs`] on the calendar,
+//! and a [`Deadline`] is an instant at which something is due, or never.
+
+/// A point on the monotonic clock, which has an arbitrary start. Waits are measured on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// So many milliseconds after the start of the clock.
+    pub const fn from_ms(ms: u64) -> Instant {
+        Instant(ms)
+    }
+
+    /// Milliseconds since the start of the clock.
+    pub const fn ms(self) -> u64 {
+        self.0
+    }
+
+    /// Milliseconds since an earlier instant; 0 if it is no earlier one.
+    pub fn ms_since(self, earlier: Instant) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// What is due so many milliseconds later.
+    pub fn after_ms(self, ms: u64) -> Deadline {
+        Deadline(Instant(self.0.saturating_add(ms)))
+    }
+}
+
+/// Milliseconds since the Unix epoch. Only what comes from outside with a date (tokens, events) is compared with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMs(u64);
+
+impl UnixMs {
+    /// So many milliseconds after the epoch.
+    pub const fn from_ms(ms: u64) -> UnixMs {
+        UnixMs(ms)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn ms(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, as the claims of a JWT count them (RFC 7519 section 2, NumericDate).
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+}
 
 /// The instant of the current turn, on two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds on the monotonic clock, since an arbitrary start. Waits and deadlines are measured on it.
-    pub mono_ms: u64,
-    /// Milliseconds since the Unix epoch. Only what comes from outside with a date (tokens, events) is compared with it.
-    pub unix_ms: u64,
+    /// The monotonic clock.
+    pub mono: Instant,
+    /// The calendar.
+    pub unix: UnixMs,
 }
 
 impl Now {
-    /// Whole seconds since the Unix epoch, as the claims of a JWT count them (RFC 7519 section 2, NumericDate).
-    pub fn unix_s(self) -> u64 {
-        self.unix_ms / 1000
+    /// Both clocks at these milliseconds.
+    pub const fn from_ms(mono_ms: u64, unix_ms: u64) -> Now {
+        Now { mono: Instant(mono_ms), unix: UnixMs(unix_ms) }
     }
 
-    /// The deadline that lies `after_ms` milliseconds ahead.
-    pub fn after_ms(self, after_ms: u64) -> Deadline {
-        Deadline(self.mono_ms.saturating_add(after_ms))
+    /// What is due so many milliseconds ahead.
+    pub fn after_ms(self, ms: u64) -> Deadline {
+        self.mono.after_ms(ms)
     }
 }
 
-/// A point on the monotonic clock, in milliseconds, at which something is due.
+/// An instant at which something is due, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline(pub u64);
+pub struct Deadline(Instant);
 
 impl Deadline {
+    /// What is never due. It is later than any other deadline.
+    pub const NEVER: Deadline = Deadline(Instant(u64::MAX));
+
+    /// What is due at an instant.
+    pub const fn at(instant: Instant) -> Deadline {
+        Deadline(instant)
+    }
+
     /// Whether the deadline has come.
     pub fn is_due(self, now: Now) -> bool {
-        self.0 <= now.mono_ms
+        self != Deadline::NEVER && self.0 <= now.mono
+    }
+
+    /// Milliseconds from an instant to the deadline, 0 if it has come; none if it never does.
+    pub fn ms_from(self, instant: Instant) -> Option<u64> {
+        if self == Deadline::NEVER { None } else { Some(self.0.ms_since(instant)) }
+    }
+
+    /// The deadline, rounded up to a multiple of so many milliseconds.
+    pub fn rounded_up_to_ms(self, grain_ms: u64) -> Deadline {
+        Deadline(Instant(self.0.0.div_ceil(grain_ms).saturating_mul(grain_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_is_later_than_anything_and_never_due() {
+        let far = Now::from_ms(u64::MAX, 0);
+        assert!(!Deadline::NEVER.is_due(far) && far.after_ms(1) == Deadline::NEVER);
+        assert_eq!(Deadline::NEVER.ms_from(far.mono), None);
+        assert_eq!(Deadline::NEVER.rounded_up_to_ms(100), Deadline::NEVER);
+        assert!(Instant::from_ms(5).after_ms(7) < Deadline::NEVER);
+    }
+
+    #[test]
+    fn a_deadline_is_due_from_its_instant_on() {
+        let deadline = Instant::from_ms(5).after_ms(7);
+        assert!(!deadline.is_due(Now::from_ms(11, 0)) && deadline.is_due(Now::from_ms(12, 0)));
+        assert_eq!(deadline.ms_from(Instant::from_ms(2)), Some(10));
+        assert_eq!(deadline.rounded_up_to_ms(10), Deadline::at(Instant::from_ms(20)));
     }
 }

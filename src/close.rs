@@ -54,11 +54,13 @@ pub enum CloseReason {
     Drain,
     /// `connections_max` is reached.
     Full,
+    /// Another shard did not answer in time.
+    Unanswered,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [CloseReason; 19] = [
+    pub const ALL: [CloseReason; 20] = [
         CloseReason::Served,
         CloseReason::PeerClosed,
         CloseReason::PeerGone,
@@ -78,6 +80,7 @@ impl CloseReason {
         CloseReason::WriteStuck,
         CloseReason::Drain,
         CloseReason::Full,
+        CloseReason::Unanswered,
     ];
 
     /// Its place in [`CloseReason::ALL`], for tables of counters.
@@ -123,6 +126,7 @@ impl CloseReason {
             CloseReason::WriteStuck => ("write_stuck", "the peer took nothing for write_stuck_ms", Blame::Peer),
             CloseReason::Drain => ("drain", "the hub drains", Blame::Nobody),
             CloseReason::Full => ("full", "connections_max is reached", Blame::Operator),
+            CloseReason::Unanswered => ("unanswered", "another shard of the hub did not answer in time", Blame::Us),
         }
     }
 }

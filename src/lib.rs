@@ -32,7 +32,7 @@
 //!
 //! | rank | room | responsibility |
 //! |---|---|---|
-//! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
+//! | 0 | [`limits`], [`clock`], [`entropy`], `broken` | every bound; injected time and randomness; the one panic |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
 //! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why connections end; deadlines; counters; notable facts |
 //! | 1 | [`schema::compiler`] | catalogue files → model → checks → generated artefacts; the validator. `build.rs` compiles it too |
@@ -66,6 +66,7 @@
 
 pub mod api;
 pub mod auth;
+mod broken;
 pub mod cli;
 pub mod clock;
 pub mod close;

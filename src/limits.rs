@@ -67,9 +67,9 @@ pub struct Limits {
     pub pinned_bytes_max: usize,
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
     pub write_stuck_ms: u64,
-    /// Last values of state events that one shard keeps for snapshots; the one written longest ago goes first.
+    /// Last values of state events that all shards together keep for snapshots; the one written longest ago goes first.
     pub last_values_max: usize,
-    /// Bytes of those values; shards share the bytes of a value.
+    /// Bytes of those values.
     pub last_values_bytes_max: usize,
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     pub close_ms: u64,
@@ -87,6 +87,15 @@ pub struct Limits {
     pub mailbox_bytes_max: usize,
 }
 
+/// The most that `connections_max` may be: what counts and numbers connections relies on it.
+pub const CONNECTIONS_MAX: usize = 1 << 24;
+/// The most that `subscriptions_max` may be, for the same reason.
+pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
+/// How long a connection waits for an answer of other shards before it is given up. They answer within a turn; this is for
+/// the one that is stuck.
+pub const ASK_MS: u64 = 30_000;
+/// Publish requests of one connection that may wait for other shards at a time; the next one waits in the kernel.
+pub const PIPELINE_MAX: usize = 64;
 /// Bytes of a refused item's EntityId and EventName that are echoed.
 pub const ECHO_BYTES_MAX: usize = 128;
 /// Bytes of a token, in the header or in the query.
@@ -143,6 +152,13 @@ impl Limits {
                 return Err(format!("{small} ({a}) must be less than {large} ({b})"));
             }
         }
+        let counts = [
+            ("connections_max", self.connections_max, CONNECTIONS_MAX),
+            ("subscriptions_max", self.subscriptions_max, SUBSCRIPTIONS_MAX),
+        ];
+        if let Some((name, value, most)) = counts.into_iter().find(|(_, value, most)| value > most) {
+            return Err(format!("{name} ({value}) must be at most {most}"));
+        }
         if self.ping_every_ms >= self.client_timeout_ms {
             return Err(format!(
                 "ping_every_ms ({}) must be less than client_timeout_ms ({})",
@@ -172,3 +188,21 @@ const _: () = {
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
     assert!(CONTROL_BYTES_MAX < l.record_bytes_max);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_do_not_go_together_are_refused_by_name() {
+        let refused = |limits: Limits| limits.check().unwrap_err();
+        let most = |connections_max| Limits { connections_max, ..Limits::DEFAULT };
+        assert_eq!(most(CONNECTIONS_MAX).check(), Ok(()));
+        assert_eq!(refused(most(CONNECTIONS_MAX + 1)), "connections_max (16777217) must be at most 16777216");
+        let subscriptions_max = SUBSCRIPTIONS_MAX + 1;
+        let limits = Limits { subscriptions_max, ..Limits::DEFAULT };
+        assert_eq!(refused(limits), "subscriptions_max (1048577) must be at most 1048576");
+        let limits = Limits { ping_every_ms: 30_000, ..Limits::DEFAULT };
+        assert_eq!(refused(limits), "ping_every_ms (30000) must be less than client_timeout_ms (30000)");
+    }
+}

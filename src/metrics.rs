@@ -100,9 +100,9 @@ pub struct Metrics {
     pub backlog_bytes: u64,
     /// Connections whose socket is full.
     pub blocked: u64,
-    /// Publications that came from sibling shards.
+    /// Publications that shards got from their homes.
     pub from_siblings: u64,
-    /// State values not delivered because they equal the one before (`on_change`), counted on each shard.
+    /// State values not delivered because they equal the one before (`on_change`).
     pub unchanged: u64,
     /// Snapshots sent behind a Subscribe.
     pub snapshots: u64,

@@ -7,8 +7,9 @@
 use crate::api::publish;
 use crate::clock::{Deadline, Now};
 use crate::close::CloseReason;
-use crate::conn::{Connection, Delivery, Gathered, Mail, Shared, Turn, count_members, fact_number, number};
+use crate::conn::{Answer, Connection, Mail, Outbound, Shared, To, Turn};
 use crate::entropy::{Entropy, next_u64};
+use crate::hub::home::Home;
 use crate::hub::registry::HashSeed;
 use crate::hub::{ConnKey, Ending, Hub, Wire};
 use crate::metrics::{Metrics, Refusal};
@@ -17,7 +18,7 @@ use crate::schema::Catalogue;
 use crate::timer::Timers;
 use crate::trace::{Fact, Level, Trace};
 use core::net::IpAddr;
-use slotmap::{Key, SlotMap};
+use slotmap::SlotMap;
 use std::sync::Arc;
 
 /// One thread's connections and all that belongs to them.
@@ -26,22 +27,22 @@ pub struct Shard {
     shared: Arc<Shared>,
     catalogue: Arc<Catalogue>,
     connections: SlotMap<ConnKey, Connection>,
-    /// The key of each slot that has a deadline: a deadline is kept by slot, a slot's key changes with each connection.
-    slots: Vec<ConnKey>,
+    /// Connections that have come so far.
+    serial: u64,
     hub: Hub,
-    timers: Timers,
-    parser: json::Parser,
+    home: Home,
+    timers: Timers<ConnKey>,
+    parser: Option<json::Parser>,
     scratch: Vec<u8>,
     publish_scratch: publish::Scratch,
     entropy: Box<dyn Entropy>,
     metrics: Metrics,
     /// Notable facts since the shell last looked.
     pub trace: Trace,
-    outbound: Vec<Mail>,
-    answers: Vec<(usize, Mail)>,
+    outbound: Outbound,
     /// Connections that read again after a pause.
     resumed: Vec<ConnKey>,
-    fired: Vec<usize>,
+    fired: Vec<ConnKey>,
     /// Connections to look at after a flush; empty between turns.
     attention: Vec<ConnKey>,
 }
@@ -57,22 +58,23 @@ impl Shard {
     ) -> Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
         let hub = Hub::new(seed, &shared.limits);
+        let home = Home::new(seed, &shared.limits, Arc::clone(&shared.kept), shared.shards);
         Shard {
             number,
             shared,
             catalogue,
             connections: SlotMap::with_key(),
-            slots: Vec::new(),
+            serial: 0,
             hub,
+            home,
             timers: Timers::default(),
-            parser: json::Parser::default(),
+            parser: None,
             scratch: Vec::new(),
             publish_scratch: publish::Scratch::default(),
             entropy,
             metrics: Metrics::default(),
             trace,
-            outbound: Vec::new(),
-            answers: Vec::new(),
+            outbound: Outbound::default(),
             resumed: Vec::new(),
             fired: Vec::new(),
             attention: Vec::new(),
@@ -86,10 +88,12 @@ impl Shard {
 
     /// A socket has been accepted.
     pub fn open(&mut self, peer: IpAddr, now: Now) -> ConnKey {
-        let key = self.connections.insert(Connection::new(peer, now));
+        self.serial += 1;
+        let conn = self.serial * self.shared.shards as u64 + self.number as u64;
+        let timers = &mut self.timers;
+        let key = self.connections.insert_with_key(|key| Connection::new(conn, timers.add(key), peer, now));
         self.hub.open(key);
         self.metrics.accepted += 1;
-        let conn = fact_number(self.number, key);
         self.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
         key
@@ -106,8 +110,11 @@ impl Shard {
     /// Bytes have been read; they may be spoilt. False when the connection wants no more for now: [`Shard::poll_resumed`]
     /// will name it.
     pub fn handle_bytes(&mut self, key: ConnKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
-        let conn = fact_number(self.number, key);
-        self.trace.note(Level::Trace, || Fact::Read { conn, bytes: bytes.len() });
+        let connections = &self.connections;
+        self.trace.note(Level::Trace, || Fact::Read {
+            conn: connections.get(key).map_or(0, Connection::number),
+            bytes: bytes.len(),
+        });
         self.with(key, now, wire, |connection, turn| connection.handle_bytes(key, bytes, turn));
         self.wants_input(key)
     }
@@ -142,22 +149,29 @@ impl Shard {
     /// Mail of a sibling.
     pub fn handle_mail(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
         match mail {
-            Mail::Publication(publication) => {
-                self.metrics.from_siblings += 1;
-                let (hub, catalogue, metrics) = (&mut self.hub, &*self.catalogue, &mut self.metrics);
-                Delivery { hub, catalogue, metrics, trace: &mut self.trace, wire, now }.share(&publication);
+            Mail::Publications(publications) => {
+                self.metrics.from_siblings += publications.len() as u64;
+                self.turn(now, wire, |_, turn| {
+                    let mut delivery = turn.delivery();
+                    publications.iter().for_each(|publication| delivery.deliver(publication));
+                });
             }
-            Mail::Count { from, conn, topics } => {
-                let answer = Gathered::Members(count_members(&self.hub, &topics));
-                self.answers.push((from, Mail::Told { conn, answer }));
+            Mail::Ask { from, caller, question } => {
+                let answer = self.turn(now, wire, |_, turn| turn.answer(question));
+                let is_cut = matches!(answer, Answer::Snapshot(_));
+                let answered = Mail::Answered { caller, answer };
+                if is_cut {
+                    self.outbound.post(To::Shard(from), answered);
+                } else {
+                    self.outbound.post_last(To::Shard(from), answered);
+                }
             }
-            Mail::Measure { from, conn } => {
-                let numbers = self.numbers(now, wire);
-                self.answers.push((from, Mail::Told { conn, answer: Gathered::Numbers(Box::new(numbers)) }));
-            }
-            Mail::Told { conn, answer } => {
-                self.with(conn, now, wire, |connection, turn| connection.handle_told(conn, &answer, turn));
-                self.resumed.push(conn);
+            Mail::Answered { caller, answer } => {
+                let key = caller.link;
+                self.with(key, now, wire, |connection, turn| {
+                    connection.handle_answer(key, caller.ticket, answer, turn);
+                });
+                self.resumed.push(key);
             }
             Mail::Drain => self.drain(now, wire),
         }
@@ -167,27 +181,21 @@ impl Shard {
     pub fn handle_deadlines(&mut self, now: Now, wire: &mut dyn Wire) {
         let mut fired = std::mem::take(&mut self.fired);
         self.timers.poll(now, &mut fired);
-        for slot in fired.drain(..) {
-            if let Some(key) = self.slots.get(slot).copied() {
-                self.with(key, now, wire, |connection, turn| connection.handle_deadline(key, turn));
-            }
+        for key in fired.drain(..) {
+            self.with(key, now, wire, |connection, turn| connection.handle_deadline(key, turn));
         }
         self.fired = fired;
     }
 
     /// When something is due.
-    pub fn next_deadline(&self) -> Option<Deadline> {
+    pub fn next_deadline(&self) -> Deadline {
         self.timers.next_deadline()
     }
 
-    /// What goes to every sibling; before the flush, so that who reads a reply knows that the siblings have the publication.
-    pub fn poll_outbound(&mut self) -> impl Iterator<Item = Mail> {
-        self.outbound.drain(..)
-    }
-
-    /// What goes to one sibling, with its number.
-    pub fn poll_answers(&mut self) -> impl Iterator<Item = (usize, Mail)> {
-        self.answers.drain(..)
+    /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows that the siblings have what
+    /// it tells of.
+    pub fn poll_outbound(&mut self) -> impl Iterator<Item = (To, Mail)> {
+        self.outbound.drain()
     }
 
     /// Whether another turn should follow at once.
@@ -215,6 +223,7 @@ impl Shard {
         }
         self.attention = attention;
         self.free_doomed(now, wire);
+        self.home.shrink();
     }
 
     /// The fan-out, to look at: memberships and backlogs.
@@ -248,11 +257,11 @@ impl Shard {
             }
             let Some(mut connection) = self.connections.remove(key) else { continue };
             let ending = if self.hub.backlog_bytes(key) > 0 { Ending::Reset } else { Ending::Graceful };
-            self.timers.cancel(slot(key));
+            self.timers.remove(connection.timer());
             self.hub.close(key);
             self.turn(now, wire, |_, turn| {
                 let reason = connection.final_reason(reason);
-                connection.free(key, reason, turn);
+                connection.free(reason, turn);
             });
             wire.close(key, ending);
         }
@@ -289,6 +298,7 @@ impl Shard {
             now,
             shard: self.number,
             hub: &mut self.hub,
+            home: &mut self.home,
             shared: &self.shared,
             catalogue: &self.catalogue,
             parser: &mut self.parser,
@@ -306,20 +316,6 @@ impl Shard {
     fn arm(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get(key) else { return };
         let deadline = connection.next_deadline(key, &self.hub, &self.shared.limits);
-        let slot = slot(key);
-        if self.slots.len() <= slot {
-            self.slots.resize(slot + 1, ConnKey::null());
-        }
-        if self.slots[slot] == key {
-            self.timers.arm_sooner(slot, deadline);
-        } else {
-            self.slots[slot] = key;
-            self.timers.arm(slot, deadline);
-        }
+        self.timers.arm_sooner(connection.timer(), deadline);
     }
-}
-
-/// The slot of a key: its lower half.
-fn slot(key: ConnKey) -> usize {
-    usize::try_from(number(key) & 0xFFFF_FFFF).unwrap_or(usize::MAX)
 }

@@ -1,71 +1,112 @@
 //! Deadlines of many connections: one each, in a dense array that is swept.
 //!
 //! A sweep over 50,000 entries costs some 20 µs, less than keeping them sorted; deadlines are rounded up to [`GRAIN_MS`], so that
-//! there are at most ten sweeps a second. What a connection waits for is its own knowledge: when its deadline comes it looks
-//! which of its waits are over, and arms the next.
+//! there are at most ten sweeps a second. What a connection waits for is its own knowledge, a [`Wait`]: when its deadline comes
+//! it looks which of its waits is over, and arms the next.
 
+use crate::broken::broken;
 use crate::clock::{Deadline, Now};
 
 /// Deadlines are rounded up to a multiple of this.
 pub const GRAIN_MS: u64 = 100;
 
-const NEVER: u64 = u64::MAX;
-
-/// One optional deadline per slot.
-#[derive(Debug, Default)]
-pub struct Timers {
-    due: Vec<u64>,
-    next: Option<u64>,
+/// What a connection waits for. It is armed for the wait that is over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The peer, for room in its socket.
+    Room,
+    /// Other shards, for their answers.
+    Answer,
+    /// The peer, for a whole request head.
+    Head,
+    /// The peer, for its next request.
+    Request,
+    /// The peer, for a whole request body.
+    Body,
+    /// The peer, for the SignalR handshake.
+    Handshake,
+    /// The hub, for the end that a token or a drain has set.
+    End,
+    /// The peer, for any byte at all.
+    Sign,
+    /// The hub, to say something so that the peer hears it lives.
+    Ping,
+    /// The peer, to take the last bytes and end its side.
+    Goodbye,
 }
 
-impl Timers {
+/// The place of one deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerSlot(u32);
+
+/// One deadline per slot, each with the key of whom it is for.
+#[derive(Debug)]
+pub struct Timers<K> {
+    due: Vec<Deadline>,
+    keys: Vec<K>,
+    free: Vec<TimerSlot>,
+    next: Deadline,
+}
+
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Timers { due: Vec::new(), keys: Vec::new(), free: Vec::new(), next: Deadline::NEVER }
+    }
+}
+
+impl<K: Copy> Timers<K> {
+    /// A slot for that key; nothing is due yet.
+    pub fn add(&mut self, key: K) -> TimerSlot {
+        if let Some(slot) = self.free.pop() {
+            self.keys[slot.0 as usize] = key;
+            return slot;
+        }
+        let Ok(number) = u32::try_from(self.due.len()) else { broken("more timers than connections_max allows") };
+        self.due.push(Deadline::NEVER);
+        self.keys.push(key);
+        TimerSlot(number)
+    }
+
+    /// Gives a slot back.
+    pub fn remove(&mut self, slot: TimerSlot) {
+        self.due[slot.0 as usize] = Deadline::NEVER;
+        self.free.push(slot);
+    }
+
     /// Sets the deadline of a slot, whatever it was before.
-    pub fn arm(&mut self, slot: usize, deadline: Deadline) {
-        if self.due.len() <= slot {
-            self.due.resize(slot + 1, NEVER);
-        }
-        let at = deadline.0.div_ceil(GRAIN_MS).saturating_mul(GRAIN_MS);
-        if let Some(due) = self.due.get_mut(slot) {
-            *due = at;
-        }
-        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    pub fn arm(&mut self, slot: TimerSlot, deadline: Deadline) {
+        let deadline = deadline.rounded_up_to_ms(GRAIN_MS);
+        self.due[slot.0 as usize] = deadline;
+        self.next = self.next.min(deadline);
     }
 
     /// Sets the deadline of a slot unless it has a sooner one: for deadlines that only ever move back, which are looked at
     /// again when the sooner one comes.
-    pub fn arm_sooner(&mut self, slot: usize, deadline: Deadline) {
-        if self.due.get(slot).is_none_or(|due| deadline.0 < *due) {
+    pub fn arm_sooner(&mut self, slot: TimerSlot, deadline: Deadline) {
+        if deadline < self.due[slot.0 as usize] {
             self.arm(slot, deadline);
         }
     }
 
-    /// Takes the deadline of a slot away.
-    pub fn cancel(&mut self, slot: usize) {
-        if let Some(due) = self.due.get_mut(slot) {
-            *due = NEVER;
-        }
-    }
-
-    /// Pushes the slots whose deadline has come to `fired`; they have none afterwards.
-    pub fn poll(&mut self, now: Now, fired: &mut Vec<usize>) {
-        if self.next.is_none_or(|next| next > now.mono_ms) {
+    /// Pushes the keys whose deadline has come to `fired`; they have none afterwards.
+    pub fn poll(&mut self, now: Now, fired: &mut Vec<K>) {
+        if !self.next.is_due(now) {
             return;
         }
-        let mut next = NEVER;
-        for (slot, due) in self.due.iter_mut().enumerate() {
-            if *due <= now.mono_ms {
-                *due = NEVER;
-                fired.push(slot);
-            } else if *due < next {
-                next = *due;
+        self.next = Deadline::NEVER;
+        for (due, key) in self.due.iter_mut().zip(&self.keys) {
+            if due.is_due(now) {
+                *due = Deadline::NEVER;
+                fired.push(*key);
+            } else {
+                self.next = self.next.min(*due);
             }
         }
-        self.next = if next == NEVER { None } else { Some(next) };
     }
 
-    /// When to poll again; never later than the earliest deadline, sooner only after a cancel.
-    pub fn next_deadline(&self) -> Option<Deadline> {
-        self.next.map(Deadline)
+    /// When to poll again; never later than the earliest deadline, sooner only after one was taken away.
+    pub fn next_deadline(&self) -> Deadline {
+        self.next
     }
 }
 
@@ -75,14 +116,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn at(mono_ms: u64) -> Now {
-        Now { mono_ms, unix_ms: 0 }
+        Now::from_ms(mono_ms, 0)
     }
 
     #[derive(Clone, Debug)]
     enum Step {
         Arm(usize, u64),
         ArmSooner(usize, u64),
-        Cancel(usize),
+        Reuse(usize),
         Poll(u64),
     }
 
@@ -90,7 +131,7 @@ mod tests {
         prop_oneof![
             (0usize..8, 0u64..2000).prop_map(|(slot, ms)| Step::Arm(slot, ms)),
             (0usize..8, 0u64..2000).prop_map(|(slot, ms)| Step::ArmSooner(slot, ms)),
-            (0usize..8).prop_map(Step::Cancel),
+            (0usize..8).prop_map(Step::Reuse),
             (0u64..500).prop_map(Step::Poll),
         ]
     }
@@ -99,42 +140,47 @@ mod tests {
         #[test]
         fn fires_what_a_naive_list_fires(steps in proptest::collection::vec(step(), 1..60)) {
             let mut timers = Timers::default();
-            let mut twin: Vec<Option<u64>> = vec![None; 8];
-            let mut now = 0u64;
+            let mut slots: Vec<(TimerSlot, u32)> = (0..8).map(|key| (timers.add(key), key)).collect();
+            let mut twin: Vec<(u32, Option<u64>)> = (0..8).map(|key| (key, None)).collect();
+            let (mut now, mut fresh) = (0u64, 8);
             for step in steps {
                 match step {
-                    Step::Arm(slot, ms) => {
-                        timers.arm(slot, Deadline(now + ms));
-                        twin[slot] = Some((now + ms).div_ceil(GRAIN_MS) * GRAIN_MS);
+                    Step::Arm(n, ms) => {
+                        timers.arm(slots[n].0, at(now).after_ms(ms));
+                        twin[n].1 = Some((now + ms).div_ceil(GRAIN_MS) * GRAIN_MS);
                     }
-                    Step::ArmSooner(slot, ms) => {
-                        timers.arm_sooner(slot, Deadline(now + ms));
-                        if twin[slot].is_none_or(|due| now + ms < due) {
-                            twin[slot] = Some((now + ms).div_ceil(GRAIN_MS) * GRAIN_MS);
+                    Step::ArmSooner(n, ms) => {
+                        timers.arm_sooner(slots[n].0, at(now).after_ms(ms));
+                        if twin[n].1.is_none_or(|due| now + ms < due) {
+                            twin[n].1 = Some((now + ms).div_ceil(GRAIN_MS) * GRAIN_MS);
                         }
                     }
-                    Step::Cancel(slot) => {
-                        timers.cancel(slot);
-                        twin[slot] = None;
+                    Step::Reuse(n) => {
+                        timers.remove(slots[n].0);
+                        slots[n] = (timers.add(fresh), fresh);
+                        twin[n] = (fresh, None);
+                        fresh += 1;
                     }
                     Step::Poll(ms) => {
                         now += ms;
                         let mut fired = Vec::new();
                         timers.poll(at(now), &mut fired);
                         let mut expected = Vec::new();
-                        for (slot, due) in twin.iter_mut().enumerate() {
+                        for (key, due) in &mut twin {
                             if due.is_some_and(|due| due <= now) {
                                 *due = None;
-                                expected.push(slot);
+                                expected.push(*key);
                             }
                         }
+                        fired.sort_unstable();
+                        expected.sort_unstable();
                         prop_assert_eq!(fired, expected);
                     }
                 }
-                let earliest = twin.iter().flatten().min().copied();
-                if let Some(earliest) = earliest {
-                    prop_assert!(timers.next_deadline().is_some_and(|next| next.0 <= earliest));
+                if let Some(earliest) = twin.iter().filter_map(|(_, due)| *due).min() {
+                    prop_assert!(timers.next_deadline() <= Deadline::at(at(earliest).mono));
                 }
+                prop_assert_eq!(timers.due.len(), 8, "slots serve again");
             }
         }
     }

@@ -341,7 +341,8 @@ mod tests {
         assert_eq!(trace.drain().count(), 0);
         for reason in CloseReason::ALL {
             let fact = Fact::Closed { conn: 1, reason, detail: None };
-            assert_eq!(fact.level() < Level::Debug, reason.blame() == Blame::Operator, "{reason:?}");
+            let is_ours = matches!(reason.blame(), Blame::Operator | Blame::Us);
+            assert_eq!(fact.level() < Level::Debug, is_ours, "{reason:?}");
         }
     }
 }

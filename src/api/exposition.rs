@@ -26,18 +26,18 @@ const PLAIN: [Plain; 22] = [
     ("rte_hub_messages_total", Kind::Counter, "Hub messages received from clients.", |m| m.hub_messages),
     ("rte_publish_items_rejected_total", Kind::Counter, "Items rejected by POST /publish.", |m| m.items_rejected),
     ("rte_publish_tolerated_total", Kind::Counter, "Faults that lenient validation let through.", |m| m.tolerated),
-    ("rte_shard_publications_total", Kind::Counter, "Publications handed from shard to shard.", |m| m.from_siblings),
+    ("rte_shard_publications_total", Kind::Counter, "Publications that shards got from their homes.", |m| {
+        m.from_siblings
+    }),
     ("rte_received_bytes_total", Kind::Counter, "Bytes read from sockets.", |m| m.bytes_in),
     ("rte_sent_bytes_total", Kind::Counter, "Bytes that sockets took.", |m| m.bytes_out),
     ("rte_short_writes_total", Kind::Counter, "Writes of which a full socket took only a part.", |m| m.short_writes),
     ("rte_conflated_total", Kind::Counter, "State events that replaced an older value in a backlog.", |m| m.conflated),
     ("rte_dropped_total", Kind::Counter, "Frames not queued because their connection was ending.", |m| m.dropped),
     ("rte_discarded_bytes_total", Kind::Counter, "Bytes discarded with connections that ended.", |m| m.discarded_bytes),
-    ("rte_unchanged_total", Kind::Counter, "State values equal to the one before and not delivered, per shard.", |m| {
-        m.unchanged
-    }),
+    ("rte_unchanged_total", Kind::Counter, "State values equal to the one before and not delivered.", |m| m.unchanged),
     ("rte_snapshots_total", Kind::Counter, "Last values sent behind a Subscribe.", |m| m.snapshots),
-    ("rte_last_values", Kind::Gauge, "Last values of state topics kept, counted per shard.", |m| m.last_values),
+    ("rte_last_values", Kind::Gauge, "Last values of state topics kept.", |m| m.last_values),
     ("rte_last_values_evicted_total", Kind::Counter, "Last values let go for the bounds' sake.", |m| {
         m.last_values_evicted
     }),

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn at(mono_ms: u64) -> Now {
-        Now { mono_ms, unix_ms: 0 }
+        Now::from_ms(mono_ms, 0)
     }
 
     fn table() -> Negotiated {

@@ -208,11 +208,11 @@ impl Verifier {
         let options = &self.options;
         let expires_unix_s = claims::date(claims, "exp", Claim::Expiry)?.ok_or(TokenError::NoExpiry)?;
         // RFC 7519 section 4.1.4: not accepted on or after `exp`, but for the leeway.
-        if now.unix_s() >= expires_unix_s.saturating_add(options.leeway_s) {
+        if now.unix.seconds() >= expires_unix_s.saturating_add(options.leeway_s) {
             return Err(TokenError::Expired);
         }
         let not_before = claims::date(claims, "nbf", Claim::NotBefore)?;
-        if not_before.is_some_and(|start| now.unix_s().saturating_add(options.leeway_s) < start) {
+        if not_before.is_some_and(|start| now.unix.seconds().saturating_add(options.leeway_s) < start) {
             return Err(TokenError::NotYetValid);
         }
         if options.issuer.as_deref().is_some_and(|issuer| !claims::is_issued_by(claims, issuer)) {

@@ -232,7 +232,7 @@ mod tests {
         let source = KeySource::Secret(SECRET.to_owned());
         let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, source }]).unwrap();
         let verifier = Verifier::new(Options::new(keys)).unwrap();
-        verifier.verify(Token::new(token), Now { mono_ms: 0, unix_ms: NOW_S * 1000 })
+        verifier.verify(Token::new(token), Now::from_ms(0, NOW_S * 1000))
     }
 
     #[test]

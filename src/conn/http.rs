@@ -3,20 +3,22 @@
 //! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
 //! come ends the connection after the reply, since the body's bytes would have to be read for nothing.
 
-use super::fan_out::{Delivery, FanOut};
+use super::ask::{Answer, Asked, Awaited, Caller, Question};
+use super::asking::{Asking, Draft, Framing};
+use super::delivery::FanOut;
 use super::peer::Peer;
-use super::{Connection, Mail, Phase, Turn};
+use super::{Connection, Phase, Turn};
 use crate::api::client_address::client_address;
 use crate::api::negotiated::{Attach, ConnectionToken};
 use crate::api::publish::{self, Outcome};
 use crate::api::route::Route;
-use crate::api::{exposition, schemas};
+use crate::api::schemas;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, TokenError, challenge};
+use crate::clock::{Deadline, Instant};
 use crate::close::CloseReason;
-use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, Hub};
-use crate::metrics::{Metrics, Refusal};
+use crate::hub::ConnKey;
+use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
@@ -24,16 +26,9 @@ use crate::proto::http::query;
 use crate::proto::http::reply::{self, Body, Reply};
 use crate::proto::signalr::{negotiate, text};
 use crate::proto::ws::upgrade;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// How a reply is framed, decided by its request.
-#[derive(Clone, Debug, Default)]
-struct Framing {
-    keep_alive: bool,
-    head_only: bool,
-    origin: Option<String>,
-}
 
 /// A request whose body is being collected.
 #[derive(Debug)]
@@ -45,7 +40,7 @@ pub(super) struct PendingBody {
     /// The whole length, where known.
     length: usize,
     body: Vec<u8>,
-    pub(super) since_ms: u64,
+    pub(super) since: Instant,
 }
 
 /// What a body is for.
@@ -62,37 +57,11 @@ enum Purpose {
     },
 }
 
-/// What the siblings are asked for.
-#[derive(Debug)]
-enum Question {
-    Count(Box<Outcome>),
-    Measure,
-}
-
-/// A reply that waits for the sibling shards.
-#[derive(Debug)]
-pub(super) struct Gathering {
-    question: Question,
-    framing: Framing,
-    sum: Gathered,
-    missing: usize,
-    pub(super) since_ms: u64,
-}
-
-/// What a shard answers its sibling.
-#[derive(Clone, Debug)]
-pub enum Gathered {
-    /// Members of the topics asked about.
-    Members(u64),
-    /// All its numbers.
-    Numbers(Box<Metrics>),
-}
-
 /// What a head has decided.
 enum Decision {
     Reply(Reply),
     Body(Purpose),
-    Gather(Question),
+    Metrics,
     Upgraded,
 }
 
@@ -107,12 +76,17 @@ impl Connection {
             Ok(Status::Partial) => None,
             Ok(Status::Complete(head)) => {
                 let taken = head.len;
+                let is_publish = Route::find(head.path, &turn.shared.options.path) == Route::Publish;
+                if let Some(asking) = self.asking.as_mut().filter(|_| !is_publish) {
+                    asking.hold();
+                    return None;
+                }
                 self.handle_request(key, &head, turn);
                 Some(taken)
             }
             Err(HeadError { status, message }) => {
                 turn.metrics.refuse(Refusal::BadRequest);
-                self.refused(key, status, message, turn);
+                self.refused(status, message, turn);
                 self.detail = Some(message);
                 self.set_reason(CloseReason::BadRequest);
                 self.reply(key, Reply::text(status, message), &Framing::default(), turn);
@@ -133,7 +107,7 @@ impl Connection {
             Ok(decision) => decision,
             Err(Refused(refusal, reply, why)) => {
                 turn.metrics.refuse(refusal);
-                self.refused(key, reply.status, why, turn);
+                self.refused(reply.status, why, turn);
                 Decision::Reply(reply)
             }
         };
@@ -146,11 +120,13 @@ impl Connection {
                 }
                 self.reply(key, reply, &framing, turn);
             }
-            Decision::Gather(question) => {
+            Decision::Metrics => {
                 if head.body != BodyLength::Sized(0) {
                     framing.keep_alive = false;
                 }
-                self.gather(key, question, framing, turn);
+                let caller = self.caller(key);
+                let awaited = turn.ask(caller, Asked::All, Question::Numbers);
+                self.await_answers(key, Draft::Metrics, framing, awaited, turn);
             }
         }
     }
@@ -205,7 +181,7 @@ impl Connection {
             } else {
                 Reply::text(200, "ready\n")
             })),
-            Route::Metrics => Ok(Decision::Gather(Question::Measure)),
+            Route::Metrics => Ok(Decision::Metrics),
             Route::Document(path) => match schemas::reply(path, head, turn.catalogue) {
                 reply if reply.status == 404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
                 reply => Ok(Decision::Reply(reply)),
@@ -242,12 +218,12 @@ impl Connection {
                 }
             }
             turn.hub.send_raw(key, |out| upgrade::accept(accept_key, out));
-            let ends_ms = turn.shared.verifier.ends_unix_s(&principal).map_or(u64::MAX, |ends_unix_s| {
-                let left_ms = ends_unix_s.saturating_mul(1000).saturating_sub(turn.now.unix_ms);
-                turn.now.after_ms(left_ms).0
+            let ends = turn.shared.verifier.ends_unix_s(&principal).map_or(Deadline::NEVER, |ends_unix_s| {
+                let left_ms = ends_unix_s.saturating_mul(1000).saturating_sub(turn.now.unix.ms());
+                turn.now.after_ms(left_ms)
             });
-            let peer = Box::new(Peer::new(principal, token, ends_ms));
-            self.phase = Phase::Handshake { peer, since_ms: turn.now.mono_ms };
+            let peer = Box::new(Peer::new(principal, token, ends));
+            self.phase = Phase::Handshake { peer, since: turn.now.mono };
             return Ok(Decision::Upgraded);
         }
         let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
@@ -285,15 +261,14 @@ impl Connection {
         if head.expect_continue {
             turn.hub.send_raw(key, |out| out.extend_from_slice(reply::CONTINUE));
         }
-        let since_ms = turn.now.mono_ms;
-        self.phase =
-            Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since_ms }));
+        let since = turn.now.mono;
+        self.phase = Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since }));
     }
 
     fn too_large(&mut self, key: ConnKey, framing: Framing, turn: &mut Turn<'_>) {
         self.set_reason(CloseReason::BadBody);
         turn.metrics.refuse(Refusal::TooLarge);
-        self.refused(key, 413, "body over limits.body_bytes_max", turn);
+        self.refused(413, "body over limits.body_bytes_max", turn);
         let message =
             format!("the body has more than limits.body_bytes_max = {} bytes", turn.shared.limits.body_bytes_max);
         self.reply(key, Reply::text(413, message), &Framing { keep_alive: false, ..framing }, turn);
@@ -313,7 +288,7 @@ impl Connection {
                         BodyError::TooLarge => self.too_large(key, framing, turn),
                         BodyError::Malformed(message) => {
                             turn.metrics.refuse(Refusal::BadRequest);
-                            self.refused(key, 400, message, turn);
+                            self.refused(400, message, turn);
                             self.reply(key, Reply::text(400, message), &Framing { keep_alive: false, ..framing }, turn);
                         }
                     }
@@ -346,7 +321,7 @@ impl Connection {
     }
 
     fn serve_body(&mut self, key: ConnKey, body: &mut [u8], turn: &mut Turn<'_>) {
-        let next = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
+        let next = Phase::Head { since: turn.now.mono, is_first: false };
         let Phase::Body(pending) = std::mem::replace(&mut self.phase, next) else { return };
         let PendingBody { purpose, framing, .. } = *pending;
         match purpose {
@@ -356,18 +331,13 @@ impl Connection {
             }
             Purpose::Publish { content_type, query, principal } => {
                 let request = publish::Request { content_type: content_type.as_deref(), query: &query, body };
-                match serve_publish(request, &principal, turn) {
-                    Ok(outcome) if outcome.topics().is_some() => {
-                        self.gather(key, Question::Count(Box::new(outcome)), framing, turn);
-                    }
-                    Ok(outcome) => {
-                        turn.metrics.items_rejected += outcome.rejected as u64;
-                        turn.metrics.tolerated += outcome.tolerated;
-                        self.reply(key, outcome.reply(None), &framing, turn);
+                match serve_publish(self.caller(key), request, &principal, turn) {
+                    Ok((outcome, awaited)) => {
+                        self.await_answers(key, Draft::Publish(Box::new(outcome)), framing, awaited, turn);
                     }
                     Err(refusal) => {
                         turn.metrics.refuse(count_as(refusal.status));
-                        self.refused(key, refusal.status, "publish request, by its body", turn);
+                        self.refused(refusal.status, "publish request, by its body", turn);
                         self.reply(key, refusal.reply(), &framing, turn);
                     }
                 }
@@ -375,71 +345,82 @@ impl Connection {
         }
     }
 
-    /// Asks the siblings; without any the reply is ready at once.
-    fn gather(&mut self, key: ConnKey, question: Question, framing: Framing, turn: &mut Turn<'_>) {
-        let missing = turn.shared.shards.saturating_sub(1);
-        let sum = match &question {
-            Question::Count(outcome) => {
-                let topics = outcome.topics().unwrap_or_default();
-                if missing > 0 {
-                    let topics = Arc::from(topics);
-                    turn.outbound.push(Mail::Count { from: turn.shard, conn: key, topics });
-                }
-                Gathered::Members(count_members(turn.hub, topics))
-            }
-            Question::Measure => {
-                if missing > 0 {
-                    turn.outbound.push(Mail::Measure { from: turn.shard, conn: key });
-                }
-                Gathered::Numbers(Box::new(turn.measure()))
-            }
-        };
-        let gathering = Gathering { question, framing, sum, missing, since_ms: turn.now.mono_ms };
-        self.phase = Phase::Gathering(Box::new(gathering));
-        if missing == 0 {
-            self.gathered(key, turn);
-        }
+    /// Who asks, in the next question of this connection.
+    fn caller(&self, link: ConnKey) -> Caller {
+        Caller { link, ticket: self.asking.as_ref().map_or(0, |asking| asking.ticket()) }
     }
 
-    /// A sibling has answered.
-    pub fn handle_told(&mut self, key: ConnKey, answer: &Gathered, turn: &mut Turn<'_>) {
-        let Phase::Gathering(gathering) = &mut self.phase else { return };
-        match (&mut gathering.sum, answer) {
-            (Gathered::Members(sum), Gathered::Members(members)) => *sum += members,
-            (Gathered::Numbers(sum), Gathered::Numbers(numbers)) => sum.add(numbers),
-            (Gathered::Members(_), Gathered::Numbers(_)) | (Gathered::Numbers(_), Gathered::Members(_)) => return,
+    /// The reply is sent, or waits for what other shards still have to say.
+    fn await_answers(
+        &mut self,
+        key: ConnKey,
+        draft: Draft,
+        framing: Framing,
+        mut awaited: Awaited,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.asking.is_none()
+            && let Some(answer) = awaited.whole()
+        {
+            let reply = draft.reply(answer, turn.catalogue, turn.metrics);
+            return self.send_reply(key, reply, &framing, turn);
         }
-        gathering.missing = gathering.missing.saturating_sub(1);
-        if gathering.missing == 0 {
-            self.gathered(key, turn);
+        let since = turn.now.mono;
+        self.asking.get_or_insert_with(|| Box::new(Asking::new(since))).push(draft, framing, awaited);
+    }
+
+    /// A shard has answered.
+    pub(super) fn handle_reply_answer(&mut self, key: ConnKey, ticket: u32, answer: Answer, turn: &mut Turn<'_>) {
+        let Some(asking) = &mut self.asking else { return };
+        asking.add(ticket, answer);
+        while let Some(asking) = &mut self.asking
+            && let Some((reply, framing)) = asking.pop(turn.catalogue, turn.metrics, turn.now.mono)
+        {
+            if asking.is_empty() {
+                self.asking = None;
+                // A request whose body is still coming goes on, unless the peer has ended its direction.
+                if self.reason.is_none() && matches!(self.phase, Phase::Body(_)) {
+                    self.write_reply(key, reply, true, &framing, turn);
+                } else {
+                    self.send_reply(key, reply, &framing, turn);
+                }
+            } else {
+                // Another reply follows, so this one can't end the connection.
+                self.write_reply(key, reply, true, &framing, turn);
+            }
+        }
+        if self.has_waiting_input() {
             self.resume(key, turn);
         }
     }
 
-    fn gathered(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
-        let next = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
-        let Phase::Gathering(gathering) = std::mem::replace(&mut self.phase, next) else { return };
-        let Gathering { question, framing, sum, .. } = *gathering;
-        let reply = match (question, sum) {
-            (Question::Count(outcome), Gathered::Members(members)) => outcome.reply(Some(members)),
-            (Question::Measure, Gathered::Numbers(numbers)) => exposition::metrics(&numbers, turn.catalogue),
-            (Question::Count(_), Gathered::Numbers(_)) | (Question::Measure, Gathered::Members(_)) => return,
-        };
-        self.reply(key, reply, &framing, turn);
+    /// A reply is made: it goes out, behind those that wait.
+    fn reply(&mut self, key: ConnKey, reply: Reply, framing: &Framing, turn: &mut Turn<'_>) {
+        match &mut self.asking {
+            Some(asking) => {
+                asking.push_ready(reply, framing.clone());
+                self.phase = Phase::Head { since: turn.now.mono, is_first: false };
+            }
+            None => self.send_reply(key, reply, framing, turn),
+        }
     }
 
-    /// Queues a reply; the connection goes on to the next request, or ends.
-    fn reply(&mut self, key: ConnKey, reply: Reply, framing: &Framing, turn: &mut Turn<'_>) {
-        let reply = turn.shared.options.origins.dress(reply, framing.origin.as_deref());
+    /// Queues the last reply that is due; the connection goes on to the next request, or ends.
+    fn send_reply(&mut self, key: ConnKey, reply: Reply, framing: &Framing, turn: &mut Turn<'_>) {
         // The peer may have ended its direction while the reply was made, or the drain have begun.
         let is_draining = turn.shared.is_draining.load(Ordering::Relaxed);
         let keep_alive = framing.keep_alive && self.reason.is_none() && !is_draining;
-        turn.hub.send_raw(key, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
+        self.write_reply(key, reply, keep_alive, framing, turn);
         if keep_alive {
-            self.phase = Phase::Head { since_ms: turn.now.mono_ms, is_first: false };
+            self.phase = Phase::Head { since: turn.now.mono, is_first: false };
         } else {
             self.finish(key, turn, CloseReason::Served);
         }
+    }
+
+    fn write_reply(&self, key: ConnKey, reply: Reply, keep_alive: bool, framing: &Framing, turn: &mut Turn<'_>) {
+        let reply = turn.shared.options.origins.dress(reply, framing.origin.as_deref());
+        turn.hub.send_raw(key, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
     }
 
     /// No whole request came in time (RFC 9110 section 15.5.9).
@@ -448,7 +429,6 @@ impl Connection {
         let framing = match &mut self.phase {
             Phase::Body(pending) => std::mem::take(&mut pending.framing),
             Phase::Head { .. }
-            | Phase::Gathering(_)
             | Phase::Handshake { .. }
             | Phase::Open(_)
             | Phase::Closing { .. }
@@ -463,30 +443,6 @@ impl Connection {
             self.reply(key, Reply::text(408, ""), &Framing { keep_alive: false, ..framing }, turn);
         }
     }
-}
-
-impl Turn<'_> {
-    /// The shard's numbers at this moment.
-    pub fn measure(&self) -> Metrics {
-        let mut metrics = self.metrics.clone();
-        metrics.subscriptions = self.hub.registry.subscription_count() as u64;
-        metrics.topics = self.hub.registry.topic_count() as u64;
-        metrics.backlog_bytes = self.hub.backlog_bytes_total() as u64;
-        metrics.blocked = self.hub.blocked_count() as u64;
-        metrics.bytes_out = self.hub.tally.sent_bytes;
-        metrics.short_writes = self.hub.tally.short_writes;
-        metrics.conflated = self.hub.tally.conflated;
-        metrics.dropped = self.hub.tally.dropped;
-        metrics.discarded_bytes = self.hub.tally.discarded_bytes;
-        metrics.last_values = self.hub.last.len() as u64;
-        metrics.last_values_evicted = self.hub.last.evicted();
-        metrics
-    }
-}
-
-/// Members of these topics with this shard.
-pub(crate) fn count_members(hub: &Hub, topics: &[Topic]) -> u64 {
-    topics.iter().map(|topic| hub.registry.member_count(topic) as u64).sum()
 }
 
 /// How a refused publish request is counted.
@@ -542,27 +498,30 @@ fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
+/// Takes a publish request: what became of its items, and what is still to be answered before its publisher may know.
 fn serve_publish(
+    caller: Caller,
     request: publish::Request<'_>,
     principal: &Principal,
     turn: &mut Turn<'_>,
-) -> Result<Outcome, publish::Refusal> {
+) -> Result<(Outcome, Awaited), publish::Refusal> {
     let rules = publish::Rules {
         catalogue: turn.catalogue,
         options: &turn.shared.options.publish,
         everybody: &turn.shared.verifier.options().default_grants,
         limits: &turn.shared.limits,
     };
-    let mut fan_out = FanOut {
-        delivery: Delivery {
-            hub: turn.hub,
-            catalogue: turn.catalogue,
-            metrics: turn.metrics,
-            trace: turn.trace,
-            wire: turn.wire,
-            now: turn.now,
-        },
-        outbound: (turn.shared.shards > 1).then_some(turn.outbound),
+    let (shard, shards) = (turn.shard, turn.shared.shards);
+    let mut scratch = std::mem::take(turn.publish_scratch);
+    let (delivery, outbound) = turn.delivery_and_outbound();
+    let mut fan_out = FanOut { delivery, outbound, shard, shards, away: SmallVec::new() };
+    let outcome = publish::publish(request, rules, principal, &mut scratch, &mut fan_out);
+    let asked = fan_out.ask(caller);
+    *turn.publish_scratch = scratch;
+    let outcome = outcome?;
+    let awaited = match outcome.topics() {
+        Some(topics) => turn.ask(caller, Asked::All, Question::Members(Arc::from(topics))),
+        None => Awaited::new(Some(Answer::Published), asked, turn.now.mono),
     };
-    publish::publish(request, rules, principal, turn.publish_scratch, &mut fan_out)
+    Ok((outcome, awaited))
 }

@@ -1,33 +1,63 @@
 //! Hub messages of a client: the six methods, and what each other message means.
 //!
 //! A method runs to its end before the next record is looked at, and its completion is queued at once, so answers come in the
-//! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription.
+//! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription. A Subscribe that
+//! wants last values which another shard keeps is the one that waits: the records behind it wait with it.
 
+use super::ask::{Answer, Asked, Awaited, Caller, Question};
 use super::peer::Peer;
-use super::{Options, Shared, fact_number};
+use super::{Options, Shared, Turn};
 use crate::auth::grant::{Action, Standing};
-use crate::auth::token::{Tenancy, Verifier};
-use crate::clock::Now;
+use crate::auth::token::Tenancy;
+use crate::broken::broken;
+use crate::hub::ConnKey;
+use crate::hub::partition::Partition;
+use crate::hub::publication::Publication;
 use crate::hub::registry::Joined;
 use crate::hub::topic::Topic;
-use crate::hub::{ConnKey, Hub, Wire};
-use crate::limits::{ECHO_BYTES_MAX, Limits};
-use crate::metrics::{Metrics, Refusal};
+use crate::limits::ECHO_BYTES_MAX;
+use crate::metrics::Refusal;
 use crate::proto::signalr::json::{self, Malformed};
 use crate::proto::signalr::message::{Arguments, Given, HubMessage, Item};
 use crate::proto::signalr::text;
 use crate::schema::compiler::model::{EntityRule, Kind};
-use crate::schema::{Catalogue, guid};
-use crate::trace::{Fact, Level, Trace};
+use crate::schema::guid;
+use crate::trace::{Fact, Level};
 use smallvec::SmallVec;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a record asks of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+#[derive(Debug)]
+pub(super) enum Next {
     GoOn,
     /// The client said Close.
     Close,
+    /// A Subscribe needs to know first which last values there are.
+    Ask(Box<Subscribing>),
+}
+
+/// A Subscribe whose items have been judged.
+#[derive(Debug)]
+pub(super) struct Subscribing {
+    id: Option<String>,
+    items: SmallVec<[Judged; 8]>,
+    pub(super) awaited: Awaited,
+}
+
+/// An item of a Subscribe, by all but the limit.
+#[derive(Debug)]
+enum Judged {
+    Right { topic: Topic, snapshot: bool },
+    Wrong(Refused),
+}
+
+/// Why an item is refused, and what is echoed of it.
+#[derive(Debug)]
+struct Refused {
+    message: &'static str,
+    entity: Option<String>,
+    event: Option<String>,
 }
 
 /// The methods, matched without case.
@@ -69,51 +99,55 @@ impl Method {
 /// Reads one record of an open connection and does what it says.
 pub(super) fn handle_record(
     peer: &mut Peer,
-    key: ConnKey,
+    (key, number): (ConnKey, u64),
     record: &mut [u8],
-    turn: &mut super::Turn<'_>,
-) -> Result<Answer, Malformed> {
-    let Shared { options, limits, verifier, .. } = turn.shared;
-    let mut desk = Desk {
-        key,
-        hub: turn.hub,
-        catalogue: turn.catalogue,
-        metrics: turn.metrics,
-        result: turn.scratch,
-        options,
-        limits,
-        verifier,
-        trace: turn.trace,
-        conn: fact_number(turn.shard, key),
-        now: turn.now,
-        wire: turn.wire,
-    };
-    turn.parser.parse(record, limits.json_depth_max, |message| match message {
+    turn: &mut Turn<'_>,
+) -> Result<Next, Malformed> {
+    let Shared { options, limits, .. } = turn.shared;
+    let mut parser = turn.parser.take().unwrap_or_default();
+    let mut methods = Methods { key, number, turn };
+    let next = parser.parse(record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => {
-            desk.invoke(peer, id, target, &arguments, streams);
-            Answer::GoOn
+            methods.invoke(peer, id, target, &arguments, streams)
         }
         HubMessage::StreamInvocation { id, target, arguments } => {
             let error = match Bound::new(target, &arguments, options) {
                 Err(error) => error,
                 Ok(_) => text::not_streaming(target),
             };
-            desk.fail(Some(id), &error);
-            Answer::GoOn
+            methods.fail(Some(id), &error);
+            Next::GoOn
         }
         HubMessage::Ping => {
             peer.has_pinged = true;
-            Answer::GoOn
+            Next::GoOn
         }
-        HubMessage::Close(_) => Answer::Close,
+        HubMessage::Close(_) => Next::Close,
         // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET does.
         HubMessage::StreamItem
         | HubMessage::Completion
         | HubMessage::CancelInvocation
         | HubMessage::Ack
         | HubMessage::Sequence
-        | HubMessage::Unknown => Answer::GoOn,
-    })
+        | HubMessage::Unknown => Next::GoOn,
+    });
+    *turn.parser = Some(parser);
+    next
+}
+
+/// Completes a Subscribe for which other shards have been asked, once they have all answered; false where they have not.
+pub(super) fn complete(
+    subscribing: &mut Subscribing,
+    (key, number): (ConnKey, u64),
+    answer: Answer,
+    turn: &mut Turn<'_>,
+) -> bool {
+    subscribing.awaited.add(answer);
+    let Some(answer) = subscribing.awaited.whole() else { return false };
+    let Answer::Snapshot(rows) = answer else { broken("a shard answered what it was not asked") };
+    let items = std::mem::take(&mut subscribing.items);
+    Methods { key, number, turn }.seat(subscribing.id.as_deref(), items, &rows);
+    true
 }
 
 /// An invocation whose method is known and whose arguments fit it.
@@ -138,24 +172,14 @@ impl<'r> Bound<'r> {
 }
 
 /// Where invocations are served.
-struct Desk<'d> {
+struct Methods<'m, 't> {
     key: ConnKey,
-    hub: &'d mut Hub,
-    catalogue: &'d Catalogue,
-    metrics: &'d mut Metrics,
-    /// The result in the making; empty between invocations.
-    result: &'d mut Vec<u8>,
-    options: &'d Options,
-    limits: &'d Limits,
-    verifier: &'d Verifier,
-    trace: &'d mut Trace,
     /// The connection's number in facts.
-    conn: u64,
-    now: Now,
-    wire: &'d mut dyn Wire,
+    number: u64,
+    turn: &'m mut Turn<'t>,
 }
 
-impl Desk<'_> {
+impl Methods<'_, '_> {
     fn invoke<'r>(
         &mut self,
         peer: &Peer,
@@ -163,59 +187,118 @@ impl Desk<'_> {
         target: &str,
         arguments: &impl Arguments<'r>,
         streams: usize,
-    ) {
-        let bound = match Bound::new(target, arguments, self.options) {
+    ) -> Next {
+        let bound = match Bound::new(target, arguments, &self.turn.shared.options) {
             Ok(bound) => bound,
-            Err(error) => return self.fail(id, &error),
+            Err(error) => {
+                self.fail(id, &error);
+                return Next::GoOn;
+            }
         };
         if streams > 0 {
-            return self.fail(id, &text::unexpected_streams(target, streams));
+            self.fail(id, &text::unexpected_streams(target, streams));
+            return Next::GoOn;
         }
-        self.result.clear();
-        let mut snapshots: SmallVec<[Topic; 8]> = SmallVec::new();
         match bound.method {
-            Method::Subscribe => {
-                let mut subscribed = 0;
-                self.list(&bound.items, |desk, item| {
-                    let verdict = desk.subscribe(peer, item);
-                    if let Verdict::Done { topic, .. } = verdict {
-                        subscribed += 1;
-                        if item.snapshot.unwrap_or(desk.options.snapshots) {
-                            snapshots.push(topic);
-                        }
-                    }
-                    verdict
-                });
-                let conn = self.conn;
-                self.trace.note(Level::Trace, || Fact::Subscribed { conn, items: bound.items.len(), subscribed });
-            }
-            Method::Unsubscribe => self.list(&bound.items, |desk, item| desk.unsubscribe(peer, item)),
+            Method::Subscribe => return self.subscribe(peer, id, &bound.items),
+            Method::Unsubscribe => self.list(&bound.items, |methods, item| methods.unsubscribe(peer, item)),
             Method::UnsubscribeAll => {
-                self.hub.registry.leave_all(self.key);
-                self.result.extend_from_slice(b"true");
+                self.turn.hub.registry.leave_all(self.key);
+                self.turn.scratch.extend_from_slice(b"true");
             }
             Method::AvailableSubscriptions => {
-                self.result.extend_from_slice(self.catalogue.available_subscriptions_json().as_bytes());
+                let json = self.turn.catalogue.available_subscriptions_json();
+                self.turn.scratch.extend_from_slice(json.as_bytes());
             }
             Method::GetActiveSubscriptions => self.active(),
             Method::Catalogue => self.describe(peer),
         }
+        self.finish(id);
+        Next::GoOn
+    }
+
+    /// Sends the result that has been written as the completion, where one was asked for.
+    fn finish(&mut self, id: Option<&str>) {
+        let result = &*self.turn.scratch;
         if let Some(id) = id {
-            let result = &*self.result;
-            self.hub.send_text(self.key, |out| {
+            self.turn.hub.send_text(self.key, |out| {
                 json::encode_completion_start(id, out);
                 out.extend_from_slice(result);
                 out.extend_from_slice(json::COMPLETION_END);
             });
         }
-        self.result.clear();
-        // Behind the completion, and before anything that is published later.
-        for topic in snapshots {
-            let lower = &self.catalogue.event(topic.event).lower;
-            if self.hub.send_last_value(self.key, &topic, lower, self.now) {
-                self.metrics.snapshots += 1;
-                if !self.hub.relieve(self.key, self.now, self.wire) {
-                    break;
+        self.turn.scratch.clear();
+    }
+
+    /// Judges the items, and completes at once where no other shard has to be asked. A connection has one organization, so
+    /// there is one home to ask.
+    fn subscribe(&mut self, peer: &Peer, id: Option<&str>, items: &[Item<'_>]) -> Next {
+        let by_default = self.turn.shared.options.snapshots;
+        let items: SmallVec<[Judged; 8]> = items
+            .iter()
+            .map(|item| match self.judge(peer, item) {
+                Ok(topic) => Judged::Right { topic, snapshot: item.snapshot.unwrap_or(by_default) },
+                Err(message) => Judged::Wrong(Refused::new(message, item)),
+            })
+            .collect();
+        let wanted = items.iter().filter_map(|item| match item {
+            Judged::Right { topic, snapshot: true } => Some(*topic),
+            Judged::Right { snapshot: false, .. } | Judged::Wrong(_) => None,
+        });
+        let wanted: SmallVec<[Topic; 8]> = wanted.collect();
+        let Some(first) = wanted.first() else {
+            self.seat(id, items, &[]);
+            return Next::GoOn;
+        };
+        let caller = Caller { link: self.key, ticket: 0 };
+        let home = Partition::of(first.organization).home(self.turn.shared.shards);
+        let mut awaited = self.turn.ask(caller, Asked::Home(home), Question::Snapshot(Arc::from(&wanted[..])));
+        match awaited.whole() {
+            Some(Answer::Snapshot(rows)) => {
+                self.seat(id, items, &rows);
+                Next::GoOn
+            }
+            _ => Next::Ask(Box::new(Subscribing { id: id.map(str::to_owned), items, awaited })),
+        }
+    }
+
+    /// The items become subscriptions; then come the completion, the last values, and whatever is published later.
+    fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, rows: &[Publication]) {
+        let (count, mut subscribed) = (items.len(), 0);
+        self.list(items, |methods, item| {
+            let verdict = methods.join(item);
+            subscribed += usize::from(matches!(verdict, Verdict::Told { subscribed: true, .. }));
+            verdict
+        });
+        let conn = self.number;
+        self.turn.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
+        self.finish(id);
+        for row in rows {
+            let topic = &row.topic;
+            if !self.turn.hub.registry.is_member(self.key, topic) {
+                // It was one too many.
+                continue;
+            }
+            let lower = &self.turn.catalogue.event(topic.event).lower;
+            self.turn.hub.send_publication(self.key, row, lower);
+            self.turn.metrics.snapshots += 1;
+            if !self.turn.hub.relieve(self.key, self.turn.now, self.turn.wire) {
+                break;
+            }
+        }
+    }
+
+    fn join(&mut self, item: Judged) -> Verdict {
+        match item {
+            Judged::Wrong(refused) => Verdict::Refused(refused),
+            Judged::Right { topic, .. } => {
+                let max = self.turn.shared.limits.subscriptions_max;
+                match self.turn.hub.registry.join(self.key, topic, max) {
+                    Joined::Fresh | Joined::Already => Verdict::Told { subscribed: true, message: None, topic },
+                    Joined::Full => {
+                        self.turn.metrics.refuse(Refusal::Item);
+                        Verdict::Told { subscribed: false, message: Some("Too many subscriptions"), topic }
+                    }
                 }
             }
         }
@@ -224,46 +307,40 @@ impl Desk<'_> {
     /// Answers an error, where an answer was asked for.
     fn fail(&mut self, id: Option<&str>, error: &str) {
         if let Some(id) = id {
-            self.hub.send_text(self.key, |out| json::encode_completion_error(id, error, out));
+            self.turn.hub.send_text(self.key, |out| json::encode_completion_error(id, error, out));
         }
     }
 
-    fn list(&mut self, items: &[Item<'_>], mut verdict: impl FnMut(&mut Self, &Item<'_>) -> Verdict) {
-        self.result.push(b'[');
-        for (n, item) in items.iter().enumerate() {
+    /// Writes a verdict for each item.
+    fn list<I>(&mut self, items: impl IntoIterator<Item = I>, mut verdict: impl FnMut(&mut Self, I) -> Verdict) {
+        self.turn.scratch.push(b'[');
+        for (n, item) in items.into_iter().enumerate() {
             if n > 0 {
-                self.result.push(b',');
+                self.turn.scratch.push(b',');
             }
             match verdict(self, item) {
-                Verdict::Done { subscribed, topic } => self.write_topic(subscribed, topic),
-                Verdict::Refused(message) => {
-                    self.metrics.refuse(Refusal::Item);
-                    let (entity, event) = (echo(item.entity_id), echo(item.event_name));
-                    json::encode_verdict(false, Some(message), entity.as_deref(), event.as_deref(), self.result);
+                Verdict::Told { subscribed, message, topic } => self.write_topic(subscribed, message, topic),
+                Verdict::Refused(Refused { message, entity, event }) => {
+                    self.turn.metrics.refuse(Refusal::Item);
+                    let out = &mut *self.turn.scratch;
+                    json::encode_verdict(false, Some(message), entity.as_deref(), event.as_deref(), out);
                 }
             }
         }
-        self.result.push(b']');
+        self.turn.scratch.push(b']');
     }
 
     fn active(&mut self) {
-        self.result.push(b'[');
-        let topics: SmallVec<[Topic; 16]> = self.hub.registry.topics_of(self.key).collect();
-        for (n, topic) in topics.into_iter().enumerate() {
-            if n > 0 {
-                self.result.push(b',');
-            }
-            self.write_topic(true, topic);
-        }
-        self.result.push(b']');
+        let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.key).collect();
+        self.list(topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
     }
 
     /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this principal may have it.
     fn describe(&mut self, peer: &Peer) {
-        self.result.push(b'[');
-        for (id, event) in self.catalogue.events() {
-            let family = self.catalogue.family(id);
-            let standing = self.verifier.standing(&peer.principal, &family.name, event);
+        self.turn.scratch.push(b'[');
+        for (id, event) in self.turn.catalogue.events() {
+            let family = self.turn.catalogue.family(id);
+            let standing = self.turn.shared.verifier.standing(&peer.principal, &family.name, event);
             let reason = match &standing {
                 Standing::Every => format!("granted for every {}", family.entity),
                 Standing::Only(_) => format!("granted for each {} in entities", family.entity),
@@ -288,46 +365,39 @@ impl Desk<'_> {
                 "reason": reason,
                 "entities": entities,
             });
-            if self.result.len() > 1 {
-                self.result.push(b',');
+            if self.turn.scratch.len() > 1 {
+                self.turn.scratch.push(b',');
             }
-            self.result.extend_from_slice(described.to_string().as_bytes());
+            self.turn.scratch.extend_from_slice(described.to_string().as_bytes());
         }
-        self.result.push(b']');
+        self.turn.scratch.push(b']');
     }
 
-    fn write_topic(&mut self, subscribed: bool, topic: Topic) {
+    fn write_topic(&mut self, subscribed: bool, message: Option<&str>, topic: Topic) {
         let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
         let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let event = &self.catalogue.event(topic.event).lower;
-        json::encode_verdict(subscribed, None, Some(entity), Some(event), self.result);
+        let event = &self.turn.catalogue.event(topic.event).lower;
+        json::encode_verdict(subscribed, message, Some(entity), Some(event), self.turn.scratch);
     }
 
-    /// The checks, in their order: form, event, entity, permission, limit.
-    fn subscribe(&mut self, peer: &Peer, item: &Item<'_>) -> Verdict {
-        let topic = match self.topic(peer, item) {
-            Ok(topic) => topic,
-            Err(message) => return Verdict::Refused(message),
-        };
-        let event = self.catalogue.event(topic.event);
-        let family = self.catalogue.family_of(topic.event);
-        if !self.verifier.may(&peer.principal, Action::Subscribe, family, event, topic.entity) {
-            return Verdict::Refused("Unauthorized");
-        }
-        match self.hub.registry.join(self.key, topic, self.limits.subscriptions_max) {
-            Joined::Fresh | Joined::Already => Verdict::Done { subscribed: true, topic },
-            Joined::Full => Verdict::Refused("Too many subscriptions"),
-        }
+    /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The limit comes last.
+    fn judge(&self, peer: &Peer, item: &Item<'_>) -> Result<Topic, &'static str> {
+        let topic = self.topic(peer, item)?;
+        let event = self.turn.catalogue.event(topic.event);
+        let family = self.turn.catalogue.family_of(topic.event);
+        let verifier = &self.turn.shared.verifier;
+        let may = verifier.may(&peer.principal, Action::Subscribe, family, event, topic.entity);
+        if may { Ok(topic) } else { Err("Unauthorized") }
     }
 
     /// Leaving needs no permission: who was never let in is not in.
     fn unsubscribe(&mut self, peer: &Peer, item: &Item<'_>) -> Verdict {
         match self.topic(peer, item) {
             Ok(topic) => {
-                self.hub.registry.leave(self.key, topic);
-                Verdict::Done { subscribed: false, topic }
+                self.turn.hub.registry.leave(self.key, topic);
+                Verdict::Told { subscribed: false, message: None, topic }
             }
-            Err(message) => Verdict::Refused(message),
+            Err(message) => Verdict::Refused(Refused::new(message, item)),
         }
     }
 
@@ -335,9 +405,9 @@ impl Desk<'_> {
         let (Given::Text(entity), Given::Text(event)) = (item.entity_id, item.event_name) else {
             return Err("Invalid item");
         };
-        let event = self.catalogue.find(event).ok_or("Unknown EventName")?;
+        let event = self.turn.catalogue.find(event).ok_or("Unknown EventName")?;
         let entity = guid::parse(entity).ok_or("Invalid EntityId")?;
-        let organization = match self.verifier.tenancy() {
+        let organization = match self.turn.shared.verifier.tenancy() {
             Tenancy::Multi => peer.principal.organization.unwrap_or(Uuid::nil()),
             Tenancy::Single => Uuid::nil(),
         };
@@ -345,9 +415,16 @@ impl Desk<'_> {
     }
 }
 
+/// What is said of an item.
 enum Verdict {
-    Done { subscribed: bool, topic: Topic },
-    Refused(&'static str),
+    Told { subscribed: bool, message: Option<&'static str>, topic: Topic },
+    Refused(Refused),
+}
+
+impl Refused {
+    fn new(message: &'static str, item: &Item<'_>) -> Refused {
+        Refused { message, entity: echo(item.entity_id), event: echo(item.event_name) }
+    }
 }
 
 /// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's border.

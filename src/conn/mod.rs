@@ -2,8 +2,6 @@
 //!
 //! ```text
 //!   accepted ─▶ Head ⇄ Body                       HTTP/1.1, one request after the other
-//!                │  ⇅
-//!                │ Gathering                      the reply waits for the sibling shards
 //!                ▼ 101
 //!             Handshake ─▶ Open                   SignalR over WebSocket
 //!                │          │
@@ -16,36 +14,41 @@
 //! A connection holds no buffer while nothing is partial. It never frees itself: it asks the hub to doom it, and the shard frees
 //! it when the turn ends.
 
-mod fan_out;
+mod ask;
+mod asking;
+mod delivery;
 mod http;
 mod invoke;
+mod mail;
 mod peer;
 
-pub(crate) use fan_out::Delivery;
-pub use http::Gathered;
-pub(crate) use http::count_members;
+pub use ask::{Answer, Caller, Question};
+use asking::Asking;
+pub(crate) use delivery::Delivery;
+pub use mail::{Mail, Outbound, To};
 
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::Negotiated;
 use crate::api::publish;
 use crate::auth::token::Verifier;
-use crate::clock::{Deadline, Now};
+use crate::broken::broken;
+use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::entropy::Entropy;
-use crate::hub::publication::Publication;
-use crate::hub::topic::Topic;
+use crate::hub::home::Home;
+use crate::hub::kept::KeptTotal;
 use crate::hub::{ConnKey, Hub, Wire};
-use crate::limits::Limits;
+use crate::limits::{ASK_MS, Limits};
 use crate::metrics::Metrics;
 use crate::proto::signalr::json;
 use crate::proto::ws::decode::Decoder;
 use crate::schema::Catalogue;
+use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, Level, Trace};
 use core::net::IpAddr;
 use parking_lot::Mutex;
 use peer::Peer;
-use slotmap::Key;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -79,40 +82,10 @@ pub struct Shared {
     pub negotiated: Mutex<Negotiated>,
     /// Set once, when the drain begins.
     pub is_draining: AtomicBool,
+    /// What all homes keep together.
+    pub kept: Arc<KeptTotal>,
     /// Shards in all.
     pub shards: usize,
-}
-
-/// What a shard says to its siblings.
-#[derive(Clone, Debug)]
-pub enum Mail {
-    /// A publication taken here; deliver it to your members.
-    Publication(Publication),
-    /// How many members do these topics have with you? Answer `from` with [`Mail::Told`].
-    Count {
-        /// The shard that asks.
-        from: usize,
-        /// Its connection that waits.
-        conn: ConnKey,
-        /// The topics.
-        topics: Arc<[Topic]>,
-    },
-    /// What are your numbers? Answer `from` with [`Mail::Told`].
-    Measure {
-        /// The shard that asks.
-        from: usize,
-        /// Its connection that waits.
-        conn: ConnKey,
-    },
-    /// The answer to a question.
-    Told {
-        /// The connection that waits.
-        conn: ConnKey,
-        /// The answer.
-        answer: Gathered,
-    },
-    /// The drain begins.
-    Drain,
 }
 
 /// Everything that a connection may touch in a turn, besides itself.
@@ -127,8 +100,8 @@ pub struct Turn<'t> {
     pub shared: &'t Shared,
     /// The events.
     pub catalogue: &'t Catalogue,
-    /// The reader of hub messages.
-    pub parser: &'t mut json::Parser,
+    /// The reader of hub messages, where it is not in use.
+    pub parser: &'t mut Option<json::Parser>,
     /// For results on their way into a frame; empty between uses.
     pub scratch: &'t mut Vec<u8>,
     /// For the publish route.
@@ -139,42 +112,68 @@ pub struct Turn<'t> {
     pub metrics: &'t mut Metrics,
     /// Notable facts.
     pub trace: &'t mut Trace,
-    /// To every sibling.
-    pub outbound: &'t mut Vec<Mail>,
+    /// What this shard is home to.
+    pub home: &'t mut Home,
+    /// To the siblings.
+    pub outbound: &'t mut Outbound,
     /// The sockets.
     pub wire: &'t mut dyn Wire,
+}
+
+impl Turn<'_> {
+    /// What stamps and delivers.
+    pub(crate) fn delivery(&mut self) -> Delivery<'_> {
+        self.delivery_and_outbound().0
+    }
+
+    /// The same, and the way to the siblings.
+    fn delivery_and_outbound(&mut self) -> (Delivery<'_>, &mut Outbound) {
+        let delivery = Delivery {
+            hub: self.hub,
+            home: self.home,
+            catalogue: self.catalogue,
+            metrics: self.metrics,
+            trace: self.trace,
+            wire: self.wire,
+            now: self.now,
+        };
+        (delivery, self.outbound)
+    }
 }
 
 #[derive(Debug)]
 enum Phase {
     /// A request head is awaited, since then; `is_first` has the shorter time, an idle connection the longer.
-    Head { since_ms: u64, is_first: bool },
+    Head { since: Instant, is_first: bool },
     /// A head has been read, its body is being collected.
     Body(Box<http::PendingBody>),
-    /// The request's reply waits for the siblings.
-    Gathering(Box<http::Gathering>),
     /// Upgraded; the SignalR handshake is awaited.
-    Handshake { peer: Box<Peer>, since_ms: u64 },
+    Handshake { peer: Box<Peer>, since: Instant },
     /// A SignalR client.
     Open(Box<Peer>),
     /// Our Close is queued; the peer's is awaited, or has been heard and the last bytes go out.
-    Closing { decoder: Decoder, until_ms: u64, has_heard: bool },
+    Closing { decoder: Decoder, until: Deadline, has_heard: bool },
     /// The last bytes go out, then the sending direction ends; or the connection does, where the peer has ended its own.
-    Finishing { until_ms: u64, has_heard_end: bool },
+    Finishing { until: Deadline, has_heard_end: bool },
     /// Half-closed.
-    Lingering { until_ms: u64 },
+    Lingering { until: Deadline },
 }
 
 /// One accepted socket and its protocol state.
 #[derive(Debug)]
 pub struct Connection {
+    /// Its number in facts: no two of the process have the same.
+    number: u64,
+    timer: TimerSlot,
     phase: Phase,
     /// Bytes received and not understood yet: a cut head or frame header, or pipelined requests that must wait.
     partial: Vec<u8>,
+    /// Replies that wait for other shards.
+    asking: Option<Box<Asking>>,
     /// When the last byte came.
-    heard_ms: u64,
+    heard: Instant,
     /// When the last byte went.
-    spoke_ms: u64,
+    spoke: Instant,
     /// The other end of the socket.
     peer: IpAddr,
     /// The same; behind a trusted proxy the client of the latest request.
@@ -187,12 +186,15 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been accepted.
-    pub fn new(peer: IpAddr, now: Now) -> Connection {
+    pub fn new(number: u64, timer: TimerSlot, peer: IpAddr, now: Now) -> Connection {
         Connection {
-            phase: Phase::Head { since_ms: now.mono_ms, is_first: true },
+            number,
+            timer,
+            phase: Phase::Head { since: now.mono, is_first: true },
             partial: Vec::new(),
-            heard_ms: now.mono_ms,
-            spoke_ms: now.mono_ms,
+            asking: None,
+            heard: now.mono,
+            spoke: now.mono,
             peer,
             client: peer,
             reason: None,
@@ -202,12 +204,12 @@ impl Connection {
 
     /// Takes bytes in; they may be spoilt. Then [`Connection::next_deadline`] may have changed.
     pub fn handle_bytes(&mut self, key: ConnKey, bytes: &mut [u8], turn: &mut Turn<'_>) {
-        self.heard_ms = turn.now.mono_ms;
+        self.heard = turn.now.mono;
         turn.metrics.bytes_in += bytes.len() as u64;
         if self.partial.is_empty() {
-            if let Phase::Head { since_ms, is_first: false } = &mut self.phase {
+            if let Phase::Head { since, is_first: false } = &mut self.phase {
                 // The first byte of a further request: its own time begins.
-                *since_ms = turn.now.mono_ms;
+                *since = turn.now.mono;
             }
             let used = self.advance(key, bytes, turn);
             if let Some(rest) = bytes.get(used..)
@@ -241,11 +243,12 @@ impl Connection {
                     self.advance_head(key, rest, turn)
                 }
                 Phase::Body(_) => self.advance_body(key, rest, turn),
+                Phase::Open(peer) if peer.asked_since().is_some() => None,
                 Phase::Handshake { .. } | Phase::Open(_) | Phase::Closing { .. } => {
                     return used + self.advance_frames(key, rest, turn);
                 }
                 Phase::Finishing { .. } | Phase::Lingering { .. } => return input.len(),
-                Phase::Head { .. } | Phase::Gathering(_) => None,
+                Phase::Head { .. } => None,
             };
             match step {
                 Some(step) => used += step,
@@ -254,23 +257,32 @@ impl Connection {
         }
     }
 
-    /// Whether more bytes should be read from the socket. A publisher whose reply is outstanding, or who doesn't read its
-    /// replies, waits; its bytes stay in the kernel.
+    /// Whether more bytes should be read from the socket. Whoever waits for an answer of other shards, and a publisher who
+    /// doesn't read its replies, is not read on; its bytes stay in the kernel.
     pub fn wants_input(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> bool {
         match &self.phase {
-            Phase::Gathering(_) => false,
-            Phase::Head { .. } | Phase::Body(_) => hub.backlog_bytes(key) < limits.outbox_soft_bytes,
-            Phase::Handshake { .. }
-            | Phase::Open(_)
-            | Phase::Closing { .. }
-            | Phase::Finishing { .. }
-            | Phase::Lingering { .. } => true,
+            Phase::Open(peer) => peer.asked_since().is_none(),
+            Phase::Head { .. } | Phase::Body(_) => {
+                let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
+                may_ask && hub.backlog_bytes(key) < limits.outbox_soft_bytes
+            }
+            Phase::Handshake { .. } | Phase::Closing { .. } | Phase::Finishing { .. } | Phase::Lingering { .. } => true,
         }
     }
 
     /// Whether bytes that were read wait for their turn.
     fn has_waiting_input(&self) -> bool {
-        !self.partial.is_empty() && matches!(self.phase, Phase::Head { .. })
+        !self.partial.is_empty() && matches!(self.phase, Phase::Head { .. } | Phase::Closing { .. })
+    }
+
+    /// A shard has answered a question of this connection.
+    pub fn handle_answer(&mut self, key: ConnKey, ticket: u32, answer: Answer, turn: &mut Turn<'_>) {
+        match &self.phase {
+            Phase::Head { .. } | Phase::Body(_) => self.handle_reply_answer(key, ticket, answer, turn),
+            Phase::Open(_) => self.handle_subscribe_answer(key, answer, turn),
+            // It ends: nobody waits any more.
+            Phase::Handshake { .. } | Phase::Closing { .. } | Phase::Finishing { .. } | Phase::Lingering { .. } => {}
+        }
     }
 
     /// The peer sends no more.
@@ -280,13 +292,13 @@ impl Connection {
             Phase::Head { .. } | Phase::Body(_) => {
                 let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
                 self.set_reason(if is_between { CloseReason::Served } else { CloseReason::PeerGone });
-                self.finish_with_end(key, turn, true);
+                match &mut self.asking {
+                    // Replies on their way still go out to a peer that only ended its own direction.
+                    Some(asking) => asking.end(),
+                    None => self.finish_with_end(key, turn, true),
+                }
             }
-            // A reply on its way still goes out to a peer that only ended its own direction.
-            Phase::Gathering(_) => self.set_reason(CloseReason::Served),
-            Phase::Finishing { until_ms, .. } => {
-                self.phase = Phase::Finishing { until_ms: *until_ms, has_heard_end: true }
-            }
+            Phase::Finishing { until, .. } => self.phase = Phase::Finishing { until: *until, has_heard_end: true },
             Phase::Handshake { .. } | Phase::Open(_) | Phase::Closing { .. } | Phase::Lingering { .. } => {
                 turn.hub.doom(key, CloseReason::PeerGone);
             }
@@ -297,10 +309,10 @@ impl Connection {
     /// a SignalR client that keeps up, which is what nearly all are.
     pub fn note_flushed(&mut self, taken: usize, left: usize, now: Now, limits: &Limits) -> bool {
         if taken > 0 {
-            self.spoke_ms = now.mono_ms;
-            if let Phase::Finishing { until_ms, .. } = &mut self.phase {
+            self.spoke = now.mono;
+            if let Phase::Finishing { until, .. } = &mut self.phase {
                 // A large last reply may take its time, as long as the peer takes it.
-                *until_ms = now.after_ms(limits.close_ms).0;
+                *until = now.after_ms(limits.close_ms);
             }
         }
         left > 0 || !matches!(self.phase, Phase::Open(_))
@@ -315,15 +327,14 @@ impl Connection {
             return;
         }
         match self.phase {
-            Phase::Finishing { until_ms, has_heard_end: false } => {
+            Phase::Finishing { until, has_heard_end: false } => {
                 turn.wire.shutdown_write(key);
-                self.phase = Phase::Lingering { until_ms };
+                self.phase = Phase::Lingering { until };
             }
             Phase::Finishing { has_heard_end: true, .. } => turn.hub.doom(key, CloseReason::PeerGone),
             Phase::Closing { has_heard: true, .. } => turn.hub.doom(key, CloseReason::PeerClosed),
             Phase::Head { .. }
             | Phase::Body(_)
-            | Phase::Gathering(_)
             | Phase::Handshake { .. }
             | Phase::Open(_)
             | Phase::Closing { .. }
@@ -333,71 +344,80 @@ impl Connection {
 
     /// When something is due, at the latest; looked at again after each event.
     pub fn next_deadline(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Deadline {
-        let at = |since_ms: u64, wait_ms: u64| since_ms.saturating_add(wait_ms);
-        let due = match &self.phase {
-            Phase::Head { since_ms, is_first: true } => at(*since_ms, limits.head_ms),
-            Phase::Head { since_ms, is_first: false } if self.partial.is_empty() => at(*since_ms, limits.idle_ms),
-            Phase::Head { since_ms, .. } => at(*since_ms, limits.head_ms),
-            Phase::Body(body) => at(body.since_ms, limits.body_ms),
-            Phase::Gathering(gathering) => at(gathering.since_ms, limits.body_ms),
-            Phase::Handshake { since_ms, .. } => at(*since_ms, limits.handshake_ms),
+        self.waits(key, hub, limits).map(|(deadline, _)| deadline).min().unwrap_or(Deadline::NEVER)
+    }
+
+    /// All that it waits for. Of several that are over, the first one decides.
+    fn waits(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> impl Iterator<Item = (Deadline, Wait)> {
+        let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
+        let (end, sign, ping, asked) = match &self.phase {
             Phase::Open(peer) => {
-                let ping = at(self.spoke_ms, limits.ping_every_ms);
-                let silence = if peer.has_pinged { at(self.heard_ms, limits.client_timeout_ms) } else { u64::MAX };
-                ping.min(silence).min(peer.ends_ms)
+                let heard = peer.has_pinged.then_some(self.heard);
+                (peer.ends, after(heard, limits.client_timeout_ms), Some(self.spoke), peer.asked_since())
             }
-            Phase::Closing { until_ms, .. } | Phase::Finishing { until_ms, .. } | Phase::Lingering { until_ms } => {
-                *until_ms
+            Phase::Head { .. }
+            | Phase::Body(_)
+            | Phase::Handshake { .. }
+            | Phase::Closing { .. }
+            | Phase::Finishing { .. }
+            | Phase::Lingering { .. } => {
+                (Deadline::NEVER, Deadline::NEVER, None, self.asking.as_ref().map(|asking| asking.since()))
             }
         };
-        let stuck = hub.blocked_since_ms(key).map_or(u64::MAX, |since_ms| at(since_ms, limits.write_stuck_ms));
-        Deadline(due.min(stuck))
+        let phase = match &self.phase {
+            // It rests for our sake.
+            Phase::Head { .. } if self.asking.is_some() => (Deadline::NEVER, Wait::Request),
+            Phase::Head { since, is_first: false } if self.partial.is_empty() => {
+                (since.after_ms(limits.idle_ms), Wait::Request)
+            }
+            Phase::Head { since, .. } => (since.after_ms(limits.head_ms), Wait::Head),
+            Phase::Body(body) => (body.since.after_ms(limits.body_ms), Wait::Body),
+            Phase::Handshake { since, .. } => (since.after_ms(limits.handshake_ms), Wait::Handshake),
+            Phase::Open(_) => (end, Wait::End),
+            Phase::Closing { until, .. } | Phase::Finishing { until, .. } | Phase::Lingering { until } => {
+                (*until, Wait::Goodbye)
+            }
+        };
+        let room = after(hub.blocked_since(key), limits.write_stuck_ms);
+        let (answer, ping) = (after(asked, ASK_MS), after(ping, limits.ping_every_ms));
+        [(room, Wait::Room), (answer, Wait::Answer), phase, (sign, Wait::Sign), (ping, Wait::Ping)].into_iter()
     }
 
     /// A deadline has come; does what is due.
     pub fn handle_deadline(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
-        let limits = &turn.shared.limits;
-        let is_due = |since_ms: u64, wait_ms: u64| since_ms.saturating_add(wait_ms) <= turn.now.mono_ms;
-        if turn.hub.blocked_since_ms(key).is_some_and(|since_ms| is_due(since_ms, limits.write_stuck_ms)) {
-            turn.hub.doom(key, CloseReason::WriteStuck);
-            return;
+        let mut waits = self.waits(key, turn.hub, &turn.shared.limits);
+        let Some((_, wait)) = waits.find(|(deadline, _)| deadline.is_due(turn.now)) else { return };
+        drop(waits);
+        if matches!(self.phase, Phase::Open(_)) && wait != Wait::Room {
+            return self.open_due(key, wait, turn);
         }
-        if !self.next_deadline(key, turn.hub, limits).is_due(turn.now) {
-            return;
-        }
-        match &self.phase {
-            Phase::Head { is_first, .. } => {
-                if *is_first || !self.partial.is_empty() {
-                    self.refuse_late(key, turn);
-                } else {
-                    self.finish(key, turn, CloseReason::IdleTimeout);
-                }
-            }
-            Phase::Body(_) => self.refuse_late(key, turn),
-            // A sibling that never answers is a defect of ours; the peer sees its connection end.
-            Phase::Gathering(_) => turn.hub.doom(key, CloseReason::RequestTimeout),
-            Phase::Handshake { .. } => self.handshake_late(key, turn),
-            Phase::Open(_) => self.open_due(key, turn),
-            Phase::Closing { .. } | Phase::Finishing { .. } | Phase::Lingering { .. } => {
-                turn.hub.doom(key, self.reason.unwrap_or(CloseReason::PeerGone));
-            }
+        match wait {
+            Wait::Room => turn.hub.doom(key, CloseReason::WriteStuck),
+            // The peer sees its connection end, and does not know what became of its request.
+            Wait::Answer => turn.hub.doom(key, CloseReason::Unanswered),
+            Wait::Head | Wait::Body => self.refuse_late(key, turn),
+            Wait::Request => self.finish(key, turn, CloseReason::IdleTimeout),
+            Wait::Handshake => self.handshake_late(key, turn),
+            Wait::Goodbye => turn.hub.doom(key, self.reason.unwrap_or(CloseReason::PeerGone)),
+            Wait::End | Wait::Sign | Wait::Ping => broken("a wait of the hub outside of it"),
         }
     }
 
     /// The hub drains: ends in time. `spread_ms` is this connection's share of the spread.
     pub fn drain(&mut self, key: ConnKey, spread_ms: u64, turn: &mut Turn<'_>) {
-        let at_ms = turn.now.mono_ms.saturating_add(spread_ms);
+        let at = turn.now.after_ms(spread_ms);
         match &mut self.phase {
-            Phase::Head { .. } if self.partial.is_empty() => self.finish(key, turn, CloseReason::Drain),
+            Phase::Head { .. } if self.partial.is_empty() && self.asking.is_none() => {
+                self.finish(key, turn, CloseReason::Drain);
+            }
             Phase::Open(peer) => {
-                peer.ends_ms = peer.ends_ms.min(at_ms);
+                peer.ends = peer.ends.min(at);
                 peer.ends_for = CloseReason::Drain;
             }
             Phase::Handshake { .. } => self.close_going_away(key, turn),
             // Each of these ends by itself: the reply in the making closes the connection.
             Phase::Head { .. }
             | Phase::Body(_)
-            | Phase::Gathering(_)
             | Phase::Closing { .. }
             | Phase::Finishing { .. }
             | Phase::Lingering { .. } => {}
@@ -412,15 +432,15 @@ impl Connection {
 
     /// The same for a peer that may have ended its own direction: then there is nobody to linger for.
     fn finish_with_end(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard_end: bool) {
-        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
+        let until = turn.now.after_ms(turn.shared.limits.close_ms);
         if turn.hub.backlog_bytes(key) > 0 {
-            self.phase = Phase::Finishing { until_ms, has_heard_end };
+            self.phase = Phase::Finishing { until, has_heard_end };
         } else if has_heard_end || matches!(self.reason, Some(CloseReason::Drain | CloseReason::IdleTimeout)) {
             // An idle peer has read all it asked for, and would only notice a half-closed connection at its next request.
             turn.hub.doom(key, CloseReason::PeerGone);
         } else {
             turn.wire.shutdown_write(key);
-            self.phase = Phase::Lingering { until_ms };
+            self.phase = Phase::Lingering { until };
         }
     }
 
@@ -437,10 +457,18 @@ impl Connection {
     pub fn is_ending(&self) -> bool {
         match &self.phase {
             Phase::Closing { .. } | Phase::Finishing { .. } | Phase::Lingering { .. } => true,
-            Phase::Head { .. } | Phase::Body(_) | Phase::Gathering(_) | Phase::Handshake { .. } | Phase::Open(_) => {
-                false
-            }
+            Phase::Head { .. } | Phase::Body(_) | Phase::Handshake { .. } | Phase::Open(_) => false,
         }
+    }
+
+    /// Its number in facts.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The place of its deadline.
+    pub fn timer(&self) -> TimerSlot {
+        self.timer
     }
 
     /// Whether it is a SignalR client past its handshake.
@@ -449,31 +477,20 @@ impl Connection {
     }
 
     /// The connection is being freed: gives back what it holds outside, and tells.
-    pub fn free(&mut self, key: ConnKey, reason: CloseReason, turn: &mut Turn<'_>) {
+    pub fn free(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
         if let Phase::Handshake { peer, .. } | Phase::Open(peer) = &self.phase {
             peer.forget_token(turn.shared);
         }
         self.leave_open(turn);
         turn.metrics.closed[reason.index()] += 1;
         let detail = self.detail;
-        let fact = Fact::Closed { conn: fact_number(turn.shard, key), reason, detail };
+        let fact = Fact::Closed { conn: self.number, reason, detail };
         turn.trace.note(fact.level(), || fact);
     }
 
-    fn refused(&self, key: ConnKey, status: u16, why: &'static str, turn: &mut Turn<'_>) {
+    fn refused(&self, status: u16, why: &'static str, turn: &mut Turn<'_>) {
         let client = self.client;
-        let conn = fact_number(turn.shard, key);
+        let conn = self.number;
         turn.trace.note(Level::Debug, || Fact::Refused { conn, client, status, why });
     }
-}
-
-/// A key as a number: its slot in the lower half, its generation in the upper.
-pub fn number(key: ConnKey) -> u64 {
-    key.data().as_ffi()
-}
-
-/// A connection's number in facts: no two of the process have the same. The shard's number stands above the slots, which
-/// `connections_max` keeps far below 2^24.
-pub fn fact_number(shard: usize, key: ConnKey) -> u64 {
-    number(key) | (shard as u64) << 24
 }

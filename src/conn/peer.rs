@@ -1,9 +1,11 @@
 //! The SignalR side of a connection: frames to records, the handshake, and how it closes.
 
-use super::invoke::{self, Answer};
-use super::{Connection, Phase, Shared, Turn, fact_number};
+use super::ask::Answer;
+use super::invoke::{self, Next, Subscribing};
+use super::{Connection, Phase, Shared, Turn};
 use crate::api::negotiated::ConnectionToken;
 use crate::auth::principal::Principal;
+use crate::clock::{Deadline, Instant};
 use crate::close::CloseReason;
 use crate::hub::ConnKey;
 use crate::proto::Status;
@@ -13,6 +15,7 @@ use crate::proto::signalr::json;
 use crate::proto::signalr::text;
 use crate::proto::ws::decode::{Decoder, Event, FrameError};
 use crate::proto::ws::encode::{self, Opcode};
+use crate::timer::Wait;
 use crate::trace::{Fact, Level};
 
 /// WebSocket close codes that this hub sends (RFC 6455 section 7.4.1).
@@ -30,23 +33,39 @@ pub(super) struct Peer {
     token: Option<ConnectionToken>,
     /// From its first ping on, silence is a reason to give it up.
     pub(super) has_pinged: bool,
-    /// When the hub closes it, on the monotonic clock; `u64::MAX` is never.
-    pub(super) ends_ms: u64,
+    /// When the hub closes it.
+    pub(super) ends: Deadline,
     /// Why it does.
     pub(super) ends_for: CloseReason,
+    /// A Subscribe that other shards have been asked for, and what came behind it.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// A Subscribe that cannot be completed yet.
+#[derive(Debug)]
+struct Waiting {
+    subscribing: Box<Subscribing>,
+    /// Payload that was read behind it. Frames that were not decoded yet wait in the connection.
+    unread: Vec<u8>,
 }
 
 impl Peer {
-    pub(super) fn new(principal: Principal, token: Option<ConnectionToken>, ends_ms: u64) -> Peer {
+    pub(super) fn new(principal: Principal, token: Option<ConnectionToken>, ends: Deadline) -> Peer {
         Peer {
             decoder: Decoder::default(),
             records: Records::default(),
             principal,
             token,
             has_pinged: false,
-            ends_ms,
+            ends,
             ends_for: CloseReason::TokenExpired,
+            waiting: None,
         }
+    }
+
+    /// Since when other shards have been asked for it.
+    pub(super) fn asked_since(&self) -> Option<Instant> {
+        self.waiting.as_ref().map(|waiting| waiting.subscribing.awaited.since)
     }
 
     /// The connection is gone or going: its token is no good any more.
@@ -58,10 +77,12 @@ impl Peer {
 }
 
 /// Whether records of the same payload may follow.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
     GoOn,
+    /// None do.
     Stop,
+    /// They wait until other shards have answered.
+    Wait(Box<Subscribing>),
 }
 
 impl Connection {
@@ -75,11 +96,9 @@ impl Connection {
                 Phase::Closing { decoder, has_heard: false, .. } => decoder,
                 // RFC 6455 section 1.4: behind a Close "a peer discards any further data received".
                 Phase::Closing { has_heard: true, .. } => return input.len(),
-                Phase::Head { .. }
-                | Phase::Body(_)
-                | Phase::Gathering(_)
-                | Phase::Finishing { .. }
-                | Phase::Lingering { .. } => return input.len(),
+                Phase::Head { .. } | Phase::Body(_) | Phase::Finishing { .. } | Phase::Lingering { .. } => {
+                    return input.len();
+                }
             };
             match decoder.decode(rest) {
                 Ok(Status::Partial) => return used,
@@ -91,6 +110,29 @@ impl Connection {
                     self.fail(key, error, turn);
                     return input.len();
                 }
+            }
+            if self.asks() {
+                return used;
+            }
+        }
+    }
+
+    /// Whether the answer of another shard is awaited.
+    fn asks(&self) -> bool {
+        matches!(&self.phase, Phase::Open(peer) if peer.waiting.is_some())
+    }
+
+    /// A shard has answered: the Subscribe is completed, and what was read behind it gets its turn.
+    pub(super) fn handle_subscribe_answer(&mut self, key: ConnKey, answer: Answer, turn: &mut Turn<'_>) {
+        let Phase::Open(peer) = &mut self.phase else { return };
+        let Some(waiting) = &mut peer.waiting else { return };
+        if !invoke::complete(&mut waiting.subscribing, (key, self.number), answer, turn) {
+            return;
+        }
+        if let Some(mut waiting) = peer.waiting.take() {
+            self.handle_payload(key, &mut waiting.unread, turn);
+            if !self.asks() {
+                self.resume(key, turn);
             }
         }
     }
@@ -129,11 +171,16 @@ impl Connection {
         // The questions of a client that has been given up are not worth an answer that nobody takes.
         while turn.hub.relieve(key, turn.now, turn.wire) {
             match records.next(&mut rest, turn.shared.limits.record_bytes_max) {
-                Ok(Some(record)) => {
-                    if self.handle_record(key, record, turn) == Flow::Stop {
-                        return;
+                Ok(Some(record)) => match self.handle_record(key, record, turn) {
+                    Flow::GoOn => {}
+                    Flow::Stop => return,
+                    Flow::Wait(subscribing) => {
+                        if let Phase::Open(peer) = &mut self.phase {
+                            peer.waiting = Some(Box::new(Waiting { subscribing, unread: rest.to_vec() }));
+                        }
+                        break;
                     }
-                }
+                },
                 Ok(None) => break,
                 Err(_) => {
                     self.too_long(key, turn);
@@ -151,9 +198,10 @@ impl Connection {
             Phase::Handshake { .. } => self.handle_handshake(key, record, turn),
             Phase::Open(peer) => {
                 turn.metrics.hub_messages += 1;
-                match invoke::handle_record(peer, key, record, turn) {
-                    Ok(Answer::GoOn) => Flow::GoOn,
-                    Ok(Answer::Close) => {
+                match invoke::handle_record(peer, (key, self.number), record, turn) {
+                    Ok(Next::GoOn) => Flow::GoOn,
+                    Ok(Next::Ask(subscribing)) => Flow::Wait(subscribing),
+                    Ok(Next::Close) => {
                         self.set_reason(CloseReason::PeerClosed);
                         self.close_hub(key, None, false, turn);
                         Flow::Stop
@@ -168,7 +216,6 @@ impl Connection {
             }
             Phase::Head { .. }
             | Phase::Body(_)
-            | Phase::Gathering(_)
             | Phase::Closing { .. }
             | Phase::Finishing { .. }
             | Phase::Lingering { .. } => Flow::Stop,
@@ -179,13 +226,13 @@ impl Connection {
         match handshake::parse(record) {
             Ok(HubProtocol::Json) => {
                 turn.hub.send_text(key, |out| out.extend_from_slice(handshake::ACCEPTED));
-                let idle = Phase::Lingering { until_ms: 0 };
+                let idle = Phase::Lingering { until: Deadline::NEVER };
                 if let Phase::Handshake { peer, .. } = std::mem::replace(&mut self.phase, idle) {
                     self.phase = Phase::Open(peer);
                     turn.metrics.hub_open += 1;
                 }
                 let client = self.client;
-                let conn = fact_number(turn.shard, key);
+                let conn = self.number;
                 turn.trace.note(Level::Debug, || Fact::Connected { conn, client });
                 Flow::GoOn
             }
@@ -218,23 +265,30 @@ impl Connection {
         self.refuse_handshake(key, &HandshakeError::Canceled, turn);
     }
 
-    /// One of the waits of an open connection is over: its end, its silence, or ours.
-    pub(super) fn open_due(&mut self, key: ConnKey, turn: &mut Turn<'_>) {
-        let limits = &turn.shared.limits;
-        let now_ms = turn.now.mono_ms;
+    /// A wait of an open connection is over: for an answer, for its end, for a sign of the peer, or for one of ours.
+    pub(super) fn open_due(&mut self, key: ConnKey, wait: Wait, turn: &mut Turn<'_>) {
         let Phase::Open(peer) = &self.phase else { return };
-        if peer.ends_ms <= now_ms {
-            self.set_reason(peer.ends_for);
-            self.close_hub(key, None, true, turn);
-        } else if peer.has_pinged && self.heard_ms.saturating_add(limits.client_timeout_ms) <= now_ms {
-            self.set_reason(CloseReason::ClientTimeout);
-            self.close_hub(key, Some(text::CLOSED_WITH_ERROR), true, turn);
-        } else if self.spoke_ms.saturating_add(limits.ping_every_ms) <= now_ms {
-            // A peer whose socket is full gets no ping on top; the bytes that wait will do.
-            if turn.hub.backlog_bytes(key) == 0 {
-                turn.hub.send_text(key, |out| out.extend_from_slice(json::PING));
+        match wait {
+            Wait::Answer => {
+                self.set_reason(CloseReason::Unanswered);
+                self.close_hub(key, Some(text::CLOSED_WITH_ERROR), true, turn);
             }
-            self.spoke_ms = now_ms;
+            Wait::End => {
+                self.set_reason(peer.ends_for);
+                self.close_hub(key, None, true, turn);
+            }
+            Wait::Sign => {
+                self.set_reason(CloseReason::ClientTimeout);
+                self.close_hub(key, Some(text::CLOSED_WITH_ERROR), true, turn);
+            }
+            Wait::Ping => {
+                // A peer whose socket is full gets no ping on top; the bytes that wait will do.
+                if turn.hub.backlog_bytes(key) == 0 {
+                    turn.hub.send_text(key, |out| out.extend_from_slice(json::PING));
+                }
+                self.spoke = turn.now.mono;
+            }
+            Wait::Room | Wait::Head | Wait::Request | Wait::Body | Wait::Handshake | Wait::Goodbye => {}
         }
     }
 
@@ -282,7 +336,7 @@ impl Connection {
     /// From here on nothing is delivered, and the negotiated token finds nothing.
     fn enter_closing(&mut self, key: ConnKey, turn: &mut Turn<'_>, has_heard: bool) {
         turn.hub.registry.leave_all(key);
-        let until_ms = turn.now.after_ms(turn.shared.limits.close_ms).0;
+        let until = turn.now.after_ms(turn.shared.limits.close_ms);
         self.leave_open(turn);
         let decoder = match &self.phase {
             Phase::Handshake { peer, .. } | Phase::Open(peer) => {
@@ -290,13 +344,11 @@ impl Connection {
                 peer.decoder
             }
             Phase::Closing { decoder, .. } => *decoder,
-            Phase::Head { .. }
-            | Phase::Body(_)
-            | Phase::Gathering(_)
-            | Phase::Finishing { .. }
-            | Phase::Lingering { .. } => Decoder::default(),
+            Phase::Head { .. } | Phase::Body(_) | Phase::Finishing { .. } | Phase::Lingering { .. } => {
+                Decoder::default()
+            }
         };
-        self.phase = Phase::Closing { decoder, until_ms, has_heard };
+        self.phase = Phase::Closing { decoder, until, has_heard };
     }
 
     /// One SignalR client less, if this is one.

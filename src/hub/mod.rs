@@ -5,19 +5,21 @@
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 
 pub mod arena;
-pub mod last;
+pub mod home;
+pub mod kept;
 pub mod outbox;
+pub mod partition;
 pub mod publication;
 pub mod registry;
 pub mod topic;
 
-use crate::clock::Now;
+use crate::clock::{Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::proto::signalr::json;
 use arena::{Arena, Frame, Lane};
-use last::LastValues;
 use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
+use publication::Publication;
 use registry::{HashSeed, Registry};
 use slotmap::{SecondaryMap, new_key_type};
 use topic::Topic;
@@ -88,8 +90,6 @@ pub struct Hub {
     doomed: Vec<(ConnKey, CloseReason)>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
-    /// The last values of state topics.
-    pub last: LastValues,
     /// What happened so far.
     pub tally: Tally,
 }
@@ -106,7 +106,6 @@ impl Hub {
             doomed: Vec::new(),
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
-            last: LastValues::new(seed, limits.last_values_max, limits.last_values_bytes_max),
             tally: Tally::default(),
         }
     }
@@ -164,15 +163,13 @@ impl Hub {
         members.len()
     }
 
-    /// Sends a topic's last value to one connection, as an ordinary publication. Whether there was one to send.
-    pub fn send_last_value(&mut self, conn: ConnKey, topic: &Topic, lower: &str, now: Now) -> bool {
-        let Some(publication) = self.last.value(topic, now) else { return false };
+    /// Sends a publication to one connection only, whether or not it is a member.
+    pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str) {
         let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
-        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
+        let entity: &str = publication.topic.entity.hyphenated().encode_lower(&mut entity);
         let data = &publication.data;
         let frame = self.arena.append_text(Lane::Own, |out| json::encode_message_received(entity, lower, data, out));
         self.queue(conn, frame);
-        true
     }
 
     /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
@@ -245,9 +242,9 @@ impl Hub {
     /// The socket takes bytes again.
     pub fn unblock(&mut self, conn: ConnKey) {
         if let Some(outbox) = self.outboxes.get_mut(conn)
-            && let Writable::Blocked { since_ms } = outbox.writable()
+            && let Writable::Blocked { since } = outbox.writable()
         {
-            outbox.set_writable(Writable::Retrying { since_ms });
+            outbox.set_writable(Writable::Retrying { since });
             self.mark_dirty(conn);
         }
     }
@@ -273,7 +270,7 @@ impl Hub {
                 let taken =
                     Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
                 flushed(conn, taken, outbox.backlog_bytes());
-            } else if outbox.writable() == (Writable::Blocked { since_ms: now.mono_ms }) {
+            } else if outbox.writable() == (Writable::Blocked { since: now.mono }) {
                 // It got stuck on the way through the turn, and nobody has been told.
                 flushed(conn, 0, outbox.backlog_bytes());
             }
@@ -321,8 +318,8 @@ impl Hub {
                     if taken < offered {
                         tally.short_writes += 1;
                         // An edge that brought no room doesn't restart the clock of a stuck write.
-                        let since_ms = outbox.writable().stuck_since_ms().filter(|_| total == 0);
-                        outbox.set_writable(Writable::Blocked { since_ms: since_ms.unwrap_or(now.mono_ms) });
+                        let since = outbox.writable().stuck_since().filter(|_| total == 0);
+                        outbox.set_writable(Writable::Blocked { since: since.unwrap_or(now.mono) });
                         return total;
                     }
                 }
@@ -348,8 +345,8 @@ impl Hub {
     }
 
     /// Since when a connection's socket has taken nothing, where it is full.
-    pub fn blocked_since_ms(&self, conn: ConnKey) -> Option<u64> {
-        self.outboxes.get(conn)?.writable().stuck_since_ms()
+    pub fn blocked_since(&self, conn: ConnKey) -> Option<Instant> {
+        self.outboxes.get(conn)?.writable().stuck_since()
     }
 
     /// Whether nothing more is taken for a connection: it is given up, or its socket has failed.

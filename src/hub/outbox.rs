@@ -14,6 +14,7 @@
 use super::FLUSH_BYTES;
 use super::arena::{Arena, Frame};
 use super::registry::TopicId;
+use crate::clock::Instant;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -44,13 +45,13 @@ pub enum Writable {
     Open,
     /// The socket is full; an edge will come.
     Blocked {
-        /// Since when it has taken nothing, on the monotonic clock.
-        since_ms: u64,
+        /// Since when it has taken nothing.
+        since: Instant,
     },
     /// An edge has come; the next write tells what it was worth.
     Retrying {
         /// Since when the socket has taken nothing.
-        since_ms: u64,
+        since: Instant,
     },
 }
 
@@ -64,10 +65,10 @@ impl Writable {
     }
 
     /// Since when the socket has taken nothing, where it is or was full.
-    pub fn stuck_since_ms(self) -> Option<u64> {
+    pub fn stuck_since(self) -> Option<Instant> {
         match self {
             Writable::Open => None,
-            Writable::Blocked { since_ms } | Writable::Retrying { since_ms } => Some(since_ms),
+            Writable::Blocked { since } | Writable::Retrying { since } => Some(since),
         }
     }
 }

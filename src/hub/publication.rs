@@ -1,5 +1,6 @@
 //! Publications.
 
+use super::partition::Position;
 use super::topic::Topic;
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use std::sync::Arc;
 pub struct Publication {
     /// Where it goes.
     pub topic: Topic,
+    /// Its place in the order of its partition, once its home has stamped it.
+    pub position: Option<Position>,
     /// The event's data, as delivered.
     pub data: Arc<[u8]>,
 }

@@ -5,6 +5,7 @@
 
 use super::ConnKey;
 use super::topic::Topic;
+use crate::broken::broken;
 use siphasher::sip::SipHasher13;
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 use smallvec::SmallVec;
@@ -151,6 +152,12 @@ impl Registry {
         Some((id, &self.slots.get(id)?.members))
     }
 
+    /// Whether the connection is a member of the topic.
+    pub fn is_member(&self, conn: ConnKey, topic: &Topic) -> bool {
+        let list = self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default();
+        self.topics.get(topic).is_some_and(|id| list.iter().any(|subscription| subscription.topic == *id))
+    }
+
     /// How many members a topic has.
     pub fn member_count(&self, topic: &Topic) -> usize {
         self.members(topic).map_or(0, |(_, members)| members.len())
@@ -184,9 +191,10 @@ impl Registry {
     }
 }
 
-/// Members and subscriptions are bounded by connections and `subscriptions_max`, far below 2^32.
+/// A place in a list of members or subscriptions.
 fn place(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
+    let Ok(place) = u32::try_from(index) else { broken("more members or subscriptions than 2^32") };
+    place
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::compiler::model::{Event, EventId, Family, Model, WireCase};
 use super::compiler::validate::expiry;
 use super::compiler::{Compiled, Options, compile, names};
 use super::events::SOURCES;
+use crate::clock::UnixMs;
 
 /// All events of a running hub: the built-in ones and those of further files, found by one path.
 ///
@@ -78,8 +79,8 @@ impl Catalogue {
     }
 
     /// When a state value, given as delivered, is stale, in milliseconds since the Unix epoch.
-    pub fn expires_unix_ms(&self, id: EventId, text: &str) -> Option<u64> {
-        expiry::expires_unix_ms(&self.model, id, text)
+    pub fn expires(&self, id: EventId, text: &str) -> Option<UnixMs> {
+        expiry::expires_unix_ms(&self.model, id, text).map(UnixMs::from_ms)
     }
 
     /// The event of that name, in any ASCII case (Q6). Allocates nothing, whatever the name.

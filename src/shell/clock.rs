@@ -20,6 +20,6 @@ impl Clock {
         let mono = self.start.elapsed().as_millis();
         // A clock before 1970 is 1970: tokens then count as not expired, and nothing panics.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now { mono_ms: u64::try_from(mono).unwrap_or(u64::MAX), unix_ms: u64::try_from(unix).unwrap_or(u64::MAX) }
+        Now::from_ms(u64::try_from(mono).unwrap_or(u64::MAX), u64::try_from(unix).unwrap_or(u64::MAX))
     }
 }

@@ -34,7 +34,7 @@ impl Log {
         }
         let mut line = match self.format {
             Format::Human => fact.human(),
-            Format::Json => fact.json(now.unix_ms),
+            Format::Json => fact.json(now.unix.ms()),
         };
         line.push('\n');
         // A hub whose standard error is gone goes on.

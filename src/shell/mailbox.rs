@@ -80,9 +80,8 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
 
 fn bytes<S>(letter: &Letter<S>) -> usize {
     match letter {
-        Letter::Mail(Mail::Publication(publication)) => size_of::<Letter<S>>() + publication.data.len(),
-        Letter::Mail(Mail::Count { .. } | Mail::Measure { .. } | Mail::Told { .. } | Mail::Drain)
-        | Letter::Accepted(..) => 0,
+        Letter::Mail(mail) => mail.data_bytes(),
+        Letter::Accepted(..) => 0,
     }
 }
 
@@ -126,7 +125,7 @@ mod tests {
 
     fn letter(bytes: usize) -> Letter<NoStream> {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-        Letter::Mail(Mail::Publication(Publication { topic, data: vec![0; bytes].into() }))
+        Letter::Mail(Mail::Publications([Publication { topic, position: None, data: vec![0; bytes].into() }].into()))
     }
 
     #[test]

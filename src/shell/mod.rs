@@ -104,6 +104,7 @@ impl Server {
             verifier: options.verifier,
             negotiated: Mutex::new(negotiated),
             is_draining: AtomicBool::new(false),
+            kept: Arc::default(),
             shards,
         });
         let catalogue = Arc::new(options.catalogue);
@@ -139,7 +140,7 @@ impl Server {
                 path: shared.options.path.clone(),
                 shards,
                 events: catalogue.available_subscriptions().count(),
-                startup_ms: clock.now().mono_ms,
+                startup_ms: clock.now().mono.ms(),
             },
             clock.now(),
         );
@@ -189,7 +190,7 @@ impl Server {
             let _ = thread.join();
         }
         let now = self.clock.now();
-        let took_ms = now.mono_ms.saturating_sub(began.mono_ms);
+        let took_ms = now.mono.ms_since(began.mono);
         self.log.write(&Fact::Drained { left: self.load.total(), took_ms }, now);
     }
 }

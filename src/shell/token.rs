@@ -1,9 +1,9 @@
 //! What a poll knows its sources by.
 
-use crate::conn::number;
+use crate::broken::broken;
 use crate::hub::ConnKey;
 use mio::Token;
-use slotmap::KeyData;
+use slotmap::{Key, KeyData};
 
 /// The mailbox.
 pub const WAKE: Token = Token(usize::MAX);
@@ -14,7 +14,8 @@ const _: () = assert!(size_of::<usize>() == 8, "a key travels as a poll token, w
 
 /// The token of a connection's stream.
 pub fn token(key: ConnKey) -> Token {
-    Token(usize::try_from(number(key)).unwrap_or(usize::MAX))
+    let Ok(token) = usize::try_from(key.data().as_ffi()) else { broken("a key is no poll token") };
+    Token(token)
 }
 
 /// The connection of a token that is none of the above.

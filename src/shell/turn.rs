@@ -9,8 +9,8 @@ use super::load::Load;
 use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
-use crate::clock::Now;
-use crate::conn::{Mail, Shared};
+use crate::clock::{Deadline, Instant, Now};
+use crate::conn::{Mail, Shared, To};
 use crate::hub::ConnKey;
 use crate::metrics::Metrics;
 use crate::proto::http::reply::{self, Reply};
@@ -50,10 +50,10 @@ pub struct Reactor<O: Os> {
     buffer: Box<[u8]>,
     letters: Vec<Letter<O::Stream>>,
     /// When to try to accept again, after a failure or with more waiting.
-    accept_at_ms: Option<u64>,
-    complain_at_ms: u64,
+    accept_at: Deadline,
+    complain_at: Deadline,
     /// When a drain ends, whoever is still there.
-    drain_until_ms: Option<u64>,
+    drain_until: Option<Deadline>,
 }
 
 impl<O: Os> Reactor<O> {
@@ -82,9 +82,9 @@ impl<O: Os> Reactor<O> {
             hot: Vec::new(),
             buffer: vec![0; read_bytes].into_boxed_slice(),
             letters: Vec::new(),
-            accept_at_ms: None,
-            complain_at_ms: 0,
-            drain_until_ms: None,
+            accept_at: Deadline::NEVER,
+            complain_at: Deadline::at(Instant::default()),
+            drain_until: None,
         }
     }
 
@@ -122,7 +122,7 @@ impl<O: Os> Reactor<O> {
         for readiness in &self.ready {
             match *readiness {
                 Readiness::Mail => {}
-                Readiness::Listener => self.accept_at_ms = Some(now.mono_ms),
+                Readiness::Listener => self.accept_at = Deadline::at(now.mono),
                 Readiness::Stream(key, state) => {
                     if state.is_writable {
                         self.shard.handle_writable(key);
@@ -146,7 +146,7 @@ impl<O: Os> Reactor<O> {
             std::mem::swap(&mut self.hot, &mut hot);
             self.hot.append(&mut hot);
         }
-        if self.accept_at_ms.is_some_and(|at_ms| at_ms <= now.mono_ms) {
+        if self.accept_at.is_due(now) {
             self.accept(now);
         }
         self.shard.handle_deadlines(now, &mut self.sockets);
@@ -178,11 +178,14 @@ impl<O: Os> Reactor<O> {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
         let now = self.os.now();
-        let deadline_ms = self.shard.next_deadline().map(|deadline| deadline.0);
-        let look_ms = self.drain_until_ms.filter(|_| self.shard.connection_count() == 0);
-        let look_ms = look_ms.map(|_| now.after_ms(DRAIN_LOOK_MS).0);
-        let due_ms = [deadline_ms, self.accept_at_ms, self.drain_until_ms, look_ms].into_iter().flatten().min()?;
-        Some(Duration::from_millis(due_ms.saturating_sub(now.mono_ms)))
+        let mut due = self.shard.next_deadline().min(self.accept_at);
+        if let Some(until) = self.drain_until {
+            due = due.min(until);
+            if self.shard.connection_count() == 0 {
+                due = due.min(now.after_ms(DRAIN_LOOK_MS));
+            }
+        }
+        due.ms_from(now.mono).map(Duration::from_millis)
     }
 
     fn read(&mut self, key: ConnKey, now: Now) {
@@ -194,8 +197,8 @@ impl<O: Os> Reactor<O> {
         loop {
             match self.sockets.read(key, &mut self.buffer) {
                 Readable::Bytes(n, has_more) => {
-                    // Whoever sent these bytes may have been answered by a sibling before. What the sibling posted until
-                    // then is in the mailbox by now and comes first, or a publisher's items would overtake each other.
+                    // Whoever sent these bytes may have read an answer that tells of a publication. Its home posted it before
+                    // that answer, so it is in the mailbox by now and comes first: a Subscribe brings nothing that is older.
                     self.read_mail(now);
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
                     let wants_input = self.shard.handle_bytes(key, bytes, now, &mut self.sockets);
@@ -238,8 +241,8 @@ impl<O: Os> Reactor<O> {
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
                         self.os.stop_listening();
-                        self.accept_at_ms = None;
-                        self.drain_until_ms = Some(now.after_ms(self.shared.limits.drain_ms).0);
+                        self.accept_at = Deadline::NEVER;
+                        self.drain_until = Some(now.after_ms(self.shared.limits.drain_ms));
                     }
                     self.shard.handle_mail(mail, now, &mut self.sockets);
                     self.tell(now);
@@ -250,14 +253,17 @@ impl<O: Os> Reactor<O> {
     }
 
     fn send_mail(&mut self) {
-        for mail in self.shard.poll_outbound() {
-            for (_, mailbox) in self.mailboxes.iter().enumerate().filter(|(number, _)| *number != self.number) {
-                mailbox.post(Letter::Mail(mail.clone()));
-            }
-        }
-        for (to, mail) in self.shard.poll_answers() {
-            if let Some(mailbox) = self.mailboxes.get(to) {
-                mailbox.post(Letter::Mail(mail));
+        for (to, mail) in self.shard.poll_outbound() {
+            match to {
+                To::Siblings => {
+                    let siblings = self.mailboxes.iter().enumerate().filter(|(number, _)| *number != self.number);
+                    siblings.for_each(|(_, mailbox)| mailbox.post(Letter::Mail(mail.clone())));
+                }
+                To::Shard(number) => {
+                    if let Some(mailbox) = self.mailboxes.get(number) {
+                        mailbox.post(Letter::Mail(mail));
+                    }
+                }
             }
         }
     }
@@ -268,23 +274,23 @@ impl<O: Os> Reactor<O> {
     }
 
     fn accept(&mut self, now: Now) {
-        self.accept_at_ms = None;
+        self.accept_at = Deadline::NEVER;
         for _ in 0..ACCEPTS {
             match self.os.accept() {
                 Ok(Some((stream, peer))) => self.admit(stream, peer, now),
                 Ok(None) => return,
                 Err(error) => {
                     // Out of descriptors, most likely: no further edge will come for those that wait.
-                    self.accept_at_ms = Some(now.after_ms(self.shared.limits.accept_retry_ms).0);
-                    if self.complain_at_ms <= now.mono_ms {
-                        self.complain_at_ms = now.after_ms(COMPLAIN_EVERY_MS).0;
+                    self.accept_at = now.after_ms(self.shared.limits.accept_retry_ms);
+                    if self.complain_at.is_due(now) {
+                        self.complain_at = now.after_ms(COMPLAIN_EVERY_MS);
                         self.os.log(&Fact::AcceptFailed { error: error.to_string() }, now);
                     }
                     return;
                 }
             }
         }
-        self.accept_at_ms = Some(now.mono_ms);
+        self.accept_at = Deadline::at(now.mono);
     }
 
     fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
@@ -306,7 +312,7 @@ impl<O: Os> Reactor<O> {
     }
 
     fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
-        if self.drain_until_ms.is_some() {
+        if self.drain_until.is_some() {
             // Accepted on one shard while this one had begun to drain.
             self.load.leave(self.number);
             return;
@@ -322,6 +328,6 @@ impl<O: Os> Reactor<O> {
 
     /// Whether all shards are empty, or the time is over. One that is empty before the others still answers their mail.
     fn is_drained(&self) -> bool {
-        self.drain_until_ms.is_some_and(|until_ms| self.load.total() == 0 || until_ms <= self.os.now().mono_ms)
+        self.drain_until.is_some_and(|until| self.load.total() == 0 || until.is_due(self.os.now()))
     }
 }

@@ -35,6 +35,11 @@ impl Outcome {
         self.topics.as_deref()
     }
 
+    /// Bytes that it holds for the reply.
+    pub fn reply_bytes(&self) -> usize {
+        self.results.len()
+    }
+
     pub(super) fn accept(&mut self, tolerated: u32) {
         self.accepted += 1;
         self.tolerated = self.tolerated.saturating_add(u64::from(tolerated));

@@ -15,7 +15,7 @@ const USER: &str = "11111111-2222-3333-4444-5555555555aa";
 const ORGANIZATION: &str = "99999999-2222-3333-4444-5555555555bb";
 
 fn at(unix_s: u64) -> Now {
-    Now { mono_ms: 7, unix_ms: unix_s * 1000 }
+    Now::from_ms(7, unix_s * 1000)
 }
 
 fn secret_key(id: Option<&str>, secret: &str) -> KeyOptions {
@@ -229,7 +229,7 @@ fn expiry_counts_with_the_leeway_to_the_second() {
     assert_eq!(verify_at(NOW_S + 4), Ok(NOW_S));
     assert_eq!(verify_at(NOW_S + 5), Err(TokenError::Expired));
     assert_eq!(verify_at(NOW_S + 6), Err(TokenError::Expired));
-    let late = Now { mono_ms: 0, unix_ms: (NOW_S + 4) * 1000 + 999 };
+    let late = Now::from_ms(0, (NOW_S + 4) * 1000 + 999);
     assert!(verifier.verify(Token::new(&token), late).is_ok());
 }
 

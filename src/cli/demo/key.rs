@@ -69,9 +69,7 @@ mod tests {
         let key = Key::new(&secret).unwrap();
         let options = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(secret) };
         let verifier = Verifier::new(Options::new(Keys::new(&[options]).unwrap())).unwrap();
-        let verify = |token: &Bearer| {
-            verifier.verify(Token::new(token.reveal()), Now { mono_ms: 0, unix_ms: 1_000_000 }).unwrap()
-        };
+        let verify = |token: &Bearer| verifier.verify(Token::new(token.reveal()), Now::from_ms(0, 1_000_000)).unwrap();
         let client = verify(&key.client_token(2_000).unwrap());
         assert_eq!(
             (client.user, client.organization, client.may_publish),

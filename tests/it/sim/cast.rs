@@ -151,7 +151,7 @@ pub const BRIEF_S: u64 = 30;
 
 pub static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
     let key = SigningKey::from_secret(None, SECRET).unwrap();
-    let start_s = START.unix_s();
+    let start_s = START.unix.seconds();
     let sign = |key: &SigningKey, statement: Statement| mint(key, &ClaimNames::default(), &statement).unwrap();
     let client = |rights: &Rights, expires_unix_s: u64| Statement {
         user: Some(rights.user.to_string()),

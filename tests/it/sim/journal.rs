@@ -5,10 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
 
-/// THE SWITCH. Whether each organization has one order, the same on all shards, stamped with rising positions by its home. Until
-/// then each shard has an order of its own, and no positions.
-const ONE_ORDER: bool = false;
-
 /// A publication in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -30,7 +26,7 @@ struct Journal {
 /// The journals of all organizations.
 #[derive(Debug, Default)]
 pub struct Journals {
-    journals: BTreeMap<(usize, Uuid), Journal>,
+    journals: BTreeMap<Uuid, Journal>,
     /// What has been delivered anywhere; no two publications have the same data.
     published: BTreeSet<Rc<[u8]>>,
 }
@@ -39,11 +35,11 @@ impl Journals {
     /// A shard delivers a publication. Whether it is the first that does.
     pub fn deliver(&mut self, shard: usize, organization: Uuid, entry: &Entry) -> Result<bool, String> {
         let begin = || Journal { home: shard, entries: Vec::new(), cursors: BTreeMap::new() };
-        let journal = self.journals.entry(key(shard, organization)).or_insert_with(begin);
+        let journal = self.journals.entry(organization).or_insert_with(begin);
         let cursor = journal.cursors.entry(shard).or_default();
         if shard == journal.home {
             let last = journal.entries.last();
-            if ONE_ORDER && last.is_some_and(|last| last.position >= entry.position) {
+            if last.is_some_and(|last| last.position >= entry.position) {
                 return Err(format!("{entry:?} behind {last:?}"));
             }
             if journal.entries.contains(entry) {
@@ -59,27 +55,21 @@ impl Journals {
 
     /// The newest publication of a topic that a shard has delivered.
     pub fn last(&self, shard: usize, organization: Uuid, name: Name) -> Option<&Entry> {
-        let journal = self.journals.get(&key(shard, organization))?;
+        let journal = self.journals.get(&organization)?;
         let cursor = journal.cursors.get(&shard).copied().unwrap_or_default();
         journal.entries[..cursor].iter().rev().find(|entry| entry.name == name)
     }
 
     /// At rest all shards have delivered the same.
     pub fn check_settled(&self, shards: usize) -> Result<(), String> {
-        let mut counts: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
-        for ((_, organization), journal) in &self.journals {
-            for (shard, cursor) in &journal.cursors {
-                counts.entry(*organization).or_insert_with(|| vec![0; shards])[*shard] += cursor;
+        let is_whole = |journal: &Journal| {
+            (0..shards).all(|shard| journal.cursors.get(&shard).copied().unwrap_or_default() == journal.entries.len())
+        };
+        match self.journals.values().find(|journal| !is_whole(journal)) {
+            Some(Journal { home, entries, cursors }) => {
+                Err(format!("{} publications stamped by shard {home}, delivered: {cursors:?}", entries.len()))
             }
-        }
-        match counts.values().find(|counts| counts.iter().any(|count| *count != counts[0])) {
-            Some(counts) => Err(format!("the shards have delivered {counts:?} publications of one organization")),
             None => Ok(()),
         }
     }
-}
-
-/// Whose order a shard's deliveries are in.
-fn key(shard: usize, organization: Uuid) -> (usize, Uuid) {
-    (if ONE_ORDER { 0 } else { shard }, organization)
 }

@@ -8,7 +8,6 @@ use super::rng::Rng;
 use super::setting::START;
 use super::threads::Threads;
 use rte::clock::Now;
-use rte::conn;
 use rte::hub::{ConnKey, Ending};
 use rte::shell::os::{Os, Readiness, Stream, StreamState, Wake};
 use rte::trace::Fact;
@@ -167,6 +166,12 @@ impl Net {
         Ipv4Addr::from_bits(Ipv4Addr::new(192, 0, 2, 1).to_bits() + u32::try_from(id).unwrap()).into()
     }
 
+    /// The pipe of the peer with that address.
+    pub fn of_address(address: IpAddr) -> usize {
+        let IpAddr::V4(address) = address else { panic!("{address} is nobody's") };
+        usize::try_from(address.to_bits() - Ipv4Addr::new(192, 0, 2, 1).to_bits()).unwrap()
+    }
+
     fn chance(&mut self, one_in: usize) -> bool {
         one_in > 0 && self.rng.one_in(one_in)
     }
@@ -293,7 +298,6 @@ impl Net {
     }
 
     fn register(&mut self, shard: usize, id: usize, key: ConnKey) {
-        self.pipe_of.insert(conn::fact_number(shard, key), id);
         let pipe = &mut self.pipes[id];
         assert_eq!(pipe.place.replace((shard, key)), None, "registered twice");
         self.pipe_edge(id);

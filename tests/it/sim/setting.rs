@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 /// When every world begins.
-pub const START: Now = Now { mono_ms: 5_000, unix_ms: 1_800_000_000_000 };
+pub const START: Now = Now::from_ms(5_000, 1_800_000_000_000);
 pub const ORIGIN: &str = "https://app.example";
 
 pub static CATALOGUE: LazyLock<Arc<Catalogue>> = LazyLock::new(|| Arc::new(Catalogue::built_in(None)));
@@ -66,6 +66,7 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
         limits,
         is_draining: AtomicBool::new(false),
+        kept: Arc::default(),
         shards: setting.shards,
     })
 }

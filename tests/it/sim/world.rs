@@ -5,6 +5,7 @@ use super::net::{Faults, Net, Pipe, SimOs, SimWake};
 use super::rng::Rng;
 use super::setting::{CATALOGUE, Setting, shared};
 use super::threads::Threads;
+use rte::clock::Now;
 use rte::conn::{Mail, Shared};
 use rte::metrics::Metrics;
 use rte::shard::Shard;
@@ -70,8 +71,7 @@ impl World {
 
     pub fn advance(&self, ms: u64) {
         let mut net = self.net.borrow_mut();
-        net.now.mono_ms += ms;
-        net.now.unix_ms += ms;
+        net.now = Now::from_ms(net.now.mono.ms() + ms, net.now.unix.ms() + ms);
     }
 
     pub fn set_faults(&self, faults: Faults) {

@@ -2,6 +2,7 @@
 
 mod documents;
 mod http;
+mod order;
 mod protocol;
 mod publishing;
 mod running;

@@ -196,7 +196,7 @@ fn a_write_stuck_on_the_way_of_a_publication_is_reset_in_time_too() {
     let items: Vec<String> = (0..4).map(|_| ALERT.item(ORGANIZATIONS[0], user(), &tag("a", 60_000))).collect();
     publisher.send(&world, &post(&format!("[{}]", items.join(","))));
     assert_eq!(publisher.hear(&world).len(), 1);
-    assert!(world.shard(0).hub().blocked_since_ms(slow.place(&world).1).is_some());
+    assert!(world.shard(0).hub().blocked_since(slow.place(&world).1).is_some());
     pass(&world, Limits::DEFAULT.write_stuck_ms + 100);
     assert!(!slow.is_there(&world));
 }

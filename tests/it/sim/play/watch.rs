@@ -5,6 +5,7 @@ use crate::sim::actor::Role;
 use crate::sim::cast::TOKENS;
 use crate::sim::model::Delivered;
 use crate::sim::net::Net;
+use rte::clock::Deadline;
 use rte::close::CloseReason;
 use rte::hub::Ending;
 use rte::timer::GRAIN_MS;
@@ -46,7 +47,7 @@ impl Play<'_> {
         self.note(line.as_bytes());
         let of = |conn: &u64| self.world.net().pipe_of[conn];
         match fact {
-            Fact::Opened { conn, peer } => self.opened(of(conn), *peer),
+            Fact::Opened { conn, peer } => self.opened(*conn, *peer),
             Fact::Refused { conn: 0, .. } => self.turned_away += 1,
             Fact::AcceptFailed { .. } => self.reached.failed_accepts += 1,
             Fact::Read { conn, bytes } => self.read(of(conn), *bytes),
@@ -74,8 +75,10 @@ impl Play<'_> {
         }
     }
 
-    fn opened(&mut self, number: usize, peer: std::net::IpAddr) {
-        assert_eq!(peer, Net::address(number));
+    fn opened(&mut self, conn: u64, peer: std::net::IpAddr) {
+        let number = Net::of_address(peer);
+        let before = self.world.net().pipe_of.insert(conn, number);
+        assert_eq!(before, None, "two connections have the number {conn}");
         self.opened += 1;
         let place = self.world.pipe(number).place;
         if let (Role::Client(rights, _), Some((shard, _))) = (self.actors[number].role, place) {
@@ -125,7 +128,8 @@ impl Play<'_> {
             | CloseReason::ClientTimeout
             | CloseReason::Overrun
             | CloseReason::WriteStuck
-            | CloseReason::Drain => true,
+            | CloseReason::Drain
+            | CloseReason::Unanswered => true,
         };
         assert!(is_right, "{reason:?} ends {actor:?}");
     }
@@ -138,7 +142,6 @@ impl Play<'_> {
         assert_eq!(it.hub().registry.subscription_count(), self.model.subscriptions(shard), "subscriptions");
         // An own answer is taken at any backlog below the hard bound, and so is the Close.
         let answer_bytes = 2 * limits.record_bytes_max.max(2_000) + limits.event_bytes_max;
-        let now_ms = net.now.mono_ms;
         let mut open = 0;
         for (number, pipe) in net.pipes() {
             let Some((_, key)) = pipe.place.filter(|(of, _)| *of == shard) else { continue };
@@ -149,17 +152,17 @@ impl Play<'_> {
             }
             open += 1;
             if backlog > 0 {
-                let is_known = it.hub().is_dirty() || it.hub().blocked_since_ms(key).is_some();
+                let is_known = it.hub().is_dirty() || it.hub().blocked_since(key).is_some();
                 assert!(is_known, "{backlog} bytes wait for nothing");
             }
             let connection = it.connection(key).expect("a connection while its socket is open");
             if connection.is_hub_open() {
                 assert!(backlog <= limits.outbox_hard_bytes + answer_bytes, "a backlog of {backlog} bytes");
             }
-            let due_ms = connection.next_deadline(key, it.hub(), limits).0;
-            assert!(due_ms + GRAIN_MS > now_ms, "a deadline that nobody kept, {} ms ago", now_ms - due_ms);
-            let armed_ms = it.next_deadline().expect("a deadline while there are connections").0;
-            assert!(armed_ms < due_ms + GRAIN_MS, "a deadline {} ms later than due", armed_ms - due_ms);
+            let due = connection.next_deadline(key, it.hub(), limits).rounded_up_to_ms(GRAIN_MS);
+            assert!(!due.is_due(net.now) || due == Deadline::at(net.now.mono), "{due:?}, and nobody kept it");
+            let armed = it.next_deadline();
+            assert!(armed <= due, "{armed:?} is later than {due:?}");
             self.reached.pauses += u64::from(pipe.is_readable() && !it.wants_input(key));
         }
         assert_eq!(it.connection_count(), open, "connections");

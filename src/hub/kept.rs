@@ -1,18 +1,20 @@
 //! The last value of each state topic, for those who subscribe later.
 //!
-//! Each shard keeps its own table, fed in the order in which it delivers: what a snapshot shows is what a member would have been
-//! sent, so there is no gap and no double between a snapshot and what follows it. The values themselves are shared between the
-//! shards. The table is bounded in values and bytes; the topic that was written longest ago goes first.
+//! Only the home of a topic keeps its value, in the order in which it stamps: there is no gap and no double between a snapshot
+//! and what follows it. All homes of the process together are bounded in values and bytes. Where that is too much, a home that
+//! has more than its share lets go of what was written longest ago.
 
 use super::publication::Publication;
 use super::registry::HashSeed;
 use super::topic::Topic;
-use crate::clock::Now;
+use crate::clock::{Now, UnixMs};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What became of a value.
+/// What a value changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Change {
     /// It is the topic's last value.
     Fresh,
     /// It is, and it equals the one before to the byte.
@@ -22,7 +24,7 @@ pub enum Kept {
 #[derive(Debug)]
 struct Value {
     publication: Publication,
-    expires_unix_ms: Option<u64>,
+    expires: Option<UnixMs>,
     /// Which note of `order` is this value's.
     serial: u64,
 }
@@ -30,56 +32,69 @@ struct Value {
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
 type ValueMap = std::collections::HashMap<Topic, Value, HashSeed>;
 
-/// The table.
+/// What all homes of a process keep together. The counts are read to bound memory only, so no order is asked of them.
+#[derive(Debug, Default)]
+pub struct KeptTotal {
+    values: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// The table of one home.
 #[derive(Debug)]
-pub struct LastValues {
+pub struct Kept {
     values: ValueMap,
     /// Topics in the order of their writes; notes of values written again meanwhile are passed over.
     order: VecDeque<(u64, Topic)>,
     next_serial: u64,
     bytes: usize,
+    total: Arc<KeptTotal>,
     values_max: usize,
     bytes_max: usize,
+    homes: usize,
     evicted: u64,
 }
 
-impl LastValues {
-    /// An empty table with its bounds.
-    pub fn new(seed: HashSeed, values_max: usize, bytes_max: usize) -> LastValues {
-        LastValues {
+impl Kept {
+    /// An empty table. The bounds are for all homes together, of which there are so many.
+    pub fn new(seed: HashSeed, total: Arc<KeptTotal>, values_max: usize, bytes_max: usize, homes: usize) -> Kept {
+        Kept {
             values: ValueMap::with_hasher(seed),
             order: VecDeque::new(),
             next_serial: 0,
             bytes: 0,
+            total,
             values_max,
             bytes_max,
+            homes: homes.max(1),
             evicted: 0,
         }
     }
 
     /// Makes a publication its topic's last value, until then if it ends.
-    pub fn keep(&mut self, publication: Publication, expires_unix_ms: Option<u64>) -> Kept {
+    pub fn keep(&mut self, publication: Publication, expires: Option<UnixMs>) -> Change {
         let topic = publication.topic;
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.bytes += publication.data.len();
+        let bytes = publication.data.len();
         let is_equal = |old: &Value, new: &Publication| old.publication.data == new.data;
-        let kept = match self.values.get(&topic) {
-            Some(old) if is_equal(old, &publication) => Kept::Equal,
-            Some(_) | None => Kept::Fresh,
+        let change = match self.values.get(&topic) {
+            Some(old) if is_equal(old, &publication) => Change::Equal,
+            Some(_) | None => Change::Fresh,
         };
-        if let Some(old) = self.values.insert(topic, Value { publication, expires_unix_ms, serial }) {
-            self.bytes -= old.publication.data.len();
+        let old = self.values.insert(topic, Value { publication, expires, serial });
+        self.add(bytes);
+        if let Some(old) = old {
+            self.subtract(&old);
         }
         self.order.push_back((serial, topic));
         self.shrink();
-        kept
+        change
     }
 
     /// The last value of a topic, unless it has ended.
     pub fn value(&self, topic: &Topic, now: Now) -> Option<&Publication> {
         let value = self.values.get(topic)?;
-        let has_ended = value.expires_unix_ms.is_some_and(|end_ms| end_ms <= now.unix_ms);
+        let has_ended = value.expires.is_some_and(|end| end <= now.unix);
         (!has_ended).then_some(&value.publication)
     }
 
@@ -98,13 +113,14 @@ impl LastValues {
         self.evicted
     }
 
-    fn shrink(&mut self) {
-        while self.values.len() > self.values_max || self.bytes > self.bytes_max {
+    /// Lets go of the oldest values while all homes together keep too much and this one has more than its share.
+    pub fn shrink(&mut self) {
+        while self.has_too_much() {
             let Some((serial, topic)) = self.order.pop_front() else { return };
             if self.values.get(&topic).is_some_and(|value| value.serial == serial)
                 && let Some(old) = self.values.remove(&topic)
             {
-                self.bytes -= old.publication.data.len();
+                self.subtract(&old);
                 self.evicted += 1;
             }
         }
@@ -113,6 +129,26 @@ impl LastValues {
             let values = &self.values;
             self.order.retain(|(serial, topic)| values.get(topic).is_some_and(|value| value.serial == *serial));
         }
+    }
+
+    fn has_too_much(&self) -> bool {
+        let is_over =
+            |mine: usize, all: &AtomicUsize, max: usize| mine > max / self.homes && all.load(Ordering::Relaxed) > max;
+        is_over(self.values.len(), &self.total.values, self.values_max)
+            || is_over(self.bytes, &self.total.bytes, self.bytes_max)
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.total.values.fetch_add(1, Ordering::Relaxed);
+        self.total.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn subtract(&mut self, gone: &Value) {
+        let bytes = gone.publication.data.len();
+        self.bytes -= bytes;
+        self.total.values.fetch_sub(1, Ordering::Relaxed);
+        self.total.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -128,17 +164,22 @@ mod tests {
     }
 
     fn publication(n: u8, data: &[u8]) -> Publication {
-        Publication { topic: topic(n), data: data.into() }
+        Publication { topic: topic(n), position: None, data: data.into() }
+    }
+
+    /// The table of the only home.
+    fn table(values_max: usize, bytes_max: usize) -> Kept {
+        Kept::new(HashSeed(1, 2), Arc::default(), values_max, bytes_max, 1)
     }
 
     fn at(unix_ms: u64) -> Now {
-        Now { mono_ms: 0, unix_ms }
+        Now::from_ms(0, unix_ms)
     }
 
     #[test]
     fn an_ended_value_is_not_shown() {
-        let mut last = LastValues::new(HashSeed(1, 2), 9, 999);
-        last.keep(publication(1, b"{}"), Some(1000));
+        let mut last = table(9, 999);
+        last.keep(publication(1, b"{}"), Some(UnixMs::from_ms(1000)));
         assert!(last.value(&topic(1), at(999)).is_some());
         assert!(last.value(&topic(1), at(1000)).is_none());
         assert!(last.value(&topic(2), at(0)).is_none());
@@ -146,11 +187,34 @@ mod tests {
 
     #[test]
     fn an_equal_value_is_told_from_a_fresh_one() {
-        let mut last = LastValues::new(HashSeed(1, 2), 9, 999);
-        assert_eq!(last.keep(publication(1, b"a"), None), Kept::Fresh);
-        assert_eq!(last.keep(publication(1, b"a"), None), Kept::Equal);
-        assert_eq!(last.keep(publication(1, b"b"), None), Kept::Fresh);
-        assert_eq!(last.keep(publication(2, b"b"), None), Kept::Fresh);
+        let mut last = table(9, 999);
+        assert_eq!(last.keep(publication(1, b"a"), None), Change::Fresh);
+        assert_eq!(last.keep(publication(1, b"a"), None), Change::Equal);
+        assert_eq!(last.keep(publication(1, b"b"), None), Change::Fresh);
+        assert_eq!(last.keep(publication(2, b"b"), None), Change::Fresh);
+    }
+
+    #[test]
+    fn homes_share_the_bounds_and_the_one_with_more_than_its_share_gives_way() {
+        let total = Arc::<KeptTotal>::default();
+        let home = || Kept::new(HashSeed(1, 2), Arc::clone(&total), 10, 1_000, 2);
+        let (mut large, mut small) = (home(), home());
+        for n in 0..12 {
+            large.keep(publication(n, b"a"), None);
+        }
+        assert_eq!((large.len(), large.evicted()), (10, 2), "one home alone may have it all");
+        for n in 20..24 {
+            small.keep(publication(n, b"a"), None);
+        }
+        assert_eq!(small.len(), 4, "what is within its share is kept at once");
+        large.shrink();
+        assert_eq!((large.len(), small.len()), (6, 4));
+        for n in 24..40 {
+            small.keep(publication(n, b"a"), None);
+            large.shrink();
+        }
+        assert_eq!((large.len(), small.len()), (5, 5), "in the end each has its share");
+        assert!(large.value(&topic(11), at(0)).is_some() && large.value(&topic(6), at(0)).is_none());
     }
 
     proptest! {
@@ -158,7 +222,7 @@ mod tests {
         fn holds_what_a_list_by_time_of_writing_would(writes in proptest::collection::vec((0u8..12, 0usize..30), 1..200)) {
             const VALUES: usize = 6;
             const BYTES: usize = 100;
-            let mut last = LastValues::new(HashSeed(1, 2), VALUES, BYTES);
+            let mut last = table(VALUES, BYTES);
             let mut twin: Vec<(u8, Vec<u8>)> = Vec::new();
             for (n, len) in writes {
                 let data = vec![n; len];

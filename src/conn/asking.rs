@@ -1,0 +1,164 @@
+//! Replies that wait for other shards, in the order of their requests.
+//!
+//! A publisher may send its next request before it has read the reply to the one before (RFC 9112 section 9.3.2). Further
+//! publishes are taken on meanwhile, so that a shard which is not their home passes them on together; every other request
+//! waits until all replies before it are out.
+
+use super::ask::{Answer, Awaited};
+use crate::api::exposition;
+use crate::api::publish::Outcome;
+use crate::broken::broken;
+use crate::clock::Instant;
+use crate::limits::{Limits, PIPELINE_MAX};
+use crate::metrics::Metrics;
+use crate::proto::http::reply::Reply;
+use crate::schema::Catalogue;
+use std::collections::VecDeque;
+
+/// How a reply is framed, decided by its request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Framing {
+    pub(super) keep_alive: bool,
+    pub(super) head_only: bool,
+    pub(super) origin: Option<String>,
+}
+
+/// What becomes a reply once the shards have answered.
+#[derive(Debug)]
+pub(super) enum Draft {
+    /// A publish request, or a dry run.
+    Publish(Box<Outcome>),
+    Metrics,
+}
+
+impl Draft {
+    /// The reply.
+    pub(super) fn reply(self, answer: Answer, catalogue: &Catalogue, metrics: &mut Metrics) -> Reply {
+        match (self, answer) {
+            (Draft::Publish(outcome), Answer::Published) => {
+                metrics.items_rejected += outcome.rejected as u64;
+                metrics.tolerated += outcome.tolerated;
+                outcome.reply(None)
+            }
+            (Draft::Publish(outcome), Answer::Members(members)) => outcome.reply(Some(members)),
+            (Draft::Metrics, Answer::Numbers(numbers)) => exposition::metrics(&numbers, catalogue),
+            (Draft::Publish(_), Answer::Numbers(_) | Answer::Snapshot(_))
+            | (Draft::Metrics, Answer::Published | Answer::Members(_) | Answer::Snapshot(_)) => {
+                broken("a shard answered what it was not asked")
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Draft::Publish(outcome) => outcome.reply_bytes(),
+            Draft::Metrics => 0,
+        }
+    }
+}
+
+/// One request's place in the order of the replies.
+#[derive(Debug)]
+enum Place {
+    Waiting(Draft, Awaited),
+    Ready(Reply),
+}
+
+/// The replies of a connection that wait: at least one for other shards, and those behind it.
+#[derive(Debug)]
+pub(super) struct Asking {
+    places: VecDeque<(Place, Framing)>,
+    /// The ticket of the first place.
+    first: u32,
+    /// Bytes of replies in the making.
+    bytes: usize,
+    /// A request that is no publish has come, or none may come any more.
+    is_held: bool,
+    /// Since when the connection waits; anew with each reply that goes out.
+    since: Instant,
+}
+
+impl Asking {
+    /// A connection begins to wait.
+    pub(super) fn new(since: Instant) -> Asking {
+        Asking { places: VecDeque::new(), first: 0, bytes: 0, is_held: false, since }
+    }
+
+    /// The ticket of the next question.
+    pub(super) fn ticket(&self) -> u32 {
+        u32::try_from(self.places.len()).map_or(self.first, |places| self.first.wrapping_add(places))
+    }
+
+    /// A reply that is to be made of the answers.
+    pub(super) fn push(&mut self, draft: Draft, framing: Framing, awaited: Awaited) {
+        self.bytes += draft.bytes();
+        self.is_held |= !framing.keep_alive;
+        self.places.push_back((Place::Waiting(draft, awaited), framing));
+    }
+
+    /// A reply that is made, and has to wait for those before it.
+    pub(super) fn push_ready(&mut self, reply: Reply, framing: Framing) {
+        self.is_held |= !framing.keep_alive;
+        self.places.push_back((Place::Ready(reply), framing));
+    }
+
+    /// A shard has answered the question of that ticket.
+    pub(super) fn add(&mut self, ticket: u32, answer: Answer) {
+        let at = usize::try_from(ticket.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        match self.places.get_mut(at) {
+            Some((Place::Waiting(_, awaited), _)) => awaited.add(answer),
+            Some((Place::Ready(_), _)) | None => broken("an answer to no question"),
+        }
+    }
+
+    /// The next reply, if its turn has come and all have answered; and whether others follow it.
+    pub(super) fn pop(
+        &mut self,
+        catalogue: &Catalogue,
+        metrics: &mut Metrics,
+        now: Instant,
+    ) -> Option<(Reply, Framing)> {
+        let (place, _) = self.places.front_mut()?;
+        let answer = match place {
+            Place::Ready(_) => None,
+            Place::Waiting(_, awaited) => Some(awaited.whole()?),
+        };
+        let (place, framing) = self.places.pop_front()?;
+        self.first = self.first.wrapping_add(1);
+        self.since = now;
+        let reply = match (place, answer) {
+            (Place::Ready(reply), _) => reply,
+            (Place::Waiting(draft, _), Some(answer)) => {
+                self.bytes -= draft.bytes();
+                draft.reply(answer, catalogue, metrics)
+            }
+            (Place::Waiting(..), None) => broken("a reply before its answers"),
+        };
+        Some((reply, framing))
+    }
+
+    /// Whether no reply waits any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// A request has come that has to wait until all replies are out.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// The peer sends no more.
+    pub(super) fn end(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Whether a further publish would be taken on.
+    pub(super) fn takes_more(&self, limits: &Limits) -> bool {
+        !self.is_held && self.places.len() < PIPELINE_MAX && self.bytes < limits.outbox_soft_bytes
+    }
+
+    /// Since when the first reply has been waiting.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+}

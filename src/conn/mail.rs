@@ -1,0 +1,132 @@
+//! What shards say to each other.
+
+use super::ask::{Answer, Caller, Question};
+use crate::hub::publication::Publication;
+use std::sync::Arc;
+
+/// A letter from shard to shard. Letters of one shard to another arrive in the order in which they were posted.
+#[derive(Clone, Debug)]
+pub enum Mail {
+    /// The sender, their home, has stamped these, in this order; deliver them to your members.
+    Publications(Arc<[Publication]>),
+    /// A question; answer `from` with [`Mail::Answered`].
+    Ask {
+        /// The shard that asks.
+        from: usize,
+        /// Who waits there.
+        caller: Caller,
+        /// What it wants to know.
+        question: Question,
+    },
+    /// The answer to a question. What the sender posted before is what the answer knows of: its place is the cut.
+    Answered {
+        /// Who waits.
+        caller: Caller,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The drain begins.
+    Drain,
+}
+
+impl Mail {
+    /// Bytes of publications in it, as far as they are bounded in mailboxes.
+    pub fn data_bytes(&self) -> usize {
+        let sum = |publications: &[Publication]| {
+            publications.iter().map(|publication| size_of::<Publication>() + publication.data.len()).sum()
+        };
+        match self {
+            Mail::Publications(publications) => sum(publications),
+            Mail::Ask { question: Question::Publish(publications), .. } => sum(publications),
+            Mail::Ask { question: Question::Members(_) | Question::Numbers | Question::Snapshot(_), .. }
+            | Mail::Answered { .. }
+            | Mail::Drain => 0,
+        }
+    }
+}
+
+/// Whom a letter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Every other shard.
+    Siblings,
+    /// One other shard.
+    Shard(usize),
+}
+
+/// The letters of a turn, in their order.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    letters: Vec<(To, Mail)>,
+    /// Stamped here and not yet in a letter: those of a turn share one as long as nothing else is posted between them.
+    stamped: Vec<Publication>,
+    /// Go behind all others.
+    last: Vec<(To, Mail)>,
+}
+
+impl Outbound {
+    /// Posts a publication that was stamped here to all siblings.
+    pub fn publish(&mut self, publication: Publication) {
+        self.stamped.push(publication);
+    }
+
+    /// Posts a letter.
+    pub fn post(&mut self, to: To, mail: Mail) {
+        self.seal();
+        self.letters.push((to, mail));
+    }
+
+    /// Posts a letter that may stand behind whatever else the turn posts, so that it parts no publications.
+    pub fn post_last(&mut self, to: To, mail: Mail) {
+        self.last.push((to, mail));
+    }
+
+    /// Takes the letters.
+    pub fn drain(&mut self) -> impl Iterator<Item = (To, Mail)> {
+        self.seal();
+        self.letters.drain(..).chain(self.last.drain(..))
+    }
+
+    /// An answer must not overtake the publications that it knows of.
+    fn seal(&mut self) {
+        if !self.stamped.is_empty() {
+            let publications = self.stamped.drain(..).collect();
+            self.letters.push((To::Siblings, Mail::Publications(publications)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::ConnKey;
+    use crate::hub::topic::Topic;
+    use crate::schema::EventId;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_answer_stands_behind_what_was_stamped_before_it() {
+        let publication = |n: u8| Publication {
+            topic: Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() },
+            position: None,
+            data: [n].into(),
+        };
+        let caller = Caller { link: ConnKey::default(), ticket: 0 };
+        let mut outbound = Outbound::default();
+        outbound.post_last(To::Shard(2), Mail::Drain);
+        outbound.publish(publication(1));
+        outbound.publish(publication(2));
+        outbound.post(To::Shard(1), Mail::Answered { caller, answer: Answer::Published });
+        outbound.publish(publication(3));
+        let told: Vec<(To, Vec<u8>)> = outbound
+            .drain()
+            .map(|(to, mail)| match mail {
+                Mail::Publications(list) => (to, list.iter().map(|publication| publication.data[0]).collect()),
+                Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => (to, Vec::new()),
+            })
+            .collect();
+        let shard = |number| (To::Shard(number), vec![]);
+        assert_eq!(told, [(To::Siblings, vec![1, 2]), shard(1), (To::Siblings, vec![3]), shard(2)]);
+        assert_eq!(outbound.drain().count(), 0);
+    }
+}
