@@ -8,26 +8,21 @@
 //! What may be typed stands in `raw`, whose JSON Schema drives the check of the typed tree, the environment and the reference.
 //! [`Config::load`] tells all errors at once, each with its place, and no secret.
 
+mod checked;
 mod checker;
+mod error;
 mod raw;
 mod schema;
+mod setting;
 mod tree;
 
-use crate::api::client_address::Network;
-use crate::api::cors::Origins;
-use crate::auth::mint::SigningKey;
-use crate::auth::token::Verifier;
-use crate::limits::Limits;
-use crate::schema::WireCase;
-use crate::schema::compiler::validate::Mode;
-use crate::shell::log::Format;
-use crate::trace::Level;
+pub use checked::Config;
+pub use error::{ConfigError, ConfigErrors};
+pub use setting::Setting;
+
 use checker::Checker;
 use raw::Raw;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tree::Tree;
 
@@ -51,24 +46,6 @@ pub struct Flags {
     pub schema_dirs: Vec<PathBuf>,
 }
 
-/// One key given outside of the file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// `server.listen`.
-    pub key: String,
-    /// The value as text.
-    pub text: String,
-    /// The name of the variable or flag, for errors.
-    pub origin: String,
-}
-
-/// Without the text: it may be a secret.
-impl fmt::Debug for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Setting({} by {})", self.key, self.origin)
-    }
-}
-
 /// Everything that a configuration is made of.
 pub struct Sources<'s> {
     /// The file's path and text.
@@ -79,77 +56,6 @@ pub struct Sources<'s> {
     pub settings: Vec<Setting>,
     /// Reads a key's file.
     pub read: &'s dyn Fn(&Path) -> io::Result<String>,
-}
-
-/// One thing wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// `rte.toml:3:1`, or the name of a variable or flag.
-    pub place: String,
-    /// What is wrong there, and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
-    }
-}
-
-/// Everything that is wrong, never empty. `Display` writes one line each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index == 0 { "" } else { "\n" })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
-
-/// The checked configuration. It prints no secret.
-#[derive(Debug)]
-pub struct Config {
-    /// The file that was read.
-    pub file: Option<PathBuf>,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Path of the hub: `/` and at least one segment, without a `/` at its end.
-    pub path: String,
-    /// Threads, at least one.
-    pub threads: usize,
-    /// Whose word about the client's address counts.
-    pub trusted_proxies: Vec<Network>,
-    /// The form of log lines.
-    pub log: Format,
-    /// How much is logged.
-    pub log_level: Level,
-    /// Whether clients are told the cause of an internal error.
-    pub detailed_errors: bool,
-    /// Whether every Subscribe gets the last value of a state event.
-    pub snapshots: bool,
-    /// Keys, claims, grants for everybody, tenants.
-    pub verifier: Verifier,
-    /// The origins that may use the hub.
-    pub origins: Origins,
-    /// How strictly events are held to their schema.
-    pub validation: Mode,
-    /// Derived events that are switched on or off by name, as typed.
-    pub derive: BTreeMap<String, bool>,
-    /// The spelling on the wire, where it is not the catalogue's.
-    pub wire_case: Option<WireCase>,
-    /// Folders of further events, on top of the built-in ones.
-    pub schema_dirs: Vec<PathBuf>,
-    /// Every bound.
-    pub limits: Limits,
-    /// What is odd but no error.
-    pub warnings: Vec<String>,
-    /// The first configured secret.
-    signing_key: Option<SigningKey>,
 }
 
 /// The environment of this process; what is no UTF-8 is none of ours.
@@ -246,12 +152,6 @@ impl Config {
             format!("[derive] names `{name}`, which is no derived event{near}")
         };
         unknown.map(sentence).collect()
-    }
-
-    /// A key that signs tokens which this configuration accepts: its first secret. There is none where only public keys are
-    /// configured.
-    pub fn signing_key(&self) -> Option<&SigningKey> {
-        self.signing_key.as_ref()
     }
 }
 

@@ -5,36 +5,49 @@
 //!
 //! # Words
 //!
-//! One word, one meaning, in code, docs, logs and metrics.
+//! One word, one meaning, in code, docs, logs and metrics. A capital says that the word is a type: a test holds that there is
+//! at most one of that name.
 //!
 //! | say | means |
 //! |---|---|
 //! | Connection | one accepted socket and its protocol state |
 //! | Principal | an authenticated identity: user, organization, grants, scopes |
-//! | Event, `EventId` | a type declared in the catalogue (what a poll reports is a *readiness*) |
+//! | Event, EventId | a type declared in the catalogue |
+//! | Piece | what the WebSocket decoder yields of a frame (what a poll reports is a *readiness*) |
 //! | Entity | the user, queue or call list that an event is about: family and GUID |
 //! | Topic | (organization, event, entity): a member of another tenant cannot even be written down |
 //! | Subscription, Member | (connection, topic); a connection in a topic |
 //! | Grant | a `family/entity/event` pattern that a principal holds |
 //! | Publication | one validated event instance on a topic |
-//! | Hub message | SignalR's own: Invocation, Completion, Ping, Close, … |
+//! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
+//! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
+//! | Kept | a publication that still holds, for those who ask for a snapshot |
+//! | HubMessage | SignalR's own: Invocation, Completion, Ping, Close, … |
+//! | HubProtocol | how hub messages are written: json |
 //! | Frame | encoded transport bytes in a shared segment |
 //! | Outbox, backlog, overrun | a connection's send queue; what waits in it; the verdict over one that is too long |
 //! | dirty / blocked / doomed / hot | has bytes to flush / waits for a writable edge / is to be closed / may still be readable |
 //! | drain / flush / close | stop accepting and finish / write the outbox / end with a reason |
 //! | state event / occurrence | only the last value matters / every one does |
+//! | Ask, Answer | what a shard wants to know of its siblings; what they say |
+//! | Now, Instant, UnixMs, Deadline | injected time |
+//!
+//! Not in the name of a type: Manager, Handler, Helper, Util, Processor, Service, Data, Info, Context, Wrapper, Base, Impl,
+//! Desk, Wish, Told, Parcel.
 //!
 //! # Rooms
 //!
-//! A room imports only rooms of its own or a lower rank; a test reads the sources and says so. Ranks 0 to 6 are the **core**:
+//! A room imports only rooms of its own or a lower rank; a test reads this table and the sources, and says so. Ranks 0 to 6 are the **core**:
 //! no socket, no thread, no clock, no randomness of its own. Time is a [`clock::Now`], randomness an [`entropy::Entropy`], and
-//! bytes leave through a [`hub::Wire`]: that is what makes fuzzing, simulation and speed possible.
+//! bytes leave through a [`wire::Wire`]: that is what makes fuzzing, simulation and speed possible.
 //!
 //! | rank | room | responsibility |
 //! |---|---|---|
-//! | 0 | [`limits`], [`clock`], [`entropy`], `broken` | every bound; injected time and randomness; the one panic |
+//! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
+//! | 0 | [`broken`] | the one expected panic |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
 //! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why connections end; deadlines; counters; notable facts |
+//! | 1 | [`wire`] | the way out of the core |
 //! | 1 | [`schema::compiler`] | catalogue files → model → checks → generated artefacts; the validator. `build.rs` compiles it too |
 //! | 2 | [`schema`], [`auth`] | the catalogue at run time; tokens to principals, grants to verdicts |
 //! | 3 | [`hub`] | topics and members, publications, outboxes |
@@ -44,6 +57,7 @@
 //! | 7 | [`shell`] | mio, sockets, threads, clocks, signals |
 //! | 8 | [`config`], [`cli`] | `rte.toml` to checked options; the commands |
 //! | – | [`fuzzing`] | the bodies of the fuzz targets |
+//! | – | `main` | the program: hands its command line to [`cli`] |
 //!
 //! # A publish, from socket to sockets
 //!
@@ -66,7 +80,7 @@
 
 pub mod api;
 pub mod auth;
-mod broken;
+pub mod broken;
 pub mod cli;
 pub mod clock;
 pub mod close;
@@ -83,3 +97,4 @@ pub mod shard;
 pub mod shell;
 pub mod timer;
 pub mod trace;
+pub mod wire;

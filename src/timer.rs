@@ -61,7 +61,7 @@ impl<K: Copy> Timers<K> {
             self.keys[slot.0 as usize] = key;
             return slot;
         }
-        let Ok(number) = u32::try_from(self.due.len()) else { broken("more timers than connections_max allows") };
+        let Ok(number) = u32::try_from(self.due.len()) else { broken("connections_max is far below 2^32") };
         self.due.push(Deadline::NEVER);
         self.keys.push(key);
         TimerSlot(number)

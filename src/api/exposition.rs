@@ -1,5 +1,6 @@
 //! `GET /metrics`: the Prometheus text format, version 0.0.4.
 
+use crate::broken::broken;
 use crate::close::CloseReason;
 use crate::metrics::{EventCounts, Metrics, Refusal};
 use crate::proto::http::reply::{Body, Reply};
@@ -104,8 +105,9 @@ fn head(text: &mut String, name: &str, kind: Kind, help: &str) {
 }
 
 fn line(text: &mut String, args: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{args}");
+    if writeln!(text, "{args}").is_err() {
+        broken("a String takes every text");
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! Grants: `family/entity/event` patterns and what they cover.
 
-use super::principal::Principal;
 use crate::schema::compiler::model::Event;
 use crate::schema::guid;
 use std::fmt;
 use uuid::Uuid;
-
-/// The family whose entities are users: everybody may have what is about themselves.
-const USER_FAMILY: &str = "user";
 
 /// One pattern. Parts are literal (without case) or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +14,6 @@ pub struct Grant {
     pub entity: Option<Uuid>,
     /// Event name in lower case; `None` is `*` or left out, and covers only events for clients.
     pub event: Option<Box<str>>,
-}
-
-/// What a principal wants to do with a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Be sent its publications.
-    Subscribe,
-    /// Publish on it. Publish grants narrow scope `publish`; without any grant it may publish everything.
-    Publish,
 }
 
 /// What is wrong with the text of a grant.
@@ -61,7 +48,7 @@ impl Grant {
     }
 
     /// Whether the pattern covers that event of that entity, for a principal with or without scope `backend`.
-    fn covers(&self, family: &str, event: &Event, entity: Uuid, is_backend: bool) -> bool {
+    pub(super) fn covers(&self, family: &str, event: &Event, entity: Uuid, is_backend: bool) -> bool {
         self.family.as_deref().is_none_or(|literal| literal.eq_ignore_ascii_case(family))
             && self.entity.is_none_or(|literal| literal == entity)
             && match self.event.as_deref() {
@@ -71,8 +58,8 @@ impl Grant {
     }
 }
 
-/// Whether an event is covered without being named. Those for back ends hold e-mail addresses and phone numbers (Q27).
-fn is_open(event: &Event, is_backend: bool) -> bool {
+/// Whether an event is covered without being named. Those for back ends hold e-mail addresses and phone numbers.
+pub(super) fn is_open(event: &Event, is_backend: bool) -> bool {
     event.audience.client || is_backend
 }
 
@@ -84,68 +71,6 @@ fn name(part: &str) -> Option<Option<Box<str>>> {
     let is_name =
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     is_name.then(|| Some(part.to_ascii_lowercase().into()))
-}
-
-/// Whether `principal` may do `action` on that event of that entity. `family` is the event's family name in any case;
-/// `everybody` are the grants that the configuration gives to all. The organization is not looked at here: a topic holds it.
-///
-/// Subscribing is covered by any grant of the principal or of everybody, and by the unwritten `user/<sub>/*`. Publishing needs
-/// scope `publish`, which the principal's own grants narrow where there are any.
-pub fn may(
-    principal: &Principal,
-    everybody: &[Grant],
-    action: Action,
-    family: &str,
-    event: &Event,
-    entity: Uuid,
-) -> bool {
-    let covers = |grant: &Grant| grant.covers(family, event, entity, principal.is_backend);
-    match action {
-        Action::Subscribe => {
-            let is_own = principal.user == Some(entity) && family.eq_ignore_ascii_case(USER_FAMILY);
-            (is_own && is_open(event, principal.is_backend))
-                || everybody.iter().any(covers)
-                || principal.grants.iter().any(covers)
-        }
-        Action::Publish => {
-            principal.may_publish && (principal.grants.is_empty() || principal.grants.iter().any(covers))
-        }
-    }
-}
-
-/// How far a principal may subscribe to an event, whatever the entity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// For every entity.
-    Every,
-    /// For these entities, sorted; never empty.
-    Only(Vec<Uuid>),
-    /// For none: a grant is there, but does not name the event, which is for back ends.
-    Unnamed,
-    /// For none: there is no grant.
-    Ungranted,
-}
-
-/// [`may`] subscribe, asked for all entities at once.
-pub fn standing(principal: &Principal, everybody: &[Grant], family: &str, event: &Event) -> Standing {
-    let covers = |grant: &Grant, is_backend| grant.covers(family, event, grant.entity.unwrap_or_default(), is_backend);
-    let own = principal.user.filter(|_| family.eq_ignore_ascii_case(USER_FAMILY));
-    let grants = || everybody.iter().chain(&principal.grants);
-    let covering = || grants().filter(|grant| covers(grant, principal.is_backend));
-    if covering().any(|grant| grant.entity.is_none()) {
-        return Standing::Every;
-    }
-    let own_and_open = own.filter(|_| is_open(event, principal.is_backend));
-    let mut entities: Vec<Uuid> = covering().filter_map(|grant| grant.entity).chain(own_and_open).collect();
-    entities.sort_unstable();
-    entities.dedup();
-    if !entities.is_empty() {
-        Standing::Only(entities)
-    } else if own.is_some() || grants().any(|grant| covers(grant, true)) {
-        Standing::Unnamed
-    } else {
-        Standing::Ungranted
-    }
 }
 
 impl fmt::Display for Grant {
@@ -182,49 +107,9 @@ impl std::error::Error for GrantError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::fixtures::{event, nobody};
     use proptest::prelude::*;
 
-    #[test]
-    fn a_standing_says_for_which_entities_may_would_say_yes() {
-        let grants = ["queue/*", "user/*/userstatus", "calllist/e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11", "user/*"];
-        for mask in 0..1usize << grants.len() {
-            let held = grants.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1);
-            let held: Vec<Grant> = held.map(|(_, text)| Grant::parse(text).unwrap()).collect();
-            for is_backend in [false, true] {
-                let principal = Principal { user: Some(USER), grants: held.clone().into(), is_backend, ..nobody() };
-                for (family, is_client) in [("User", true), ("User", false), ("Queue", true), ("CallList", false)] {
-                    let event = event("UserStatus", is_client);
-                    let standing = standing(&principal, &[], family, &event);
-                    let listed = guid::parse("e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11").unwrap();
-                    for entity in [USER, OTHER, listed] {
-                        let expected = match &standing {
-                            Standing::Every => true,
-                            Standing::Only(entities) => entities.contains(&entity),
-                            Standing::Unnamed | Standing::Ungranted => false,
-                        };
-                        let may = may(&principal, &[], Action::Subscribe, family, &event, entity);
-                        assert_eq!(may, expected, "{held:?} {family} {is_client} {is_backend} {entity}: {standing:?}");
-                    }
-                }
-            }
-        }
-    }
-
     const USER: Uuid = Uuid::from_u128(0xa1);
-    const OTHER: Uuid = Uuid::from_u128(0xb2);
-
-    fn grants(texts: &[&str]) -> Box<[Grant]> {
-        texts.iter().map(|text| Grant::parse(text).unwrap()).collect()
-    }
-
-    fn subscriber(texts: &[&str]) -> Principal {
-        Principal { user: Some(USER), grants: grants(texts), ..nobody() }
-    }
-
-    fn may_subscribe(principal: &Principal, family: &str, event: &Event, entity: Uuid) -> bool {
-        may(principal, &[], Action::Subscribe, family, event, entity)
-    }
 
     #[test]
     fn the_forms_of_a_grant_are_read() {
@@ -266,113 +151,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_user_may_have_what_is_about_itself_and_no_more() {
-        let user = subscriber(&[]);
-        let availability = event("UserAvailability", true);
-        assert!(may_subscribe(&user, "User", &availability, USER));
-        assert!(!may_subscribe(&user, "User", &availability, OTHER));
-        assert!(!may_subscribe(&user, "Queue", &availability, USER));
-        assert!(!may_subscribe(&nobody(), "User", &availability, Uuid::nil()));
-        assert!(!may_subscribe(&user, "User", &event("UserConfigurationSetNextCLI", false), USER));
-        let backend = Principal { is_backend: true, ..user };
-        assert!(may_subscribe(&backend, "User", &event("UserConfigurationSetNextCLI", false), USER));
-    }
-
-    #[test]
-    fn names_are_compared_without_case() {
-        let user = subscriber(&["QUEUE/*/queueSTATUS"]);
-        assert!(may_subscribe(&user, "Queue", &event("QueueStatus", true), OTHER));
-        assert!(may_subscribe(&user, "queue", &event("QueueStatus", true), OTHER));
-        assert!(!may_subscribe(&user, "Queue", &event("QueueStatusX", true), OTHER));
-    }
-
-    #[test]
-    fn an_event_for_back_ends_must_be_named_or_asked_for_by_scope() {
-        let job = event("UserEMailNotificationJob", false);
-        assert!(!may_subscribe(&subscriber(&["user/*", "*/*/*"]), "User", &job, OTHER));
-        assert!(may_subscribe(&subscriber(&["user/*/UserEMailNotificationJob"]), "User", &job, OTHER));
-        let backend = Principal { is_backend: true, ..subscriber(&["user/*"]) };
-        assert!(may_subscribe(&backend, "User", &job, OTHER));
-        assert!(!may_subscribe(&Principal { is_backend: true, ..subscriber(&[]) }, "User", &job, OTHER));
-    }
-
-    #[test]
-    fn the_grants_of_everybody_cover_subscriptions_only() {
-        let everybody = grants(&["user/*/UserAvailability"]);
-        let user = Principal { may_publish: true, ..subscriber(&["queue/*"]) };
-        let availability = event("UserAvailability", true);
-        assert!(may(&user, &everybody, Action::Subscribe, "User", &availability, OTHER));
-        assert!(!may(&user, &everybody, Action::Publish, "User", &availability, OTHER));
-    }
-
-    #[test]
-    fn publishing_needs_the_scope_and_grants_narrow_it() {
-        let status = event("QueueStatus", true);
-        let may_publish =
-            |principal: &Principal, family: &str| may(principal, &[], Action::Publish, family, &status, OTHER);
-        assert!(!may_publish(&subscriber(&["queue/*"]), "Queue"));
-        assert!(may_publish(&Principal { may_publish: true, ..nobody() }, "Queue"));
-        let narrowed = Principal { may_publish: true, ..subscriber(&["queue/*"]) };
-        assert!(may_publish(&narrowed, "Queue"));
-        assert!(!may_publish(&narrowed, "User"));
-        assert!(!may(&narrowed, &[], Action::Publish, "User", &status, USER));
-    }
-
-    #[test]
-    fn scope_admin_alone_covers_no_topic() {
-        let admin = Principal { is_admin: true, ..nobody() };
-        assert!(!may_subscribe(&admin, "Queue", &event("QueueStatus", true), OTHER));
-    }
-
-    /// The twin: works on the text of the pattern, part by part, as the README tells it.
-    fn naive_covers(pattern: &str, family: &str, entity: Uuid, name: &str, client: bool, backend: bool) -> bool {
-        let pattern = pattern.to_lowercase();
-        let parts: Vec<&str> = pattern.split('/').collect();
-        let same = |part: &str, text: &str| part == "*" || part == text.to_lowercase();
-        let event = parts.get(2).copied().unwrap_or("*");
-        same(parts[0], family)
-            && same(parts[1], &entity.to_string())
-            && same(event, name)
-            && (event != "*" || client || backend)
-    }
-
     proptest! {
-        #[test]
-        fn may_agrees_with_a_naive_matcher(
-            patterns in proptest::collection::vec(
-                ("(\\*|user|Queue|QUEUE|calllist)", "(\\*|00000000-0000-0000-0000-0000000000[aA]1|00000000-0000-0000-0000-0000000000b2)",
-                 "(|/\\*|/queuestatus|/QueueStatus|/UserStatus)").prop_map(|(a, b, c)| format!("{a}/{b}{c}")),
-                0..4,
-            ),
-            family in "(User|Queue|CallList)",
-            is_first in any::<bool>(),
-            name in "(QueueStatus|UserStatus|Other)",
-            client in any::<bool>(),
-            backend in any::<bool>(),
-            has_user in any::<bool>(),
-        ) {
-            let entity = if is_first { USER } else { OTHER };
-            let texts: Vec<&str> = patterns.iter().map(String::as_str).collect();
-            let principal = Principal { user: has_user.then_some(USER), is_backend: backend, may_publish: true, ..subscriber(&texts) };
-            let own = format!("user/{USER}/*");
-            let unwritten: &[&str] = if has_user { &[&own] } else { &[] };
-            let by = |pattern: &&str| naive_covers(pattern, &family, entity, &name, client, backend);
-            let event = event(&name, client);
-            prop_assert_eq!(
-                may(&principal, &[], Action::Subscribe, &family, &event, entity),
-                texts.iter().chain(unwritten).any(by)
-            );
-            prop_assert_eq!(
-                may(&Principal { user: None, grants: Box::default(), ..principal.clone() }, &principal.grants, Action::Subscribe, &family, &event, entity),
-                texts.iter().any(by)
-            );
-            prop_assert_eq!(
-                may(&principal, &[], Action::Publish, &family, &event, entity),
-                texts.is_empty() || texts.iter().any(by)
-            );
-        }
-
         #[test]
         fn no_text_breaks_the_parser(text in ".{0,80}") {
             if let Ok(grant) = Grant::parse(&text) {

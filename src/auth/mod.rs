@@ -4,6 +4,7 @@
 //! [`token::bearer`] finds the token, [`token::Verifier::verify`] makes a [`principal::Principal`] of it, and
 //! [`token::Verifier::may`] judges each topic. Pure: time and keys are arguments, files are read elsewhere.
 
+mod algorithm;
 mod claims;
 mod error;
 pub mod grant;
@@ -11,6 +12,7 @@ pub mod keys;
 pub mod mint;
 pub mod principal;
 mod provider;
+pub mod rights;
 pub mod token;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The cryptography behind `jsonwebtoken`: `ring`, for the four algorithms of the hub and no others.
 
-use super::keys::Algorithm;
+use super::algorithm::Algorithm;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
 use jsonwebtoken::signature::{self, Signer, Verifier};

@@ -1,9 +1,10 @@
 //! Tokens: from a request to a [`Principal`].
 
 use super::claims::{self, Claims};
-use super::grant::{self, Action, Grant, Standing};
+use super::grant::Grant;
 use super::keys::Keys;
 use super::principal::Principal;
+use super::rights::{self, Action, Standing};
 use crate::clock::Now;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::proto::http::query;
@@ -245,14 +246,14 @@ impl Verifier {
         }
     }
 
-    /// [`grant::may`] with the grants that everybody has.
+    /// [`rights::may`] with the grants that everybody has.
     pub fn may(&self, principal: &Principal, action: Action, family: &str, event: &Event, entity: Uuid) -> bool {
-        grant::may(principal, &self.options.default_grants, action, family, event, entity)
+        rights::may(principal, &self.options.default_grants, action, family, event, entity)
     }
 
-    /// [`grant::standing`] with the grants that everybody has.
+    /// [`rights::standing`] with the grants that everybody has.
     pub fn standing(&self, principal: &Principal, family: &str, event: &Event) -> Standing {
-        grant::standing(principal, &self.options.default_grants, family, event)
+        rights::standing(principal, &self.options.default_grants, family, event)
     }
 
     /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None` where tokens are checked only

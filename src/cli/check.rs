@@ -1,7 +1,8 @@
 //! `rte check`: is the configuration good, and what does it come to?
 
 use super::console::Console;
-use super::{Failure, schema, serve};
+use super::failure::Failure;
+use super::{schema, serve};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;

@@ -1,6 +1,6 @@
 //! Where a command writes: results to standard output, remarks to standard error.
 
-use super::Failure;
+use super::failure::Failure;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 

@@ -1,6 +1,6 @@
 //! The token that a command shows to the hub: where it comes from, and that it is not printed.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::limits::TOKEN_BYTES_MAX;
 use std::fmt;
 use std::path::PathBuf;

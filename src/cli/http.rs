@@ -1,7 +1,7 @@
 //! The HTTP client of the commands.
 
-use super::Failure;
 use super::credential::Bearer;
+use super::failure::Failure;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -16,7 +16,7 @@ pub struct HttpClient(ureq::Agent);
 
 /// What a hub answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The body.
@@ -42,7 +42,13 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`Failure::Connection`] where no answer comes, [`Failure::Token`] for 401 and 403.
-    pub fn post(&self, url: &str, token: &Bearer, content_type: Option<&str>, body: &[u8]) -> Result<Answer, Failure> {
+    pub fn post(
+        &self,
+        url: &str,
+        token: &Bearer,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Response, Failure> {
         let mut request = self.0.post(url).header("authorization", token.header());
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
@@ -54,7 +60,7 @@ impl HttpClient {
         match status {
             401 => Err(Failure::Token(said("the hub does not accept the token (401)", &body))),
             403 => Err(Failure::Token(said("the token does not allow this (403)", &body))),
-            _ => Ok(Answer { status, body }),
+            _ => Ok(Response { status, body }),
         }
     }
 }
@@ -65,7 +71,7 @@ impl Default for HttpClient {
     }
 }
 
-impl Answer {
+impl Response {
     /// The status with what the hub said about it.
     pub fn sentence(&self) -> String {
         said(&format!("the hub answered {}", self.status), &self.body)

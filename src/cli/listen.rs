@@ -3,10 +3,11 @@
 use super::console::Console;
 use super::credential::Credential;
 use super::endpoint::Endpoint;
+use super::failure::Failure;
 use super::http::{CONNECT_TIMEOUT, HttpClient};
 use super::random::Random;
-use super::session::{self, Session, Step, Wish};
-use super::{Failure, redact, world};
+use super::session::{self, Interest, Session, Step};
+use super::{redact, world};
 use crate::cli::credential::Bearer;
 use crate::schema::Catalogue;
 use serde::Deserialize;
@@ -95,7 +96,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// As the exit codes of the long help say.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
-    let wishes = wishes(args)?;
+    let interests = interests(args)?;
     let mut random = Random::new(u64::from_le_bytes(world::entropy().map_err(Failure::Refused)?));
     let mut listener = Listener {
         args,
@@ -110,7 +111,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         console,
     };
     loop {
-        let lost = match listener.connect_and_listen(&wishes) {
+        let lost = match listener.connect_and_listen(&interests) {
             Ok(End::Done) => break,
             Ok(End::Lost(reason)) => reason,
             Ok(End::Over(reason)) => return Err(Failure::Connection(reason)),
@@ -137,8 +138,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
 }
 
 /// The topics of the command line.
-fn wishes(args: &Args) -> Result<Vec<Wish>, Failure> {
-    let mut wishes = Vec::new();
+fn interests(args: &Args) -> Result<Vec<Interest>, Failure> {
+    let mut interests = Vec::new();
     let mut add = |entity: &str, events: &mut dyn Iterator<Item = &str>, given: &str| {
         for event in events {
             if entity.is_empty() || event.is_empty() {
@@ -146,7 +147,7 @@ fn wishes(args: &Args) -> Result<Vec<Wish>, Failure> {
                     "{given:?} is no topic: write ENTITY:EVENT, such as GUID:QueueStatus"
                 )));
             }
-            wishes.push(Wish { entity: entity.to_owned(), event: event.to_owned() });
+            interests.push(Interest { entity: entity.to_owned(), event: event.to_owned() });
         }
         Ok(())
     };
@@ -160,7 +161,7 @@ fn wishes(args: &Args) -> Result<Vec<Wish>, Failure> {
         let (entity, event) = given.split_once(['/', ':']).unwrap_or((given, ""));
         add(entity, &mut std::iter::once(event), given)?;
     }
-    Ok(wishes)
+    Ok(interests)
 }
 
 /// How long to wait before reconnect number `losses` (from 0).
@@ -197,13 +198,13 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
-    fn connect_and_listen(&mut self, wishes: &[Wish]) -> Result<End, Failure> {
+    fn connect_and_listen(&mut self, interests: &[Interest]) -> Result<End, Failure> {
         // A token lives shorter than a listener: the file may have a fresh one.
         let token = self.args.credential.read()?;
         let mut socket = self.connect(&token)?;
         self.refused = 0;
         send(&mut socket, session::HELLO)?;
-        let mut conversation = Conversation { session: Session::new(wishes), subscribed: 0 };
+        let mut conversation = Conversation { session: Session::new(interests), subscribed: 0 };
         let (mut pinged_at, mut heard_at) = (world::now(), world::now());
         loop {
             let now = world::now();
@@ -361,17 +362,17 @@ struct Conversation {
 /// An event as a line for people: `queuestatus  cbee…  maxWaitTime=3 …`; nothing where it has not the form of one.
 fn for_people(event: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct Event {
-        subscription: Subscription,
+    struct Received {
+        subscription: About,
         data: serde_json::Map<String, serde_json::Value>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Subscription {
+    struct About {
         entity_id: String,
         event_name: String,
     }
-    let event: Event = serde_json::from_str(event).ok()?;
+    let event: Received = serde_json::from_str(event).ok()?;
     let mut line = format!("{}  {}", event.subscription.event_name, event.subscription.entity_id);
     for (name, value) in &event.data {
         line.push_str(&format!("  {name}={value}"));

@@ -4,8 +4,9 @@ use super::batch::{self, Batch, Form, Line, Lines};
 use super::console::Console;
 use super::credential::{Bearer, Credential};
 use super::endpoint::Endpoint;
+use super::failure::Failure;
+use super::http;
 use super::http::HttpClient;
-use super::{Failure, http};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -147,7 +148,7 @@ pub struct Rejection {
 
 impl Outcome {
     /// Reads an answer to a request whose items stand on `lines`.
-    fn of(answer: &http::Answer, lines: &[u64]) -> Result<Outcome, Failure> {
+    fn of(answer: &http::Response, lines: &[u64]) -> Result<Outcome, Failure> {
         #[derive(Deserialize)]
         struct Body {
             accepted: u64,

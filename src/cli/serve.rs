@@ -2,7 +2,8 @@
 
 use super::console::Console;
 use super::demo::{DemoHub, HubPlan};
-use super::{Failure, schema};
+use super::failure::Failure;
+use super::schema;
 use crate::api::cors::Origins;
 use crate::api::publish;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};

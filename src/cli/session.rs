@@ -4,7 +4,7 @@
 //! connection; after a reconnect a fresh one subscribes again.
 //!
 //! ```text
-//!   Greeting ──{}──▶ Listing (only if a wish has a pattern) ──▶ Subscribing ──last verdict──▶ Live
+//!   Greeting ──{}──▶ Listing (only if an interest has a pattern) ──▶ Subscribing ──last verdict──▶ Live
 //! ```
 
 use serde::Deserialize;
@@ -25,7 +25,7 @@ const ITEMS_PER_SUBSCRIBE: usize = 100;
 
 /// What the caller wants to hear: an entity, and an event name that may have `*` for any characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct Interest {
     /// The entity's GUID, as the caller wrote it.
     pub entity: String,
     /// An event name or a pattern.
@@ -102,7 +102,7 @@ struct Item {
 
 /// One connection's conversation.
 pub struct Session {
-    wishes: Vec<Wish>,
+    interests: Vec<Interest>,
     phase: Phase,
     /// All items, in the order they were sent; invocation n (from 1) has the n-th hundred.
     items: Vec<Item>,
@@ -132,9 +132,9 @@ struct Record<'t> {
 }
 
 impl Session {
-    /// A session that will ask for `wishes`.
-    pub fn new(wishes: &[Wish]) -> Session {
-        Session { wishes: wishes.to_vec(), phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
+    /// A session that will ask for `interests`.
+    pub fn new(interests: &[Interest]) -> Session {
+        Session { interests: interests.to_vec(), phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
     }
 
     /// Takes one WebSocket text message, which holds whole records, and appends what there is to do.
@@ -175,7 +175,7 @@ impl Session {
         }
         steps.push(Step::Greeted);
         steps.push(Step::Send(PING.to_owned()));
-        if self.wishes.iter().any(|wish| is_pattern(&wish.event)) {
+        if self.interests.iter().any(|interest| is_pattern(&interest.event)) {
             self.phase = Phase::Listing;
             steps.push(Step::Send(invocation(LISTING_ID, "AvailableSubscriptions", "[]")));
         } else {
@@ -184,23 +184,27 @@ impl Session {
         Ok(())
     }
 
-    /// Asks for all wishes, with the patterns resolved among `available`.
+    /// Asks for all interests, with the patterns resolved among `available`.
     fn subscribe(&mut self, available: &[String], steps: &mut Vec<Step<'_>>) -> Result<(), Fault> {
         self.phase = Phase::Subscribing;
-        for wish in &self.wishes {
+        for interest in &self.interests {
             let before = self.items.len();
-            if is_pattern(&wish.event) {
-                let fitting = available.iter().filter(|name| fits(&wish.event, name));
+            if is_pattern(&interest.event) {
+                let fitting = available.iter().filter(|name| fits(&interest.event, name));
                 self.items.extend(fitting.map(|name| Item {
-                    entity: wish.entity.clone(),
+                    entity: interest.entity.clone(),
                     event: name.clone(),
                     by_pattern: true,
                 }));
             } else {
-                self.items.push(Item { entity: wish.entity.clone(), event: wish.event.clone(), by_pattern: false });
+                self.items.push(Item {
+                    entity: interest.entity.clone(),
+                    event: interest.event.clone(),
+                    by_pattern: false,
+                });
             }
             if self.items.len() == before {
-                return Err(Fault(format!("no event of the hub fits {:?}", wish.event)));
+                return Err(Fault(format!("no event of the hub fits {:?}", interest.event)));
             }
         }
         for (number, items) in self.items.chunks(ITEMS_PER_SUBSCRIBE).enumerate() {
@@ -299,11 +303,11 @@ pub fn parse_negotiated(body: &[u8]) -> Result<Negotiated, String> {
         url: Option<String>,
         connection_token: Option<String>,
         #[serde(default)]
-        available_transports: Vec<Transport>,
+        available_transports: Vec<Offer>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Transport {
+    struct Offer {
         transport: String,
         transfer_formats: Vec<String>,
     }
@@ -314,9 +318,8 @@ pub fn parse_negotiated(body: &[u8]) -> Result<Negotiated, String> {
     if body.url.is_some() {
         return Err("the hub sends its clients elsewhere, and rte listen does not follow: name that hub".to_owned());
     }
-    let has_text = |offer: &Transport| {
-        offer.transport == "WebSockets" && offer.transfer_formats.iter().any(|format| format == "Text")
-    };
+    let has_text =
+        |offer: &Offer| offer.transport == "WebSockets" && offer.transfer_formats.iter().any(|format| format == "Text");
     if !body.available_transports.iter().any(has_text) {
         return Err("the hub offers no WebSockets with text".to_owned());
     }
@@ -335,8 +338,8 @@ mod tests {
 
     const GUID: &str = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
 
-    fn wish(event: &str) -> Wish {
-        Wish { entity: GUID.to_owned(), event: event.to_owned() }
+    fn interest(event: &str) -> Interest {
+        Interest { entity: GUID.to_owned(), event: event.to_owned() }
     }
 
     /// Feeds `text` and answers what there is to do, in a form that compares.
@@ -356,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_session_greets_subscribes_and_hears() {
-        let mut session = Session::new(&[wish("QueueStatus"), wish("Nope")]);
+        let mut session = Session::new(&[interest("QueueStatus"), interest("Nope")]);
         let subscribe = format!(
             "send {{\"type\":1,\"invocationId\":\"1\",\"target\":\"Subscribe\",\"arguments\":[[\
              {{\"EntityId\":\"{GUID}\",\"EventName\":\"QueueStatus\"}},{{\"EntityId\":\"{GUID}\",\"EventName\":\"Nope\"}}]]}}"
@@ -382,7 +385,7 @@ mod tests {
 
     #[test]
     fn patterns_are_resolved_among_what_the_hub_lists() {
-        let mut session = Session::new(&[wish("queue*status"), wish("UserAlert")]);
+        let mut session = Session::new(&[interest("queue*status"), interest("UserAlert")]);
         let steps = fed(&mut session, "{}\u{1e}").unwrap();
         assert!(steps[2].contains("AvailableSubscriptions"), "{steps:?}");
         let listed = "{\"type\":3,\"invocationId\":\"0\",\"result\":[\"UserStatus\",\"QueueStatus\",\"QueueCallInArrived\"]}\u{1e}";
@@ -394,8 +397,8 @@ mod tests {
 
     #[test]
     fn many_items_are_asked_for_in_several_invocations_and_live_comes_after_the_last() {
-        let wishes: Vec<Wish> = (0..150).map(|n| wish(&format!("E{n}"))).collect();
-        let mut session = Session::new(&wishes);
+        let interests: Vec<Interest> = (0..150).map(|n| interest(&format!("E{n}"))).collect();
+        let mut session = Session::new(&interests);
         assert_eq!(fed(&mut session, "{}\u{1e}").unwrap().len(), 4);
         let answer = |id: usize, n: usize| {
             let verdict = "{\"subscribed\":true,\"message\":null,\"entityId\":null,\"eventName\":\"e\"}";
@@ -421,7 +424,7 @@ mod tests {
             ),
             ("{}\u{1e}{\"type\":1,\"target\":\"MessageReceived\",\"arguments\":[]}\u{1e}", "one argument"),
         ] {
-            let mut session = Session::new(&[wish("A")]);
+            let mut session = Session::new(&[interest("A")]);
             let fault = fed(&mut session, text).unwrap_err();
             assert!(fault.0.contains(part), "{text:?}: {fault}");
         }
@@ -429,7 +432,7 @@ mod tests {
 
     #[test]
     fn types_and_methods_of_later_hubs_are_skipped() {
-        let mut session = Session::new(&[wish("A")]);
+        let mut session = Session::new(&[interest("A")]);
         fed(&mut session, "{}\u{1e}").unwrap();
         let text = "{\"type\":99,\"new\":[1]}\u{1e}{\"type\":1,\"target\":\"messagereceived\",\"arguments\":[1]}\u{1e}";
         assert_eq!(fed(&mut session, text).unwrap(), Vec::<String>::new());

@@ -1,7 +1,8 @@
 //! `rte token`: makes a token, for trying a hub, for tests and for publishers without an identity provider.
 
 use super::console::Console;
-use super::{Failure, world};
+use super::failure::Failure;
+use super::world;
 use crate::auth::grant::Grant;
 use crate::auth::mint::{SigningKey, Statement, mint};
 use crate::auth::token::{ClaimNames, Tenancy};

@@ -1,6 +1,6 @@
 //! From typed values to checked ones, each with what its room wants.
 
-use super::Config;
+use super::checked::Config;
 use super::raw::{self, Raw};
 use super::tree::{Place, Tree};
 use crate::api::client_address::Network;

@@ -4,6 +4,11 @@ use super::checker::{THREADS_DEFAULT_MAX, check_path};
 use super::*;
 use crate::auth::keys::Algorithm;
 use crate::auth::token::Tenancy;
+use crate::limits::Limits;
+use crate::schema::WireCase;
+use crate::schema::compiler::validate::Mode;
+use crate::shell::log::Format;
+use crate::trace::Level;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

@@ -1,7 +1,8 @@
 //! A configuration before it is typed: a tree whose every value knows where it stands, so that every complaint can say it.
 
+use super::error::ConfigError;
 use super::schema::{Kind, kind, leaves, nearest, quoted};
-use super::{ConfigError, Setting};
+use super::setting::Setting;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
@@ -19,7 +20,7 @@ pub(super) enum Place {
 
 /// A value and its place.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct Placed {
     /// Where the value's key stands; elements of a list have the place of the value.
     key: Place,
     /// Where the value stands.
@@ -32,8 +33,8 @@ enum Value {
     Text(String),
     Integer(i64),
     Bool(bool),
-    List(Vec<Node>),
-    Table(BTreeMap<String, Node>),
+    List(Vec<Placed>),
+    Table(BTreeMap<String, Placed>),
     /// A sort of TOML value that no key takes, or a number beyond 64 bits.
     Foreign(&'static str),
 }
@@ -42,7 +43,7 @@ enum Value {
 #[derive(Debug)]
 pub(super) struct Tree {
     file: String,
-    root: Node,
+    root: Placed,
     errors: Vec<(Place, String)>,
 }
 
@@ -51,7 +52,7 @@ impl Tree {
     pub(super) fn parse(file: &str, text: &str) -> Tree {
         let (table, faults) = DeTable::parse_recoverable(text);
         let root =
-            Node { key: Place::Nowhere, place: Place::Nowhere, value: Value::Table(entries(text, table.get_ref())) };
+            Placed { key: Place::Nowhere, place: Place::Nowhere, value: Value::Table(entries(text, table.get_ref())) };
         let mut tree = Tree { file: file.to_owned(), root, errors: Vec::new() };
         for fault in faults {
             let place = fault.span().map_or(Place::Nowhere, |span| position(text, span.start));
@@ -77,8 +78,11 @@ impl Tree {
             Kind::Bool => text.parse().map(Value::Bool).ok(),
             Kind::List(_) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                let node =
-                    |item: &str| Node { key: place.clone(), place: place.clone(), value: Value::Text(item.to_owned()) };
+                let node = |item: &str| Placed {
+                    key: place.clone(),
+                    place: place.clone(),
+                    value: Value::Text(item.to_owned()),
+                };
                 Some(Value::List(items.map(node).collect()))
             }
             Kind::Choice(_) | Kind::Text | Kind::Table(_) | Kind::Map(_) => Some(Value::Text(text.to_owned())),
@@ -86,7 +90,7 @@ impl Tree {
         match value {
             Some(value) => {
                 let keys: Vec<&str> = setting.key.split('.').collect();
-                self.root.put(&keys, Node { key: place.clone(), place, value });
+                self.root.put(&keys, Placed { key: place.clone(), place, value });
             }
             None => {
                 let prose = kind(leaf.schema).prose();
@@ -105,7 +109,7 @@ impl Tree {
     }
 
     /// The value at a path, `auth.keys.0.secret`.
-    pub(super) fn node(&self, path: &str) -> Option<&Node> {
+    pub(super) fn node(&self, path: &str) -> Option<&Placed> {
         path.split('.').try_fold(&self.root, |node, key| match &node.value {
             Value::Table(keys) => keys.get(key),
             Value::List(items) => items.get(key.parse::<usize>().ok()?),
@@ -160,8 +164,8 @@ impl Tree {
     }
 }
 
-impl Node {
-    fn put(&mut self, keys: &[&str], node: Node) {
+impl Placed {
+    fn put(&mut self, keys: &[&str], node: Placed) {
         let Value::Table(entries) = &mut self.value else { return };
         match keys {
             [] => {}
@@ -169,7 +173,7 @@ impl Node {
                 entries.insert((*key).to_owned(), node);
             }
             [key, rest @ ..] => {
-                let empty = || Node {
+                let empty = || Placed {
                     key: node.place.clone(),
                     place: node.place.clone(),
                     value: Value::Table(BTreeMap::new()),
@@ -226,7 +230,7 @@ impl Node {
             Value::Text(text) => Json::from(text.as_str()),
             Value::Integer(number) => Json::from(*number),
             Value::Bool(truth) => Json::from(*truth),
-            Value::List(nodes) => nodes.iter().map(Node::json).collect(),
+            Value::List(nodes) => nodes.iter().map(Placed::json).collect(),
             Value::Table(entries) => {
                 Json::Object(entries.iter().map(|(key, node)| (key.clone(), node.json())).collect())
             }
@@ -265,7 +269,7 @@ fn unknown(path: &str, key: &str, known: &Map<String, Json>, root: &Json) -> Str
     format!("unknown key `{key}`{place}: {advice}")
 }
 
-fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Node> {
+fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Placed> {
     let node = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let key_place = position(text, key.span().start);
         let name: &std::borrow::Cow<'_, str> = key.get_ref();
@@ -274,7 +278,7 @@ fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Node> {
     table.iter().map(node).collect()
 }
 
-fn read(text: &str, key: Place, value: &toml::Spanned<DeValue<'_>>) -> Node {
+fn read(text: &str, key: Place, value: &toml::Spanned<DeValue<'_>>) -> Placed {
     let place = position(text, value.span().start);
     let value = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.clone().into_owned()),
@@ -288,7 +292,7 @@ fn read(text: &str, key: Place, value: &toml::Spanned<DeValue<'_>>) -> Node {
         }
         DeValue::Table(table) => Value::Table(entries(text, table)),
     };
-    Node { key, place, value }
+    Placed { key, place, value }
 }
 
 /// Line and column of a byte.

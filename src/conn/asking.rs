@@ -44,7 +44,7 @@ impl Draft {
             (Draft::Metrics, Answer::Numbers(numbers)) => exposition::metrics(&numbers, catalogue),
             (Draft::Publish(_), Answer::Numbers(_) | Answer::Snapshot(_))
             | (Draft::Metrics, Answer::Published | Answer::Members(_) | Answer::Snapshot(_)) => {
-                broken("a shard answered what it was not asked")
+                broken("a shard answers what it was asked")
             }
         }
     }
@@ -107,7 +107,7 @@ impl Asking {
         let at = usize::try_from(ticket.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         match self.places.get_mut(at) {
             Some((Place::Waiting(_, awaited), _)) => awaited.add(answer),
-            Some((Place::Ready(_), _)) | None => broken("an answer to no question"),
+            Some((Place::Ready(_), _)) | None => broken("each answer has its question"),
         }
     }
 
@@ -132,7 +132,7 @@ impl Asking {
                 self.bytes -= draft.bytes();
                 draft.reply(answer, catalogue, metrics)
             }
-            (Place::Waiting(..), None) => broken("a reply before its answers"),
+            (Place::Waiting(..), None) => broken("a reply is made of its answers"),
         };
         Some((reply, framing))
     }

@@ -9,11 +9,12 @@ use crate::hub::kept::Change;
 use crate::hub::partition::{Partition, Position};
 use crate::hub::publication::Publication;
 use crate::hub::topic::Topic;
-use crate::hub::{EventTraits, Hub, Wire};
+use crate::hub::{EventTraits, Hub};
 use crate::metrics::Metrics;
 use crate::schema::Catalogue;
 use crate::schema::compiler::model::{Event, Kind};
 use crate::trace::{Fact, Level, Trace};
+use crate::wire::Wire;
 use smallvec::SmallVec;
 
 /// What stamps publications and hands them to the members of this shard.

@@ -3,11 +3,14 @@
 //! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
 //! come ends the connection after the reply, since the body's bytes would have to be read for nothing.
 
-use super::ask::{Answer, Asked, Awaited, Caller, Question};
+use super::answers::Asked;
+use super::ask::{Answer, Awaited, Caller, Question};
 use super::asking::{Asking, Draft, Framing};
+use super::client::Peer;
+use super::connection::{Connection, Phase};
 use super::delivery::FanOut;
-use super::peer::Peer;
-use super::{Connection, Phase, Turn};
+use super::request::{PendingBody, Purpose};
+use super::turn::Turn;
 use crate::api::client_address::client_address;
 use crate::api::negotiated::{Attach, ConnectionToken};
 use crate::api::publish::{self, Outcome};
@@ -15,9 +18,8 @@ use crate::api::route::Route;
 use crate::api::schemas;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, TokenError, challenge};
-use crate::clock::{Deadline, Instant};
+use crate::clock::Deadline;
 use crate::close::CloseReason;
-use crate::hub::ConnKey;
 use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
@@ -26,36 +28,10 @@ use crate::proto::http::query;
 use crate::proto::http::reply::{self, Body, Reply};
 use crate::proto::signalr::{negotiate, text};
 use crate::proto::ws::upgrade;
+use crate::wire::ConnKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// A request whose body is being collected.
-#[derive(Debug)]
-pub(super) struct PendingBody {
-    purpose: Purpose,
-    framing: Framing,
-    /// The chunked decoder; `None` where the length is known.
-    chunked: Option<Chunked>,
-    /// The whole length, where known.
-    length: usize,
-    body: Vec<u8>,
-    pub(super) since: Instant,
-}
-
-/// What a body is for.
-#[derive(Debug)]
-enum Purpose {
-    Publish {
-        content_type: Option<String>,
-        query: String,
-        principal: Box<Principal>,
-    },
-    /// Read and not looked at: SignalR clients may send one with negotiate.
-    Negotiate {
-        query: String,
-    },
-}
 
 /// What a head has decided.
 enum Decision {

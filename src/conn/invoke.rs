@@ -4,18 +4,18 @@
 //! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription. A Subscribe that
 //! wants last values which another shard keeps is the one that waits: the records behind it wait with it.
 
-use super::ask::{Answer, Asked, Awaited, Caller, Question};
-use super::peer::Peer;
-use super::{Options, Shared, Turn};
-use crate::auth::grant::{Action, Standing};
+use super::answers::Asked;
+use super::ask::{Answer, Caller, Question};
+use super::client::Peer;
+use super::subscribing::{Judged, Refused, Subscribing};
+use super::turn::{Options, Shared, Turn};
+use crate::auth::rights::{Action, Standing};
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
-use crate::hub::ConnKey;
 use crate::hub::partition::Partition;
 use crate::hub::publication::Publication;
 use crate::hub::registry::Joined;
 use crate::hub::topic::Topic;
-use crate::limits::ECHO_BYTES_MAX;
 use crate::metrics::Refusal;
 use crate::proto::signalr::json::{self, Malformed};
 use crate::proto::signalr::message::{Arguments, Given, HubMessage, Item};
@@ -23,6 +23,7 @@ use crate::proto::signalr::text;
 use crate::schema::compiler::model::{EntityRule, Kind};
 use crate::schema::guid;
 use crate::trace::{Fact, Level};
+use crate::wire::ConnKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -35,29 +36,6 @@ pub(super) enum Next {
     Close,
     /// A Subscribe needs to know first which last values there are.
     Ask(Box<Subscribing>),
-}
-
-/// A Subscribe whose items have been judged.
-#[derive(Debug)]
-pub(super) struct Subscribing {
-    id: Option<String>,
-    items: SmallVec<[Judged; 8]>,
-    pub(super) awaited: Awaited,
-}
-
-/// An item of a Subscribe, by all but the limit.
-#[derive(Debug)]
-enum Judged {
-    Right { topic: Topic, snapshot: bool },
-    Wrong(Refused),
-}
-
-/// Why an item is refused, and what is echoed of it.
-#[derive(Debug)]
-struct Refused {
-    message: &'static str,
-    entity: Option<String>,
-    event: Option<String>,
 }
 
 /// The methods, matched without case.
@@ -144,7 +122,7 @@ pub(super) fn complete(
 ) -> bool {
     subscribing.awaited.add(answer);
     let Some(answer) = subscribing.awaited.whole() else { return false };
-    let Answer::Snapshot(rows) = answer else { broken("a shard answered what it was not asked") };
+    let Answer::Snapshot(rows) = answer else { broken("a shard answers what it was asked") };
     let items = std::mem::take(&mut subscribing.items);
     Methods { key, number, turn }.seat(subscribing.id.as_deref(), items, &rows);
     true
@@ -421,26 +399,6 @@ enum Verdict {
     Refused(Refused),
 }
 
-impl Refused {
-    fn new(message: &'static str, item: &Item<'_>) -> Refused {
-        Refused { message, entity: echo(item.entity_id), event: echo(item.event_name) }
-    }
-}
-
-/// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's border.
-fn echo(given: Given<'_>) -> Option<String> {
-    match given {
-        Given::Missing => None,
-        Given::Text(text) => {
-            let mut end = text.len().min(ECHO_BYTES_MAX);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.get(..end).map(str::to_ascii_lowercase)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -450,13 +408,5 @@ mod tests {
         assert_eq!(Method::find("subscribe"), Some(Method::Subscribe));
         assert_eq!(Method::find("UNSUBSCRIBEALL"), Some(Method::UnsubscribeAll));
         assert_eq!(Method::find("Subscribe "), None);
-    }
-
-    #[test]
-    fn an_echo_is_lower_case_and_cut_at_a_characters_border() {
-        assert_eq!(echo(Given::Text("AbC")), Some("abc".into()));
-        assert_eq!(echo(Given::Missing), None);
-        let long = format!("{}ä{}", "x".repeat(ECHO_BYTES_MAX - 1), "y".repeat(50));
-        assert_eq!(echo(Given::Text(&long)), Some("x".repeat(ECHO_BYTES_MAX - 1)));
     }
 }

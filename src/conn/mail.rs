@@ -99,9 +99,9 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::ConnKey;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
+    use crate::wire::ConnKey;
     use uuid::Uuid;
 
     #[test]

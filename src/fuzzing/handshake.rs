@@ -1,6 +1,7 @@
 //! The SignalR handshake: found in pieces as whole, judged as a naive reader judges it, and answered with one record.
 
-use super::{naive, pieces};
+use super::naive;
+use super::pieces::pieces;
 use crate::proto::signalr::framing::{Records, SEPARATOR};
 use crate::proto::signalr::handshake::{HandshakeError, HubProtocol, encode_error, parse};
 

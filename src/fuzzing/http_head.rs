@@ -1,6 +1,6 @@
 //! Request heads: in pieces as whole, and never more lenient than `httparse`.
 
-use super::pieces;
+use super::pieces::pieces;
 use crate::proto::Status;
 use crate::proto::http::head::{BodyLength, Head, HeadError, Version, parse_head};
 

@@ -1,6 +1,7 @@
 //! Hub messages in JSON: records in pieces as whole, and each as a naive reader understands it.
 
-use super::{naive, pieces};
+use super::naive;
+use super::pieces::pieces;
 use crate::limits::Limits;
 use crate::proto::signalr::framing::{Records, SEPARATOR};
 use crate::proto::signalr::json::{JsonArguments, Parser};

@@ -1,8 +1,8 @@
 //! WebSocket frames: in pieces as whole, and as tungstenite reads them.
 
-use super::pieces;
+use super::pieces::pieces;
 use crate::proto::Status;
-use crate::proto::ws::decode::{Decoder, Event, FrameError};
+use crate::proto::ws::decode::{Decoder, FrameError, Piece};
 use std::io::{self, Read, Write};
 use tungstenite::Error;
 use tungstenite::error::{CapacityError, ProtocolError};
@@ -69,8 +69,8 @@ fn hear<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> (Vec<Said>, End) {
             let used = match decoder.decode(rest) {
                 Err(error) => return (said, End::Refused(error)),
                 Ok(Status::Partial) => break,
-                Ok(Status::Complete((event, used))) => {
-                    said.extend(take(event, &mut message));
+                Ok(Status::Complete((piece, used))) => {
+                    said.extend(take(piece, &mut message));
                     used
                 }
             };
@@ -86,17 +86,17 @@ fn hear<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> (Vec<Said>, End) {
     (said, End::Open)
 }
 
-/// What an event completes, given what came of its message so far.
-fn take(event: Event<'_>, message: &mut Vec<u8>) -> Option<Said> {
-    match event {
-        Event::Data { payload, text, end } => {
+/// What a piece completes, given what came of its message so far.
+fn take(piece: Piece<'_>, message: &mut Vec<u8>) -> Option<Said> {
+    match piece {
+        Piece::Data { payload, text, end } => {
             message.extend_from_slice(payload);
             let said = if text { Said::Text } else { Said::Binary };
             end.then(|| said(std::mem::take(message)))
         }
-        Event::Ping(payload) => Some(Said::Ping(payload.to_vec())),
-        Event::Pong => Some(Said::Pong),
-        Event::Close(code) => Some(Said::Close(code)),
+        Piece::Ping(payload) => Some(Said::Ping(payload.to_vec())),
+        Piece::Pong => Some(Said::Pong),
+        Piece::Close(code) => Some(Said::Close(code)),
     }
 }
 

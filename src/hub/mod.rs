@@ -1,7 +1,7 @@
 //! Topics and their members, publications, outboxes: the fan-out of one shard.
 //!
 //! A publication is encoded once into the turn's [`Arena`]; each member's [`Outbox`] gets a range of it. Nothing is written
-//! until the turn ends, except that an outbox which a single turn fills beyond [`FLUSH_BYTES`] is flushed on the way, so that a
+//! until the turn ends, except that an outbox which a single turn fills beyond [`outbox::FLUSH_BYTES`] is flushed on the way, so that a
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 
 pub mod arena;
@@ -17,43 +17,13 @@ use crate::clock::{Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::proto::signalr::json;
+use crate::wire::{ConnKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
 use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
 use publication::Publication;
 use registry::{HashSeed, Registry};
-use slotmap::{SecondaryMap, new_key_type};
+use slotmap::SecondaryMap;
 use topic::Topic;
-
-new_key_type! {
-    /// A connection of this shard. Carries a generation: the key of a closed connection finds nothing.
-    pub struct ConnKey;
-}
-
-/// An outbox that holds this much, or its soft bound, is flushed before the turn ends.
-pub const FLUSH_BYTES: usize = 128 * 1024;
-
-/// How a socket is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// What was written still arrives.
-    Graceful,
-    /// The peer is cut off; what it has not taken is lost.
-    Reset,
-}
-
-/// The socket failed for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireError;
-
-/// The way out of the core: what the shell, or a simulator, does with a connection's socket.
-pub trait Wire {
-    /// Writes what the socket takes, in order. Less than all means that it is full and that a writable edge will come.
-    fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError>;
-    /// Ends the sending direction; what was written still arrives.
-    fn shutdown_write(&mut self, conn: ConnKey);
-    /// Ends the connection.
-    fn close(&mut self, conn: ConnKey, ending: Ending);
-}
 
 /// What every member of a publication's topic needs to know of its event.
 #[derive(Clone, Copy, Debug)]

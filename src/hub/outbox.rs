@@ -11,12 +11,14 @@
 //! Order is kept: own bytes, ranges, late records. A record partly sent is never replaced or dropped, since the peer would
 //! read the next frame's bytes as its rest.
 
-use super::FLUSH_BYTES;
 use super::arena::{Arena, Frame};
 use super::registry::TopicId;
 use crate::clock::Instant;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+
+/// An outbox that holds this much, or its soft bound, is flushed before the turn ends.
+pub const FLUSH_BYTES: usize = 128 * 1024;
 
 /// Own bytes are filled from late records up to this much at a time.
 const REFILL_BYTES: usize = 64 * 1024;

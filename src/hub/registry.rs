@@ -3,9 +3,9 @@
 //! A topic holds its members in a dense array that a fan-out walks; a connection holds its subscriptions in a short list. Each
 //! entry knows its opposite's place, so that leaving costs the same whatever the sizes. A topic without members is forgotten.
 
-use super::ConnKey;
 use super::topic::Topic;
 use crate::broken::broken;
+use crate::wire::ConnKey;
 use siphasher::sip::SipHasher13;
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 use smallvec::SmallVec;
@@ -193,7 +193,7 @@ impl Registry {
 
 /// A place in a list of members or subscriptions.
 fn place(index: usize) -> u32 {
-    let Ok(place) = u32::try_from(index) else { broken("more members or subscriptions than 2^32") };
+    let Ok(place) = u32::try_from(index) else { broken("members and subscriptions are bounded far below 2^32") };
     place
 }
 

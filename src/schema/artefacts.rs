@@ -1,8 +1,9 @@
 //! Everything that is made from the catalogue for others to read: what is served, and what an export writes.
 
-use super::Catalogue;
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
+use super::compiler::model::Model;
+use crate::broken::broken;
 use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -26,10 +27,9 @@ impl Artefact {
     }
 }
 
-/// All documents of a catalogue, sorted by path; made anew at each call (see [`Catalogue::artefacts`]).
-pub fn all(catalogue: &Catalogue) -> Vec<Artefact> {
-    let model = catalogue.model();
-    let mut all = schemas(catalogue, Additional::Open);
+/// All documents of a catalogue, sorted by path; made anew at each call.
+fn all(model: &Model) -> Vec<Artefact> {
+    let mut all = schemas(model, Additional::Open);
     let index = index::index(model, &sha256).to_text();
     all.push(Artefact::new(format!("{}index.json", json_schema::folder(model)), "application/json", index));
     let declarations = typescript::declarations(model);
@@ -49,8 +49,7 @@ pub fn all(catalogue: &Catalogue) -> Vec<Artefact> {
 }
 
 /// The schemas of all events, and their bundle.
-fn schemas(catalogue: &Catalogue, additional: Additional) -> Vec<Artefact> {
-    let model = catalogue.model();
+fn schemas(model: &Model, additional: Additional) -> Vec<Artefact> {
     let folder = json_schema::folder(model);
     let schemas = model.events.iter().map(|event| (&event.name, json_schema::event(model, event, additional)));
     let bundle = "bundle".to_owned();
@@ -64,7 +63,9 @@ fn schemas(catalogue: &Catalogue, additional: Additional) -> Vec<Artefact> {
 fn sha256(text: &str) -> String {
     let mut hex = String::with_capacity(64);
     for byte in digest(&SHA256, text.as_bytes()).as_ref() {
-        let _: std::fmt::Result = write!(hex, "{byte:02x}");
+        if write!(hex, "{byte:02x}").is_err() {
+            broken("a String takes every text");
+        }
     }
     hex
 }
@@ -77,13 +78,13 @@ pub(super) struct Published {
 }
 
 impl Published {
-    pub(super) fn open(&self, catalogue: &Catalogue) -> &[Artefact] {
-        self.open.get_or_init(|| all(catalogue))
+    pub(super) fn open(&self, model: &Model) -> &[Artefact] {
+        self.open.get_or_init(|| all(model))
     }
 
-    pub(super) fn closed(&self, catalogue: &Catalogue) -> &[Artefact] {
+    pub(super) fn closed(&self, model: &Model) -> &[Artefact] {
         self.closed.get_or_init(|| {
-            let mut closed = schemas(catalogue, Additional::Closed);
+            let mut closed = schemas(model, Additional::Closed);
             closed.sort_by(|a, b| a.path.cmp(&b.path));
             closed
         })
@@ -93,7 +94,7 @@ impl Published {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::WireCase;
+    use crate::schema::{Catalogue, WireCase};
 
     #[test]
     fn every_kind_of_document_is_there_and_sorted() {
@@ -118,8 +119,8 @@ mod tests {
     #[test]
     fn documents_are_the_same_each_time_and_in_no_case_of_another() {
         let (one, other) = (Catalogue::built_in(None), Catalogue::built_in(None));
-        assert_eq!(all(&one), all(&other));
-        assert_eq!(all(&one), one.artefacts());
+        assert_eq!(all(one.model()), all(other.model()));
+        assert_eq!(all(one.model()), one.artefacts());
         let documented = Catalogue::built_in(Some(WireCase::Documented));
         for artefact in documented.artefacts() {
             let text = std::str::from_utf8(&artefact.bytes).unwrap();

@@ -7,6 +7,7 @@ use super::compiler::model::{Event, EventId, Family, Model, WireCase};
 use super::compiler::validate::expiry;
 use super::compiler::{Compiled, Options, compile, names};
 use super::events::SOURCES;
+use crate::broken::broken;
 use crate::clock::UnixMs;
 
 /// All events of a running hub: the built-in ones and those of further files, found by one path.
@@ -31,8 +32,8 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue that the program was built with. `wire_case` overrides its own spelling on the wire.
     pub fn built_in(wire_case: Option<WireCase>) -> Catalogue {
-        #[expect(clippy::expect_used, reason = "the build has compiled these very texts with this very compiler")]
-        Catalogue::load(&[], wire_case).expect("the built-in catalogue compiles")
+        let built_in = Catalogue::load(&[], wire_case);
+        built_in.unwrap_or_else(|_| broken("the build has compiled these very texts with this very compiler"))
     }
 
     /// The built-in catalogue with further files, pairs (path, text), on top. They may add families, events, types and enums, and
@@ -83,7 +84,7 @@ impl Catalogue {
         expiry::expires_unix_ms(&self.model, id, text).map(UnixMs::from_ms)
     }
 
-    /// The event of that name, in any ASCII case (Q6). Allocates nothing, whatever the name.
+    /// The event of that name, in any ASCII case. Allocates nothing, whatever the name.
     pub fn find(&self, name: &str) -> Option<EventId> {
         let wanted = || name.bytes().map(|byte| byte.to_ascii_lowercase());
         let found = self.by_name.binary_search_by(|(lower, _)| lower.bytes().cmp(wanted())).ok()?;
@@ -96,7 +97,7 @@ impl Catalogue {
     ///
     /// If the id is another catalogue's.
     pub fn event(&self, id: EventId) -> &Event {
-        &self.model.events[usize::from(id.0)]
+        self.model.events.get(usize::from(id.0)).unwrap_or_else(|| foreign())
     }
 
     /// All events, in the order of [`Catalogue::available_subscriptions`].
@@ -110,7 +111,8 @@ impl Catalogue {
     ///
     /// If the id is another catalogue's.
     pub fn family(&self, id: EventId) -> &Family {
-        &self.model.families[self.event(id).family]
+        let family = self.model.families.get(self.event(id).family);
+        family.unwrap_or_else(|| broken("a model that compiles has the families of its events"))
     }
 
     /// The name of an event's family, as documented: `CallList`.
@@ -149,7 +151,7 @@ impl Catalogue {
 
     /// All documents, sorted by path: made once, at the first call.
     pub fn artefacts(&self) -> &[Artefact] {
-        self.published.open(self)
+        self.published.open(&self.model)
     }
 
     /// The folder of the schemas among the documents: `schemas/v1/`.
@@ -159,11 +161,19 @@ impl Catalogue {
 
     /// The schemas again, but refusing properties that they do not name: made once, at the first call.
     pub fn closed_schemas(&self) -> &[Artefact] {
-        self.published.closed(self)
+        self.published.closed(&self.model)
     }
 
     /// The events that are derived from an event, in catalogue order; each has its rule in [`Event::derive`].
+    ///
+    /// # Panics
+    ///
+    /// If the id is another catalogue's.
     pub fn derived_from(&self, id: EventId) -> &[EventId] {
-        self.derived.get(usize::from(id.0)).map_or(&[], Vec::as_slice)
+        self.derived.get(usize::from(id.0)).unwrap_or_else(|| foreign())
     }
+}
+
+fn foreign() -> ! {
+    broken("the ids of events belong to the catalogue that gave them")
 }

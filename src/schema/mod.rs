@@ -4,13 +4,9 @@ pub mod artefacts;
 pub mod catalogue;
 pub mod compiler;
 mod date_time;
+pub mod events;
 pub mod guid;
 pub mod reload;
-
-/// What `build.rs` generates from the files under `schema/`: a struct for each event, and the built-in catalogue's tables.
-pub mod events {
-    include!(concat!(env!("OUT_DIR"), "/events.rs"));
-}
 
 #[cfg(test)]
 mod tests;

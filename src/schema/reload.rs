@@ -7,6 +7,7 @@ use super::compiler::finding::{Finding, Level};
 use super::compiler::model::{EventId, Model};
 use super::compiler::{Compiled, Options, compile};
 use super::events::SOURCES;
+use crate::broken::broken;
 use std::fmt;
 
 /// Why a catalogue cannot take the place of the running one. `Display` writes a line for each reason.
@@ -70,7 +71,8 @@ fn renumbered(model: Model, former: &Model) -> Model {
     });
     let number_of = |id: EventId| {
         let number = order.iter().position(|index| *index == usize::from(id.0));
-        number.and_then(|number| u16::try_from(number).ok()).map_or(id, EventId)
+        let number = number.and_then(|number| u16::try_from(number).ok());
+        EventId(number.unwrap_or_else(|| broken("a model that compiles numbers its events with 16 bits")))
     };
     let events = order.iter().filter_map(|index| {
         let mut event = model.events.get(*index)?.clone();

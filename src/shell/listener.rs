@@ -39,10 +39,12 @@ impl Listener {
         Ok(Listener { socket, address })
     }
 
+    /// Has the poll report connections, edge by edge, under [`LISTENER`].
     pub fn register(&mut self, poll: &Poll) -> io::Result<()> {
         poll.registry().register(&mut self.socket, LISTENER, Interest::READABLE)
     }
 
+    /// Where it listens: the port that was given for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -16,15 +16,15 @@ pub enum Format {
 
 /// Where facts go.
 #[derive(Clone, Copy, Debug)]
-pub struct Log {
+pub struct Logger {
     format: Format,
     level: Level,
 }
 
-impl Log {
+impl Logger {
     /// Writes facts down to that level.
-    pub fn new(format: Format, level: Level) -> Log {
-        Log { format, level }
+    pub fn new(format: Format, level: Level) -> Logger {
+        Logger { format, level }
     }
 
     /// Writes one fact, where its level asks for it.

@@ -88,10 +88,10 @@ fn bytes<S>(letter: &Letter<S>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Ending;
     use crate::hub::publication::Publication;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
+    use crate::wire::Ending;
     use std::cell::Cell;
     use std::io;
     use uuid::Uuid;

@@ -2,12 +2,12 @@
 
 use super::clock::Clock;
 use super::listener::Listener;
-use super::log::Log;
+use super::log::Logger;
 use super::os::{Os, Readiness, Stream, StreamState, Wake};
 use super::token::{LISTENER, WAKE, key, token};
 use crate::clock::Now;
-use crate::hub::{ConnKey, Ending};
 use crate::trace::Fact;
+use crate::wire::{ConnKey, Ending};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Waker};
@@ -26,11 +26,11 @@ pub struct MioOs {
     events: Events,
     listener: Option<Listener>,
     clock: Clock,
-    log: Log,
+    log: Logger,
 }
 
 impl MioOs {
-    pub fn new(poll: Poll, mut listener: Option<Listener>, clock: Clock, log: Log) -> io::Result<MioOs> {
+    pub fn new(poll: Poll, mut listener: Option<Listener>, clock: Clock, log: Logger) -> io::Result<MioOs> {
         if let Some(listener) = &mut listener {
             listener.register(&poll)?;
         }

@@ -9,7 +9,7 @@
 mod clock;
 pub mod current;
 mod entropy;
-mod listener;
+pub mod listener;
 pub mod load;
 pub mod log;
 pub mod mailbox;
@@ -34,11 +34,11 @@ use current::Current;
 use entropy::SystemEntropy;
 use listener::Listener;
 use load::Load;
-use log::Log;
+use log::Logger;
 use mailbox::{Letter, Mailbox, Mailboxes};
 use mio_os::MioOs;
 use parking_lot::Mutex;
-use signals::{Signals, Wish};
+use signals::{Request, Signals};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ pub struct Server {
     current: Arc<Current>,
     mailboxes: Arc<Mailboxes<MioOs>>,
     threads: Vec<JoinHandle<()>>,
-    log: Log,
+    log: Logger,
     clock: Clock,
 }
 
@@ -88,7 +88,7 @@ impl Server {
     /// The address can't be bound, or the system gives no poll or thread.
     pub fn start(options: Options) -> io::Result<Server> {
         let clock = Clock::start();
-        let log = Log::new(options.log, options.log_level);
+        let log = Logger::new(options.log, options.log_level);
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         let listener = Listener::bind(options.listen, &options.limits)
@@ -204,7 +204,7 @@ impl Server {
 pub fn serve(options: Options, reload: impl Fn(&Catalogue) -> Result<Catalogue, String>) -> io::Result<()> {
     let mut signals = Signals::install()?;
     let server = Server::start(options)?;
-    while signals.next()? == Wish::Reload {
+    while signals.next()? == Request::Reload {
         server.reload(&reload);
     }
     server.drain();

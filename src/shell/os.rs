@@ -1,8 +1,8 @@
 //! What a reactor wants of an operating system. There are two: the real one, and the simulation's, which is a world of pipes.
 
 use crate::clock::Now;
-use crate::hub::{ConnKey, Ending};
 use crate::trace::Fact;
+use crate::wire::{ConnKey, Ending};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// SIGTERM or SIGINT: end.
     End,
     /// SIGHUP: read the catalogue again.
@@ -40,14 +40,14 @@ impl Signals {
     }
 
     /// Waits for the next one. Several reloads asked for at once are one.
-    pub fn next(&mut self) -> io::Result<Wish> {
+    pub fn next(&mut self) -> io::Result<Request> {
         loop {
             self.bytes.read_exact(&mut [0])?;
             if self.ends.load(Ordering::SeqCst) {
-                return Ok(Wish::End);
+                return Ok(Request::End);
             }
             if self.reloads.swap(false, Ordering::SeqCst) {
-                return Ok(Wish::Reload);
+                return Ok(Request::Reload);
             }
         }
     }

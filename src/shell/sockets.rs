@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use super::os::Stream;
-use crate::hub::{ConnKey, Ending, Wire, WireError};
+use crate::wire::{ConnKey, Ending, Wire, WireError};
 use slotmap::SecondaryMap;
 use std::io;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What a poll knows its sources by.
 
 use crate::broken::broken;
-use crate::hub::ConnKey;
+use crate::wire::ConnKey;
 use mio::Token;
 use slotmap::{Key, KeyData};
 
@@ -14,7 +14,7 @@ const _: () = assert!(size_of::<usize>() == 8, "a key travels as a poll token, w
 
 /// The token of a connection's stream.
 pub fn token(key: ConnKey) -> Token {
-    let Ok(token) = usize::try_from(key.data().as_ffi()) else { broken("a key is no poll token") };
+    let Ok(token) = usize::try_from(key.data().as_ffi()) else { broken("a key has 64 bits, as a poll token has") };
     Token(token)
 }
 

@@ -10,10 +10,10 @@ use rte::auth::principal::Principal;
 use rte::conn::Connection;
 use rte::hub::outbox::Outbox;
 use rte::hub::topic::Topic;
-use rte::hub::{ConnKey, Ending, Wire, WireError};
 use rte::limits::Limits;
 use rte::shard::Shard;
 use rte::trace::{Level, Trace};
+use rte::wire::{ConnKey, Ending, Wire, WireError};
 use std::sync::Arc;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! The forms of a publish request: its content type and its query.
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::proto::http::query;
 use crate::schema::compiler::names;
 use crate::schema::compiler::validate::Mode;
@@ -51,7 +51,7 @@ pub(super) fn form(content_type: Option<&str>) -> Result<Form, Refusal> {
 
 /// What the query asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct Terms {
     pub(super) dry_run: bool,
     pub(super) mode: Mode,
 }
@@ -62,7 +62,7 @@ pub(super) struct Wish {
 ///
 /// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice. Also for a name that is
 /// nearly one of these: a misspelt `dry_run` would deliver. Other names are passed over, as query strings have all sorts.
-pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Refusal> {
+pub(super) fn terms(text: &str, configured: Mode) -> Result<Terms, Refusal> {
     const KNOWN: [&str; 3] = ["dry_run", "validation", "access_token"];
     for (name, _) in query::pairs(text).filter(|(name, _)| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)))
     {
@@ -82,7 +82,7 @@ pub(super) fn wish(text: &str, configured: Mode) -> Result<Wish, Refusal> {
         Some("lenient") => Mode::Lenient,
         Some(_) => return Err(Refusal::new(400, "validation takes strict or lenient")),
     };
-    Ok(Wish { dry_run, mode })
+    Ok(Terms { dry_run, mode })
 }
 
 #[cfg(test)]
@@ -90,13 +90,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_wish_is_refused_and_a_foreign_name_is_not() {
+    fn a_misspelt_name_is_refused_and_a_foreign_name_is_not() {
         for text in ["dryrun=1", "dry-run=1", "dry_run=1&validaton=lenient", "dry_runs=true"] {
-            let refusal = wish(text, Mode::Strict).unwrap_err();
+            let refusal = terms(text, Mode::Strict).unwrap_err();
             assert!(refusal.status == 400 && refusal.sentence.contains("did you mean"), "{text}: {refusal:?}");
         }
         for text in ["_=1732190000", "trace=abc", "DRY_RUN=1", "access_token=x"] {
-            assert!(wish(text, Mode::Strict).is_ok(), "{text}");
+            assert!(terms(text, Mode::Strict).is_ok(), "{text}");
         }
     }
 
@@ -121,13 +121,13 @@ mod tests {
 
     #[test]
     fn validation_is_chosen_only_for_a_dry_run() {
-        let wish = |text| wish(text, Mode::Strict).map_err(|refusal| refusal.status);
-        assert_eq!(wish(""), Ok(Wish { dry_run: false, mode: Mode::Strict }));
-        assert_eq!(wish("dry_run=0&access_token=x"), Ok(Wish { dry_run: false, mode: Mode::Strict }));
-        assert_eq!(wish("dry_run=1"), Ok(Wish { dry_run: true, mode: Mode::Strict }));
-        assert_eq!(wish("validation=lenient&dry_run=true"), Ok(Wish { dry_run: true, mode: Mode::Lenient }));
+        let terms = |text| terms(text, Mode::Strict).map_err(|refusal| refusal.status);
+        assert_eq!(terms(""), Ok(Terms { dry_run: false, mode: Mode::Strict }));
+        assert_eq!(terms("dry_run=0&access_token=x"), Ok(Terms { dry_run: false, mode: Mode::Strict }));
+        assert_eq!(terms("dry_run=1"), Ok(Terms { dry_run: true, mode: Mode::Strict }));
+        assert_eq!(terms("validation=lenient&dry_run=true"), Ok(Terms { dry_run: true, mode: Mode::Lenient }));
         for bad in ["validation=lenient", "validation=strict&dry_run=0", "dry_run=yes", "dry_run=1&validation=lax"] {
-            assert_eq!(wish(bad), Err(400), "{bad}");
+            assert_eq!(terms(bad), Err(400), "{bad}");
         }
     }
 }

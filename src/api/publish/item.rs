@@ -1,6 +1,7 @@
 //! Items as they are read: which member holds what, as slices of the untouched body.
 
 use super::rule;
+use crate::broken::broken;
 use crate::schema::compiler::names;
 use crate::schema::compiler::validate::Violation;
 use crate::schema::compiler::validate::message::cut;
@@ -11,7 +12,7 @@ use std::fmt;
 
 /// The members that mean something, over both forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Member {
+pub(super) enum Field {
     EventName,
     EntityId,
     OrganizationId,
@@ -24,7 +25,7 @@ pub(super) enum Member {
 }
 
 /// How many members there are.
-const MEMBERS: usize = Member::DataBase64 as usize + 1;
+const MEMBERS: usize = Field::DataBase64 as usize + 1;
 
 /// How items are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,32 +37,32 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    const OWN: [(&'static str, Member); 4] = [
-        ("eventName", Member::EventName),
-        ("entityId", Member::EntityId),
-        ("organizationId", Member::OrganizationId),
-        ("data", Member::Data),
+    const OWN: [(&'static str, Field); 4] = [
+        ("eventName", Field::EventName),
+        ("entityId", Field::EntityId),
+        ("organizationId", Field::OrganizationId),
+        ("data", Field::Data),
     ];
-    const CLOUD_EVENTS: [(&'static str, Member); 9] = [
-        ("type", Member::EventName),
-        ("subject", Member::EntityId),
-        ("organizationid", Member::OrganizationId),
-        ("data", Member::Data),
-        ("specversion", Member::SpecVersion),
-        ("id", Member::Id),
-        ("source", Member::Source),
-        ("datacontenttype", Member::DataContentType),
-        ("data_base64", Member::DataBase64),
+    const CLOUD_EVENTS: [(&'static str, Field); 9] = [
+        ("type", Field::EventName),
+        ("subject", Field::EntityId),
+        ("organizationid", Field::OrganizationId),
+        ("data", Field::Data),
+        ("specversion", Field::SpecVersion),
+        ("id", Field::Id),
+        ("source", Field::Source),
+        ("datacontenttype", Field::DataContentType),
+        ("data_base64", Field::DataBase64),
     ];
 
-    fn names(self) -> &'static [(&'static str, Member)] {
+    fn names(self) -> &'static [(&'static str, Field)] {
         match self {
             Dialect::Own => &Dialect::OWN,
             Dialect::CloudEvents => &Dialect::CLOUD_EVENTS,
         }
     }
 
-    fn member(self, name: &str) -> Option<Member> {
+    fn member(self, name: &str) -> Option<Field> {
         let is_it = |known: &str| match self {
             Dialect::Own => known.eq_ignore_ascii_case(name),
             Dialect::CloudEvents => known == name,
@@ -70,12 +71,12 @@ impl Dialect {
     }
 
     /// A member's name in this dialect.
-    pub(super) fn name(self, member: Member) -> &'static str {
+    pub(super) fn name(self, member: Field) -> &'static str {
         self.names().iter().find(|(_, known)| *known == member).map_or("", |(name, _)| name)
     }
 
     /// The pointer to a member of an item.
-    pub(super) fn pointer(self, member: Member) -> String {
+    pub(super) fn pointer(self, member: Field) -> String {
         format!("/{}", self.name(member))
     }
 }
@@ -89,6 +90,10 @@ pub(super) struct Item<'b> {
     pub(super) violations: Vec<Violation>,
 }
 
+fn no_place() -> ! {
+    broken("there is a place for every member")
+}
+
 impl<'b> Item<'b> {
     /// An item that is no item.
     pub(super) fn refused(rule: &'static str, message: String) -> Item<'b> {
@@ -96,12 +101,12 @@ impl<'b> Item<'b> {
     }
 
     /// The member's value as written.
-    pub(super) fn value(&self, member: Member) -> Option<&'b str> {
-        self.values.get(member as usize).copied().flatten()
+    pub(super) fn value(&self, member: Field) -> Option<&'b str> {
+        *self.values.get(member as usize).unwrap_or_else(|| no_place())
     }
 
     /// The member's value, which is to be a string; `None` where it is absent, or is none, which is noted.
-    pub(super) fn text(&mut self, dialect: Dialect, member: Member) -> Option<Cow<'b, str>> {
+    pub(super) fn text(&mut self, dialect: Dialect, member: Field) -> Option<Cow<'b, str>> {
         let raw = self.value(member)?;
         match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
             Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
@@ -141,12 +146,12 @@ impl<'b> Item<'b> {
             }
             return;
         };
-        let Some(slot) = self.values.get_mut(member as usize) else { return };
+        let slot = self.values.get_mut(member as usize).unwrap_or_else(|| no_place());
         if slot.is_some() {
             if self.violations.len() < seed.errors_max {
                 self.refuse(pointer(), rule::DUPLICATE_MEMBER, format!("\"{}\" is there already", cut(name)));
             }
-        } else if member == Member::Data || value.get() != "null" {
+        } else if member == Field::Data || value.get() != "null" {
             *slot = Some(value.get());
         }
     }
@@ -282,9 +287,9 @@ mod tests {
     fn members_are_slices_of_the_text_and_names_have_no_case() {
         let text = r#"{"EventName":"a","\u0065ntityid": null,"data": [1.50, {"x":9007199254740993}]}"#;
         let item = OWN.one(text).unwrap();
-        assert_eq!(item.value(Member::EventName), Some("\"a\""));
-        assert_eq!(item.value(Member::EntityId), None);
-        assert_eq!(item.value(Member::Data), Some("[1.50, {\"x\":9007199254740993}]"));
+        assert_eq!(item.value(Field::EventName), Some("\"a\""));
+        assert_eq!(item.value(Field::EntityId), None);
+        assert_eq!(item.value(Field::Data), Some("[1.50, {\"x\":9007199254740993}]"));
         assert!(item.violations.is_empty());
     }
 
@@ -321,10 +326,10 @@ mod tests {
         for (value, rule) in [("1", "type"), ("{}", "type"), ("[]", "type"), (r#""\ud800""#, "text")] {
             let text = format!("{{\"entityId\":{value}}}");
             let mut item = OWN.one(&text).unwrap();
-            assert_eq!(item.text(Dialect::Own, Member::EntityId), None);
+            assert_eq!(item.text(Dialect::Own, Field::EntityId), None);
             assert_eq!(wrong(&item), [("/entityId".to_owned(), rule)]);
         }
         let mut item = OWN.one(r#"{"entityId":"\u0041b"}"#).unwrap();
-        assert_eq!(item.text(Dialect::Own, Member::EntityId).as_deref(), Some("Ab"));
+        assert_eq!(item.text(Dialect::Own, Field::EntityId).as_deref(), Some("Ab"));
     }
 }

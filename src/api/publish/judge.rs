@@ -1,10 +1,12 @@
 //! The judgement of one item: which event it is, whether its data is right, where it goes, and whether the publisher may.
 
-use super::item::{Dialect, Item, Member};
-use super::{Rules, rule};
-use crate::auth::grant::{Action, may};
+use super::item::{Dialect, Field, Item};
+use super::options::Rules;
+use super::rule;
 use crate::auth::principal::Principal;
+use crate::auth::rights::{Action, may};
 use crate::auth::token::Tenancy;
+use crate::broken::broken;
 use crate::hub::topic::Topic;
 use crate::schema::compiler::model::{EntityRule, Event};
 use crate::schema::compiler::validate::message::cut;
@@ -41,8 +43,8 @@ impl Judge<'_> {
             check_cloud_event(item);
         }
         let id = self.event(item);
-        let named = self.guid(item, Member::EntityId);
-        let tenant = self.guid(item, Member::OrganizationId);
+        let named = self.guid(item, Field::EntityId);
+        let tenant = self.guid(item, Field::OrganizationId);
         let sent = self.data(item);
         let (id, sent) = (id?, sent?);
 
@@ -69,16 +71,16 @@ impl Judge<'_> {
         let entity = entity?;
         if !may(self.principal, everybody, Action::Publish, catalogue.family_of(id), event, entity) {
             let message = format!("the grants of the token don't cover {} of {entity}", event.name);
-            item.refuse(self.dialect.pointer(Member::EventName), rule::UNAUTHORIZED, message);
+            item.refuse(self.dialect.pointer(Field::EventName), rule::UNAUTHORIZED, message);
         }
         Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted })
     }
 
     fn event(&self, item: &mut Item<'_>) -> Option<EventId> {
-        if item.value(Member::EventName).is_none() {
-            missing(item, self.dialect, Member::EventName);
+        if item.value(Field::EventName).is_none() {
+            missing(item, self.dialect, Field::EventName);
         }
-        let name = item.text(self.dialect, Member::EventName)?;
+        let name = item.text(self.dialect, Field::EventName)?;
         // A CloudEvent's type is prefixed with a reverse-DNS name (CloudEvents 1.0, section "type").
         let last = match self.dialect {
             Dialect::CloudEvents => name.rsplit('.').next().unwrap_or_default(),
@@ -90,13 +92,13 @@ impl Judge<'_> {
             if let Some(nearest) = self.rules.catalogue.nearest(last) {
                 message.push_str(&format!("; did you mean \"{nearest}\"?"));
             }
-            item.refuse(self.dialect.pointer(Member::EventName), rule::UNKNOWN_EVENT, message);
+            item.refuse(self.dialect.pointer(Field::EventName), rule::UNKNOWN_EVENT, message);
         }
         found
     }
 
     /// A member that is a GUID where it is there.
-    fn guid(&self, item: &mut Item<'_>, member: Member) -> Option<Uuid> {
+    fn guid(&self, item: &mut Item<'_>, member: Field) -> Option<Uuid> {
         let text = item.text(self.dialect, member)?;
         let found = guid::parse(&text);
         if found.is_none() {
@@ -107,8 +109,8 @@ impl Judge<'_> {
     }
 
     fn data<'b>(&self, item: &mut Item<'b>) -> Option<&'b str> {
-        let Some(data) = item.value(Member::Data) else {
-            missing(item, self.dialect, Member::Data);
+        let Some(data) = item.value(Field::Data) else {
+            missing(item, self.dialect, Field::Data);
             return None;
         };
         if data.len() > self.rules.limits.event_bytes_max {
@@ -121,15 +123,16 @@ impl Judge<'_> {
     fn too_large(&self, item: &mut Item<'_>, len: usize) {
         let max = self.rules.limits.event_bytes_max;
         let message = format!("the data has {len} bytes; at most {max} are taken");
-        item.refuse(self.dialect.pointer(Member::Data), rule::TOO_LARGE, message);
+        item.refuse(self.dialect.pointer(Field::Data), rule::TOO_LARGE, message);
     }
 
     /// The entity that an item is about: what its data names, else what the item names; both must agree.
     fn entity(&self, item: &mut Item<'_>, event: &Event, accepted: &Accepted, named: Option<Uuid>) -> Option<Uuid> {
-        let pointer = || self.dialect.pointer(Member::EntityId);
+        let pointer = || self.dialect.pointer(Field::EntityId);
         match (accepted.entity.map(Uuid::from_bytes), named) {
             (Some(routed), Some(named)) if routed != named => {
-                let property = routing_property(event).unwrap_or_default();
+                let property = routing_property(event)
+                    .unwrap_or_else(|| broken("the data names an entity only where a property does"));
                 let message = format!("{named} is not the entity that the data names in {property}, {routed}");
                 item.refuse(pointer(), rule::ENTITY_MISMATCH, message);
                 None
@@ -140,8 +143,8 @@ impl Judge<'_> {
             }
             (None, None) => {
                 // A GUID that is none is noted already.
-                if item.value(Member::EntityId).is_none() {
-                    let name = self.dialect.name(Member::EntityId);
+                if item.value(Field::EntityId).is_none() {
+                    let name = self.dialect.name(Field::EntityId);
                     let message = format!("{} does not name its entity; give \"{name}\" beside \"data\"", event.name);
                     item.refuse(pointer(), rule::ENTITY_MISSING, message);
                 }
@@ -165,7 +168,7 @@ impl Judge<'_> {
             return Some(Uuid::nil());
         }
         // Made only where something is wrong: a right item allocates nothing.
-        let beside = || self.dialect.pointer(Member::OrganizationId);
+        let beside = || self.dialect.pointer(Field::OrganizationId);
         let within = || {
             let property = event.organization.and_then(|index| event.properties.get(index));
             format!("/data/{}", property.map_or("", |property| &property.wire))
@@ -181,7 +184,7 @@ impl Judge<'_> {
             (None, Some(tenant)) => (tenant, false),
             (None, None) => {
                 if self.principal.organization.is_none() {
-                    let name = self.dialect.name(Member::OrganizationId);
+                    let name = self.dialect.name(Field::OrganizationId);
                     let event = &event.name;
                     refuse(
                         beside(),
@@ -222,11 +225,11 @@ fn check_cloud_event(item: &mut Item<'_>) {
         media_type == "application/json" || media_type.ends_with("+json")
     };
     type IsRight<'f> = &'f dyn Fn(&str) -> bool;
-    let demands: [(Member, bool, IsRight<'_>, &str); 4] = [
-        (Member::SpecVersion, true, &|version| version == "1.0", "specversion must be \"1.0\""),
-        (Member::Id, true, &|id| !id.is_empty(), "id must not be empty"),
-        (Member::Source, true, &|source| !source.is_empty(), "source must not be empty"),
-        (Member::DataContentType, false, &is_json, "the data must be JSON"),
+    let demands: [(Field, bool, IsRight<'_>, &str); 4] = [
+        (Field::SpecVersion, true, &|version| version == "1.0", "specversion must be \"1.0\""),
+        (Field::Id, true, &|id| !id.is_empty(), "id must not be empty"),
+        (Field::Source, true, &|source| !source.is_empty(), "source must not be empty"),
+        (Field::DataContentType, false, &is_json, "the data must be JSON"),
     ];
     for (member, is_required, is_right, message) in demands {
         if item.value(member).is_none() {
@@ -237,13 +240,13 @@ fn check_cloud_event(item: &mut Item<'_>) {
             item.refuse(dialect.pointer(member), rule::CLOUD_EVENT, message.to_owned());
         }
     }
-    if item.value(Member::DataBase64).is_some() {
+    if item.value(Field::DataBase64).is_some() {
         let message = "data_base64 is not taken; send the data as JSON in data".to_owned();
-        item.refuse(dialect.pointer(Member::DataBase64), rule::CLOUD_EVENT, message);
+        item.refuse(dialect.pointer(Field::DataBase64), rule::CLOUD_EVENT, message);
     }
 }
 
-fn missing(item: &mut Item<'_>, dialect: Dialect, member: Member) {
+fn missing(item: &mut Item<'_>, dialect: Dialect, member: Field) {
     let message = format!("\"{}\" is missing", dialect.name(member));
     item.refuse(dialect.pointer(member), rule::MISSING_MEMBER, message);
 }

@@ -23,23 +23,25 @@
 mod form;
 mod item;
 mod judge;
+mod options;
 mod outcome;
+mod refusal;
 pub mod rule;
+mod sink;
 #[cfg(test)]
 mod tests;
 
+pub use options::{Options, Rules};
 pub use outcome::Outcome;
+pub use refusal::Refusal;
+pub use sink::{Provenance, Sink};
 
-use crate::auth::grant::Grant;
 use crate::auth::principal::Principal;
-use crate::auth::token::Tenancy;
+use crate::broken::broken;
 use crate::hub::topic::Topic;
-use crate::limits::Limits;
-use crate::proto::http::reply::Reply;
 use crate::schema::compiler::validate::Mode;
 use crate::schema::compiler::validate::derive::derive;
-use crate::schema::{Catalogue, EventId};
-use form::{Form, Wish};
+use form::{Form, Terms};
 use item::{Dialect, Item, Reading};
 use judge::{Approved, Judge};
 use uuid::Uuid;
@@ -55,70 +57,11 @@ pub struct Request<'r> {
     pub body: &'r [u8],
 }
 
-/// What the operator decides about publishing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// `[publish] validation`.
-    pub validation: Mode,
-    /// Whether organizations are kept apart; in single tenancy every topic has the nil one.
-    pub tenancy: Tenancy,
-    /// Derived events that are switched off (`[derive] UserCallbackChanged = false`).
-    pub not_derived: Vec<EventId>,
-}
-
-/// What requests are judged by: all that outlives one request.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules<'r> {
-    /// The events.
-    pub catalogue: &'r Catalogue,
-    /// The operator's choices.
-    pub options: &'r Options,
-    /// The grants that everybody has.
-    pub everybody: &'r [Grant],
-    /// The bounds.
-    pub limits: &'r Limits,
-}
-
-/// How a publication came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provenance {
-    /// A publisher sent it.
-    Sent,
-    /// The hub made it from one that was sent (Q24).
-    Derived,
-}
-
-/// Where accepted events go.
-pub trait Sink {
-    /// Takes one publication: where it goes, and the event's data as it is delivered. Calls come in the order of the items.
-    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance);
-}
-
 /// Buffers that live longer than one request, so that an accepted item allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     delivered: Vec<u8>,
     derived: Vec<u8>,
-}
-
-/// Why a request is refused as a whole. The publisher is to blame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status: 400, 403, 413 or 415.
-    pub status: u16,
-    /// A sentence for the publisher.
-    pub sentence: String,
-}
-
-impl Refusal {
-    fn new(status: u16, sentence: impl Into<String>) -> Refusal {
-        Refusal { status, sentence: sentence.into() }
-    }
-
-    /// The reply that says so.
-    pub fn reply(self) -> Reply {
-        Reply::text(self.status, self.sentence)
-    }
 }
 
 /// What can be said of a request by its head, so that a stranger's body need not be read.
@@ -135,11 +78,11 @@ fn read_head(
     query: &str,
     principal: &Principal,
     configured: Mode,
-) -> Result<(Form, Wish), Refusal> {
+) -> Result<(Form, Terms), Refusal> {
     if !principal.may_publish {
         return Err(Refusal::new(403, "The token has no scope publish"));
     }
-    Ok((form::form(content_type)?, form::wish(query, configured)?))
+    Ok((form::form(content_type)?, form::terms(query, configured)?))
 }
 
 /// Takes one request; see the module's head for the order of things.
@@ -155,15 +98,15 @@ pub fn publish(
     scratch: &mut Scratch,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Refusal> {
-    let (form, wish) = read_head(request.content_type, request.query, principal, rules.options.validation)?;
+    let (form, terms) = read_head(request.content_type, request.query, principal, rules.options.validation)?;
     let body = text_of(request.body)?;
     let dialect = match form {
         Form::Items | Form::Lines => Dialect::Own,
         Form::CloudEvent | Form::CloudEvents => Dialect::CloudEvents,
     };
     let reading = Reading { dialect, errors_max: rules.limits.errors_per_item_max };
-    let outcome = Outcome::new(wish.dry_run, rules.limits.reply_bytes_max);
-    let judge = Judge { rules, principal, mode: wish.mode, dialect };
+    let outcome = Outcome::new(terms.dry_run, rules.limits.reply_bytes_max);
+    let judge = Judge { rules, principal, mode: terms.mode, dialect };
     let mut run = Run { judge, scratch, sink, outcome };
     match form {
         Form::Items if body.trim_start().starts_with('[') => run.array(body, reading)?,
@@ -245,8 +188,7 @@ impl<S: Sink> Run<'_, S> {
         if rules.is_empty() {
             return;
         }
-        // The validator writes what it read as text, so this is text.
-        let text = simdutf8::basic::from_utf8(data).unwrap_or_default();
+        let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| broken("the validator writes text for text"));
         for id in rules.iter().filter(|id| !options.not_derived.contains(id)) {
             if let Some(entity) = derive(catalogue.model(), *id, text, derived) {
                 let topic = Topic { event: *id, entity: Uuid::from_bytes(entity), ..topic };
@@ -267,7 +209,10 @@ fn emit(outcome: &mut Outcome, sink: &mut impl Sink, topic: Topic, data: &[u8], 
 fn lines(body: &str) -> impl Iterator<Item = (usize, &str)> {
     let ends = memchr::memchr_iter(b'\n', body.as_bytes()).chain(std::iter::once(body.len()));
     let mut start = 0;
-    let lines = ends.map(move |end| body.get(std::mem::replace(&mut start, end + 1)..end).unwrap_or_default());
+    let lines = ends.map(move |end| {
+        let line = body.get(std::mem::replace(&mut start, end + 1)..end);
+        line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order"))
+    });
     (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
 }
 

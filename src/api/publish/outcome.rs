@@ -1,6 +1,6 @@
 //! What became of a publish request.
 
-use super::Provenance;
+use super::sink::Provenance;
 use crate::hub::topic::Topic;
 use crate::proto::http::reply::Reply;
 use crate::schema::compiler::validate::Violation;

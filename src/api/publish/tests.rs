@@ -1,4 +1,8 @@
 use super::*;
+use crate::auth::grant::Grant;
+use crate::auth::token::Tenancy;
+use crate::limits::Limits;
+use crate::schema::Catalogue;
 use crate::schema::compiler::model::{EntityRule, Event};
 use crate::schema::guid;
 use serde_json::{Value as Json, json};
@@ -17,9 +21,9 @@ fn uuid(text: &str) -> Uuid {
 
 /// Keeps what it gets.
 #[derive(Default)]
-struct Kept(Vec<(Topic, String, Provenance)>);
+struct Published(Vec<(Topic, String, Provenance)>);
 
-impl Sink for Kept {
+impl Sink for Published {
     fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
         self.0.push((topic, String::from_utf8(data.to_vec()).unwrap(), provenance));
     }
@@ -57,8 +61,8 @@ impl World {
         self
     }
 
-    fn post(&self, content_type: &str, query: &str, body: &[u8]) -> (Result<Outcome, Refusal>, Kept) {
-        let mut kept = Kept::default();
+    fn post(&self, content_type: &str, query: &str, body: &[u8]) -> (Result<Outcome, Refusal>, Published) {
+        let mut kept = Published::default();
         let rules = Rules { catalogue: &CATALOGUE, options: &self.options, everybody: &[], limits: &self.limits };
         let request = Request { content_type: Some(content_type), query, body };
         let outcome = publish(request, rules, &self.principal, &mut Scratch::default(), &mut kept);
@@ -66,11 +70,11 @@ impl World {
     }
 
     /// Posts JSON in the hub's own form; what it answers and what was delivered.
-    fn json(&self, body: &Json) -> (u16, Json, Kept) {
+    fn json(&self, body: &Json) -> (u16, Json, Published) {
         self.text("application/json", &body.to_string())
     }
 
-    fn text(&self, content_type: &str, body: &str) -> (u16, Json, Kept) {
+    fn text(&self, content_type: &str, body: &str) -> (u16, Json, Published) {
         let (outcome, kept) = self.post(content_type, "", body.as_bytes());
         let reply = outcome.unwrap().reply(None);
         assert_eq!(reply.content_type, "application/json");

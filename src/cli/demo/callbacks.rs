@@ -1,9 +1,10 @@
 //! The list of callback requests: they come in, are taken, called, tried again, done.
 
+use super::callback::{Attempt, Callback, HANDLED, HOUR_MS, NOT_REACHED};
 use super::cast::{CALL_LIST, CALLBACK_TEAM, ORGANIZATION, PEOPLE, QUEUES};
 use super::centre::Centre;
 use super::events::Item;
-use super::states::ListCounters;
+use super::state::ListCounters;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,59 +12,10 @@ use uuid::Uuid;
 const EXPLICIT: i16 = 1;
 /// TypeId: a call that overflowed.
 const OVERFLOWN: i16 = 2;
-/// Attempt types of this centre; the reference documents none (Q19).
-const NOT_REACHED: i32 = 1;
-/// The contact was spoken to.
-const HANDLED: i32 = 2;
 /// Open requests; beyond, nobody new is put on the list.
 const OPEN_MAX: usize = 12;
 /// Attempts after which a request is closed, reached or not.
 const ATTEMPTS_MAX: usize = 3;
-const HOUR_MS: u64 = 3_600_000;
-
-/// An open request.
-#[derive(Clone, Debug)]
-pub(super) struct Callback {
-    id: Uuid,
-    type_id: i16,
-    call_id: Option<Uuid>,
-    channel: &'static str,
-    contact_name: Option<&'static str>,
-    contact_message: Option<&'static str>,
-    contact_number: String,
-    created_ms: u64,
-    modified_ms: u64,
-    not_before_ms: Option<u64>,
-    assigned: Option<usize>,
-    /// The call that is under way for it.
-    outgoing: Option<Uuid>,
-    last_modified_by: Option<usize>,
-    attempts: Vec<Attempt>,
-}
-
-#[derive(Clone, Debug)]
-struct Attempt {
-    id: Uuid,
-    at_ms: u64,
-    person: usize,
-    type_id: i32,
-}
-
-impl Attempt {
-    fn note(&self) -> Option<&'static str> {
-        (self.type_id == NOT_REACHED).then_some("Not reached")
-    }
-}
-
-impl Callback {
-    fn due_ms(&self) -> u64 {
-        self.created_ms + 2 * HOUR_MS
-    }
-
-    fn expiry_ms(&self) -> u64 {
-        self.created_ms + 20 * HOUR_MS
-    }
-}
 
 impl Centre {
     pub(super) fn has_room_for_callback(&self) -> bool {

@@ -10,72 +10,12 @@
 //! A call to a queue is told on the queue's topic, and the part of each user in it on the user's: user A's call out, and the
 //! allocations to users B and C, all under one CallId (call identifiers document, example scenario).
 
+use super::call::{Call, Stage, Target};
 use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
 use super::centre::{Centre, Engagement, Happening};
-use super::events::{CallFacts, ended};
+use super::events::ended;
 use serde_json::json;
 use uuid::Uuid;
-
-/// What a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// This queue: whoever of it is free is rung, until somebody answers.
-    Queue(usize),
-    /// This person's work number.
-    Person(usize),
-    /// The contact of this callback; the person who calls is the one who is "rung".
-    Contact(u64),
-}
-
-/// How far a call is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Nobody is rung.
-    Waiting,
-    /// This person is rung, on this leg.
-    Ringing { person: usize, leg: String },
-    /// This person talks.
-    Talking { person: usize, leg: String },
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) id: Uuid,
-    /// The caller's leg.
-    leg: String,
-    caller_number: String,
-    target_number: String,
-    /// The caller, where it is one of ours.
-    caller: Option<usize>,
-    pub(super) target: Target,
-    pub(super) stage: Stage,
-    /// How often somebody was rung: a late answer to an earlier ring is none.
-    rings: u32,
-    pub(super) arrived_ms: u64,
-    /// Whom the scenario wants to be rung, in order: the last one answers, those before decline. Empty for ordinary calls.
-    pub(super) script: Vec<usize>,
-}
-
-impl Call {
-    fn facts_on(&self, leg: &str) -> CallFacts {
-        CallFacts {
-            call_id: self.id,
-            leg_id: leg.to_owned(),
-            caller_number: self.caller_number.clone(),
-            target_number: self.target_number.clone(),
-        }
-    }
-
-    fn facts(&self) -> CallFacts {
-        self.facts_on(&self.leg)
-    }
-
-    /// Whether it waits for somebody of this queue, rung or not.
-    pub(super) fn is_unserved_in(&self, queue: usize) -> bool {
-        self.target == Target::Queue(queue) && !matches!(self.stage, Stage::Talking { .. })
-    }
-}
 
 /// The pause between two runs of the scenario.
 const SCENARIO_PAUSE_MS: u64 = 30_000;

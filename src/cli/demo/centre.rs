@@ -6,12 +6,12 @@
 //! State events (availability, user and queue status, attached users) are never written by what happens: after each happening
 //! they are computed from the state, and told where they differ from what was last told. So they cannot contradict it.
 
-use super::callbacks::Callback;
-use super::calls::Call;
+use super::call::Call;
+use super::callback::Callback;
 use super::cast::{self, PEOPLE, QUEUES};
 use super::date;
 use super::events::Item;
-use super::states::{Availability, Told};
+use super::state::{Availability, LastStates};
 use crate::cli::random::Random;
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ pub struct Centre {
     pub(super) calls: BTreeMap<u64, Call>,
     /// The open ones, by age.
     pub(super) callbacks: BTreeMap<u64, Callback>,
-    pub(super) told: Told,
+    pub(super) last: LastStates,
     pub(super) items: Vec<Item>,
 }
 
@@ -105,7 +105,7 @@ impl Centre {
             days: (0..PEOPLE.len()).map(day).collect(),
             calls: BTreeMap::new(),
             callbacks: BTreeMap::new(),
-            told: Told::default(),
+            last: LastStates::default(),
             items: Vec::new(),
         };
         centre.after(0, Happening::Open);

@@ -63,12 +63,12 @@ impl CallFacts {
         self.item(event_name).with(json!({ "userId": person.id, "userName": person.name }))
     }
 
-    /// An event of the User family that calls it `Username`: the vendor spells it in both ways (Q1).
+    /// An event of the User family that calls it `Username`: the vendor spells it in both ways.
     pub fn of_username(&self, event_name: &'static str, person: &Person) -> Item {
         self.item(event_name).with(json!({ "userId": person.id, "username": person.name }))
     }
 
-    /// An event of the Queue family, without the queue's number: `QueueCallInDisconnected` and `QueueCallInOverflow` (Q5).
+    /// An event of the Queue family, without the queue's number: `QueueCallInDisconnected` and `QueueCallInOverflow`.
     pub fn of_queue(&self, event_name: &'static str, queue: &Queue) -> Item {
         self.item(event_name).with(json!({ "queueId": queue.id, "queueName": queue.name }))
     }

@@ -3,8 +3,8 @@
 use super::cast::{ORGANIZATION, SUPERVISOR};
 use crate::auth::mint::{SigningKey, Statement, mint};
 use crate::auth::token::ClaimNames;
-use crate::cli::Failure;
 use crate::cli::credential::Bearer;
+use crate::cli::failure::Failure;
 
 /// How long a demo's tokens are good.
 const TOKEN_S: u64 = 24 * 3600;

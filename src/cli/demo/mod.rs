@@ -2,6 +2,8 @@
 //!
 //! The simulation ([`centre`]) is pure; this room drives it by the clock and shows how to listen.
 
+mod call;
+mod callback;
 mod callbacks;
 mod calls;
 pub mod cast;
@@ -9,14 +11,16 @@ pub mod centre;
 mod date;
 pub mod events;
 pub mod key;
+mod state;
 mod states;
 
 use super::batch::{Batch, Form};
 use super::console::Console;
 use super::credential::Bearer;
 use super::endpoint::Endpoint;
+use super::failure::Failure;
 use super::publish::Publisher;
-use super::{Failure, listen, world};
+use super::{listen, world};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cast::{A, B, C, CALL_LIST, PEOPLE, QUEUES, SUPPORT};

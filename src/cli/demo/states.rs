@@ -1,130 +1,41 @@
 //! State events: computed from the state of the centre, told where they changed.
 
-use super::calls::{Stage, Target};
+use super::call::{Stage, Target};
 use super::cast::{CALL_LIST, CALLBACK_TEAM, ORGANIZATION, PEOPLE, QUEUES};
 use super::centre::{Centre, Engagement};
 use super::date;
 use super::events::Item;
-use crate::cli::random::Random;
+use super::state::{Availability, QueueCounters, Status};
 use serde_json::json;
-use uuid::{Uuid, uuid};
-
-/// A value of UserAvailability.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Availability {
-    state: &'static str,
-    note: Option<&'static str>,
-    profile: Uuid,
-    since_ms: u64,
-    until_ms: Option<u64>,
-}
-
-const AVAILABLE: &str = "Available";
-
-impl Availability {
-    /// Available, until something else is said.
-    pub(super) fn open_end(since_ms: u64) -> Availability {
-        let profile = uuid!("6f1f0c1e-2c1b-4f0a-8f55-1f0f3b1d2c70");
-        Availability { state: AVAILABLE, note: None, profile, since_ms, until_ms: None }
-    }
-
-    /// Something else, for `ms`.
-    pub(super) fn turned(random: &mut Random, since_ms: u64, ms: u64) -> Availability {
-        let (state, note, profile) = match random.between(0, 2) {
-            0 => ("Busy", Some("In a meeting"), uuid!("6f1f0c1e-2c1b-4f0a-8f55-1f0f3b1d2c71")),
-            1 => ("DoNotDisturb", None, uuid!("6f1f0c1e-2c1b-4f0a-8f55-1f0f3b1d2c72")),
-            _ => ("OffWork", Some("Lunch"), uuid!("6f1f0c1e-2c1b-4f0a-8f55-1f0f3b1d2c73")),
-        };
-        Availability { state, note, profile, since_ms, until_ms: Some(since_ms + ms) }
-    }
-
-    pub(super) fn is_available(&self) -> bool {
-        self.state == AVAILABLE
-    }
-
-    fn is_at_work(&self) -> bool {
-        self.state != "OffWork"
-    }
-}
-
-/// What UserStatus counts and says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Status {
-    active_queues: usize,
-    is_available: bool,
-    can_be_allocated_to: bool,
-    is_at_work: bool,
-    serves_callbacks: bool,
-    is_talking: bool,
-    wrap_up_until_ms: Option<u64>,
-}
-
-/// What QueueStatus counts. Agents who are checked in are free, shortly away (in a call), away for long, or in wrap-up; calls
-/// are queuing, allocated, or connected: the sums hold at any time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct QueueCounters {
-    free: usize,
-    short_away: usize,
-    long_away: usize,
-    wrap_up: usize,
-    queuing: usize,
-    allocated: usize,
-    connected: usize,
-}
-
-/// What CallbackListStatus counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ListCounters {
-    pub(super) open: usize,
-    pub(super) assigned: usize,
-    pub(super) hidden: usize,
-    pub(super) revealed_next_hour: usize,
-    pub(super) overdue: usize,
-    pub(super) overdue_next_hour: usize,
-    pub(super) expiring: usize,
-    pub(super) agents: usize,
-    pub(super) serving: usize,
-    pub(super) allocable: usize,
-}
-
-/// What was last told, per topic.
-#[derive(Default)]
-pub(super) struct Told {
-    availability: [Option<Availability>; PEOPLE.len()],
-    status: [Option<Status>; PEOPLE.len()],
-    attached: [Option<Vec<bool>>; QUEUES.len()],
-    counters: [Option<QueueCounters>; QUEUES.len()],
-    list: Option<ListCounters>,
-}
 
 impl Centre {
     /// Tells every state that differs from what was last told.
     pub(super) fn tell_states(&mut self) {
         for person in 0..PEOPLE.len() {
             let availability = self.days[person].availability.clone();
-            if self.told.availability[person].as_ref() != Some(&availability) {
+            if self.last.availability[person].as_ref() != Some(&availability) {
                 self.tell_availability(person, &availability);
-                self.told.availability[person] = Some(availability);
+                self.last.availability[person] = Some(availability);
             }
             let status = self.status(person);
-            if self.told.status[person].as_ref() != Some(&status) {
+            if self.last.status[person].as_ref() != Some(&status) {
                 self.tell_status(person, &status);
-                self.told.status[person] = Some(status);
+                self.last.status[person] = Some(status);
             }
         }
         for (queue, cast) in QUEUES.iter().enumerate() {
             let attached: Vec<bool> = cast.agents.iter().map(|&p| self.days[p].is_active[queue]).collect();
-            if self.told.attached[queue].as_ref() != Some(&attached) {
+            if self.last.attached[queue].as_ref() != Some(&attached) {
                 self.tell_attached(queue, &attached);
-                self.told.attached[queue] = Some(attached);
+                self.last.attached[queue] = Some(attached);
             }
             let counters = self.queue_counters(queue);
-            if self.told.counters[queue].as_ref() != Some(&counters) {
+            if self.last.counters[queue].as_ref() != Some(&counters) {
                 self.tell_queue_status(queue, &counters);
-                self.told.counters[queue] = Some(counters);
+                self.last.counters[queue] = Some(counters);
             }
         }
-        if self.told.list.is_none() {
+        if self.last.list.is_none() {
             self.tell_list_status();
         }
     }
@@ -262,7 +173,7 @@ impl Centre {
     /// Evaluates the status of the call list; told if it changed.
     pub(super) fn tell_list_status(&mut self) {
         let counters = self.list_counters();
-        if self.told.list.as_ref() == Some(&counters) {
+        if self.last.list.as_ref() == Some(&counters) {
             return;
         }
         let item = Item::new(
@@ -286,6 +197,6 @@ impl Centre {
             }),
         );
         self.publish(item);
-        self.told.list = Some(counters);
+        self.last.list = Some(counters);
     }
 }

@@ -222,11 +222,14 @@ fn a_refused_token_and_an_absent_hub_have_their_exit_codes() {
 
 #[test]
 fn topics_are_written_in_three_ways() {
-    let wish = |entity: &str, event: &str| Wish { entity: entity.to_owned(), event: event.to_owned() };
-    let of = |more: &[&str]| wishes(&args("h", more));
-    assert_eq!(of(&["e:A,B", "f"]).unwrap(), [wish("e", "A"), wish("e", "B"), wish("f", "*")]);
-    assert_eq!(of(&["--all", "A,Q*", "e", "f:B"]).unwrap(), [wish("e", "A"), wish("e", "Q*"), wish("f", "B")]);
-    assert_eq!(of(&["--subscribe", "e/A", "--subscribe", "f/B"]).unwrap(), [wish("e", "A"), wish("f", "B")]);
+    let interest = |entity: &str, event: &str| Interest { entity: entity.to_owned(), event: event.to_owned() };
+    let of = |more: &[&str]| interests(&args("h", more));
+    assert_eq!(of(&["e:A,B", "f"]).unwrap(), [interest("e", "A"), interest("e", "B"), interest("f", "*")]);
+    assert_eq!(
+        of(&["--all", "A,Q*", "e", "f:B"]).unwrap(),
+        [interest("e", "A"), interest("e", "Q*"), interest("f", "B")]
+    );
+    assert_eq!(of(&["--subscribe", "e/A", "--subscribe", "f/B"]).unwrap(), [interest("e", "A"), interest("f", "B")]);
     for wrong in [vec!["e:"], vec![":A"], vec!["e:A,,B"], vec!["--subscribe", "e"]] {
         assert_eq!(of(&wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
     }

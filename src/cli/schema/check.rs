@@ -1,10 +1,10 @@
 //! `rte schema check`: what the build would say.
 
+use super::catalogue::{compile, counted};
 use super::files::{self, FOLDER_DEFAULT};
 use super::format::{self, Format};
-use super::{compile, counted};
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::finding::Finding;
 use crate::schema::compiler::{self, Compiled};
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
 //! `rte schema diff`: what changed between two catalogues, and whom it breaks.
 
+use super::catalogue::{compile, told};
 use super::files::{self, FOLDER_DEFAULT, File};
 use super::format::{self, Format};
 use super::revision::Repository;
-use super::{compile, told};
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::contract::Contract;
 use crate::schema::compiler::diff::{Breaks, diff, verdict};
 use crate::schema::compiler::finding::Finding;

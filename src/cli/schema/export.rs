@@ -1,8 +1,8 @@
 //! `rte schema export`: every document of the catalogue as files.
 
-use super::CatalogueFlags;
-use crate::cli::Failure;
+use super::catalogue::CatalogueFlags;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
 

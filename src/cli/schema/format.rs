@@ -1,7 +1,7 @@
 //! Findings and changes for people, for programs and for the annotations of GitHub.
 
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::diff::{Breaks, Change, verdict};
 use crate::schema::compiler::finding::Finding;
 use crate::schema::compiler::model::Place;

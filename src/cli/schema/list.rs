@@ -1,9 +1,9 @@
 //! `rte schema list`: which events there are.
 
-use super::CatalogueFlags;
+use super::catalogue::CatalogueFlags;
 use super::format::document;
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::emit::prose;
 use crate::schema::compiler::model::{EntityRule, Event};
 use serde::Serialize;

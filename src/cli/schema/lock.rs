@@ -1,9 +1,9 @@
 //! `rte schema lock`: what was released, so that it is kept.
 
+use super::catalogue::{compile, told};
 use super::files::{self, FOLDER_DEFAULT};
-use super::{compile, told};
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::contract::Contract;
 use crate::schema::compiler::finding::Finding;
 use crate::schema::compiler::{Compiled, lock};

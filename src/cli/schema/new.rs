@@ -1,9 +1,9 @@
 //! `rte schema new`: the first lines of an event.
 
+use super::catalogue::{CatalogueFlags, compile, told};
 use super::files::{self, FOLDER_DEFAULT};
-use super::{CatalogueFlags, compile, told};
-use crate::cli::Failure;
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::model::Model;
 use clap::ValueEnum;
 use std::fs;

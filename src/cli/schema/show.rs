@@ -1,8 +1,8 @@
 //! `rte schema show`: one event.
 
-use super::{CatalogueFlags, find};
-use crate::cli::Failure;
+use super::catalogue::{CatalogueFlags, find};
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::schema::compiler::emit::markdown;
 
 const LONG: &str = "\

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::cli::console::tests::console_on_paper;
+use crate::schema::Catalogue;
 use crate::schema::compiler::lock::FILE_NAME;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 /// A folder that goes with its test.

@@ -11,6 +11,7 @@
 //! requests are smuggled through chunk extensions.
 
 use super::super::Status;
+use crate::broken::broken;
 
 /// Bytes of one chunk-size line or one trailer line, without its CRLF.
 pub const LINE_BYTES_MAX: usize = 1024;
@@ -132,7 +133,7 @@ fn line(rest: &[u8]) -> Result<Status<Line<'_>>, BodyError> {
         return Err(BodyError::Malformed("A line of the chunked body is too long."));
     };
     let (Some((line, _)), Some(after)) = (rest.split_at_checked(end), rest.get(end + 1..)) else {
-        return Ok(Status::Partial);
+        broken("the line feed is where it was found");
     };
     let Some((b'\r', line)) = line.split_last() else {
         return Err(BodyError::Malformed("A line of the chunked body does not end with CRLF."));

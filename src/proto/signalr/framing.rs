@@ -1,5 +1,6 @@
 //! Records of the JSON hub protocol: each ends with the separator 0x1E, wherever message and frame borders fall.
 
+use crate::broken::broken;
 use std::mem;
 
 /// The record separator, ASCII RS. It can't stand inside JSON text: encoders must escape it.
@@ -52,7 +53,8 @@ impl Records {
             self.partial.extend_from_slice(record);
             self.partial.as_mut_slice()
         };
-        Ok(record.split_last_mut().map(|(_, record)| record))
+        let (_, record) = record.split_last_mut().unwrap_or_else(|| broken("a record holds its separator"));
+        Ok(Some(record))
     }
 
     /// Whether a record has begun and not ended: the connection was cut in the middle if it ends here. Means what it says

@@ -84,7 +84,7 @@ struct RequestVisitor;
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
-enum Member {
+enum Key {
     Protocol,
     Version,
     #[serde(other)]
@@ -102,9 +102,9 @@ impl<'de> Visitor<'de> for RequestVisitor {
         let (mut protocol, mut version) = (None, None);
         while let Some(member) = map.next_key()? {
             match member {
-                Member::Protocol => protocol = Some(map.next_value()?),
-                Member::Version => version = Some(map.next_value()?),
-                Member::Other => {
+                Key::Protocol => protocol = Some(map.next_value()?),
+                Key::Version => version = Some(map.next_value()?),
+                Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }

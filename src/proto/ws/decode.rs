@@ -1,7 +1,7 @@
 //! Frames in.
 //!
 //! Call [`Decoder::decode`] until it is [`Status::Partial`] or has used all its input; drop what it used; come back when more
-//! has arrived. After [`Event::Close`] or an error nothing more is read (RFC 6455 section 1.4: "After receiving a control
+//! has arrived. After [`Piece::Close`] or an error nothing more is read (RFC 6455 section 1.4: "After receiving a control
 //! frame indicating the connection should be closed, a peer discards any further data received").
 //!
 //! The header codec is tungstenite's. It reads what the bits say and refuses reserved opcodes only; every rule about what
@@ -9,14 +9,15 @@
 
 use super::super::Status;
 use super::utf8::Utf8;
+use crate::broken::broken;
 use crate::limits::CONTROL_BYTES_MAX;
 use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// One step of the decoder.
+/// What one step of the decoder yields.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'b> {
+pub enum Piece<'b> {
     /// Unmasked payload of a data message, as much as has arrived. Empty only for a frame that is empty itself.
     Data {
         /// The payload; the hub may spoil it.
@@ -96,13 +97,13 @@ struct Header {
 }
 
 impl Decoder {
-    /// Takes one step over `input`: the event and how many bytes of `input` it used. [`Status::Partial`] means that a frame
+    /// Takes one step over `input`: the piece and how many bytes of `input` it used. [`Status::Partial`] means that a frame
     /// header, without a byte of its payload, or a control frame is cut: keep the rest (at most 14 + 125 bytes) and come back
     /// with more.
     ///
     /// # Errors
     /// The peer broke RFC 6455; the decoder must not be used any more.
-    pub fn decode<'b>(&mut self, input: &'b mut [u8]) -> Result<Status<(Event<'b>, usize)>, FrameError> {
+    pub fn decode<'b>(&mut self, input: &'b mut [u8]) -> Result<Status<(Piece<'b>, usize)>, FrameError> {
         match self.place {
             Place::Payload(payload) => self.data(self.message, payload, input, 0),
             Place::Header => {
@@ -139,13 +140,13 @@ impl Decoder {
         mut payload: Payload,
         input: &'b mut [u8],
         header_len: usize,
-    ) -> Result<Status<(Event<'b>, usize)>, FrameError> {
-        let arrived = input.get_mut(header_len..).unwrap_or_default();
+    ) -> Result<Status<(Piece<'b>, usize)>, FrameError> {
+        let arrived = input.get_mut(header_len..).unwrap_or_else(|| broken("a header that was read is in the input"));
         if arrived.is_empty() && payload.missing_bytes > 0 {
             return Ok(Status::Partial);
         }
         let len = usize::try_from(payload.missing_bytes).map_or(arrived.len(), |missing| missing.min(arrived.len()));
-        let bytes = arrived.get_mut(..len).unwrap_or_default();
+        let bytes = arrived.get_mut(..len).unwrap_or_else(|| broken("no more is taken than has arrived"));
         // RFC 6455 section 6.2: "A server MUST remove masking for data frames received from a client".
         unmask(bytes, payload.mask);
         payload.mask.rotate_left(len % 4);
@@ -163,7 +164,7 @@ impl Decoder {
         let text = matches!(message, Message::Text(_));
         self.place = if ends_frame { Place::Header } else { Place::Payload(payload) };
         self.message = if end { Message::None } else { message };
-        Ok(Status::Complete((Event::Data { payload: bytes, text, end }, header_len + len)))
+        Ok(Status::Complete((Piece::Data { payload: bytes, text, end }, header_len + len)))
     }
 }
 
@@ -204,7 +205,7 @@ fn decode_control<'b>(
     control: Control,
     header: &Header,
     input: &'b mut [u8],
-) -> Result<Status<(Event<'b>, usize)>, FrameError> {
+) -> Result<Status<(Piece<'b>, usize)>, FrameError> {
     // RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
     if !header.payload.is_final {
         return Err(violation("fragmented control frame"));
@@ -217,13 +218,13 @@ fn decode_control<'b>(
     let used = header.len + payload_len;
     let Some(payload) = input.get_mut(header.len..used) else { return Ok(Status::Partial) };
     unmask(payload, header.payload.mask);
-    let event = match control {
-        Control::Ping => Event::Ping(payload),
-        Control::Pong => Event::Pong,
-        Control::Close => Event::Close(close_code(payload)?),
+    let piece = match control {
+        Control::Ping => Piece::Ping(payload),
+        Control::Pong => Piece::Pong,
+        Control::Close => Piece::Close(close_code(payload)?),
         Control::Reserved(_) => return Err(RESERVED_OPCODE),
     };
-    Ok(Status::Complete((event, used)))
+    Ok(Status::Complete((piece, used)))
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameError> {

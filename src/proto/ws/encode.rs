@@ -1,5 +1,6 @@
 //! Frames out. Server frames are not masked (RFC 6455 section 5.1), so one frame serves every recipient.
 
+use crate::broken::broken;
 use crate::limits::CONTROL_BYTES_MAX;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -23,7 +24,9 @@ pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
         Opcode::Pong => OpCode::Control(Control::Pong),
     };
     let written = FrameHeader { opcode, ..FrameHeader::default() }.format(payload_len as u64, out);
-    debug_assert!(written.is_ok(), "a Vec takes every byte");
+    if written.is_err() {
+        broken("a Vec takes every byte");
+    }
 }
 
 /// Appends a whole frame. A control frame's payload must not exceed 125 bytes.
@@ -40,7 +43,7 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 pub fn close(code: u16, reason: &str, out: &mut Vec<u8>) {
     let code = code.to_be_bytes();
     let fits = reason.floor_char_boundary(CONTROL_BYTES_MAX - code.len());
-    let reason = reason.get(..fits).unwrap_or_default().as_bytes();
+    let reason = reason.get(..fits).unwrap_or_else(|| broken("the border of a character is one")).as_bytes();
     header(Opcode::Close, code.len() + reason.len(), out);
     out.extend_from_slice(&code);
     out.extend_from_slice(reason);

@@ -1,6 +1,7 @@
 //! The opening handshake (RFC 6455 section 4.2).
 
 use super::super::http::head::{BodyLength, Head, Method, Version};
+use crate::broken::broken;
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -107,7 +108,9 @@ fn accept_key(key: &str) -> [u8; ACCEPT_CHARS] {
     sha1.update(GUID);
     let mut encoded = [0; ACCEPT_CHARS];
     let written = STANDARD.encode_slice(sha1.finish(), &mut encoded);
-    debug_assert!(written == Ok(ACCEPT_CHARS), "20 bytes are 28 characters");
+    if written != Ok(ACCEPT_CHARS) {
+        broken("the 20 bytes of a SHA-1 are 28 characters");
+    }
     encoded
 }
 

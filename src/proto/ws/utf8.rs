@@ -1,5 +1,7 @@
 //! UTF-8 (RFC 3629) of a text that comes in pieces, wherever the pieces are cut.
 
+use crate::broken::broken;
+
 /// What a checked text ends with: the start of a character that may still be completed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Utf8 {
@@ -23,7 +25,9 @@ impl Utf8 {
                 _ => ([a, b, c, byte], [0; 3]),
             };
             let len = self.tail_len + 1;
-            match std::str::from_utf8(character.get(..usize::from(len)).unwrap_or_default()) {
+            match std::str::from_utf8(
+                character.get(..usize::from(len)).unwrap_or_else(|| broken("a character has at most 4 bytes")),
+            ) {
                 Ok(_) => *self = Utf8::default(),
                 Err(error) if error.error_len().is_none() => *self = Utf8 { tail, tail_len: len },
                 Err(_) => return false,
@@ -31,7 +35,12 @@ impl Utf8 {
         }
         match simdutf8::compat::from_utf8(rest) {
             Ok(_) => true,
-            Err(error) => error.error_len().is_none() && self.keep(rest.get(error.valid_up_to()..).unwrap_or_default()),
+            Err(error) if error.error_len().is_some() => false,
+            Err(error) => {
+                let cut = rest.get(error.valid_up_to()..);
+                self.keep(cut.unwrap_or_else(|| broken("what is valid is within the text")));
+                true
+            }
         }
     }
 
@@ -40,14 +49,13 @@ impl Utf8 {
         self.tail_len == 0
     }
 
-    fn keep(&mut self, cut: &[u8]) -> bool {
+    fn keep(&mut self, cut: &[u8]) {
         (self.tail, self.tail_len) = match *cut {
             [a] => ([a, 0, 0], 1),
             [a, b] => ([a, b, 0], 2),
             [a, b, c] => ([a, b, c], 3),
-            _ => return false,
+            _ => broken("what a character lacks to be whole is at least one of its 4 bytes"),
         };
-        true
     }
 }
 

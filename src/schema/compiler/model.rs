@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(pub u16);
 
-/// How property names are spelled on the wire (Q23).
+/// How property names are spelled on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WireCase {
@@ -99,7 +99,7 @@ pub enum EntityRule {
 pub struct Event {
     /// As documented.
     pub name: String,
-    /// The name in ASCII lower case, as results and envelopes carry it (Q6).
+    /// The name in ASCII lower case, as results and envelopes carry it.
     pub lower: String,
     /// Index into [`Model::families`].
     pub family: usize,
@@ -140,7 +140,7 @@ pub struct Event {
 }
 
 /// "Made from another event": `from` delivered with the property `when` neither null nor the all-zero GUID makes this event with
-/// all properties of the source and the ones set (Q24).
+/// all properties of the source and the ones set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derive {
     /// The source event.
@@ -164,7 +164,7 @@ pub struct Property {
     pub nullable: bool,
     /// May be absent on the wire.
     pub optional: bool,
-    /// The vendor's text, verbatim; may be empty (Q22).
+    /// The vendor's text, verbatim; may be empty.
     pub doc: String,
     /// Our reading.
     pub note: Option<String>,
@@ -193,7 +193,7 @@ pub enum Type {
     Short,
     /// 32 bits.
     Int,
-    /// 64 bits; above 2^53 JavaScript rounds (Q14).
+    /// 64 bits; above 2^53 JavaScript rounds.
     Long,
     /// RFC 3339, or the same without offset.
     DateTime,
@@ -240,7 +240,7 @@ pub enum Scalar {
 pub struct ObjectType {
     /// As documented.
     pub name: String,
-    /// The vendor's sentence; may be empty (Q22).
+    /// The vendor's sentence; may be empty.
     pub summary: String,
     /// Our reading.
     pub note: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::finding::{Findings, Rule};
 use super::source::At;
-use super::table::Node;
+use super::table::Written;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -29,7 +29,7 @@ pub fn parse<'d>(file: usize, text: &'d str, findings: &mut Findings<'_>) -> Opt
 }
 
 /// Collects the offsets of inline tables that TOML 1.0 doesn't have: the parser reads 1.1, editors and Python don't.
-fn inline_tables_of_1_1(node: &Node<'_>, text: &str, found: &mut Vec<usize>) {
+fn inline_tables_of_1_1(node: &Written<'_>, text: &str, found: &mut Vec<usize>) {
     match node.get_ref() {
         DeValue::Array(list) => list.iter().for_each(|element| inline_tables_of_1_1(element, text, found)),
         DeValue::Table(table) => {
@@ -42,7 +42,7 @@ fn inline_tables_of_1_1(node: &Node<'_>, text: &str, found: &mut Vec<usize>) {
     }
 }
 
-fn is_inline_table_of_1_1(node: &Node<'_>, table: &DeTable<'_>, text: &str) -> bool {
+fn is_inline_table_of_1_1(node: &Written<'_>, table: &DeTable<'_>, text: &str) -> bool {
     let span = node.span();
     let Some(inner) = text.get(span.clone()).and_then(|t| t.strip_prefix('{')).and_then(|t| t.strip_suffix('}')) else {
         return false;

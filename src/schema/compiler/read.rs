@@ -9,7 +9,7 @@ use super::syntax::{
     CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PropertyDecl, SetDecl,
     StateDecl, TypeDecl, ValueDecl,
 };
-use super::table::{Node, Table};
+use super::table::{Table, Written};
 use super::type_expr::BUILT_IN;
 use toml::de::{DeTable, DeValue};
 
@@ -111,7 +111,7 @@ fn read_head(table: &mut Table<'_, '_, '_>) -> Option<CatalogueHead> {
     Some(CatalogueHead { title: title?.value, version: version?, id_base: id_base?.value, wire_case })
 }
 
-fn read_families<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Vec<FamilyDecl> {
+fn read_families<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Vec<FamilyDecl> {
     let mut families = Vec::new();
     for (name, node) in table.entries("families", node) {
         let Some(mut family) = table.nested(&name.value, node, format!("family \"{}\"", name.value)) else { continue };
@@ -228,7 +228,7 @@ fn read_event<'d>(table: &mut Table<'d, '_, '_>, name: Located<String>) -> Event
     }
 }
 
-fn read_entity<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<EntityDecl> {
+fn read_entity<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<EntityDecl> {
     if node.get_ref().is_str() {
         return table.text("entity", node).map(EntityDecl::Property);
     }
@@ -286,7 +286,7 @@ fn is_version(table: &mut Table<'_, '_, '_>, version: &Located<String>, numbers:
     good
 }
 
-fn read_state<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<StateDecl> {
+fn read_state<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<StateDecl> {
     let mut state = table.nested("state", node, "[state]".to_owned())?;
     let expires = state.optional_text("expires");
     let interval_s = state.optional("interval_s").and_then(|node| {
@@ -303,7 +303,7 @@ fn read_state<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<S
     Some(StateDecl { at, expires, interval_s, on_change })
 }
 
-fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<DeriveDecl> {
+fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<DeriveDecl> {
     let mut derive = table.nested("derive", node, "[derive]".to_owned())?;
     let from = derive.required_text("from");
     let when = derive.required_text("when");
@@ -319,7 +319,7 @@ fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<
     Some(DeriveDecl { from: from?, when: when?, set })
 }
 
-fn read_properties<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>, owner: &str) -> Vec<PropertyDecl> {
+fn read_properties<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>, owner: &str) -> Vec<PropertyDecl> {
     let mut properties = Vec::new();
     for (name, node) in table.entries("properties", node) {
         let subject = format!("property \"{}\" of {owner}", name.value);
@@ -363,7 +363,7 @@ fn is_property_name(name: &Located<String>, table: &mut Table<'_, '_, '_>) -> bo
     good
 }
 
-fn read_values<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<Located<Vec<ValueDecl>>> {
+fn read_values<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<Located<Vec<ValueDecl>>> {
     let Some(list) = node.get_ref().as_array() else { return table.wrong_type("values", node, "a list of values") };
     let at = table.at(node);
     if list.is_empty() {
@@ -373,7 +373,7 @@ fn read_values<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<
     Some(Located { value: list.iter().filter_map(|node| read_value(table, node)).collect(), at })
 }
 
-fn read_value<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<ValueDecl> {
+fn read_value<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<ValueDecl> {
     if !node.get_ref().is_table() {
         return read_scalar(table, node).map(|scalar| ValueDecl { scalar, name: None, doc: None });
     }
@@ -385,7 +385,7 @@ fn read_value<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Option<V
     Some(ValueDecl { scalar: scalar?, name, doc })
 }
 
-fn read_scalar(table: &mut Table<'_, '_, '_>, node: &Node<'_>) -> Option<Located<Scalar>> {
+fn read_scalar(table: &mut Table<'_, '_, '_>, node: &Written<'_>) -> Option<Located<Scalar>> {
     let value = match node.get_ref() {
         DeValue::String(text) => Scalar::Text(text.clone().into_owned()),
         DeValue::Integer(_) => Scalar::Integer(table.integer("value", node)?),
@@ -396,7 +396,7 @@ fn read_scalar(table: &mut Table<'_, '_, '_>, node: &Node<'_>) -> Option<Located
     Some(Located { value, at: table.at(node) })
 }
 
-fn read_examples<'d>(table: &mut Table<'d, '_, '_>, node: &'d Node<'d>) -> Vec<ExampleDecl> {
+fn read_examples<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Vec<ExampleDecl> {
     let Some(list) = node.get_ref().as_array() else {
         return table.wrong_type("examples", node, "[[examples]] tables").unwrap_or_default();
     };

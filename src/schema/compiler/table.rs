@@ -9,8 +9,8 @@ use super::source::{At, Located};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value with its span, as the TOML parser gives it.
-pub type Node<'d> = Spanned<DeValue<'d>>;
+/// A value as it was written, with its span.
+pub type Written<'d> = Spanned<DeValue<'d>>;
 
 /// One table, while it is read.
 pub struct Table<'d, 'f, 's> {
@@ -31,7 +31,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// Where a value of this file stands.
-    pub fn at(&self, node: &Node<'_>) -> At {
+    pub fn at(&self, node: &Written<'_>) -> At {
         At { file: self.file, offset: node.span().start }
     }
 
@@ -46,13 +46,13 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// The value of a key that may be absent.
-    pub fn optional(&mut self, key: &'static str) -> Option<&'d Node<'d>> {
+    pub fn optional(&mut self, key: &'static str) -> Option<&'d Written<'d>> {
         self.known.push(key);
         self.table.get(key)
     }
 
     /// The value of a key that must be there.
-    pub fn required(&mut self, key: &'static str) -> Option<&'d Node<'d>> {
+    pub fn required(&mut self, key: &'static str) -> Option<&'d Written<'d>> {
         let value = self.optional(key);
         if value.is_none() {
             self.missing.push(key);
@@ -88,7 +88,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// A value that must be a list of texts.
-    pub fn texts(&mut self, key: &str, node: &'d Node<'d>) -> Vec<Located<String>> {
+    pub fn texts(&mut self, key: &str, node: &'d Written<'d>) -> Vec<Located<String>> {
         match node.get_ref().as_array() {
             Some(list) => list.iter().filter_map(|element| self.text(key, element)).collect(),
             None => self.wrong_type(key, node, "a list of strings").unwrap_or_default(),
@@ -96,7 +96,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// A value that must be a text.
-    pub fn text(&mut self, key: &str, node: &Node<'_>) -> Option<Located<String>> {
+    pub fn text(&mut self, key: &str, node: &Written<'_>) -> Option<Located<String>> {
         match node.get_ref().as_str() {
             Some(text) => Some(Located { value: text.to_owned(), at: self.at(node) }),
             None => self.wrong_type(key, node, "a string"),
@@ -104,7 +104,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// A value that must be an integer of 64 bits.
-    pub fn integer(&mut self, key: &str, node: &Node<'_>) -> Option<i64> {
+    pub fn integer(&mut self, key: &str, node: &Written<'_>) -> Option<i64> {
         let Some(integer) = node.get_ref().as_integer() else { return self.wrong_type(key, node, "an integer") };
         let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         if value.is_none() {
@@ -115,7 +115,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// A value that must be a table, to be read as one.
-    pub fn nested<'n>(&'n mut self, key: &str, node: &'d Node<'d>, subject: String) -> Option<Table<'d, 'n, 's>> {
+    pub fn nested<'n>(&'n mut self, key: &str, node: &'d Written<'d>, subject: String) -> Option<Table<'d, 'n, 's>> {
         let at = self.at(node);
         match node.get_ref().as_table() {
             Some(table) => Some(Table::new(table, at, subject, self.findings)),
@@ -124,7 +124,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// The keys of a table whose keys are names, not words of the format, in the order written.
-    pub fn entries(&mut self, key: &str, node: &'d Node<'d>) -> Vec<(Located<String>, &'d Node<'d>)> {
+    pub fn entries(&mut self, key: &str, node: &'d Written<'d>) -> Vec<(Located<String>, &'d Written<'d>)> {
         let Some(table) = node.get_ref().as_table() else {
             return self.wrong_type(key, node, "a table").unwrap_or_default();
         };
@@ -151,7 +151,7 @@ impl<'d, 'f, 's> Table<'d, 'f, 's> {
     }
 
     /// Reports a value of the wrong type.
-    pub fn wrong_type<T>(&mut self, key: &str, node: &Node<'_>, wanted: &str) -> Option<T> {
+    pub fn wrong_type<T>(&mut self, key: &str, node: &Written<'_>, wanted: &str) -> Option<T> {
         let found = match node.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",

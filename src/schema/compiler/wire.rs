@@ -1,4 +1,4 @@
-//! Names on the wire (Q23): the camel case of .NET's JSON serialisers.
+//! Names on the wire: the camel case of .NET's JSON serialisers.
 //!
 //! The rule is the one of `JsonNamingPolicy.CamelCase` and of Newtonsoft's `CamelCaseNamingStrategy`, which ASP.NET SignalR uses
 //! by default: the leading run of capitals becomes lower case, but for its last letter where a small letter follows.

@@ -40,6 +40,27 @@ pub fn code_only(text: &str) -> String {
     String::from_utf8(code).expect("whole literals and comments are blanked, never a part of a character")
 }
 
+/// Blanked code with everything that stands under `#[cfg(test)]` blanked too, line for line.
+pub fn without_tests(code: &str) -> String {
+    const ATTRIBUTE: &str = "#[cfg(test)]";
+    let mut left = code.to_owned();
+    while let Some(start) = left.find(ATTRIBUTE) {
+        let mut depth = 0usize;
+        let end = left[start + ATTRIBUTE.len()..].find(|c: char| {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            depth == 0 && matches!(c, ';' | '}')
+        });
+        let end = end.map_or(left.len(), |end| start + ATTRIBUTE.len() + end + 1);
+        let blanks: String = left[start..end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
+        left.replace_range(start..end, &blanks);
+    }
+    left
+}
+
 /// Every path with at least two segments in blanked code, groups expanded.
 pub fn paths(code: &str) -> Vec<CodePath> {
     let tokens = tokens(code);
@@ -61,6 +82,10 @@ pub fn paths(code: &str) -> Vec<CodePath> {
             "}" => {
                 open.pop();
                 at += 1;
+            }
+            // The scope of a visibility, `pub(in crate::x)`, imports nothing.
+            "in" if at > 0 && tokens[at - 1].text == "(" => {
+                at += tokens[at..].iter().position(|token| token.text == ")").unwrap_or(tokens.len() - at);
             }
             word if word.starts_with(is_word_start) => {
                 let mut expanded = Vec::new();
@@ -228,8 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_for_tests_only_is_blanked() {
+        let code = "a\n#[cfg(test)]\nmod b;\nc\n#[cfg(test)]\nmod tests { fn d() { e } }\nf";
+        let left = without_tests(code);
+        assert_eq!(left.split_whitespace().collect::<Vec<_>>(), ["a", "c", "f"]);
+        assert_eq!(left.lines().count(), code.lines().count());
+    }
+
+    #[test]
     fn use_trees_and_inline_paths_are_expanded_with_their_modules() {
-        let code = "use crate::{a::{self, B as C}, d};\nfn f() { std::io::stdin(); }\nmod tests { use super::*; mod deep { super::super::x(); } }";
+        let code = "use crate::{a::{self, B as C}, d};\npub(in crate::e) fn f() {}\nfn f() { std::io::stdin(); }\nmod tests { use super::*; mod deep { super::super::x(); } }";
         let found: Vec<(String, usize, bool)> =
             paths(code).into_iter().map(|path| (path.segments.join("::"), path.inline_depth, path.in_tests)).collect();
         let expected = [

@@ -41,7 +41,7 @@ fn hear<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Said {
     for piece in pieces {
         kept.extend_from_slice(piece);
         loop {
-            let (event, used) = match decoder.decode(&mut kept) {
+            let (piece, used) = match decoder.decode(&mut kept) {
                 Ok(Status::Complete(step)) => step,
                 Ok(Status::Partial) => break,
                 Err(error) => {
@@ -50,16 +50,16 @@ fn hear<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Said {
                 }
             };
             assert!(used > 0, "a step without progress");
-            match event {
-                Event::Data { payload, text, end } => {
+            match piece {
+                Piece::Data { payload, text, end } => {
                     open.extend_from_slice(payload);
                     if end {
                         said.messages.push((text, std::mem::take(&mut open)));
                     }
                 }
-                Event::Ping(payload) => said.pings.push(payload.to_vec()),
-                Event::Pong => said.pongs += 1,
-                Event::Close(code) => {
+                Piece::Ping(payload) => said.pings.push(payload.to_vec()),
+                Piece::Pong => said.pongs += 1,
+                Piece::Close(code) => {
                     said.close = Some(code);
                     return said;
                 }
@@ -125,11 +125,11 @@ fn payload_is_handed_on_as_it_arrives() {
     let mut decoder = Decoder::default();
     let mut start = bytes.get(..8).expect("the frame is longer").to_vec();
     let step = decoder.decode(&mut start);
-    assert_eq!(step, Ok(Status::Complete((Event::Data { payload: &mut b"He".to_vec(), text: true, end: false }, 8))));
+    assert_eq!(step, Ok(Status::Complete((Piece::Data { payload: &mut b"He".to_vec(), text: true, end: false }, 8))));
     assert_eq!(decoder.decode(&mut []), Ok(Status::Partial));
     let mut rest = bytes.get(8..).expect("the frame is longer").to_vec();
     let step = decoder.decode(&mut rest);
-    assert_eq!(step, Ok(Status::Complete((Event::Data { payload: &mut b"llo".to_vec(), text: true, end: true }, 3))));
+    assert_eq!(step, Ok(Status::Complete((Piece::Data { payload: &mut b"llo".to_vec(), text: true, end: true }, 3))));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_frame_of_any_length_is_no_reason_to_wait() {
     bytes.push(MASK[0]);
     let mut decoder = Decoder::default();
     let step = decoder.decode(&mut bytes);
-    assert_eq!(step, Ok(Status::Complete((Event::Data { payload: &mut [0], text: false, end: false }, 15))));
+    assert_eq!(step, Ok(Status::Complete((Piece::Data { payload: &mut [0], text: false, end: false }, 15))));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub fn folder(model: &Model) -> &str {
 
 /// The schema of an event's data: a document of its own.
 pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
-    let writer = Writer { model, additional, home: Home::Document };
+    let writer = Writer { model, additional, within: Within::Document };
     let mut schema = vec![
         member("$schema", DIALECT.into()),
         member("$id", Json::Text(id(model, &event.name))),
@@ -57,7 +57,7 @@ pub fn bundle(model: &Model, additional: Additional) -> Json {
 
 /// The schemas of all events, helper types and value sets as components of an AsyncAPI document, sorted by name.
 pub fn components(model: &Model) -> Json {
-    let writer = Writer { model, additional: Additional::Open, home: Home::Components };
+    let writer = Writer { model, additional: Additional::Open, within: Within::Components };
     let events = model.events.iter().map(|event| (event.name.clone(), Json::Object(writer.event(event).collect())));
     let types = model.types.iter().map(|ty| (ty.name.clone(), writer.object_type(ty)));
     let sets = model.sets.iter().map(|set| (set.name.clone(), writer.value_set(set)));
@@ -73,7 +73,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// What a schema is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Home {
+enum Within {
     /// A document of its own.
     Document,
     /// The components of an AsyncAPI document. Its dialect is draft-07, where nothing beside `$ref` is read.
@@ -84,7 +84,7 @@ enum Home {
 struct Writer<'m> {
     model: &'m Model,
     additional: Additional,
-    home: Home,
+    within: Within,
 }
 
 impl<'m> Writer<'m> {
@@ -149,7 +149,7 @@ impl<'m> Writer<'m> {
         let description: Vec<_> = description(texts, property.deprecated.as_deref()).collect();
         let mut typed = self.typed(&property.ty, property.nullable, property.values.as_ref());
         let refers = typed.iter().any(|(keyword, _)| keyword == "$ref");
-        if self.home == Home::Components && refers && !description.is_empty() {
+        if self.within == Within::Components && refers && !description.is_empty() {
             typed = vec![member("allOf", Json::Array(vec![Json::Object(typed)]))];
         }
         Json::Object(description.into_iter().chain(typed).collect())
@@ -186,9 +186,9 @@ impl<'m> Writer<'m> {
     }
 
     fn reference(self, name: &str, nullable: bool) -> Vec<(String, Json)> {
-        let definitions = match self.home {
-            Home::Document => "#/$defs",
-            Home::Components => "#/components/schemas",
+        let definitions = match self.within {
+            Within::Document => "#/$defs",
+            Within::Components => "#/components/schemas",
         };
         let reference = member("$ref", Json::Text(format!("{definitions}/{name}")));
         if nullable {

@@ -1,10 +1,10 @@
-//! Derived events (Q24): proves that the source and what is set make all of the derived event.
+//! Derived events: proves that the source and what is set make all of the derived event.
 
 use super::super::finding::{Findings, Rule};
 use super::super::model::{Derive, EventId, Property, Type};
 use super::super::names;
 use super::super::syntax::DeriveDecl;
-use super::Draft;
+use super::draft::Draft;
 use super::event::find;
 use super::properties::Properties;
 use super::scope::{Meaning, Scope};

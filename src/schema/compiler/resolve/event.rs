@@ -5,7 +5,7 @@ use super::super::model::{EntityRule, Event, Example, Kind, Model, Property, Typ
 use super::super::names;
 use super::super::source::Located;
 use super::super::syntax::{EntityDecl, EventDecl};
-use super::Draft;
+use super::draft::Draft;
 use super::properties::{Lookup, Properties, properties, type_name};
 use super::scope::Scope;
 

@@ -3,24 +3,17 @@
 //! What is broken is reported once and left out; the model that comes back is whole only if nothing was reported.
 
 mod derive;
+mod draft;
 mod event;
 mod properties;
 mod scope;
 mod types;
 
 use super::finding::{Findings, Rule};
-use super::model::{Event, Family, Model, WireCase};
+use super::model::{Family, Model, WireCase};
 use super::source::At;
-use super::syntax::{Declarations, EventDecl};
+use super::syntax::Declarations;
 use scope::Scope;
-
-/// An event on its way into the model: the later passes still look at what was written.
-struct Draft<'d> {
-    decl: &'d EventDecl,
-    event: Event,
-    /// Whether all its properties could be resolved.
-    is_whole: bool,
-}
 
 /// Resolves all declarations. `wire_case` overrides the catalogue's own.
 pub fn resolve(declarations: &Declarations, wire_case: Option<WireCase>, findings: &mut Findings<'_>) -> Model {

@@ -1,7 +1,7 @@
-//! Events made from other events (Q24).
+//! Events made from other events.
 
 use super::super::model::{EntityRule, EventId, Model};
-use super::DEPTH_CEILING;
+use super::bounds::DEPTH_CEILING;
 use super::scalar;
 use super::scan::{Halt, Scanner};
 
@@ -71,7 +71,7 @@ fn guid(value: &str) -> Option<[u8; 16]> {
 }
 
 /// One member of an object, as written.
-pub(super) struct Member<'t> {
+pub(super) struct Pair<'t> {
     name: &'t str,
     value: &'t str,
     /// Name, colon and value.
@@ -91,23 +91,23 @@ impl<'t> Members<'t> {
         Members { scan, more }
     }
 
-    fn read(&mut self) -> Result<Member<'t>, Halt> {
+    fn read(&mut self) -> Result<Pair<'t>, Halt> {
         self.scan.peek();
         let start = self.scan.offset();
         let name = self.scan.name()?.raw;
         self.scan.peek();
         let value_start = self.scan.offset();
         self.scan.skip(DEPTH_CEILING)?;
-        let member = Member { name, value: self.scan.since(value_start), whole: self.scan.since(start) };
+        let member = Pair { name, value: self.scan.since(value_start), whole: self.scan.since(start) };
         self.more = self.scan.more(b'}')?;
         Ok(member)
     }
 }
 
 impl<'t> Iterator for Members<'t> {
-    type Item = Member<'t>;
+    type Item = Pair<'t>;
 
-    fn next(&mut self) -> Option<Member<'t>> {
+    fn next(&mut self) -> Option<Pair<'t>> {
         if !self.more {
             return None;
         }

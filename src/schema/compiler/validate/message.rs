@@ -1,5 +1,6 @@
-//! Pieces of messages: what was found, cut to a bearable length.
+//! Pieces of messages: what was found, cut to a bearable length, and what was expected.
 
+use super::super::model::{Model, Type};
 use super::scan::Text;
 use std::borrow::Cow;
 
@@ -19,4 +20,26 @@ pub fn cut(text: &str) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
     Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
+}
+
+/// What a type takes, for messages.
+pub(super) fn expected(model: &Model, ty: &Type) -> Cow<'static, str> {
+    Cow::Borrowed(match ty {
+        Type::Guid => "a GUID in quotes",
+        Type::String => "a string",
+        Type::Bool => "true or false",
+        Type::Short => "a whole number (short)",
+        Type::Int => "a whole number (int)",
+        Type::Long => "a whole number (long)",
+        Type::DateTime => "a date and time in quotes",
+        Type::List(element) => return Cow::Owned(format!("a list, each element {}", expected(model, element))),
+        Type::Object(index) => match model.types.get(*index) {
+            Some(object) => return Cow::Owned(format!("an object ({})", object.name)),
+            None => "an object",
+        },
+        Type::Set(index) => match model.sets.get(*index) {
+            Some(set) => return expected(model, &set.base),
+            None => "a value",
+        },
+    })
 }

@@ -3,7 +3,7 @@
 //!
 //! [`validate`] walks the text once, builds no tree, and copies nothing unless something must change: a documented spelling
 //! becomes the wire's, an absent nullable property is filled with null, an upper-case GUID becomes lower-case, a date-time
-//! without offset gets its `Z` (Q13), and lenient mode mends what it lets through. Everything else is delivered byte for byte,
+//! without offset gets its `Z`, and lenient mode mends what it lets through. Everything else is delivered byte for byte,
 //! so that 9007199254740993 and seven digits of a second survive.
 //!
 //! **The invariant**: whatever is delivered validates against the published schema, except what lenient mode counted
@@ -14,6 +14,7 @@
 //!
 //! Not here: routing rules that need more than the data (`entityId`, tenants, rights); they are publishing's.
 
+pub mod bounds;
 pub mod derive;
 mod duplicates;
 pub mod expiry;
@@ -23,6 +24,7 @@ mod path;
 pub mod rule;
 pub mod scalar;
 pub mod scan;
+mod verdict;
 mod walk;
 
 #[cfg(test)]
@@ -30,53 +32,10 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{Bounds, Mode};
+pub use verdict::{Accepted, Violation};
+
 use super::model::{EventId, Model};
-
-/// How much is forgiven.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Only what validates against the published schema, after filling and normalising.
-    #[default]
-    Strict,
-    /// What a typed client survives is delivered and counted.
-    Lenient,
-}
-
-/// One thing wrong with an event's data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// JSON pointer (RFC 6901) into the data, in the publisher's spelling.
-    pub pointer: String,
-    /// The rule's name, one of [`rule`]'s.
-    pub rule: &'static str,
-    /// What is wrong and what was expected, with the nearest known name.
-    pub message: String,
-}
-
-/// Bounds of one validation.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Nesting, the data object itself being the first level. At most [`DEPTH_CEILING`] counts, whatever stands here.
-    pub depth_max: usize,
-    /// Violations told; at least one is.
-    pub errors_max: usize,
-}
-
-/// The walk recurses; this keeps it well within any thread's stack.
-pub const DEPTH_CEILING: usize = 128;
-
-/// What an accepted event says about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// The value of the routing property; `None` where the event has none or it is null.
-    pub entity: Option<[u8; 16]>,
-    /// The value of OrganizationId, where the event has it.
-    pub organization: Option<[u8; 16]>,
-    /// Whether `out` holds a rewritten text; otherwise the text itself is delivered, byte for byte.
-    pub rewritten: bool,
-    /// How many things lenient mode let through.
-    pub tolerated: u32,
-}
 
 /// Checks `text`, the JSON of one event's data, and writes what is delivered to `out` (cleared first) where it must differ from
 /// `text`. Allocates nothing on the accepting path beyond `out`'s growth; two rarities do: more than 256 properties in one

@@ -14,9 +14,9 @@ pub const NULL: &str = "null";
 pub const GUID: &str = "guid";
 /// A text that is no date and time.
 pub const DATE_TIME: &str = "date-time";
-/// A number with fraction or exponent where an integer is declared (Q15).
+/// A number with fraction or exponent where an integer is declared.
 pub const INTEGER: &str = "integer";
-/// An integer that its type can't hold (Q14).
+/// An integer that its type can't hold.
 pub const RANGE: &str = "range";
 /// None of the values of a closed set.
 pub const VALUES: &str = "values";
@@ -26,7 +26,7 @@ pub const UNKNOWN_PROPERTY: &str = "unknown-property";
 pub const MISSING_PROPERTY: &str = "missing-property";
 /// The same property twice, also where only the case differs.
 pub const DUPLICATE_PROPERTY: &str = "duplicate-property";
-/// The all-zero GUID where the entity is named (Q10).
+/// The all-zero GUID where the entity is named.
 pub const ENTITY_ZERO: &str = "entity-zero";
 
 /// All of them, with what they say.

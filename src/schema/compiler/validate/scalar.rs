@@ -66,7 +66,7 @@ pub const FRACTION_DIGITS_HELD: usize = 7;
 pub const DATE_TIME_BYTES_MAX: usize = "2024-05-31T00:00:00.".len() + FRACTION_DIGITS_READ + "+00:00".len();
 
 /// Reads RFC 3339's `date-time` as far as .NET's `DateTime` reaches (years 0001 to 9999, offsets to ±14:00, no leap second, `T`
-/// and `Z` in upper case), the same without offset (Q13), or a date alone. The error is what is wrong, for a message.
+/// and `Z` in upper case), the same without offset, or a date alone. The error is what is wrong, for a message.
 pub fn date_time(text: &[u8]) -> Result<DateTime, &'static str> {
     const FORM: &str = "it does not have the form 2024-05-31T14:02:11.4830000Z";
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = text else { return Err(FORM) };
@@ -104,7 +104,7 @@ pub fn date_time(text: &[u8]) -> Result<DateTime, &'static str> {
     Ok(DateTime { has_time: true, has_offset: offset.is_some(), fraction_digits })
 }
 
-/// The instant of a date-time that [`date_time`] takes, in milliseconds since the Unix epoch; without offset it is UTC (Q13).
+/// The instant of a date-time that [`date_time`] takes, in milliseconds since the Unix epoch; without offset it is UTC.
 /// What lies before 1970 is 0.
 pub fn unix_ms(text: &str) -> Option<u64> {
     date_time(text.as_bytes()).ok()?;

@@ -202,7 +202,7 @@ impl<'t> Scanner<'t> {
 
     /// Steps over `byte`, which must come next.
     #[inline]
-    pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
+    pub fn demand(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
         if self.eat(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
 
@@ -237,7 +237,7 @@ impl<'t> Scanner<'t> {
     /// A string.
     #[inline]
     pub fn text(&mut self) -> Result<Text<'t>, SyntaxError> {
-        self.expect(b'"', "a string")?;
+        self.demand(b'"', "a string")?;
         let start = self.offset;
         let mut escaped = false;
         let mut flaw = None;
@@ -395,7 +395,7 @@ impl<'t> Scanner<'t> {
     /// Steps into an object or a list; says whether there is anything in it.
     #[inline]
     pub fn open(&mut self, open: u8, close: u8) -> Result<bool, SyntaxError> {
-        self.expect(open, "a value")?;
+        self.demand(open, "a value")?;
         Ok(!self.eat(close))
     }
 
@@ -417,7 +417,7 @@ impl<'t> Scanner<'t> {
             return Err(self.error("a property name in quotes"));
         }
         let name = self.text()?;
-        self.expect(b':', "a colon")?;
+        self.demand(b':', "a colon")?;
         Ok(name)
     }
 }

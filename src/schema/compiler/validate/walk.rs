@@ -2,12 +2,14 @@
 
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
 use super::super::{names, wire::camel};
+use super::bounds::{Bounds, DEPTH_CEILING, Mode};
 use super::duplicates::without_duplicates;
 use super::members::{Met, Strangers, position};
-use super::message::{cut, found};
+use super::message::{cut, expected, found};
 use super::path::{Path, Step};
 use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text};
-use super::{Accepted, Bounds, DEPTH_CEILING, Mode, Violation, rule, scalar};
+use super::verdict::{Accepted, Violation};
+use super::{rule, scalar};
 use std::borrow::Cow;
 
 /// See [`super::validate`].
@@ -111,7 +113,7 @@ struct Wanted {
     found: Accepted,
 }
 
-/// An integer type (Q14).
+/// An integer type.
 #[derive(Clone, Copy)]
 struct Width {
     name: &'static str,
@@ -240,7 +242,7 @@ impl<'a> Walk<'a> {
         if let Some(property) = properties.get(next)
             && let Some(name) = self.scan.eat_name(&property.wire)
         {
-            self.scan.expect(b':', "a colon")?;
+            self.scan.demand(b':', "a colon")?;
             return Ok((name, Some(next)));
         }
         let name = self.scan.name()?;
@@ -326,7 +328,8 @@ impl<'a> Walk<'a> {
                 }
             } else {
                 let name = if is_documented { &property.name } else { &property.wire };
-                let message = format!("property \"{name}\" is missing; expected {}", self.expected(&property.ty));
+                let message =
+                    format!("property \"{name}\" is missing; expected {}", expected(self.model, &property.ty));
                 self.violate(rule::MISSING_PROPERTY, &Path { up: Some(path), step: Step::Absent(name) }, message)?;
             }
         }
@@ -374,7 +377,7 @@ impl<'a> Walk<'a> {
                 | Type::List(_)
                 | Type::Object(_),
                 _,
-            ) => self.mismatch(&self.expected(ty), path, depth)?,
+            ) => self.mismatch(&expected(self.model, ty), path, depth)?,
         }
         Ok(None)
     }
@@ -392,7 +395,11 @@ impl<'a> Walk<'a> {
                 let end = self.scan.offset();
                 self.replace(end - "null".len(), end, b"[]");
             }
-            _ => self.violate(rule::NULL, path, format!("null is not allowed here; expected {}", self.expected(ty)))?,
+            _ => self.violate(
+                rule::NULL,
+                path,
+                format!("null is not allowed here; expected {}", expected(self.model, ty)),
+            )?,
         }
         Ok(None)
     }
@@ -556,28 +563,6 @@ impl<'a> Walk<'a> {
             Flaw::Nul => "a text holds U+0000",
         };
         self.violate(rule::TEXT, path, message.to_owned())
-    }
-
-    /// What a type takes, for messages.
-    fn expected(&self, ty: &Type) -> Cow<'static, str> {
-        Cow::Borrowed(match ty {
-            Type::Guid => "a GUID in quotes",
-            Type::String => "a string",
-            Type::Bool => "true or false",
-            Type::Short => "a whole number (short)",
-            Type::Int => "a whole number (int)",
-            Type::Long => "a whole number (long)",
-            Type::DateTime => "a date and time in quotes",
-            Type::List(element) => return Cow::Owned(format!("a list, each element {}", self.expected(element))),
-            Type::Object(index) => match self.model.types.get(*index) {
-                Some(object) => return Cow::Owned(format!("an object ({})", object.name)),
-                None => "an object",
-            },
-            Type::Set(index) => match self.model.sets.get(*index) {
-                Some(set) => return self.expected(&set.base),
-                None => "a value",
-            },
-        })
     }
 
     #[cold]

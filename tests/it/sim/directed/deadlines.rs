@@ -1,7 +1,7 @@
 //! Every wait and what ends it.
 
 use super::*;
-use rte::hub::Ending;
+use rte::wire::Ending;
 
 const PING: &str = "{\"type\":6}";
 

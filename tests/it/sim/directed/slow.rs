@@ -1,7 +1,7 @@
 //! Slow consumers, and everything that a full socket is mistaken for.
 
 use super::*;
-use rte::hub::Ending;
+use rte::wire::Ending;
 
 const CLOSE_WITH_RECONNECT: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
 

@@ -6,9 +6,9 @@ use crate::sim::cast::TOKENS;
 use crate::sim::client;
 use crate::sim::net::Faults;
 use rte::close::CloseReason;
-use rte::hub::Ending;
 use rte::metrics::Metrics;
 use rte::timer::GRAIN_MS;
+use rte::wire::Ending;
 
 impl Play<'_> {
     /// Faults off: everything that is under way arrives.

@@ -7,9 +7,9 @@ use crate::sim::model::Delivered;
 use crate::sim::net::Net;
 use rte::clock::Deadline;
 use rte::close::CloseReason;
-use rte::hub::Ending;
 use rte::timer::GRAIN_MS;
 use rte::trace::Fact;
+use rte::wire::Ending;
 use std::collections::BTreeSet;
 
 impl Play<'_> {

@@ -1,80 +1,26 @@
 //! The SignalR side of a connection: frames to records, the handshake, and how it closes.
 
 use super::ask::Answer;
-use super::invoke::{self, Next, Subscribing};
-use super::{Connection, Phase, Shared, Turn};
-use crate::api::negotiated::ConnectionToken;
-use crate::auth::principal::Principal;
-use crate::clock::{Deadline, Instant};
+use super::client::Waiting;
+use super::connection::{Connection, Phase};
+use super::invoke::{self, Next};
+use super::subscribing::Subscribing;
+use super::turn::Turn;
+use crate::clock::Deadline;
 use crate::close::CloseReason;
-use crate::hub::ConnKey;
 use crate::proto::Status;
-use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake::{self, HandshakeError, HubProtocol};
 use crate::proto::signalr::json;
 use crate::proto::signalr::text;
-use crate::proto::ws::decode::{Decoder, Event, FrameError};
+use crate::proto::ws::decode::{Decoder, FrameError, Piece};
 use crate::proto::ws::encode::{self, Opcode};
 use crate::timer::Wait;
 use crate::trace::{Fact, Level};
+use crate::wire::ConnKey;
 
 /// WebSocket close codes that this hub sends (RFC 6455 section 7.4.1).
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
-
-/// A SignalR client, from the upgrade on.
-#[derive(Debug)]
-pub(super) struct Peer {
-    decoder: Decoder,
-    records: Records,
-    /// Who it is.
-    pub(super) principal: Principal,
-    /// The token it negotiated, until the connection is gone.
-    token: Option<ConnectionToken>,
-    /// From its first ping on, silence is a reason to give it up.
-    pub(super) has_pinged: bool,
-    /// When the hub closes it.
-    pub(super) ends: Deadline,
-    /// Why it does.
-    pub(super) ends_for: CloseReason,
-    /// A Subscribe that other shards have been asked for, and what came behind it.
-    waiting: Option<Box<Waiting>>,
-}
-
-/// A Subscribe that cannot be completed yet.
-#[derive(Debug)]
-struct Waiting {
-    subscribing: Box<Subscribing>,
-    /// Payload that was read behind it. Frames that were not decoded yet wait in the connection.
-    unread: Vec<u8>,
-}
-
-impl Peer {
-    pub(super) fn new(principal: Principal, token: Option<ConnectionToken>, ends: Deadline) -> Peer {
-        Peer {
-            decoder: Decoder::default(),
-            records: Records::default(),
-            principal,
-            token,
-            has_pinged: false,
-            ends,
-            ends_for: CloseReason::TokenExpired,
-            waiting: None,
-        }
-    }
-
-    /// Since when other shards have been asked for it.
-    pub(super) fn asked_since(&self) -> Option<Instant> {
-        self.waiting.as_ref().map(|waiting| waiting.subscribing.awaited.since)
-    }
-
-    /// The connection is gone or going: its token is no good any more.
-    pub(super) fn forget_token(&self, shared: &Shared) {
-        if let Some(token) = self.token {
-            shared.negotiated.lock().forget(token);
-        }
-    }
-}
 
 /// Whether records of the same payload may follow.
 enum Flow {
@@ -102,9 +48,9 @@ impl Connection {
             };
             match decoder.decode(rest) {
                 Ok(Status::Partial) => return used,
-                Ok(Status::Complete((event, taken))) => {
+                Ok(Status::Complete((piece, taken))) => {
                     used += taken;
-                    self.handle_frame(key, event, turn);
+                    self.handle_piece(key, piece, turn);
                 }
                 Err(error) => {
                     self.fail(key, error, turn);
@@ -137,20 +83,20 @@ impl Connection {
         }
     }
 
-    fn handle_frame(&mut self, key: ConnKey, event: Event<'_>, turn: &mut Turn<'_>) {
+    fn handle_piece(&mut self, key: ConnKey, piece: Piece<'_>, turn: &mut Turn<'_>) {
         let is_closing = self.is_ending();
-        match event {
-            Event::Data { payload, .. } if !is_closing => self.handle_payload(key, payload, turn),
-            Event::Ping(payload) if !is_closing => {
+        match piece {
+            Piece::Data { payload, .. } if !is_closing => self.handle_payload(key, payload, turn),
+            Piece::Ping(payload) if !is_closing => {
                 turn.hub.send_frame(key, |out| encode::frame(Opcode::Pong, payload, out));
             }
-            Event::Close(_) if is_closing => self.heard_close(key, turn),
-            Event::Close(_) => {
+            Piece::Close(_) if is_closing => self.heard_close(key, turn),
+            Piece::Close(_) => {
                 // The peer began: its close is answered with a normal one, whatever its code, as ASP.NET does.
                 self.set_reason(CloseReason::PeerClosed);
                 self.begin_closing(key, turn, true, |out| encode::close(NORMAL, "", out));
             }
-            Event::Data { .. } | Event::Ping(_) | Event::Pong => {}
+            Piece::Data { .. } | Piece::Ping(_) | Piece::Pong => {}
         }
     }
 

@@ -1,0 +1,31 @@
+//! What requests are judged by.
+
+use crate::auth::grant::Grant;
+use crate::auth::token::Tenancy;
+use crate::limits::Limits;
+use crate::schema::compiler::validate::Mode;
+use crate::schema::{Catalogue, EventId};
+
+/// What the operator decides about publishing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `[publish] validation`.
+    pub validation: Mode,
+    /// Whether organizations are kept apart; in single tenancy every topic has the nil one.
+    pub tenancy: Tenancy,
+    /// Derived events that are switched off (`[derive] UserCallbackChanged = false`).
+    pub not_derived: Vec<EventId>,
+}
+
+/// What requests are judged by: all that outlives one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'r> {
+    /// The events.
+    pub catalogue: &'r Catalogue,
+    /// The operator's choices.
+    pub options: &'r Options,
+    /// The grants that everybody has.
+    pub everybody: &'r [Grant],
+    /// The bounds.
+    pub limits: &'r Limits,
+}

@@ -1,0 +1,18 @@
+//! Where accepted events go.
+
+use crate::hub::topic::Topic;
+
+/// How a publication came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// A publisher sent it.
+    Sent,
+    /// The hub made it from one that was sent.
+    Derived,
+}
+
+/// Where accepted events go.
+pub trait Sink {
+    /// Takes one publication: where it goes, and the event's data as it is delivered. Calls come in the order of the items.
+    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance);
+}

@@ -1,0 +1,78 @@
+//! How questions reach the shards that are concerned, and what this one answers.
+
+use super::ask::{Answer, Awaited, Caller, Question};
+use super::mail::{Mail, To};
+use super::turn::Turn;
+use crate::hub::Hub;
+use crate::hub::topic::Topic;
+use crate::metrics::Metrics;
+
+/// Whom a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// All shards, this one included.
+    All,
+    /// The home that is this shard or another.
+    Home(usize),
+}
+
+impl Turn<'_> {
+    /// Puts a question; the answers reach the connection one by one, and this shard's is there already.
+    pub(super) fn ask(&mut self, caller: Caller, asked: Asked, question: Question) -> Awaited {
+        let from = self.shard;
+        let (sum, missing) = match asked {
+            Asked::Home(home) if home != from => {
+                self.outbound.post(To::Shard(home), Mail::Ask { from, caller, question });
+                (None, 1)
+            }
+            Asked::Home(_) => (Some(self.answer(question)), 0),
+            Asked::All => {
+                let missing = self.shared.shards.saturating_sub(1);
+                if missing > 0 {
+                    self.outbound.post(To::Siblings, Mail::Ask { from, caller, question: question.clone() });
+                }
+                (Some(self.answer(question)), missing)
+            }
+        };
+        Awaited::new(sum, missing, self.now.mono)
+    }
+
+    /// What this shard says to a question.
+    pub fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Publish(publications) => {
+                for mut publication in publications {
+                    if self.delivery().take(&mut publication) {
+                        self.outbound.publish(publication);
+                    }
+                }
+                Answer::Published
+            }
+            Question::Members(topics) => Answer::Members(count_members(self.hub, &topics)),
+            Question::Numbers => Answer::Numbers(Box::new(self.measure())),
+            Question::Snapshot(topics) => Answer::Snapshot(self.home.snapshot(&topics, self.now)),
+        }
+    }
+
+    /// The shard's numbers at this moment.
+    pub(crate) fn measure(&self) -> Metrics {
+        let mut metrics = self.metrics.clone();
+        metrics.subscriptions = self.hub.registry.subscription_count() as u64;
+        metrics.topics = self.hub.registry.topic_count() as u64;
+        metrics.backlog_bytes = self.hub.backlog_bytes_total() as u64;
+        metrics.blocked = self.hub.blocked_count() as u64;
+        metrics.bytes_out = self.hub.tally.sent_bytes;
+        metrics.short_writes = self.hub.tally.short_writes;
+        metrics.conflated = self.hub.tally.conflated;
+        metrics.dropped = self.hub.tally.dropped;
+        metrics.discarded_bytes = self.hub.tally.discarded_bytes;
+        metrics.last_values = self.home.kept_rows() as u64;
+        metrics.last_values_evicted = self.home.evicted();
+        metrics
+    }
+}
+
+/// Members of these topics with this shard.
+fn count_members(hub: &Hub, topics: &[Topic]) -> u64 {
+    topics.iter().map(|topic| hub.registry.member_count(topic) as u64).sum()
+}

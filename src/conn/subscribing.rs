@@ -1,0 +1,63 @@
+//! A Subscribe on its way: its items are judged, and what the home keeps is still to be told.
+
+use super::ask::Awaited;
+use crate::hub::topic::Topic;
+use crate::limits::ECHO_BYTES_MAX;
+use crate::proto::signalr::message::{Given, Item};
+use smallvec::SmallVec;
+
+/// A Subscribe whose items have been judged.
+#[derive(Debug)]
+pub(super) struct Subscribing {
+    pub(super) id: Option<String>,
+    pub(super) items: SmallVec<[Judged; 8]>,
+    pub(super) awaited: Awaited,
+}
+
+/// An item of a Subscribe, by all but the limit.
+#[derive(Debug)]
+pub(super) enum Judged {
+    Right { topic: Topic, snapshot: bool },
+    Wrong(Refused),
+}
+
+/// Why an item is refused, and what is echoed of it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) message: &'static str,
+    pub(super) entity: Option<String>,
+    pub(super) event: Option<String>,
+}
+
+impl Refused {
+    pub(super) fn new(message: &'static str, item: &Item<'_>) -> Refused {
+        Refused { message, entity: echo(item.entity_id), event: echo(item.event_name) }
+    }
+}
+
+/// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's border.
+fn echo(given: Given<'_>) -> Option<String> {
+    match given {
+        Given::Missing => None,
+        Given::Text(text) => {
+            let mut end = text.len().min(ECHO_BYTES_MAX);
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.get(..end).map(str::to_ascii_lowercase)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_lower_case_and_cut_at_a_characters_border() {
+        assert_eq!(echo(Given::Text("AbC")), Some("abc".into()));
+        assert_eq!(echo(Given::Missing), None);
+        let long = format!("{}ä{}", "x".repeat(ECHO_BYTES_MAX - 1), "y".repeat(50));
+        assert_eq!(echo(Given::Text(&long)), Some("x".repeat(ECHO_BYTES_MAX - 1)));
+    }
+}

@@ -1,0 +1,23 @@
+//! How much is taken, and how much forgiven.
+
+/// How much is forgiven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Only what validates against the published schema, after filling and normalising.
+    #[default]
+    Strict,
+    /// What a typed client survives is delivered and counted.
+    Lenient,
+}
+
+/// Bounds of one validation.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Nesting, the data object itself being the first level. At most [`DEPTH_CEILING`] counts, whatever stands here.
+    pub depth_max: usize,
+    /// Violations told; at least one is.
+    pub errors_max: usize,
+}
+
+/// The walk recurses; this keeps it well within any thread's stack.
+pub const DEPTH_CEILING: usize = 128;
