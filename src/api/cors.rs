@@ -14,6 +14,25 @@ pub struct Origins {
     pub allowed: Option<Vec<String>>,
 }
 
+/// Whose pages may read the replies of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Those of the origins that may use the hub.
+    Allowed,
+    /// Those of every origin: nothing there is anybody's own, and one cached copy serves them all.
+    Everybody,
+}
+
+impl Readers {
+    /// Marks a reply that pages of every origin may read. The other kind waits for [`Origins::dress`], which knows the origin.
+    pub fn mark(self, reply: Reply) -> Reply {
+        match self {
+            Readers::Allowed => reply,
+            Readers::Everybody => reply.with(ALLOW_ORIGIN, "*").with("Access-Control-Expose-Headers", "ETag"),
+        }
+    }
+}
+
 impl Origins {
     /// Whether a request with that `Origin` may be served; one without is no browser's.
     pub fn allow(&self, origin: Option<&str>) -> bool {
@@ -23,18 +42,18 @@ impl Origins {
         }
     }
 
-    /// The answer to a preflight; browsers send no token with it, so it comes before authentication. Like every reply it is yet
-    /// to be dressed: a browser refuses an `Access-Control-Allow-Origin` that stands there twice.
-    pub fn preflight(&self, head: &Head<'_>) -> Reply {
+    /// The answer to a preflight for a route of these methods. Browsers send no token with it, so it comes before
+    /// authentication. Like every reply it is yet to be dressed: a browser refuses two `Access-Control-Allow-Origin`.
+    pub fn preflight(&self, head: &Head<'_>, methods: String) -> Reply {
         let origin = head.header("origin");
         if !self.allow(origin) {
             return Reply::text(403, "this Origin is not in [cors] origins");
         }
-        let mut reply = Reply::text(204, "").with("Allow", "GET, HEAD, POST, DELETE, OPTIONS");
+        let mut reply = Reply::text(204, "").with("Allow", methods.clone());
         if origin.is_some() {
             let asked = head.header("access-control-request-headers");
             reply = reply
-                .with("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
+                .with("Access-Control-Allow-Methods", methods)
                 .with(
                     "Access-Control-Allow-Headers",
                     asked.unwrap_or("authorization,content-type,x-requested-with,x-signalr-user-agent").to_owned(),

@@ -2,8 +2,8 @@
 
 pub mod client_address;
 pub mod cors;
+pub mod documents;
 pub mod exposition;
 pub mod negotiated;
 pub mod publish;
-pub mod route;
-pub mod schemas;
+pub mod routes;

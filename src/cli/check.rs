@@ -3,6 +3,7 @@
 use super::console::Console;
 use super::failure::Failure;
 use super::{schema, serve};
+use crate::api::routes::{Gate, ROUTES};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;
@@ -59,6 +60,9 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("file", file),
         ("listen", format!("{}{}", config.listen, config.path)),
+        ("for clients", served(config, |gate| matches!(gate, Gate::Client(_)))),
+        ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher))),
+        ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
         ("threads", config.threads.to_string()),
     ];
     for (id, algorithm) in auth.keys.iter() {
@@ -91,6 +95,12 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         ("limits", or(changed_limits(&config.limits), "the defaults")),
     ]);
     lines
+}
+
+/// The paths behind such a gate, for the rules of a proxy.
+fn served(config: &Config, is_meant: impl Fn(Gate) -> bool) -> String {
+    let routes = ROUTES.iter().filter(|route| is_meant(route.gate));
+    routes.map(|route| route.at.written(&config.path)).collect::<Vec<_>>().join(", ")
 }
 
 /// The limits that are not the defaults.
@@ -131,6 +141,10 @@ mod tests {
             results,
             "file            none, the defaults hold\n\
              listen          127.0.0.1:8080/rte\n\
+             for clients     /rte, /rte/negotiate\n\
+             for publishers  /publish\n\
+             without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /events.d.ts, /events.d.mts, \
+             /events.mjs, /events.cs, /reference, /reference.html, /reference.md\n\
              threads         2\n\
              key             HS256, without id\n\
              issuer          any\n\
@@ -145,7 +159,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_with_its_place() {
-        let settings = ["server.listen=here", "server.path=there", "auth.tenancy=none"];
+        let settings = ["server.listen=here", "server.path=/reference", "auth.tenancy=none"];
         let (outcome, results, _) = checked(&settings[..2], &[("RTE_AUTH_SECRET", "short")]);
         let failure = outcome.unwrap_err();
         let told = failure.sentence().unwrap();
@@ -154,6 +168,7 @@ mod tests {
             told.contains("\nRTE_AUTH_SECRET: the secret has 5 bytes") && told.contains("\n--set: \"here\""),
             "{told}"
         );
+        assert!(told.contains("\n--set: \"/reference\" can't be the hub's: /reference serves"), "{told}");
         let (outcome, ..) = checked(&settings, &[]);
         assert!(outcome.unwrap_err().sentence().unwrap().contains("`auth.tenancy` must be one of"));
     }

@@ -5,6 +5,7 @@ use super::raw::{self, Raw};
 use super::tree::{Place, Tree};
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
+use crate::api::routes;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys};
 use crate::auth::mint::SigningKey;
@@ -19,8 +20,6 @@ use std::path::{Path, PathBuf};
 
 /// Most threads that are started where none are configured.
 pub(super) const THREADS_DEFAULT_MAX: usize = 8;
-/// Paths that are something else than the hub.
-const TAKEN_PATHS: [&str; 6] = ["publish", "schemas", "asyncapi.json", "healthz", "readyz", "metrics"];
 
 /// Complaints gather in the tree, which knows their places.
 pub(super) struct Checker<'s> {
@@ -299,17 +298,19 @@ fn signing_key(options: &KeyOptions) -> Option<SigningKey> {
     }
 }
 
-/// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that its form is its only form.
+/// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that its form is its only form, and
+/// no other route's.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
     let is_segment = |segment: &str| {
         !segment.is_empty()
             && !matches!(segment, "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
     };
-    let segments = path.strip_prefix('/').filter(|rest| rest.split('/').all(is_segment));
-    match segments.and_then(|rest| rest.split('/').next()) {
-        Some(first) if TAKEN_PATHS.contains(&first) => Err(format!("{path:?} is where the hub serves something else")),
-        Some(_) => Ok(()),
-        None => Err(format!("{path:?} is not a path such as \"/rte\": letters, digits and -._~ between slashes")),
+    if !path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) {
+        return Err(format!("{path:?} is not a path such as \"/rte\": letters, digits and -._~ between slashes"));
+    }
+    match routes::taker(path) {
+        Some(route) => Err(format!("{path:?} can't be the hub's: {} serves something else", route.at.written(path))),
+        None => Ok(()),
     }
 }

@@ -12,10 +12,10 @@ use super::delivery::FanOut;
 use super::request::{PendingBody, Purpose};
 use super::turn::Turn;
 use crate::api::client_address::client_address;
+use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken};
 use crate::api::publish::{self, Outcome};
-use crate::api::route::Route;
-use crate::api::schemas;
+use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, TokenError, challenge};
 use crate::clock::Deadline;
@@ -52,7 +52,8 @@ impl Connection {
             Ok(Status::Partial) => None,
             Ok(Status::Complete(head)) => {
                 let taken = head.len;
-                let is_publish = Route::find(head.path, &turn.shared.options.path) == Route::Publish;
+                let found = routes::find(head.path, &turn.shared.options.path);
+                let is_publish = found.is_some_and(|found| found.route.gate == Gate::Publisher);
                 if let Some(asking) = self.asking.as_mut().filter(|_| !is_publish) {
                     asking.hold();
                     return None;
@@ -109,32 +110,53 @@ impl Connection {
 
     fn decide(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Decision, Refused> {
         let options = &turn.shared.options;
-        let route = Route::find(head.path, &options.path);
+        let found = routes::find(head.path, &options.path);
         if head.method == Method::Options {
             // Browsers send no token with a preflight.
-            let is_public = matches!(route, Route::Document(_));
-            let reply = if is_public { schemas::preflight(head) } else { options.origins.preflight(head) };
-            return Ok(Decision::Reply(reply));
+            let route = found.map(|found| found.route);
+            return Ok(Decision::Reply(routes::preflight(route, head, &options.origins)));
         }
-        if route.allows().is_some_and(|methods| !methods.contains(&head.method)) {
-            return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+        let Some(found) = found else {
+            return Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path"));
+        };
+        let readers = found.route.readers;
+        match self.pass_gate(key, head, &found, turn) {
+            Ok(Decision::Reply(reply)) => Ok(Decision::Reply(readers.mark(reply))),
+            Err(Refused(refusal, reply, why)) => Err(Refused(refusal, readers.mark(reply), why)),
+            Ok(decision) => Ok(decision),
         }
-        if matches!(route, Route::Hub | Route::Negotiate) && turn.shared.is_draining.load(Ordering::Relaxed) {
-            // A connection that began now would be cut without a Close.
-            let reply = Reply::text(503, "draining").with("Retry-After", "1");
-            return Err(Refused(Refusal::Draining, reply, "draining"));
-        }
-        match route {
-            Route::Hub => self.decide_hub(key, head, turn),
-            Route::Negotiate => {
+    }
+
+    fn pass_gate(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+        found: &Found<'_>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Decision, Refused> {
+        let route = found.route;
+        let check_method = || match route.serves(head.method) {
+            true => Ok(()),
+            false => Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method")),
+        };
+        match route.gate {
+            Gate::Client(_) if turn.shared.is_draining.load(Ordering::Relaxed) => {
+                // A connection that began now would be cut without a Close.
+                let reply = Reply::text(503, "draining").with("Retry-After", "1");
+                Err(Refused(Refusal::Draining, reply, "draining"))
+            }
+            Gate::Client(endpoint) => {
+                // As in ASP.NET the token comes before the method.
                 let principal = authenticate(head, turn)?;
                 check_client(&principal, turn)?;
-                if head.method != Method::Post {
-                    return Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method"));
+                check_method()?;
+                match endpoint {
+                    Endpoint::Hub => self.decide_hub(key, head, principal, turn),
+                    Endpoint::Negotiate => Ok(Decision::Body(Purpose::Negotiate { query: head.query.to_owned() })),
                 }
-                Ok(Decision::Body(Purpose::Negotiate { query: head.query.to_owned() }))
             }
-            Route::Publish => {
+            Gate::Publisher => {
+                check_method()?;
                 let principal = authenticate(head, turn)?;
                 if head.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
                     let reply = Reply::text(415, "Content-Encoding is not taken; send the body as it is");
@@ -151,25 +173,21 @@ impl Connection {
                     principal: Box::new(principal),
                 }))
             }
-            Route::Health => Ok(Decision::Reply(Reply::text(200, "ok\n"))),
-            Route::Ready => Ok(Decision::Reply(if turn.shared.is_draining.load(Ordering::Relaxed) {
-                Reply::text(503, "draining\n")
-            } else {
-                Reply::text(200, "ready\n")
-            })),
-            Route::Metrics => Ok(Decision::Metrics),
-            Route::Document(path) => match schemas::reply(path, head, turn.catalogue) {
-                reply if reply.status == 404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
-                reply => Ok(Decision::Reply(reply)),
-            },
-            Route::Unknown => Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path")),
+            Gate::Open(public) => {
+                check_method()?;
+                decide_public(public, &found.rest, head, turn)
+            }
         }
     }
 
     /// The hub's own path: upgrades, and what ASP.NET answers to everything else.
-    fn decide_hub(&mut self, key: ConnKey, head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Decision, Refused> {
-        let principal = authenticate(head, turn)?;
-        check_client(&principal, turn)?;
+    fn decide_hub(
+        &mut self,
+        key: ConnKey,
+        head: &Head<'_>,
+        principal: Principal,
+        turn: &mut Turn<'_>,
+    ) -> Result<Decision, Refused> {
         let not_found = || Refused(Refusal::NotFound, Reply::text(404, text::NO_SUCH_CONNECTION), "unknown id");
         let id = query::value(head.query, "id").filter(|id| !id.is_empty());
         let token = id.as_deref().map(|id| ConnectionToken::parse(id).ok_or_else(not_found)).transpose();
@@ -203,12 +221,6 @@ impl Connection {
             return Ok(Decision::Upgraded);
         }
         let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
-        match head.method {
-            Method::Get | Method::Post | Method::Delete => {}
-            Method::Head | Method::Put | Method::Patch | Method::Options | Method::Other => {
-                return Err(Refused(Refusal::Method, Route::Hub.method_not_allowed(), "wrong method"));
-            }
-        }
         let Some(token) = token? else { return Err(bad(400, text::CONNECTION_ID_REQUIRED)) };
         if !turn.shared.negotiated.lock().knows(token, turn.now) {
             return Err(not_found());
@@ -428,6 +440,21 @@ fn count_as(status: u16) -> Refusal {
         413 => Refusal::TooLarge,
         415 => Refusal::MediaType,
         _ => Refusal::BadRequest,
+    }
+}
+
+fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -> Result<Decision, Refused> {
+    let reply = match public {
+        Public::Health => Reply::text(200, "ok\n"),
+        Public::Ready if turn.shared.is_draining.load(Ordering::Relaxed) => Reply::text(503, "draining\n"),
+        Public::Ready => Reply::text(200, "ready\n"),
+        Public::Metrics => return Ok(Decision::Metrics),
+        Public::Document(path) => documents::document(path, head, turn.catalogue),
+        Public::Schema => documents::schema(rest, head, turn.catalogue),
+    };
+    match reply.status {
+        404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
+        _ => Ok(Decision::Reply(reply)),
     }
 }
 

@@ -6,9 +6,11 @@
 use crate::support::{Hub, Reply};
 use rte::api::exposition;
 use rte::api::publish::rule as item_rule;
+use rte::api::routes::{Gate, ROUTES};
 use rte::close::{Blame, CloseReason};
 use rte::config::{Config, Sources};
 use rte::metrics::Refusal;
+use rte::proto::http::head::Method;
 use rte::schema::catalogue::Catalogue;
 use rte::schema::compiler;
 use rte::schema::compiler::model::{EntityRule, Event, Kind};
@@ -21,7 +23,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// A README that is longer is no longer read.
-const LINES_MAX: usize = 900;
+const LINES_MAX: usize = 940;
 
 /// An Ed25519 public key (RFC 8032 section 7.1, test 1) as an issuer would hand it over.
 const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
@@ -96,6 +98,7 @@ fn code(text: &str) -> String {
 /// The tables by name, as they ought to be.
 fn tables() -> Vec<(&'static str, String)> {
     vec![
+        ("routes", routes()),
         ("events", events()),
         ("rules", rules()),
         ("config", keys(false)),
@@ -105,6 +108,26 @@ fn tables() -> Vec<(&'static str, String)> {
         ("commands", commands()),
         ("rooms", rooms()),
     ]
+}
+
+/// The routes, those that serve the same in a row.
+fn routes() -> String {
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    for route in &ROUTES {
+        let path = code(&route.at.written("/rte"));
+        let is_served = |(method, name): (Method, _)| route.serves(method).then_some(name);
+        let methods = Method::NAMED.into_iter().filter_map(is_served).collect::<Vec<_>>().join(", ");
+        let token = match route.gate {
+            Gate::Open(_) => "none",
+            Gate::Client(_) => "a user's",
+            Gate::Publisher => "with scope `publish`",
+        };
+        match rows.iter_mut().find(|row| row[1..] == [methods.as_str(), token, route.what]) {
+            Some(row) => row[0] = format!("{}, {path}", row[0]),
+            None => rows.push([path, methods, token.to_owned(), route.what.to_owned()]),
+        }
+    }
+    table(&["path", "methods", "token", "what"], rows.into_iter().map(Vec::from))
 }
 
 /// The events, those of the same nature in a row.

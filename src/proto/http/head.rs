@@ -22,6 +22,24 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// The methods that have a name here, in the order in which `Allow` lists them.
+    pub const NAMED: [(Method, &'static str); 7] = [
+        (Method::Get, "GET"),
+        (Method::Head, "HEAD"),
+        (Method::Post, "POST"),
+        (Method::Put, "PUT"),
+        (Method::Patch, "PATCH"),
+        (Method::Delete, "DELETE"),
+        (Method::Options, "OPTIONS"),
+    ];
+
+    /// The method of that name. RFC 9110 section 9.1: "The method token is case-sensitive".
+    pub fn parse(name: &str) -> Method {
+        Method::NAMED.into_iter().find(|(_, known)| *known == name).map_or(Method::Other, |(method, _)| method)
+    }
+}
+
 /// The versions of HTTP that are spoken; all others are answered 505.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are RFC 9112's")]
@@ -100,7 +118,7 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(bad("The request line is malformed."));
     };
-    let method = method_of(method);
+    let method = Method::parse(method);
     let (path, query) = split_target(method, target)?;
     let mut head = Head {
         method,
@@ -135,20 +153,6 @@ fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
         httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
             bad("The request line is malformed.")
         }
-    }
-}
-
-fn method_of(name: &str) -> Method {
-    // RFC 9110 section 9.1: "The method token is case-sensitive".
-    match name {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "PATCH" => Method::Patch,
-        "DELETE" => Method::Delete,
-        "OPTIONS" => Method::Options,
-        _ => Method::Other,
     }
 }
 

@@ -203,7 +203,37 @@ fn a_preflight_needs_no_token_and_names_its_own_origin() {
             ["authorization", "x-requested-with", "x-signalr-user-agent"].iter().all(|name| headers.contains(name))
         );
         assert!(reply.header("access-control-allow-methods").unwrap().contains("POST"));
+        assert_eq!(reply.header("allow"), reply.header("access-control-allow-methods"));
         assert!(reply.header("vary").unwrap().to_ascii_lowercase().contains("origin"));
+    }
+}
+
+#[test]
+fn a_preflight_names_the_methods_of_its_route() {
+    let hub = Hub::start();
+    let table = [
+        ("/rte", "GET, POST, DELETE, OPTIONS"),
+        ("/rte/negotiate", "POST, OPTIONS"),
+        ("/publish", "POST, OPTIONS"),
+        ("/reference", "GET, HEAD, OPTIONS"),
+        // The page is to read the 404 that comes next.
+        ("/nowhere", "GET, HEAD, POST, DELETE, OPTIONS"),
+        ("*", "GET, HEAD, POST, DELETE, OPTIONS"),
+    ];
+    for (path, methods) in table {
+        let reply = hub.request(&format!("OPTIONS {path}"), &["Origin: https://app.example"], "");
+        assert_eq!((reply.status, reply.header("access-control-allow-methods")), (204, Some(methods)), "{path}");
+    }
+}
+
+#[test]
+fn paths_match_as_in_asp_net() {
+    let hub = Hub::start();
+    for line in ["POST /RTE/Negotiate/", "POST /r%74e/negotiate"] {
+        assert_eq!(hub.request_as_client(line, &[]).status, 200, "{line}");
+    }
+    for (line, status) in [("GET /Healthz/", 200), ("GET /healthz//", 404), ("GET /rte/../healthz", 404)] {
+        assert_eq!(hub.request(line, &[], "").status, status, "{line}");
     }
 }
 

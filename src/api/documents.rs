@@ -1,6 +1,5 @@
 //! Documents made from the catalogue: schemas, typings, references. Public: no token, any origin.
 
-use super::cors::{ALLOW_ORIGIN, Origins};
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
 use crate::proto::http::reply::{Body, Reply};
@@ -8,59 +7,32 @@ use crate::schema::Catalogue;
 use crate::schema::artefacts::Artefact;
 use crate::schema::compiler::names;
 
-/// The paths of single documents. Schemas have a folder, whose names the catalogue knows.
-const DOCUMENTS: [&str; 8] = [
-    "/asyncapi.json",
-    "/events.cs",
-    "/events.d.mts",
-    "/events.d.ts",
-    "/events.mjs",
-    "/reference",
-    "/reference.html",
-    "/reference.md",
-];
-
 /// A minute: a catalogue changes with a reload at most, and after that a copy is asked about with its `ETag`.
 const CACHE_CONTROL: &str = "public, max-age=60";
 
-/// The path below the root of the document that a request's path may mean.
-pub fn document(path: &str) -> Option<&str> {
-    let is_document = path.starts_with("/schemas/") || DOCUMENTS.contains(&path);
-    path.strip_prefix('/').filter(|_| is_document)
+/// `GET` and `HEAD` of one of the documents that the route table names, by its path among the catalogue's artefacts.
+pub fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
+    reply(named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned()), head)
 }
 
-/// `GET` and `HEAD` of a document, named by its path below the root.
+/// `GET` and `HEAD` of what `name` is below the folder of schemas.
 ///
-/// `schemas/{Event}.json` is the same as `schemas/v1/{Event}.json`; `?closed=1` gives the schemas that refuse properties which they
-/// do not name, for publishers' own tests. A wrong name is told the nearest one.
-pub fn reply(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
+/// `{Event}.json` is the same as `v1/{Event}.json`; `?closed=1` gives the schemas that refuse properties which they do not name,
+/// for publishers' own tests. A wrong name is told the nearest one.
+pub fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     let is_closed = query::value(head.query, "closed").is_some_and(|value| value == "1");
-    let found = match path.strip_prefix("schemas/") {
-        Some(name) => schema(name, is_closed, catalogue),
-        None => {
-            let path = if path == "reference" { "reference.html" } else { path };
-            named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned())
-        }
-    };
-    let reply = match found {
+    reply(find_schema(name, is_closed, catalogue), head)
+}
+
+fn reply(found: Result<&Artefact, String>, head: &Head<'_>) -> Reply {
+    match found {
         Ok(artefact) => whole_or_not_modified(artefact, head),
         Err(sentence) => Reply::text(404, sentence),
-    };
-    public(reply).with("Access-Control-Expose-Headers", "ETag")
-}
-
-/// The answer to a preflight for a document.
-pub fn preflight(head: &Head<'_>) -> Reply {
-    public(Origins::default().preflight(head))
-}
-
-/// Nothing here is anybody's own, so that pages of all origins may read it, and one cached copy serves them.
-fn public(reply: Reply) -> Reply {
-    reply.with(ALLOW_ORIGIN, "*")
+    }
 }
 
 /// The document of a name below `/schemas/`, or a sentence that helps.
-fn schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Result<&'c Artefact, String> {
+fn find_schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Result<&'c Artefact, String> {
     let folder = catalogue.schema_folder();
     let version = folder.trim_start_matches("schemas/");
     let name = name.strip_prefix(version).unwrap_or(name);
@@ -101,6 +73,7 @@ fn whole_or_not_modified(artefact: &Artefact, head: &Head<'_>) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::routes::{self, Gate, Public};
     use crate::proto::Status;
     use crate::proto::http::head::parse_head;
 
@@ -108,7 +81,12 @@ mod tests {
     fn get(target: &str, headers: &str, catalogue: &Catalogue) -> Reply {
         let request = format!("GET {target} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
         let Ok(Status::Complete(head)) = parse_head(&request, 8192, 64) else { panic!("{target}") };
-        reply(document(head.path).expect("a document"), &head, catalogue)
+        let found = routes::find(head.path, "/rte").unwrap();
+        match found.route.gate {
+            Gate::Open(Public::Document(path)) => document(path, &head, catalogue),
+            Gate::Open(Public::Schema) => schema(&found.rest, &head, catalogue),
+            Gate::Open(_) | Gate::Client(_) | Gate::Publisher => panic!("{target}"),
+        }
     }
 
     fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
@@ -125,7 +103,6 @@ mod tests {
                 assert_eq!((reply.status, reply.content_type), (200, artefact.content_type), "{target}");
                 assert_eq!(reply.body.bytes(), &*artefact.bytes, "{target}");
                 assert!(matches!(reply.body, Body::Shared(_)), "{target}");
-                assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
             }
         }
     }
@@ -141,7 +118,6 @@ mod tests {
             assert_eq!((reply.status, reply.body.bytes().len(), reply.content_type), (304, 0, ""), "{tags}");
             assert_eq!(header(&reply, "ETag"), Some(tag.as_str()));
             assert_eq!(header(&reply, "Cache-Control"), Some(CACHE_CONTROL));
-            assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
         }
         let twice = format!("If-None-Match: \"a\"\r\nIf-None-Match: {tag}\r\n");
         assert_eq!(get("/schemas/QueueStatus.json", &twice, &catalogue).status, 304);
@@ -176,14 +152,12 @@ mod tests {
             ("/schemas/v1/bundel.json", "no such schema; did you mean bundle.json?"),
             ("/schemas/v1/zzz.json", "no such schema; /schemas/v1/index.json lists them"),
             ("/schemas/v2/zzz", "schemas are at /schemas/v1/{EventName}.json"),
+            ("/schemas", "schemas are at /schemas/v1/{EventName}.json"),
             ("/schemas/", "schemas are at /schemas/v1/{EventName}.json"),
         ];
         for (target, sentence) in told {
             let reply = get(target, "", &catalogue);
             assert_eq!((reply.status, reply.body.bytes()), (404, sentence.as_bytes()), "{target}");
-            assert_eq!(header(&reply, "Access-Control-Allow-Origin"), Some("*"));
         }
-        assert_eq!(document("/referenc"), None);
-        assert_eq!(document("/schemas"), None);
     }
 }

@@ -1,0 +1,307 @@
+//! The one table of routes.
+//!
+//! From [`ROUTES`] come the dispatch, the 405s with their `Allow`, the answers to preflights, the paths that `server.path` may
+//! not have, what `rte check` says is served to whom, and the table in the README. A new route is a row here, and the arm that
+//! the compiler then misses where requests are decided.
+//!
+//! Paths match as in ASP.NET Core: segment by segment after percent-decoding, without case, one slash at the end ignored. Dot
+//! segments are not removed: a proxy that lets only the hub's path through must not let `/rte/../publish` through.
+
+use super::cors::{Origins, Readers};
+use crate::proto::http::head::{Head, Method};
+use crate::proto::http::reply::Reply;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+
+/// Where a route is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Below the hub's own path, which the operator chooses; empty for that path itself.
+    Hub(&'static str),
+    /// At that path.
+    Path(&'static str),
+    /// At that path and everywhere below it.
+    Folder(&'static str),
+}
+
+/// What a client with a token reaches. These two answer as ASP.NET's endpoints do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The hub: WebSocket upgrades, and what else SignalR clients try there.
+    Hub,
+    /// A connection token for the hub.
+    Negotiate,
+}
+
+/// What everybody reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Public {
+    /// Whether the process lives.
+    Health,
+    /// Whether it takes connections.
+    Ready,
+    /// Counters for Prometheus.
+    Metrics,
+    /// One document made from the catalogue, by its path among the artefacts.
+    Document(&'static str),
+    /// The schemas, by what follows the folder.
+    Schema,
+}
+
+/// Who is let in, and what serves them: what serves clients can't be reached without a client's principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Nobody is asked for a token.
+    Open(Public),
+    /// A token of a user.
+    Client(Endpoint),
+    /// A token with the scope `publish`: `POST /publish`.
+    Publisher,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Route {
+    /// Where it is.
+    pub at: At,
+    /// What it serves; `OPTIONS` is answered everywhere.
+    pub methods: &'static [Method],
+    /// Who is let in.
+    pub gate: Gate,
+    /// Whose pages may read its replies.
+    pub readers: Readers,
+    /// What is there, for people.
+    pub what: &'static str,
+}
+
+const READ: &[Method] = &[Method::Get, Method::Head];
+const TO_READ: &str =
+    "what all events mean, to read: one HTML page, searchable by event and property; the same in Markdown";
+const TO_TYPE: &str = "TypeScript types; `isEvent` and a typed `on` for JavaScript; C# 8 classes";
+const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.json` or `QueueStatus.json`, with `?closed=1` one \
+                       that refuses unknown properties, for publishers' tests; `bundle.json` has them all; `index.json` has \
+                       family, kind, entity, audience, version and digest of each event";
+
+/// All routes, in the order in which a path is looked up.
+pub static ROUTES: [Route; 15] = [
+    Route {
+        at: At::Hub(""),
+        methods: &[Method::Get, Method::Post, Method::Delete],
+        gate: Gate::Client(Endpoint::Hub),
+        readers: Readers::Allowed,
+        what: "the hub (`server.path`), SignalR over WebSocket",
+    },
+    Route {
+        at: At::Hub("/negotiate"),
+        methods: &[Method::Post],
+        gate: Gate::Client(Endpoint::Negotiate),
+        readers: Readers::Allowed,
+        what: "SignalR's negotiation",
+    },
+    Route {
+        at: At::Path("/publish"),
+        methods: &[Method::Post],
+        gate: Gate::Publisher,
+        readers: Readers::Allowed,
+        what: "events in",
+    },
+    open("/healthz", Public::Health, "200 while the process lives"),
+    open("/readyz", Public::Ready, "200 while it takes connections, then 503"),
+    open("/metrics", Public::Metrics, "counters for Prometheus"),
+    Route { at: At::Folder("/schemas"), readers: Readers::Everybody, ..open("", Public::Schema, SCHEMAS) },
+    document("/asyncapi.json", "asyncapi.json", "AsyncAPI 3.0"),
+    document("/events.d.ts", "events.d.ts", TO_TYPE),
+    document("/events.d.mts", "events.d.mts", TO_TYPE),
+    document("/events.mjs", "events.mjs", TO_TYPE),
+    document("/events.cs", "events.cs", TO_TYPE),
+    document("/reference", "reference.html", TO_READ),
+    document("/reference.html", "reference.html", TO_READ),
+    document("/reference.md", "reference.md", TO_READ),
+];
+
+const fn open(path: &'static str, public: Public, what: &'static str) -> Route {
+    Route { at: At::Path(path), methods: READ, gate: Gate::Open(public), readers: Readers::Allowed, what }
+}
+
+const fn document(path: &'static str, artefact: &'static str, what: &'static str) -> Route {
+    Route { readers: Readers::Everybody, ..open(path, Public::Document(artefact), what) }
+}
+
+impl Route {
+    /// Whether it serves that method.
+    pub fn serves(&self, method: Method) -> bool {
+        self.methods.contains(&method)
+    }
+
+    /// The 405 for a method that it does not serve (RFC 9110 section 15.5.6). ASP.NET's own endpoints leave `Allow` out.
+    pub fn method_not_allowed(&self) -> Reply {
+        let reply = Reply::text(405, "");
+        match self.gate {
+            Gate::Client(_) => reply,
+            Gate::Open(_) | Gate::Publisher => reply.with("Allow", listed(|method| self.serves(method))),
+        }
+    }
+}
+
+impl At {
+    /// The path as people write it, for a hub at that path.
+    pub fn written(self, hub: &str) -> String {
+        match self {
+            At::Hub(below) => format!("{}{below}", hub.trim_end_matches('/')),
+            At::Path(path) => path.to_owned(),
+            At::Folder(path) => format!("{path}/…"),
+        }
+    }
+
+    /// What follows this place in `path`, still encoded; `None` where the path leads elsewhere.
+    fn rest_of<'p>(self, path: &'p str, hub: &str) -> Option<&'p str> {
+        let path = path.strip_prefix('/')?;
+        match self {
+            At::Hub(below) => strip(strip(path, hub)?, below).filter(|rest| rest.is_empty()),
+            At::Path(own) => strip(path, own).filter(|rest| rest.is_empty()),
+            At::Folder(own) => strip(path, own),
+        }
+    }
+}
+
+/// What follows the segments of `root` in `path`. Neither the path nor the rest begins with the slash that is its border.
+fn strip<'p>(path: &'p str, root: &str) -> Option<&'p str> {
+    root.split('/').filter(|segment| !segment.is_empty()).try_fold(path, |path, wanted| {
+        let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
+        // A slash that is encoded is no border, so the decoding comes after the split.
+        let segment = percent_decode_str(segment).decode_utf8().ok()?;
+        segment.eq_ignore_ascii_case(wanted).then_some(rest)
+    })
+}
+
+/// The route that a path leads to.
+#[derive(Debug)]
+pub struct Found<'p> {
+    /// The row.
+    pub route: &'static Route,
+    /// What follows a folder, decoded; empty for all else.
+    pub rest: Cow<'p, str>,
+}
+
+/// The route of a request's path; `hub` is the hub's own path.
+pub fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
+    let (route, rest) = ROUTES.iter().find_map(|route| Some((route, route.at.rest_of(path, hub)?)))?;
+    Some(Found { route, rest: percent_decode_str(rest).decode_utf8().ok()? })
+}
+
+/// The route that forbids a hub at that path: the hub's own routes would hide it, or stand below it, where nobody and no proxy's
+/// rule expects them.
+pub fn taker(hub: &str) -> Option<&'static Route> {
+    let own = || ROUTES.iter().filter(|route| matches!(route.at, At::Hub(_))).map(|route| route.at.written(hub));
+    ROUTES.iter().find(|route| match route.at {
+        At::Hub(_) => false,
+        At::Path(path) | At::Folder(path) => {
+            own().any(|own| own.strip_prefix('/').is_some_and(|own| strip(own, path).is_some()))
+        }
+    })
+}
+
+/// The answer to `OPTIONS`. Where no route is, it is as good as for any: the page is to read the 404 that comes next.
+pub fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
+    match route {
+        None => origins.preflight(head, listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
+        Some(route) => {
+            let methods = listed(|method| route.serves(method));
+            let reply = match route.readers {
+                Readers::Allowed => origins.preflight(head, methods),
+                Readers::Everybody => Origins::default().preflight(head, methods),
+            };
+            route.readers.mark(reply)
+        }
+    }
+}
+
+/// The methods as `Allow` lists them.
+fn listed(is_served: impl Fn(Method) -> bool) -> String {
+    let methods = Method::NAMED.into_iter().filter(|(method, _)| *method == Method::Options || is_served(*method));
+    methods.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Catalogue;
+    use std::collections::BTreeSet;
+
+    fn gate(path: &str, hub: &str) -> Option<Gate> {
+        find(path, hub).map(|found| found.route.gate)
+    }
+
+    const HUB: Option<Gate> = Some(Gate::Client(Endpoint::Hub));
+    const NEGOTIATE: Option<Gate> = Some(Gate::Client(Endpoint::Negotiate));
+
+    #[test]
+    fn the_hub_is_found_below_its_path_and_nowhere_else() {
+        assert_eq!(gate("/rte", "/rte"), HUB);
+        assert_eq!(gate("/rte/negotiate", "/rte"), NEGOTIATE);
+        assert_eq!(gate("/rtefoo", "/rte"), None);
+        assert_eq!(gate("/rte/negotiate2", "/rte"), None);
+        assert_eq!(gate("/", "/"), HUB);
+        assert_eq!(gate("/negotiate", "/"), NEGOTIATE);
+        assert_eq!(gate("/hubs/rte/negotiate", "/hubs/rte"), NEGOTIATE);
+        assert_eq!(gate("/healthz", "/"), Some(Gate::Open(Public::Health)));
+        assert_eq!(gate("*", "/rte"), None);
+    }
+
+    #[test]
+    fn paths_match_as_in_asp_net() {
+        for path in ["/rte/", "/RTE", "/r%74e", "/%52te/"] {
+            assert_eq!(gate(path, "/rte"), HUB, "{path}");
+        }
+        for path in ["/RTE/Negotiate", "/rte/negotiate/"] {
+            assert_eq!(gate(path, "/rte"), NEGOTIATE, "{path}");
+        }
+        for path in
+            ["/rte//", "//rte", "/rte%2F", "/rte%2Fnegotiate", "/rte/./negotiate", "/x/../rte", "/rte%FF", "rte"]
+        {
+            assert_eq!(gate(path, "/rte"), None, "{path}");
+        }
+        assert_eq!(gate("/Publish", "/rte"), Some(Gate::Publisher));
+        assert_eq!(gate("/REFERENCE/", "/rte"), Some(Gate::Open(Public::Document("reference.html"))));
+    }
+
+    #[test]
+    fn a_folder_has_all_that_is_below_it() {
+        for (path, rest) in
+            [("/schemas", ""), ("/Schemas/", ""), ("/schemas/v1/%51ueueStatus.json", "v1/QueueStatus.json")]
+        {
+            let found = find(path, "/rte").unwrap();
+            assert_eq!((found.route.gate, &*found.rest), (Gate::Open(Public::Schema), rest), "{path}");
+        }
+        assert!(matches!(find("/schemas/x.json", "/rte").unwrap().rest, Cow::Borrowed("x.json")));
+    }
+
+    #[test]
+    fn every_document_of_a_catalogue_has_a_route_and_every_route_its_document() {
+        let catalogue = Catalogue::built_in(None);
+        let paths = catalogue.artefacts().iter().map(|artefact| artefact.path.as_str());
+        let single: BTreeSet<&str> = paths.filter(|path| !path.starts_with("schemas/")).collect();
+        let routed = ROUTES.iter().filter_map(|route| match route.gate {
+            Gate::Open(Public::Document(path)) => Some(path),
+            Gate::Open(_) | Gate::Client(_) | Gate::Publisher => None,
+        });
+        assert_eq!(routed.collect::<BTreeSet<&str>>(), single);
+    }
+
+    #[test]
+    fn no_two_routes_are_at_one_place_and_no_hub_is_at_anothers() {
+        let taken = |hub: &str| taker(hub).map(|route| route.at.written(hub));
+        for route in &ROUTES {
+            let path = route.at.written("/rte").replace("/…", "");
+            assert_eq!(find(&path, "/rte").unwrap().route.at, route.at);
+            let is_hub = matches!(route.at, At::Hub(_));
+            for hub in [path.clone(), path.to_uppercase(), format!("{path}/rte")] {
+                assert_eq!(taken(&hub).is_none(), is_hub, "{hub}");
+            }
+        }
+        assert_eq!(taken("/schemas/rte").as_deref(), Some("/schemas/…"));
+        for free in ["/", "/rte", "/hubs/publish", "/publisher"] {
+            assert_eq!(taken(free), None, "{free}");
+        }
+    }
+}
