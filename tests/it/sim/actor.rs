@@ -80,9 +80,10 @@ pub struct Actor {
     pub replies: VecDeque<ReplyDue>,
     /// Tags of valid items sent and not seen accepted.
     pub pending: VecDeque<String>,
-    /// Valid items sent, and those seen accepted.
-    pub valid: usize,
+    /// Tags of all valid items sent; so many of them were seen accepted, of so many the answer was heard.
+    pub tags: Vec<String>,
     pub accepted: usize,
+    pub answered: usize,
     /// Bytes that the hub has looked at.
     pub fed: usize,
     pub has_lied: bool,
@@ -104,8 +105,9 @@ impl Actor {
             acts: VecDeque::new(),
             replies: VecDeque::new(),
             pending: VecDeque::new(),
-            valid: 0,
+            tags: Vec::new(),
             accepted: 0,
+            answered: 0,
             fed: 0,
             has_lied: false,
             has_vanished: false,
@@ -282,7 +284,7 @@ impl Actor {
 
     /// The reply that the next request must get.
     pub fn expect_reply(&mut self, status: u16, counts: Option<(usize, usize)>) {
-        self.replies.push_back(ReplyDue { status, counts, accepted: self.valid });
+        self.replies.push_back(ReplyDue { status, counts, accepted: self.tags.len() });
     }
 
     fn request(&mut self, status: u16, counts: Option<(usize, usize)>, bytes: String) -> Vec<u8> {
@@ -344,7 +346,7 @@ impl Actor {
                 rejected += 1;
             } else {
                 accepted += 1;
-                self.valid += 1;
+                self.tags.push(tag.trim_matches('#').to_owned());
                 self.pending.push_back(tag);
             }
             items.push(item);

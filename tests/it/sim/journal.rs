@@ -29,6 +29,18 @@ pub struct Journals {
     journals: BTreeMap<Uuid, Journal>,
     /// What has been delivered anywhere; no two publications have the same data.
     published: BTreeSet<Rc<[u8]>>,
+    causes: BTreeMap<Uuid, Causes>,
+}
+
+/// What must come before what in an organization, whoever publishes: an item whose answer was heard before another was sent.
+/// Items go by their tags.
+#[derive(Debug, Default)]
+struct Causes {
+    answered: Vec<String>,
+    /// So many were answered when it was sent.
+    sent_after: BTreeMap<String, usize>,
+    /// What each shard has delivered, and how many of the answered are all among it.
+    delivered: BTreeMap<usize, (BTreeSet<String>, usize)>,
 }
 
 impl Journals {
@@ -50,7 +62,20 @@ impl Journals {
             return Err(format!("{entry:?} instead of {:?}", journal.entries.get(*cursor)));
         }
         *cursor += 1;
+        let tag = String::from_utf8_lossy(&entry.data).split('#').nth(1).ok_or("no tag")?.to_owned();
+        self.causes.entry(organization).or_default().deliver(shard, tag)?;
         Ok(self.published.insert(Rc::clone(&entry.data)))
+    }
+
+    /// A publisher sends an item.
+    pub fn send(&mut self, organization: Uuid, tag: &str) {
+        let causes = self.causes.entry(organization).or_default();
+        causes.sent_after.insert(tag.to_owned(), causes.answered.len());
+    }
+
+    /// A publisher has heard that an item was taken.
+    pub fn answer(&mut self, organization: Uuid, tag: &str) {
+        self.causes.entry(organization).or_default().answered.push(tag.to_owned());
     }
 
     /// The newest publication of a topic that a shard has delivered.
@@ -71,5 +96,20 @@ impl Journals {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Causes {
+    fn deliver(&mut self, shard: usize, tag: String) -> Result<(), String> {
+        let after = self.sent_after.get(&tag).copied().ok_or("an item that nobody sent")?;
+        let (delivered, whole) = self.delivered.entry(shard).or_default();
+        while let Some(cause) = self.answered[*whole..after.max(*whole)].first() {
+            if !delivered.contains(cause) {
+                return Err(format!("{tag} overtakes {cause}, which was answered before it was sent"));
+            }
+            *whole += 1;
+        }
+        delivered.insert(tag);
+        Ok(())
     }
 }

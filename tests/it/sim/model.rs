@@ -59,7 +59,8 @@ pub struct Model {
     /// By the number of the pipe.
     members: BTreeMap<usize, Member>,
     subscriptions_max: usize,
-    journals: Journals,
+    /// In which order what may be delivered.
+    pub journals: Journals,
     /// Publications times members, as the hub has counted them.
     pub delivered: u64,
     /// Connections that began to end in the turn that is being looked at: until when they were members, only the hub knows.

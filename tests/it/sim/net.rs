@@ -403,6 +403,7 @@ impl Os for SimOs {
     }
 
     fn accept(&mut self) -> io::Result<Option<(SimStream, SocketAddr)>> {
+        preempt(&self.threads);
         let accepted = self.net.borrow_mut().accept()?;
         Ok(accepted.map(|id| {
             let stream = SimStream { id, net: Rc::clone(&self.net), threads: Weak::clone(&self.threads) };

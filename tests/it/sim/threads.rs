@@ -18,11 +18,13 @@ pub struct Threads {
     net: Rc<RefCell<Net>>,
     threads: OnceCell<Vec<Thread>>,
     rng: RefCell<Rng>,
+    /// What a thread that is none of a shard is about to do.
+    other: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
 impl Threads {
     pub fn new(net: Rc<RefCell<Net>>, rng: Rng) -> Threads {
-        Threads { net, threads: OnceCell::new(), rng: RefCell::new(rng) }
+        Threads { net, threads: OnceCell::new(), rng: RefCell::new(rng), other: RefCell::new(None) }
     }
 
     pub fn start(&self, reactors: Vec<Reactor<SimOs>>) {
@@ -59,6 +61,19 @@ impl Threads {
         thread.is_over.get() || would_sleep() && !self.net.borrow().has_edges(shard)
     }
 
+    /// Another thread does this, at one of the points where it may come in between.
+    pub fn set_other(&self, then: impl FnOnce() + 'static) {
+        *self.other.borrow_mut() = Some(Box::new(then));
+    }
+
+    /// That thread comes now, if it has not come yet.
+    pub fn run_other(&self) {
+        let other = self.other.borrow_mut().take();
+        if let Some(then) = other {
+            then();
+        }
+    }
+
     /// Another thread may come in between.
     pub fn preempt(&self) {
         let one_in = self.net.borrow().faults.preempt;
@@ -66,7 +81,11 @@ impl Threads {
         let mut rng = self.rng.borrow_mut();
         if one_in > 0 && rng.one_in(one_in) {
             let shard = rng.below(threads.len());
+            let is_other = rng.one_in(2);
             drop(rng);
+            if is_other {
+                self.run_other();
+            }
             self.step(shard);
         }
     }

@@ -89,10 +89,22 @@ impl World {
 
     /// The drain begins, as [`rte::shell::Server::drain`] has it.
     pub fn drain(&self) {
-        self.shared.is_draining.store(true, Ordering::SeqCst);
-        for mailbox in self.mailboxes.iter() {
-            mailbox.post(Letter::Mail(Mail::Drain));
-        }
+        self.drain_soon();
+        self.threads.run_other();
+    }
+
+    /// The drain begins at one of the points where its thread may come in between.
+    pub fn drain_soon(&self) {
+        let (shared, mailboxes) = (Arc::clone(&self.shared), Arc::clone(&self.mailboxes));
+        self.threads.set_other(move || {
+            shared.is_draining.store(true, Ordering::SeqCst);
+            mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(Mail::Drain)));
+        });
+    }
+
+    /// A drain that was to begin soon begins now, at the latest.
+    pub fn drain_now(&self) {
+        self.threads.run_other();
     }
 
     /// The numbers of a shard.

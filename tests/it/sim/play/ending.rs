@@ -71,11 +71,17 @@ impl Play<'_> {
         let bytes = client::upgrade("", &authorization).into_bytes();
         self.world.net().send(number, &bytes[..20]);
         self.settle();
-        self.world.drain();
+        // And some of whom the drain may be begun before they are taken, or after.
+        (0..3).for_each(|_| self.arrive());
+        self.world.drain_soon();
+        self.world.set_faults(Faults { preempt: 2, ..Faults::default() });
+        let (first, shards) = (self.rng.below(self.world.shards), self.world.shards);
+        (first..first + shards).for_each(|shard| self.turn(shard % shards));
+        self.world.set_faults(Faults::default());
+        self.world.drain_now();
+        self.settle();
         self.actors[number].expect_reply(503, None);
         self.world.net().send(number, &bytes[20..]);
-        // And one that finds nobody.
-        self.arrive();
     }
 
     /// The drain: everything empties, and the sums are right.

@@ -4,6 +4,7 @@ mod ending;
 mod watch;
 
 use super::actor::{Actor, Manner, ReplyDue, Role, Stage, any_client, mask};
+use super::cast::ORGANIZATIONS;
 use super::client::{self, Heard};
 use super::model::Model;
 use super::net::Faults;
@@ -193,7 +194,12 @@ impl Play<'_> {
             return;
         }
         drop(pipe);
+        let before = actor.tags.len();
         let bytes = actor.speak(&mut self.rng, &limits);
+        if let Role::Publisher(organization) = actor.role {
+            let sent = actor.tags[before..].iter();
+            sent.for_each(|tag| self.model.journals.send(ORGANIZATIONS[organization], tag));
+        }
         self.send(number, &bytes);
     }
 
@@ -302,6 +308,11 @@ impl Play<'_> {
                 let heard = ReplyDue { status: reply.status, counts, accepted };
                 assert_eq!(Some(heard), due, "{actor:?}: {}", String::from_utf8_lossy(&reply.body));
                 assert!(accepted <= actor.accepted, "a reply before all its items are published: {actor:?}");
+                if let Role::Publisher(organization) = actor.role {
+                    let answered = actor.tags[actor.answered..accepted].iter();
+                    answered.for_each(|tag| self.model.journals.answer(ORGANIZATIONS[organization], tag));
+                    actor.answered = accepted;
+                }
             }
         }
     }
