@@ -39,6 +39,8 @@ struct Causes {
     answered: Vec<String>,
     /// So many were answered when it was sent.
     sent_after: BTreeMap<String, usize>,
+    /// What else was.
+    sent_behind: BTreeMap<String, Vec<String>>,
     /// What each shard has delivered, and how many of the answered are all among it.
     delivered: BTreeMap<usize, (BTreeSet<String>, usize)>,
 }
@@ -71,6 +73,12 @@ impl Journals {
     pub fn send(&mut self, organization: Uuid, tag: &str) {
         let causes = self.causes.entry(organization).or_default();
         causes.sent_after.insert(tag.to_owned(), causes.answered.len());
+    }
+
+    /// Those items are sent once these have been answered.
+    pub fn send_behind(&mut self, organization: Uuid, tags: &[String], behind: &[String]) {
+        let causes = self.causes.entry(organization).or_default();
+        causes.sent_behind.extend(tags.iter().map(|tag| (tag.clone(), behind.to_vec())));
     }
 
     /// A publisher has heard that an item was taken.
@@ -108,6 +116,10 @@ impl Causes {
                 return Err(format!("{tag} overtakes {cause}, which was answered before it was sent"));
             }
             *whole += 1;
+        }
+        let behind = self.sent_behind.get(&tag).map(Vec::as_slice).unwrap_or_default();
+        if let Some(cause) = behind.iter().find(|cause| !delivered.contains(*cause)) {
+            return Err(format!("{tag} overtakes {cause}, whose answer it was sent behind"));
         }
         delivered.insert(tag);
         Ok(())

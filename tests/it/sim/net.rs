@@ -4,6 +4,7 @@
 //! that took less than it was offered. Edges of one pipe that nobody has polled yet are one. What a poll tells is the whole state
 //! that the pipe is in by then.
 
+use super::client::{Ear, Heard};
 use super::rng::Rng;
 use super::setting::START;
 use super::threads::Threads;
@@ -109,6 +110,14 @@ enum Source {
     Pipe(usize),
 }
 
+/// Bytes that a peer sends as soon as it has heard a whole reply on another pipe.
+struct Held {
+    on: usize,
+    ear: Ear,
+    to: usize,
+    bytes: Vec<u8>,
+}
+
 /// All pipes, and what has happened to them that nobody has been told.
 pub struct Net {
     pub now: Now,
@@ -124,6 +133,7 @@ pub struct Net {
     /// Who waits to be accepted.
     queue: VecDeque<usize>,
     is_listening: bool,
+    held: Option<Held>,
     /// What the shards have told, in the order of its happening.
     pub facts: Vec<(usize, Fact)>,
 }
@@ -140,6 +150,7 @@ impl Net {
             spurious: vec![Vec::new(); shards],
             queue: VecDeque::new(),
             is_listening: true,
+            held: None,
             facts: Vec::new(),
         }
     }
@@ -202,6 +213,28 @@ impl Net {
 
     pub fn send(&mut self, id: usize, bytes: &[u8]) {
         self.pipes[id].flight.extend(bytes);
+    }
+
+    /// The peer sends `bytes` on the pipe `to` as soon as it has heard the next reply on the other one.
+    pub fn hold(&mut self, on: usize, to: usize, bytes: Vec<u8>) {
+        self.held = Some(Held { on, ear: Ear::default(), to, bytes });
+    }
+
+    /// What is held and has not been sent.
+    pub fn take_held(&mut self) -> Option<Vec<u8>> {
+        self.held.take().map(|held| held.bytes)
+    }
+
+    fn release(&mut self, on: usize, slices: &[&[u8]], taken: usize) {
+        let Some(held) = self.held.as_mut().filter(|held| held.on == on) else { return };
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
+        held.ear.hear(&bytes);
+        if let Ok(Some(Heard::Reply(_))) = held.ear.next()
+            && let Some(Held { to, bytes, .. }) = self.held.take()
+        {
+            self.send(to, &bytes);
+            self.arrive(to, usize::MAX);
+        }
     }
 
     /// The peer sends no more.
@@ -362,6 +395,7 @@ impl Net {
         pipe.from_hub.extend(slices.iter().flat_map(|slice| slice.iter()).take(room));
         pipe.taken += room;
         pipe.is_full |= room < offered;
+        self.release(id, slices, room);
         if room > 0 { Ok(room) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
@@ -431,13 +465,16 @@ pub struct SimStream {
 
 impl Stream for SimStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        preempt(&self.threads);
         let result = self.net.borrow_mut().read(self.id, buffer);
         preempt(&self.threads);
         result
     }
 
     fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
-        self.net.borrow_mut().write(self.id, slices)
+        let result = self.net.borrow_mut().write(self.id, slices);
+        preempt(&self.threads);
+        result
     }
 
     fn shutdown_write(&mut self) {

@@ -34,6 +34,11 @@ impl Rng {
         from[self.below(from.len())]
     }
 
+    /// One of them, if there are any.
+    pub fn pick_from<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| self.pick(from))
+    }
+
     /// A stream of its own, which doesn't move this one more than a step.
     pub fn fork(&mut self) -> Rng {
         Rng(self.next())

@@ -1,7 +1,7 @@
 //! The world around the hub: its shards' own reactors on an operating system of pipes, and a clock that moves when it is told.
 //! The world says which shard's thread runs next.
 
-use super::net::{Faults, Net, Pipe, SimOs, SimWake};
+use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;
 use super::setting::{CATALOGUE, Setting, shared};
 use super::threads::Threads;
@@ -58,6 +58,11 @@ impl World {
 
     pub fn pipe(&self, id: usize) -> RefMut<'_, Pipe> {
         RefMut::map(self.net.borrow_mut(), |net| net.pipe(id))
+    }
+
+    /// Whose the pipe is, once it is accepted.
+    pub fn place(&self, id: usize) -> Option<Place> {
+        self.pipe(id).place
     }
 
     pub fn shard(&self, shard: usize) -> Ref<'_, Shard> {

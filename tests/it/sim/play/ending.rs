@@ -95,7 +95,7 @@ impl Play<'_> {
         }
         self.settle();
         for actor in &self.actors {
-            let Some((shard, key)) = self.world.pipe(actor.number).place else { continue };
+            let Some((shard, key)) = self.world.place(actor.number) else { continue };
             let is_left = self.world.shard(shard).connection(key).is_some_and(|connection| connection.is_hub_open());
             assert!(!is_left, "a client is left after a drain: {actor:?}");
         }
@@ -106,7 +106,7 @@ impl Play<'_> {
         self.settle();
         for number in 0..self.actors.len() {
             self.check_heard(number);
-            let (actor, place) = (&self.actors[number], self.world.pipe(number).place);
+            let (actor, place) = (&self.actors[number], self.world.place(number));
             assert_eq!(actor.closed.is_some(), place.is_some(), "ended without a fact: {actor:?}");
         }
         self.check_sums();

@@ -1,6 +1,7 @@
 //! One seed: a world with its limits, actors of all manners, faults while it plays, and then none until all is empty.
 
 mod ending;
+mod relay;
 mod watch;
 
 use super::actor::{Actor, Manner, ReplyDue, Role, Stage, any_client, mask};
@@ -139,7 +140,8 @@ impl Play<'_> {
                 let actor = self.rng.below(self.actors.len());
                 self.act(actor);
             }
-            10..=13 => self.world.net().drift(),
+            10..=12 => self.world.net().drift(),
+            13 => self.relay(),
             _ => {
                 let shard = self.rng.below(self.world.shards);
                 // A poll may return for nothing.
@@ -187,20 +189,26 @@ impl Play<'_> {
     /// An actor reads, and says something.
     fn act(&mut self, number: usize) {
         self.hear(number, self.actors[number].manner.reads);
-        let limits = self.world.shared.limits.clone();
-        let actor = &mut self.actors[number];
+        let actor = &self.actors[number];
         let pipe = self.world.pipe(number);
         if actor.has_vanished || pipe.ending.is_some() || pipe.is_shut || pipe.unread() > 200_000 {
             return;
         }
         drop(pipe);
-        let before = actor.tags.len();
-        let bytes = actor.speak(&mut self.rng, &limits);
-        if let Role::Publisher(organization) = actor.role {
-            let sent = actor.tags[before..].iter();
-            sent.for_each(|tag| self.model.journals.send(ORGANIZATIONS[organization], tag));
-        }
+        let (bytes, _) = self.say(number);
         self.send(number, &bytes);
+    }
+
+    /// What an actor says next, and the tags of the items in it.
+    fn say(&mut self, number: usize) -> (Vec<u8>, Vec<String>) {
+        let actor = &mut self.actors[number];
+        let before = actor.tags.len();
+        let bytes = actor.speak(&mut self.rng, &self.world.shared.limits);
+        let tags = actor.tags[before..].to_vec();
+        if let Role::Publisher(organization) = actor.role {
+            tags.iter().for_each(|tag| self.model.journals.send(ORGANIZATIONS[organization], tag));
+        }
+        (bytes, tags)
     }
 
     fn send(&mut self, number: usize, bytes: &[u8]) {
@@ -267,7 +275,7 @@ impl Play<'_> {
 
     fn understand_reply(&mut self, number: usize, reply: &client::Reply) {
         let is_ending = self.world.is_ending(number);
-        let is_turned_away = self.world.pipe(number).place.is_none();
+        let is_turned_away = self.world.place(number).is_none();
         let actor = &mut self.actors[number];
         match (actor.role, actor.stage, reply.status) {
             (_, _, status) if is_turned_away => {

@@ -21,7 +21,7 @@ impl Play<'_> {
 
     /// Whether the hub does nothing more that the connection asks for.
     fn is_over(&self, number: usize) -> bool {
-        let place = self.world.pipe(number).place;
+        let place = self.world.place(number);
         let is_sealed = |(shard, key)| self.world.shard(shard).hub().is_sealed(key);
         self.world.is_ending(number) || place.is_some_and(is_sealed)
     }
@@ -35,7 +35,7 @@ impl Play<'_> {
         }
         self.model.fade(BTreeSet::new());
         for number in 0..self.actors.len() {
-            let Some((shard, key)) = self.world.pipe(number).place else { continue };
+            let Some((shard, key)) = self.world.place(number) else { continue };
             let result = self.model.compare(number, key, self.world.shard(shard).hub(), over.contains(&number));
             assert_eq!(result, Ok(()), "actor {number}");
         }
@@ -80,7 +80,7 @@ impl Play<'_> {
         let before = self.world.net().pipe_of.insert(conn, number);
         assert_eq!(before, None, "two connections have the number {conn}");
         self.opened += 1;
-        let place = self.world.pipe(number).place;
+        let place = self.world.place(number);
         if let (Role::Client(rights, _), Some((shard, _))) = (self.actors[number].role, place) {
             self.model.meet(number, shard, rights);
         }
