@@ -23,7 +23,7 @@ use play::play;
 use reached::Reached;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Seeds of a default run: some twenty seconds, unoptimised.
+/// Seeds of a default run: some fifteen seconds, unoptimised.
 const SEEDS: u64 = 256;
 
 /// Plays a seed, and says which one it was where it fails.

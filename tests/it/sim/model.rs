@@ -249,6 +249,11 @@ impl Model {
         self.journals.check_settled(shards)
     }
 
+    /// Whether the client has said something that the hub has read and not done.
+    pub fn waits(&self, id: usize) -> bool {
+        self.members.get(&id).is_some_and(|member| !member.acts.is_empty())
+    }
+
     /// Whether the client has shaken hands.
     pub fn knows(&self, id: usize) -> bool {
         self.members.get(&id).is_some_and(|member| member.is_joined)

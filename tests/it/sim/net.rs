@@ -66,6 +66,11 @@ impl Pipe {
         self.flight.len()
     }
 
+    /// Whether all that was sent, either way, has been read.
+    pub fn is_through(&self) -> bool {
+        self.unread() == 0 && self.from_hub.is_empty()
+    }
+
     /// Whether a read would tell something.
     pub fn is_readable(&self) -> bool {
         !self.inbox.is_empty() || (self.has_end || self.is_broken) && !self.is_told

@@ -1,5 +1,6 @@
 //! Requests one behind the other on one connection, and what ends between them.
 
+use super::super::net::Faults;
 use super::*;
 use rte::api::client_address::Network;
 use rte::trace::Fact;
@@ -69,4 +70,35 @@ fn what_a_client_asks_after_it_was_given_up_is_not_looked_at() {
     let numbers = world.numbers(0);
     assert!(numbers.hub_messages < 2500, "{} messages were answered", numbers.hub_messages);
     assert_eq!(numbers.dropped, 0);
+}
+
+#[test]
+fn a_storm_of_connections_is_taken_in_portions_and_whole() {
+    let world = world(Limits::DEFAULT);
+    (0..600).for_each(|_| {
+        world.net().connect(WIDE);
+    });
+    world.step(0);
+    let taken = world.shard(0).connection_count();
+    assert!(0 < taken && taken < 600, "{taken} in one turn");
+    world.settle();
+    assert_eq!(world.shard(0).connection_count(), 600);
+}
+
+#[test]
+fn an_accept_that_failed_is_tried_again_by_time_since_no_edge_will_tell() {
+    let world = world(Limits::DEFAULT);
+    world.set_faults(Faults { accept: 1, ..Faults::default() });
+    world.net().connect(WIDE);
+    world.settle();
+    let complaints = |world: &World| {
+        let facts = world.facts().into_iter();
+        facts.filter(|(_, fact)| matches!(fact, Fact::AcceptFailed { .. })).count()
+    };
+    assert_eq!(complaints(&world), 1);
+    pass(&world, 5_000);
+    assert_eq!((complaints(&world), world.load()), (0, 0), "the complaint is not repeated at once");
+    world.set_faults(Faults::default());
+    pass(&world, Limits::DEFAULT.accept_retry_ms);
+    assert_eq!(world.load(), 1);
 }

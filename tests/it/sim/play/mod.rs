@@ -141,7 +141,7 @@ impl Play<'_> {
                 self.act(actor);
             }
             10..=12 => self.world.net().drift(),
-            13 => self.relay(),
+            13..=14 => self.relay(),
             _ => {
                 let shard = self.rng.below(self.world.shards);
                 // A poll may return for nothing.
@@ -157,6 +157,7 @@ impl Play<'_> {
         self.world.step(shard);
         self.observe();
         self.check(shard);
+        self.check_answered();
     }
 
     fn arrive(&mut self) {

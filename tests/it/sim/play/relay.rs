@@ -8,16 +8,14 @@ use crate::sim::net::Faults;
 
 impl Play<'_> {
     pub(super) fn relay(&mut self) {
-        let idle: Vec<usize> = (0..self.actors.len()).filter(|number| self.is_idle(*number)).collect();
-        let (first, second) = (self.rng.pick_from(&idle), self.rng.pick_from(&idle));
+        let may: Vec<usize> = (0..self.actors.len()).filter(|number| self.may_relay(*number)).collect();
+        let (first, second) = (self.rng.pick_from(&may), self.rng.pick_from(&may));
         let (Some(first), Some(second)) = (first, second) else { return };
         let (Role::Publisher(one), Role::Publisher(other)) = (self.actors[first].role, self.actors[second].role) else {
             return;
         };
-        let (Some((from, _)), Some((to, _))) = (self.world.place(first), self.world.place(second)) else {
-            return;
-        };
-        if one != other || from == to {
+        let (Some((from, _)), Some((to, _))) = (self.world.place(first), self.world.place(second)) else { return };
+        if one != other || from == to || !self.become_idle([(first, from), (second, to)]) {
             return;
         }
         let (bytes, causes) = self.say(first);
@@ -29,12 +27,13 @@ impl Play<'_> {
         self.model.journals.send_behind(ORGANIZATIONS[one], &effects, &causes);
         self.world.net().hold(first, second, bytes);
         self.world.net().arrive(first, usize::MAX);
-        self.world.net().spurious_edge(second);
         let faults = self.world.net().faults;
         self.world.set_faults(Faults { preempt: 1, ..faults });
-        let (outer, inner) = if self.rng.one_in(2) { (from, to) } else { (to, from) };
-        self.turn(outer);
-        self.turn(inner);
+        let outer = if self.rng.one_in(2) { from } else { to };
+        for _ in 0..4 {
+            self.world.net().spurious_edge(second);
+            self.turn(outer);
+        }
         self.world.set_faults(faults);
         let held = self.world.net().take_held();
         if let Some(bytes) = held {
@@ -44,14 +43,33 @@ impl Play<'_> {
         }
     }
 
-    /// Whether it is a publisher who has heard all that it was answered.
-    fn is_idle(&self, number: usize) -> bool {
-        let Actor { role, manner, stage, replies, ear, .. } = &self.actors[number];
+    /// Whether it is a publisher who goes on.
+    fn may_relay(&self, number: usize) -> bool {
+        let Actor { role, manner, stage, .. } = &self.actors[number];
         let pipe = self.world.pipe(number);
-        matches!(role, Role::Publisher(_))
-            && (*stage, manner.vanishes_at) == (Stage::Dialling, None)
-            && replies.is_empty()
-            && !ear.is_partial()
-            && (pipe.ending, pipe.is_shut, pipe.unread(), pipe.from_hub.len()) == (None, false, 0, 0)
+        let is_open = pipe.ending.is_none() && !pipe.is_shut;
+        matches!(role, Role::Publisher(_)) && (*stage, manner.vanishes_at) == (Stage::Dialling, None) && is_open
+    }
+
+    /// The hub reads and answers all that these publishers have sent, and they hear it; if that doesn't take too long.
+    fn become_idle(&mut self, publishers: [(usize, usize); 2]) -> bool {
+        for _ in 0..20 {
+            for (number, shard) in publishers {
+                self.world.net().arrive(number, usize::MAX);
+                self.world.net().make_room(number);
+                self.turn(shard);
+                self.hear(number, usize::MAX);
+            }
+            if publishers.iter().all(|(number, _)| self.is_idle(*number)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn is_idle(&self, number: usize) -> bool {
+        let Actor { replies, ear, .. } = &self.actors[number];
+        let pipe = self.world.pipe(number);
+        pipe.ending.is_none() && !pipe.is_shut && replies.is_empty() && !ear.is_partial() && pipe.is_through()
     }
 }

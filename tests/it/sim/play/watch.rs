@@ -170,6 +170,25 @@ impl Play<'_> {
         assert!(it.has_work() || pinned_bytes <= limits.pinned_bytes_max, "{pinned_bytes} bytes pinned");
     }
 
+    /// When all threads sleep, whoever has been read and has taken all there was for it has been answered.
+    pub(super) fn check_answered(&self) {
+        if (0..self.world.shards).any(|shard| !self.world.is_quiet(shard)) {
+            return;
+        }
+        for actor in self.actors.iter().filter(|actor| !actor.has_lied && !actor.has_vanished) {
+            let Some((shard, key)) = self.world.place(actor.number) else { continue };
+            let is_through = actor.fed == actor.sent && self.world.pipe(actor.number).is_through();
+            if self.is_over(actor.number) || !is_through || self.world.shard(shard).hub().backlog_bytes(key) > 0 {
+                continue;
+            }
+            let is_answered = match actor.role {
+                Role::Client(..) => !self.model.waits(actor.number),
+                Role::Publisher(_) | Role::Stranger => actor.replies.is_empty(),
+            };
+            assert!(is_answered, "all sleep, and nobody answers {actor:?}");
+        }
+    }
+
     /// What an actor that was not cut off must have heard at its end.
     pub(super) fn check_heard(&mut self, number: usize) {
         self.hear(number, WIDE);
