@@ -7,6 +7,8 @@ mod compiler;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schema");
+    // What only the program derives on the compiler's types: the build has no schemars.
+    println!("cargo::rustc-cfg=program");
     let mut files = Vec::new();
     read("schema".as_ref(), &mut files)?;
     files.sort();

@@ -20,6 +20,9 @@ pub use checked::Config;
 pub use error::{ConfigError, ConfigErrors};
 pub use setting::Setting;
 
+use crate::schema::compiler::names;
+use crate::schema::{Catalogue, EventId};
+use crate::shell;
 use checker::Checker;
 use raw::Raw;
 use std::io;
@@ -143,15 +146,34 @@ impl Config {
         schema::table(&Config::json_schema())
     }
 
-    /// What `[derive]` names and the catalogue does not derive, as sentences with the nearest name that it does.
-    pub fn unknown_derivations(&self, derived: &[&str]) -> Vec<String> {
-        let unknown = self.derive.keys().filter(|name| !derived.iter().any(|known| known.eq_ignore_ascii_case(name)));
-        let sentence = |name: &String| {
-            let near = schema::nearest(name, derived.iter().copied());
-            let near = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
-            format!("[derive] names `{name}`, which is no derived event{near}")
-        };
-        unknown.map(sentence).collect()
+    /// The derived events that are switched off.
+    ///
+    /// # Errors
+    /// The names under `[derive]` that this catalogue does not derive, each in a sentence with the nearest one that it does.
+    pub fn not_derived(&self, catalogue: &Catalogue) -> Result<Vec<EventId>, String> {
+        let derived = || catalogue.events().filter(|(_, event)| event.derive.is_some());
+        let (mut off, mut unknown) = (Vec::new(), Vec::new());
+        for (name, is_on) in &self.derive {
+            match derived().find(|(_, event)| event.name.eq_ignore_ascii_case(name)) {
+                Some((id, _)) if !is_on => off.push(id),
+                Some(_) => {}
+                None => {
+                    let near = names::hint(name, derived().map(|(_, event)| event.name.as_str()), "`");
+                    unknown.push(format!("[derive] names `{name}`, which is no derived event{near}"));
+                }
+            }
+        }
+        if unknown.is_empty() { Ok(off) } else { Err(unknown.join("\n")) }
+    }
+
+    /// What the shell is started with, and the catalogue that this configuration names.
+    ///
+    /// # Errors
+    /// As [`Config::not_derived`].
+    pub fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
+        self.hub.publish.not_derived = self.not_derived(&catalogue)?;
+        let Config { listen, threads, log, log_level, hub, limits, verifier, .. } = self;
+        Ok(shell::Options { listen, threads, hub, limits, verifier, catalogue, log, log_level })
     }
 }
 
@@ -175,8 +197,7 @@ fn from_environment(
                 settings.push(Setting { key: (*path).to_owned(), text: text.clone(), origin: name.clone() });
             }
             None => {
-                let near = schema::nearest(name, known.iter().map(|(variable, _)| variable.as_str()));
-                let near = near.map_or(String::new(), |near| format!(": did you mean {near}?"));
+                let near = names::hint(name, known.iter().map(|(variable, _)| variable.as_str()), "");
                 warnings.push(format!("{name}: no key has this variable{near}"));
             }
         }

@@ -4,11 +4,14 @@
 use crate::broken::broken;
 use crate::close::{Blame, CloseReason};
 use core::net::IpAddr;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use uuid::Uuid;
 
 /// How much a fact matters, most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Something the operator must mend.
     Error,
@@ -24,9 +27,6 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels, in their order.
-    pub const ALL: [Level; 5] = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
-
     /// The level's name, lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -36,11 +36,6 @@ impl Level {
             Level::Debug => "debug",
             Level::Trace => "trace",
         }
-    }
-
-    /// The level of that name.
-    pub fn parse(name: &str) -> Option<Level> {
-        Level::ALL.into_iter().find(|level| level.name() == name)
     }
 }
 

@@ -33,6 +33,25 @@ impl Readers {
     }
 }
 
+/// Reads an origin as the operator writes it: scheme and host, in lower case from here on.
+///
+/// # Errors
+/// What an origin looks like.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let origin = text.to_ascii_lowercase();
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let is_origin = host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*,\\\"".contains(&byte))
+    });
+    match text {
+        _ if is_origin => Ok(origin),
+        "*" => Err("leave `cors.origins` out to let any origin in".to_owned()),
+        _ => Err(format!(
+            "{text:?} is not an origin: scheme and host, as in \"https://app.example.com\", without a path"
+        )),
+    }
+}
+
 impl Origins {
     /// Whether a request with that `Origin` may be served; one without is no browser's.
     pub fn allow(&self, origin: Option<&str>) -> bool {

@@ -4,6 +4,8 @@
 use super::error::{Claim, TokenError};
 use super::grant::Grant;
 use crate::schema::guid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use std::time::Duration;
 use uuid::Uuid;
@@ -12,15 +14,16 @@ use uuid::Uuid;
 pub(super) type Claims = Map<String, Value>;
 
 /// The names under which claims are looked up; the registered ones (`exp`, `nbf`, `iss`, `aud`) have the names of RFC 7519.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClaimNames {
-    /// The user's GUID.
+    /// The claim with the GUID of the user.
     pub user: String,
-    /// The organization's GUID.
+    /// The claim with the GUID of the organization.
     pub organization: String,
-    /// An array of grants.
+    /// The claim with the grants, an array.
     pub grants: String,
-    /// Scopes, as an array or separated by spaces (RFC 8693 section 4.2).
+    /// The claim with the scopes, an array or separated by spaces.
     pub scope: String,
 }
 

@@ -12,6 +12,8 @@ use crate::schema::compiler::model::Event;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
@@ -79,7 +81,8 @@ pub fn bearer<'r>(authorization: Option<&'r str>, query: &'r str) -> Result<Opti
 }
 
 /// Whether organizations are kept apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Tenancy {
     /// Each principal and each publication belongs to its organization.
     #[default]

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::failure::Failure;
-use super::{schema, serve};
+use super::schema;
 use crate::api::routes::{Gate, ROUTES};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
@@ -41,11 +41,8 @@ fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -
         console.note(format_args!("rte: {warning}"));
     }
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
-    let derived: Vec<&str> = serve::derived_names(&catalogue).collect();
-    let unknown = config.unknown_derivations(&derived);
-    if !unknown.is_empty() {
-        return Err(Failure::Refused(format!("the configuration is wrong\n{}", unknown.join("\n"))));
-    }
+    let wrong = |unknown| Failure::Refused(format!("the configuration is wrong\n{unknown}"));
+    config.not_derived(&catalogue).map_err(wrong)?;
     for (name, value) in summary(&config) {
         console.line(format_args!("{name:<16}{value}"))?;
     }
@@ -59,7 +56,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
     let file = config.file.as_ref().map_or("none, the defaults hold".to_owned(), |path| path.display().to_string());
     let mut lines = vec![
         ("file", file),
-        ("listen", format!("{}{}", config.listen, config.path)),
+        ("listen", format!("{}{}", config.listen, config.hub.path)),
         ("for clients", served(config, |gate| matches!(gate, Gate::Client(_)))),
         ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher))),
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
@@ -84,10 +81,10 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
                 Tenancy::Single => "one only".to_owned(),
             },
         ),
-        ("origins", config.origins.allowed.clone().map_or("any".to_owned(), |list| or(list, "none"))),
+        ("origins", config.hub.origins.allowed.clone().map_or("any".to_owned(), |list| or(list, "none"))),
         (
             "validation",
-            match config.validation {
+            match config.hub.publish.validation {
                 Mode::Strict => "strict".to_owned(),
                 Mode::Lenient => "lenient".to_owned(),
             },
@@ -100,7 +97,7 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
 /// The paths behind such a gate, for the rules of a proxy.
 fn served(config: &Config, is_meant: impl Fn(Gate) -> bool) -> String {
     let routes = ROUTES.iter().filter(|route| is_meant(route.gate));
-    routes.map(|route| route.at.written(&config.path)).collect::<Vec<_>>().join(", ")
+    routes.map(|route| route.at.written(&config.hub.path)).collect::<Vec<_>>().join(", ")
 }
 
 /// The limits that are not the defaults.

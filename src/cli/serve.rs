@@ -12,7 +12,6 @@ use crate::config::{Config, ConfigErrors, Flags, environment};
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
-use crate::schema::compiler::model::EventId;
 use crate::shell::log::Format;
 use crate::shell::{self, Server};
 use crate::trace::Level;
@@ -49,46 +48,13 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     }
     let schema_dirs = config.schema_dirs.clone();
     let reload = |present: &Catalogue| schema::reload(present, &schema_dirs);
-    shell::serve(options(config, console)?, reload).map_err(|error| Failure::Refused(error.to_string()))
+    let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
+    let options = config.into_shell(catalogue).map_err(Failure::Usage)?;
+    shell::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 fn unusable(errors: &ConfigErrors) -> Failure {
     Failure::Usage(format!("the configuration is not usable:\n{errors}"))
-}
-
-/// What the shell is started with.
-fn options(config: Config, console: &mut Console) -> Result<shell::Options, Failure> {
-    let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
-    let derived: Vec<&str> = derived_names(&catalogue).collect();
-    let unknown = config.unknown_derivations(&derived);
-    if !unknown.is_empty() {
-        return Err(Failure::Usage(unknown.join("\n")));
-    }
-    let switched_off = config.derive.iter().filter(|(_, is_on)| !**is_on);
-    let not_derived: Vec<EventId> = switched_off.filter_map(|(name, _)| catalogue.find(name)).collect();
-    let tenancy = config.verifier.tenancy();
-    Ok(shell::Options {
-        listen: config.listen,
-        threads: config.threads,
-        hub: conn::Options {
-            path: config.path,
-            origins: config.origins,
-            trusted_proxies: config.trusted_proxies,
-            detailed_errors: config.detailed_errors,
-            snapshots: config.snapshots,
-            publish: publish::Options { validation: config.validation, tenancy, not_derived },
-        },
-        limits: config.limits,
-        verifier: config.verifier,
-        catalogue,
-        log: config.log,
-        log_level: config.log_level,
-    })
-}
-
-/// The events that are made from others.
-pub(super) fn derived_names(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
-    catalogue.events().filter(|(_, event)| event.derive.is_some()).map(|(_, event)| event.name.as_str())
 }
 
 /// A hub in threads of its own; its threads end with the process.

@@ -1,12 +1,10 @@
 //! What a configuration comes to.
 
-use crate::api::client_address::Network;
-use crate::api::cors::Origins;
 use crate::auth::mint::SigningKey;
 use crate::auth::token::Verifier;
+use crate::conn;
 use crate::limits::Limits;
 use crate::schema::WireCase;
-use crate::schema::compiler::validate::Mode;
 use crate::shell::log::Format;
 use crate::trace::Level;
 use std::collections::BTreeMap;
@@ -20,34 +18,24 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Path of the hub: `/` and at least one segment, without a `/` at its end.
-    pub path: String,
     /// Threads, at least one.
     pub threads: usize,
-    /// Whose word about the client's address counts.
-    pub trusted_proxies: Vec<Network>,
     /// The form of log lines.
     pub log: Format,
     /// How much is logged.
     pub log_level: Level,
-    /// Whether clients are told the cause of an internal error.
-    pub detailed_errors: bool,
-    /// Whether every Subscribe gets the last value of a state event.
-    pub snapshots: bool,
+    /// How the hub is run, but for the derivations that are switched off: see [`Config::into_shell`].
+    pub hub: conn::Options,
+    /// Every bound.
+    pub limits: Limits,
     /// Keys, claims, grants for everybody, tenants.
     pub verifier: Verifier,
-    /// The origins that may use the hub.
-    pub origins: Origins,
-    /// How strictly events are held to their schema.
-    pub validation: Mode,
     /// Derived events that are switched on or off by name, as typed.
     pub derive: BTreeMap<String, bool>,
     /// The spelling on the wire, where it is not the catalogue's.
     pub wire_case: Option<WireCase>,
     /// Folders of further events, on top of the built-in ones.
     pub schema_dirs: Vec<PathBuf>,
-    /// Every bound.
-    pub limits: Limits,
     /// What is odd but no error.
     pub warnings: Vec<String>,
     /// The first configured secret.

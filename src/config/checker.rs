@@ -4,17 +4,14 @@ use super::checked::Config;
 use super::raw::{self, Raw};
 use super::tree::{Place, Tree};
 use crate::api::client_address::Network;
-use crate::api::cors::Origins;
-use crate::api::routes;
+use crate::api::cors::{Origins, parse_origin};
+use crate::api::{publish, routes};
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys};
 use crate::auth::mint::SigningKey;
-use crate::auth::token::{self, ClaimNames, OptionsError, Tenancy, Verifier};
+use crate::auth::token::{self, OptionsError, Tenancy, Verifier};
+use crate::conn;
 use crate::limits::Limits;
-use crate::schema::WireCase;
-use crate::schema::compiler::validate::Mode;
-use crate::shell::log::Format;
-use crate::trace::Level;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,85 +37,58 @@ impl Checker<'_> {
                 format!("{:?} is not an address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"", server.listen);
             self.tree.complain("server.listen", message);
         }
-        if let Err(message) = check_path(&server.path) {
-            self.tree.complain("server.path", message);
-        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let proxies = server.trusted_proxies.iter().enumerate();
-        let proxies = proxies.filter_map(|(index, text)| self.network(index, text)).collect();
-        let allowed = cors.origins.map(|list| {
-            let list = list.iter().enumerate();
-            list.filter_map(|(index, origin)| self.origin(index, origin)).collect()
-        });
+        let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
+        let (log, log_level) = (server.log, server.log_level);
+        let hub = self.hub(server, cors, publish, auth.tenancy);
         self.limits(&limits);
         let (verifier, signing_key) = self.auth(auth)?;
+        let folders = catalogue.schema_dirs.iter();
+        let schema_dirs = folders.map(|folder| self.located("catalogue.schema_dirs", folder)).collect();
+        let (listen, wire_case, file) = (listen?, catalogue.wire_case, None);
         Some(Config {
-            file: None,
-            listen: listen?,
-            path: server.path,
-            threads: server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get())),
-            trusted_proxies: proxies,
-            log: match server.log {
-                raw::LogFormat::Human => Format::Human,
-                raw::LogFormat::Json => Format::Json,
-            },
-            log_level: match server.log_level {
-                raw::LogLevel::Error => Level::Error,
-                raw::LogLevel::Warn => Level::Warn,
-                raw::LogLevel::Info => Level::Info,
-                raw::LogLevel::Debug => Level::Debug,
-                raw::LogLevel::Trace => Level::Trace,
-            },
-            detailed_errors: server.detailed_errors,
-            snapshots: server.snapshots,
-            verifier,
-            origins: Origins { allowed },
-            validation: match publish.validation {
-                raw::Validation::Strict => Mode::Strict,
-                raw::Validation::Lenient => Mode::Lenient,
-            },
-            derive,
-            wire_case: catalogue.wire_case.map(|wire_case| match wire_case {
-                raw::WireCase::Camel => WireCase::Camel,
-                raw::WireCase::Documented => WireCase::Documented,
-            }),
-            schema_dirs: catalogue
-                .schema_dirs
-                .iter()
-                .map(|folder| self.located("catalogue.schema_dirs", folder))
-                .collect(),
+            file,
+            listen,
+            threads,
+            log,
+            log_level,
+            hub,
             limits,
+            verifier,
+            derive,
+            wire_case,
+            schema_dirs,
             warnings,
             signing_key,
         })
     }
 
-    fn network(&mut self, index: usize, text: &str) -> Option<Network> {
-        match Network::parse(text) {
-            Ok(network) => Some(network),
-            Err(message) => {
-                self.tree.complain(&format!("server.trusted_proxies.{index}"), message);
-                None
-            }
+    fn hub(&mut self, server: raw::Server, cors: raw::Cors, publish: raw::Publish, tenancy: Tenancy) -> conn::Options {
+        if let Err(message) = check_path(&server.path) {
+            self.tree.complain("server.path", message);
+        }
+        let allowed = cors.origins.map(|origins| self.list("cors.origins", &origins, parse_origin));
+        conn::Options {
+            path: server.path,
+            origins: Origins { allowed },
+            trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
+            detailed_errors: server.detailed_errors,
+            snapshots: server.snapshots,
+            // Which derivations are off can only be said when the catalogue is known.
+            publish: publish::Options { validation: publish.validation, tenancy, not_derived: Vec::new() },
         }
     }
 
-    fn origin(&mut self, index: usize, text: &str) -> Option<String> {
-        let origin = text.to_ascii_lowercase();
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        let is_origin = host.is_some_and(|host| {
-            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*,\\\"".contains(&byte))
-        });
-        if is_origin {
-            return Some(origin);
+    /// What the texts of a list mean; those that mean nothing are told.
+    fn list<T>(&mut self, path: &str, texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let mut parsed = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match parse(text) {
+                Ok(value) => parsed.push(value),
+                Err(message) => self.tree.complain(&format!("{path}.{index}"), message),
+            }
         }
-        let message = if text == "*" {
-            "leave `cors.origins` out to let any origin in".to_owned()
-        } else {
-            format!("{text:?} is not an origin: scheme and host, as in \"https://app.example.com\", without a path")
-        };
-        self.tree.complain(&format!("cors.origins.{index}"), message);
-        None
+        parsed
     }
 
     fn limits(&mut self, limits: &Limits) {
@@ -136,8 +106,9 @@ impl Checker<'_> {
     }
 
     fn auth(&mut self, auth: raw::Auth) -> Option<(Verifier, Option<SigningKey>)> {
-        let grants = auth.default_grants.iter().enumerate();
-        let grants: Vec<Grant> = grants.filter_map(|(index, text)| self.grant(index, text)).collect();
+        let default_grants = self.list("auth.default_grants", &auth.default_grants, |text| {
+            Grant::parse(text).map_err(|error| format!("{text:?}: {error}"))
+        });
         let (options, paths) = self.keys(auth.secret, auth.secret_file, auth.pem_file, auth.jwks_file, auth.keys);
         let keys = match Keys::new(&options) {
             Ok(keys) => keys,
@@ -157,17 +128,9 @@ impl Checker<'_> {
             issuer: auth.issuer,
             audience: auth.audience,
             leeway_s: auth.leeway_s,
-            claims: ClaimNames {
-                user: auth.claims.user,
-                organization: auth.claims.organization,
-                grants: auth.claims.grants,
-                scope: auth.claims.scope,
-            },
-            default_grants: grants,
-            tenancy: match auth.tenancy {
-                raw::Tenancy::Multi => Tenancy::Multi,
-                raw::Tenancy::Single => Tenancy::Single,
-            },
+            claims: auth.claims,
+            default_grants,
+            tenancy: auth.tenancy,
             close_on_expiry: auth.close_on_expiry,
         });
         match verifier {
@@ -178,16 +141,6 @@ impl Checker<'_> {
                     OptionsError::Leeway => self.tree.complain("auth.leeway_s", error.to_string()),
                     OptionsError::ClaimName(_) => self.tree.complain("auth.claims", error.to_string()),
                 }
-                None
-            }
-        }
-    }
-
-    fn grant(&mut self, index: usize, text: &str) -> Option<Grant> {
-        match Grant::parse(text) {
-            Ok(grant) => Some(grant),
-            Err(error) => {
-                self.tree.complain(&format!("auth.default_grants.{index}"), format!("{text:?}: {error}"));
                 None
             }
         }

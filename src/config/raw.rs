@@ -1,7 +1,12 @@
 //! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the README and the
 //! errors are all made from them.
 
+use crate::auth::token::{ClaimNames, Tenancy};
 use crate::limits::Limits;
+use crate::schema::WireCase;
+use crate::schema::compiler::validate::Mode;
+use crate::shell::log::Format;
+use crate::trace::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,9 +46,9 @@ pub(super) struct Server {
     /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or `X-Forwarded-For` names the client.
     pub(super) trusted_proxies: Vec<String>,
     /// Form of the log lines on standard error.
-    pub(super) log: LogFormat,
+    pub(super) log: Format,
     /// What is logged at the least.
-    pub(super) log_level: LogLevel,
+    pub(super) log_level: Level,
     /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for production.
     pub(super) detailed_errors: bool,
     /// Sends the last value of a state event behind every Subscribe. By default only items with `Snapshot: true` get it.
@@ -57,40 +62,12 @@ impl Default for Server {
             path: "/rte".to_owned(),
             threads: None,
             trusted_proxies: Vec::new(),
-            log: LogFormat::default(),
-            log_level: LogLevel::default(),
+            log: Format::default(),
+            log_level: Level::default(),
             detailed_errors: false,
             snapshots: false,
         }
     }
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// One JSON object per line.
-    Json,
-}
-
-/// How much is logged; each level has those before it too.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogLevel {
-    /// What the operator must mend.
-    Error,
-    /// What the operator should know.
-    Warn,
-    /// The life of the process.
-    #[default]
-    Info,
-    /// The life of each connection; whatever a stranger can cause is here.
-    Debug,
-    /// The way of each publication and each subscription.
-    Trace,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -114,7 +91,7 @@ pub(super) struct Auth {
     /// How far the clocks of issuer and hub may be apart, in seconds, at most 300.
     pub(super) leeway_s: u64,
     /// The names of the claims.
-    pub(super) claims: Claims,
+    pub(super) claims: ClaimNames,
     /// Grants that everybody has beside those in the token, such as `user/*/UserAvailability`.
     pub(super) default_grants: Vec<String>,
     /// Whether organizations are kept apart.
@@ -134,7 +111,7 @@ impl Default for Auth {
             issuer: None,
             audience: None,
             leeway_s: 5,
-            claims: Claims::default(),
+            claims: ClaimNames::default(),
             default_grants: Vec::new(),
             tenancy: Tenancy::default(),
             close_on_expiry: false,
@@ -172,37 +149,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Claims {
-    /// The claim with the GUID of the user.
-    pub(super) user: String,
-    /// The claim with the GUID of the organization.
-    pub(super) organization: String,
-    /// The claim with the grants, an array.
-    pub(super) grants: String,
-    /// The claim with the scopes, an array or separated by spaces.
-    pub(super) scope: String,
-}
-
-impl Default for Claims {
-    fn default() -> Self {
-        let names = crate::auth::token::ClaimNames::default();
-        Claims { user: names.user, organization: names.organization, grants: names.grants, scope: names.scope }
-    }
-}
-
-/// Whether organizations are kept apart.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Tenancy {
-    /// Each token and each event belongs to an organization, and nothing crosses.
-    #[default]
-    Multi,
-    /// There is one organization only; what tokens and events say of it is not looked at.
-    Single,
-}
-
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cors {
@@ -215,18 +161,7 @@ pub(super) struct Cors {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Publish {
     /// How strictly events are held to their schema.
-    pub(super) validation: Validation,
-}
-
-/// How strictly events are held to their schema.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Validation {
-    /// Only what validates is delivered.
-    #[default]
-    Strict,
-    /// What a typed client survives is delivered and counted.
-    Lenient,
+    pub(super) validation: Mode,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -236,14 +171,4 @@ pub(super) struct Catalogue {
     pub(super) wire_case: Option<WireCase>,
     /// Folders of further events, on top of the built-in ones; relative to this file. What they add is served like the rest.
     pub(super) schema_dirs: Vec<String>,
-}
-
-/// How property names are spelled on the wire.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum WireCase {
-    /// `entityId`.
-    Camel,
-    /// `EntityId`.
-    Documented,
 }

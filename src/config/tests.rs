@@ -61,11 +61,11 @@ fn the_defaults_serve_with_nothing_but_a_key() {
     };
     let config = Config::from_sources(sources).unwrap();
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-    assert_eq!((config.path.as_str(), config.log, config.log_level), ("/rte", Format::Human, Level::Info));
+    assert_eq!((config.hub.path.as_str(), config.log, config.log_level), ("/rte", Format::Human, Level::Info));
     assert!((1..=THREADS_DEFAULT_MAX).contains(&config.threads));
     assert_eq!(config.limits, Limits::DEFAULT);
-    assert_eq!((config.validation, config.wire_case), (Mode::Strict, None));
-    assert!(config.origins.allow(Some("https://anybody.example")));
+    assert_eq!((config.hub.publish.validation, config.wire_case), (Mode::Strict, None));
+    assert!(config.hub.origins.allow(Some("https://anybody.example")));
     assert_eq!(config.verifier.options().leeway_s, 5);
     assert!(config.warnings.is_empty() && config.derive.is_empty() && config.file.is_none());
 }
@@ -115,16 +115,16 @@ fn everything_can_be_configured() {
         items_max = 7
     "#;
     let config = Given { text, variables: &[], settings: &[] }.config().unwrap();
-    assert_eq!((config.listen.port(), config.path.as_str(), config.threads), (80, "/hubs/rte", 3));
-    assert!(config.trusted_proxies.len() == 2 && config.detailed_errors);
+    assert_eq!((config.listen.port(), config.hub.path.as_str(), config.threads), (80, "/hubs/rte", 3));
+    assert!(config.hub.trusted_proxies.len() == 2 && config.hub.detailed_errors);
     assert_eq!((config.log, config.log_level), (Format::Json, Level::Debug));
     let auth = config.verifier.options();
     assert_eq!((auth.issuer.as_deref(), auth.audience.as_deref(), auth.leeway_s), (Some("pbx"), Some("hub"), 0));
     assert_eq!((auth.claims.user.as_str(), auth.claims.scope.as_str()), ("uid", "scp"));
     assert!(auth.default_grants.len() == 1 && auth.tenancy == Tenancy::Single && auth.close_on_expiry);
     assert_eq!(auth.keys.iter().collect::<Vec<_>>(), [(Some("main"), Algorithm::Hs256)]);
-    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://app.example.com", "http://localhost:3000"]);
-    assert_eq!((config.validation, config.wire_case), (Mode::Lenient, Some(WireCase::Documented)));
+    assert_eq!(config.hub.origins.allowed.clone().unwrap(), ["https://app.example.com", "http://localhost:3000"]);
+    assert_eq!((config.hub.publish.validation, config.wire_case), (Mode::Lenient, Some(WireCase::Documented)));
     assert_eq!(config.derive.get("UserCallbackChanged"), Some(&false));
     assert_eq!(config.limits, Limits { items_max: 7, ..Limits::DEFAULT });
     assert!(config.signing_key().is_some());
@@ -169,7 +169,7 @@ fn a_value_out_of_bounds_is_refused() {
         errors("[server]\nthreads = 70000\nlog_level = \"warning\"\n[limits]\nitems_max = -1"),
         [
             "/etc/rte/rte.toml:2:11: `server.threads` must be 1 to 65535, not 70000",
-            "/etc/rte/rte.toml:3:13: `server.log_level` must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", not \"warning\"",
+            "/etc/rte/rte.toml:3:13: `server.log_level` must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", not \"warning\": did you mean \"warn\"?",
             "/etc/rte/rte.toml:5:13: `limits.items_max` must be at least 0, not -1",
         ]
     );
@@ -226,9 +226,9 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     ];
     let settings = &[("server.threads", "3"), ("catalogue.wire_case", "camel")];
     let config = Given { text, variables, settings }.config().unwrap();
-    assert_eq!((config.listen.port(), config.path.as_str(), config.threads), (1, "/variable", 3));
+    assert_eq!((config.listen.port(), config.hub.path.as_str(), config.threads), (1, "/variable", 3));
     assert!(config.verifier.options().close_on_expiry);
-    assert_eq!(config.origins.allowed.clone().unwrap(), ["https://a.example", "https://b.example"]);
+    assert_eq!(config.hub.origins.allowed.clone().unwrap(), ["https://a.example", "https://b.example"]);
     assert_eq!(config.verifier.options().claims.user, "uid");
     assert_eq!((config.limits.items_max, config.wire_case), (5, Some(WireCase::Camel)));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
@@ -316,11 +316,15 @@ fn options_of_tokens_are_told_at_their_place() {
 
 #[test]
 fn a_derivation_that_nobody_knows_is_told_with_the_nearest_one() {
+    let catalogue = Catalogue::built_in(None);
     let config = given("[derive]\nUserCallbackChange = false\nusercallbackchanged = true").config().unwrap();
     assert_eq!(
-        config.unknown_derivations(&["UserCallbackChanged"]),
-        ["[derive] names `UserCallbackChange`, which is no derived event: did you mean `UserCallbackChanged`?"]
+        config.not_derived(&catalogue).unwrap_err(),
+        "[derive] names `UserCallbackChange`, which is no derived event: did you mean `UserCallbackChanged`?"
     );
+    let config = given("[derive]\nusercallbackchanged = false").config().unwrap();
+    let options = config.into_shell(catalogue).unwrap();
+    assert_eq!(options.hub.publish.not_derived, [options.catalogue.find("UserCallbackChanged").unwrap()]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A configuration before it is typed: a tree whose every value knows where it stands, so that every complaint can say it.
 
 use super::error::ConfigError;
-use super::schema::{Kind, kind, leaves, nearest, quoted};
+use super::schema::{Kind, kind, leaves, quoted};
 use super::setting::Setting;
+use crate::schema::compiler::names;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
@@ -68,8 +69,7 @@ impl Tree {
         let known = leaves(schema);
         let Some(leaf) = known.iter().find(|leaf| leaf.path == setting.key && leaf.variable().is_some()) else {
             let candidates = known.iter().filter(|leaf| leaf.variable().is_some()).map(|leaf| leaf.path.as_str());
-            let near =
-                nearest(&setting.key, candidates).map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            let near = names::hint(&setting.key, candidates, "`");
             return self.complain_at(&place, format!("unknown key `{}`{near}", setting.key));
         };
         let text = setting.text.trim();
@@ -205,8 +205,7 @@ impl Placed {
                 }
             }
             (Kind::Choice(words), Value::Text(text)) if !words.contains(&text.as_str()) => {
-                let near = nearest(text, words.iter().copied());
-                let near = near.map_or(String::new(), |near| format!(": did you mean {near:?}?"));
+                let near = names::hint(text, words.iter().copied(), "\"");
                 complaints
                     .push((self.place.clone(), format!("`{path}` must be {}, not {text:?}{near}", wanted.prose())));
             }
@@ -259,7 +258,7 @@ fn join(path: &str, key: &str) -> String {
 /// The complaint about a key that nobody knows: the nearest one here, or the section that has it, or all that there are.
 fn unknown(path: &str, key: &str, known: &Map<String, Json>, root: &Json) -> String {
     let place = if path.is_empty() { String::new() } else { format!(" in [{path}]") };
-    let advice = if let Some(near) = nearest(key, known.keys().map(String::as_str)) {
+    let advice = if let Some(near) = names::nearest(key, known.keys().map(String::as_str)) {
         format!("did you mean `{near}`?")
     } else if let Some(leaf) = leaves(root).iter().find(|leaf| leaf.path.rsplit('.').next() == Some(key)) {
         format!("did you mean `{}`?", leaf.path)

@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use crate::schema::compiler::finding::{Finding, Level};
 use crate::schema::compiler::{self, Compiled, Options};
 use crate::schema::{Catalogue, EventId, WireCase};
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// Which catalogue a command is about.
@@ -19,29 +19,23 @@ pub(super) struct CatalogueFlags {
     #[arg(long, requires = "schema_dirs")]
     pub(super) alone: bool,
     /// The spelling of property names; by default the catalogue's own
-    #[arg(long, value_name = "CASE")]
-    wire_case: Option<Case>,
-}
-
-/// The spelling of property names on the wire.
-#[derive(Clone, Copy, ValueEnum)]
-enum Case {
-    /// `entityId`
-    Camel,
-    /// `EntityId`
-    Documented,
+    #[arg(long, value_name = "CASE", value_parser = wire_cases())]
+    wire_case: Option<WireCase>,
 }
 
 impl CatalogueFlags {
     /// Loads it; what is wrong with it has then been told.
     pub(super) fn load(&self, console: &mut Console) -> Result<Catalogue, Failure> {
-        let wire_case = self.wire_case.map(|case| match case {
-            Case::Camel => WireCase::Camel,
-            Case::Documented => WireCase::Documented,
-        });
-        let compiled = files::read(&self.schema_dirs, self.alone).and_then(|files| compile(&files, wire_case));
+        let compiled = files::read(&self.schema_dirs, self.alone).and_then(|files| compile(&files, self.wire_case));
         told(compiled, console).map(Catalogue::of).map_err(Failure::Usage)
     }
+}
+
+fn wire_cases() -> impl TypedValueParser<Value = WireCase> {
+    PossibleValuesParser::new(WireCase::NAMED.map(|(word, _)| word)).try_map(|given| {
+        let named = WireCase::NAMED.into_iter().find(|(word, _)| *word == given);
+        named.map(|(_, wire_case)| wire_case).ok_or("no such spelling")
+    })
 }
 
 /// Loads the built-in catalogue with further folders on top. Everything there is to say about their files goes to standard error,

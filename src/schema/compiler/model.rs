@@ -8,13 +8,19 @@ pub struct EventId(pub u16);
 
 /// How property names are spelled on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(program, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WireCase {
     /// As .NET's JSON camel case: `EntityId` is `entityId`, `SMSTo` is `smsTo`.
     #[default]
     Camel,
-    /// As documented.
+    /// As documented: `EntityId`.
     Documented,
+}
+
+impl WireCase {
+    /// The words for them in catalogues, on the command line and in documents; serde has the same by the rule above.
+    pub const NAMED: [(&str, WireCase); 2] = [("camel", WireCase::Camel), ("documented", WireCase::Documented)];
 }
 
 /// A place in a catalogue file.

@@ -14,6 +14,22 @@ const ALIKE: f64 = 0.8;
 /// chosen this one.
 const SLIP_BYTES_MAX: usize = 128;
 
+/// How much one name is like another, from 0 to 1. Names of several words (`server.log_level`) are compared word by word, since
+/// a long common beginning would make any two alike; one word may be missing at the end.
+fn likeness(name: &str, candidate: &str) -> f64 {
+    const BORDERS: [char; 2] = ['.', '_'];
+    if !name.contains(BORDERS) || !candidate.contains(BORDERS) {
+        return strsim::jaro_winkler(name, candidate);
+    }
+    let (words, others) = (name.split(BORDERS), candidate.split(BORDERS));
+    let whole = match words.clone().count().abs_diff(others.clone().count()) {
+        0 => 1.0,
+        1 => ALIKE,
+        _ => 0.0,
+    };
+    words.zip(others).map(|(word, other)| strsim::jaro_winkler(word, other)).fold(whole, f64::min)
+}
+
 /// The candidate that is most like `name`, if one is like it at all. Case does not count.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > SLIP_BYTES_MAX {
@@ -22,12 +38,17 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let name = name.to_ascii_lowercase();
     let mut best: Option<(f64, &str)> = None;
     for candidate in candidates {
-        let likeness = strsim::jaro_winkler(&name, &candidate.to_ascii_lowercase());
+        let likeness = likeness(&name, &candidate.to_ascii_lowercase());
         if likeness >= ALIKE && best.is_none_or(|(so_far, _)| likeness > so_far) {
             best = Some((likeness, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// What follows the complaint about an unknown name: `: did you mean X?`, X in the given quotes, or nothing.
+pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
+    nearest(name, candidates).map_or(String::new(), |near| format!(": did you mean {quote}{near}{quote}?"))
 }
 
 /// What to do about an unknown name: `did you mean "X"?`, or the list of what there is.
@@ -63,6 +84,18 @@ mod tests {
         assert_eq!(nearest("UserId", ["QueueId"]), None);
         assert_eq!(nearest("float", types), None);
         assert_eq!(nearest(&"int".repeat(50), types), None);
+    }
+
+    #[test]
+    fn names_of_several_words_are_compared_word_by_word() {
+        let keys = ["auth.leeway_s", "server.listen", "server.log_level", "server.snapshots"];
+        assert_eq!(nearest("server.lisen", keys), Some("server.listen"));
+        assert_eq!(nearest("SERVER_LOG_LEVL", ["SERVER_LISTEN", "SERVER_LOG_LEVEL"]), Some("SERVER_LOG_LEVEL"));
+        assert_eq!(nearest("auth.leeway", keys), Some("auth.leeway_s"));
+        assert_eq!(nearest("auth.keys", keys), None);
+        assert_eq!(nearest("service.host", keys), None);
+        assert_eq!(hint("server.lisen", keys, "`"), ": did you mean `server.listen`?");
+        assert_eq!(hint("zebra", keys, "`"), "");
     }
 
     #[test]

@@ -103,9 +103,8 @@ fn read_head(table: &mut Table<'_, '_, '_>) -> Option<CatalogueHead> {
         }
         good
     });
-    let cases = [("camel", WireCase::Camel), ("documented", WireCase::Documented)];
     let wire_case = match table.optional_text("wire_case") {
-        Some(word) => table.word("wire_case", &word, &cases)?,
+        Some(word) => table.word("wire_case", &word, &WireCase::NAMED)?,
         None => WireCase::default(),
     };
     Some(CatalogueHead { title: title?.value, version: version?, id_base: id_base?.value, wire_case })

@@ -35,6 +35,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn the_words_for_the_cases_are_those_of_serde() {
+        for (word, wire_case) in WireCase::NAMED {
+            assert_eq!(serde_json::to_value(wire_case).unwrap(), word);
+        }
+    }
+
+    #[test]
     fn camel_case_is_dotnets() {
         let measured = [
             ("EntityId", "entityId"),

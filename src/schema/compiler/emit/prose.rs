@@ -61,10 +61,7 @@ pub fn audience(audience: Audience) -> Vec<&'static str> {
 
 /// `camel` or `documented`, as `catalogue.toml` has it.
 pub fn wire_case(wire_case: WireCase) -> &'static str {
-    match wire_case {
-        WireCase::Camel => "camel",
-        WireCase::Documented => "documented",
-    }
+    WireCase::NAMED.into_iter().find(|(_, named)| *named == wire_case).map_or("", |(word, _)| word)
 }
 
 /// A scalar without quotes.

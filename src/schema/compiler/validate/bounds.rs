@@ -1,9 +1,13 @@
 //! How much is taken, and how much forgiven.
 
-/// How much is forgiven.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// How strictly events are held to their schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(program, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Only what validates against the published schema, after filling and normalising.
+    /// Only what validates against the published schema, after filling and normalising, is delivered.
     #[default]
     Strict,
     /// What a typed client survives is delivered and counted.
