@@ -3,9 +3,8 @@
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
 use crate::proto::http::reply::{Body, Reply};
-use crate::schema::Catalogue;
 use crate::schema::artefacts::Artefact;
-use crate::schema::compiler::names;
+use crate::schema::{Catalogue, names};
 
 /// A minute: a catalogue changes with a reload at most, and after that a copy is asked about with its `ETag`.
 const CACHE_CONTROL: &str = "public, max-age=60";

@@ -1,7 +1,7 @@
 //! What the tests of this room share. The keys were made by OpenSSL and are used nowhere else.
 
 use super::principal::Principal;
-use crate::schema::compiler::model::{Audience, EntityRule, Event, Kind, Place};
+use crate::schema::{Audience, EntityRule, Event, Kind, Place};
 
 /// A secret of 32 bytes.
 pub(super) const SECRET: &str = "0123456789abcdef0123456789abcdef";

@@ -1,6 +1,6 @@
 //! Grants: `family/entity/event` patterns and what they cover.
 
-use crate::schema::compiler::model::Event;
+use crate::schema::Event;
 use crate::schema::guid;
 use std::fmt;
 use uuid::Uuid;

@@ -2,7 +2,7 @@
 
 use super::grant::{Grant, is_open};
 use super::principal::Principal;
-use crate::schema::compiler::model::Event;
+use crate::schema::Event;
 use uuid::Uuid;
 
 /// The family whose entities are users: everybody may have what is about themselves.

@@ -7,7 +7,7 @@ use crate::api::routes::{Gate, ROUTES};
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;
-use crate::schema::compiler::validate::Mode;
+use crate::schema::validate::Mode;
 
 const LONG: &str = "\
 Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.

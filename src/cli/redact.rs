@@ -1,7 +1,6 @@
 //! Events that may be shown to others: personal data is masked, as the catalogue marks it (`pii`).
 
-use crate::schema::Catalogue;
-use crate::schema::compiler::model::{Model, Property, Type};
+use crate::schema::{Catalogue, Model, Property, Type};
 use serde_json::Value;
 use serde_json::value::RawValue;
 

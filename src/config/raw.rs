@@ -4,7 +4,7 @@
 use crate::auth::token::{ClaimNames, Tenancy};
 use crate::limits::Limits;
 use crate::schema::WireCase;
-use crate::schema::compiler::validate::Mode;
+use crate::schema::validate::Mode;
 use crate::shell::log::Format;
 use crate::trace::Level;
 use schemars::JsonSchema;

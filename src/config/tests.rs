@@ -6,7 +6,7 @@ use crate::auth::keys::Algorithm;
 use crate::auth::token::Tenancy;
 use crate::limits::Limits;
 use crate::schema::WireCase;
-use crate::schema::compiler::validate::Mode;
+use crate::schema::validate::Mode;
 use crate::shell::log::Format;
 use crate::trace::Level;
 

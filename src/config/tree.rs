@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::schema::{Kind, kind, leaves, quoted};
 use super::setting::Setting;
-use crate::schema::compiler::names;
+use crate::schema::names;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};

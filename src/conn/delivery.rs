@@ -12,7 +12,7 @@ use crate::hub::topic::Topic;
 use crate::hub::{EventTraits, Hub};
 use crate::metrics::Metrics;
 use crate::schema::Catalogue;
-use crate::schema::compiler::model::{Event, Kind};
+use crate::schema::{Event, Kind};
 use crate::trace::{Fact, Level, Trace};
 use crate::wire::Wire;
 use smallvec::SmallVec;

@@ -1,9 +1,8 @@
 //! The validator: its scanner against serde_json, and what it delivers against itself.
 
 use crate::limits::Limits;
-use crate::schema::Catalogue;
-use crate::schema::compiler::model::EventId;
-use crate::schema::compiler::validate::{Accepted, Bounds, Mode, Violation, rule, validate as check};
+use crate::schema::validate::{Accepted, Bounds, Mode, Violation, rule, validate as check};
+use crate::schema::{Catalogue, EventId};
 use std::sync::LazyLock;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in(None));

@@ -1,4 +1,7 @@
 //! The catalogue at run time: generated code, names, validation.
+//!
+//! What the running hub uses of the compiler stands at this door: the types of the model, [`names`] and [`validate`]. Only the
+//! commands `rte schema` go past it.
 
 pub mod artefacts;
 pub mod catalogue;
@@ -12,5 +15,6 @@ pub mod reload;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use compiler::model::{EventId, WireCase};
+pub use compiler::model::{Audience, EntityRule, Event, EventId, Family, Kind, Model, Place, Property, Type, WireCase};
+pub use compiler::{names, validate};
 pub use date_time::DateTime;

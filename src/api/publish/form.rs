@@ -2,8 +2,8 @@
 
 use super::refusal::Refusal;
 use crate::proto::http::query;
-use crate::schema::compiler::names;
-use crate::schema::compiler::validate::Mode;
+use crate::schema::names;
+use crate::schema::validate::Mode;
 
 /// What a body holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

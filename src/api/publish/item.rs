@@ -2,9 +2,9 @@
 
 use super::rule;
 use crate::broken::broken;
-use crate::schema::compiler::names;
-use crate::schema::compiler::validate::Violation;
-use crate::schema::compiler::validate::message::cut;
+use crate::schema::names;
+use crate::schema::validate::Violation;
+use crate::schema::validate::message::cut;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -8,10 +8,9 @@ use crate::auth::rights::{Action, may};
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::hub::topic::Topic;
-use crate::schema::compiler::model::{EntityRule, Event};
-use crate::schema::compiler::validate::message::cut;
-use crate::schema::compiler::validate::{Accepted, Bounds, Mode, validate};
-use crate::schema::{EventId, guid};
+use crate::schema::validate::message::cut;
+use crate::schema::validate::{Accepted, Bounds, Mode, validate};
+use crate::schema::{EntityRule, Event, EventId, guid};
 use uuid::Uuid;
 
 /// What the items of one request are judged by.

@@ -3,7 +3,7 @@
 use crate::auth::grant::Grant;
 use crate::auth::token::Tenancy;
 use crate::limits::Limits;
-use crate::schema::compiler::validate::Mode;
+use crate::schema::validate::Mode;
 use crate::schema::{Catalogue, EventId};
 
 /// What the operator decides about publishing.

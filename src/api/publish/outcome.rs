@@ -3,7 +3,7 @@
 use super::sink::Provenance;
 use crate::hub::topic::Topic;
 use crate::proto::http::reply::Reply;
-use crate::schema::compiler::validate::Violation;
+use crate::schema::validate::Violation;
 
 /// What became of the items of one request, and the reply that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]

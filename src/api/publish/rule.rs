@@ -1,7 +1,7 @@
-//! The names of the rules that publishing adds to those of the data ([`crate::schema::compiler::validate::rule`]). They are part
+//! The names of the rules that publishing adds to those of the data ([`crate::schema::validate::rule`]). They are part
 //! of the publishing interface: stable, and told to publishers.
 
-pub use crate::schema::compiler::validate::rule::{ENTITY_ZERO, GUID, JSON, TEXT, TYPE};
+pub use crate::schema::validate::rule::{ENTITY_ZERO, GUID, JSON, TEXT, TYPE};
 
 /// A member that an item must have is missing.
 pub const MISSING_MEMBER: &str = "missing-member";

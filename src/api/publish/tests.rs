@@ -3,8 +3,8 @@ use crate::auth::grant::Grant;
 use crate::auth::token::Tenancy;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
-use crate::schema::compiler::model::{EntityRule, Event};
 use crate::schema::guid;
+use crate::schema::{EntityRule, Event};
 use serde_json::{Value as Json, json};
 use std::sync::LazyLock;
 
@@ -495,8 +495,7 @@ fn beyond_its_bound_the_reply_lists_items_without_their_errors() {
 
 #[test]
 fn every_rule_has_its_line_in_the_lists() {
-    let names: Vec<&str> =
-        rule::ALL.iter().chain(&crate::schema::compiler::validate::rule::ALL).map(|(name, _)| *name).collect();
+    let names: Vec<&str> = rule::ALL.iter().chain(&crate::schema::validate::rule::ALL).map(|(name, _)| *name).collect();
     let mut once = names.clone();
     once.sort_unstable();
     once.dedup();

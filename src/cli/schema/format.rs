@@ -2,9 +2,9 @@
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::schema::Place;
 use crate::schema::compiler::diff::{Breaks, Change, verdict};
 use crate::schema::compiler::finding::Finding;
-use crate::schema::compiler::model::Place;
 use clap::ValueEnum;
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ use super::format::document;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::schema::compiler::emit::prose;
-use crate::schema::compiler::model::{EntityRule, Event};
+use crate::schema::{EntityRule, Event};
 use serde::Serialize;
 
 const LONG: &str = "\

@@ -4,7 +4,7 @@ use super::catalogue::{CatalogueFlags, compile, told};
 use super::files::{self, FOLDER_DEFAULT};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::schema::compiler::model::Model;
+use crate::schema::Model;
 use clap::ValueEnum;
 use std::fs;
 use std::io::Write;

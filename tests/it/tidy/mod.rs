@@ -6,6 +6,7 @@ mod modules;
 mod panics;
 mod rooms;
 mod source;
+mod style;
 mod tables;
 mod words;
 

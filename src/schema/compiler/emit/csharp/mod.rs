@@ -65,7 +65,7 @@ pub fn classes(model: &Model) -> String {
         taken.insert(name);
     }
     names_and_types(&mut out, model);
-    out.lines(include_str!("csharp/messages.cs"));
+    out.lines(include_str!("messages.cs"));
     out.close("");
     out.into_text()
 }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn the_small_catalogue_becomes_this_csharp() {
         let text = classes(&compile(&rules::small(), Options::default()).unwrap().model);
-        assert!(text == include_str!("snapshots/events.cs.txt"), "{text}");
+        assert!(text == include_str!("../snapshots/events.cs.txt"), "{text}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use checked::Config;
 pub use error::{ConfigError, ConfigErrors};
 pub use setting::Setting;
 
-use crate::schema::compiler::names;
+use crate::schema::names;
 use crate::schema::{Catalogue, EventId};
 use crate::shell;
 use checker::Checker;

@@ -41,7 +41,7 @@ pub fn declarations(model: &Model) -> String {
         out.line(&format!("{}: {};", event.name, own(&event.name)));
     }
     out.close("");
-    out.lines(include_str!("typescript/envelope.d.ts"));
+    out.lines(include_str!("envelope.d.ts"));
     out.into_text()
 }
 
@@ -59,7 +59,7 @@ pub fn module(model: &Model) -> String {
     out.line("");
     comment(&mut out, &["The documented names of all events.".to_owned()], None);
     out.line("export const eventNames = Object.freeze(Object.keys(CARRIED));");
-    out.lines(include_str!("typescript/events.mjs"));
+    out.lines(include_str!("events.mjs"));
     out.into_text()
 }
 
@@ -157,8 +157,8 @@ mod tests {
     fn the_small_catalogue_becomes_this_typescript() {
         let model = compile(&rules::small(), Options::default()).unwrap().model;
         let (declarations, module) = (declarations(&model), module(&model));
-        assert!(declarations == include_str!("snapshots/events.d.ts.txt"), "{declarations}");
-        assert!(module == include_str!("snapshots/events.mjs.txt"), "{module}");
+        assert!(declarations == include_str!("../snapshots/events.d.ts.txt"), "{declarations}");
+        assert!(module == include_str!("../snapshots/events.mjs.txt"), "{module}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub fn reference(model: &Model) -> String {
          <output id=\"found\" for=\"search\" role=\"status\"></output>\n</form>\n</header>\n\
          <nav aria-label=\"Contents\">\n{nav}</nav>\n<main id=\"content\">\n{main}</main>\n\
          <script>\n{js}</script>\n</body>\n</html>\n",
-        css = include_str!("html/page.css"),
-        js = include_str!("html/page.js"),
+        css = include_str!("page.css"),
+        js = include_str!("page.js"),
         nav = navigation(model),
         version = as_markup(&model.version),
         spelling = prose::spelling(model.wire_case),
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn the_small_catalogue_has_this_page() {
         let text = main_part(&compile(&rules::small(), Options::default()).unwrap().model);
-        assert!(text == include_str!("snapshots/reference.html.txt"), "{text}");
+        assert!(text == include_str!("../snapshots/reference.html.txt"), "{text}");
     }
 
     #[test]

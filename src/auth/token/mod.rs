@@ -8,7 +8,7 @@ use super::rights::{self, Action, Standing};
 use crate::clock::Now;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::proto::http::query;
-use crate::schema::compiler::model::Event;
+use crate::schema::Event;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
