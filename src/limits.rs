@@ -16,75 +16,89 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// All bounds. The fields are public: the configuration builds them, [`Limits::check`] proves the relations between them.
-/// Section `[limits]` of the configuration has these very fields, and these docs are its reference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
+/// Makes the bounds from their rows: meaning, name, type and default.
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $Number:ty = $default:expr;)*) => {
+        /// All bounds. The fields are public: the configuration builds them, [`Limits::check`] proves the relations between them.
+        /// Section `[limits]` of the configuration has these very fields, and these docs are its reference.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(#[$doc])* pub $name: $Number,)*
+        }
+
+        impl Limits {
+            /// The defaults, as `README.md` lists them.
+            pub const DEFAULT: Limits = Limits { $($name: $default,)* };
+        }
+    };
+}
+
+limits! {
     /// Connections in all, over all shards; one more is answered 503 and closed.
-    pub connections_max: usize,
+    connections_max: usize = 50_000;
     /// Bytes of a request head, request line and headers (431 beyond).
-    pub head_bytes_max: usize,
+    head_bytes_max: usize = 8 * 1024;
     /// Headers in a request head (431 beyond).
-    pub headers_max: usize,
+    headers_max: usize = 64;
     /// Time for a whole request head, from the first byte (or from the accept, for the first request).
-    pub head_ms: u64,
+    head_ms: u64 = 10_000;
     /// Time that a connection may rest between two requests.
-    pub idle_ms: u64,
+    idle_ms: u64 = 75_000;
     /// Bytes of a request body (413 beyond).
-    pub body_bytes_max: usize,
+    body_bytes_max: usize = 1024 * 1024;
     /// Time for a whole request body.
-    pub body_ms: u64,
+    body_ms: u64 = 30_000;
     /// Items in one publish request (413 beyond).
-    pub items_max: usize,
+    items_max: usize = 10_000;
     /// Bytes of the `data` of one event (item rule `too-large` beyond).
-    pub event_bytes_max: usize,
+    event_bytes_max: usize = 64 * 1024;
     /// Nesting of JSON, in what clients send and in what publishers send (SignalR's MaxDepth).
-    pub json_depth_max: usize,
+    json_depth_max: usize = 64;
     /// Errors told about one item.
-    pub errors_per_item_max: usize,
+    errors_per_item_max: usize = 50;
     /// Bytes of the answer to a publish; items rejected beyond it are counted, and listed without their errors.
-    pub reply_bytes_max: usize,
+    reply_bytes_max: usize = 4 * 1024 * 1024;
     /// Negotiated connection tokens that have not been used yet, over all shards; one more is answered 503.
-    pub negotiated_max: usize,
+    negotiated_max: usize = 10_000;
     /// How long a negotiated token waits for its connection (SignalR's DisconnectTimeout).
-    pub negotiated_ms: u64,
+    negotiated_ms: u64 = 15_000;
     /// Time for the SignalR handshake (SignalR's HandshakeTimeout).
-    pub handshake_ms: u64,
+    handshake_ms: u64 = 15_000;
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).
-    pub ping_every_ms: u64,
+    ping_every_ms: u64 = 15_000;
     /// A client that has pinged once is given up after this long without a byte from it (ClientTimeoutInterval).
-    pub client_timeout_ms: u64,
+    client_timeout_ms: u64 = 30_000;
     /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize).
-    pub record_bytes_max: usize,
+    record_bytes_max: usize = 32 * 1024;
     /// Subscriptions of one connection (item message `Too many subscriptions` beyond).
-    pub subscriptions_max: usize,
+    subscriptions_max: usize = 1_000;
     /// Backlog of one connection from which on state events are conflated.
-    pub outbox_soft_bytes: usize,
+    outbox_soft_bytes: usize = 256 * 1024;
     /// Backlog of one connection from which on it is given up.
-    pub outbox_hard_bytes: usize,
+    outbox_hard_bytes: usize = 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.
-    pub pinned_bytes_max: usize,
+    pinned_bytes_max: usize = 8 * 1024 * 1024;
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
-    pub write_stuck_ms: u64,
+    write_stuck_ms: u64 = 10_000;
     /// Last values of state events that all shards together keep for snapshots; the one written longest ago goes first.
-    pub last_values_max: usize,
+    last_values_max: usize = 100_000;
     /// Bytes of those values.
-    pub last_values_bytes_max: usize,
+    last_values_bytes_max: usize = 64 * 1024 * 1024;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
-    pub close_ms: u64,
+    close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
-    pub read_budget_bytes: usize,
+    read_budget_bytes: usize = 256 * 1024;
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow consumer.
-    pub socket_send_bytes: usize,
+    socket_send_bytes: usize = 256 * 1024;
     /// A drain ends after this long, whoever is still there; the default lets the process be gone within ten seconds.
-    pub drain_ms: u64,
+    drain_ms: u64 = 9_500;
     /// The closes of a drain are spread over this long, so that the clients don't come back all at once.
-    pub drain_spread_ms: u64,
+    drain_spread_ms: u64 = 3_000;
     /// After a failed accept (no file descriptors) the next try waits this long.
-    pub accept_retry_ms: u64,
+    accept_retry_ms: u64 = 100;
     /// Bytes of publications that wait in one shard's mailbox; beyond it the publishers' shard stops reading.
-    pub mailbox_bytes_max: usize,
+    mailbox_bytes_max: usize = 16 * 1024 * 1024;
 }
 
 /// The most that `connections_max` may be: what counts and numbers connections relies on it.
@@ -104,42 +118,6 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 pub const CONTROL_BYTES_MAX: usize = 125;
 
 impl Limits {
-    /// The defaults, as `README.md` lists them.
-    pub const DEFAULT: Limits = Limits {
-        connections_max: 50_000,
-        head_bytes_max: 8 * 1024,
-        headers_max: 64,
-        head_ms: 10_000,
-        idle_ms: 75_000,
-        body_bytes_max: 1024 * 1024,
-        body_ms: 30_000,
-        items_max: 10_000,
-        event_bytes_max: 64 * 1024,
-        json_depth_max: 64,
-        errors_per_item_max: 50,
-        reply_bytes_max: 4 * 1024 * 1024,
-        negotiated_max: 10_000,
-        negotiated_ms: 15_000,
-        handshake_ms: 15_000,
-        ping_every_ms: 15_000,
-        client_timeout_ms: 30_000,
-        record_bytes_max: 32 * 1024,
-        subscriptions_max: 1_000,
-        outbox_soft_bytes: 256 * 1024,
-        outbox_hard_bytes: 1024 * 1024,
-        pinned_bytes_max: 8 * 1024 * 1024,
-        write_stuck_ms: 10_000,
-        last_values_max: 100_000,
-        last_values_bytes_max: 64 * 1024 * 1024,
-        close_ms: 5_000,
-        read_budget_bytes: 256 * 1024,
-        socket_send_bytes: 256 * 1024,
-        drain_ms: 9_500,
-        drain_spread_ms: 3_000,
-        accept_retry_ms: 100,
-        mailbox_bytes_max: 16 * 1024 * 1024,
-    };
-
     /// Proves the relations that the code relies on; the error names both limits.
     pub fn check(&self) -> Result<(), String> {
         let ordered = [
