@@ -15,6 +15,39 @@ use crate::clock::UnixMs;
 /// 1. Make one with [`Catalogue::built_in`] or [`Catalogue::load`].
 /// 2. Turn what clients and publishers write into an [`EventId`] with [`Catalogue::find`].
 /// 3. Ask everything else by the id. Ids belong to the catalogue that gave them.
+///
+/// ```
+/// use rte::schema::Catalogue;
+///
+/// // Further events come from files like those under `schema/`.
+/// let lunch = r#"
+/// event   = "AcmeLunchStarted"
+/// family  = "User"
+/// summary = "Somebody went to lunch."
+/// kind    = "occurrence"
+/// entity  = "UserId"
+/// since   = "1.0"
+///
+/// [properties]
+/// UserId = { type = "Guid", doc = "Id of target user." }
+///
+/// [[examples]]
+/// title = "Lunch"
+/// json  = '{ "userId": "a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3" }'
+/// "#;
+/// let files = [("schema.d/AcmeLunchStarted.toml".to_owned(), lunch.to_owned())];
+/// let catalogue = Catalogue::load(&files, None).unwrap();
+///
+/// let id = catalogue.find("acmelunchstarted").expect("names have no case");
+/// assert_eq!(catalogue.event(id).name, "AcmeLunchStarted");
+/// assert_eq!(catalogue.family_of(id), "User");
+/// assert_eq!(catalogue.nearest("AcmeLunchStart"), Some("AcmeLunchStarted"));
+///
+/// // A slip is told with file, line and column.
+/// let slip = [("schema.d/Lunch.toml".to_owned(), lunch.replace("Guid", "GUID"))];
+/// let findings = Catalogue::load(&slip, None).unwrap_err();
+/// assert!(findings.iter().any(|finding| finding.to_string().starts_with("schema.d/Lunch.toml:10:19: error")));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     model: Model,

@@ -39,7 +39,7 @@ impl Listener {
         Ok(Listener { socket, address })
     }
 
-    /// Has the poll report connections, edge by edge, under [`LISTENER`].
+    /// Has the poll report connections, edge by edge, under a token of its own.
     pub fn register(&mut self, poll: &Poll) -> io::Result<()> {
         poll.registry().register(&mut self.socket, LISTENER, Interest::READABLE)
     }

@@ -8,6 +8,46 @@
 //! 4. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
 //! 5. Send [`Outcome::reply`].
 //!
+//! ```
+//! use rte::api::publish::{Options, Provenance, Request, Rules, Scratch, Sink, publish};
+//! use rte::auth::principal::Principal;
+//! use rte::hub::topic::Topic;
+//! use rte::limits::Limits;
+//! use rte::schema::Catalogue;
+//! use uuid::uuid;
+//!
+//! /// In the hub this is the way to the members.
+//! struct Told(Vec<Topic>);
+//! impl Sink for Told {
+//!     fn publish(&mut self, topic: Topic, _data: &[u8], _provenance: Provenance) {
+//!         self.0.push(topic);
+//!     }
+//! }
+//!
+//! let principal = Principal {
+//!     user: None,
+//!     organization: Some(uuid!("0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59")),
+//!     may_publish: true,
+//!     is_admin: false,
+//!     is_backend: false,
+//!     grants: Box::default(),
+//!     expires_unix_s: u64::MAX,
+//! };
+//! let body = br#"{ "eventName": "QueueAttachedUsers", "data": {
+//!     "queueId": "1f0b2a52-4f3a-4f6e-8c8e-2f1a5f4e7d10",
+//!     "organizationId": "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59",
+//!     "attachedUsers": [] } }"#;
+//! let (catalogue, options, limits) = (Catalogue::built_in(None), Options::default(), Limits::DEFAULT);
+//! let rules = Rules { catalogue: &catalogue, options: &options, everybody: &[], limits: &limits };
+//! let request = Request { content_type: Some("application/json"), query: "", body };
+//!
+//! let mut told = Told(Vec::new());
+//! let outcome = publish(request, rules, &principal, &mut Scratch::default(), &mut told).unwrap();
+//! assert_eq!((outcome.accepted, outcome.rejected), (1, 0));
+//! assert_eq!(told.0[0].entity, uuid!("1f0b2a52-4f3a-4f6e-8c8e-2f1a5f4e7d10"));
+//! assert_eq!(outcome.reply(None).status, 202);
+//! ```
+//!
 //! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
 //! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
 //! organization; where both name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's name, or

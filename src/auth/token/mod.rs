@@ -157,6 +157,48 @@ impl fmt::Display for OptionsError {
 impl std::error::Error for OptionsError {}
 
 /// Makes principals of tokens. Whole and immutable: a reload makes another one.
+///
+/// 1. Make [`Keys`] of what the operator configures, and a verifier of them and the other [`Options`].
+/// 2. For each request, find the token with [`bearer`] and [`verify`](Verifier::verify) it; a client also has to pass
+///    [`check_client`](Verifier::check_client).
+/// 3. Ask [`may`](Verifier::may) about each topic.
+///
+/// ```
+/// use rte::auth::rights::Action;
+/// use rte::auth::keys::{KeyOptions, KeySource, Keys};
+/// use rte::auth::mint::{SigningKey, Statement, mint};
+/// use rte::auth::token::{ClaimNames, Options, TokenError, Verifier, bearer};
+/// use rte::clock::Now;
+/// use rte::schema::Catalogue;
+/// use uuid::uuid;
+///
+/// let secret = "a secret that has at least 32 bytes";
+/// let key = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(secret.to_owned()) };
+/// let verifier = Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap();
+///
+/// // What an identity provider does, as `rte token` does it.
+/// let statement = Statement {
+///     organization: Some(uuid!("0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59")),
+///     grants: vec!["queue/*".to_owned()],
+///     expires_unix_s: 2_000,
+///     ..Statement::default()
+/// };
+/// let jwt = mint(&SigningKey::from_secret(None, secret).unwrap(), &ClaimNames::default(), &statement).unwrap();
+///
+/// let header = format!("Bearer {jwt}");
+/// let bearer = bearer(Some(&header), "").unwrap().expect("there is a token");
+/// let at = |unix_s: u64| Now::from_ms(0, unix_s * 1000);
+/// let principal = verifier.verify(bearer.token(), at(1_000)).unwrap();
+/// verifier.check_client(&principal).unwrap();
+///
+/// let catalogue = Catalogue::built_in(None);
+/// let event = catalogue.event(catalogue.find("QueueStatus").unwrap());
+/// let queue = uuid!("1f0b2a52-4f3a-4f6e-8c8e-2f1a5f4e7d10");
+/// assert!(verifier.may(&principal, Action::Subscribe, "Queue", event, queue));
+///
+/// // Time is an argument: the same token later.
+/// assert_eq!(verifier.verify(bearer.token(), at(3_000)), Err(TokenError::Expired));
+/// ```
 #[derive(Debug)]
 pub struct Verifier {
     options: Options,

@@ -51,6 +51,26 @@ const fn violation(message: &'static str) -> FrameError {
 const NOT_UTF8: FrameError = FrameError { code: 1007, message: "text is not UTF-8" };
 
 /// Where the decoder is in the peer's frames. Small, and without heap: an idle connection keeps one.
+///
+/// ```
+/// use rte::proto::Status;
+/// use rte::proto::ws::decode::{Decoder, Piece};
+///
+/// // RFC 6455 section 5.7: "Hello" as a masked text frame, and behind it the first byte of another frame.
+/// let mut input = vec![0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58, 0x81];
+/// let mut decoder = Decoder::default();
+///
+/// let Ok(Status::Complete((event, used))) = decoder.decode(&mut input) else { panic!("a whole frame") };
+/// assert_eq!(event, Piece::Data { payload: &mut *b"Hello".to_vec(), text: true, end: true });
+/// input.drain(..used);
+///
+/// // A cut header: keep the byte, and come back when more has arrived.
+/// assert!(matches!(decoder.decode(&mut input), Ok(Status::Partial)));
+///
+/// // A client's frame that is not masked: section 5.1 has the connection failed.
+/// let error = Decoder::default().decode(&mut [0x81, 0x01, b'!']).unwrap_err();
+/// assert_eq!(error.code, 1002);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Decoder {
     place: Place,
