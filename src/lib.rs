@@ -67,7 +67,8 @@
 //! 4. [`auth`] verifies the token at `now`, before the body is read.
 //! 5. The validator walks each item once against the catalogue; all errors are told, each with pointer and rule. The text is
 //!    rewritten only where something must change.
-//! 6. [`hub::Hub::publish`] encodes one frame into the turn's arena and queues a range of it for each member. An outbox that
+//! 6. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range of it for each member. One
+//!    that is far behind gets a reference to the publication instead, made into bytes when its socket takes them. An outbox that
 //!    passes its bound dooms its connection, later.
 //! 7. The reply to the publisher is queued the same way; sibling shards get the publication by mailbox before it is written.
 //! 8. End of turn: each dirty connection is written once, the doomed are freed, the next deadline is known.

@@ -10,8 +10,9 @@
 //!   kernel buffers:  socket_send_bytes                                  256 KiB
 //! ```
 //!
-//! and all connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond that a slow connection
-//! pays with a copy in its own backlog, which the line above bounds.
+//! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond that a slow connection pays
+//! with a copy in its own backlog. The backlogs of the process together keep at most `backlog_bytes_max`, however many
+//! connections there are: data that several of them wait for are kept once, and beyond it the largest backlog goes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,8 @@ limits! {
     outbox_soft_bytes: usize = 256 * 1024;
     /// Backlog of one connection from which on it is given up.
     outbox_hard_bytes: usize = 1024 * 1024;
+    /// Memory that the backlogs of all connections keep together, over all shards; beyond it the largest is given up.
+    backlog_bytes_max: usize = 256 * 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.
     pinned_bytes_max: usize = 8 * 1024 * 1024;
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
@@ -124,6 +127,7 @@ impl Limits {
             ("event_bytes_max", self.event_bytes_max, "outbox_soft_bytes", self.outbox_soft_bytes),
             ("outbox_soft_bytes", self.outbox_soft_bytes, "outbox_hard_bytes", self.outbox_hard_bytes),
             ("event_bytes_max", self.event_bytes_max, "body_bytes_max", self.body_bytes_max),
+            ("outbox_hard_bytes", self.outbox_hard_bytes, "backlog_bytes_max", self.backlog_bytes_max),
         ];
         for (small, a, large, b) in ordered {
             if a >= b {
@@ -164,7 +168,7 @@ const _: () = {
     assert!(l.event_bytes_max < l.outbox_soft_bytes && l.outbox_soft_bytes < l.outbox_hard_bytes);
     assert!(l.event_bytes_max < l.body_bytes_max && l.record_bytes_max < l.outbox_soft_bytes);
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
-    assert!(CONTROL_BYTES_MAX < l.record_bytes_max);
+    assert!(CONTROL_BYTES_MAX < l.record_bytes_max && l.outbox_hard_bytes < l.backlog_bytes_max);
 };
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Shard {
         trace: Trace,
     ) -> Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
-        let hub = Hub::new(seed, &shared.limits);
+        let hub = Hub::new(seed, &shared.limits, Arc::clone(&shared.backlog));
         let home = Home::new(seed, &shared.limits, Arc::clone(&shared.kept), shared.shards);
         Shard {
             number,
@@ -257,7 +257,9 @@ impl Shard {
                 continue;
             }
             let Some(mut connection) = self.connections.remove(key) else { continue };
-            let ending = if self.hub.backlog_bytes(key) > 0 { Ending::Reset } else { Ending::Graceful };
+            // What waited for one whose backlog was too large for the process has been dropped, in the midst of a frame.
+            let is_cut = self.hub.backlog_bytes(key) > 0 || reason == CloseReason::BacklogFull;
+            let ending = if is_cut { Ending::Reset } else { Ending::Graceful };
             self.timers.remove(connection.timer());
             self.hub.close(key);
             self.turn(now, wire, |_, turn| {

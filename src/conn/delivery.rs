@@ -4,12 +4,12 @@ use super::ask::{Caller, Question};
 use super::mail::{Mail, Outbound, To};
 use crate::api::publish::{Provenance, Sink};
 use crate::clock::Now;
+use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::kept::Change;
 use crate::hub::partition::{Partition, Position};
-use crate::hub::publication::Publication;
+use crate::hub::publication::{EventTraits, Payload, Publication};
 use crate::hub::topic::Topic;
-use crate::hub::{EventTraits, Hub};
 use crate::metrics::Metrics;
 use crate::schema::Catalogue;
 use crate::schema::{Event, Kind};
@@ -43,7 +43,7 @@ impl Delivery<'_> {
                 return false;
             }
         }
-        self.hand_out(event, &publication.topic, position, &publication.data);
+        self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
         true
     }
 
@@ -51,11 +51,11 @@ impl Delivery<'_> {
     pub(crate) fn deliver(&mut self, publication: &Publication) {
         let event = self.catalogue.event(publication.topic.event);
         if let Some(position) = publication.position {
-            self.hand_out(event, &publication.topic, position, &publication.data);
+            self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
         }
     }
 
-    fn hand_out(&mut self, event: &Event, topic: &Topic, position: Position, data: &[u8]) {
+    fn hand_out(&mut self, event: &Event, topic: &Topic, position: Position, data: Payload<'_>) {
         let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
         let members = self.hub.publish(topic, traits, data, self.now, self.wire);
         self.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
@@ -65,7 +65,7 @@ impl Delivery<'_> {
             event: event.name.as_str().into(),
             entity: topic.entity,
             members,
-            data: data.into(),
+            data: data.bytes().into(),
         });
     }
 }
@@ -113,7 +113,7 @@ impl Sink for FanOut<'_> {
         if is_alone && event.kind == Kind::Occurrence {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let position = self.delivery.home.stamp(self.delivery.now);
-            return self.delivery.hand_out(event, &topic, position, data);
+            return self.delivery.hand_out(event, &topic, position, Payload::Borrowed(data));
         }
         let mut publication = Publication { topic, position: None, data: data.into() };
         let home = if is_alone { self.shard } else { Partition::of(topic.organization).home(self.shards) };

@@ -171,7 +171,7 @@ impl Connection {
     fn handle_handshake(&mut self, key: ConnKey, record: &[u8], turn: &mut Turn<'_>) -> Flow {
         match handshake::parse(record) {
             Ok(HubProtocol::Json) => {
-                turn.hub.send_text(key, |out| out.extend_from_slice(handshake::ACCEPTED));
+                turn.hub.send_message(key, |out| out.extend_from_slice(handshake::ACCEPTED));
                 let idle = Phase::Lingering { until: Deadline::NEVER };
                 if let Phase::Handshake { peer, .. } = std::mem::replace(&mut self.phase, idle) {
                     self.phase = Phase::Open(peer);
@@ -191,7 +191,7 @@ impl Connection {
     }
 
     fn refuse_handshake(&mut self, key: ConnKey, error: &HandshakeError, turn: &mut Turn<'_>) {
-        turn.hub.send_text(key, |out| handshake::encode_error(error, out));
+        turn.hub.send_message(key, |out| handshake::encode_error(error, out));
         self.begin_closing(key, turn, false, |out| encode::close(NORMAL, "", out));
     }
 
@@ -230,7 +230,7 @@ impl Connection {
             Wait::Ping => {
                 // A peer whose socket is full gets no ping on top; the bytes that wait will do.
                 if turn.hub.backlog_bytes(key) == 0 {
-                    turn.hub.send_text(key, |out| out.extend_from_slice(json::PING));
+                    turn.hub.send_message(key, |out| out.extend_from_slice(json::PING));
                 }
                 self.spoke = turn.now.mono;
             }
@@ -255,7 +255,7 @@ impl Connection {
 
     /// Says Close in both protocols.
     fn close_hub(&mut self, key: ConnKey, error: Option<&str>, allow_reconnect: bool, turn: &mut Turn<'_>) {
-        turn.hub.send_text(key, |out| json::encode_close(error, allow_reconnect, out));
+        turn.hub.send_message(key, |out| json::encode_close(error, allow_reconnect, out));
         self.begin_closing(key, turn, false, |out| encode::close(NORMAL, "", out));
     }
 

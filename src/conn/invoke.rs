@@ -199,7 +199,7 @@ impl Methods<'_, '_> {
     fn finish(&mut self, id: Option<&str>) {
         let result = &*self.turn.scratch;
         if let Some(id) = id {
-            self.turn.hub.send_text(self.key, |out| {
+            self.turn.hub.send_message(self.key, |out| {
                 json::encode_completion_start(id, out);
                 out.extend_from_slice(result);
                 out.extend_from_slice(json::COMPLETION_END);
@@ -285,7 +285,7 @@ impl Methods<'_, '_> {
     /// Answers an error, where an answer was asked for.
     fn fail(&mut self, id: Option<&str>, error: &str) {
         if let Some(id) = id {
-            self.turn.hub.send_text(self.key, |out| json::encode_completion_error(id, error, out));
+            self.turn.hub.send_message(self.key, |out| json::encode_completion_error(id, error, out));
         }
     }
 

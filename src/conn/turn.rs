@@ -10,6 +10,7 @@ use crate::auth::token::Verifier;
 use crate::clock::Now;
 use crate::entropy::Entropy;
 use crate::hub::Hub;
+use crate::hub::backlog::Backlog;
 use crate::hub::home::Home;
 use crate::hub::kept::KeptTotal;
 use crate::limits::Limits;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub negotiated: Mutex<Negotiated>,
     /// Set once, when the drain begins.
     pub is_draining: AtomicBool,
+    /// What waits for slow readers, over all shards.
+    pub backlog: Arc<Backlog>,
     /// What all homes keep together.
     pub kept: Arc<KeptTotal>,
     /// Shards in all.

@@ -1,19 +1,23 @@
 //! The bytes of a turn: frames are appended once and shared by everyone they are for.
 //!
 //! A [`Frame`] is a place in a segment. Frames made one behind the other are adjacent, so that what a connection has to send in
-//! a turn is mostly one range. What goes to one connection only is written to a segment of its own ([`Lane`]): a reply between
-//! two publications would cut the range of every member. A segment is kept while an outbox holds a range of it (a *pin*); one without pins is reused, so a
-//! hub whose peers keep up lives in one segment.
+//! a turn is mostly one range. Each encoding writes to segments of its own, and so does what goes to one connection only
+//! ([`Lane`]): a reply between two publications would cut the range of every member. A segment knows where its frames end, so
+//! that a range cut by a short write still tells what has been begun. It is kept while an outbox holds a range of it (a *pin*);
+//! one without pins is reused, so a hub whose peers keep up lives in one segment per lane.
 
-use crate::proto::ws::encode::{self, Opcode};
+use super::encoding::Encoding;
 
 /// A segment is left for the next one when it holds this much.
 const SEGMENT_BYTES: usize = 256 * 1024;
 
 /// Segments without pins that keep their memory for the next burst; what a larger one has needed is given back.
-const SPARE_SEGMENTS: usize = 8;
+const SPARE_SEGMENTS: usize = 4;
 
-/// A place in a segment: whole frames of a transport, one or several.
+/// Frame ends that a segment without pins keeps room for.
+const SPARE_ENDS: usize = SEGMENT_BYTES / 64;
+
+/// A place in a segment: whole frames, one or several; a cursor where the first one is sent in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The segment's number.
@@ -39,15 +43,29 @@ impl Frame {
 /// Whom a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// All members of a topic.
-    Shared,
+    /// All members of a topic that have this encoding.
+    Shared(Encoding),
     /// One connection.
     Own,
+}
+
+/// Lanes in all.
+const LANES: usize = 1 + Encoding::ALL.len();
+
+impl Lane {
+    fn index(self) -> usize {
+        match self {
+            Lane::Own => 0,
+            Lane::Shared(encoding) => 1 + encoding.index(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Segment {
     bytes: Vec<u8>,
+    /// Where its frames end, ascending.
+    ends: Vec<u32>,
     pins: u32,
 }
 
@@ -58,12 +76,13 @@ pub struct Arena {
     /// Segments without bytes and pins.
     free: Vec<u32>,
     /// The segment that each lane writes to.
-    current: [u32; 2],
+    current: [u32; LANES],
 }
 
 impl Default for Arena {
     fn default() -> Self {
-        Arena { segments: vec![Segment::default(), Segment::default()], free: Vec::new(), current: [0, 1] }
+        let segments = (0..LANES).map(|_| Segment::default()).collect();
+        Arena { segments, free: Vec::new(), current: std::array::from_fn(offset) }
     }
 }
 
@@ -71,41 +90,33 @@ impl Arena {
     /// Appends what `write` writes, as one frame.
     pub fn append(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
         let segment = self.writable(lane);
-        let bytes = &mut self.segments[segment as usize].bytes;
-        let start = bytes.len();
+        let Segment { bytes, ends, .. } = &mut self.segments[segment as usize];
+        let start = offset(bytes.len());
         write(bytes);
-        Frame { segment, start: offset(start), end: offset(bytes.len()) }
-    }
-
-    /// Appends a WebSocket text frame around what `write` writes. The header is put before the payload once its length is
-    /// known: the common form has four bytes, which are kept free; the others move the payload.
-    pub fn append_text(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
-        const ROOM: usize = 4;
-        self.append(lane, |out| {
-            let start = out.len();
-            out.extend_from_slice(&[0; ROOM]);
-            write(out);
-            let payload_len = out.len() - start - ROOM;
-            let end = out.len();
-            encode::header(Opcode::Text, payload_len, out);
-            let header_len = out.len() - end;
-            let mut header = [0u8; 10];
-            header[..header_len].copy_from_slice(&out[end..]);
-            out.truncate(end);
-            if header_len < ROOM {
-                out.copy_within(start + ROOM.., start + header_len);
-                out.truncate(start + header_len + payload_len);
-            } else if header_len > ROOM {
-                out.resize(start + header_len + payload_len, 0);
-                out.copy_within(start + ROOM..start + ROOM + payload_len, start + header_len);
-            }
-            out[start..start + header_len].copy_from_slice(&header[..header_len]);
-        })
+        let end = offset(bytes.len());
+        if end > start {
+            ends.push(end);
+        }
+        Frame { segment, start, end }
     }
 
     /// The bytes of a frame.
     pub fn bytes(&self, frame: Frame) -> &[u8] {
         &self.segments[frame.segment as usize].bytes[frame.start as usize..frame.end as usize]
+    }
+
+    /// Where the frames of a range end, counted from its first byte.
+    pub fn ends(&self, range: Frame) -> impl Iterator<Item = u32> {
+        let ends = &self.segments[range.segment as usize].ends;
+        let behind = ends.get(ends.partition_point(|end| *end <= range.start)..).unwrap_or_default();
+        behind.iter().take_while(move |end| **end <= range.end).map(move |end| end - range.start)
+    }
+
+    /// Bytes at the start of a range that belong to a frame already begun.
+    pub fn begun_bytes(&self, range: Frame) -> usize {
+        let ends = &self.segments[range.segment as usize].ends;
+        let is_start = range.start == 0 || ends.binary_search(&range.start).is_ok();
+        if is_start { 0 } else { self.ends(range).next().unwrap_or(0) as usize }
     }
 
     /// So many outboxes more hold a range of the segment.
@@ -120,7 +131,7 @@ impl Arena {
         if slot.pins == 0 && !self.current.contains(&segment) {
             Self::recycle(slot);
             if self.free.len() >= SPARE_SEGMENTS {
-                slot.bytes = Vec::new();
+                (slot.bytes, slot.ends) = (Vec::new(), Vec::new());
             }
             self.free.push(segment);
         }
@@ -143,7 +154,7 @@ impl Arena {
 
     /// The segment to write to: the lane's current one, or the next where it is full.
     fn writable(&mut self, lane: Lane) -> u32 {
-        let number = self.current[lane as usize];
+        let number = self.current[lane.index()];
         let current = &mut self.segments[number as usize];
         if current.bytes.len() < SEGMENT_BYTES {
             return number;
@@ -157,7 +168,7 @@ impl Arena {
             self.segments.push(Segment::default());
             offset(self.segments.len() - 1)
         });
-        self.current[lane as usize] = next;
+        self.current[lane.index()] = next;
         next
     }
 
@@ -165,6 +176,8 @@ impl Arena {
     fn recycle(segment: &mut Segment) {
         segment.bytes.clear();
         segment.bytes.shrink_to(2 * SEGMENT_BYTES);
+        segment.ends.clear();
+        segment.ends.shrink_to(SPARE_ENDS);
     }
 }
 
@@ -176,6 +189,8 @@ fn offset(bytes: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHARED: Lane = Lane::Shared(Encoding::JsonText);
 
     #[test]
     fn frames_of_a_turn_are_adjacent_and_the_segment_is_reused() {
@@ -192,25 +207,35 @@ mod tests {
     #[test]
     fn a_reply_does_not_come_between_two_publications() {
         let mut arena = Arena::default();
-        let a = arena.append(Lane::Shared, |out| out.extend_from_slice(b"one"));
+        let a = arena.append(SHARED, |out| out.extend_from_slice(b"one"));
         let reply = arena.append(Lane::Own, |out| out.extend_from_slice(b"HTTP/1.1 202 Accepted\r\n\r\n"));
-        let b = arena.append(Lane::Shared, |out| out.extend_from_slice(b"two"));
+        let b = arena.append(SHARED, |out| out.extend_from_slice(b"two"));
         assert_eq!((a.segment, a.end), (b.segment, b.start));
         assert_ne!(reply.segment, a.segment);
     }
 
     #[test]
-    fn a_text_frame_has_the_minimal_header_whatever_its_length() {
-        for len in [0usize, 1, 125, 126, 127, 65535, 65536, 70000] {
-            let mut arena = Arena::default();
-            let payload: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
-            let before = arena.append(Lane::Own, |out| out.extend_from_slice(b"before"));
-            let frame = arena.append_text(Lane::Own, |out| out.extend_from_slice(&payload));
-            let mut expected = Vec::new();
-            encode::frame(Opcode::Text, &payload, &mut expected);
-            assert_eq!(arena.bytes(frame), expected, "length {len}");
-            assert_eq!(frame.start, before.end);
+    fn each_encoding_has_a_lane_so_that_its_frames_are_adjacent() {
+        let mut arena = Arena::default();
+        let a = arena.append(SHARED, |out| out.extend_from_slice(b"one"));
+        let other = arena.append(Lane::Shared(Encoding::JsonBare), |out| out.extend_from_slice(b"one"));
+        let b = arena.append(SHARED, |out| out.extend_from_slice(b"two"));
+        assert_eq!((a.segment, a.end), (b.segment, b.start));
+        assert_ne!(other.segment, a.segment);
+    }
+
+    #[test]
+    fn a_cursor_knows_the_rest_of_its_frame_and_where_the_next_ones_end() {
+        let mut arena = Arena::default();
+        for text in ["one", "", "three", "four"] {
+            arena.append(SHARED, |out| out.extend_from_slice(text.as_bytes()));
         }
+        let all = Frame { segment: 1, start: 0, end: 12 };
+        assert_eq!(arena.ends(all).collect::<Vec<_>>(), [3, 8, 12]);
+        for (start, begun) in [(0, 0), (1, 2), (3, 0), (4, 4), (7, 1), (8, 0), (11, 1)] {
+            assert_eq!(arena.begun_bytes(Frame { start, ..all }), begun, "from {start}");
+        }
+        assert_eq!(arena.ends(Frame { start: 4, end: 8, ..all }).collect::<Vec<_>>(), [4]);
     }
 
     #[test]
@@ -234,7 +259,7 @@ mod tests {
         let mut arena = Arena::default();
         let frames: Vec<Frame> = (0..100)
             .map(|_| {
-                let frame = arena.append(Lane::Shared, |out| out.resize(SEGMENT_BYTES, b'x'));
+                let frame = arena.append(SHARED, |out| out.resize(SEGMENT_BYTES, b'x'));
                 arena.pin(frame.segment, 1);
                 frame
             })

@@ -1,12 +1,18 @@
 //! Topics and their members, publications, outboxes: the fan-out of one shard.
 //!
-//! A publication is encoded once into the turn's [`Arena`]; each member's [`Outbox`] gets a range of it. Nothing is written
+//! A publication is encoded into the turn's [`Arena`], once for each [`Encoding`] that its members have; each member's [`Outbox`]
+//! gets a range of it. One that is far behind gets a reference instead ([`late`]). Nothing is written
 //! until the turn ends, except that an outbox which a single turn fills beyond [`outbox::FLUSH_BYTES`] is flushed on the way, so that a
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 
 pub mod arena;
+pub mod backlog;
+mod copied;
+pub mod encoding;
+mod frames;
 pub mod home;
 pub mod kept;
+pub mod late;
 pub mod outbox;
 pub mod partition;
 pub mod publication;
@@ -16,23 +22,17 @@ pub mod topic;
 use crate::clock::{Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::proto::signalr::json;
 use crate::wire::{ConnKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
-use outbox::{Delivery, Outbox, OutboxBounds, Push, Slices, Writable};
-use publication::Publication;
+use backlog::{Backlog, Share};
+use encoding::Encoding;
+use frames::Frames;
+use outbox::{Outbox, OutboxBounds, Push, Slices, Writable};
+use publication::{EventTraits, Payload, Publication};
 use registry::{HashSeed, Registry};
 use slotmap::SecondaryMap;
+use std::sync::Arc;
 use topic::Topic;
-
-/// What every member of a publication's topic needs to know of its event.
-#[derive(Clone, Copy, Debug)]
-pub struct EventTraits<'e> {
-    /// The name in lower case, for the envelope.
-    pub lower: &'e str,
-    /// Whether only the newest value of a topic matters.
-    pub is_state: bool,
-}
 
 /// Counters of the fan-out; plain numbers of one shard.
 #[derive(Clone, Debug, Default)]
@@ -60,13 +60,16 @@ pub struct Hub {
     doomed: Vec<(ConnKey, CloseReason)>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
+    share: Arc<Share>,
+    /// Late records on their way to a socket; nothing between writes.
+    scratch: Vec<u8>,
     /// What happened so far.
     pub tally: Tally,
 }
 
 impl Hub {
-    /// An empty hub.
-    pub fn new(seed: HashSeed, limits: &Limits) -> Hub {
+    /// An empty hub; what waits for its slow readers counts in `backlog`.
+    pub fn new(seed: HashSeed, limits: &Limits, backlog: Arc<Backlog>) -> Hub {
         let bounds = OutboxBounds { soft_bytes: limits.outbox_soft_bytes, hard_bytes: limits.outbox_hard_bytes };
         Hub {
             registry: Registry::new(seed),
@@ -76,6 +79,8 @@ impl Hub {
             doomed: Vec::new(),
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
+            share: Arc::new(Share::new(backlog)),
+            scratch: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -83,6 +88,13 @@ impl Hub {
     /// A connection begins.
     pub fn open(&mut self, conn: ConnKey) {
         self.outboxes.insert(conn, Outbox::default());
+    }
+
+    /// The connection's hub messages are written so from now on; [`Encoding::default`] before.
+    pub fn set_encoding(&mut self, conn: ConnKey, encoding: Encoding) {
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            outbox.set_encoding(encoding);
+        }
     }
 
     /// A connection is gone: its memberships and what it was still to be sent go with it.
@@ -99,46 +111,52 @@ impl Hub {
         &mut self,
         topic: &Topic,
         event: EventTraits<'_>,
-        data: &[u8],
+        data: Payload<'_>,
         now: Now,
         wire: &mut dyn Wire,
     ) -> usize {
         let Some((id, members)) = self.registry.members(topic) else { return 0 };
-        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
-        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let frame =
-            self.arena.append_text(Lane::Shared, |out| json::encode_message_received(entity, event.lower, data, out));
-        let delivery = if event.is_state { Delivery::State(id) } else { Delivery::Occurrence(id) };
+        let count = members.len();
+        let mut frames = Frames::new(topic, id, event, data);
         let flush_bytes = self.bounds.flush_bytes();
+        let mut exit = Exit {
+            arena: &mut self.arena,
+            share: &self.share,
+            scratch: &mut self.scratch,
+            tally: &mut self.tally,
+            doomed: &mut self.doomed,
+            now,
+            wire,
+        };
         for member in members {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
-            match outbox.push(&mut self.arena, frame, delivery, self.bounds) {
+            let encoding = outbox.encoding();
+            let frame = frames.frame(encoding, exit.arena);
+            match outbox.push(exit.arena, frame, self.bounds, || frames.late(encoding, frame.len(), exit.share)) {
                 Push::Queued => {}
-                Push::Conflated => self.tally.conflated += 1,
-                Push::Dropped => self.tally.dropped += 1,
-                Push::Overrun => {
-                    self.tally.discarded_bytes += outbox.discard(&mut self.arena) as u64;
-                    outbox.seal();
-                    self.doomed.push((member.conn, CloseReason::Overrun));
-                }
+                Push::Conflated => exit.tally.conflated += 1,
+                Push::Dropped => exit.tally.dropped += 1,
+                Push::Overrun => exit.give_up(member.conn, outbox),
             }
             if !outbox.is_dirty {
                 outbox.is_dirty = true;
                 self.dirty.push(member.conn);
             }
             if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
-                Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, member.conn, outbox, now, wire);
+                exit.flush(member.conn, outbox);
             }
         }
-        members.len()
+        drop(frames);
+        exit.relieve_process(&mut self.outboxes);
+        count
     }
 
     /// Sends a publication to one connection only, whether or not it is a member.
     pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str) {
-        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
-        let entity: &str = publication.topic.entity.hyphenated().encode_lower(&mut entity);
-        let data = &publication.data;
-        let frame = self.arena.append_text(Lane::Own, |out| json::encode_message_received(entity, lower, data, out));
+        let Some(outbox) = self.outboxes.get(conn) else { return };
+        let (encoding, data) = (outbox.encoding(), Payload::Shared(&publication.data));
+        let topic = &publication.topic;
+        let frame = self.arena.append(Lane::Own, |out| encoding.encode_publication(topic, lower, data, out));
         self.queue(conn, frame);
     }
 
@@ -147,30 +165,34 @@ impl Hub {
     /// further answers would be taken.
     #[must_use]
     pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
-        let Some(outbox) = self.outboxes.get_mut(conn) else { return false };
-        if outbox.backlog_bytes() >= self.bounds.flush_bytes() && outbox.writable().may_write() {
-            Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
+        let flush_bytes = self.bounds.flush_bytes();
+        let (mut exit, outboxes) = self.exit(now, wire);
+        let Some(outbox) = outboxes.get_mut(conn) else { return false };
+        if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
+            exit.flush(conn, outbox);
         }
         !outbox.is_sealed()
     }
 
-    /// Queues one text message of the connection's own.
-    pub fn send_text(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append_text(Lane::Own, write);
+    /// Queues one hub message of the connection's own, in the connection's wrapping.
+    pub fn send_message(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(outbox) = self.outboxes.get(conn) else { return };
+        let encoding = outbox.encoding();
+        let frame = self.arena.append(Lane::Own, |out| encoding.wrap(out, write));
         self.queue(conn, frame);
     }
 
-    /// Queues one WebSocket frame of the connection's own.
+    /// Queues one frame of the connection's own, as it is.
     pub fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         self.queue(conn, frame);
     }
 
-    /// Queues bytes of an HTTP reply.
+    /// Queues an HTTP reply, whatever its length; it counts as one frame.
     pub fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.push_raw(&mut self.arena, frame, self.bounds);
+            outbox.push_own(&mut self.arena, frame, &self.share);
             self.mark_dirty(conn);
         }
     }
@@ -179,10 +201,10 @@ impl Hub {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         if outbox.backlog_bytes() + frame.len() > self.bounds.hard_bytes && !outbox.writable().may_write() {
             // A client that asks and asks and never reads its answers.
-            self.tally.discarded_bytes += outbox.discard(&mut self.arena) as u64;
+            self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
             outbox.seal();
             self.doomed.push((conn, CloseReason::Overrun));
-        } else if outbox.push(&mut self.arena, frame, Delivery::Own, self.bounds) == Push::Dropped {
+        } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
             self.tally.dropped += 1;
         }
         self.mark_dirty(conn);
@@ -197,13 +219,13 @@ impl Hub {
         }
     }
 
-    /// Queues a last text message and nothing after it, whatever was said before: a connection that was given up may still be
+    /// Queues last bytes and nothing after them, whatever was said before: a connection that was given up may still be
     /// told why.
     pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.unseal();
-            outbox.push(&mut self.arena, frame, Delivery::Own, self.bounds);
+            outbox.push_own(&mut self.arena, frame, &self.share);
             outbox.seal();
             self.mark_dirty(conn);
         }
@@ -233,75 +255,43 @@ impl Hub {
     /// written to, how many bytes its socket took, and how many wait.
     pub fn flush(&mut self, now: Now, wire: &mut dyn Wire, mut flushed: impl FnMut(ConnKey, usize, usize)) {
         let mut dirty = std::mem::take(&mut self.dirty);
+        let pinned_bytes_max = self.pinned_bytes_max;
+        let (mut exit, outboxes) = self.exit(now, wire);
         for conn in dirty.drain(..) {
-            let Some(outbox) = self.outboxes.get_mut(conn) else { continue };
+            let Some(outbox) = outboxes.get_mut(conn) else { continue };
             outbox.is_dirty = false;
             if outbox.writable().may_write() {
-                let taken =
-                    Self::flush_one(&mut self.arena, &mut self.tally, &mut self.doomed, conn, outbox, now, wire);
+                let taken = exit.flush(conn, outbox);
                 flushed(conn, taken, outbox.backlog_bytes());
             } else if outbox.writable() == (Writable::Blocked { since: now.mono }) {
                 // It got stuck on the way through the turn, and nobody has been told.
                 flushed(conn, 0, outbox.backlog_bytes());
             }
         }
-        self.dirty = dirty;
-        if self.arena.pinned_bytes() > self.pinned_bytes_max {
-            self.evict();
-        }
-        self.arena.end_turn();
-    }
-
-    /// Slow connections pin too much of the shared segments: each pays with a copy of its own. A look at every outbox is
-    /// cheap against the `pinned_bytes_max` of traffic that must pass before the next one.
-    fn evict(&mut self) {
-        for outbox in self.outboxes.values_mut().filter(|outbox| outbox.pins()) {
-            outbox.evict(&mut self.arena);
-        }
-    }
-
-    fn flush_one(
-        arena: &mut Arena,
-        tally: &mut Tally,
-        doomed: &mut Vec<(ConnKey, CloseReason)>,
-        conn: ConnKey,
-        outbox: &mut Outbox,
-        now: Now,
-        wire: &mut dyn Wire,
-    ) -> usize {
-        let mut total = 0;
-        loop {
-            let (offered, written) = {
-                let mut slices: Slices<'_> = Slices::new();
-                outbox.slices(arena, &mut slices);
-                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-                if offered == 0 {
-                    break;
-                }
-                (offered, wire.write(conn, &slices))
-            };
-            match written {
-                Ok(taken) => {
-                    outbox.sent(arena, taken);
-                    total += taken;
-                    tally.sent_bytes += taken as u64;
-                    if taken < offered {
-                        tally.short_writes += 1;
-                        // An edge that brought no room doesn't restart the clock of a stuck write.
-                        let since = outbox.writable().stuck_since().filter(|_| total == 0);
-                        outbox.set_writable(Writable::Blocked { since: since.unwrap_or(now.mono) });
-                        return total;
-                    }
-                }
-                Err(WireError) => {
-                    outbox.seal();
-                    doomed.push((conn, CloseReason::SocketFailed));
-                    return total;
-                }
+        if exit.arena.pinned_bytes() > pinned_bytes_max {
+            // Each pays with a copy of its own. A look at every outbox is cheap against the `pinned_bytes_max` of traffic that
+            // must pass before the next one.
+            for outbox in outboxes.values_mut().filter(|outbox| outbox.pins()) {
+                outbox.evict(exit.arena, exit.share);
             }
         }
-        outbox.set_writable(Writable::Open);
-        total
+        exit.relieve_process(outboxes);
+        self.arena.end_turn();
+        self.dirty = dirty;
+    }
+
+    /// The way out, and those who may take it.
+    fn exit<'h>(&'h mut self, now: Now, wire: &'h mut dyn Wire) -> (Exit<'h>, &'h mut SecondaryMap<ConnKey, Outbox>) {
+        let exit = Exit {
+            arena: &mut self.arena,
+            share: &self.share,
+            scratch: &mut self.scratch,
+            tally: &mut self.tally,
+            doomed: &mut self.doomed,
+            now,
+            wire,
+        };
+        (exit, &mut self.outboxes)
     }
 
     /// Whether bytes wait for the end of the turn.
@@ -339,3 +329,76 @@ impl Hub {
         self.outboxes.values().filter(|outbox| !outbox.writable().may_write()).count()
     }
 }
+
+/// What it takes to write an outbox, or to give it up.
+struct Exit<'h> {
+    arena: &'h mut Arena,
+    share: &'h Arc<Share>,
+    scratch: &'h mut Vec<u8>,
+    tally: &'h mut Tally,
+    doomed: &'h mut Vec<(ConnKey, CloseReason)>,
+    now: Now,
+    wire: &'h mut dyn Wire,
+}
+
+impl Exit<'_> {
+    /// Writes what waits until the socket is full; how many bytes it took.
+    fn flush(&mut self, conn: ConnKey, outbox: &mut Outbox) -> usize {
+        let mut total = 0;
+        loop {
+            let (offered, written) = {
+                let mut slices: Slices<'_> = Slices::new();
+                outbox.slices(self.arena, self.scratch, &mut slices);
+                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+                if offered == 0 {
+                    break;
+                }
+                (offered, self.wire.write(conn, &slices))
+            };
+            match written {
+                Ok(taken) => {
+                    outbox.sent(self.arena, taken);
+                    total += taken;
+                    self.tally.sent_bytes += taken as u64;
+                    if taken < offered {
+                        self.tally.short_writes += 1;
+                        // An edge that brought no room doesn't restart the clock of a stuck write.
+                        let since = outbox.writable().stuck_since().filter(|_| total == 0);
+                        outbox.set_writable(Writable::Blocked { since: since.unwrap_or(self.now.mono) });
+                        return total;
+                    }
+                }
+                Err(WireError) => {
+                    outbox.seal();
+                    self.doomed.push((conn, CloseReason::SocketFailed));
+                    return total;
+                }
+            }
+        }
+        outbox.set_writable(Writable::Open);
+        total
+    }
+
+    /// Drops what waits for a slow consumer; its connection ends.
+    fn give_up(&mut self, conn: ConnKey, outbox: &mut Outbox) {
+        self.tally.discarded_bytes += outbox.discard(self.arena, self.share) as u64;
+        outbox.seal();
+        self.doomed.push((conn, CloseReason::Overrun));
+    }
+
+    /// While the process keeps too much for slow readers: the largest backlog goes, and its connection without a last word,
+    /// which would wait for the same socket.
+    fn relieve_process(&mut self, outboxes: &mut SecondaryMap<ConnKey, Outbox>) {
+        while self.share.is_over() {
+            let slow = outboxes.iter_mut().filter(|(_, outbox)| outbox.is_slow() && !outbox.is_sealed());
+            let Some((conn, outbox)) = slow.max_by_key(|(_, outbox)| outbox.backlog_bytes()) else { return };
+            self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
+            outbox.release(self.arena);
+            outbox.seal();
+            self.doomed.push((conn, CloseReason::BacklogFull));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

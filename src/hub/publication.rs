@@ -14,3 +14,39 @@ pub struct Publication {
     /// The event's data, as delivered.
     pub data: Arc<[u8]>,
 }
+
+/// The data of a publication on its way to the members.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'d> {
+    /// Nobody keeps it; a copy is made once where a slow reader has to.
+    Borrowed(&'d [u8]),
+    /// Others keep it too.
+    Shared(&'d Arc<[u8]>),
+}
+
+impl Payload<'_> {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Shared(bytes) => bytes,
+        }
+    }
+
+    /// To keep.
+    pub fn share(&self) -> Arc<[u8]> {
+        match self {
+            Payload::Borrowed(bytes) => Arc::from(*bytes),
+            Payload::Shared(bytes) => Arc::clone(bytes),
+        }
+    }
+}
+
+/// What every member of a publication's topic needs to know of its event.
+#[derive(Clone, Copy, Debug)]
+pub struct EventTraits<'e> {
+    /// The name in lower case, for the envelope.
+    pub lower: &'e str,
+    /// Whether only the newest value of a topic matters.
+    pub is_state: bool,
+}

@@ -24,6 +24,7 @@ use crate::api::negotiated::Negotiated;
 use crate::auth::token::Verifier;
 use crate::conn::{self, Mail, Shared};
 use crate::entropy::next_u64;
+use crate::hub::backlog::Backlog;
 use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
@@ -98,11 +99,13 @@ impl Server {
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
         let negotiated = Negotiated::new(seed, options.limits.negotiated_max, options.limits.negotiated_ms);
+        let backlog = Arc::new(Backlog::new(options.limits.backlog_bytes_max, shards));
         let shared = Arc::new(Shared {
             options: options.hub,
             limits: options.limits,
             verifier: options.verifier,
             negotiated: Mutex::new(negotiated),
+            backlog,
             is_draining: AtomicBool::new(false),
             kept: Arc::default(),
             shards,

@@ -39,6 +39,30 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Appends a whole frame around what `write` writes. The header is put before the payload once its length is known: the common
+/// form has four bytes, which are kept free; the others move the payload.
+pub fn frame_around(opcode: Opcode, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    const ROOM: usize = 4;
+    let start = out.len();
+    out.extend_from_slice(&[0; ROOM]);
+    write(out);
+    let payload_len = out.len() - start - ROOM;
+    let end = out.len();
+    header(opcode, payload_len, out);
+    let header_len = out.len() - end;
+    let mut head = [0u8; 10];
+    head[..header_len].copy_from_slice(&out[end..]);
+    out.truncate(end);
+    if header_len < ROOM {
+        out.copy_within(start + ROOM.., start + header_len);
+        out.truncate(start + header_len + payload_len);
+    } else if header_len > ROOM {
+        out.resize(start + header_len + payload_len, 0);
+        out.copy_within(start + ROOM..start + ROOM + payload_len, start + header_len);
+    }
+    out[start..start + header_len].copy_from_slice(&head[..header_len]);
+}
+
 /// Appends a close frame; the reason is cut to what fits, at a character's border.
 pub fn close(code: u16, reason: &str, out: &mut Vec<u8>) {
     let code = code.to_be_bytes();
@@ -69,6 +93,18 @@ mod tests {
             (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
         ] {
             assert_eq!(written(|out| header(Opcode::Text, payload_len, out)), bytes, "{payload_len}");
+        }
+    }
+
+    #[test]
+    fn a_frame_around_a_payload_has_the_minimal_header_whatever_its_length() {
+        for len in [0usize, 1, 125, 126, 127, 65535, 65536, 70000] {
+            let payload: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            let mut expected = b"before".to_vec();
+            frame(Opcode::Text, &payload, &mut expected);
+            let mut out = b"before".to_vec();
+            frame_around(Opcode::Text, &mut out, |out| out.extend_from_slice(&payload));
+            assert_eq!(out, expected, "length {len}");
         }
     }
 

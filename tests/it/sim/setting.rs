@@ -9,6 +9,7 @@ use rte::api::publish;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
 use rte::conn::{self, Shared};
+use rte::hub::backlog::Backlog;
 use rte::hub::registry::HashSeed;
 use rte::limits::Limits;
 use rte::schema::Catalogue;
@@ -64,6 +65,7 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         },
         verifier: Verifier::new(tokens).expect("options that go together"),
         negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+        backlog: Backlog::new(limits.backlog_bytes_max, setting.shards).into(),
         limits,
         is_draining: AtomicBool::new(false),
         kept: Arc::default(),

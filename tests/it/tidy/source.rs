@@ -48,11 +48,12 @@ pub fn without_tests(code: &str) -> String {
         let mut depth = 0usize;
         let end = left[start + ATTRIBUTE.len()..].find(|c: char| {
             match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
+                '{' | '(' | '[' => depth += 1,
+                // The end of what holds a field that is only there in tests.
+                '}' | ')' | ']' => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            depth == 0 && matches!(c, ';' | '}')
+            depth == 0 && matches!(c, ';' | '}' | ',')
         });
         let end = end.map_or(left.len(), |end| start + ATTRIBUTE.len() + end + 1);
         let blanks: String = left[start..end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();

@@ -132,6 +132,56 @@ fn conflation_never_carries_a_backlog_past_the_hard_bound() {
 }
 
 #[test]
+fn the_largest_backlog_goes_when_all_pass_the_bound_of_the_process() {
+    let limits = Limits { outbox_hard_bytes: 28 * 1024, backlog_bytes_max: 30 * 1024, ..tight() };
+    let world = world(limits.clone());
+    let (large, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    let mut small: Vec<(Peer, Uuid)> = Vec::new();
+    for user in [super::super::cast::USERS[1], super::super::cast::USERS[2]] {
+        let mut peer = Peer::connect(&world);
+        peer.subscribe(&world, ALERT, user);
+        peer.stop_reading(&world, 100);
+        small.push((peer, user));
+    }
+    // The small ones pass the soft bound, and then the large one grows.
+    for (peer, user) in &small {
+        while peer.backlog(&world) < 8 * 1024 {
+            publisher.publish(&world, ALERT, *user, &tag("small", 1000));
+        }
+    }
+    for _ in 0..30 {
+        if !large.is_there(&world) {
+            break;
+        }
+        publisher.publish(&world, ALERT, user(), &tag("large", 1000));
+        assert!(world.shared.backlog.bytes() <= limits.backlog_bytes_max);
+    }
+    assert_eq!(closed(&world, CloseReason::BacklogFull), 1);
+    assert_eq!(world.pipe(large.id).ending, Some(Ending::Reset));
+    for (mut peer, _) in small {
+        assert!(peer.backlog(&world) >= 8 * 1024);
+        peer.read_again(&world);
+        assert!(tags(&peer.hear(&world)).len() >= 6);
+    }
+    assert_eq!(world.shared.backlog.bytes(), 0);
+}
+
+#[test]
+fn a_publisher_that_does_not_take_a_large_reply_is_cut_off_for_the_bound_too() {
+    let world = world(Limits { backlog_bytes_max: 20 * 1024, pinned_bytes_max: 0, ..tight() });
+    let mut publisher = Peer::publisher(&world);
+    publisher.stop_reading(&world, 100);
+    let refused: Vec<String> = (0..200).map(|_| r#"{"eventName":"Nope"}"#.to_owned()).collect();
+    publisher.send(&world, &post(&format!("[{}]", refused.join(","))));
+    assert!(!publisher.is_there(&world));
+    assert_eq!(world.pipe(publisher.id).ending, Some(Ending::Reset));
+    assert_eq!(closed(&world, CloseReason::BacklogFull), 1);
+    assert_eq!(world.shared.backlog.bytes(), 0);
+    publisher.read_again(&world);
+    publisher.hear(&world);
+}
+
+#[test]
 fn a_peer_that_keeps_up_is_never_given_up_whatever_one_request_holds() {
     let world = world(tight());
     let mut quick = Peer::connect(&world);

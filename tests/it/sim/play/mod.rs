@@ -96,6 +96,9 @@ fn limits(rng: &mut Rng) -> Limits {
         limits.pinned_bytes_max = rng.below(4_000);
     }
     if rng.one_in(2) {
+        limits.backlog_bytes_max = limits.outbox_hard_bytes + 1 + rng.below(20_000);
+    }
+    if rng.one_in(2) {
         limits.record_bytes_max = 150 + rng.below(600);
         limits.subscriptions_max = 1 + rng.below(4);
         limits.head_bytes_max = 1_500;

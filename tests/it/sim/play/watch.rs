@@ -127,6 +127,7 @@ impl Play<'_> {
             | CloseReason::HandshakeTimeout
             | CloseReason::ClientTimeout
             | CloseReason::Overrun
+            | CloseReason::BacklogFull
             | CloseReason::WriteStuck
             | CloseReason::Drain
             | CloseReason::Unanswered => true,

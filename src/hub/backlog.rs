@@ -1,0 +1,117 @@
+//! What waits for slow readers in the whole process, in bytes of memory, and its bound.
+//!
+//! An outbox counts what its own peer has to take; here counts what that costs. Data that a thousand slow readers wait for are
+//! held once, so they are counted once. Shards are threads, so the sum is atomic; it changes only where somebody is slow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The sum over all shards.
+#[derive(Debug)]
+pub struct Backlog {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    shards: usize,
+}
+
+impl Backlog {
+    /// Nothing waits yet.
+    pub fn new(bytes_max: usize, shards: usize) -> Backlog {
+        Backlog { bytes: AtomicUsize::new(0), bytes_max, shards: shards.max(1) }
+    }
+
+    /// Bytes that are held now.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// The part of one shard.
+#[derive(Debug)]
+pub struct Share {
+    bytes: AtomicUsize,
+    all: Arc<Backlog>,
+}
+
+impl Share {
+    /// A share of nothing.
+    pub fn new(all: Arc<Backlog>) -> Share {
+        Share { bytes: AtomicUsize::new(0), all }
+    }
+
+    /// Whether this shard must give up a connection: the process holds too much, and this shard no less than the others on
+    /// average. Where the sum is over its bound there is always such a shard, and the innocent ones keep their readers.
+    pub fn is_over(&self) -> bool {
+        let all = self.all.bytes();
+        all > self.all.bytes_max && self.bytes.load(Ordering::Relaxed) >= all / self.all.shards
+    }
+}
+
+/// Memory that waits for a slow reader; counted until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    bytes: usize,
+    share: Arc<Share>,
+}
+
+impl Held {
+    /// Counts so many bytes.
+    pub fn new(bytes: usize, share: &Arc<Share>) -> Held {
+        let mut held = Held { bytes: 0, share: Arc::clone(share) };
+        held.set(bytes);
+        held
+    }
+
+    /// It has become more, or less.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            let more = bytes - self.bytes;
+            self.share.bytes.fetch_add(more, Ordering::Relaxed);
+            self.share.all.bytes.fetch_add(more, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            let less = self.bytes - bytes;
+            self.share.bytes.fetch_sub(less, Ordering::Relaxed);
+            self.share.all.bytes.fetch_sub(less, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Whose it is.
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_no_longer_counted() {
+        let all = Arc::new(Backlog::new(100, 1));
+        let share = Arc::new(Share::new(Arc::clone(&all)));
+        let mut held = Held::new(60, &share);
+        let other = Held::new(50, &share);
+        assert!(share.is_over());
+        held.set(50);
+        assert!(!share.is_over());
+        drop(other);
+        assert_eq!(all.bytes(), 50);
+        drop(held);
+        assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn only_a_shard_that_holds_as_much_as_the_others_is_asked_to_give_up() {
+        let all = Arc::new(Backlog::new(100, 2));
+        let (large, small) = (Arc::new(Share::new(Arc::clone(&all))), Arc::new(Share::new(Arc::clone(&all))));
+        let _held = (Held::new(90, &large), Held::new(20, &small));
+        assert!(large.is_over() && !small.is_over());
+    }
+}

@@ -1,0 +1,77 @@
+//! How hub messages are written for a connection: SignalR's hub protocol, and what the transport puts around each message.
+//!
+//! A further pair is a variant here and an arm in each method. What is made of a publication is made once per encoding, and
+//! each encoding has a lane of the arena, so that the frames of a member are adjacent whoever else is served.
+
+use super::publication::Payload;
+use super::topic::Topic;
+use crate::proto::signalr::json;
+use crate::proto::ws::encode::{self, Opcode};
+
+/// A hub protocol and a wrapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// JSON, each message in a WebSocket text frame.
+    #[default]
+    JsonText,
+    /// JSON records as they are, one behind the other.
+    JsonBare,
+}
+
+impl Encoding {
+    /// All encodings, in the order of their numbers.
+    pub const ALL: [Encoding; 2] = [Encoding::JsonText, Encoding::JsonBare];
+
+    /// Its place in [`Encoding::ALL`], for tables.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Appends one message: what `write` writes in the hub protocol, in this encoding's wrapping.
+    pub fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        match self {
+            Encoding::JsonText => encode::frame_around(Opcode::Text, out, write),
+            Encoding::JsonBare => write(out),
+        }
+    }
+
+    /// Appends a publication as its members are sent it. The same arguments make the same bytes, whenever they are asked for.
+    pub fn encode_publication(self, topic: &Topic, lower: &str, data: Payload<'_>, out: &mut Vec<u8>) {
+        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
+        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
+        self.wrap(out, |out| match self {
+            Encoding::JsonText | Encoding::JsonBare => {
+                json::encode_message_received(entity, lower, data.bytes(), out);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::EventId;
+    use uuid::Uuid;
+
+    #[test]
+    fn every_encoding_has_its_own_number() {
+        for (number, encoding) in Encoding::ALL.into_iter().enumerate() {
+            assert_eq!(encoding.index(), number);
+        }
+    }
+
+    #[test]
+    fn a_text_frame_is_a_header_before_the_bare_record() {
+        let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+        let made = |encoding: Encoding| {
+            let mut out = b"before".to_vec();
+            encoding.encode_publication(&topic, "useralert", Payload::Borrowed(b"{}"), &mut out);
+            out
+        };
+        let mut bare = made(Encoding::JsonBare);
+        assert!(bare.ends_with(b"}\x1e"));
+        let mut framed = b"before".to_vec();
+        encode::frame(Opcode::Text, &bare.split_off(6), &mut framed);
+        assert_eq!(made(Encoding::JsonText), framed);
+    }
+}

@@ -1,0 +1,371 @@
+//! The send queue of one connection.
+//!
+//! ```text
+//!   keeps up          ranges of shared segments, merged where adjacent          no bytes of its own
+//!   short write       the same ranges, the first one cut: a cursor              pins its segments
+//!   evicted           its own bytes, then ranges                                pins nothing but what came since
+//!   over soft bound   …, then references to publications, and answers           a state replaces its value since the last answer
+//!   over hard bound   the verdict Overrun; its connection is given up           all dropped but the frame already begun
+//! ```
+//!
+//! Order is kept: own bytes, ranges, late records. A late record becomes bytes when a socket takes them, a portion at a time;
+//! what the socket leaves still waits as a reference, but for the rest of the record that it took in part. A record partly sent
+//! is never replaced or dropped, since the peer would read the next frame's bytes as its rest.
+
+use super::arena::{Arena, Frame};
+use super::backlog::{Held, Share};
+use super::copied::Copied;
+use super::encoding::Encoding;
+use super::late::{Late, LateQueue};
+use crate::clock::Instant;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Late records are offered to a socket up to this much at a time.
+pub(super) const PORTION_BYTES: usize = 32 * 1024;
+
+/// An outbox that holds this much, or its soft bound, is flushed before the turn ends.
+pub const FLUSH_BYTES: usize = 128 * 1024;
+
+/// What one write offers, in order.
+pub type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
+
+/// What became of a pushed frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// It waits for the next flush.
+    Queued,
+    /// It took the place of an older value of its topic.
+    Conflated,
+    /// The connection ends; nothing more is queued for it.
+    Dropped,
+    /// The backlog would pass the hard bound; the connection must be given up.
+    Overrun,
+}
+
+/// How an outbox stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writable {
+    /// The socket took all so far; bytes wait for the end of the turn at the most.
+    #[default]
+    Open,
+    /// The socket is full; an edge will come.
+    Blocked {
+        /// Since when it has taken nothing.
+        since: Instant,
+    },
+    /// An edge has come; the next write tells what it was worth.
+    Retrying {
+        /// Since when the socket has taken nothing.
+        since: Instant,
+    },
+}
+
+impl Writable {
+    /// Whether a write makes sense.
+    pub fn may_write(self) -> bool {
+        match self {
+            Writable::Open | Writable::Retrying { .. } => true,
+            Writable::Blocked { .. } => false,
+        }
+    }
+
+    /// Since when the socket has taken nothing, where it is or was full.
+    pub fn stuck_since(self) -> Option<Instant> {
+        match self {
+            Writable::Open => None,
+            Writable::Blocked { since } | Writable::Retrying { since } => Some(since),
+        }
+    }
+}
+
+/// What only a connection that doesn't keep up has.
+#[derive(Debug)]
+struct Slow {
+    /// Sent before the ranges.
+    copied: Copied,
+    /// Behind the ranges.
+    late: LateQueue,
+    /// The memory of the two.
+    held: Held,
+}
+
+impl Slow {
+    fn new(share: &Arc<Share>) -> Box<Slow> {
+        Box::new(Slow { copied: Copied::default(), late: LateQueue::default(), held: Held::new(0, share) })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.copied.is_empty() && self.late.is_empty()
+    }
+
+    fn weigh(&mut self) {
+        self.held.set(size_of::<Slow>() + self.copied.heap_bytes() + self.late.heap_bytes());
+    }
+
+    /// The socket took so many bytes of the late records, which were all there was to offer.
+    fn late_sent(&mut self, sent: usize) {
+        let mut left = sent;
+        while left > 0
+            && let Some(late) = self.late.pop()
+        {
+            if left < late.frame_bytes() {
+                let mut frame = Vec::with_capacity(late.frame_bytes());
+                late.encode(&mut frame);
+                self.copied.begin(&frame, left);
+            }
+            left = left.saturating_sub(late.frame_bytes());
+        }
+    }
+}
+
+/// The send queue. Made once per connection; without heap while the peer keeps up.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    ranges: SmallVec<[Frame; 2]>,
+    slow: Option<Box<Slow>>,
+    backlog_bytes: usize,
+    writable: Writable,
+    encoding: Encoding,
+    /// Whether it is on the list of those to flush at the end of the turn.
+    pub(super) is_dirty: bool,
+    is_sealed: bool,
+}
+
+/// Bounds of all outboxes of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxBounds {
+    /// From here on records are kept one by one and state events conflated.
+    pub soft_bytes: usize,
+    /// From here on the connection is given up.
+    pub hard_bytes: usize,
+}
+
+impl OutboxBounds {
+    /// What an outbox may hold before it is flushed without waiting for the end of the turn: nothing is late, conflated or too
+    /// much before the socket has been asked.
+    pub(super) fn flush_bytes(&self) -> usize {
+        FLUSH_BYTES.min(self.soft_bytes)
+    }
+}
+
+impl Outbox {
+    /// Queues the frame of a publication, or what a slow reader holds instead. Without allocation while the peer keeps up.
+    pub fn push(
+        &mut self,
+        arena: &mut Arena,
+        frame: Frame,
+        bounds: OutboxBounds,
+        late: impl FnOnce() -> Arc<Late>,
+    ) -> Push {
+        if self.is_sealed {
+            return Push::Dropped;
+        }
+        // Behind late records only a late record keeps the order.
+        if self.backlog_bytes >= bounds.soft_bytes || self.has_late() {
+            return self.push_late(late(), bounds);
+        }
+        self.push_range(arena, frame);
+        Push::Queued
+    }
+
+    /// Queues an answer, a ping, a Close, a reply: never conflated, never refused for the bound.
+    pub fn push_own(&mut self, arena: &mut Arena, frame: Frame, share: &Arc<Share>) -> Push {
+        if self.is_sealed {
+            return Push::Dropped;
+        }
+        match &mut self.slow {
+            Some(slow) if !slow.late.is_empty() => {
+                self.backlog_bytes += frame.len();
+                slow.late.push(Arc::new(Late::answer(arena.bytes(frame), share)));
+                slow.weigh();
+            }
+            Some(_) | None => self.push_range(arena, frame),
+        }
+        Push::Queued
+    }
+
+    fn has_late(&self) -> bool {
+        self.slow.as_ref().is_some_and(|slow| !slow.late.is_empty())
+    }
+
+    fn push_range(&mut self, arena: &mut Arena, frame: Frame) {
+        self.backlog_bytes += frame.len();
+        match self.ranges.last_mut() {
+            Some(last) if last.segment == frame.segment && last.end == frame.start => last.end = frame.end,
+            _ => {
+                arena.pin(frame.segment, 1);
+                self.ranges.push(frame);
+            }
+        }
+    }
+
+    fn push_late(&mut self, late: Arc<Late>, bounds: OutboxBounds) -> Push {
+        if let Some(place) = self.slow.as_mut().and_then(|slow| slow.late.place(&late)) {
+            let backlog_bytes = self.backlog_bytes - place.frame_bytes() + late.frame_bytes();
+            if backlog_bytes > bounds.hard_bytes {
+                return Push::Overrun;
+            }
+            self.backlog_bytes = backlog_bytes;
+            *place = late;
+            return Push::Conflated;
+        }
+        if self.backlog_bytes + late.frame_bytes() > bounds.hard_bytes {
+            return Push::Overrun;
+        }
+        self.backlog_bytes += late.frame_bytes();
+        let slow = self.slow.get_or_insert_with(|| Slow::new(late.share()));
+        slow.late.push(late);
+        slow.weigh();
+        Push::Queued
+    }
+
+    /// What to write next, in order: pushed to `slices`, at most as many as it has room for without growing. Late records are
+    /// made into bytes in `scratch`, once nothing is before them.
+    pub fn slices<'a>(&'a self, arena: &'a Arena, scratch: &'a mut Vec<u8>, slices: &mut Slices<'a>) {
+        if let Some(slow) = &self.slow {
+            slices.extend(slow.copied.slices().take(slices.inline_size()));
+        }
+        for range in self.ranges.iter().take(slices.inline_size() - slices.len()) {
+            slices.push(arena.bytes(*range));
+        }
+        if slices.is_empty()
+            && let Some(slow) = &self.slow
+        {
+            scratch.clear();
+            slow.late.encode(PORTION_BYTES, scratch);
+            slices.push(scratch);
+        }
+    }
+
+    /// The socket took `sent` bytes of what [`Outbox::slices`] showed.
+    pub fn sent(&mut self, arena: &mut Arena, sent: usize) {
+        self.backlog_bytes -= sent;
+        let mut left = sent;
+        if let Some(slow) = &mut self.slow {
+            left -= slow.copied.advance(left);
+        }
+        let mut gone = 0;
+        for range in &mut self.ranges {
+            let of_range = left.min(range.len());
+            // A range is less than 4 GiB, so the cast back cannot fail.
+            range.start += u32::try_from(of_range).unwrap_or(0);
+            left -= of_range;
+            if !range.is_empty() {
+                break;
+            }
+            arena.unpin(range.segment);
+            gone += 1;
+        }
+        self.ranges.drain(..gone);
+        if let Some(slow) = &mut self.slow {
+            slow.late_sent(left);
+            slow.weigh();
+            if slow.is_empty() {
+                self.slow = None;
+            }
+        }
+    }
+
+    /// Copies its ranges to bytes of its own, so that it pins nothing.
+    pub fn evict(&mut self, arena: &mut Arena, share: &Arc<Share>) {
+        if self.ranges.is_empty() {
+            return;
+        }
+        let slow = self.slow.get_or_insert_with(|| Slow::new(share));
+        slow.copied.append(arena, &self.ranges);
+        for range in self.ranges.drain(..) {
+            arena.unpin(range.segment);
+        }
+        self.ranges.shrink_to_fit();
+        slow.weigh();
+    }
+
+    /// Drops all that waits but the rest of a frame already begun; answers how many bytes were dropped.
+    pub fn discard(&mut self, arena: &mut Arena, share: &Arc<Share>) -> usize {
+        let before = self.backlog_bytes;
+        if let Some(first) = self.ranges.first()
+            && self.slow.as_ref().is_none_or(|slow| slow.copied.is_empty())
+            && arena.begun_bytes(*first) > 0
+        {
+            // The frame begun is in it; the rest of it goes below.
+            self.slow.get_or_insert_with(|| Slow::new(share)).copied.append(arena, &[*first]);
+        }
+        for range in self.ranges.drain(..) {
+            arena.unpin(range.segment);
+        }
+        self.ranges.shrink_to_fit();
+        self.backlog_bytes = 0;
+        if let Some(slow) = &mut self.slow {
+            self.backlog_bytes = slow.copied.keep_begun();
+            slow.late.clear();
+            slow.weigh();
+        }
+        if self.backlog_bytes == 0 {
+            self.slow = None;
+        }
+        before - self.backlog_bytes
+    }
+
+    /// Nothing more is taken; what waits is still sent.
+    pub fn seal(&mut self) {
+        self.is_sealed = true;
+    }
+
+    /// Whether nothing more is taken.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// Takes bytes again, for a last word.
+    pub(super) fn unseal(&mut self) {
+        self.is_sealed = false;
+    }
+
+    /// Gives back all it holds.
+    pub fn release(&mut self, arena: &mut Arena) {
+        for range in self.ranges.drain(..) {
+            arena.unpin(range.segment);
+        }
+        self.slow = None;
+        self.backlog_bytes = 0;
+    }
+
+    /// How its hub messages are written.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Its hub messages are written so from now on.
+    pub(super) fn set_encoding(&mut self, encoding: Encoding) {
+        self.encoding = encoding;
+    }
+
+    /// Whether it keeps memory of its own: what giving it up would free.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.is_some()
+    }
+
+    /// Bytes that wait.
+    pub fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes
+    }
+
+    /// How the socket stands.
+    pub fn writable(&self) -> Writable {
+        self.writable
+    }
+
+    /// Notes how the socket stands.
+    pub fn set_writable(&mut self, writable: Writable) {
+        self.writable = writable;
+    }
+
+    /// Whether it holds ranges of segments.
+    pub fn pins(&self) -> bool {
+        !self.ranges.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use super::*;
+use crate::schema::EventId;
+use crate::wire::Ending;
+use slotmap::SlotMap;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+const NOW: Now = Now::from_ms(0, 0);
+const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false };
+
+fn topic(n: u128) -> Topic {
+    Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(n) }
+}
+
+/// Sockets that take so much in all, or everything; and how many slices each write had.
+#[derive(Default)]
+struct Sockets {
+    room: BTreeMap<ConnKey, usize>,
+    taken: BTreeMap<ConnKey, Vec<u8>>,
+    slices: Vec<usize>,
+}
+
+impl Wire for Sockets {
+    fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+        self.slices.push(slices.len());
+        let bytes = slices.concat();
+        let room = self.room.entry(conn).or_insert(usize::MAX);
+        let n = bytes.len().min(*room);
+        *room -= n;
+        self.taken.entry(conn).or_default().extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn shutdown_write(&mut self, _: ConnKey) {}
+
+    fn close(&mut self, _: ConnKey, _: Ending) {}
+}
+
+struct Bench {
+    hub: Hub,
+    sockets: Sockets,
+    keys: SlotMap<ConnKey, ()>,
+    backlog: Arc<Backlog>,
+}
+
+impl Bench {
+    fn new(limits: &Limits) -> Bench {
+        let backlog = Arc::new(Backlog::new(limits.backlog_bytes_max, 1));
+        let hub = Hub::new(HashSeed(1, 2), limits, Arc::clone(&backlog));
+        Bench { hub, sockets: Sockets::default(), keys: SlotMap::with_key(), backlog }
+    }
+
+    fn member(&mut self, of: Topic, encoding: Encoding, room: usize) -> ConnKey {
+        let conn = self.keys.insert(());
+        self.hub.open(conn);
+        self.hub.set_encoding(conn, encoding);
+        self.hub.registry.join(conn, of, 10);
+        self.sockets.room.insert(conn, room);
+        conn
+    }
+
+    fn publish(&mut self, to: Topic, data: &[u8]) {
+        self.hub.publish(&to, OCCURRENCE, Payload::Borrowed(data), NOW, &mut self.sockets);
+    }
+
+    fn flush(&mut self) {
+        self.hub.flush(NOW, &mut self.sockets, |_, _, _| {});
+    }
+}
+
+#[test]
+fn each_member_gets_one_range_of_its_own_encoding() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let members = [Encoding::JsonText, Encoding::JsonBare, Encoding::JsonText, Encoding::JsonBare];
+    let members = members.map(|encoding| (encoding, bench.member(topic(1), encoding, usize::MAX)));
+    bench.publish(topic(1), b"{\"a\":1}");
+    bench.publish(topic(1), b"{\"a\":2}");
+    bench.flush();
+    for (encoding, member) in members {
+        let mut expected = Vec::new();
+        for data in [b"{\"a\":1}", b"{\"a\":2}"] {
+            encoding.encode_publication(&topic(1), "useralert", Payload::Borrowed(data), &mut expected);
+        }
+        assert_eq!(bench.sockets.taken[&member], expected, "{encoding:?}");
+    }
+    assert_eq!(bench.sockets.slices, [1; 4], "frames of an encoding are adjacent");
+}
+
+/// Limits with a bound of so many bytes for the whole process.
+fn bounded(backlog_bytes_max: usize) -> Limits {
+    Limits { outbox_soft_bytes: 2_000, outbox_hard_bytes: 100_000, backlog_bytes_max, ..Limits::DEFAULT }
+}
+
+#[test]
+fn beyond_the_process_bound_the_largest_backlog_goes_and_no_other() {
+    let mut bench = Bench::new(&bounded(60_000));
+    let slow: Vec<ConnKey> = (0..3).map(|n| bench.member(topic(n), Encoding::JsonText, 0)).collect();
+    let quick = bench.member(topic(2), Encoding::JsonText, usize::MAX);
+    let data = [b'1'; 1_000];
+    let mut published = 0;
+    let doomed = loop {
+        // Of three publications one goes to each, and the rest to the last.
+        for n in [0, 1, 2, 2, 2] {
+            bench.publish(topic(n), &data);
+            published += usize::from(n == 2);
+        }
+        bench.flush();
+        if let Some(doomed) = bench.hub.poll_doomed() {
+            break doomed;
+        }
+        assert!(bench.backlog.bytes() <= 60_000);
+    };
+    assert_eq!(doomed, (slow[2], CloseReason::BacklogFull));
+    assert_eq!(bench.hub.poll_doomed(), None);
+    assert_eq!((bench.hub.backlog_bytes(slow[2]), bench.hub.is_sealed(slow[2])), (0, true));
+    assert!(bench.backlog.bytes() <= 60_000);
+    for other in [slow[0], slow[1]] {
+        assert!(bench.hub.backlog_bytes(other) > 2_000 && !bench.hub.is_sealed(other));
+    }
+    assert!(bench.sockets.taken[&quick].len() > published * data.len());
+}
+
+#[test]
+fn slow_readers_of_one_topic_share_its_data() {
+    let mut bench = Bench::new(&bounded(200_000));
+    let slow: Vec<ConnKey> = (0..100).map(|_| bench.member(topic(1), Encoding::JsonText, 0)).collect();
+    for _ in 0..50 {
+        bench.publish(topic(1), &[b'1'; 1_000]);
+        bench.flush();
+    }
+    assert_eq!(bench.hub.poll_doomed(), None);
+    assert!(bench.hub.backlog_bytes_total() > 5_000_000 && bench.backlog.bytes() < 200_000);
+    for conn in &slow {
+        bench.sockets.room.insert(*conn, usize::MAX);
+        bench.hub.unblock(*conn);
+    }
+    bench.flush();
+    assert_eq!((bench.hub.backlog_bytes_total(), bench.backlog.bytes()), (0, 0));
+    let taken = &bench.sockets.taken[&slow[0]];
+    assert!(slow.iter().all(|conn| bench.sockets.taken[conn] == *taken) && taken.len() > 50_000);
+}
