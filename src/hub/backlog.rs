@@ -3,8 +3,9 @@
 //! An outbox counts what its own peer has to take; here counts what that costs. Data that a thousand slow readers wait for are
 //! held once, so they are counted once. Shards are threads, so the sum is atomic; it changes only where somebody is slow.
 
+use crate::clock::{Deadline, Instant, Now};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The sum over all shards.
 #[derive(Debug)]
@@ -12,17 +13,49 @@ pub struct Backlog {
     bytes: AtomicUsize,
     bytes_max: usize,
     shards: usize,
+    /// Bytes that went since memory was given back to the system.
+    released: AtomicUsize,
+    /// When that was, on the monotonic clock.
+    gave_back_ms: AtomicU64,
 }
+
+/// Less than this is not worth giving back.
+const RELEASED_BYTES: usize = 4 * 1024 * 1024;
+/// Memory is given back this often at the most: it costs some milliseconds, and as much again to get it anew.
+const GIVE_BACK_EVERY_MS: u64 = 1_000;
 
 impl Backlog {
     /// Nothing waits yet.
     pub fn new(bytes_max: usize, shards: usize) -> Backlog {
-        Backlog { bytes: AtomicUsize::new(0), bytes_max, shards: shards.max(1) }
+        Backlog {
+            bytes: AtomicUsize::new(0),
+            bytes_max,
+            shards: shards.max(1),
+            released: AtomicUsize::new(0),
+            gave_back_ms: AtomicU64::new(0),
+        }
     }
 
     /// Bytes that are held now.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When the allocator should give memory back to the system, where much that waited has gone.
+    pub fn next_give_back(&self) -> Deadline {
+        if self.released.load(Ordering::Relaxed) < RELEASED_BYTES {
+            return Deadline::NEVER;
+        }
+        Instant::from_ms(self.gave_back_ms.load(Ordering::Relaxed)).after_ms(GIVE_BACK_EVERY_MS)
+    }
+
+    /// Whether it should do so now. Of several shards that ask, one is told.
+    pub fn poll_give_back(&self, now: Now) -> bool {
+        if !self.next_give_back().is_due(now) || self.released.swap(0, Ordering::Relaxed) < RELEASED_BYTES {
+            return false;
+        }
+        self.gave_back_ms.store(now.mono.ms(), Ordering::Relaxed);
+        true
     }
 }
 
@@ -72,6 +105,7 @@ impl Held {
             let less = self.bytes - bytes;
             self.share.bytes.fetch_sub(less, Ordering::Relaxed);
             self.share.all.bytes.fetch_sub(less, Ordering::Relaxed);
+            self.share.all.released.fetch_add(less, Ordering::Relaxed);
         }
         self.bytes = bytes;
     }
@@ -105,6 +139,23 @@ mod tests {
         assert_eq!(all.bytes(), 50);
         drop(held);
         assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn much_that_has_gone_is_told_once_and_not_too_often() {
+        let all = Arc::new(Backlog::new(usize::MAX, 1));
+        let share = Arc::new(Share::new(Arc::clone(&all)));
+        let mut held = Held::new(4 * RELEASED_BYTES, &share);
+        let at = |mono_ms: u64| Now::from_ms(mono_ms, 0);
+        assert!(!all.poll_give_back(at(5_000)), "nothing has gone");
+        held.set(3 * RELEASED_BYTES);
+        assert!(all.poll_give_back(at(5_000)));
+        held.set(RELEASED_BYTES);
+        assert_eq!(all.next_give_back(), Instant::from_ms(5_000).after_ms(1_000));
+        assert!(!all.poll_give_back(at(5_999)), "too soon");
+        assert!(all.poll_give_back(at(6_000)));
+        held.set(1);
+        assert!(!all.poll_give_back(at(9_000)) && all.next_give_back() == Deadline::NEVER, "too little");
     }
 
     #[test]

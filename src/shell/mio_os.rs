@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::listener::Listener;
 use super::log::Logger;
+use super::memory;
 use super::os::{Os, Readiness, Stream, StreamState, Wake};
 use super::token::{LISTENER, WAKE, key, token};
 use crate::clock::Now;
@@ -73,6 +74,10 @@ impl Os for MioOs {
 
     fn stop_listening(&mut self) {
         self.listener = None;
+    }
+
+    fn give_back_memory(&mut self) {
+        memory::give_back();
     }
 
     fn log(&mut self, fact: &Fact, now: Now) {

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod load;
 pub mod log;
 pub mod mailbox;
+mod memory;
 mod mio_os;
 pub mod os;
 mod signals;

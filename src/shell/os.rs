@@ -59,6 +59,9 @@ pub trait Os {
     /// No more connections are accepted.
     fn stop_listening(&mut self);
 
+    /// A burst is over: memory that was freed goes back to the system.
+    fn give_back_memory(&mut self);
+
     /// Tells a fact.
     fn log(&mut self, fact: &Fact, now: Now);
 }

@@ -160,6 +160,9 @@ impl<O: Os> Reactor<O> {
                 self.hot.push(key);
             }
         }
+        if self.shared.backlog.poll_give_back(now) {
+            self.os.give_back_memory();
+        }
     }
 
     /// Tells what the last step has noted: whoever listens learns it in the order in which it happened.
@@ -178,7 +181,7 @@ impl<O: Os> Reactor<O> {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
         let now = self.os.now();
-        let mut due = self.shard.next_deadline().min(self.accept_at);
+        let mut due = self.shard.next_deadline().min(self.accept_at).min(self.shared.backlog.next_give_back());
         if let Some(until) = self.drain_until {
             due = due.min(until);
             if self.shard.connection_count() == 0 {

@@ -456,6 +456,8 @@ impl Os for SimOs {
         }
     }
 
+    fn give_back_memory(&mut self) {}
+
     fn log(&mut self, fact: &Fact, _: Now) {
         self.net.borrow_mut().facts.push((self.shard, fact.clone()));
     }
