@@ -27,12 +27,16 @@ use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
 use encoding::Encoding;
 use frames::Frames;
-use outbox::{Outbox, OutboxBounds, Push, Slices, Writable};
+use outbox::{Dirty, Outbox, OutboxBounds, Push, Slices, Writable};
 use publication::{EventTraits, Payload, Publication};
 use registry::{HashSeed, Registry};
 use slotmap::SecondaryMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use topic::Topic;
+
+/// Members of large topics that are written in one turn. A topic that has no more is not large.
+const SLICE: usize = 256;
 
 /// Counters of the fan-out; plain numbers of one shard.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +61,8 @@ pub struct Hub {
     arena: Arena,
     outboxes: SecondaryMap<ConnKey, Outbox>,
     dirty: Vec<ConnKey>,
+    /// Members of large topics with something to send, in the order in which they got it.
+    crowd: VecDeque<ConnKey>,
     doomed: Vec<(ConnKey, CloseReason)>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
@@ -76,6 +82,7 @@ impl Hub {
             arena: Arena::default(),
             outboxes: SecondaryMap::new(),
             dirty: Vec::new(),
+            crowd: VecDeque::new(),
             doomed: Vec::new(),
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
@@ -117,6 +124,7 @@ impl Hub {
     ) -> usize {
         let Some((id, members)) = self.registry.members(topic) else { return 0 };
         let count = members.len();
+        let is_large = count > SLICE;
         let mut frames = Frames::new(topic, id, event, data);
         let flush_bytes = self.bounds.flush_bytes();
         let mut exit = Exit {
@@ -138,12 +146,15 @@ impl Hub {
                 Push::Dropped => exit.tally.dropped += 1,
                 Push::Overrun => exit.give_up(member.conn, outbox),
             }
-            if !outbox.is_dirty {
-                outbox.is_dirty = true;
-                self.dirty.push(member.conn);
+            if is_large {
+                mark_in_slices(&mut self.crowd, member.conn, outbox);
+            } else {
+                mark_now(&mut self.dirty, member.conn, outbox);
             }
             if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
                 exit.flush(member.conn, outbox);
+                // Whoever watches over stuck sockets is told in this turn.
+                mark_now(&mut self.dirty, member.conn, outbox);
             }
         }
         drop(frames);
@@ -211,11 +222,8 @@ impl Hub {
     }
 
     fn mark_dirty(&mut self, conn: ConnKey) {
-        if let Some(outbox) = self.outboxes.get_mut(conn)
-            && !outbox.is_dirty
-        {
-            outbox.is_dirty = true;
-            self.dirty.push(conn);
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            mark_now(&mut self.dirty, conn, outbox);
         }
     }
 
@@ -251,24 +259,33 @@ impl Hub {
         self.doomed.pop()
     }
 
-    /// End of the turn: each connection with something to send is written once. `flushed` is told of every connection that was
-    /// written to, how many bytes its socket took, and how many wait.
+    /// End of the turn: connections with something to send are written, each once. Answers, and publications that have few
+    /// members, go out in any case; of the members of large topics a slice does, and the others after the next poll, so that
+    /// nobody waits for a crowd. `flushed` is told of every connection that was written to, how many bytes its socket took,
+    /// and how many wait.
     pub fn flush(&mut self, now: Now, wire: &mut dyn Wire, mut flushed: impl FnMut(ConnKey, usize, usize)) {
-        let mut dirty = std::mem::take(&mut self.dirty);
+        let (mut dirty, mut crowd) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.crowd));
         let pinned_bytes_max = self.pinned_bytes_max;
         let (mut exit, outboxes) = self.exit(now, wire);
         for conn in dirty.drain(..) {
-            let Some(outbox) = outboxes.get_mut(conn) else { continue };
-            outbox.is_dirty = false;
-            if outbox.writable().may_write() {
-                let taken = exit.flush(conn, outbox);
-                flushed(conn, taken, outbox.backlog_bytes());
-            } else if outbox.writable() == (Writable::Blocked { since: now.mono }) {
-                // It got stuck on the way through the turn, and nobody has been told.
-                flushed(conn, 0, outbox.backlog_bytes());
+            if let Some(outbox) = outboxes.get_mut(conn) {
+                exit.flush_dirty(conn, outbox, &mut flushed);
             }
         }
-        if exit.arena.pinned_bytes() > pinned_bytes_max {
+        // Whoever waits for its slice pins segments, too. They must not be taken for slow ones.
+        let is_urgent = exit.arena.pinned_bytes() > pinned_bytes_max;
+        let mut sends = if is_urgent { usize::MAX } else { SLICE };
+        while sends > 0
+            && let Some(conn) = crowd.pop_front()
+        {
+            if let Some(outbox) = outboxes.get_mut(conn)
+                && outbox.dirty == Dirty::InSlices
+            {
+                exit.flush_dirty(conn, outbox, &mut flushed);
+                sends -= 1;
+            }
+        }
+        if is_urgent && exit.arena.pinned_bytes() > pinned_bytes_max {
             // Each pays with a copy of its own. A look at every outbox is cheap against the `pinned_bytes_max` of traffic that
             // must pass before the next one.
             for outbox in outboxes.values_mut().filter(|outbox| outbox.pins()) {
@@ -277,7 +294,7 @@ impl Hub {
         }
         exit.relieve_process(outboxes);
         self.arena.end_turn();
-        self.dirty = dirty;
+        (self.dirty, self.crowd) = (dirty, crowd);
     }
 
     /// The way out, and those who may take it.
@@ -294,9 +311,9 @@ impl Hub {
         (exit, &mut self.outboxes)
     }
 
-    /// Whether bytes wait for the end of the turn.
+    /// Whether bytes wait for the end of the turn, or of one of the next.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.crowd.is_empty()
     }
 
     /// Bytes that wait for a connection.
@@ -330,6 +347,23 @@ impl Hub {
     }
 }
 
+/// The connection is written at the end of this turn.
+fn mark_now(dirty: &mut Vec<ConnKey>, conn: ConnKey, outbox: &mut Outbox) {
+    if outbox.dirty != Dirty::Now {
+        // One that waited for its slice stays on that list too, and is passed over there.
+        outbox.dirty = Dirty::Now;
+        dirty.push(conn);
+    }
+}
+
+/// The connection is written when its turn among the members of large topics has come.
+fn mark_in_slices(crowd: &mut VecDeque<ConnKey>, conn: ConnKey, outbox: &mut Outbox) {
+    if outbox.dirty == Dirty::No {
+        outbox.dirty = Dirty::InSlices;
+        crowd.push_back(conn);
+    }
+}
+
 /// What it takes to write an outbox, or to give it up.
 struct Exit<'h> {
     arena: &'h mut Arena,
@@ -342,6 +376,18 @@ struct Exit<'h> {
 }
 
 impl Exit<'_> {
+    /// Writes what waits for a connection that has something new, unless its socket is known to be full.
+    fn flush_dirty(&mut self, conn: ConnKey, outbox: &mut Outbox, flushed: &mut impl FnMut(ConnKey, usize, usize)) {
+        outbox.dirty = Dirty::No;
+        if outbox.writable().may_write() {
+            let taken = self.flush(conn, outbox);
+            flushed(conn, taken, outbox.backlog_bytes());
+        } else if outbox.writable() == (Writable::Blocked { since: self.now.mono }) {
+            // It got stuck on the way through the turn, and nobody has been told.
+            flushed(conn, 0, outbox.backlog_bytes());
+        }
+    }
+
     /// Writes what waits until the socket is full; how many bytes it took.
     fn flush(&mut self, conn: ConnKey, outbox: &mut Outbox) -> usize {
         let mut total = 0;

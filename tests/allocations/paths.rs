@@ -66,13 +66,19 @@ impl Bench {
         Bench { shard, wire: Drop::default() }
     }
 
+    /// Turns until there is nothing to do: the members of a large topic are written in slices.
     fn turn(&mut self) {
-        self.shard.handle_deadlines(START, &mut self.wire);
-        self.shard.end_turn(START, &mut self.wire);
-        while self.shard.poll_resumed().is_some() {}
+        loop {
+            self.shard.handle_deadlines(START, &mut self.wire);
+            self.shard.end_turn(START, &mut self.wire);
+            while self.shard.poll_resumed().is_some() {}
+            if !self.shard.has_work() {
+                return;
+            }
+        }
     }
 
-    /// Gives bytes, which are made before, to a connection, for a whole turn.
+    /// Gives bytes, which are made before, to a connection, and turns until they have had their effect.
     fn take(&mut self, key: ConnKey, bytes: &mut [u8]) {
         self.shard.handle_bytes(key, bytes, START, &mut self.wire);
         self.turn();

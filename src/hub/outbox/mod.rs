@@ -127,9 +127,21 @@ pub struct Outbox {
     backlog_bytes: usize,
     writable: Writable,
     encoding: Encoding,
-    /// Whether it is on the list of those to flush at the end of the turn.
-    pub(super) is_dirty: bool,
+    /// Which list of those to flush it is on.
+    pub(super) dirty: Dirty,
     is_sealed: bool,
+}
+
+/// When an outbox with bytes is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dirty {
+    /// It has nothing new.
+    #[default]
+    No,
+    /// In its turn among the members of large topics.
+    InSlices,
+    /// At the end of this turn.
+    Now,
 }
 
 /// Bounds of all outboxes of a shard.

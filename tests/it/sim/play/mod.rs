@@ -308,7 +308,7 @@ impl Play<'_> {
             (Role::Client(..), Stage::Negotiating, 503) => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Upgrading, 404) => actor.stage = Stage::Silent,
             (Role::Client(..), _, 401) if actor.is_brief => actor.stage = Stage::Silent,
-            (Role::Client(..), Stage::Silent, _) if actor.has_lied => {}
+            (Role::Client(..), Stage::Silent, _) if actor.has_lied || actor.has_vanished => {}
             _ => {
                 let due = actor.replies.pop_front();
                 let counts = due.and_then(|due| due.counts).map(|_| {
