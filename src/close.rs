@@ -51,7 +51,7 @@ reasons! {
     MessageTooLong "message_too_long" Peer "a hub message passed record_bytes_max";
     ClientTimeout "client_timeout" Peer "a client that used to ping fell silent";
     TokenExpired "token_expired" Nobody "the token expired and close_on_expiry is set";
-    Overrun "overrun" Peer "the backlog of a slow consumer passed outbox_hard_bytes";
+    Overrun "overrun" Peer "a slow consumer's backlog passed outbox_hard_bytes and it took nothing for overrun_ms";
     BacklogFull "backlog_full" Peer "its backlog was the largest when all passed backlog_bytes_max";
     WriteStuck "write_stuck" Peer "the peer took nothing for write_stuck_ms";
     Drain "drain" Nobody "the hub drains";

@@ -76,8 +76,10 @@ limits! {
     subscriptions_max: usize = 1_000;
     /// Backlog of one connection from which on state events are conflated.
     outbox_soft_bytes: usize = 256 * 1024;
-    /// Backlog of one connection from which on it is given up.
+    /// Backlog of one connection beyond which it is given up, unless its socket has taken something of late.
     outbox_hard_bytes: usize = 1024 * 1024;
+    /// How long the socket of a connection with a larger backlog may take nothing before it is given up.
+    overrun_ms: u64 = 1_000;
     /// Memory that the backlogs of all connections keep together, over all shards; beyond it the largest is given up.
     backlog_bytes_max: usize = 256 * 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.

@@ -268,9 +268,14 @@ impl Connection {
                 (*until, Wait::Goodbye)
             }
         };
-        let room = after(hub.blocked_since(key), limits.write_stuck_ms);
+        let room = self.next_give_up(key, hub, limits).map_or(Deadline::NEVER, |(deadline, _)| deadline);
         let (answer, ping) = (after(asked, ASK_MS), after(ping, limits.ping_every_ms));
         [(room, Wait::Room), (answer, Wait::Answer), phase, (sign, Wait::Sign), (ping, Wait::Ping)].into_iter()
+    }
+
+    fn next_give_up(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Option<(Deadline, CloseReason)> {
+        let is_client = matches!(self.phase, Phase::Handshake { .. } | Phase::Open(_));
+        hub.next_give_up(key, limits.write_stuck_ms, is_client)
     }
 
     /// A deadline has come; does what is due.
@@ -282,7 +287,10 @@ impl Connection {
             return self.open_due(key, wait, turn);
         }
         match wait {
-            Wait::Room => turn.hub.doom(key, CloseReason::WriteStuck),
+            Wait::Room => {
+                let reason = self.next_give_up(key, turn.hub, &turn.shared.limits).map(|(_, reason)| reason);
+                turn.hub.give_up(key, reason.unwrap_or(CloseReason::WriteStuck));
+            }
             // The peer sees its connection end, and does not know what became of its request.
             Wait::Answer => turn.hub.doom(key, CloseReason::Unanswered),
             Wait::Head | Wait::Body => self.refuse_late(key, turn),

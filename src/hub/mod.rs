@@ -19,7 +19,7 @@ pub mod publication;
 pub mod registry;
 pub mod topic;
 
-use crate::clock::{Instant, Now};
+use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
 use crate::wire::{ConnKey, Wire, WireError};
@@ -67,6 +67,8 @@ pub struct Hub {
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
     share: Arc<Share>,
+    /// The instant of the turn, as far as it has been told.
+    now: Instant,
     /// Late records on their way to a socket; nothing between writes.
     scratch: Vec<u8>,
     /// What happened so far.
@@ -76,7 +78,11 @@ pub struct Hub {
 impl Hub {
     /// An empty hub; what waits for its slow readers counts in `backlog`.
     pub fn new(seed: HashSeed, limits: &Limits, backlog: Arc<Backlog>) -> Hub {
-        let bounds = OutboxBounds { soft_bytes: limits.outbox_soft_bytes, hard_bytes: limits.outbox_hard_bytes };
+        let bounds = OutboxBounds {
+            soft_bytes: limits.outbox_soft_bytes,
+            hard_bytes: limits.outbox_hard_bytes,
+            overrun_ms: limits.overrun_ms,
+        };
         Hub {
             registry: Registry::new(seed),
             arena: Arena::default(),
@@ -87,6 +93,7 @@ impl Hub {
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
             share: Arc::new(Share::new(backlog)),
+            now: Instant::default(),
             scratch: Vec::new(),
             tally: Tally::default(),
         }
@@ -122,6 +129,7 @@ impl Hub {
         now: Now,
         wire: &mut dyn Wire,
     ) -> usize {
+        self.now = now.mono;
         let Some((id, members)) = self.registry.members(topic) else { return 0 };
         let count = members.len();
         let is_large = count > SLICE;
@@ -140,13 +148,18 @@ impl Hub {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
             let encoding = outbox.encoding();
             let frame = frames.frame(encoding, exit.arena);
-            match outbox.push(exit.arena, frame, self.bounds, || frames.late(encoding, frame.len(), exit.share)) {
+            match outbox
+                .push(exit.arena, frame, self.bounds, now.mono, || frames.late(encoding, frame.len(), exit.share))
+            {
                 Push::Queued => {}
                 Push::Conflated => exit.tally.conflated += 1,
                 Push::Dropped => exit.tally.dropped += 1,
                 Push::Overrun => exit.give_up(member.conn, outbox),
             }
-            if is_large {
+            if outbox.backlog_bytes() > self.bounds.hard_bytes {
+                // Whoever watches over stuck sockets is told in this turn.
+                mark_now(&mut self.dirty, member.conn, outbox);
+            } else if is_large {
                 mark_in_slices(&mut self.crowd, member.conn, outbox);
             } else {
                 mark_now(&mut self.dirty, member.conn, outbox);
@@ -176,6 +189,7 @@ impl Hub {
     /// further answers would be taken.
     #[must_use]
     pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+        self.now = now.mono;
         let flush_bytes = self.bounds.flush_bytes();
         let (mut exit, outboxes) = self.exit(now, wire);
         let Some(outbox) = outboxes.get_mut(conn) else { return false };
@@ -210,7 +224,7 @@ impl Hub {
 
     fn queue(&mut self, conn: ConnKey, frame: Frame) {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
-        if outbox.backlog_bytes() + frame.len() > self.bounds.hard_bytes && !outbox.writable().may_write() {
+        if outbox.has_too_many_answers(frame.len(), self.bounds, self.now) {
             // A client that asks and asks and never reads its answers.
             self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
             outbox.seal();
@@ -321,6 +335,28 @@ impl Hub {
         self.outboxes.get(conn).map_or(0, Outbox::backlog_bytes)
     }
 
+    /// When a connection is given up whose socket goes on taking nothing, and why. Only a client can have too large a backlog:
+    /// a reply may be as large as it is.
+    pub fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64, is_client: bool) -> Option<(Deadline, CloseReason)> {
+        let outbox = self.outboxes.get(conn)?;
+        let since = outbox.writable().stuck_since()?;
+        let stuck = (since.after_ms(write_stuck_ms), CloseReason::WriteStuck);
+        let overrun = (since.after_ms(self.bounds.overrun_ms), CloseReason::Overrun);
+        let is_too_much = is_client && outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
+        Some(if is_too_much { overrun.min(stuck) } else { stuck })
+    }
+
+    /// Drops what waits for a slow consumer; its connection ends for that reason.
+    pub fn give_up(&mut self, conn: ConnKey, reason: CloseReason) {
+        if reason == CloseReason::Overrun
+            && let Some(outbox) = self.outboxes.get_mut(conn)
+        {
+            self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
+            outbox.seal();
+        }
+        self.doomed.push((conn, reason));
+    }
+
     /// Since when a connection's socket has taken nothing, where it is full.
     pub fn blocked_since(&self, conn: ConnKey) -> Option<Instant> {
         self.outboxes.get(conn)?.writable().stuck_since()
@@ -378,12 +414,12 @@ struct Exit<'h> {
 impl Exit<'_> {
     /// Writes what waits for a connection that has something new, unless its socket is known to be full.
     fn flush_dirty(&mut self, conn: ConnKey, outbox: &mut Outbox, flushed: &mut impl FnMut(ConnKey, usize, usize)) {
-        outbox.dirty = Dirty::No;
+        let was_now = std::mem::take(&mut outbox.dirty) == Dirty::Now;
         if outbox.writable().may_write() {
             let taken = self.flush(conn, outbox);
             flushed(conn, taken, outbox.backlog_bytes());
-        } else if outbox.writable() == (Writable::Blocked { since: self.now.mono }) {
-            // It got stuck on the way through the turn, and nobody has been told.
+        } else if was_now {
+            // It got stuck on the way through the turn, or too much waits for it by now, and nobody has been told.
             flushed(conn, 0, outbox.backlog_bytes());
         }
     }

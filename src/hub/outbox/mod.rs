@@ -125,6 +125,8 @@ pub struct Outbox {
     ranges: SmallVec<[Frame; 2]>,
     slow: Option<Box<Slow>>,
     backlog_bytes: usize,
+    /// Bytes of answers that were queued since the socket has last taken anything.
+    answer_bytes: usize,
     writable: Writable,
     encoding: Encoding,
     /// Which list of those to flush it is on.
@@ -149,8 +151,10 @@ pub enum Dirty {
 pub struct OutboxBounds {
     /// From here on records are kept one by one and state events conflated.
     pub soft_bytes: usize,
-    /// From here on the connection is given up.
+    /// From here on the connection is given up, if its socket has also taken nothing for `overrun_ms`.
     pub hard_bytes: usize,
+    /// How long a socket may take nothing while more waits for it than that.
+    pub overrun_ms: u64,
 }
 
 impl OutboxBounds {
@@ -168,6 +172,7 @@ impl Outbox {
         arena: &mut Arena,
         frame: Frame,
         bounds: OutboxBounds,
+        now: Instant,
         late: impl FnOnce() -> Arc<Late>,
     ) -> Push {
         if self.is_sealed {
@@ -175,7 +180,7 @@ impl Outbox {
         }
         // Behind late records only a late record keeps the order.
         if self.backlog_bytes >= bounds.soft_bytes || self.has_late() {
-            return self.push_late(late(), bounds);
+            return self.push_late(late(), bounds, now);
         }
         self.push_range(arena, frame);
         Push::Queued
@@ -186,6 +191,7 @@ impl Outbox {
         if self.is_sealed {
             return Push::Dropped;
         }
+        self.answer_bytes += frame.len();
         match &mut self.slow {
             Some(slow) if !slow.late.is_empty() => {
                 self.backlog_bytes += frame.len();
@@ -195,6 +201,19 @@ impl Outbox {
             Some(_) | None => self.push_range(arena, frame),
         }
         Push::Queued
+    }
+
+    /// Whether the socket has taken nothing for so long that a backlog beyond the hard bound is the peer's fault: one that
+    /// has just been filled is not, before its peer has had the time to read.
+    fn is_stuck(&self, bounds: OutboxBounds, now: Instant) -> bool {
+        self.writable.stuck_since().is_some_and(|since| now.ms_since(since) >= bounds.overrun_ms)
+    }
+
+    /// Whether an answer of so many bytes is one too many for a client that asks and does not read.
+    pub fn has_too_many_answers(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> bool {
+        let is_over = |waiting: usize| waiting + bytes > bounds.hard_bytes;
+        !self.writable.may_write()
+            && (is_over(self.answer_bytes) || is_over(self.backlog_bytes) && self.is_stuck(bounds, now))
     }
 
     fn has_late(&self) -> bool {
@@ -212,17 +231,18 @@ impl Outbox {
         }
     }
 
-    fn push_late(&mut self, late: Arc<Late>, bounds: OutboxBounds) -> Push {
+    fn push_late(&mut self, late: Arc<Late>, bounds: OutboxBounds, now: Instant) -> Push {
+        let is_stuck = self.is_stuck(bounds, now);
         if let Some(place) = self.slow.as_mut().and_then(|slow| slow.late.place(&late)) {
             let backlog_bytes = self.backlog_bytes - place.frame_bytes() + late.frame_bytes();
-            if backlog_bytes > bounds.hard_bytes {
+            if backlog_bytes > bounds.hard_bytes && is_stuck {
                 return Push::Overrun;
             }
             self.backlog_bytes = backlog_bytes;
             *place = late;
             return Push::Conflated;
         }
-        if self.backlog_bytes + late.frame_bytes() > bounds.hard_bytes {
+        if self.backlog_bytes + late.frame_bytes() > bounds.hard_bytes && is_stuck {
             return Push::Overrun;
         }
         self.backlog_bytes += late.frame_bytes();
@@ -252,6 +272,9 @@ impl Outbox {
 
     /// The socket took `sent` bytes of what [`Outbox::slices`] showed.
     pub fn sent(&mut self, arena: &mut Arena, sent: usize) {
+        if sent > 0 {
+            self.answer_bytes = 0;
+        }
         self.backlog_bytes -= sent;
         let mut left = sent;
         if let Some(slow) = &mut self.slow {

@@ -11,7 +11,7 @@ use slotmap::SlotMap;
 use std::collections::VecDeque;
 use uuid::Uuid;
 
-const BOUNDS: OutboxBounds = OutboxBounds { soft_bytes: 600, hard_bytes: 1500 };
+const BOUNDS: OutboxBounds = OutboxBounds { soft_bytes: 600, hard_bytes: 1500, overrun_ms: 0 };
 const TOPIC: Topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
 
 /// Where a record came from, as far as conflation cares.
@@ -121,6 +121,7 @@ impl Bench {
         let share = Arc::new(Share::new(Arc::clone(&backlog)));
         let mut outbox = Outbox::default();
         outbox.set_encoding(encoding);
+        outbox.set_writable(Writable::Blocked { since: Instant::default() });
         Bench { arena: Arena::default(), outbox, backlog, share, topics, serial: 0 }
     }
 
@@ -145,7 +146,7 @@ impl Bench {
         let frame = frames.frame(encoding, &mut self.arena);
         let bytes = self.arena.bytes(frame).to_vec();
         let late = || frames.late(encoding, frame.len(), &self.share);
-        (origin, bytes, self.outbox.push(&mut self.arena, frame, BOUNDS, late))
+        (origin, bytes, self.outbox.push(&mut self.arena, frame, BOUNDS, Instant::default(), late))
     }
 
     /// All bytes that the outbox would write next.
@@ -210,6 +211,36 @@ fn a_reply_before_the_first_frame_is_no_frame() {
 }
 
 #[test]
+fn a_backlog_is_the_peers_fault_once_its_socket_has_taken_nothing_for_a_while() {
+    const PATIENT: OutboxBounds = OutboxBounds { overrun_ms: 1_000, ..BOUNDS };
+    let at = Instant::from_ms;
+    let mut outbox = Outbox::default();
+    let writable = [Writable::Open, Writable::Blocked { since: at(500) }, Writable::Retrying { since: at(500) }];
+    let stuck = writable.map(|writable| {
+        outbox.set_writable(writable);
+        [at(500), at(1_499), at(1_500)].map(|now| outbox.is_stuck(PATIENT, now))
+    });
+    assert_eq!(stuck, [[false; 3], [false, false, true], [false, false, true]]);
+}
+
+#[test]
+fn answers_that_nobody_takes_are_too_many_at_once_and_those_behind_publications_are_not() {
+    let mut bench = Bench::new(Encoding::JsonText);
+    let patient = OutboxBounds { overrun_ms: 1_000, ..BOUNDS };
+    while bench.outbox.backlog_bytes() < 2 * BOUNDS.hard_bytes {
+        let late = bench.push(100, 1).2;
+        if late == Push::Overrun {
+            break;
+        }
+    }
+    assert!(!bench.outbox.has_too_many_answers(100, patient, Instant::default()));
+    while bench.outbox.answer_bytes <= BOUNDS.hard_bytes {
+        bench.push(100, 0);
+    }
+    assert!(bench.outbox.has_too_many_answers(100, patient, Instant::default()));
+}
+
+#[test]
 fn what_a_socket_leaves_of_a_portion_still_waits_as_references() {
     let mut bench = Bench::new(Encoding::JsonText);
     while bench.push(100, 1).2 != Push::Overrun {}
@@ -235,5 +266,5 @@ fn an_outbox_that_keeps_up_has_no_heap() {
         bench.arena.end_turn();
     }
     assert!(!bench.outbox.ranges.spilled() && bench.outbox.slow.is_none());
-    assert!(size_of::<Outbox>() <= 72, "{}", size_of::<Outbox>());
+    assert!(size_of::<Outbox>() <= 80, "{}", size_of::<Outbox>());
 }

@@ -26,7 +26,13 @@ fn world(limits: Limits) -> World {
 
 /// Bounds that a few small events pass.
 fn tight() -> Limits {
-    Limits { event_bytes_max: 2 * 1024, outbox_soft_bytes: 4 * 1024, outbox_hard_bytes: 16 * 1024, ..Limits::DEFAULT }
+    Limits {
+        event_bytes_max: 2 * 1024,
+        outbox_soft_bytes: 4 * 1024,
+        outbox_hard_bytes: 16 * 1024,
+        overrun_ms: 0,
+        ..Limits::DEFAULT
+    }
 }
 
 /// One connection and its peer.

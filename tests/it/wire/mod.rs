@@ -5,6 +5,7 @@ mod http;
 mod order;
 mod protocol;
 mod publishing;
+mod readers;
 mod running;
 mod state;
 mod websocket;

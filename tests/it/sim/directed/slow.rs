@@ -182,6 +182,30 @@ fn a_publisher_that_does_not_take_a_large_reply_is_cut_off_for_the_bound_too() {
 }
 
 #[test]
+fn a_peer_whose_socket_was_just_filled_has_the_time_to_read() {
+    let limits = Limits { overrun_ms: 1_000, ..tight() };
+    let world = world(limits.clone());
+    let (mut slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    let mut sent = 0;
+    while slow.backlog(&world) < 2 * limits.outbox_hard_bytes {
+        publisher.publish(&world, ALERT, user(), &tag(&sent.to_string(), 1000));
+        sent += 1;
+    }
+    pass(&world, 900);
+    slow.read_again(&world);
+    let expected: Vec<String> = (0..sent).map(|n| n.to_string()).collect();
+    assert_eq!(tags(&slow.hear(&world)), expected, "it reads, so nothing is lost");
+    slow.stop_reading(&world, 100);
+    for _ in 0..20 {
+        publisher.publish(&world, ALERT, user(), &tag("again", 1000));
+    }
+    assert!(closing(&slow, &world).is_none());
+    pass(&world, 1_100);
+    publisher.publish(&world, ALERT, user(), &tag("one more", 1000));
+    assert!(closing(&slow, &world).is_some(), "it took nothing for a second");
+}
+
+#[test]
 fn a_peer_that_keeps_up_is_never_given_up_whatever_one_request_holds() {
     let world = world(tight());
     let mut quick = Peer::connect(&world);

@@ -93,6 +93,9 @@ fn limits(rng: &mut Rng) -> Limits {
         limits.body_bytes_max = 4_000 + rng.below(12_000);
     }
     if rng.one_in(2) {
+        limits.overrun_ms = 0;
+    }
+    if rng.one_in(2) {
         limits.pinned_bytes_max = rng.below(4_000);
     }
     if rng.one_in(2) {
