@@ -3,6 +3,8 @@
 //! and receive `MessageReceived`; back ends publish over HTTP. The TOML files under `schema/` say which events exist, and
 //! everything that can be derived from them is generated.
 //!
+//! The manual for those who use it is the room [`guide`]; what follows is for those who change it.
+//!
 //! # Words
 //!
 //! One word, one meaning, in code, docs, logs and metrics. A capital says that the word is a type: a test holds that there is
@@ -55,7 +57,7 @@
 //! | 5 | [`conn`] | one peer: bytes in become requests and hub messages |
 //! | 6 | [`shard`] | the pure whole of one thread |
 //! | 7 | [`shell`] | mio, sockets, threads, clocks, signals |
-//! | 8 | [`config`], [`cli`] | `rte.toml` to checked options; the commands |
+//! | 8 | [`config`], [`guide`], [`cli`] | `rte.toml` to checked options; the manual; the commands |
 //! | – | [`fuzzing`] | the bodies of the fuzz targets |
 //! | – | `main` | the program: hands its command line to [`cli`] |
 //!
@@ -89,6 +91,7 @@ pub mod config;
 pub mod conn;
 pub mod entropy;
 pub mod fuzzing;
+pub mod guide;
 pub mod hub;
 pub mod limits;
 pub mod metrics;

@@ -29,7 +29,7 @@ macro_rules! limits {
         }
 
         impl Limits {
-            /// The defaults, as `README.md` lists them.
+            /// The defaults, as `src/guide/reference.md` lists them.
             pub const DEFAULT: Limits = Limits { $($name: $default,)* };
         }
     };

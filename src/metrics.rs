@@ -2,7 +2,7 @@
 //! names only; nothing that a peer can name is ever one.
 //!
 //! A metric is one row of a table here: its field, its type, its name and its meaning. The sum over shards, `GET /metrics` and
-//! the README are made from the rows. Only what counts it is elsewhere.
+//! the manual are made from the rows. Only what counts it is elsewhere.
 
 use crate::close::CloseReason;
 

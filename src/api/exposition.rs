@@ -10,7 +10,7 @@ use std::fmt::Write;
 const CLOSED: (&str, &str) = ("rte_connections_closed_total", "Connections ended, by reason.");
 const REFUSED: (&str, &str) = ("rte_refusals_total", "Requests and subscription items refused, by reason.");
 
-/// Every metric with its type and meaning, as the README lists them.
+/// Every metric with its type and meaning, as the manual lists them.
 pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let plain = Metrics::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));
     let per_event = EventCounts::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));

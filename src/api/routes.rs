@@ -1,7 +1,7 @@
 //! The one table of routes.
 //!
 //! From [`ROUTES`] come the dispatch, the 405s with their `Allow`, the answers to preflights, the paths that `server.path` may
-//! not have, what `rte check` says is served to whom, and the table in the README. A new route is a row here, and the arm that
+//! not have, what `rte check` says is served to whom, and the table in the manual. A new route is a row here, and the arm that
 //! the compiler then misses where requests are decided.
 //!
 //! Paths match as in ASP.NET Core: segment by segment after percent-decoding, without case, one slash at the end ignored. Dot

@@ -186,7 +186,7 @@ mod tests {
         assert!(!may_subscribe(&admin, "Queue", &event("QueueStatus", true), OTHER));
     }
 
-    /// The twin: works on the text of the pattern, part by part, as the README tells it.
+    /// The twin: works on the text of the pattern, part by part, as the manual tells it.
     fn naive_covers(pattern: &str, family: &str, entity: Uuid, name: &str, client: bool, backend: bool) -> bool {
         let pattern = pattern.to_lowercase();
         let parts: Vec<&str> = pattern.split('/').collect();

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod demo;
 pub mod endpoint;
 pub mod failure;
+pub mod help;
 pub mod http;
 pub mod listen;
 pub mod publish;
@@ -22,7 +23,7 @@ pub mod world;
 mod batch;
 mod session;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use console::Console;
 use failure::Failure;
 use std::ffi::OsString;
@@ -55,7 +56,8 @@ To look around without any configuration, start `rte demo` in one terminal and p
     about = "A Real-Time Engine: pushes the events of a telephony platform to SignalR clients",
     long_about = ABOUT,
     after_long_help = EXIT_CODES,
-    after_help = "`rte --help` also lists the exit codes; `rte COMMAND --help` has an example for each command.",
+    after_help = "`rte --help` also lists the exit codes; `rte COMMAND --help` has an example for each command; `rte help` lists the \
+                  pages of the manual.",
     arg_required_else_help = true,
     disable_help_subcommand = true,
     max_term_width = 110
@@ -75,6 +77,7 @@ enum Command {
     Token(token::Args),
     Check(check::Args),
     Schema(schema::Args),
+    Help(help::Args),
 }
 
 /// Runs the program with `args`, the first of which is its own name.
@@ -110,13 +113,13 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Token(args) => token::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
+        Command::Help(args) => help::run(&args, Cli::command(), console),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_tree_of_commands_is_consistent() {

@@ -141,9 +141,9 @@ impl Config {
         settings.into_generator().into_root_schema_for::<Raw>().to_value()
     }
 
-    /// All keys of `rte.toml` with their defaults and meanings, as a Markdown table.
-    pub fn reference_table() -> String {
-        schema::table(&Config::json_schema())
+    /// Returns all keys of `rte.toml`, each with its default, as code where there is one, and its meaning.
+    pub fn reference() -> Vec<[String; 3]> {
+        schema::reference(&Config::json_schema())
     }
 
     /// The derived events that are switched off.

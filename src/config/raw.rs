@@ -1,4 +1,4 @@
-//! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the README and the
+//! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the manual and the
 //! errors are all made from them.
 
 use crate::auth::token::{ClaimNames, Tenancy};

@@ -98,7 +98,7 @@ impl Leaf<'_> {
             let words: Vec<_> = words.iter().map(|word| format!("`{word:?}`")).collect();
             meaning = format!("{meaning} One of {}.", words.join(", "));
         }
-        meaning.replace('|', "\\|")
+        meaning
     }
 
     fn default(&self) -> String {
@@ -138,11 +138,7 @@ pub(super) fn leaves(root: &Value) -> Vec<Leaf<'_>> {
     found
 }
 
-/// The reference of all keys as a Markdown table.
-pub(super) fn table(root: &Value) -> String {
-    let mut table = String::from("| key | default | meaning |\n|---|---|---|\n");
-    for leaf in leaves(root) {
-        table.push_str(&format!("| `{}` | {} | {} |\n", leaf.path, leaf.default(), leaf.meaning()));
-    }
-    table
+/// Returns the key, the default and the meaning of all leaves.
+pub(super) fn reference(root: &Value) -> Vec<[String; 3]> {
+    leaves(root).into_iter().map(|leaf| [leaf.path.clone(), leaf.default(), leaf.meaning()]).collect()
 }

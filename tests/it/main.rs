@@ -1,7 +1,7 @@
 //! The integration tests: one binary, a module per concern.
 
 #[cfg(test)]
-mod readme;
+mod manual;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

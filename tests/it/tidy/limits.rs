@@ -1,12 +1,12 @@
-//! The README's table of limits against the limits themselves.
+//! The manual's table of limits against the limits themselves.
 
 use super::{assert_none, root};
 use rte::limits::Limits;
 
 #[test]
-fn the_readme_lists_every_limit_with_its_default() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let rows: Vec<&str> = readme.lines().filter(|line| line.trim_start().starts_with('|')).collect();
+fn the_manual_lists_every_limit_with_its_default() {
+    let page = std::fs::read_to_string(root().join("src/guide/reference.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.trim_start().starts_with('|')).collect();
     let mut faults = Vec::new();
     for (name, default) in limits() {
         let Some(row) = rows.iter().find(|row| row.contains(&format!("`{name}`"))) else {
@@ -18,7 +18,7 @@ fn the_readme_lists_every_limit_with_its_default() {
             faults.push(format!("{name}: expected a cell with one of {spellings:?} in: {row}"));
         }
     }
-    assert_none(faults, "the table of limits in README.md:");
+    assert_none(faults, "the table of limits in src/guide/reference.md:");
 }
 
 /// The names and defaults of the limits, read from their `Debug` form so that none can be left out.

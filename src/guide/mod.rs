@@ -1,0 +1,124 @@
+//! The manual: a page for each reader, and the tables that the program makes of its own.
+//!
+//! The pages are files of Markdown beside this one. They are read in the repository, here, and in a terminal by
+//! `rte help PAGE`; [`PAGES`] lists them. A test holds every table, sample and command of a page to the program.
+
+pub mod table;
+pub mod tables;
+
+use std::fmt::Write;
+
+/// A page of the manual, or one of its tables, as `rte help` prints it.
+#[derive(Debug)]
+pub struct Page {
+    /// The word on the command line.
+    pub name: &'static str,
+    /// What it is about, in a few words.
+    pub what: &'static str,
+    /// Makes the text.
+    pub text: fn() -> String,
+}
+
+/// The pages, then the tables.
+pub const PAGES: [Page; 12] = [
+    Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
+    Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
+    Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
+    Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
+    Page { name: "changes", what: "What has changed, and what never changes unsaid", text: || printed(CHANGES) },
+    Page { name: "reference", what: "All tables below, as one page", text: || printed(REFERENCE) },
+    Page { name: "keys", what: "Keys of rte.toml", text: || tables::keys().text() },
+    Page { name: "limits", what: "Keys of its section [limits]", text: || tables::limits().text() },
+    Page { name: "metrics", what: "What /metrics has", text: || tables::metrics().text() },
+    Page { name: "reasons", what: "Why connections end, and what is refused", text: reasons },
+    Page { name: "rules", what: "What published items are held to", text: || tables::rules().text() },
+    Page { name: "routes", what: "What is served where", text: || tables::routes("/rte").text() },
+];
+
+const CLIENTS: &str = include_str!("clients.md");
+const PUBLISHERS: &str = include_str!("publishers.md");
+const OPERATORS: &str = include_str!("operators.md");
+const SCHEMAS: &str = include_str!("schemas.md");
+const REFERENCE: &str = include_str!("reference.md");
+const CHANGES: &str = include_str!("changes.md");
+
+/// The text of a page without the marks of its generated parts.
+fn printed(markdown: &str) -> String {
+    let lines = markdown.lines().filter(|line| !line.starts_with("<!-- "));
+    lines.fold(String::with_capacity(markdown.len()), |text, line| text + line + "\n")
+}
+
+fn reasons() -> String {
+    let mut text = tables::reasons().text();
+    text.push_str("\nReasons of refusals:\n");
+    for reason in tables::refusals() {
+        // A text takes every text.
+        let _ = writeln!(text, "{reason}");
+    }
+    text
+}
+
+/// For those who write a client.
+///
+/// [documents]: crate::guide::schemas#documents
+/// [limits]: crate::guide::reference#limits
+///
+#[doc = include_str!("clients.md")]
+pub mod clients {}
+
+/// For those who publish events.
+///
+#[doc = include_str!("publishers.md")]
+pub mod publishers {}
+
+/// For those who run a hub.
+///
+/// [keys]: crate::guide::reference#keys
+/// [metrics]: crate::guide::reference#metrics
+/// [reasons]: crate::guide::reference#reasons
+///
+#[doc = include_str!("operators.md")]
+pub mod operators {}
+
+/// For those who add an event, or use the schemas.
+///
+/// [grants]: crate::guide::operators#claims-and-grants
+/// [routes]: crate::guide::reference#routes
+/// [signals]: crate::guide::operators#signals-and-reload
+///
+#[doc = include_str!("schemas.md")]
+pub mod schemas {}
+
+/// All tables.
+///
+/// [changes]: crate::guide::changes
+/// [configuration]: crate::guide::operators#configuration
+///
+#[doc = include_str!("reference.md")]
+pub mod reference {}
+
+/// What is promised to stay, and what has changed.
+///
+/// [limits]: crate::guide::reference#limits
+/// [metrics]: crate::guide::reference#metrics
+/// [order]: crate::guide::publishers#order
+/// [reasons]: crate::guide::reference#reasons
+/// [rules]: crate::guide::publishers#what-is-checked
+/// [what breaks whom]: crate::guide::schemas#what-breaks-whom
+///
+#[doc = include_str!("changes.md")]
+pub mod changes {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_a_name_of_its_own_and_a_text() {
+        for (at, page) in PAGES.iter().enumerate() {
+            assert!((page.text)().lines().count() > 10, "{page:?}");
+            assert!(!(page.text)().contains("<!--"), "{page:?}");
+            assert!(PAGES[..at].iter().all(|other| other.name != page.name), "{page:?}");
+        }
+    }
+}
