@@ -1,4 +1,5 @@
-//! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's own compiler.
+//! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's
+//! own compiler.
 use std::{env, error::Error, fs, path::Path};
 
 #[expect(dead_code, reason = "the program uses more of the compiler than its build does")]

@@ -1,7 +1,9 @@
-//! Injected time. Nobody in the core reads a clock: the shell reads both clocks once per turn and hands them in as [`Now`].
+//! Injected time. Nobody in the core reads a clock: the shell reads both clocks once per turn and
+//! hands them in as [`Now`].
 //!
-//! Three types keep apart what is all milliseconds: an [`Instant`] is on the monotonic clock, a [`UnixMs`] on the calendar,
-//! and a [`Deadline`] is an instant at which something is due, or never.
+//! Three types keep apart what is all milliseconds: an [`Instant`] is on the monotonic clock, a
+//! [`UnixMs`] on the calendar, and a [`Deadline`] is an instant at which something is due, or
+//! never.
 
 /// A point on the monotonic clock, which has an arbitrary start. Waits are measured on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +25,14 @@ impl Instant {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// What is due so many milliseconds later.
+    /// Returns what is due so many milliseconds later.
     pub fn after_ms(self, ms: u64) -> Deadline {
         Deadline(Instant(self.0.saturating_add(ms)))
     }
 }
 
-/// Milliseconds since the Unix epoch. Only what comes from outside with a date (tokens, events) is compared with it.
+/// Milliseconds since the Unix epoch. Only what comes from outside with a date (tokens, events) is
+/// compared with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMs(u64);
 
@@ -44,7 +47,8 @@ impl UnixMs {
         self.0
     }
 
-    /// Whole seconds since the epoch, as the claims of a JWT count them (RFC 7519 section 2, NumericDate).
+    /// Whole seconds since the epoch, as the claims of a JWT count them (RFC 7519 section 2,
+    /// NumericDate).
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
     }
@@ -65,7 +69,7 @@ impl Now {
         Now { mono: Instant(mono_ms), unix: UnixMs(unix_ms) }
     }
 
-    /// What is due so many milliseconds ahead.
+    /// Returns what is due so many milliseconds ahead.
     pub fn after_ms(self, ms: u64) -> Deadline {
         self.mono.after_ms(ms)
     }
@@ -79,12 +83,12 @@ impl Deadline {
     /// What is never due. It is later than any other deadline.
     pub const NEVER: Deadline = Deadline(Instant(u64::MAX));
 
-    /// What is due at an instant.
+    /// Returns what is due at an instant.
     pub const fn at(instant: Instant) -> Deadline {
         Deadline(instant)
     }
 
-    /// Whether the deadline has come.
+    /// Returns whether the deadline has come.
     pub fn is_due(self, now: Now) -> bool {
         self != Deadline::NEVER && self.0 <= now.mono
     }
@@ -94,7 +98,7 @@ impl Deadline {
         if self == Deadline::NEVER { None } else { Some(self.0.ms_since(instant)) }
     }
 
-    /// The deadline, rounded up to a multiple of so many milliseconds.
+    /// Returns the deadline, rounded up to a multiple of so many milliseconds.
     pub fn rounded_up_to_ms(self, grain_ms: u64) -> Deadline {
         Deadline(Instant(self.0.0.div_ceil(grain_ms).saturating_mul(grain_ms)))
     }

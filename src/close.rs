@@ -1,4 +1,5 @@
-//! Why connections end: one list, each reason with its metric label, its sentence, and who is to blame.
+//! Why connections end: one list, each reason with its metric label, its sentence, and who is to
+//! blame.
 
 /// Who has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub enum Blame {
 /// Makes the enum from its rows: variant, label, who is to blame, sentence.
 macro_rules! reasons {
     ($($Reason:ident $label:literal $Blame:ident $sentence:literal;)*) => {
-        /// The reasons. Every connection ends with exactly one: the first that made it begin to end.
+        /// The reasons. Every connection ends with exactly one: the first that made it begin to
+        /// end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum CloseReason {
             $(#[doc = $sentence] $Reason,)*
@@ -60,22 +62,22 @@ reasons! {
 }
 
 impl CloseReason {
-    /// Its place in [`CloseReason::ALL`], for tables of counters.
+    /// Returns its place in [`CloseReason::ALL`], for tables of counters.
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// The label of its counter.
+    /// Returns the label of its counter.
     pub fn label(self) -> &'static str {
         self.row().0
     }
 
-    /// Who has to act.
+    /// Returns who has to act.
     pub fn blame(self) -> Blame {
         self.row().1
     }
 
-    /// What happened, as a sentence for logs.
+    /// Returns what happened, as a sentence for logs.
     pub fn sentence(self) -> &'static str {
         self.row().2
     }

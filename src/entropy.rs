@@ -6,7 +6,7 @@ pub trait Entropy: Send {
     fn fill(&mut self, bytes: &mut [u8]);
 }
 
-/// The next 64 bits of a source.
+/// Returns the next 64 bits of a source.
 pub fn next_u64(entropy: &mut dyn Entropy) -> u64 {
     let mut bytes = [0; 8];
     entropy.fill(&mut bytes);

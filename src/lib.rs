@@ -1,14 +1,15 @@
-//! `rte`, a Real-Time Engine: one binary that pushes the user, queue and call-list events of a telephony platform to browsers
-//! and native clients. Clients speak SignalR over WebSocket, show a JWT when they connect, subscribe to (entity, event) pairs,
-//! and receive `MessageReceived`; back ends publish over HTTP. The TOML files under `schema/` say which events exist, and
-//! everything that can be derived from them is generated.
+//! `rte`, a Real-Time Engine: one binary that pushes the user, queue and call-list events of a
+//! telephony platform to browsers and native clients. Clients speak SignalR over WebSocket, show a
+//! JWT when they connect, subscribe to (entity, event) pairs, and receive `MessageReceived`; back
+//! ends publish over HTTP. The TOML files under `schema/` say which events exist, and everything
+//! that can be derived from them is generated.
 //!
 //! The manual for those who use it is the room [`guide`]; what follows is for those who change it.
 //!
 //! # Words
 //!
-//! One word, one meaning, in code, docs, logs and metrics. A capital says that the word is a type: a test holds that there is
-//! at most one of that name.
+//! One word, one meaning, in code, docs, logs and metrics. A capital says that the word is a type:
+//! a test holds that there is at most one of that name.
 //!
 //! | say | means |
 //! |---|---|
@@ -34,14 +35,15 @@
 //! | Ask, Answer | what a shard wants to know of its siblings; what they say |
 //! | Now, Instant, UnixMs, Deadline | injected time |
 //!
-//! Not in the name of a type: Manager, Handler, Helper, Util, Processor, Service, Data, Info, Context, Wrapper, Base, Impl,
-//! Desk, Wish, Told, Parcel.
+//! Not in the name of a type: Manager, Handler, Helper, Util, Processor, Service, Data, Info,
+//! Context, Wrapper, Base, Impl, Desk, Wish, Told, Parcel.
 //!
 //! # Rooms
 //!
-//! A room imports only rooms of its own or a lower rank; a test reads this table and the sources, and says so. Ranks 0 to 6 are the **core**:
-//! no socket, no thread, no clock, no randomness of its own. Time is a [`clock::Now`], randomness an [`entropy::Entropy`], and
-//! bytes leave through a [`wire::Wire`]: that is what makes fuzzing, simulation and speed possible.
+//! A room imports only rooms of its own or a lower rank; a test reads this table and the sources,
+//! and says so. Ranks 0 to 6 are the **core**: no socket, no thread, no clock, no randomness of its
+//! own. Time is a [`clock::Now`], randomness an [`entropy::Entropy`], and bytes leave through a
+//! [`wire::Wire`]: that is what makes fuzzing, simulation and speed possible.
 //!
 //! | rank | room | responsibility |
 //! |---|---|---|
@@ -63,23 +65,29 @@
 //!
 //! # A publish, from socket to sockets
 //!
-//! 1. The reactor polls and reads the clock once; a poll token becomes a connection key, and a stale key finds nothing.
+//! 1. The reactor polls and reads the clock once; a poll token becomes a connection key, and a
+//!    stale key finds nothing.
 //! 2. It reads until the socket is drained or its budget is used up; then the key is *hot*.
-//! 3. [`shard::Shard::handle_bytes`] → [`proto::http`]: partial (kept), wrong (4xx, closed) or complete.
+//! 3. [`shard::Shard::handle_bytes`] → [`proto::http`]: partial (kept), wrong (4xx, closed) or
+//!    complete.
 //! 4. [`auth`] verifies the token at `now`, before the body is read.
-//! 5. The validator walks each item once against the catalogue; all errors are told, each with pointer and rule. The text is
-//!    rewritten only where something must change.
-//! 6. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range of it for each member. One
-//!    that is far behind gets a reference to the publication instead, made into bytes when its socket takes them. An outbox that
-//!    passes its bound dooms its connection, later.
-//! 7. The reply to the publisher is queued the same way; sibling shards get the publication by mailbox before it is written.
-//! 8. End of turn: each dirty connection is written once, the doomed are freed, the next deadline is known.
+//! 5. The validator walks each item once against the catalogue; all errors are told, each with
+//!    pointer and rule. The text is rewritten only where something must change.
+//! 6. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
+//!    of it for each member. One that is far behind gets a reference to the publication instead,
+//!    made into bytes when its socket takes them. An outbox that passes its bound dooms its
+//!    connection, later.
+//! 7. The reply to the publisher is queued the same way; sibling shards get the publication by
+//!    mailbox before it is written.
+//! 8. End of turn: each dirty connection is written once, the doomed are freed, the next deadline
+//!    is known.
 //!
 //! # A Subscribe
 //!
-//! Frame → unmasked in place → record → invocation → each item: form, event, entity, permission, limit → registry → one
-//! Completion with a verdict per item, in order. Whatever is queued behind that Completion belongs to a publish that saw the
-//! subscription; nothing of the topic comes before it.
+//! Frame → unmasked in place → record → invocation → each item: form, event, entity, permission,
+//! limit → registry → one Completion with a verdict per item, in order. Whatever is queued behind
+//! that Completion belongs to a publish that saw the subscription; nothing of the topic comes
+//! before it.
 
 pub mod api;
 pub mod auth;

@@ -10,9 +10,10 @@
 //!   kernel buffers:  socket_send_bytes                                  256 KiB
 //! ```
 //!
-//! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond that a slow connection pays
-//! with a copy in its own backlog. The backlogs of the process together keep at most `backlog_bytes_max`, however many
-//! connections there are: data that several of them wait for are kept once, and beyond it the largest backlog goes.
+//! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
+//! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
+//! keep at most `backlog_bytes_max`, however many connections there are: data that several of them
+//! wait for are kept once, and beyond it the largest backlog goes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 /// Makes the bounds from their rows: meaning, name, type and default.
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident: $Number:ty = $default:expr;)*) => {
-        /// All bounds. The fields are public: the configuration builds them, [`Limits::check`] proves the relations between them.
-        /// Section `[limits]` of the configuration has these very fields, and these docs are its reference.
+        /// All bounds. The fields are public: the configuration builds them, [`Limits::check`]
+        /// proves the relations between them. Section `[limits]` of the configuration has these
+        /// very fields, and these docs are its reference.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub struct Limits {
@@ -42,7 +44,8 @@ limits! {
     head_bytes_max: usize = 8 * 1024;
     /// Headers in a request head (431 beyond).
     headers_max: usize = 64;
-    /// Time for a whole request head, from the first byte (or from the accept, for the first request).
+    /// Time for a whole request head, from the first byte (or from the accept, for the first
+    /// request).
     head_ms: u64 = 10_000;
     /// Time that a connection may rest between two requests.
     idle_ms: u64 = 75_000;
@@ -58,9 +61,11 @@ limits! {
     json_depth_max: usize = 64;
     /// Errors told about one item.
     errors_per_item_max: usize = 50;
-    /// Bytes of the answer to a publish; items rejected beyond it are counted, and listed without their errors.
+    /// Bytes of the answer to a publish; items rejected beyond it are counted, and listed without
+    /// their errors.
     reply_bytes_max: usize = 4 * 1024 * 1024;
-    /// Negotiated connection tokens that have not been used yet, over all shards; one more is answered 503.
+    /// Negotiated connection tokens that have not been used yet, over all shards; one more is
+    /// answered 503.
     negotiated_max: usize = 10_000;
     /// How long a negotiated token waits for its connection (SignalR's DisconnectTimeout).
     negotiated_ms: u64 = 15_000;
@@ -68,7 +73,8 @@ limits! {
     handshake_ms: u64 = 15_000;
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).
     ping_every_ms: u64 = 15_000;
-    /// A client that has pinged once is given up after this long without a byte from it (ClientTimeoutInterval).
+    /// A client that has pinged once is given up after this long without a byte from it
+    /// (ClientTimeoutInterval).
     client_timeout_ms: u64 = 30_000;
     /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize).
     record_bytes_max: usize = 32 * 1024;
@@ -78,15 +84,18 @@ limits! {
     outbox_soft_bytes: usize = 256 * 1024;
     /// Backlog of one connection beyond which it is given up, unless its socket has taken something of late.
     outbox_hard_bytes: usize = 1024 * 1024;
-    /// How long the socket of a connection with a larger backlog may take nothing before it is given up.
+    /// How long the socket of a connection with a larger backlog may take nothing before it is
+    /// given up.
     overrun_ms: u64 = 1_000;
-    /// Memory that the backlogs of all connections keep together, over all shards; beyond it the largest is given up.
+    /// Memory that the backlogs of all connections keep together, over all shards; beyond it the
+    /// largest is given up.
     backlog_bytes_max: usize = 256 * 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.
     pinned_bytes_max: usize = 8 * 1024 * 1024;
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
     write_stuck_ms: u64 = 10_000;
-    /// Last values of state events that all shards together keep for snapshots; the one written longest ago goes first.
+    /// Last values of state events that all shards together keep for snapshots; the one written
+    /// longest ago goes first.
     last_values_max: usize = 100_000;
     /// Bytes of those values.
     last_values_bytes_max: usize = 64 * 1024 * 1024;
@@ -94,15 +103,19 @@ limits! {
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
     read_budget_bytes: usize = 256 * 1024;
-    /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow consumer.
+    /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
+    /// consumer.
     socket_send_bytes: usize = 256 * 1024;
-    /// A drain ends after this long, whoever is still there; the default lets the process be gone within ten seconds.
+    /// A drain ends after this long, whoever is still there; the default lets the process be gone
+    /// within ten seconds.
     drain_ms: u64 = 9_500;
-    /// The closes of a drain are spread over this long, so that the clients don't come back all at once.
+    /// The closes of a drain are spread over this long, so that the clients don't come back all at
+    /// once.
     drain_spread_ms: u64 = 3_000;
     /// After a failed accept (no file descriptors) the next try waits this long.
     accept_retry_ms: u64 = 100;
-    /// Bytes of publications that wait in one shard's mailbox; beyond it the publishers' shard stops reading.
+    /// Bytes of publications that wait in one shard's mailbox; beyond it the publishers' shard
+    /// stops reading.
     mailbox_bytes_max: usize = 16 * 1024 * 1024;
 }
 
@@ -110,10 +123,11 @@ limits! {
 pub const CONNECTIONS_MAX: usize = 1 << 24;
 /// The most that `subscriptions_max` may be, for the same reason.
 pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
-/// How long a connection waits for an answer of other shards before it is given up. They answer within a turn; this is for
-/// the one that is stuck.
+/// How long a connection waits for an answer of other shards before it is given up. They answer
+/// within a turn; this is for the one that is stuck.
 pub const ASK_MS: u64 = 30_000;
-/// Publish requests of one connection that may wait for other shards at a time; the next one waits in the kernel.
+/// Publish requests of one connection that may wait for other shards at a time; the next one waits
+/// in the kernel.
 pub const PIPELINE_MAX: usize = 64;
 /// Bytes of a refused item's EntityId and EventName that are echoed.
 pub const ECHO_BYTES_MAX: usize = 128;

@@ -1,8 +1,8 @@
-//! What a shard counts: plain numbers, added up over the shards when somebody asks. Labels come from closed enums and event
-//! names only; nothing that a peer can name is ever one.
+//! What a shard counts: plain numbers, added up over the shards when somebody asks. Labels come
+//! from closed enums and event names only; nothing that a peer can name is ever one.
 //!
-//! A metric is one row of a table here: its field, its type, its name and its meaning. The sum over shards, `GET /metrics` and
-//! the manual are made from the rows. Only what counts it is elsewhere.
+//! A metric is one row of a table here: its field, its type, its name and its meaning. The sum over
+//! shards, `GET /metrics` and the manual are made from the rows. Only what counts it is elsewhere.
 
 use crate::close::CloseReason;
 
@@ -28,7 +28,8 @@ pub struct Metric<M> {
     pub value: fn(&M) -> u64,
 }
 
-/// Makes a struct of numbers from their rows, with what shows and what sums them; what stands in `besides` is no such number.
+/// Makes a struct of numbers from their rows, with what shows and what sums them; what stands in
+/// `besides` is no such number.
 macro_rules! numbers {
     (
         $(#[$doc:meta])*
@@ -88,7 +89,7 @@ refusals! {
 }
 
 impl Refusal {
-    /// Its place in [`Refusal::ALL`].
+    /// Returns its place in [`Refusal::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
@@ -146,7 +147,7 @@ impl Metrics {
         self.refused[refusal.index()] += 1;
     }
 
-    /// The counters of an event; they begin at zero.
+    /// Returns the counters of an event; they begin at zero.
     pub fn event(&mut self, index: usize) -> &mut EventCounts {
         if self.events.len() <= index {
             self.events.resize(index + 1, EventCounts::default());

@@ -1,8 +1,9 @@
 //! Deadlines of many connections: one each, in a dense array that is swept.
 //!
-//! A sweep over 50,000 entries costs some 20 µs, less than keeping them sorted; deadlines are rounded up to [`GRAIN_MS`], so that
-//! there are at most ten sweeps a second. What a connection waits for is its own knowledge, a [`Wait`]: when its deadline comes
-//! it looks which of its waits is over, and arms the next.
+//! A sweep over 50,000 entries costs some 20 µs, less than keeping them sorted; deadlines are
+//! rounded up to [`GRAIN_MS`], so that there are at most ten sweeps a second. What a connection
+//! waits for is its own knowledge, a [`Wait`]: when its deadline comes it looks which of its waits
+//! is over, and arms the next.
 
 use crate::broken::broken;
 use crate::clock::{Deadline, Now};
@@ -55,7 +56,7 @@ impl<K> Default for Timers<K> {
 }
 
 impl<K: Copy> Timers<K> {
-    /// A slot for that key; nothing is due yet.
+    /// Returns a slot for that key; nothing is due yet.
     pub fn add(&mut self, key: K) -> TimerSlot {
         if let Some(slot) = self.free.pop() {
             self.keys[slot.0 as usize] = key;
@@ -80,8 +81,8 @@ impl<K: Copy> Timers<K> {
         self.next = self.next.min(deadline);
     }
 
-    /// Sets the deadline of a slot unless it has a sooner one: for deadlines that only ever move back, which are looked at
-    /// again when the sooner one comes.
+    /// Sets the deadline of a slot unless it has a sooner one: for deadlines that only ever move
+    /// back, which are looked at again when the sooner one comes.
     pub fn arm_sooner(&mut self, slot: TimerSlot, deadline: Deadline) {
         if deadline < self.due[slot.0 as usize] {
             self.arm(slot, deadline);
@@ -104,7 +105,8 @@ impl<K: Copy> Timers<K> {
         }
     }
 
-    /// When to poll again; never later than the earliest deadline, sooner only after one was taken away.
+    /// Returns when to poll again; never later than the earliest deadline, sooner only after one
+    /// was taken away.
     pub fn next_deadline(&self) -> Deadline {
         self.next
     }

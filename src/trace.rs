@@ -1,5 +1,5 @@
-//! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No fact prints a token, a query
-//! string, or what an event says.
+//! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No
+//! fact prints a token, a query string, or what an event says.
 
 use crate::broken::broken;
 use crate::close::{Blame, CloseReason};
@@ -27,7 +27,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level's name, lower case.
+    /// Returns the level's name, lower case.
     pub fn name(self) -> &'static str {
         match self {
             Level::Error => "error",
@@ -157,7 +157,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// How much it matters.
+    /// Returns how much it matters.
     pub fn level(&self) -> Level {
         match self {
             Fact::AcceptFailed { .. } | Fact::PollFailed { .. } | Fact::ReloadRefused { .. } => Level::Error,
@@ -173,7 +173,7 @@ impl Fact {
         }
     }
 
-    /// Its name, for machines.
+    /// Returns its name, for machines.
     pub fn name(&self) -> &'static str {
         match self {
             Fact::Listening { .. } => "listening",
@@ -259,7 +259,7 @@ impl Fact {
         }
     }
 
-    /// One line for people: `info listening address=127.0.0.1:8080 …`.
+    /// Returns one line for people: `info listening address=127.0.0.1:8080 …`.
     pub fn human(&self) -> String {
         let mut line = format!("{} {}", self.level().name(), self.name());
         self.fields(|name, value| {
@@ -276,7 +276,8 @@ impl Fact {
         line
     }
 
-    /// One line for machines: a JSON object, with the time in milliseconds since the Unix epoch.
+    /// Returns one line for machines: a JSON object, with the time in milliseconds since the Unix
+    /// epoch.
     pub fn json(&self, unix_ms: u64) -> String {
         let mut object = serde_json::Map::new();
         object.insert("ts".into(), unix_ms.into());
@@ -311,7 +312,7 @@ impl Trace {
         }
     }
 
-    /// The facts noted since the last call.
+    /// Returns the facts noted since the last call.
     pub fn drain(&mut self) -> impl Iterator<Item = Fact> {
         self.facts.drain(..)
     }

@@ -3,7 +3,8 @@
 use slotmap::new_key_type;
 
 new_key_type! {
-    /// A connection of this shard. Carries a generation: the key of a closed connection finds nothing.
+    /// A connection of this shard. Carries a generation: the key of a closed connection finds
+    /// nothing.
     pub struct ConnKey;
 }
 
@@ -22,7 +23,8 @@ pub struct WireError;
 
 /// The way out of the core: what the shell, or a simulator, does with a connection's socket.
 pub trait Wire {
-    /// Writes what the socket takes, in order. Less than all means that it is full and that a writable edge will come.
+    /// Writes what the socket takes, in order. Less than all means that it is full and that a
+    /// writable edge will come.
     fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError>;
     /// Ends the sending direction; what was written still arrives.
     fn shutdown_write(&mut self, conn: ConnKey);

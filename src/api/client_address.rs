@@ -27,7 +27,8 @@ impl Network {
         Ok(Network { address, prefix })
     }
 
-    /// Whether the block holds an address. An IPv4 address mapped into IPv6 counts as itself.
+    /// Returns whether the block holds an address. An IPv4 address mapped into IPv6 counts as
+    /// itself.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(block), IpAddr::V4(address)) => {
@@ -45,8 +46,9 @@ fn same_prefix(a: u128, b: u128, host_bits: u8) -> bool {
     (a ^ b).checked_shr(u32::from(host_bits)).unwrap_or(0) == 0
 }
 
-/// The client's address: the peer's, unless the peer is trusted; then the rightmost untrusted one that `Forwarded` (RFC 7239)
-/// or, without that, `X-Forwarded-For` names. What an untrusted peer claims is ignored.
+/// Returns the client's address: the peer's, unless the peer is trusted; then the rightmost
+/// untrusted one that `Forwarded` (RFC 7239) or, without that, `X-Forwarded-For` names. What an
+/// untrusted peer claims is ignored.
 pub fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
@@ -68,7 +70,7 @@ pub fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network]) -> IpA
     client
 }
 
-/// The `for` parameter of one element of `Forwarded`.
+/// Returns the `for` parameter of one element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;

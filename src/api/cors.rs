@@ -1,5 +1,5 @@
-//! Cross-origin requests. SignalR clients in browsers send credentials, so the exact origin is echoed, never `*`; no cookie is
-//! ever read here, which makes any origin safe by default.
+//! Cross-origin requests. SignalR clients in browsers send credentials, so the exact origin is
+//! echoed, never `*`; no cookie is ever read here, which makes any origin safe by default.
 
 use crate::proto::http::head::Head;
 use crate::proto::http::reply::Reply;
@@ -24,7 +24,8 @@ pub enum Readers {
 }
 
 impl Readers {
-    /// Marks a reply that pages of every origin may read. The other kind waits for [`Origins::dress`], which knows the origin.
+    /// Marks a reply that pages of every origin may read. The other kind waits for
+    /// [`Origins::dress`], which knows the origin.
     pub fn mark(self, reply: Reply) -> Reply {
         match self {
             Readers::Allowed => reply,
@@ -53,7 +54,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
 }
 
 impl Origins {
-    /// Whether a request with that `Origin` may be served; one without is no browser's.
+    /// Returns whether a request with that `Origin` may be served; one without is no browser's.
     pub fn allow(&self, origin: Option<&str>) -> bool {
         match (origin, &self.allowed) {
             (None, _) | (_, None) => true,
@@ -61,8 +62,9 @@ impl Origins {
         }
     }
 
-    /// The answer to a preflight for a route of these methods. Browsers send no token with it, so it comes before
-    /// authentication. Like every reply it is yet to be dressed: a browser refuses two `Access-Control-Allow-Origin`.
+    /// Returns the answer to a preflight for a route of these methods. Browsers send no token with
+    /// it, so it comes before authentication. Like every reply it is yet to be dressed: a browser
+    /// refuses two `Access-Control-Allow-Origin`.
     pub fn preflight(&self, head: &Head<'_>, methods: String) -> Reply {
         let origin = head.header("origin");
         if !self.allow(origin) {
@@ -82,7 +84,8 @@ impl Origins {
         reply
     }
 
-    /// Adds what a browser needs to hand the reply, error or not, to the page. A reply that says itself who may read it stays so.
+    /// Adds what a browser needs to hand the reply, error or not, to the page. A reply that says
+    /// itself who may read it stays so.
     pub fn dress(&self, reply: Reply, origin: Option<&str>) -> Reply {
         let is_dressed = reply.headers.iter().any(|(name, _)| *name == ALLOW_ORIGIN);
         match origin {

@@ -6,18 +6,21 @@ use crate::proto::http::reply::{Body, Reply};
 use crate::schema::artefacts::Artefact;
 use crate::schema::{Catalogue, names};
 
-/// A minute: a catalogue changes with a reload at most, and after that a copy is asked about with its `ETag`.
+/// A minute: a catalogue changes with a reload at most, and after that a copy is asked about with
+/// its `ETag`.
 const CACHE_CONTROL: &str = "public, max-age=60";
 
-/// `GET` and `HEAD` of one of the documents that the route table names, by its path among the catalogue's artefacts.
+/// `GET` and `HEAD` of one of the documents that the route table names, by its path among the
+/// catalogue's artefacts.
 pub fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     reply(named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned()), head)
 }
 
 /// `GET` and `HEAD` of what `name` is below the folder of schemas.
 ///
-/// `{Event}.json` is the same as `v1/{Event}.json`; `?closed=1` gives the schemas that refuse properties which they do not name,
-/// for publishers' own tests. A wrong name is told the nearest one.
+/// `{Event}.json` is the same as `v1/{Event}.json`; `?closed=1` gives the schemas that refuse
+/// properties which they do not name, for publishers' own tests. A wrong name is told the nearest
+/// one.
 pub fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     let is_closed = query::value(head.query, "closed").is_some_and(|value| value == "1");
     reply(find_schema(name, is_closed, catalogue), head)
@@ -30,7 +33,7 @@ fn reply(found: Result<&Artefact, String>, head: &Head<'_>) -> Reply {
     }
 }
 
-/// The document of a name below `/schemas/`, or a sentence that helps.
+/// Returns the document of a name below `/schemas/`, or a sentence that helps.
 fn find_schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Result<&'c Artefact, String> {
     let folder = catalogue.schema_folder();
     let version = folder.trim_start_matches("schemas/");
@@ -55,7 +58,8 @@ fn named<'a>(artefacts: &'a [Artefact], path: &str) -> Option<&'a Artefact> {
     artefacts.get(found)
 }
 
-/// The document, or 304 where the requester has it (RFC 9110 section 15.4.5: with the headers that a 200 would update it with).
+/// Returns the document, or 304 where the requester has it (RFC 9110 section 15.4.5: with the
+/// headers that a 200 would update it with).
 fn whole_or_not_modified(artefact: &Artefact, head: &Head<'_>) -> Reply {
     let tag = format!("\"{}\"", artefact.sha256);
     // Weak tags count: a proxy that compresses makes them (RFC 9110 section 13.1.2).
@@ -76,7 +80,7 @@ mod tests {
     use crate::proto::Status;
     use crate::proto::http::head::parse_head;
 
-    /// The reply to `GET path` with these further header lines.
+    /// Returns the reply to `GET path` with these further header lines.
     fn get(target: &str, headers: &str, catalogue: &Catalogue) -> Reply {
         let request = format!("GET {target} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
         let Ok(Status::Complete(head)) = parse_head(&request, 8192, 64) else { panic!("{target}") };

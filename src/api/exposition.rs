@@ -10,7 +10,7 @@ use std::fmt::Write;
 const CLOSED: (&str, &str) = ("rte_connections_closed_total", "Connections ended, by reason.");
 const REFUSED: (&str, &str) = ("rte_refusals_total", "Requests and subscription items refused, by reason.");
 
-/// Every metric with its type and meaning, as the manual lists them.
+/// Returns every metric with its type and meaning, as the manual lists them.
 pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let plain = Metrics::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));
     let per_event = EventCounts::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));
@@ -24,7 +24,8 @@ fn name_of(kind: Kind) -> &'static str {
     }
 }
 
-/// The reply with the sum over all shards. Series of events that have never been published are left out.
+/// Returns the reply with the sum over all shards. Series of events that have never been published
+/// are left out.
 pub fn metrics(sum: &Metrics, catalogue: &Catalogue) -> Reply {
     let mut text = String::new();
     for &Metric { name, kind, help, value } in Metrics::ROWS {

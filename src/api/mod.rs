@@ -1,4 +1,5 @@
-//! Routes as functions: a request and what it needs in, a reply out. Which bytes they travel in is `conn`'s business.
+//! Routes as functions: a request and what it needs in, a reply out. Which bytes they travel in is
+//! `conn`'s business.
 
 pub mod client_address;
 pub mod cors;

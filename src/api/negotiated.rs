@@ -1,7 +1,9 @@
-//! Connection tokens: made by negotiate, used by an upgrade, known as long as their connection lives.
+//! Connection tokens: made by negotiate, used by an upgrade, known as long as their connection
+//! lives.
 //!
-//! One table for all shards, because negotiate and upgrade may land on different ones. Bounded: tokens that nobody uses are
-//! forgotten after `negotiated_ms`, and there are at most `negotiated_max` of them.
+//! One table for all shards, because negotiate and upgrade may land on different ones. Bounded:
+//! tokens that nobody uses are forgotten after `negotiated_ms`, and there are at most
+//! `negotiated_max` of them.
 
 use crate::clock::{Deadline, Now};
 use crate::hub::registry::HashSeed;
@@ -57,7 +59,8 @@ type TokenMap = std::collections::HashMap<ConnectionToken, State, HashSeed>;
 #[derive(Debug)]
 pub struct Negotiated {
     tokens: TokenMap,
-    /// Waiting tokens in the order in which they expire. One that has been attached or forgotten meanwhile may still be in it.
+    /// Waiting tokens in the order in which they expire. One that has been attached or forgotten
+    /// meanwhile may still be in it.
     queue: VecDeque<(Deadline, ConnectionToken)>,
     /// How many wait.
     waiting: usize,
@@ -66,7 +69,7 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// An empty table.
+    /// Returns an empty table.
     pub fn new(seed: HashSeed, waiting_max: usize, waits_ms: u64) -> Negotiated {
         Negotiated { tokens: TokenMap::with_hasher(seed), queue: VecDeque::new(), waiting: 0, waiting_max, waits_ms }
     }
@@ -103,7 +106,7 @@ impl Negotiated {
         }
     }
 
-    /// Whether a token is known.
+    /// Returns whether a token is known.
     pub fn knows(&mut self, token: ConnectionToken, now: Now) -> bool {
         self.expire(now);
         self.tokens.contains_key(&token)

@@ -1,11 +1,13 @@
 //! The one table of routes.
 //!
-//! From [`ROUTES`] come the dispatch, the 405s with their `Allow`, the answers to preflights, the paths that `server.path` may
-//! not have, what `rte check` says is served to whom, and the table in the manual. A new route is a row here, and the arm that
-//! the compiler then misses where requests are decided.
+//! From [`ROUTES`] come the dispatch, the 405s with their `Allow`, and the answers to preflights.
+//! So do the paths that `server.path` may not have, the list of `rte check`, and the table in the
+//! manual. A new route is a row here, and the arm that the compiler then misses where requests are
+//! decided.
 //!
-//! Paths match as in ASP.NET Core: segment by segment after percent-decoding, without case, one slash at the end ignored. Dot
-//! segments are not removed: a proxy that lets only the hub's path through must not let `/rte/../publish` through.
+//! Paths match as in ASP.NET Core: segment by segment after percent-decoding, without case, one
+//! slash at the end ignored. Dot segments are not removed: a proxy that lets only the hub's path
+//! through must not let `/rte/../publish` through.
 
 use super::cors::{Origins, Readers};
 use crate::proto::http::head::{Head, Method};
@@ -48,7 +50,8 @@ pub enum Public {
     Schema,
 }
 
-/// Who is let in, and what serves them: what serves clients can't be reached without a client's principal.
+/// Who is let in, and what serves them: what serves clients can't be reached without a client's
+/// principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Nobody is asked for a token.
@@ -128,12 +131,13 @@ const fn document(path: &'static str, artefact: &'static str, what: &'static str
 }
 
 impl Route {
-    /// Whether it serves that method.
+    /// Returns whether it serves that method.
     pub fn serves(&self, method: Method) -> bool {
         self.methods.contains(&method)
     }
 
-    /// The 405 for a method that it does not serve (RFC 9110 section 15.5.6). ASP.NET's own endpoints leave `Allow` out.
+    /// Returns the 405 for a method that it does not serve (RFC 9110 section 15.5.6). ASP.NET's own
+    /// endpoints leave `Allow` out.
     pub fn method_not_allowed(&self) -> Reply {
         let reply = Reply::text(405, "");
         match self.gate {
@@ -144,7 +148,7 @@ impl Route {
 }
 
 impl At {
-    /// The path as people write it, for a hub at that path.
+    /// Returns the path as people write it, for a hub at that path.
     pub fn written(self, hub: &str) -> String {
         match self {
             At::Hub(below) => format!("{}{below}", hub.trim_end_matches('/')),
@@ -153,7 +157,8 @@ impl At {
         }
     }
 
-    /// What follows this place in `path`, still encoded; `None` where the path leads elsewhere.
+    /// Returns what follows this place in `path`, still encoded; `None` where the path leads
+    /// elsewhere.
     fn rest_of<'p>(self, path: &'p str, hub: &str) -> Option<&'p str> {
         let path = path.strip_prefix('/')?;
         match self {
@@ -164,7 +169,8 @@ impl At {
     }
 }
 
-/// What follows the segments of `root` in `path`. Neither the path nor the rest begins with the slash that is its border.
+/// Returns what follows the segments of `root` in `path`. Neither the path nor the rest begins with
+/// the slash that is its border.
 fn strip<'p>(path: &'p str, root: &str) -> Option<&'p str> {
     root.split('/').filter(|segment| !segment.is_empty()).try_fold(path, |path, wanted| {
         let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -183,14 +189,14 @@ pub struct Found<'p> {
     pub rest: Cow<'p, str>,
 }
 
-/// The route of a request's path; `hub` is the hub's own path.
+/// Returns the route of a request's path; `hub` is the hub's own path.
 pub fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
     let (route, rest) = ROUTES.iter().find_map(|route| Some((route, route.at.rest_of(path, hub)?)))?;
     Some(Found { route, rest: percent_decode_str(rest).decode_utf8().ok()? })
 }
 
-/// The route that forbids a hub at that path: the hub's own routes would hide it, or stand below it, where nobody and no proxy's
-/// rule expects them.
+/// Returns the route that forbids a hub at that path: the hub's own routes would hide it, or stand
+/// below it, where nobody and no proxy's rule expects them.
 pub fn taker(hub: &str) -> Option<&'static Route> {
     let own = || ROUTES.iter().filter(|route| matches!(route.at, At::Hub(_))).map(|route| route.at.written(hub));
     ROUTES.iter().find(|route| match route.at {
@@ -201,7 +207,8 @@ pub fn taker(hub: &str) -> Option<&'static Route> {
     })
 }
 
-/// The answer to `OPTIONS`. Where no route is, it is as good as for any: the page is to read the 404 that comes next.
+/// Returns the answer to `OPTIONS`. Where no route is, it is as good as for any: the page is to
+/// read the 404 that comes next.
 pub fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
     match route {
         None => origins.preflight(head, listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
@@ -216,7 +223,7 @@ pub fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> R
     }
 }
 
-/// The methods as `Allow` lists them.
+/// Returns the methods as `Allow` lists them.
 fn listed(is_served: impl Fn(Method) -> bool) -> String {
     let methods = Method::NAMED.into_iter().filter(|(method, _)| *method == Method::Options || is_served(*method));
     methods.map(|(_, name)| name).collect::<Vec<_>>().join(", ")

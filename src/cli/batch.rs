@@ -1,4 +1,5 @@
-//! From a file of items to request bodies: pure. Every item keeps the line it stands on, so that a rejection can name it.
+//! From a file of items to request bodies: pure. Every item keeps the line it stands on, so that a
+//! rejection can name it.
 
 use crate::limits::Limits;
 use serde_json::value::RawValue;
@@ -18,7 +19,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The media type of a request with such a body.
+    /// Returns the media type of a request with such a body.
     pub fn content_type(self) -> &'static str {
         match self {
             Form::Json => "application/json",
@@ -26,7 +27,7 @@ impl Form {
         }
     }
 
-    /// The form that a file name promises.
+    /// Returns the form that a file name promises.
     pub fn by_extension(extension: &str) -> Option<Form> {
         match extension.to_ascii_lowercase().as_str() {
             "json" => Some(Form::Json),
@@ -35,8 +36,9 @@ impl Form {
         }
     }
 
-    /// The form by the start of the text: a first line that is a whole object is one item per line. `None` while the first line
-    /// is still coming; give what there is with `is_all` when nothing more comes.
+    /// Returns the form by the start of the text: a first line that is a whole object is one item
+    /// per line. `None` while the first line is still coming; give what there is with `is_all` when
+    /// nothing more comes.
     pub fn by_start(text: &[u8], is_all: bool) -> Option<Form> {
         let text = text.trim_ascii_start();
         let first_line = match text.iter().position(|&byte| byte == b'\n') {
@@ -58,28 +60,28 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// An empty one.
+    /// Returns an empty one.
     pub fn new(form: Form) -> Batch {
         Batch { form, body: Vec::new(), lines: Vec::new() }
     }
 
-    /// The form of its body.
+    /// Returns the form of its body.
     pub fn form(&self) -> Form {
         self.form
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The line of each item, in order.
+    /// Returns the line of each item, in order.
     pub fn lines(&self) -> &[u64] {
         &self.lines
     }
 
-    /// Whether an item of `item_bytes` still fits. One that is too long for any request fits an empty batch, and is the hub's
-    /// to refuse.
+    /// Returns whether an item of `item_bytes` still fits. One that is too long for any request
+    /// fits an empty batch, and is the hub's to refuse.
     pub fn has_room(&self, item_bytes: usize) -> bool {
         // A separator before it, and the brackets of an array around all.
         self.is_empty() || (self.lines.len() < ITEMS_MAX && self.body.len() + item_bytes + 3 <= BODY_BYTES_MAX)
@@ -97,7 +99,7 @@ impl Batch {
         self.lines.push(line);
     }
 
-    /// The request body; the batch takes no more items until it is [cleared](Batch::clear).
+    /// Returns the request body; the batch takes no more items until it is [cleared](Batch::clear).
     pub fn body(&mut self) -> &[u8] {
         if self.form == Form::Json {
             self.body.push(b']');
@@ -112,7 +114,7 @@ impl Batch {
     }
 }
 
-/// A whole JSON text as its items, each with its line.
+/// Returns a whole JSON text as its items, each with its line.
 ///
 /// # Errors
 /// What `serde_json` says about the syntax, with its line and column.

@@ -49,7 +49,7 @@ fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -
     Ok(())
 }
 
-/// What holds, as pairs of a word and its value.
+/// Returns what holds, as pairs of a word and its value.
 fn summary(config: &Config) -> Vec<(&'static str, String)> {
     let auth = config.verifier.options();
     let or = |list: Vec<String>, none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
@@ -94,13 +94,13 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// The paths behind such a gate, for the rules of a proxy.
+/// Returns the paths behind such a gate, for the rules of a proxy.
 fn served(config: &Config, is_meant: impl Fn(Gate) -> bool) -> String {
     let routes = ROUTES.iter().filter(|route| is_meant(route.gate));
     routes.map(|route| route.at.written(&config.hub.path)).collect::<Vec<_>>().join(", ")
 }
 
-/// The limits that are not the defaults.
+/// Returns the limits that are not the defaults.
 fn changed_limits(limits: &Limits) -> Vec<String> {
     let fields = |limits: &Limits| match serde_json::to_value(limits) {
         Ok(serde_json::Value::Object(fields)) => fields,
@@ -118,7 +118,7 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    /// The outcome, the results and the remarks for these settings.
+    /// Returns the outcome, the results and the remarks for these settings.
     fn checked(settings: &[&str], variables: &[(&str, &str)]) -> (Result<(), Failure>, String, String) {
         let set = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());

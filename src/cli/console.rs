@@ -4,14 +4,15 @@ use super::failure::Failure;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 
-/// The two outputs of a command. Call [`Console::flush`] before waiting for anything: results are buffered.
+/// The two outputs of a command. Call [`Console::flush`] before waiting for anything: results are
+/// buffered.
 pub struct Console {
     results: Box<dyn Write>,
     remarks: Box<dyn Write>,
 }
 
 impl Console {
-    /// The outputs of this process.
+    /// Returns the outputs of this process.
     pub fn of_process() -> Console {
         Console::new(BufWriter::new(io::stdout()), io::stderr())
     }
@@ -24,7 +25,8 @@ impl Console {
     /// Writes one line of results.
     ///
     /// # Errors
-    /// [`Failure::ReaderGone`] where nobody reads (`println!` would panic there), [`Failure::Refused`] where the disk is full.
+    /// [`Failure::ReaderGone`] where nobody reads (`println!` would panic there),
+    /// [`Failure::Refused`] where the disk is full.
     pub fn line(&mut self, line: fmt::Arguments<'_>) -> Result<(), Failure> {
         writeln!(self.results, "{line}").map_err(failure_of)
     }
@@ -78,7 +80,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A console, its results and its remarks.
+    /// Returns a console, its results and its remarks.
     pub(crate) fn console_on_paper() -> (Console, Paper, Paper) {
         let (results, remarks) = (Paper::default(), Paper::default());
         (Console::new(results.clone(), remarks.clone()), results, remarks)

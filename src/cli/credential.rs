@@ -11,7 +11,8 @@ pub const TOKEN_VARIABLE: &str = "RTE_TOKEN";
 /// The options that name a token.
 #[derive(clap::Args, Clone)]
 pub struct Credential {
-    /// The token (JWT). Other users of this machine can see it in the list of processes: prefer --token-file or RTE_TOKEN
+    /// The token (JWT). Other users of this machine can see it in the list of processes: prefer
+    /// --token-file or RTE_TOKEN
     #[arg(long, value_name = "JWT", conflicts_with = "token_file")]
     pub token: Option<Bearer>,
     /// A file that holds the token; `rte listen` reads it again whenever it connects
@@ -42,17 +43,18 @@ impl Credential {
     }
 }
 
-/// A token that a command holds. Its `Debug` says only that there is one, and there is no `Display`.
+/// A token that a command holds. Its `Debug` says only that there is one, and there is no
+/// `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bearer(String);
 
 impl Bearer {
-    /// The value of the header `Authorization` (RFC 6750 section 2.1).
+    /// Returns the value of the header `Authorization` (RFC 6750 section 2.1).
     pub fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
-    /// The bare token, for the one command that is there to show it.
+    /// Returns the bare token, for the one command that is there to show it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -61,7 +63,8 @@ impl Bearer {
 impl std::str::FromStr for Bearer {
     type Err = &'static str;
 
-    /// Takes what can stand in a header; whether it is a good token is the hub's to say. The error never quotes it.
+    /// Takes what can stand in a header; whether it is a good token is the hub's to say. The error
+    /// never quotes it.
     fn from_str(text: &str) -> Result<Bearer, &'static str> {
         if text.is_empty() {
             return Err("the token is empty");

@@ -43,7 +43,7 @@ impl Endpoint {
         Ok(Endpoint { host: host.to_owned(), port, path: path.to_owned(), query: query.to_owned() })
     }
 
-    /// The same hub; `path` where the URL named none.
+    /// Returns the same hub; `path` where the URL named none.
     pub fn or_path(mut self, path: &str) -> Endpoint {
         if self.path.is_empty() || self.path == "/" {
             self.path = path.to_owned();
@@ -51,12 +51,13 @@ impl Endpoint {
         self
     }
 
-    /// The URL for HTTP, with `segment` behind the path (SignalR: `/negotiate`) and `parameter` in the query.
+    /// Returns the URL for HTTP, with `segment` behind the path (SignalR: `/negotiate`) and
+    /// `parameter` in the query.
     pub fn http_url(&self, segment: &str, parameter: Option<&str>) -> String {
         self.url("http", segment, parameter)
     }
 
-    /// The URL for a WebSocket, with `parameter` in the query.
+    /// Returns the URL for a WebSocket, with `parameter` in the query.
     pub fn ws_url(&self, parameter: Option<&str>) -> String {
         self.url("ws", "", parameter)
     }

@@ -13,12 +13,13 @@ pub enum Failure {
     Token(String),
     /// The caller's time limit came first. Exit code 5.
     TimedOut(String),
-    /// Nobody reads standard output any more: the caller has seen enough. Exit code 0, without a word.
+    /// Nobody reads standard output any more: the caller has seen enough. Exit code 0, without a
+    /// word.
     ReaderGone,
 }
 
 impl Failure {
-    /// The exit code, as `rte --help` lists them.
+    /// Returns the exit code, as `rte --help` lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::ReaderGone => 0,
@@ -30,7 +31,7 @@ impl Failure {
         }
     }
 
-    /// The sentence for standard error.
+    /// Returns the sentence for standard error.
     pub fn sentence(&self) -> Option<&str> {
         match self {
             Failure::Refused(text)

@@ -47,7 +47,7 @@ fn list(console: &mut Console) -> Result<(), Failure> {
     console.line(format_args!("\n`rte help COMMAND` is `rte COMMAND --help`; `rte --help` lists the commands."))
 }
 
-/// The command that the words lead to, under its whole name.
+/// Returns the command that the words lead to, under its whole name.
 fn command(mut program: clap::Command, words: &[String]) -> Result<clap::Command, Failure> {
     program.build();
     let mut found = program;

@@ -11,7 +11,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are read; a hub's longest, to a publish, has 4 MiB.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Posts to a hub, over one kept connection. Proxies that the environment names are left aside: a token must reach the hub only.
+/// Posts to a hub, over one kept connection. Proxies that the environment names are left aside: a
+/// token must reach the hub only.
 pub struct HttpClient(ureq::Agent);
 
 /// What a hub answered.
@@ -24,7 +25,7 @@ pub struct Response {
 }
 
 impl HttpClient {
-    /// A client without connections yet.
+    /// Returns a client without connections yet.
     pub fn new() -> HttpClient {
         let config = ureq::Agent::config_builder()
             .proxy(None)
@@ -72,7 +73,7 @@ impl Default for HttpClient {
 }
 
 impl Response {
-    /// The status with what the hub said about it.
+    /// Returns the status with what the hub said about it.
     pub fn sentence(&self) -> String {
         said(&format!("the hub answered {}", self.status), &self.body)
     }
@@ -84,7 +85,7 @@ fn said(what: &str, body: &[u8]) -> String {
     if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") }
 }
 
-/// The URL up to its path: a query could hold what should not be shown.
+/// Returns the URL up to its path: a query could hold what should not be shown.
 fn host_of(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
     let end = url.get(after_scheme..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| after_scheme + at);

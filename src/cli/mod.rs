@@ -1,7 +1,8 @@
 //! The command line: the tree of commands, what they have in common, and how they end.
 //!
-//! A command gets its arguments and a [`Console`], and answers with [`Failure`] or nothing; [`run`] turns that into a sentence
-//! on standard error and an exit code. Commands are clients of a hub like any other: they reach it over HTTP and WebSocket only.
+//! A command gets its arguments and a [`Console`], and returns a [`Failure`] or nothing; [`run`]
+//! turns that into a sentence on standard error and an exit code. Commands are clients of a hub
+//! like any other: they reach it over HTTP and WebSocket only.
 
 pub mod check;
 pub mod console;

@@ -1,4 +1,5 @@
-//! A small random generator for what need not be secret: the demo's traffic and the jitter of reconnects.
+//! A small random generator for what need not be secret: the demo's traffic and the jitter of
+//! reconnects.
 
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ impl Random {
         Random(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -21,7 +22,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from `low` to `high`, both included; `low` where they are the wrong way round.
+    /// Returns a number from `low` to `high`, both included; `low` where they are the wrong way
+    /// round.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         let bits = self.bits();
         match high.checked_sub(low).and_then(|span| span.checked_add(1)) {
@@ -35,13 +37,13 @@ impl Random {
         self.bits() % 100 < percent
     }
 
-    /// One of `choices`.
+    /// Returns one of `choices`.
     pub fn pick<'c, T>(&mut self, choices: &'c [T]) -> Option<&'c T> {
         let last = u64::try_from(choices.len()).ok()?.checked_sub(1)?;
         choices.get(usize::try_from(self.between(0, last)).ok()?)
     }
 
-    /// A GUID of version 4's form.
+    /// Returns a GUID of version 4's form.
     pub fn guid(&mut self) -> Uuid {
         let bytes = (u128::from(self.bits()) << 64 | u128::from(self.bits())).to_be_bytes();
         uuid::Builder::from_random_bytes(bytes).into_uuid()

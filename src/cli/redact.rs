@@ -4,8 +4,8 @@ use crate::schema::{Catalogue, Model, Property, Type};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// One line of JSON without whitespace between its parts, numbers and text as they came: publishers' line breaks don't cut an
-/// event in two.
+/// Returns one line of JSON without whitespace between its parts, numbers and text as they came:
+/// publishers' line breaks don't cut an event in two.
 pub fn one_line(event: &RawValue) -> String {
     let (mut line, mut is_text, mut is_escaped) = (String::with_capacity(event.get().len()), false, false);
     for c in event.get().chars() {
@@ -21,8 +21,8 @@ pub fn one_line(event: &RawValue) -> String {
     line
 }
 
-/// The same with personal data masked: `"[phone]"` in the place of a number. Of an event or property that the catalogue does not
-/// know, every text is masked.
+/// Returns the same with personal data masked: `"[phone]"` in the place of a number. Of an event or
+/// property that the catalogue does not know, every text is masked.
 pub fn redacted(event: &RawValue, catalogue: &Catalogue) -> String {
     let Ok(mut event) = serde_json::from_str::<Value>(event.get()) else { return "null".to_owned() };
     let name = event.pointer("/subscription/eventName").and_then(Value::as_str);

@@ -40,7 +40,8 @@ pub struct Args {
 /// Runs the hub until it is told to end.
 ///
 /// # Errors
-/// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot run.
+/// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot
+/// run.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let config = Config::load(&args.flags, environment()).map_err(|errors| unusable(&errors))?;
     for warning in &config.warnings {

@@ -1,7 +1,8 @@
-//! The client's side of one SignalR connection, as `rte listen` needs it: pure, text in and steps out.
+//! The client's side of one SignalR connection, as `rte listen` needs it: pure, text in and steps
+//! out.
 //!
-//! Send [`HELLO`], give every text message to [`Session::on_text`], do the steps it answers with, in order. A session serves one
-//! connection; after a reconnect a fresh one subscribes again.
+//! Send [`HELLO`], give every text message to [`Session::on_text`], do the steps that it returns,
+//! in order. A session serves one connection; after a reconnect a fresh one subscribes again.
 //!
 //! ```text
 //!   Greeting ──{}──▶ Listing (only if an interest has a pattern) ──▶ Subscribing ──last verdict──▶ Live
@@ -23,7 +24,8 @@ pub const CLOSE: &str = "{\"type\":7}\u{1e}";
 /// Items of one `Subscribe`, so that an invocation stays well below the 32 KiB that a hub reads.
 const ITEMS_PER_SUBSCRIBE: usize = 100;
 
-/// What the caller wants to hear: an entity, and an event name that may have `*` for any characters.
+/// What the caller wants to hear: an entity, and an event name that may have `*` for any
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {
     /// The entity's GUID, as the caller wrote it.
@@ -132,12 +134,13 @@ struct Record<'t> {
 }
 
 impl Session {
-    /// A session that will ask for `interests`.
+    /// Returns a session that will ask for `interests`.
     pub fn new(interests: &[Interest]) -> Session {
         Session { interests: interests.to_vec(), phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
     }
 
-    /// Takes one WebSocket text message, which holds whole records, and appends what there is to do.
+    /// Takes one WebSocket text message, which holds whole records, and appends what there is to
+    /// do.
     ///
     /// # Errors
     /// [`Fault`], after which the connection is of no use.
@@ -164,7 +167,8 @@ impl Session {
                 steps.push(Step::Closed { error: record.error, may_reconnect: record.allow_reconnect });
                 Ok(())
             }
-            // Pings (6) count as life by having come at all; the rest is for clients with streams or stateful reconnect.
+            // Pings (6) count as life by having come at all; the rest is for clients with streams
+            // or stateful reconnect.
             (_, Some(_)) => Ok(()),
         }
     }
@@ -271,7 +275,7 @@ fn is_pattern(event: &str) -> bool {
     event.contains('*')
 }
 
-/// Whether `name` fits `pattern`, where `*` stands for any characters; without case.
+/// Returns whether `name` fits `pattern`, where `*` stands for any characters; without case.
 fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
     let mut parts = pattern.split('*');
@@ -342,7 +346,7 @@ mod tests {
         Interest { entity: GUID.to_owned(), event: event.to_owned() }
     }
 
-    /// Feeds `text` and answers what there is to do, in a form that compares.
+    /// Feeds `text` and returns what there is to do, in a form that compares.
     fn fed(session: &mut Session, text: &str) -> Result<Vec<String>, Fault> {
         let mut steps = Vec::new();
         session.on_text(text, &mut steps)?;

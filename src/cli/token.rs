@@ -1,4 +1,5 @@
-//! `rte token`: makes a token, for trying a hub, for tests and for publishers without an identity provider.
+//! `rte token`: makes a token, for trying a hub, for tests and for publishers without an identity
+//! provider.
 
 use super::console::Console;
 use super::failure::Failure;
@@ -31,7 +32,8 @@ pub struct Args {
     flags: Flags,
     #[command(flatten)]
     key: KeyFlags,
-    /// What `kid` says, where the hub has several keys; by default the id that the configuration gives to such a key
+    /// What `kid` says, where the hub has several keys; by default the id that the configuration
+    /// gives to such a key
     #[arg(long, value_name = "ID")]
     kid: Option<String>,
     /// The user's GUID; for publishers any name
@@ -55,7 +57,8 @@ pub struct Args {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct KeyFlags {
-    /// The shared secret. Other users of this machine can see it in the list of processes: prefer --secret-file
+    /// The shared secret. Other users of this machine can see it in the list of processes: prefer
+    /// --secret-file
     #[arg(long, value_name = "TEXT")]
     secret: Option<String>,
     /// A file that holds the shared secret
@@ -78,7 +81,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     console.line(format_args!("{token}"))
 }
 
-/// A token and what is odd about it.
+/// Returns a token and what is odd about it.
 fn make(
     args: &Args,
     variables: Vec<(String, String)>,
@@ -160,7 +163,8 @@ fn signing_key(args: &Args, text: &KeyText, config: Option<&Config>) -> Result<S
     }
 }
 
-/// What will probably surprise: the hub takes the token, and then refuses what it was made for.
+/// Returns what will probably surprise: the hub takes the token, and then refuses what it was made
+/// for.
 fn remarks(args: &Args, needs_organization: bool) -> Vec<&'static str> {
     let has = |scope: &str| args.scopes.iter().any(|given| given == scope);
     let mut remarks = Vec::new();

@@ -38,7 +38,8 @@ pub fn entropy<const N: usize>() -> Result<[u8; N], String> {
     Ok(bytes)
 }
 
-/// How the caller called this program, for lines that are made to be pasted into a shell; `rte` where that needs quoting.
+/// Returns how the caller called this program, for lines that are made to be pasted into a shell;
+/// `rte` where that needs quoting.
 pub fn program() -> String {
     let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
     std::env::args().next().filter(plain).unwrap_or_else(|| "rte".to_owned())

@@ -1,4 +1,5 @@
-//! The SignalR handshake: found in pieces as whole, judged as a naive reader judges it, and answered with one record.
+//! The SignalR handshake: found in pieces as whole, judged as a naive reader judges it, and
+//! answered with one record.
 
 use super::naive;
 use super::pieces::pieces;
@@ -7,8 +8,8 @@ use crate::proto::signalr::handshake::{HandshakeError, HubProtocol, encode_error
 
 const RECORD_BYTES_MAX: usize = 512;
 
-/// The first record of a stream is the same however it arrives, is accepted or refused as the naive reader says, and a refusal
-/// is one well-formed record.
+/// The first record of a stream is the same however it arrives. It is accepted or refused as the
+/// naive reader says, and a refusal is one well-formed record.
 ///
 /// # Panics
 /// The framing, the parser or the encoder is wrong.
@@ -17,7 +18,8 @@ pub fn handshake(data: &[u8]) {
     let first = input.iter().position(|&byte| byte == SEPARATOR).and_then(|end| input.get(..end));
     let first = first.filter(|record| record.len() < RECORD_BYTES_MAX);
     assert_eq!(first_record(pieces).as_deref(), first, "in pieces and whole");
-    // Whatever has no separator is judged too, so that a mutated input isn't lost for want of its last byte.
+    // Whatever has no separator is judged too, so that a mutated input isn't lost for want of its
+    // last byte.
     let record = first.unwrap_or(input);
     let outcome = parse(record);
     assert_eq!(outcome, judge(record), "{}", record.escape_ascii());

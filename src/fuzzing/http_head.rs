@@ -10,8 +10,9 @@ const HEADERS_MAX: usize = 8;
 
 type Outcome<'b> = Result<Status<Head<'b>>, HeadError>;
 
-/// A head that arrives in pieces is judged as the whole is; what is accepted is what `httparse` reads and has one meaning only;
-/// what is refused though `httparse` reads it has a reason that can be seen in its headers.
+/// A head that arrives in pieces is judged as the whole is; what is accepted is what `httparse`
+/// reads and has one meaning only; what is refused though `httparse` reads it has a reason that can
+/// be seen in its headers.
 ///
 /// # Panics
 /// The parser is wrong.
@@ -62,7 +63,7 @@ fn agrees_with_httparse(input: &[u8], outcome: &Outcome<'_>) {
     }
 }
 
-/// The values under a name, found the slow way.
+/// Returns the values under a name, found the slow way.
 fn values<'b>(request: &httparse::Request<'_, 'b>, name: &str) -> Vec<&'b [u8]> {
     let named = request.headers.iter().filter(|header| header.name.to_ascii_lowercase() == name);
     named.map(|header| header.value).collect()
@@ -87,7 +88,7 @@ fn accepted(head: &Head<'_>, request: &httparse::Request<'_, '_>) {
     }
 }
 
-/// Whether a request that `httparse` reads holds something that may be refused.
+/// Returns whether a request that `httparse` reads holds something that may be refused.
 fn has_reason(request: &httparse::Request<'_, '_>) -> bool {
     let target = request.path.unwrap_or_default();
     let hosts = values(request, "host");

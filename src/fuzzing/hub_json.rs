@@ -25,8 +25,8 @@ struct Read {
     items: Option<Result<Vec<[Option<String>; 2]>, BindError>>,
 }
 
-/// A stream of records is cut at its separators however it arrives, and each record is read as the naive reader reads it, by
-/// one parser for all.
+/// A stream of records is cut at its separators however it arrives. One parser for all reads each
+/// record as the naive reader does.
 ///
 /// # Panics
 /// The framing or the parser is wrong.
@@ -102,7 +102,8 @@ fn items<'r>(arguments: &JsonArguments<'_, 'r>) -> Result<Vec<[Option<String>; 2
 /// `None` is a record that ends the connection.
 fn read_naively(record: &[u8]) -> Option<Read> {
     let json = std::str::from_utf8(record).ok()?;
-    // JSON as a whole first, strings and numbers included, which the pieces looked at below may leave unread.
+    // JSON as a whole first, strings and numbers included, which the pieces looked at below may
+    // leave unread.
     let _: serde_json::Value = serde_json::from_str(json).ok()?;
     if naive::depth(json) > DEPTH_MAX {
         return None;

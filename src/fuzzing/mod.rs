@@ -1,8 +1,10 @@
-//! The bodies of the fuzz targets. Each takes any bytes, and judges what the parser makes of them by an oracle: the same bytes
-//! in pieces, an independent implementation, or a slow and obvious twin. They live here rather than in `fuzz/` so that
-//! `cargo test` replays the corpus through them, without libFuzzer.
+//! The bodies of the fuzz targets. Each takes any bytes, and judges what the parser makes of them
+//! by an oracle: the same bytes in pieces, an independent implementation, or a slow and obvious
+//! twin. They live here rather than in `fuzz/` so that `cargo test` replays the corpus through
+//! them, without libFuzzer.
 //!
-//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; [`validate()`] has its own head.
+//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives;
+//! [`validate()`] has its own head.
 
 mod handshake;
 mod http_head;
@@ -25,7 +27,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Runs a target over its committed corpus; what libFuzzer finds is added there and stays found.
+    /// Runs a target over its committed corpus; what libFuzzer finds is added there and stays
+    /// found.
     fn replay(target: &str, body: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let mut inputs = 0;

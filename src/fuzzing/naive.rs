@@ -1,4 +1,5 @@
-//! JSON read the slow and obvious way: each look at a value parses its text once more, with serde_json.
+//! JSON read the slow and obvious way: each look at a value parses its text once more, with
+//! serde_json.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -31,30 +32,30 @@ impl<'j> Visitor<'j> for MembersVisitor {
     }
 }
 
-/// The members, if it is an object.
+/// Returns the members, if it is an object.
 pub(super) fn members(json: &str) -> Option<Vec<(String, &str)>> {
     let Members(members) = serde_json::from_str(json).ok()?;
     Some(members.into_iter().map(|(name, value)| (name, value.get())).collect())
 }
 
-/// The elements, if it is an array.
+/// Returns the elements, if it is an array.
 pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
-/// The string, if it is one.
+/// Returns the string, if it is one.
 pub(super) fn string(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
-/// The integer, if it is one and fits.
+/// Returns the integer, if it is one and fits.
 pub(super) fn integer(json: &str) -> Option<i64> {
     // serde_json keeps the sign of "-0" by making it a float.
     if json == "-0" { Some(0) } else { serde_json::from_str(json).ok() }
 }
 
-/// How deep arrays and objects nest in a JSON text.
+/// Returns how deep arrays and objects nest in a JSON text.
 pub(super) fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {

@@ -1,9 +1,11 @@
 //! The head of an input: in which pieces the rest of it arrives.
 
-/// Bytes at the start of an input that set the piece sizes, by turns: `@` is 1 byte, `A` 2, up to `_` for 32.
+/// Bytes at the start of an input that set the piece sizes, by turns: `@` is 1 byte, `A` 2, up to
+/// `_` for 32.
 pub const SIZE_BYTES: usize = 4;
 
-/// The input behind the piece sizes, and its end after each piece; nothing where the input is too short to have both.
+/// Returns the input behind the piece sizes, and its end after each piece; nothing where the input
+/// is too short to have both.
 pub(super) fn pieces(data: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
     let (sizes, input) = data.split_at_checked(SIZE_BYTES)?;
     let mut rest = input;

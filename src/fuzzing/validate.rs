@@ -10,9 +10,10 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in(Non
 const BOUNDS: Bounds =
     Bounds { depth_max: Limits::DEFAULT.json_depth_max, errors_max: Limits::DEFAULT.errors_per_item_max };
 
-/// An input is a letter that picks the event (`A` is the first), a letter for the mode (`s` strict, `l` lenient), and the data of
-/// an event. No JSON is called so exactly where serde_json refuses; what is delivered is JSON, and delivered again unchanged; what
-/// strict mode takes, lenient mode takes in the same way.
+/// An input has three parts: a letter that picks the event (`A` is the first), one for the mode
+/// (`s` strict, `l` lenient), and the data. No JSON is called so exactly where serde_json refuses;
+/// what is delivered is JSON, and delivered again unchanged; what strict mode takes, lenient mode
+/// takes in the same way.
 ///
 /// # Panics
 /// The validator is wrong.

@@ -27,7 +27,8 @@ enum End {
     Refused(FrameError),
 }
 
-/// Frames that arrive in pieces say what the whole says, and what tungstenite hears in the same bytes, or both refuse them.
+/// Frames that arrive in pieces say what the whole says, and what tungstenite hears in the same
+/// bytes, or both refuse them.
 ///
 /// # Panics
 /// The decoder is wrong.
@@ -36,7 +37,8 @@ pub fn ws_frames(data: &[u8]) {
     let whole = hear([input].into_iter());
     assert_eq!(hear(pieces), whole, "in pieces and whole");
     let (mut said, end) = whole;
-    // Registered with IANA after the RFC; tungstenite takes it for a violation, and says so by 1002 in its place.
+    // Registered with IANA after the RFC; tungstenite takes it for a violation, and says so by 1002
+    // in its place.
     if let Some(Said::Close(code @ Some(1014))) = said.last_mut() {
         *code = Some(1002);
     }
@@ -86,7 +88,7 @@ fn hear<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> (Vec<Said>, End) {
     (said, End::Open)
 }
 
-/// What a piece completes, given what came of its message so far.
+/// Returns what a piece completes, given what came of its message so far.
 fn take(piece: Piece<'_>, message: &mut Vec<u8>) -> Option<Said> {
     match piece {
         Piece::Data { payload, text, end } => {
@@ -119,9 +121,10 @@ impl Write for Peer<'_> {
     }
 }
 
-/// The same by tungstenite; no end where it refuses.
+/// Returns the same by tungstenite; no end where it refuses.
 fn hear_by_tungstenite(input: &[u8]) -> (Vec<Said>, Option<End>) {
-    // A frame or message beyond the input's own length never becomes whole, so these bounds change no verdict.
+    // A frame or message beyond the input's own length never becomes whole, so these bounds change
+    // no verdict.
     let bound = Some(input.len());
     let config = WebSocketConfig::default().read_buffer_size(64).max_frame_size(bound).max_message_size(bound);
     let mut context = WebSocketContext::new(Role::Server, Some(config));

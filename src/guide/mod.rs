@@ -1,7 +1,8 @@
 //! The manual: a page for each reader, and the tables that the program makes of its own.
 //!
-//! The pages are files of Markdown beside this one. They are read in the repository, here, and in a terminal by
-//! `rte help PAGE`; [`PAGES`] lists them. A test holds every table, sample and command of a page to the program.
+//! The pages are files of Markdown beside this one. They are read in the repository, here, and in a
+//! terminal by `rte help PAGE`; [`PAGES`] lists them. A test holds every table, sample and command
+//! of a page to the program.
 
 pub mod table;
 pub mod tables;
@@ -42,7 +43,7 @@ const SCHEMAS: &str = include_str!("schemas.md");
 const REFERENCE: &str = include_str!("reference.md");
 const CHANGES: &str = include_str!("changes.md");
 
-/// The text of a page without the marks of its generated parts.
+/// Returns the text of a page without the marks of its generated parts.
 fn printed(markdown: &str) -> String {
     let lines = markdown.lines().filter(|line| !line.starts_with("<!-- "));
     lines.fold(String::with_capacity(markdown.len()), |text, line| text + line + "\n")

@@ -11,12 +11,12 @@ pub struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    /// A table of these rows.
+    /// Returns a table of these rows.
     pub fn new(head: [&'static str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table<N> {
         Table { head, rows: rows.into_iter().collect() }
     }
 
-    /// The table in Markdown, with the names as code.
+    /// Returns the table in Markdown, with the names as code.
     pub fn markdown(&self) -> String {
         let mut text = format!("| {} |\n|{}\n", self.head.join(" | "), "---|".repeat(N));
         for cells in &self.rows {
@@ -30,7 +30,8 @@ impl<const N: usize> Table<N> {
         text
     }
 
-    /// The table for a terminal: each name with what is short beside it, and the explanation below.
+    /// Returns the table for a terminal: each name with what is short beside it, and the
+    /// explanation below.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for cells in &self.rows {

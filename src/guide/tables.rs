@@ -13,13 +13,13 @@ use crate::schema::validate::rule as data_rule;
 /// The section of the configuration that has a table of its own.
 const LIMITS: &str = "limits.";
 
-/// The keys of the configuration but for the limits.
+/// Returns the keys of the configuration but for the limits.
 pub fn keys() -> Table<3> {
     let rows = Config::reference().into_iter().filter(|[key, ..]| !key.starts_with(LIMITS));
     Table::new(["key", "default", "meaning"], rows)
 }
 
-/// The limits without their section, in units that people read.
+/// Returns the limits without their section, in units that people read.
 pub fn limits() -> Table<3> {
     let rows = Config::reference().into_iter().filter_map(|[key, default, meaning]| {
         let name = key.strip_prefix(LIMITS)?;
@@ -45,13 +45,13 @@ fn in_units(name: &str, default: &str) -> String {
     }
 }
 
-/// What `/metrics` has.
+/// Returns what `/metrics` has.
 pub fn metrics() -> Table<3> {
     let rows = exposition::reference().map(|(name, kind, help)| [name, kind, help].map(str::to_owned));
     Table::new(["metric", "type", "meaning"], rows)
 }
 
-/// Why connections end, by who is to blame.
+/// Returns why connections end, by who is to blame.
 pub fn reasons() -> Table<3> {
     let by_blame = [
         (Blame::Nobody, "nobody"),
@@ -66,18 +66,18 @@ pub fn reasons() -> Table<3> {
     Table::new(["reason", "blame", "meaning"], rows)
 }
 
-/// The labels of refused requests and items.
+/// Returns the labels of refused requests and items.
 pub fn refusals() -> impl Iterator<Item = &'static str> {
     Refusal::ALL.into_iter().map(|(_, label)| label)
 }
 
-/// The rules that items and their data are held to.
+/// Returns the rules that items and their data are held to.
 pub fn rules() -> Table<2> {
     let rules = data_rule::ALL.into_iter().chain(item_rule::ALL);
     Table::new(["rule", "meaning"], rules.map(|(name, meaning)| [name, meaning].map(str::to_owned)))
 }
 
-/// The routes of a hub at `path`, those that serve the same in a row.
+/// Returns the routes of a hub at `path`, those that serve the same in a row.
 pub fn routes(path: &str) -> Table<4> {
     let mut rows: Vec<[String; 4]> = Vec::new();
     for route in &ROUTES {

@@ -1,6 +1,8 @@
-//! Wire formats: bytes to values and back, nothing else. No connection state beyond what a format itself carries over.
+//! Wire formats: bytes to values and back, nothing else. No connection state beyond what a format
+//! itself carries over.
 //!
-//! Incomplete input is a value, not an error: a parser that needs more answers [`Status::Partial`] and has consumed nothing.
+//! Incomplete input is a value, not an error: a parser that needs more answers [`Status::Partial`]
+//! and has consumed nothing.
 
 pub mod http;
 pub mod signalr;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The catalogue in force, and how often it was replaced.
 ///
-/// A reactor asks for a newer one after it has taken its letters and before it reads them: whoever posted a publication of a
-/// fresh event had the newer catalogue, and so will find it who reads the letter.
+/// A reactor asks for a newer one after it has taken its letters and before it reads them: whoever
+/// posted a publication of a fresh event had the newer catalogue, and so will find it who reads the
+/// letter.
 #[derive(Debug)]
 pub struct Current {
     version: AtomicU64,
@@ -16,17 +17,18 @@ pub struct Current {
 }
 
 impl Current {
-    /// The first one.
+    /// Returns the first one.
     pub fn new(catalogue: Arc<Catalogue>) -> Current {
         Current { version: AtomicU64::new(0), catalogue: Mutex::new(catalogue) }
     }
 
-    /// The catalogue in force.
+    /// Returns the catalogue in force.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue.lock())
     }
 
-    /// The catalogue in force, if it is not the one of that version, which then is brought up to date.
+    /// Returns the catalogue in force, if it is not the one of that version, which then is brought
+    /// up to date.
     pub fn newer_than(&self, version: &mut u64) -> Option<Arc<Catalogue>> {
         if self.version.load(Ordering::SeqCst) == *version {
             return None;

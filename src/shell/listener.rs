@@ -9,10 +9,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Connections that the kernel completes while the hub is busy; more than the kernel's own bound does no harm.
+/// Connections that the kernel completes while the hub is busy; more than the kernel's own bound
+/// does no harm.
 const BACKLOG: i32 = 4096;
-/// A silent peer is asked for a sign of life after this, then every [`KEEPALIVE_EVERY`]; SignalR clients that ping are
-/// noticed sooner.
+/// A silent peer is asked for a sign of life after this, then every [`KEEPALIVE_EVERY`]; SignalR
+/// clients that ping are noticed sooner.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
@@ -24,7 +25,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds. The options are set here once: Linux hands them down to the sockets that are accepted.
+    /// Binds. The options are set here once: Linux hands them down to the sockets that are
+    /// accepted.
     pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -44,12 +46,12 @@ impl Listener {
         poll.registry().register(&mut self.socket, LISTENER, Interest::READABLE)
     }
 
-    /// Where it listens: the port that was given for port 0.
+    /// Returns where it listens: the port that was given for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The next connection; `None` when there is none for now.
+    /// Returns the next connection; `None` when there is none for now.
     pub fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         loop {
             match self.socket.accept() {

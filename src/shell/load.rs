@@ -19,7 +19,7 @@ impl Load {
         self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The shard with the fewest connections, which gets one more.
+    /// Returns the shard with the fewest connections, which gets one more.
     pub fn join_least(&self) -> usize {
         let counts = self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
         let shard = counts.min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard);

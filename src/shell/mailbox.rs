@@ -35,7 +35,7 @@ struct Letters<S> {
 }
 
 impl<S: Stream, W: Wake> Mailbox<S, W> {
-    /// An empty one, of the reactor that is woken so.
+    /// Returns an empty one, of the reactor that is woken so.
     pub fn new(waker: W, limits: &Limits) -> Self {
         Mailbox {
             letters: Mutex::new(Letters { list: Vec::new(), bytes: 0 }),
@@ -54,21 +54,23 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
         }
         self.waker.preempt();
         if !self.is_woken.swap(true, Ordering::SeqCst) {
-            // It fails only where the kernel has no memory for a counter; the next letter tries again.
+            // It fails only where the kernel has no memory for a counter; the next letter tries
+            // again.
             if self.waker.wake().is_err() {
                 self.is_woken.store(false, Ordering::SeqCst);
             }
         }
     }
 
-    /// Whether publications should wait: the reader is behind.
+    /// Returns whether publications should wait: the reader is behind.
     pub fn is_full(&self) -> bool {
         self.letters.lock().bytes >= self.bytes_max
     }
 
     /// Takes all letters, into an empty list.
     pub fn take(&self, list: &mut Vec<Letter<S>>) {
-        // First the flag, then the letters: the other order loses the wake-up for a letter posted in between.
+        // First the flag, then the letters: the other order loses the wake-up for a letter posted
+        // in between.
         if self.is_woken.swap(false, Ordering::SeqCst) {
             self.waker.preempt();
             let mut letters = self.letters.lock();

@@ -1,7 +1,8 @@
 //! Memory back to the system.
 
-/// Gives back what the allocator has freed but keeps. glibc returns only what lies at the end of a heap: after a burst of slow
-/// readers that is nothing, since whatever was allocated last and lives on holds all before it.
+/// Gives back what the allocator has freed but keeps. glibc returns only what lies at the end of a
+/// heap: after a burst of slow readers that is nothing, since whatever was allocated last and lives
+/// on holds all before it.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn give_back() {
     #[expect(

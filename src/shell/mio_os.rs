@@ -39,7 +39,7 @@ impl MioOs {
     }
 }
 
-/// What wakes that poll.
+/// Returns what wakes that poll.
 pub fn waker(poll: &Poll) -> io::Result<Waker> {
     Waker::new(poll.registry(), WAKE)
 }

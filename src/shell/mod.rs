@@ -1,10 +1,11 @@
-//! The outside: sockets, threads, clocks, randomness, signals, standard error. All decisions are the core's; nothing here knows
-//! a protocol.
+//! The outside: sockets, threads, clocks, randomness, signals, standard error. All decisions are
+//! the core's; nothing here knows a protocol.
 //!
-//! [`Server::start`] binds, starts one thread per shard, and returns; [`Server::drain`] and [`Server::join`] end it. [`serve`] is
-//! both, with signals, for `rte serve`.
+//! [`Server::start`] binds, starts one thread per shard, and returns; [`Server::drain`] and
+//! [`Server::join`] end it. [`serve`] is both, with signals, for `rte serve`.
 //!
-//! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has its own.
+//! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has
+//! its own.
 
 mod clock;
 pub mod current;
@@ -91,7 +92,8 @@ impl Server {
     pub fn start(options: Options) -> io::Result<Server> {
         let clock = Clock::start();
         let log = Logger::new(options.log, options.log_level);
-        // More descriptors where the hard limit allows; where it doesn't, accept says so when they run out.
+        // More descriptors where the hard limit allows; where it doesn't, accept says so when they
+        // run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         let listener = Listener::bind(options.listen, &options.limits)
             .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
@@ -151,13 +153,13 @@ impl Server {
         Ok(Server { address, shared, load, current, mailboxes, threads, log, clock })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Puts another catalogue in force, which was made from the present one ([`Catalogue::reloaded`]); or says on the log why it
-    /// is none, and changes nothing.
+    /// Puts another catalogue in force, which was made from the present one
+    /// ([`Catalogue::reloaded`]); or says on the log why it is none, and changes nothing.
     pub fn reload(&self, reload: impl FnOnce(&Catalogue) -> Result<Catalogue, String>) {
         let present = self.current.catalogue();
         let now = self.clock.now();
@@ -199,8 +201,8 @@ impl Server {
     }
 }
 
-/// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At SIGHUP `reload` makes the next
-/// catalogue from the present one.
+/// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At
+/// SIGHUP `reload` makes the next catalogue from the present one.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What a reactor wants of an operating system. There are two: the real one, and the simulation's, which is a world of pipes.
+//! What a reactor wants of an operating system. There are two: the real one, and the simulation's,
+//! which is a world of pipes.
 
 use crate::clock::Now;
 use crate::trace::Fact;
@@ -7,7 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a poll reports. Readiness is edge triggered: each is told once, and what is not used up must be remembered.
+/// What a poll reports. Readiness is edge triggered: each is told once, and what is not used up
+/// must be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// There are letters.
@@ -25,7 +27,8 @@ pub struct StreamState {
     pub is_readable: bool,
     /// It takes bytes.
     pub is_writable: bool,
-    /// The peer sends no more, or the stream has failed: a short read no longer means that all has been read.
+    /// The peer sends no more, or the stream has failed: a short read no longer means that all has
+    /// been read.
     pub is_read_closed: bool,
 }
 
@@ -39,7 +42,8 @@ pub trait Os {
     /// Reads both clocks.
     fn now(&self) -> Now;
 
-    /// Waits until something is ready, at most so long, and puts what is into an empty list. It may also return for nothing.
+    /// Waits until something is ready, at most so long, and puts what is into an empty list. It may
+    /// also return for nothing.
     fn poll(&mut self, timeout: Option<Duration>, ready: &mut Vec<Readiness>);
 
     /// Has a stream polled, for both directions, until it is closed.
@@ -49,7 +53,7 @@ pub trait Os {
     /// The system has no room for it.
     fn register(&mut self, stream: &mut Self::Stream, key: ConnKey) -> io::Result<()>;
 
-    /// The next connection, and the peer's address; `None` when there is none for now.
+    /// Returns the next connection, and the peer's address; `None` when there is none for now.
     ///
     /// # Errors
     ///
@@ -68,18 +72,22 @@ pub trait Os {
 
 /// A socket that never blocks. Dropped, it is closed.
 pub trait Stream {
-    /// Reads what there is, into a buffer that is not empty. 0 is the end; less than the buffer holds is all there was.
+    /// Reads what there is, into a buffer that is not empty. 0 is the end; less than the buffer
+    /// holds is all there was.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when there is nothing, `Interrupted` when it should be tried again, else the stream has failed.
+    /// `WouldBlock` when there is nothing, `Interrupted` when it should be tried again, else the
+    /// stream has failed.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes what the stream takes, in order. Less than all means that it is full, and that an edge will come.
+    /// Writes what the stream takes, in order. Less than all means that it is full, and that an
+    /// edge will come.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when it takes nothing, `Interrupted` when it should be tried again, else the stream has failed.
+    /// `WouldBlock` when it takes nothing, `Interrupted` when it should be tried again, else the
+    /// stream has failed.
     fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize>;
 
     /// Ends the sending direction.
@@ -98,6 +106,7 @@ pub trait Wake {
     /// The system has no memory for a counter.
     fn wake(&self) -> io::Result<()>;
 
-    /// A point at which other threads may come in between. The system lets them anywhere; a simulation, where it is told to.
+    /// A point at which other threads may come in between. The system lets them anywhere; a
+    /// simulation, where it is told to.
     fn preempt(&self) {}
 }

@@ -29,7 +29,8 @@ impl Signals {
         let (bytes, sender) = UnixStream::pair()?;
         let (ends, reloads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGINT] {
-            // The first one, whichever it is, sets the flag and wakes; with the flag set the next one ends the process.
+            // The first one, whichever it is, sets the flag and wakes; with the flag set the next
+            // one ends the process.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends))?;
             flag::register(signal, Arc::clone(&ends))?;
             pipe::register(signal, sender.try_clone()?)?;

@@ -63,8 +63,9 @@ impl<S: Stream> Sockets<S> {
         }
     }
 
-    /// There is something to read. Whether the key must go on the list of the hot: not if it is there already, since each
-    /// place on the list is a read budget, nor while the core wants nothing.
+    /// There is something to read. Whether the key must go on the list of the hot: not if it is
+    /// there already, since each place on the list is a read budget, nor while the core wants
+    /// nothing.
     #[must_use]
     pub fn heat(&mut self, key: ConnKey) -> bool {
         self.change(key, Reading::Awaited, Reading::Hot)
@@ -80,7 +81,7 @@ impl<S: Stream> Sockets<S> {
         self.change(key, Reading::Awaited, Reading::Paused);
     }
 
-    /// The core wants bytes again. Whether the key must go on the list of the hot.
+    /// Reads again, as the core asks. Returns whether the key must go on the list of the hot.
     #[must_use]
     pub fn resume(&mut self, key: ConnKey) -> bool {
         self.change(key, Reading::Paused, Reading::Hot)
@@ -96,7 +97,7 @@ impl<S: Stream> Sockets<S> {
         }
     }
 
-    /// One read.
+    /// Reads once.
     pub fn read(&mut self, key: ConnKey, buffer: &mut [u8]) -> Readable {
         let Some(socket) = self.map.get_mut(key) else { return Readable::Drained };
         loop {

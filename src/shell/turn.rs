@@ -1,8 +1,8 @@
 //! One thread: polls its sockets, feeds its shard, carries what comes out.
 //!
-//! Each turn takes all that is ready, then writes each connection once. Sockets are registered once, edge triggered, for both
-//! directions: what is not read to its end is remembered as *hot*. All of it is written against an [`Os`]: the real one, and
-//! the simulation's.
+//! Each turn takes all that is ready, then writes each connection once. Sockets are registered
+//! once, edge triggered, for both directions: what is not read to its end is remembered as *hot*.
+//! All of it is written against an [`Os`]: the real one, and the simulation's.
 
 use super::current::Current;
 use super::load::Load;
@@ -57,7 +57,7 @@ pub struct Reactor<O: Os> {
 }
 
 impl<O: Os> Reactor<O> {
-    /// A reactor without connections; its mailbox is the one of that number.
+    /// Returns a reactor without connections; its mailbox is the one of that number.
     pub fn new(
         number: usize,
         os: O,
@@ -105,12 +105,12 @@ impl<O: Os> Reactor<O> {
         true
     }
 
-    /// The shard, to look at.
+    /// Returns the shard, to look at.
     pub fn shard(&self) -> &Shard {
         &self.shard
     }
 
-    /// The shard's numbers.
+    /// Returns the shard's numbers.
     pub fn numbers(&mut self) -> Metrics {
         self.shard.numbers(self.os.now(), &mut self.sockets)
     }
@@ -165,14 +165,15 @@ impl<O: Os> Reactor<O> {
         }
     }
 
-    /// Tells what the last step has noted: whoever listens learns it in the order in which it happened.
+    /// Tells what the last step has noted: whoever listens learns it in the order in which it
+    /// happened.
     fn tell(&mut self, now: Now) {
         for fact in self.shard.trace.drain() {
             self.os.log(&fact, now);
         }
     }
 
-    /// How long to wait for readiness.
+    /// Returns how long to wait for readiness.
     pub fn timeout(&self) -> Option<Duration> {
         if self.shard.has_work() {
             return Some(Duration::ZERO);
@@ -200,8 +201,9 @@ impl<O: Os> Reactor<O> {
         loop {
             match self.sockets.read(key, &mut self.buffer) {
                 Readable::Bytes(n, has_more) => {
-                    // Whoever sent these bytes may have read an answer that tells of a publication. Its home posted it before
-                    // that answer, so it is in the mailbox by now and comes first: a Subscribe brings nothing that is older.
+                    // Whoever sent these bytes may have read an answer that tells of a publication.
+                    // Its home posted it before that answer, so it is in the mailbox by now and
+                    // comes first: a Subscribe brings nothing that is older.
                     self.read_mail(now);
                     let bytes = self.buffer.get_mut(..n).unwrap_or_default();
                     let wants_input = self.shard.handle_bytes(key, bytes, now, &mut self.sockets);
@@ -283,7 +285,8 @@ impl<O: Os> Reactor<O> {
                 Ok(Some((stream, peer))) => self.admit(stream, peer, now),
                 Ok(None) => return,
                 Err(error) => {
-                    // Out of descriptors, most likely: no further edge will come for those that wait.
+                    // Out of descriptors, most likely: no further edge will come for those that
+                    // wait.
                     self.accept_at = now.after_ms(self.shared.limits.accept_retry_ms);
                     if self.complain_at.is_due(now) {
                         self.complain_at = now.after_ms(COMPLAIN_EVERY_MS);
@@ -329,7 +332,8 @@ impl<O: Os> Reactor<O> {
         }
     }
 
-    /// Whether all shards are empty, or the time is over. One that is empty before the others still answers their mail.
+    /// Returns whether all shards are empty, or the time is over. One that is empty before the
+    /// others still answers their mail.
     fn is_drained(&self) -> bool {
         self.drain_until.is_some_and(|until| self.load.total() == 0 || until.is_due(self.os.now()))
     }

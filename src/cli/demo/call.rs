@@ -40,7 +40,8 @@ pub(super) struct Call {
     /// How often somebody was rung: a late answer to an earlier ring is none.
     pub(super) rings: u32,
     pub(super) arrived_ms: u64,
-    /// Whom the scenario wants to be rung, in order: the last one answers, those before decline. Empty for ordinary calls.
+    /// Whom the scenario wants to be rung, in order: the last one answers, those before decline.
+    /// Empty for ordinary calls.
     pub(super) script: Vec<usize>,
 }
 
@@ -58,7 +59,7 @@ impl Call {
         self.facts_on(&self.leg)
     }
 
-    /// Whether it waits for somebody of this queue, rung or not.
+    /// Returns whether it waits for somebody of this queue, rung or not.
     pub(super) fn is_unserved_in(&self, queue: usize) -> bool {
         self.target == Target::Queue(queue) && !matches!(self.stage, Stage::Talking { .. })
     }

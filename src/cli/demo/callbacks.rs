@@ -85,7 +85,8 @@ impl Centre {
         self.tell_assisted(key, person, "init");
     }
 
-    /// A call to the contact is over. A request that was handled, or tried often enough, leaves the list.
+    /// A call to the contact is over. A request that was handled, or tried often enough, leaves the
+    /// list.
     pub(super) fn on_attempt(&mut self, key: u64, person: usize, was_reached: bool) {
         let attempt = Attempt {
             id: self.random.guid(),
@@ -164,7 +165,8 @@ impl Centre {
     /// How the call for a request is going, to the user who makes it.
     pub(super) fn tell_assisted(&mut self, key: u64, person: usize, call_event: &str) {
         let Some(callback) = self.callbacks.get(&key) else { return };
-        // CallId is what the request was generated from; a request from the web page was not generated from a call.
+        // CallId is what the request was generated from; a request from the web page was not
+        // generated from a call.
         let call_id = callback.call_id.or(callback.outgoing).unwrap_or_default();
         let item = Item::new(
             "UserAssistedCallbackRequest",

@@ -7,8 +7,9 @@
 //!               └──given up──▶ (gone) ◀──given up──┘
 //! ```
 //!
-//! A call to a queue is told on the queue's topic, and the part of each user in it on the user's: user A's call out, and the
-//! allocations to users B and C, all under one CallId (call identifiers document, example scenario).
+//! A call to a queue is told on the queue's topic, and the part of each user in it on the user's:
+//! user A's call out, and the allocations to users B and C, all under one CallId (call identifiers
+//! document, example scenario).
 
 use super::call::{Call, Stage, Target};
 use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
@@ -22,7 +23,8 @@ const SCENARIO_PAUSE_MS: u64 = 30_000;
 
 impl Centre {
     pub(super) fn on_scenario(&mut self) {
-        // User A is ours alone and free between two scenarios; B and C may have to finish a call first.
+        // User A is ours alone and free between two scenarios; B and C may have to finish a call
+        // first.
         let queue = &QUEUES[SUPPORT];
         let key = self.add_call(Target::Queue(SUPPORT), Some(A), PEOPLE[A].number.to_owned(), queue.number.to_owned());
         let Some(call) = self.calls.get_mut(&key) else { return };
@@ -94,7 +96,8 @@ impl Centre {
         key
     }
 
-    /// Gives the waiting calls of the queues, oldest first, to whoever of the queue has been free for longest.
+    /// Gives the waiting calls of the queues, oldest first, to whoever of the queue has been free
+    /// for longest.
     pub(super) fn allocate(&mut self) {
         let waiting: Vec<(u64, usize)> = self
             .calls

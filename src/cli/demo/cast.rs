@@ -1,4 +1,5 @@
-//! Who and what is in the simulated call centre. The GUIDs are the same for every seed, so that a line pasted once fits every run.
+//! Who and what is in the simulated call centre. The GUIDs are the same for every seed, so that a
+//! line pasted once fits every run.
 
 use uuid::{Uuid, uuid};
 
@@ -7,7 +8,8 @@ pub const ORGANIZATION: Uuid = uuid!("0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59");
 /// Whom the printed client token is for.
 pub const SUPERVISOR: Uuid = uuid!("5e0f2d3c-4b1a-4c8d-9e7f-6a5b4c3d2e1f");
 
-/// A user of the platform. All telephone numbers are from the ranges that Ofcom keeps free for fiction.
+/// A user of the platform. All telephone numbers are from the ranges that Ofcom keeps free for
+/// fiction.
 pub struct Person {
     /// UserId.
     pub id: Uuid,

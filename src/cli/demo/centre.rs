@@ -1,10 +1,13 @@
-//! The simulated call centre: pure and deterministic. The same seed and start give the same items at the same times.
+//! The simulated call centre: pure and deterministic. The same seed and start give the same items
+//! at the same times.
 //!
-//! Ask [`Centre::next_due`] when something happens next, and give that time, or a later one, to [`Centre::step`]; publish what it
-//! returns, in order. Times are milliseconds since the centre opened.
+//! Ask [`Centre::next_due`] when something happens next, and give that time, or a later one, to
+//! [`Centre::step`]; publish what it returns, in order. Times are milliseconds since the centre
+//! opened.
 //!
-//! State events (availability, user and queue status, attached users) are never written by what happens: after each happening
-//! they are computed from the state, and told where they differ from what was last told. So they cannot contradict it.
+//! State events (availability, user and queue status, attached users) are never written by what
+//! happens: after each happening they are computed from the state, and told where they differ from
+//! what was last told. So they cannot contradict it.
 
 use super::call::Call;
 use super::callback::Callback;
@@ -87,7 +90,7 @@ pub struct Centre {
 }
 
 impl Centre {
-    /// A centre that opens at `start_unix_ms` and draws all chances from `seed`.
+    /// Returns a centre that opens at `start_unix_ms` and draws all chances from `seed`.
     pub fn new(seed: u64, start_unix_ms: u64) -> Centre {
         let day = |person: usize| Day {
             engagement: Engagement::Free { since_ms: 0 },
@@ -122,12 +125,13 @@ impl Centre {
         centre
     }
 
-    /// When something happens next. There is always something.
+    /// Returns when something happens next. There is always something.
     pub fn next_due(&self) -> u64 {
         self.agenda.first_key_value().map_or(self.now_ms, |(&(due_ms, _), _)| due_ms)
     }
 
-    /// Lets everything happen that is due at `now_ms`, and returns what there is to publish, in order.
+    /// Lets everything happen that is due at `now_ms`, and returns what there is to publish, in
+    /// order.
     pub fn step(&mut self, now_ms: u64) -> Vec<Item> {
         while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now_ms) {
             self.now_ms = entry.key().0;
@@ -215,7 +219,7 @@ impl Centre {
         }
     }
 
-    /// Whether the scenario is waiting for this person, so that nothing else may take it.
+    /// Returns whether the scenario is waiting for this person, so that nothing else may take it.
     pub(super) fn is_reserved(&self, person: usize) -> bool {
         self.calls.values().any(|call| call.script.contains(&person))
     }
@@ -242,7 +246,7 @@ impl Centre {
         self.random.pick(&idle).copied()
     }
 
-    /// A time of this centre as a date.
+    /// Returns a time of this centre as a date.
     pub(super) fn date(&self, at_ms: u64) -> String {
         date::rfc3339(self.start_unix_ms.saturating_add(at_ms))
     }

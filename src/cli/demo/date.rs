@@ -1,6 +1,7 @@
 //! Dates as events carry them.
 
-/// `DateTime.MaxValue`, which the reference asks for as the end of a state that has none (reference, line 289).
+/// `DateTime.MaxValue`, which the reference asks for as the end of a state that has none
+/// (reference, line 289).
 pub const NEVER: &str = "9999-12-31T23:59:59.9999999Z";
 
 /// `unix_ms` milliseconds after the epoch as RFC 3339 in UTC, up to the year 9999.
@@ -11,8 +12,10 @@ pub fn rfc3339(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
 }
 
-/// The proleptic Gregorian date of a day since 1970-01-01, counting years from March, so that the leap day comes last
-/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+/// Returns the proleptic Gregorian date of a day since 1970-01-01.
+///
+/// Years are counted from March, so that the leap day comes last (Howard Hinnant,
+/// "chrono-compatible low-level date algorithms").
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

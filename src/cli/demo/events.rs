@@ -1,4 +1,5 @@
-//! The events of the simulated call centre as publish items: one function per shape, in the wire's spelling.
+//! The events of the simulated call centre as publish items: one function per shape, in the wire's
+//! spelling.
 
 use super::cast::{ORGANIZATION, Person, Queue};
 use serde::Serialize;
@@ -16,12 +17,12 @@ pub struct Item {
 }
 
 impl Item {
-    /// An event with the properties of `data`.
+    /// Returns an event with the properties of `data`.
     pub fn new(event_name: &'static str, data: Value) -> Item {
         Item { event_name, data }
     }
 
-    /// The same event with the properties of `more` besides.
+    /// Returns the same event with the properties of `more` besides.
     #[must_use]
     pub fn with(mut self, more: Value) -> Item {
         if let (Value::Object(data), Value::Object(more)) = (&mut self.data, more) {
@@ -58,28 +59,31 @@ impl CallFacts {
         )
     }
 
-    /// An event of the User family that calls the user's name `UserName`.
+    /// Returns an event of the User family that calls the user's name `UserName`.
     pub fn of_user(&self, event_name: &'static str, person: &Person) -> Item {
         self.item(event_name).with(json!({ "userId": person.id, "userName": person.name }))
     }
 
-    /// An event of the User family that calls it `Username`: the vendor spells it in both ways.
+    /// Returns an event of the User family that calls it `Username`: the vendor spells it in both
+    /// ways.
     pub fn of_username(&self, event_name: &'static str, person: &Person) -> Item {
         self.item(event_name).with(json!({ "userId": person.id, "username": person.name }))
     }
 
-    /// An event of the Queue family, without the queue's number: `QueueCallInDisconnected` and `QueueCallInOverflow`.
+    /// Returns an event of the Queue family, without the queue's number: `QueueCallInDisconnected`
+    /// and `QueueCallInOverflow`.
     pub fn of_queue(&self, event_name: &'static str, queue: &Queue) -> Item {
         self.item(event_name).with(json!({ "queueId": queue.id, "queueName": queue.name }))
     }
 
-    /// An event of the Queue family with the queue's number.
+    /// Returns an event of the Queue family with the queue's number.
     pub fn of_numbered_queue(&self, event_name: &'static str, queue: &Queue) -> Item {
         self.of_queue(event_name, queue).with(json!({ "queueNumber": queue.number }))
     }
 }
 
-/// Why a call or a leg ended, as an event says it: `local` is the side that the event is about, `remote` the other one.
+/// Returns why a call or a leg ended, as an event says it: `local` is the side that the event is
+/// about, `remote` the other one.
 pub fn ended(by_this_side: bool, technical: &str) -> Value {
     json!({ "reason": if by_this_side { "local" } else { "remote" }, "techReason": technical })
 }

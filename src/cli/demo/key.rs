@@ -13,7 +13,7 @@ const TOKEN_S: u64 = 24 * 3600;
 pub struct Key(SigningKey);
 
 impl Key {
-    /// The key of that secret.
+    /// Returns the key of that secret.
     ///
     /// # Errors
     /// [`Failure::Refused`] for a secret that is too short.

@@ -1,4 +1,5 @@
-//! `rte demo`: a hub on the loopback and a simulated call centre that publishes to it over HTTP, like any back end.
+//! `rte demo`: a hub on the loopback and a simulated call centre that publishes to it over HTTP,
+//! like any back end.
 //!
 //! The simulation ([`centre`]) is pure; this room drives it by the clock and shows how to listen.
 
@@ -81,7 +82,7 @@ pub struct HubPlan {
 
 /// A hub that runs in threads of its own, until it is dropped.
 pub trait DemoHub {
-    /// Where it really listens.
+    /// Returns where it really listens.
     fn local_addr(&self) -> SocketAddr;
     /// Drains it and waits for the end, so that listeners are told.
     fn end(self: Box<Self>);
@@ -124,7 +125,8 @@ pub fn run(
             hub.end();
             return Ok(());
         }
-        // The time of what is due, not of the clock: a slow machine gets the same traffic, only later.
+        // The time of what is due, not of the clock: a slow machine gets the same traffic, only
+        // later.
         for item in centre.step(centre.next_due()) {
             let text = serde_json::to_string(&item).map_err(|error| Failure::Refused(error.to_string()))?;
             if args.print {
@@ -152,7 +154,7 @@ fn deliver(publisher: &Publisher, batch: &mut Batch) -> Result<(), Failure> {
     }
 }
 
-/// An address to connect to, where the hub listens on all of them.
+/// Returns an address to connect to, where the hub listens on all of them.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
     match address.ip() {
@@ -201,7 +203,7 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
     console.flush()
 }
 
-/// The items of the first `until_ms` of a centre: what a demo with this seed publishes.
+/// Returns the items of the first `until_ms` of a centre: what a demo with this seed publishes.
 pub fn items(seed: u64, until_ms: u64) -> Vec<Item> {
     let mut centre = Centre::new(seed, MONDAY_UNIX_MS);
     let mut items = Vec::new();

@@ -54,8 +54,8 @@ pub(super) struct Status {
     pub(super) wrap_up_until_ms: Option<u64>,
 }
 
-/// What QueueStatus counts. Agents who are checked in are free, shortly away (in a call), away for long, or in wrap-up; calls
-/// are queuing, allocated, or connected: the sums hold at any time.
+/// What QueueStatus counts. Agents who are checked in are free, shortly away (in a call), away for
+/// long, or in wrap-up; calls are queuing, allocated, or connected: the sums hold at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct QueueCounters {
     pub(super) free: usize,

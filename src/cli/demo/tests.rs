@@ -1,4 +1,5 @@
-//! The traffic of the demo, replayed: a model that knows only the items checks what a listener may rely on.
+//! The traffic of the demo, replayed: a model that knows only the items checks what a listener may
+//! rely on.
 
 use super::cast::ORGANIZATION;
 use super::centre::Centre;
@@ -276,7 +277,8 @@ impl DemoHub for TakingHub {
     fn end(self: Box<Self>) {}
 }
 
-/// Serves publish requests on one connection until it ends; answers the items, and checks the token.
+/// Serves publish requests on one connection until it ends; answers the items, and checks the
+/// token.
 fn serve(listener: &TcpListener) -> Vec<Value> {
     let mut stream = listener.accept().unwrap().0;
     let mut reader = BufReader::new(stream.try_clone().unwrap());

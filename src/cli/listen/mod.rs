@@ -1,4 +1,5 @@
-//! `rte listen`: a SignalR client like any other. It negotiates, connects, subscribes, prints, and comes back after a loss.
+//! `rte listen`: a SignalR client like any other. It negotiates, connects, subscribes, prints, and
+//! comes back after a loss.
 
 use super::console::Console;
 use super::credential::Credential;
@@ -42,7 +43,8 @@ pub struct Args {
     url: Endpoint,
     #[command(flatten)]
     credential: Credential,
-    /// What to hear: a GUID and its events; an event may be a pattern ('Queue*'), and is --all's where left out
+    /// What to hear: a GUID and its events; an event may be a pattern ('Queue*'), and is --all's
+    /// where left out
     #[arg(value_name = "ENTITY[:EVENT,…]", required_unless_present = "subscribe")]
     topics: Vec<String>,
     /// The same, written as a pair; may be repeated
@@ -60,7 +62,8 @@ pub struct Args {
     /// Print for people: event, entity, and its data as name=value
     #[arg(long)]
     text: bool,
-    /// Mask personal data (numbers, names, addresses, free text), as the built-in catalogue marks it
+    /// Mask personal data (numbers, names, addresses, free text), as the built-in catalogue marks
+    /// it
     #[arg(long)]
     redact: bool,
     /// End when the connection is lost, instead of coming back
@@ -74,9 +77,11 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// What the hub may take to say goodbye.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
-/// Waits before the first reconnects, in milliseconds; the last one repeats (SignalR clients give up there).
+/// Waits before the first reconnects, in milliseconds; the last one repeats (SignalR clients give
+/// up there).
 const BACKOFF_MS: [u64; 4] = [0, 2_000, 10_000, 30_000];
-/// The least span over which reconnects are spread: clients of a restarted hub must not all come in the same instant.
+/// The least span over which reconnects are spread: clients of a restarted hub must not all come in
+/// the same instant.
 const SPREAD_MS: u64 = 500;
 
 /// Reads a number of seconds, above nothing and up to ten years, with a fraction if wanted.
@@ -137,7 +142,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     }
 }
 
-/// The topics of the command line.
+/// Returns the topics of the command line.
 fn interests(args: &Args) -> Result<Vec<Interest>, Failure> {
     let mut interests = Vec::new();
     let mut add = |entity: &str, events: &mut dyn Iterator<Item = &str>, given: &str| {
@@ -164,7 +169,7 @@ fn interests(args: &Args) -> Result<Vec<Interest>, Failure> {
     Ok(interests)
 }
 
-/// How long to wait before reconnect number `losses` (from 0).
+/// Returns how long to wait before reconnect number `losses` (from 0).
 fn backoff(losses: usize, random: &mut Random) -> Duration {
     let base_ms = BACKOFF_MS.get(losses).or(BACKOFF_MS.last()).copied().unwrap_or_default();
     Duration::from_millis(base_ms + random.between(0, SPREAD_MS.max(base_ms / 4)))
@@ -271,7 +276,7 @@ impl Listener<'_> {
         }
     }
 
-    /// Does what one message asks for; the connection ends where it answers with an end.
+    /// Does what one message asks for; the connection ends where it returns an end.
     fn on_text(
         &mut self,
         conversation: &mut Conversation,
@@ -347,7 +352,7 @@ impl Listener<'_> {
         }
     }
 
-    /// What is left of `--timeout`.
+    /// Returns what is left of `--timeout`.
     fn left(&self) -> Option<Duration> {
         self.ends_at.map(|at| at.saturating_duration_since(world::now()))
     }
@@ -359,7 +364,8 @@ struct Conversation {
     subscribed: usize,
 }
 
-/// An event as a line for people: `queuestatus  cbee…  maxWaitTime=3 …`; nothing where it has not the form of one.
+/// Returns an event as a line for people: `queuestatus  cbee…  maxWaitTime=3 …`; nothing where it
+/// has not the form of one.
 fn for_people(event: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Received {
@@ -419,7 +425,8 @@ fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) -> Read {
     }
     match socket.read() {
         Ok(Message::Text(text)) => Read::Text(text.as_str().to_owned()),
-        // SignalR: with the json protocol a hub sends text frames; stock clients end on binary ones.
+        // SignalR: with the json protocol a hub sends text frames; stock clients end on binary
+        // ones.
         Ok(Message::Binary(_)) => Read::Lost("the hub sent a binary message".to_owned()),
         Ok(Message::Close(Some(frame))) => Read::Lost(format!("closed with {} {}", frame.code, frame.reason)),
         Ok(Message::Close(None)) => Read::Lost("closed without a code".to_owned()),
@@ -433,7 +440,8 @@ fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) -> Read {
     }
 }
 
-/// Says goodbye in both protocols and gives the hub a moment to answer; what it answers does not matter any more.
+/// Says goodbye in both protocols and gives the hub a moment to answer; what it answers does not
+/// matter any more.
 fn goodbye(socket: &mut WebSocket<TcpStream>) {
     let until = world::now() + GOODBYE_MAX;
     let said =

@@ -86,7 +86,8 @@ fn hub(script: impl FnOnce(&TcpListener) + Send + 'static) -> (String, JoinHandl
     (address, std::thread::spawn(move || script(&listener)))
 }
 
-/// Listens; what was printed, what was remarked, how it ended. A listener that would go on for ever fails its test instead.
+/// Listens; what was printed, what was remarked, how it ended. A listener that would go on for ever
+/// fails its test instead.
 fn listen(address: &str, more: &[&str]) -> (String, String, Result<(), Failure>) {
     let (mut console, results, remarks) = console_on_paper();
     let guard: &[&str] = if more.contains(&"--timeout") { &[] } else { &["--timeout", "20"] };

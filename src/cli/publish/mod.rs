@@ -53,7 +53,8 @@ pub struct Args {
 
 /// Bytes of a JSON text; NDJSON has no bound, as it is not kept.
 const DOCUMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Bytes read at once; each read that brings whole lines is followed by a request, so a slow pipe is published as it flows.
+/// Bytes read at once; each read that brings whole lines is followed by a request, so a slow pipe
+/// is published as it flows.
 const READ_BYTES: usize = batch::BODY_BYTES_MAX;
 
 /// Publishes everything there is.
@@ -88,7 +89,7 @@ fn query(args: &Args) -> Option<&'static str> {
     }
 }
 
-/// The form as the flags or the name of the file say it.
+/// Returns the form as the flags or the name of the file say it.
 fn form(args: &Args) -> Option<Form> {
     match (args.ndjson, args.json) {
         (true, _) => Some(Form::Ndjson),
@@ -142,7 +143,8 @@ pub struct Outcome {
 pub struct Rejection {
     /// The line of the input that it stands on.
     pub line: u64,
-    /// Why, each fault as `POINTER: RULE: MESSAGE`; may be empty, where the hub's answer would have become too long.
+    /// Why, each fault as `POINTER: RULE: MESSAGE`; may be empty, where the hub's answer would have
+    /// become too long.
     pub faults: Vec<String>,
 }
 
@@ -205,7 +207,8 @@ struct Tally {
     members: Option<u64>,
     tolerated: u64,
     requests: u64,
-    /// The line of the first item whose request failed: it and what follows is not published, as far as is known.
+    /// The line of the first item whose request failed: it and what follows is not published, as
+    /// far as is known.
     stopped_at: Option<u64>,
 }
 

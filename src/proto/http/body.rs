@@ -7,16 +7,16 @@
 //!    +------------- CRLF ---------------'
 //! ```
 //!
-//! Lines end with CRLF and nothing else: a bare LF that one reader takes for a line end and the next one does not is how
-//! requests are smuggled through chunk extensions.
+//! Lines end with CRLF and nothing else: a bare LF that one reader takes for a line end and the
+//! next one does not is how requests are smuggled through chunk extensions.
 
 use super::super::Status;
 use crate::broken::broken;
 
 /// Bytes of one chunk-size line or one trailer line, without its CRLF.
 pub const LINE_BYTES_MAX: usize = 1024;
-/// Bytes of all chunk extensions and trailers of one body. RFC 9112 section 7.1.1: a server "ought to limit the total
-/// length of chunk extensions received in a request".
+/// Bytes of all chunk extensions and trailers of one body. RFC 9112 section 7.1.1: a server "ought
+/// to limit the total length of chunk extensions received in a request".
 pub const EXTRA_BYTES_MAX: usize = 8 * 1024;
 
 /// The decoder's place in a chunked body.
@@ -52,12 +52,14 @@ pub enum BodyError {
 }
 
 impl Chunked {
-    /// Takes what it can from `input`, appends decoded bytes to `body` (at most `body_bytes_max` in all) and says how many
-    /// bytes of `input` it used. [`Status::Complete`] when the last chunk and its trailer section have been read. Bytes that
-    /// it can't use yet (a cut chunk-size line) are left for the next call and are few (at most [`LINE_BYTES_MAX`] and one).
+    /// Takes what it can from `input`, appends decoded bytes to `body` (at most `body_bytes_max` in
+    /// all) and says how many bytes of `input` it used. [`Status::Complete`] when the last chunk
+    /// and its trailer section have been read. Bytes that it can't use yet (a cut chunk-size line)
+    /// are left for the next call and are few (at most [`LINE_BYTES_MAX`] and one).
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] as soon as a chunk announces more than the bound allows, before its bytes have come.
+    /// [`BodyError::TooLarge`] as soon as a chunk announces more than the bound allows, before its
+    /// bytes have come.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -100,8 +102,9 @@ impl Chunked {
                 Place::Trailer => {
                     let Status::Complete((line, after)) = line(rest)? else { break };
                     self.count_extra(line.len())?;
-                    // RFC 9112 section 7.1.2: a recipient "MAY selectively retain or discard the received trailer fields".
-                    // Merged into the head they could override what has been checked there, so they are dropped.
+                    // RFC 9112 section 7.1.2: a recipient "MAY selectively retain or discard the
+                    // received trailer fields". Merged into the head they could override what has
+                    // been checked there, so they are dropped.
                     self.place = if line.is_empty() { Place::Done } else { Place::Trailer };
                     rest = after;
                 }
@@ -151,13 +154,14 @@ fn chunk_size(line: &[u8]) -> Result<(usize, &[u8]), BodyError> {
     if size.is_empty() {
         return Err(BodyError::Malformed("A chunk has no size."));
     }
-    // RFC 9112 section 7.1.1: an extension is `BWS ";" BWS chunk-ext-name`; blanks without an extension are none.
+    // RFC 9112 section 7.1.1: an extension is `BWS ";" BWS chunk-ext-name`; blanks without an
+    // extension are none.
     if !extension.is_empty() && extension.trim_ascii_start().first() != Some(&b';') {
         return Err(BodyError::Malformed("A chunk size is malformed."));
     }
     let size = std::str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
-    // RFC 9112 section 7.1: "a recipient MUST anticipate potentially large hexadecimal numerals and prevent parsing errors
-    // due to integer conversion overflows".
+    // RFC 9112 section 7.1: "a recipient MUST anticipate potentially large hexadecimal numerals and
+    // prevent parsing errors due to integer conversion overflows".
     Ok((size.ok_or(BodyError::TooLarge)?, extension))
 }
 

@@ -1,8 +1,9 @@
 //! Request heads.
 //!
-//! `httparse` reads the grammar (tokens, line ends, no obs-fold, no space before a colon); this module reads the meaning:
-//! the target, the framing of the body, whether the connection persists. Whatever two readers of the same bytes could
-//! understand differently (request smuggling, RFC 9112 section 11.2) is refused, never repaired.
+//! `httparse` reads the grammar (tokens, line ends, no obs-fold, no space before a colon); this
+//! module reads the meaning: the target, the framing of the body, whether the connection persists.
+//! Whatever two readers of the same bytes could understand differently (request smuggling, RFC 9112
+//! section 11.2) is refused, never repaired.
 
 use super::super::Status;
 use smallvec::SmallVec;
@@ -34,7 +35,7 @@ impl Method {
         (Method::Options, "OPTIONS"),
     ];
 
-    /// The method of that name. RFC 9110 section 9.1: "The method token is case-sensitive".
+    /// Returns the method of that name. RFC 9110 section 9.1: "The method token is case-sensitive".
     pub fn parse(name: &str) -> Method {
         Method::NAMED.into_iter().find(|(_, known)| *known == name).map_or(Method::Other, |(method, _)| method)
     }
@@ -66,7 +67,8 @@ pub struct Head<'b> {
     pub version: Version,
     /// The path of the request target, still percent-encoded, without query. `*` for `OPTIONS *`.
     pub path: &'b str,
-    /// What follows the first `?`, still encoded; empty where there is none. It may hold a token: never log it.
+    /// What follows the first `?`, still encoded; empty where there is none. It may hold a token:
+    /// never log it.
     pub query: &'b str,
     /// Whether the connection may serve another request after this one (RFC 9112 section 9.3).
     pub keep_alive: bool,
@@ -97,18 +99,21 @@ const TOO_LARGE: HeadError = HeadError { status: 431, message: "The request head
 const TOO_MANY: HeadError = HeadError { status: 431, message: "The request has too many headers." };
 const BAD_TARGET: HeadError = bad("The request target is malformed.");
 
-/// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and `headers_max` headers are taken.
+/// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and
+/// `headers_max` headers are taken.
 ///
 /// # Errors
-/// 431 beyond these bounds, 505 for another version, 501 for a transfer coding other than chunked, 400 for the rest.
+/// 431 beyond these bounds, 505 for another version, 501 for a transfer coding other than chunked,
+/// 400 for the rest.
 pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Result<Status<Head<'_>>, HeadError> {
     let window = bytes.get(..head_bytes_max).unwrap_or(bytes);
     let mut room: SmallVec<[MaybeUninit<httparse::Header<'_>>; 64]> =
         // A header has bytes of its own, so that a huge bound costs no more than the input is long.
         SmallVec::from_elem(MaybeUninit::uninit(), headers_max.min(bytes.len()));
     let mut request = httparse::Request::new(&mut []);
-    // RFC 9112 section 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
-    // empty line (CRLF) received prior to the request-line"; httparse skips them and counts them into the length.
+    // RFC 9112 section 2.2: "a server that is expecting to receive and parse a request-line SHOULD
+    // ignore at least one empty line (CRLF) received prior to the request-line"; httparse skips
+    // them and counts them into the length.
     let len = match request.parse_with_uninit_headers(window, &mut room) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) if window.len() < head_bytes_max => return Ok(Status::Partial),
@@ -141,7 +146,8 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
 fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
     match error {
         httparse::Error::TooManyHeaders => TOO_MANY,
-        // Where the version belongs may also stand the rest of a target with a blank in it, which is no version at all.
+        // Where the version belongs may also stand the rest of a target with a blank in it, which
+        // is no version at all.
         httparse::Error::Version
             if window.split(|&byte| byte == b' ').nth(2).is_some_and(|word| word.starts_with(b"HTTP/")) =>
         {
@@ -156,20 +162,21 @@ fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
     }
 }
 
-/// Path and query of a request target (RFC 9112 section 3.2): origin-form, absolute-form, and `*` of OPTIONS.
+/// Path and query of a request target (RFC 9112 section 3.2): origin-form, absolute-form, and `*`
+/// of OPTIONS.
 fn split_target(method: Method, target: &str) -> Result<(&str, &str), HeadError> {
     if target == "*" && method == Method::Options {
         return Ok((target, ""));
     }
-    // RFC 9112 section 3.2.2: "A server MUST accept the absolute-form in requests". No route depends on the authority, so
-    // it is passed over.
+    // RFC 9112 section 3.2.2: "A server MUST accept the absolute-form in requests". No route
+    // depends on the authority, so it is passed over.
     let origin = if target.starts_with('/') { target } else { after_authority(target).ok_or(BAD_TARGET)? };
     let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
     // RFC 9110 section 4.2.3: an empty path is equivalent to "/".
     Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
-/// What follows `scheme://authority` of an absolute URI.
+/// Returns what follows `scheme://authority` of an absolute URI.
 fn after_authority(target: &str) -> Option<&str> {
     let (scheme, rest) = target.split_once("://")?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -179,9 +186,10 @@ fn after_authority(target: &str) -> Option<&str> {
 }
 
 fn check_host(head: &Head<'_>) -> Result<(), HeadError> {
-    // RFC 9112 section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
-    // that lacks a Host header field and to any request message that contains more than one Host header field line or a
-    // Host header field with an invalid field value."
+    // RFC 9112 section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+    // HTTP/1.1 request message that lacks a Host header field and to any request message that
+    // contains more than one Host header field line or a Host header field with an invalid field
+    // value."
     let mut hosts = head.values("host");
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version >= Version::Http11 => Err(bad("The Host header is missing.")),
@@ -191,7 +199,8 @@ fn check_host(head: &Head<'_>) -> Result<(), HeadError> {
     }
 }
 
-/// What `uri-host [ ":" port ]` is made of (RFC 3986 section 3.2.2): unreserved, percent-encoded, sub-delims, brackets.
+/// Returns whether `uri-host [ ":" port ]` may have that byte (RFC 3986 section 3.2.2): unreserved,
+/// percent-encoded, sub-delims, brackets.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
@@ -204,43 +213,46 @@ fn body_length(head: &Head<'_>) -> Result<BodyLength, HeadError> {
         if head.values("transfer-encoding").next().is_some() {
             return Err(bad("The Transfer-Encoding header is empty."));
         }
-        // "If this is a request message and none of the above are true, then the message body length is zero": a POST
-        // with neither header is an empty body.
+        // "If this is a request message and none of the above are true, then the message body
+        // length is zero": a POST with neither header is an empty body.
         return Ok(BodyLength::Sized(length.unwrap_or(0)));
     }
-    // RFC 9112 section 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header
-    // field MUST treat the message as if the framing is faulty".
+    // RFC 9112 section 6.1: "A server or client that receives an HTTP/1.0 message containing a
+    // Transfer-Encoding header field MUST treat the message as if the framing is faulty".
     if head.version < Version::Http11 {
         return Err(bad("HTTP/1.0 has no Transfer-Encoding."));
     }
-    // RFC 9112 section 6.1: "A server MAY reject a request that contains both Content-Length and Transfer-Encoding".
+    // RFC 9112 section 6.1: "A server MAY reject a request that contains both Content-Length and
+    // Transfer-Encoding".
     if length.is_some() {
         return Err(bad("Content-Length and Transfer-Encoding exclude each other."));
     }
     let mut chunked = 0_usize;
     for coding in codings {
-        // RFC 9112 section 6.1: "A server that receives a request message with a transfer coding it does not understand
-        // SHOULD respond with 501 (Not Implemented)."
+        // RFC 9112 section 6.1: "A server that receives a request message with a transfer coding it
+        // does not understand SHOULD respond with 501 (Not Implemented)."
         if !coding.eq_ignore_ascii_case(b"chunked") {
             return Err(HeadError { status: 501, message: "The only transfer coding understood is chunked." });
         }
         chunked += 1;
     }
-    // RFC 9112 section 6.1: "A sender MUST NOT apply the chunked transfer coding more than once to a message body".
+    // RFC 9112 section 6.1: "A sender MUST NOT apply the chunked transfer coding more than once to
+    // a message body".
     if chunked == 1 { Ok(BodyLength::Chunked) } else { Err(bad("The body is chunked more than once.")) }
 }
 
 fn content_length(head: &Head<'_>) -> Result<Option<u64>, HeadError> {
     let mut length = None;
     for value in head.values("content-length") {
-        // RFC 9110 section 8.6: "Content-Length = 1*DIGIT". Signs, blanks inside and lists are none, though str::parse
-        // would take a plus sign.
+        // RFC 9110 section 8.6: "Content-Length = 1*DIGIT". Signs, blanks inside and lists are
+        // none, though str::parse would take a plus sign.
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let parsed = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|value| value.parse::<u64>().ok());
         let Some(parsed) = parsed else {
             return Err(bad("The Content-Length header is no length."));
         };
-        // RFC 9112 section 6.3: of several values "all values in the list are the same", else the framing is invalid.
+        // RFC 9112 section 6.3: of several values "all values in the list are the same", else the
+        // framing is invalid.
         if length.is_some_and(|length| length != parsed) {
             return Err(bad("Two Content-Length headers differ."));
         }
@@ -249,7 +261,8 @@ fn content_length(head: &Head<'_>) -> Result<Option<u64>, HeadError> {
     Ok(length)
 }
 
-/// RFC 9112 section 9.3: "close" ends; HTTP/1.1 persists; HTTP/1.0 persists where it asks for "keep-alive".
+/// RFC 9112 section 9.3: "close" ends; HTTP/1.1 persists; HTTP/1.0 persists where it asks for
+/// "keep-alive".
 fn persists(head: &Head<'_>) -> bool {
     if head.has_token("connection", "close") {
         return false;
@@ -261,18 +274,20 @@ fn persists(head: &Head<'_>) -> bool {
 }
 
 fn waits_for_continue(head: &Head<'_>) -> bool {
-    // RFC 9110 section 10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that
-    // expectation", and may omit the answer where the framing says that there is no content.
+    // RFC 9110 section 10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0
+    // request MUST ignore that expectation", and may omit the answer where the framing says that
+    // there is no content.
     head.version >= Version::Http11 && head.body != BodyLength::Sized(0) && head.has_token("expect", "100-continue")
 }
 
 impl<'b> Head<'b> {
-    /// The first header of that name (ASCII case-insensitive) that is visible ASCII or UTF-8 text, trimmed.
+    /// Returns the first header of that name (ASCII case-insensitive) that is visible ASCII or
+    /// UTF-8 text, trimmed.
     pub fn header(&self, name: &str) -> Option<&'b str> {
         self.values(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The values of all headers of that name (ASCII case-insensitive), trimmed, in order.
+    /// Returns the values of all headers of that name (ASCII case-insensitive), trimmed, in order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.headers
             .iter()
@@ -280,13 +295,14 @@ impl<'b> Head<'b> {
             .map(|(_, value)| value.trim_ascii())
     }
 
-    /// Whether any header of that name has `token` in its comma-separated list, without case (`Connection: keep-alive, Upgrade`).
+    /// Returns whether any header of that name has `token` in its comma-separated list, without
+    /// case (`Connection: keep-alive, Upgrade`).
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// The elements of the comma-separated lists under that name. RFC 9110 section 5.6.1.2: "A recipient MUST parse and
-    /// ignore a reasonable number of empty list elements".
+    /// Returns the elements of the comma-separated lists under that name. RFC 9110 section 5.6.1.2:
+    /// "A recipient MUST parse and ignore a reasonable number of empty list elements".
     pub fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
@@ -320,7 +336,7 @@ mod tests {
         }
     }
 
-    /// A POST with these header lines beside Host.
+    /// Returns a POST with these header lines beside Host.
     fn post(lines: &str) -> String {
         format!("POST /publish HTTP/1.1\r\nHost: h\r\n{lines}\r\n")
     }

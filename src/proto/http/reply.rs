@@ -15,7 +15,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The bytes.
+    /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Body::Static(bytes) => bytes,
@@ -39,7 +39,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A reply with a body.
+    /// Returns a reply with a body.
     pub fn new(status: u16, content_type: &'static str, body: Body) -> Reply {
         Reply { status, content_type, headers: Vec::new(), body }
     }
@@ -54,7 +54,8 @@ impl Reply {
         Reply::new(status, "application/json", Body::Owned(json.into()))
     }
 
-    /// The same with one more header. Values must not hold CR or LF; [`encode`] drops a header that does.
+    /// Returns the same with one more header. Values must not hold CR or LF; [`encode`] drops a
+    /// header that does.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
         self.headers.push((name, value.into()));
         self
@@ -64,8 +65,9 @@ impl Reply {
 /// The interim reply that a client with `Expect: 100-continue` waits for.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Appends the reply's bytes. `head_only` (a HEAD request) leaves the body out but keeps its length; without `keep_alive` it
-/// says `Connection: close`, with it `Connection: keep-alive`, for which HTTP/1.0 clients wait.
+/// Appends the reply's bytes. `head_only` (a HEAD request) leaves the body out but keeps its
+/// length; without `keep_alive` it says `Connection: close`, with it `Connection: keep-alive`, for
+/// which HTTP/1.0 clients wait.
 ///
 /// The statuses 1xx, 204 and 304 have neither body nor length (RFC 9110 sections 8.6 and 15.4.5).
 pub fn encode(reply: &Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
@@ -93,8 +95,8 @@ pub fn encode(reply: &Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8
     }
 }
 
-/// A value with a line end would let whoever chose it write headers of its own (response splitting); RFC 9110 section 5.5
-/// calls CR, LF and NUL in values "invalid and dangerous".
+/// A value with a line end would let whoever chose it write headers of its own (response
+/// splitting); RFC 9110 section 5.5 calls CR, LF and NUL in values "invalid and dangerous".
 fn header(name: &str, value: &str, out: &mut Vec<u8>) {
     let is_dangerous = |text: &str| text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
     if is_dangerous(name) || is_dangerous(value) {
@@ -106,7 +108,8 @@ fn header(name: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The reason phrase of the status line (RFC 9110 section 15, RFC 4918, RFC 6585); empty for a status that is not used here.
+/// Returns the reason phrase of the status line (RFC 9110 section 15, RFC 4918, RFC 6585); empty
+/// for a status that is not used here.
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",

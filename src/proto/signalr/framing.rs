@@ -1,4 +1,5 @@
-//! Records of the JSON hub protocol: each ends with the separator 0x1E, wherever message and frame borders fall.
+//! Records of the JSON hub protocol: each ends with the separator 0x1E, wherever message and frame
+//! borders fall.
 
 use crate::broken::broken;
 use std::mem;
@@ -6,29 +7,34 @@ use std::mem;
 /// The record separator, ASCII RS. It can't stand inside JSON text: encoders must escape it.
 pub const SEPARATOR: u8 = 0x1E;
 
-/// A record, counted with its separator, is longer than its bound. Nothing behind it can be read: the connection ends.
+/// A record, counted with its separator, is longer than its bound. Nothing behind it can be read:
+/// the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
 /// Cuts a byte stream into records.
 ///
-/// For each piece of payload that arrives, call [`Records::next`] until it answers `None`; the piece is then used up and what
-/// follows its last separator is kept for the next one. The caller may stop at any record when it ends the connection.
+/// For each piece of payload that arrives, call [`Records::next`] until it answers `None`; the
+/// piece is then used up and what follows its last separator is kept for the next one. The caller
+/// may stop at any record when it ends the connection.
 ///
-/// A record that lies whole within a piece is handed out in place; only one that is cut is copied, once, and only while it
-/// is partial is any memory held. Each byte is searched once, however small the pieces.
+/// A record that lies whole within a piece is handed out in place; only one that is cut is copied,
+/// once, and only while it is partial is any memory held. Each byte is searched once, however small
+/// the pieces.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// The beginning of a record whose separator hasn't arrived. When its last byte is a separator, it is a record that has
-    /// been handed out and is let go of at the next call.
+    /// The beginning of a record whose separator hasn't arrived. When its last byte is a separator,
+    /// it is a record that has been handed out and is let go of at the next call.
     partial: Vec<u8>,
 }
 
 impl Records {
-    /// The next record, without its separator; `rest` moves behind it. `None` when `rest` holds no further separator.
+    /// Returns the next record, without its separator; `rest` moves behind it. `None` when `rest`
+    /// holds no further separator.
     ///
-    /// `record_bytes_max` counts the separator, as SignalR's MaximumReceiveMessageSize does. Records before one that is too
-    /// long are handed out first; a record is too long as soon as no separator can end it within the bound.
+    /// `record_bytes_max` counts the separator, as SignalR's MaximumReceiveMessageSize does.
+    /// Records before one that is too long are handed out first; a record is too long as soon as no
+    /// separator can end it within the bound.
     pub fn next<'r, 'p: 'r>(
         &'r mut self,
         rest: &mut &'p mut [u8],
@@ -57,8 +63,8 @@ impl Records {
         Ok(Some(record))
     }
 
-    /// Whether a record has begun and not ended: the connection was cut in the middle if it ends here. Means what it says
-    /// once [`Records::next`] has answered `None`.
+    /// Returns whether a record has begun and not ended: the connection was cut in the middle if it
+    /// ends here. Means what it says once [`Records::next`] has answered `None`.
     pub fn is_partial(&self) -> bool {
         !self.partial.is_empty()
     }
@@ -86,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// All records that come of the pieces, and how it ended.
+    /// Returns all records that come of the pieces, and how it ended.
     fn split(pieces: &[&[u8]], max: usize) -> (Vec<Vec<u8>>, Result<bool, TooLong>) {
         let mut records = Records::default();
         let mut seen = Vec::new();

@@ -15,7 +15,8 @@ pub enum HubProtocol {
     Json,
 }
 
-/// Why a handshake is refused; [`encode_error`] gives the answer, then the connection ends normally.
+/// Why a handshake is refused; [`encode_error`] gives the answer, then the connection ends
+/// normally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
     /// Not JSON, no object, a member missing or mistyped.
@@ -33,7 +34,8 @@ pub enum HandshakeError {
     Canceled,
 }
 
-/// What a client asks for. Of a member given twice the last counts, and unknown ones are passed over, as in .NET.
+/// What a client asks for. Of a member given twice the last counts, and unknown ones are passed
+/// over, as in .NET.
 struct Request {
     protocol: String,
     version: i64,
@@ -41,9 +43,9 @@ struct Request {
 
 /// Reads the handshake record (without its separator).
 ///
-/// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub: signalrcore sends 0, and 2 goes
-/// with stateful reconnect, which is never granted here. A protocol that is not offered, as `messagepack`, is told before a
-/// version that is not spoken.
+/// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub:
+/// signalrcore sends 0, and 2 goes with stateful reconnect, which is never granted here. A protocol
+/// that is not offered, as `messagepack`, is told before a version that is not spoken.
 pub fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
     let record = simdutf8::basic::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
     let Request { protocol, version } = serde_json::from_str(record).map_err(|_| HandshakeError::Malformed)?;

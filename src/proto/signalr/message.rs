@@ -1,6 +1,7 @@
 //! Hub messages, as both protocols carry them.
 
-/// One message from a client. Arguments stay in the protocol's own form (`A`) until the hub method that wants them is known.
+/// One message from a client. Arguments stay in the protocol's own form (`A`) until the hub method
+/// that wants them is known.
 #[derive(Debug)]
 pub enum HubMessage<'r, A> {
     /// Type 1. Without an id no answer is ever sent.
@@ -37,7 +38,8 @@ pub enum HubMessage<'r, A> {
     Ack,
     /// Type 9.
     Sequence,
-    /// Any other integer type: skipped, as SignalR means it, though a .NET server stops reading here.
+    /// Any other integer type: skipped, as SignalR means it, though a .NET server stops reading
+    /// here.
     Unknown,
 }
 
@@ -63,11 +65,12 @@ pub struct Item<'r> {
 
 /// The arguments of an invocation, as far as hub methods look at them.
 pub trait Arguments<'r> {
-    /// How many there are.
+    /// Returns how many there are.
     fn count(&self) -> usize;
-    /// The first argument as a list of items, pushed in order to `items`. A null item is an item with both members missing.
-    /// `Err` where it is no array, an item is no object or null, or a value is no string or null: the binding error.
-    /// Unknown members are ignored, a member given twice counts as last written.
+    /// The first argument as a list of items, pushed in order to `items`. A null item is an item
+    /// with both members missing. `Err` where it is no array, an item is no object or null, or a
+    /// value is no string or null: the binding error. Unknown members are ignored, a member given
+    /// twice counts as last written.
     fn items(&self, items: &mut smallvec::SmallVec<[Item<'r>; 8]>) -> Result<(), BindError>;
 }
 

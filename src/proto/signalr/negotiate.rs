@@ -12,7 +12,8 @@ pub enum VersionError {
     TooLow(i32),
 }
 
-/// Reads `negotiateVersion` of the query, a name without case: the version to answer, at most 1; 0 where the query has none.
+/// Reads `negotiateVersion` of the query, a name without case: the version to answer, at most 1; 0
+/// where the query has none.
 pub fn version(query: &str) -> Result<u8, VersionError> {
     let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("negotiateVersion"));
     let Some((_, value)) = values.next() else { return Ok(0) };
@@ -28,9 +29,11 @@ pub fn version(query: &str) -> Result<u8, VersionError> {
     }
 }
 
-/// Appends the body for that version: id, token (version 1 only) and the transports, in .NET's order of members.
+/// Appends the body for that version: id, token (version 1 only) and the transports, in .NET's
+/// order of members.
 ///
-/// Version 0 knows no token: there the id is what the client comes back with, so give the token as `connection_id`.
+/// Version 0 knows no token: there the id is what the client comes back with, so give the token as
+/// `connection_id`.
 pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"negotiateVersion":"#);

@@ -1,7 +1,9 @@
-//! The texts that an ASP.NET Core SignalR server sends, which clients, their tests and their users compare.
+//! The texts that an ASP.NET Core SignalR server sends, which clients, their tests and their users
+//! compare.
 //!
-//! `detailed` is SignalR's `EnableDetailedErrors`: without it a client learns nothing that the text doesn't say here. A
-//! `HubException` is the exception from that rule: its message is meant for the client and always sent.
+//! `detailed` is SignalR's `EnableDetailedErrors`: without it a client learns nothing that the text
+//! doesn't say here. A `HubException` is the exception from that rule: its message is meant for the
+//! client and always sent.
 //!
 //! Method names are quoted in the client's spelling.
 
@@ -98,7 +100,8 @@ pub const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
 /// What went wrong where the stream ends in the middle of a record; for [`closed_with_error`].
 pub const CUT_OFF: &str = "Connection terminated while reading a message.";
 
-/// What went wrong where a record is longer than `record_bytes_max`; for [`closed_with_error`].
+/// Returns what went wrong where a record is longer than `record_bytes_max`; for
+/// [`closed_with_error`].
 pub fn record_too_long(record_bytes_max: usize) -> String {
     format!(
         "The maximum message size of {record_bytes_max}B was exceeded. The message size can be configured in AddHubOptions."

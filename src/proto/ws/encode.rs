@@ -1,4 +1,5 @@
-//! Frames out. Server frames are not masked (RFC 6455 section 5.1), so one frame serves every recipient.
+//! Frames out. Server frames are not masked (RFC 6455 section 5.1), so one frame serves every
+//! recipient.
 
 use crate::broken::broken;
 use crate::limits::CONTROL_BYTES_MAX;
@@ -15,7 +16,8 @@ pub enum Opcode {
     Pong,
 }
 
-/// Appends the header of a final, unmasked frame with so many payload bytes, in the minimal length form.
+/// Appends the header of a final, unmasked frame with so many payload bytes, in the minimal length
+/// form.
 pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
     let opcode = match opcode {
         Opcode::Text => OpCode::Data(Data::Text),
@@ -39,8 +41,9 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends a whole frame around what `write` writes. The header is put before the payload once its length is known: the common
-/// form has four bytes, which are kept free; the others move the payload.
+/// Appends a whole frame around what `write` writes. The header is put before the payload once its
+/// length is known: the common form has four bytes, which are kept free; the others move the
+/// payload.
 pub fn frame_around(opcode: Opcode, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     const ROOM: usize = 4;
     let start = out.len();

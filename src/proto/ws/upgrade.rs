@@ -28,23 +28,25 @@ const KEY_BYTES: usize = 16;
 const KEY_CHARS: usize = 24;
 const ACCEPT_CHARS: usize = 28;
 
-/// Clients that draw 22 random characters instead of encoding 16 random bytes leave bits over in the last one; since nothing
-/// is decoded from a key, they do no harm.
+/// Clients that draw 22 random characters instead of encoding 16 random bytes leave bits over in
+/// the last one; since nothing is decoded from a key, they do no harm.
 const KEY: GeneralPurpose =
     GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// Whether the request asks for a WebSocket at all (`Upgrade: websocket` and `Connection: Upgrade`).
+/// Returns whether the request asks for a WebSocket at all (`Upgrade: websocket` and
+/// `Connection: Upgrade`).
 pub fn is_upgrade(head: &Head<'_>) -> bool {
-    // RFC 6455 section 4.2.1: "An |Upgrade| header field containing the value "websocket", treated as an ASCII
-    // case-insensitive value"; "A |Connection| header field that includes the token "Upgrade", treated as an ASCII
-    // case-insensitive value".
+    // RFC 6455 section 4.2.1: "An |Upgrade| header field containing the value "websocket", treated
+    // as an ASCII case-insensitive value"; "A |Connection| header field that includes the token
+    // "Upgrade", treated as an ASCII case-insensitive value".
     head.has_token("upgrade", "websocket") && head.has_token("connection", "upgrade")
 }
 
 /// Checks an upgrade request and gives its key. Offered extensions and subprotocols are ignored.
 ///
 /// # Errors
-/// What RFC 6455 section 4.2.1 requires and the request lacks. The host has been checked with the head.
+/// What RFC 6455 section 4.2.1 requires and the request lacks. The host has been checked with the
+/// head.
 pub fn check<'b>(head: &Head<'b>) -> Result<&'b str, UpgradeError> {
     // RFC 6455 section 4.2.1: "An HTTP/1.1 or higher GET request".
     if head.method != Method::Get {
@@ -62,7 +64,8 @@ pub fn check<'b>(head: &Head<'b>) -> Result<&'b str, UpgradeError> {
     }
     check_version(head)?;
     let mut keys = head.values("sec-websocket-key");
-    // RFC 6455 section 11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request."
+    // RFC 6455 section 11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once
+    // in an HTTP request."
     match (keys.next(), keys.next()) {
         (Some(key), None) => checked_key(key),
         (Some(_), Some(_)) => Err(bad("Sec-WebSocket-Key is given more than once.")),
@@ -71,9 +74,10 @@ pub fn check<'b>(head: &Head<'b>) -> Result<&'b str, UpgradeError> {
 }
 
 fn check_version(head: &Head<'_>) -> Result<(), UpgradeError> {
-    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Version| header field, with a value of 13." Section 4.2.2: "If this version
-    // does not match a version understood by the server, the server MUST abort the WebSocket handshake […] and instead send
-    // an appropriate HTTP error code (such as 426 Upgrade Required) and a |Sec-WebSocket-Version| header field".
+    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Version| header field, with a value of 13." Section
+    // 4.2.2: "If this version does not match a version understood by the server, the server MUST
+    // abort the WebSocket handshake […] and instead send an appropriate HTTP error code (such as
+    // 426 Upgrade Required) and a |Sec-WebSocket-Version| header field".
     let mut versions = head.values("sec-websocket-version");
     match (versions.next(), versions.next()) {
         (Some(b"13"), None) => Ok(()),
@@ -83,15 +87,16 @@ fn check_version(head: &Head<'_>) -> Result<(), UpgradeError> {
 }
 
 fn checked_key(key: &[u8]) -> Result<&str, UpgradeError> {
-    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Key| header field with a base64-encoded […] value that, when decoded, is 16
-    // bytes in length."
+    // RFC 6455 section 4.2.1: "A |Sec-WebSocket-Key| header field with a base64-encoded […] value
+    // that, when decoded, is 16 bytes in length."
     let mut decoded = [0; KEY_CHARS];
     let is_key = key.len() == KEY_CHARS && KEY.decode_slice(key, &mut decoded) == Ok(KEY_BYTES);
     let key = std::str::from_utf8(key).ok().filter(|_| is_key);
     key.ok_or(bad("Sec-WebSocket-Key is not 16 bytes in base64."))
 }
 
-/// Appends the whole `101 Switching Protocols` reply for that key. No extension and no subprotocol is ever chosen.
+/// Appends the whole `101 Switching Protocols` reply for that key. No extension and no subprotocol
+/// is ever chosen.
 pub fn accept(key: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
@@ -100,8 +105,9 @@ pub fn accept(key: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// RFC 6455 section 4.2.2: "concatenating /key/ […] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1
-/// hash of this concatenated value to obtain a 20-byte value and base64-encoding […] this 20-byte hash".
+/// RFC 6455 section 4.2.2: "concatenating /key/ […] with the string
+/// "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1 hash of this concatenated value to
+/// obtain a 20-byte value and base64-encoding […] this 20-byte hash".
 fn accept_key(key: &str) -> [u8; ACCEPT_CHARS] {
     let mut sha1 = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     sha1.update(key.as_bytes());

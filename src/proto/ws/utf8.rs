@@ -11,7 +11,8 @@ pub(super) struct Utf8 {
 }
 
 impl Utf8 {
-    /// Whether the text is UTF-8 so far, with `piece` behind what came before. A `false` is final.
+    /// Returns whether the text is UTF-8 so far, with `piece` behind what came before. A `false` is
+    /// final.
     pub(super) fn extend(&mut self, piece: &[u8]) -> bool {
         let mut rest = piece;
         // At most three turns: each gives the cut character one byte more.
@@ -44,7 +45,7 @@ impl Utf8 {
         }
     }
 
-    /// Whether the text ends between two characters.
+    /// Returns whether the text ends between two characters.
     pub(super) fn is_complete(self) -> bool {
         self.tail_len == 0
     }

@@ -1,5 +1,5 @@
-//! What the hub sends: records as a .NET server writes them, members in its order, absent ones left out. Nothing here allocates
-//! but to make `out` longer.
+//! What the hub sends: records as a .NET server writes them, members in its order, absent ones left
+//! out. Nothing here allocates but to make `out` longer.
 
 use crate::proto::signalr::framing::SEPARATOR;
 
@@ -11,8 +11,8 @@ pub const PING: &[u8] = b"{\"type\":6}\x1e";
 
 /// Appends `text` as a JSON string with its quotes.
 ///
-/// Escapes what RFC 8259 section 7 demands (quote, backslash, U+0000 to U+001F) and nothing else, as .NET's relaxed encoder
-/// does; the separator 0x1E therefore never stands inside a record.
+/// Escapes what RFC 8259 section 7 demands (quote, backslash, U+0000 to U+001F) and nothing else,
+/// as .NET's relaxed encoder does; the separator 0x1E therefore never stands inside a record.
 pub fn encode_str(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
@@ -40,7 +40,8 @@ pub fn encode_str(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends `{"type":3,"invocationId":ID,"result":`; the caller appends the JSON of the result and then [`COMPLETION_END`].
+/// Appends `{"type":3,"invocationId":ID,"result":`; the caller appends the JSON of the result and
+/// then [`COMPLETION_END`].
 pub fn encode_completion_start(id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":3,"invocationId":"#);
     encode_str(id, out);
@@ -56,7 +57,8 @@ pub fn encode_completion_error(id: &str, error: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(COMPLETION_END);
 }
 
-/// Appends one item of the result of `Subscribe`, `Unsubscribe` or `GetActiveSubscriptions`; here absent parts are null.
+/// Appends one item of the result of `Subscribe`, `Unsubscribe` or `GetActiveSubscriptions`; here
+/// absent parts are null.
 pub fn encode_verdict(
     subscribed: bool,
     message: Option<&str>,
@@ -77,8 +79,8 @@ pub fn encode_verdict(
     out.push(b'}');
 }
 
-/// Appends the whole invocation that carries a publication to its members. `data` is a JSON value without a raw 0x1E, which
-/// is what every validated event is.
+/// Appends the whole invocation that carries a publication to its members. `data` is a JSON value
+/// without a raw 0x1E, which is what every validated event is.
 pub fn encode_message_received(entity_id: &str, event_name: &str, data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":1,"target":"MessageReceived","arguments":[{"subscription":{"entityId":"#);
     encode_str(entity_id, out);

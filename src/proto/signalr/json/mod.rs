@@ -1,6 +1,7 @@
 //! The JSON hub protocol.
 //!
-//! A client's record is ours to spoil: simd-json unescapes in place into a tape that the [`Parser`] keeps from record to record.
+//! A client's record is ours to spoil: simd-json unescapes in place into a tape that the [`Parser`]
+//! keeps from record to record.
 
 mod encode;
 mod parse;

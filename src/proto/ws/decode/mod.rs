@@ -1,11 +1,12 @@
 //! Frames in.
 //!
-//! Call [`Decoder::decode`] until it is [`Status::Partial`] or has used all its input; drop what it used; come back when more
-//! has arrived. After [`Piece::Close`] or an error nothing more is read (RFC 6455 section 1.4: "After receiving a control
-//! frame indicating the connection should be closed, a peer discards any further data received").
+//! Call [`Decoder::decode`] until it is [`Status::Partial`] or has used all its input; drop what it
+//! used; come back when more has arrived. After [`Piece::Close`] or an error nothing more is read
+//! (RFC 6455 section 1.4: "After receiving a control frame indicating the connection should be
+//! closed, a peer discards any further data received").
 //!
-//! The header codec is tungstenite's. It reads what the bits say and refuses reserved opcodes only; every rule about what
-//! they may say is checked here.
+//! The header codec is tungstenite's. It reads what the bits say and refuses reserved opcodes only;
+//! every rule about what they may say is checked here.
 
 use super::super::Status;
 use super::utf8::Utf8;
@@ -18,7 +19,8 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 /// What one step of the decoder yields.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'b> {
-    /// Unmasked payload of a data message, as much as has arrived. Empty only for a frame that is empty itself.
+    /// Unmasked payload of a data message, as much as has arrived. Empty only for a frame that is
+    /// empty itself.
     Data {
         /// The payload; the hub may spoil it.
         payload: &'b mut [u8],
@@ -50,7 +52,8 @@ const fn violation(message: &'static str) -> FrameError {
 
 const NOT_UTF8: FrameError = FrameError { code: 1007, message: "text is not UTF-8" };
 
-/// Where the decoder is in the peer's frames. Small, and without heap: an idle connection keeps one.
+/// Where the decoder is in the peer's frames. Small, and without heap: an idle connection keeps
+/// one.
 ///
 /// ```
 /// use rte::proto::Status;
@@ -117,9 +120,9 @@ struct Header {
 }
 
 impl Decoder {
-    /// Takes one step over `input`: the piece and how many bytes of `input` it used. [`Status::Partial`] means that a frame
-    /// header, without a byte of its payload, or a control frame is cut: keep the rest (at most 14 + 125 bytes) and come back
-    /// with more.
+    /// Takes one step over `input`: the piece and how many bytes of `input` it used.
+    /// [`Status::Partial`] means that a frame header, without a byte of its payload, or a control
+    /// frame is cut: keep the rest (at most 14 + 125 bytes) and come back with more.
     ///
     /// # Errors
     /// The peer broke RFC 6455; the decoder must not be used any more.
@@ -136,11 +139,12 @@ impl Decoder {
         }
     }
 
-    /// The message that a data frame belongs to.
+    /// Returns the message that a data frame belongs to.
     fn open(&self, opcode: Data) -> Result<Message, FrameError> {
-        // RFC 6455 section 5.4: "A fragmented message consists of a single frame with the FIN bit clear and an opcode other
-        // than 0, followed by zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single
-        // frame with the FIN bit set and an opcode of 0."
+        // RFC 6455 section 5.4: "A fragmented message consists of a single frame with the FIN bit
+        // clear and an opcode other than 0, followed by zero or more frames with the FIN bit clear
+        // and the opcode set to 0, and terminated by a single frame with the FIN bit set and an
+        // opcode of 0."
         match (opcode, self.message) {
             (Data::Text, Message::None) => Ok(Message::Text(Utf8::default())),
             (Data::Binary, Message::None) => Ok(Message::Binary),
@@ -153,7 +157,8 @@ impl Decoder {
         }
     }
 
-    /// Takes what has arrived of a data frame's payload, behind `header_len` bytes of header in `input`.
+    /// Takes what has arrived of a data frame's payload, behind `header_len` bytes of header in
+    /// `input`.
     fn data<'b>(
         &mut self,
         mut message: Message,
@@ -167,15 +172,17 @@ impl Decoder {
         }
         let len = usize::try_from(payload.missing_bytes).map_or(arrived.len(), |missing| missing.min(arrived.len()));
         let bytes = arrived.get_mut(..len).unwrap_or_else(|| broken("no more is taken than has arrived"));
-        // RFC 6455 section 6.2: "A server MUST remove masking for data frames received from a client".
+        // RFC 6455 section 6.2: "A server MUST remove masking for data frames received from a
+        // client".
         unmask(bytes, payload.mask);
         payload.mask.rotate_left(len % 4);
         payload.missing_bytes = payload.missing_bytes.saturating_sub(len as u64);
         let ends_frame = payload.missing_bytes == 0;
         let end = ends_frame && payload.is_final;
-        // RFC 6455 section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
-        // not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." Section 5.6: "a particular
-        // text frame might include a partial UTF-8 sequence; however, the whole message MUST contain valid UTF-8."
+        // RFC 6455 section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds
+        // that the byte stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the
+        // WebSocket Connection_." Section 5.6: "a particular text frame might include a partial
+        // UTF-8 sequence; however, the whole message MUST contain valid UTF-8."
         if let Message::Text(utf8) = &mut message
             && (!utf8.extend(bytes) || end && !utf8.is_complete())
         {
@@ -195,24 +202,27 @@ fn parse_header(input: &[u8]) -> Result<Status<Header>, FrameError> {
     let (header, payload_len) = match FrameHeader::parse(&mut cursor) {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return Ok(Status::Partial),
-        // RFC 6455 section 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
-        // Connection_." Nothing else makes the codec fail.
+        // RFC 6455 section 5.2: "If an unknown opcode is received, the receiving endpoint MUST
+        // _Fail the WebSocket Connection_." Nothing else makes the codec fail.
         Err(_) => return Err(RESERVED_OPCODE),
     };
-    // RFC 6455 section 5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
+    // RFC 6455 section 5.2: "MUST be 0 unless an extension is negotiated that defines meanings for
+    // non-zero values."
     if header.rsv1 || header.rsv2 || header.rsv3 {
         return Err(violation("reserved bit set"));
     }
-    // RFC 6455 section 5.1: "The server MUST close the connection upon receiving a frame that is not masked."
+    // RFC 6455 section 5.1: "The server MUST close the connection upon receiving a frame that is
+    // not masked."
     let Some(mask) = header.mask else {
         return Err(violation("frame without a mask"));
     };
-    // RFC 6455 section 5.2: "the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST
-    // be 0) are the payload length."
+    // RFC 6455 section 5.2: "the following 8 bytes interpreted as a 64-bit unsigned integer (the
+    // most significant bit MUST be 0) are the payload length."
     if payload_len > i64::MAX as u64 {
         return Err(violation("payload length out of range"));
     }
-    // RFC 6455 section 5.2: "in all cases, the minimal number of bytes MUST be used to encode the length".
+    // RFC 6455 section 5.2: "in all cases, the minimal number of bytes MUST be used to encode the
+    // length".
     let len = header.len(payload_len);
     if cursor.position() != len as u64 {
         return Err(violation("payload length not in its shortest form"));
@@ -226,7 +236,8 @@ fn decode_control<'b>(
     header: &Header,
     input: &'b mut [u8],
 ) -> Result<Status<(Piece<'b>, usize)>, FrameError> {
-    // RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+    // RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or less and
+    // MUST NOT be fragmented."
     if !header.payload.is_final {
         return Err(violation("fragmented control frame"));
     }
@@ -248,9 +259,9 @@ fn decode_control<'b>(
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameError> {
-    // RFC 6455 section 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in
-    // network byte order) representing a status code". "Following the 2-byte integer, the body MAY contain UTF-8-encoded
-    // data".
+    // RFC 6455 section 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte
+    // unsigned integer (in network byte order) representing a status code". "Following the 2-byte
+    // integer, the body MAY contain UTF-8-encoded data".
     match payload {
         [] => Ok(None),
         [_] => Err(violation("close code cut")),
@@ -267,14 +278,16 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameError> {
     }
 }
 
-/// The codes that may stand in a close frame. RFC 6455 section 7.4: 0-999 "are not used", 1004 is reserved, 1005, 1006 and
-/// 1015 "MUST NOT be set as a status code in a Close control frame", 1016-2999 are reserved, 3000-4999 are for libraries and
-/// applications. 1012 to 1014 came later, through the IANA registry that the RFC founds.
+/// Returns whether the code may stand in a close frame. RFC 6455 section 7.4: 0-999 "are not used",
+/// 1004 is reserved, 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close control
+/// frame", 1016-2999 are reserved, 3000-4999 are for libraries and applications. 1012 to 1014 came
+/// later, through the IANA registry that the RFC founds.
 fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// RFC 6455 section 5.3: each byte is XORed with the byte of the masking key "at index i modulo 4". Sixteen bytes at a time become one vector instruction.
+/// RFC 6455 section 5.3: each byte is XORed with the byte of the masking key "at index i modulo 4".
+/// Sixteen bytes at a time become one vector instruction.
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u128::from_ne_bytes([a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d]);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const FIN: u8 = 0x80;
 
-/// A client's frame, with the length in its shortest form.
+/// Returns a client's frame, with the length in its shortest form.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {

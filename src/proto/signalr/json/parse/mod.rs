@@ -1,8 +1,9 @@
 //! What clients send: a record to a [`HubMessage`].
 //!
-//! simd-json alone decides what is JSON here. It takes RFC 8259 to the letter and refuses two things that .NET lets pass: a lone
-//! surrogate escape in any string, and a number beyond the range of a double (`1e400`). Integers of any length are taken.
-//! A byte behind the object, which .NET doesn't look at, makes a record malformed.
+//! simd-json alone decides what is JSON here. It takes RFC 8259 to the letter and refuses two
+//! things that .NET lets pass: a lone surrogate escape in any string, and a number beyond the range
+//! of a double (`1e400`). Integers of any length are taken. A byte behind the object, which .NET
+//! doesn't look at, makes a record malformed.
 
 use std::mem;
 
@@ -12,7 +13,8 @@ use smallvec::SmallVec;
 use crate::limits::Limits;
 use crate::proto::signalr::message::{Arguments, BindError, Given, HubMessage, Item};
 
-/// A record that no hub message can be read from; the connection ends with the Close of `text::CLOSED_WITH_ERROR`.
+/// A record that no hub message can be read from; the connection ends with the Close of
+/// `text::CLOSED_WITH_ERROR`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// What is wrong, in .NET's words, for the detailed form of the error.
@@ -23,8 +25,8 @@ const fn malformed<T>(message: &'static str) -> Result<T, Malformed> {
     Err(Malformed { message })
 }
 
-/// The reader, with the memory it reuses. One per shard: it grows with the longest record and is kept, at most about 60 bytes
-/// for each byte of that record.
+/// The reader, with the memory it reuses. One per shard: it grows with the longest record and is
+/// kept, at most about 60 bytes for each byte of that record.
 pub struct Parser {
     buffers: Buffers,
     depth_max: usize,
@@ -43,14 +45,16 @@ impl Parser {
         Parser { buffers: Buffers::with_max_depth(0, depth_max), depth_max, tape: Tape(Vec::new()) }
     }
 
-    /// Reads one record (without its separator) and hands the message to `then`. The record is spoilt.
+    /// Reads one record (without its separator) and hands the message to `then`. The record is
+    /// spoilt.
     ///
-    /// `depth_max` bounds the nesting of objects and arrays, the envelope included, as .NET's MaxDepth does. A change of it from
-    /// one record to the next drops the memory kept.
+    /// `depth_max` bounds the nesting of objects and arrays, the envelope included, as .NET's
+    /// MaxDepth does. A change of it from one record to the next drops the memory kept.
     ///
-    /// The envelope's members come in any order; names are compared with case, unknown ones passed over; of a member given twice
-    /// the last counts, but none may be mistyped. An unknown integer type makes the record [`HubMessage::Unknown`] whatever else
-    /// is in it: a later protocol may give the members other types.
+    /// The envelope's members come in any order; names are compared with case, unknown ones passed
+    /// over; of a member given twice the last counts, but none may be mistyped. An unknown integer
+    /// type makes the record [`HubMessage::Unknown`] whatever else is in it: a later protocol may
+    /// give the members other types.
     pub fn parse<T>(
         &mut self,
         record: &mut [u8],
@@ -112,7 +116,8 @@ impl<'r> Value<'_, 'r> {
     }
 }
 
-/// The values that lie side by side in a stretch of the tape: the elements of an array, or an object's names and values by turns.
+/// The values that lie side by side in a stretch of the tape: the elements of an array, or an
+/// object's names and values by turns.
 #[derive(Clone, Copy)]
 struct Values<'t, 'r>(&'t [Node<'r>]);
 
@@ -157,7 +162,8 @@ struct Envelope<'t, 'r> {
 }
 
 impl<'t, 'r> Envelope<'t, 'r> {
-    /// Takes one member; `Err` where it is mistyped. .NET looks at all of them, whatever the message type.
+    /// Takes one member; `Err` where it is mistyped. .NET looks at all of them, whatever the
+    /// message type.
     fn set(&mut self, name: &str, value: Value<'t, 'r>) -> Result<(), Malformed> {
         match name {
             "type" => {
@@ -192,7 +198,8 @@ impl<'t, 'r> Envelope<'t, 'r> {
                 if !matches!(value.node, Node::Object { .. }) {
                     return malformed("Expected 'headers' to be of type StartObject.");
                 }
-                // .NET names the header; it stays unsaid here, since nothing of the headers, which hold tokens, is reflected.
+                // .NET names the header; it stays unsaid here, since nothing of the headers, which
+                // hold tokens, is reflected.
                 if Members(Values(value.nested)).any(|(_, header)| header.as_str().is_none()) {
                     return malformed("Expected header to be of type String.");
                 }
@@ -212,7 +219,7 @@ impl<'t, 'r> Envelope<'t, 'r> {
         Ok(())
     }
 
-    /// The message of its type, 1 to 9, once all that the type requires is there.
+    /// Returns the message of its type, 1 to 9, once all that the type requires is there.
     fn into_message(self, message_type: i64) -> Result<HubMessage<'r, JsonArguments<'t, 'r>>, Malformed> {
         const ID: &str = "Missing required property 'invocationId'.";
         const TARGET: &str = "Missing required property 'target'.";
@@ -317,7 +324,8 @@ impl<'r> Arguments<'r> for JsonArguments<'_, 'r> {
     }
 }
 
-/// Binds one item as .NET binds an object: names without case, unknown ones passed over, the last of several counts.
+/// Binds one item as .NET binds an object: names without case, unknown ones passed over, the last
+/// of several counts.
 fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
     let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None };
     match value.node {

@@ -1,4 +1,5 @@
-//! The parser against a twin: serde_json, and a reading of the rules that goes from type to members, not from member to type.
+//! The parser against a twin: serde_json, and a reading of the rules that goes from type to
+//! members, not from member to type.
 
 use std::collections::BTreeMap;
 use std::fmt;
