@@ -82,7 +82,8 @@ limits! {
     subscriptions_max: usize = 1_000;
     /// Backlog of one connection from which on state events are conflated.
     outbox_soft_bytes: usize = 256 * 1024;
-    /// Backlog of one connection beyond which it is given up, unless its socket has taken something of late.
+    /// Backlog of one connection beyond which it is given up, unless its socket has taken something
+    /// of late.
     outbox_hard_bytes: usize = 1024 * 1024;
     /// How long the socket of a connection with a larger backlog may take nothing before it is
     /// given up.
