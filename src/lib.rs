@@ -13,7 +13,9 @@
 //!
 //! | say | means |
 //! |---|---|
-//! | Connection | one accepted socket and its protocol state |
+//! | Link | one accepted socket and what it speaks now: HTTP, WebSocket, or its last bytes |
+//! | Connection | SignalR's connection: principal, subscriptions, outbox; a link carries its bytes |
+//! | Transport | how a connection's bytes travel: WebSockets (SignalR's word) |
 //! | Principal | an authenticated identity: user, organization, grants, scopes |
 //! | Event, EventId | a type declared in the catalogue |
 //! | Piece | what the WebSocket decoder yields of a frame (what a poll reports is a *readiness*) |
@@ -50,13 +52,13 @@
 //! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
 //! | 0 | [`broken`] | the one expected panic |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
-//! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why connections end; deadlines; counters; notable facts |
+//! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why links and connections end; deadlines; counters; notable facts |
 //! | 1 | [`wire`] | the way out of the core |
 //! | 1 | [`schema::compiler`] | catalogue files → model → checks → generated artefacts; the validator. `build.rs` compiles it too |
 //! | 2 | [`schema`], [`auth`] | the catalogue at run time; tokens to principals, grants to verdicts |
 //! | 3 | [`hub`] | topics and members, publications, outboxes |
 //! | 4 | [`api`] | routes as functions |
-//! | 5 | [`conn`] | one peer: bytes in become requests and hub messages |
+//! | 5 | [`conn`] | links: what a socket speaks, each state a type; connections: the SignalR side; questions to other shards |
 //! | 6 | [`shard`] | the pure whole of one thread |
 //! | 7 | [`shell`] | mio, sockets, threads, clocks, signals |
 //! | 8 | [`config`], [`guide`], [`cli`] | `rte.toml` to checked options; the manual; the commands |
@@ -65,29 +67,38 @@
 //!
 //! # A publish, from socket to sockets
 //!
-//! 1. The reactor polls and reads the clock once; a poll token becomes a connection key, and a
-//!    stale key finds nothing.
+//! 1. The reactor polls and reads the clock once; a poll token becomes a link's key, and a stale
+//!    key finds nothing.
 //! 2. It reads until the socket is drained or its budget is used up; then the key is *hot*.
-//! 3. [`shard::Shard::handle_bytes`] → [`proto::http`]: partial (kept), wrong (4xx, closed) or
-//!    complete.
+//! 3. [`shard::Shard::handle_bytes`] hands the link, which is a value, to the event, and stores
+//!    what it becomes. It speaks HTTP: [`proto::http`] says partial (kept), wrong (4xx, then it
+//!    ends) or complete.
 //! 4. [`auth`] verifies the token at `now`, before the body is read.
 //! 5. The validator walks each item once against the catalogue; all errors are told, each with
 //!    pointer and rule. The text is rewritten only where something must change.
-//! 6. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
+//! 6. What is accepted goes to the home of its organization, which gives it its place in the order,
+//!    delivers it to its own members and mails it to every sibling.
+//! 7. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
 //!    of it for each member. One that is far behind gets a reference to the publication instead,
-//!    made into bytes when its socket takes them. An outbox that passes its bound dooms its
-//!    connection, later.
-//! 7. The reply to the publisher is queued the same way; sibling shards get the publication by
-//!    mailbox before it is written.
-//! 8. End of turn: each dirty connection is written once, the doomed are freed, the next deadline
-//!    is known.
+//!    made into bytes when its socket takes them. A slow reader that passes its bound is given up.
+//! 8. The reply waits with the publisher's link until the home has answered; sibling shards get the
+//!    publication by mailbox before it is written.
+//! 9. End of turn: dirty outboxes and links are written once, of large topics a slice, the doomed
+//!    end, the next deadline is known.
 //!
 //! # A Subscribe
 //!
-//! Frame → unmasked in place → record → invocation → each item: form, event, entity, permission,
-//! limit → registry → one Completion with a verdict per item, in order. Whatever is queued behind
-//! that Completion belongs to a publish that saw the subscription; nothing of the topic comes
-//! before it.
+//! Frame → unmasked in place, which is all that its link knows of it → its connection: record →
+//! invocation → each item: form, event, entity, permission → the home's answer, where last values
+//! are asked for → limit → registry → one Completion with a verdict per item, in order. Whatever is
+//! queued behind that Completion belongs to a publish that saw the subscription; nothing of the
+//! topic comes before it.
+//!
+//! # An end
+//!
+//! A connection that ends says why and what its peer is told last. Its link queues that, becomes an
+//! ending, and is freed once the last bytes are out and the peer has had its time. The first reason
+//! counts, for both.
 
 pub mod api;
 pub mod auth;

@@ -1,55 +1,80 @@
-//! The pure whole of one thread: connections, fan-out, deadlines. Bytes, mail and time in; bytes through a [`Wire`], mail and
-//! deadlines out. The shell drives it with sockets, a simulation with whatever it likes.
+//! The pure whole of one thread: links, connections, fan-out, deadlines. Bytes, mail and time in; bytes through a [`Wire`], mail
+//! and deadlines out. The shell drives it with sockets, a simulation with whatever it likes.
 //!
 //! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin, [`Shard::handle_deadlines`],
 //! [`Shard::poll_outbound`] until it is empty, then [`Shard::end_turn`].
 
-use crate::api::publish;
-use crate::clock::{Deadline, Now};
+use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
-use crate::conn::{Answer, Connection, Mail, Outbound, Shared, To, Turn};
+use crate::conn::{
+    Answer, Books, Caller, Connections, Cx, Delivery, Link, Mail, Moved, Outbound, Process, Shared, Timed, To, Tools,
+    Turn, View, WayOut,
+};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
 use crate::hub::home::Home;
-use crate::hub::registry::HashSeed;
+use crate::hub::registry::{ConnKey, HashSeed};
 use crate::metrics::{Metrics, Refusal};
-use crate::proto::signalr::json;
 use crate::schema::Catalogue;
 use crate::timer::Timers;
 use crate::trace::{Fact, Level, Trace};
-use crate::wire::{ConnKey, Ending, Wire};
+use crate::wire::{LinkKey, Wire};
 use core::net::IpAddr;
 use slotmap::SlotMap;
 use std::sync::Arc;
 
-/// One thread's connections and all that belongs to them.
+/// One thread's links, connections, and all that belongs to them.
 pub struct Shard {
     number: usize,
     shared: Arc<Shared>,
     catalogue: Arc<Catalogue>,
-    connections: SlotMap<ConnKey, Connection>,
-    /// Connections that have come so far.
+    /// The one place where links are stored; empty while an event is with one.
+    links: SlotMap<LinkKey, Option<Link>>,
+    connections: Connections,
+    /// Links that have come so far.
     serial: u64,
     hub: Hub,
     home: Home,
-    timers: Timers<ConnKey>,
-    parser: Option<json::Parser>,
-    scratch: Vec<u8>,
-    publish_scratch: publish::Scratch,
+    timers: Timers<Timed>,
+    tools: Tools,
     entropy: Box<dyn Entropy>,
-    metrics: Metrics,
-    /// Notable facts since the shell last looked.
-    pub trace: Trace,
+    /// What has been counted, and the notable facts since the shell last looked.
+    pub books: Books,
     outbound: Outbound,
-    /// Connections that read again after a pause.
-    resumed: Vec<ConnKey>,
-    fired: Vec<ConnKey>,
-    /// Connections to look at after a flush; empty between turns.
-    attention: Vec<ConnKey>,
+    /// Links with bytes of their own to write at the end of the turn.
+    dirty: Vec<LinkKey>,
+    /// Links that read again after a pause.
+    resumed: Vec<LinkKey>,
+    /// Links that go to another shard.
+    moved: Vec<(LinkKey, usize, Moved)>,
+    fired: Vec<Timed>,
+    /// Connections to look at after a flush, and how much their sockets took; empty between turns.
+    attention: Vec<(ConnKey, usize)>,
+}
+
+/// A link, to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The connection whose bytes it carries.
+    pub connection: Option<ConnKey>,
+    /// Whether that is past its handshake.
+    pub is_open: bool,
+    /// Whether only its last bytes matter.
+    pub is_ending: bool,
+    /// Whether nothing more is taken for its connection, which is given up, or whose socket has failed.
+    pub is_sealed: bool,
+    /// Whether its bytes should be read.
+    pub wants_input: bool,
+    /// Bytes that wait for its socket.
+    pub backlog_bytes: usize,
+    /// When something is due.
+    pub deadline: Deadline,
+    /// Since when its socket has taken nothing, where it is full.
+    pub blocked_since: Option<Instant>,
 }
 
 impl Shard {
-    /// A shard without connections.
+    /// A shard without links.
     pub fn new(
         number: usize,
         shared: Arc<Shared>,
@@ -64,19 +89,19 @@ impl Shard {
             number,
             shared,
             catalogue,
-            connections: SlotMap::with_key(),
+            links: SlotMap::with_key(),
+            connections: Connections::with_key(),
             serial: 0,
             hub,
             home,
             timers: Timers::default(),
-            parser: None,
-            scratch: Vec::new(),
-            publish_scratch: publish::Scratch::default(),
+            tools: Tools::default(),
             entropy,
-            metrics: Metrics::default(),
-            trace,
+            books: Books::new(trace),
             outbound: Outbound::default(),
+            dirty: Vec::new(),
             resumed: Vec::new(),
+            moved: Vec::new(),
             fired: Vec::new(),
             attention: Vec::new(),
         }
@@ -88,62 +113,88 @@ impl Shard {
     }
 
     /// A socket has been accepted.
-    pub fn open(&mut self, peer: IpAddr, now: Now) -> ConnKey {
+    pub fn open(&mut self, peer: IpAddr, now: Now) -> LinkKey {
         self.serial += 1;
         let conn = self.serial * self.shared.shards as u64 + self.number as u64;
         let timers = &mut self.timers;
-        let key = self.connections.insert_with_key(|key| Connection::new(conn, timers.add(key), peer, now));
-        self.hub.open(key);
-        self.metrics.accepted += 1;
-        self.trace.note(Level::Debug, || Fact::Opened { conn, peer });
+        let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), peer, now));
+        let key = self.links.insert_with_key(accept);
+        self.books.metrics.accepted += 1;
+        self.books.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
         key
     }
 
-    /// A connection beyond `connections_max` has been turned away.
-    pub fn note_full(&mut self, peer: IpAddr) {
-        self.metrics.accepted += 1;
-        self.metrics.refuse(Refusal::Full);
-        self.metrics.closed[CloseReason::Full.index()] += 1;
-        self.trace.note(Level::Debug, || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" });
+    /// A link comes from another shard, and is as it was there. Once its socket is in its place, [`Shard::resume`] lets it
+    /// look at the bytes that it brought.
+    pub fn adopt(&mut self, moved: Moved) -> LinkKey {
+        let timers = &mut self.timers;
+        let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Timed::Link(key)))));
+        self.arm(key);
+        key
     }
 
-    /// Bytes have been read; they may be spoilt. False when the connection wants no more for now: [`Shard::poll_resumed`]
-    /// will name it.
-    pub fn handle_bytes(&mut self, key: ConnKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
-        let connections = &self.connections;
-        self.trace.note(Level::Trace, || Fact::Read {
-            conn: connections.get(key).map_or(0, Connection::number),
+    /// Lets a link go on with the bytes that it brought; ends it in time where the hub drains.
+    pub fn resume(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::resume);
+        if self.process().is_draining() {
+            self.with(key, now, wire, |link, cx| link.drain(0, cx));
+        }
+    }
+
+    /// A link shall go to another shard, before its next request is looked at: [`Shard::poll_moved`] names it once nothing is
+    /// unanswered and nothing unsent. A link that carries a connection stays.
+    pub fn move_link(&mut self, key: LinkKey, shard: usize, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, |link, _| link.move_to(shard));
+    }
+
+    /// A link that has gone, to which shard, and what goes with its socket.
+    pub fn poll_moved(&mut self) -> Option<(LinkKey, usize, Moved)> {
+        self.moved.pop()
+    }
+
+    /// A socket beyond `connections_max` has been turned away.
+    pub fn note_full(&mut self, peer: IpAddr) {
+        self.books.metrics.accepted += 1;
+        self.books.metrics.refuse(Refusal::Full);
+        self.books.metrics.closed[CloseReason::Full.index()] += 1;
+        let fact = || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" };
+        self.books.trace.note(Level::Debug, fact);
+    }
+
+    /// Bytes have been read; they may be spoilt. False when the link wants no more for now: [`Shard::poll_resumed`] will name it.
+    pub fn handle_bytes(&mut self, key: LinkKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
+        let (links, connections) = (&self.links, &self.connections);
+        self.books.trace.note(Level::Trace, || Fact::Read {
+            conn: links.get(key).and_then(Option::as_ref).map_or(0, |link| link.number(connections)),
             bytes: bytes.len(),
         });
-        self.with(key, now, wire, |connection, turn| connection.handle_bytes(key, bytes, turn));
+        self.with(key, now, wire, |link, cx| link.handle_bytes(bytes, cx));
         self.wants_input(key)
     }
 
     /// The peer sends no more.
-    pub fn handle_eof(&mut self, key: ConnKey, now: Now, wire: &mut dyn Wire) {
-        self.with(key, now, wire, |connection, turn| connection.handle_eof(key, turn));
+    pub fn handle_eof(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::handle_eof);
     }
 
     /// The socket failed.
-    pub fn handle_failure(&mut self, key: ConnKey) {
-        if self.connections.contains_key(key) {
-            self.hub.doom(key, CloseReason::SocketFailed);
-        }
+    pub fn handle_failure(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::handle_failure);
     }
 
     /// The socket takes bytes again.
-    pub fn handle_writable(&mut self, key: ConnKey) {
-        self.hub.unblock(key);
+    pub fn handle_writable(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::handle_writable);
     }
 
-    /// Whether bytes of this connection should be read.
-    pub fn wants_input(&self, key: ConnKey) -> bool {
-        self.connections.get(key).is_some_and(|connection| connection.wants_input(key, &self.hub, &self.shared.limits))
+    /// Whether bytes of this link should be read.
+    pub fn wants_input(&self, key: LinkKey) -> bool {
+        self.link(key).is_some_and(|link| link.wants_input(self.view()))
     }
 
-    /// A connection that reads again.
-    pub fn poll_resumed(&mut self) -> Option<ConnKey> {
+    /// A link that reads again.
+    pub fn poll_resumed(&mut self) -> Option<LinkKey> {
         self.resumed.pop()
     }
 
@@ -151,14 +202,13 @@ impl Shard {
     pub fn handle_mail(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
         match mail {
             Mail::Publications(publications) => {
-                self.metrics.from_siblings += publications.len() as u64;
-                self.turn(now, wire, |_, turn| {
-                    let mut delivery = turn.delivery();
-                    publications.iter().for_each(|publication| delivery.deliver(publication));
-                });
+                self.books.metrics.from_siblings += publications.len() as u64;
+                let (_, mut turn) = self.turn(now, wire);
+                let mut delivery = Delivery::of(&mut turn);
+                publications.iter().for_each(|publication| delivery.deliver(publication));
             }
             Mail::Ask { from, caller, question } => {
-                let answer = self.turn(now, wire, |_, turn| turn.answer(question));
+                let answer = self.turn(now, wire).1.answer(question);
                 let is_cut = matches!(answer, Answer::Snapshot(_));
                 let answered = Mail::Answered { caller, answer };
                 if is_cut {
@@ -167,23 +217,40 @@ impl Shard {
                     self.outbound.post_last(To::Shard(from), answered);
                 }
             }
-            Mail::Answered { caller, answer } => {
-                let key = caller.link;
-                self.with(key, now, wire, |connection, turn| {
-                    connection.handle_answer(key, caller.ticket, answer, turn);
-                });
-                self.resumed.push(key);
-            }
+            Mail::Answered { caller, answer } => self.handle_answer(caller, answer, now, wire),
             Mail::Drain => self.drain(now, wire),
         }
+    }
+
+    fn handle_answer(&mut self, caller: Caller, answer: Answer, now: Now, wire: &mut dyn Wire) {
+        let key = match caller {
+            Caller::Request { link, ticket } => {
+                self.with(link, now, wire, |link, cx| link.handle_answer_to_request(ticket, answer, cx));
+                Some(link)
+            }
+            Caller::Connection(conn) => {
+                let key = self.hub.link(conn);
+                if let Some(key) = key {
+                    self.with(key, now, wire, |link, cx| link.handle_answer_to_connection(answer, cx));
+                }
+                key
+            }
+        };
+        self.resumed.extend(key);
     }
 
     /// Deadlines that have come.
     pub fn handle_deadlines(&mut self, now: Now, wire: &mut dyn Wire) {
         let mut fired = std::mem::take(&mut self.fired);
         self.timers.poll(now, &mut fired);
-        for key in fired.drain(..) {
-            self.with(key, now, wire, |connection, turn| connection.handle_deadline(key, turn));
+        for timed in fired.drain(..) {
+            let key = match timed {
+                Timed::Link(key) => Some(key),
+                Timed::Connection(conn) => self.hub.link(conn),
+            };
+            if let Some(key) = key {
+                self.with(key, now, wire, Link::handle_deadline);
+            }
         }
         self.fired = fired;
     }
@@ -201,30 +268,46 @@ impl Shard {
 
     /// Whether another turn should follow at once.
     pub fn has_work(&self) -> bool {
-        self.hub.is_dirty() || !self.resumed.is_empty()
+        self.hub.is_dirty() || !self.dirty.is_empty() || !self.resumed.is_empty() || !self.moved.is_empty()
     }
 
-    /// Writes what waits, each connection once, and frees who has to go.
+    /// Writes what waits, each link once, and ends who has been given up.
     pub fn end_turn(&mut self, now: Now, wire: &mut dyn Wire) {
-        self.free_doomed(now, wire);
+        self.end_doomed(now, wire);
+        let mut dirty = std::mem::take(&mut self.dirty);
         let mut attention = std::mem::take(&mut self.attention);
-        let (connections, limits) = (&mut self.connections, &self.shared.limits);
-        self.hub.flush(now, wire, |key, taken, left| {
-            if let Some(connection) = connections.get_mut(key)
-                && connection.note_flushed(taken, left, now, limits)
-            {
-                attention.push(key);
+        let connections = &mut self.connections;
+        self.hub.flush(now, wire, |conn, taken, left| {
+            let Some(connection) = connections.get_mut(conn) else { return };
+            if taken > 0 {
+                connection.note_spoken(now.mono);
+            }
+            // Nothing to do for a connection that keeps up, which is what nearly all are.
+            if left > 0 || !connection.is_open() {
+                attention.push((conn, taken));
             }
         });
-        for key in attention.drain(..) {
-            self.with(key, now, wire, |connection, turn| connection.handle_flushed(key, turn));
-            if self.wants_input(key) {
-                self.resumed.push(key);
-            }
+        for (conn, taken) in attention.drain(..) {
+            let Some(key) = self.hub.link(conn) else { continue };
+            self.with(key, now, wire, |link, cx| link.handle_flushed(taken, cx));
+            self.note_resumed(key);
+        }
+        for key in dirty.drain(..) {
+            self.with(key, now, wire, Link::flush);
+            self.note_resumed(key);
         }
         self.attention = attention;
-        self.free_doomed(now, wire);
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+        self.end_doomed(now, wire);
         self.home.shrink();
+    }
+
+    fn note_resumed(&mut self, key: LinkKey) {
+        if self.wants_input(key) {
+            self.resumed.push(key);
+        }
     }
 
     /// The fan-out, to look at: memberships and backlogs.
@@ -232,93 +315,126 @@ impl Shard {
         &self.hub
     }
 
-    /// A connection, to look at.
-    pub fn connection(&self, key: ConnKey) -> Option<&Connection> {
-        self.connections.get(key)
+    /// A link, to look at.
+    pub fn look(&self, key: LinkKey) -> Option<Look> {
+        let (link, view) = (self.link(key)?, self.view());
+        let connection = link.connection();
+        Some(Look {
+            connection,
+            is_open: connection.and_then(|conn| self.connections.get(conn)).is_some_and(|it| it.is_open()),
+            is_ending: link.is_ending(),
+            is_sealed: connection.is_some_and(|conn| self.hub.is_sealed(conn)),
+            wants_input: link.wants_input(view),
+            backlog_bytes: link.backlog_bytes(&self.hub),
+            deadline: link.deadline(key, view).0,
+            blocked_since: link.blocked_since(&self.hub),
+        })
     }
 
     /// What this shard has counted.
     pub fn numbers(&mut self, now: Now, wire: &mut dyn Wire) -> Metrics {
-        self.turn(now, wire, |_, turn| turn.measure())
+        self.turn(now, wire).1.measure()
     }
 
-    /// Connections of this shard.
-    pub fn connection_count(&self) -> usize {
-        self.connections.len()
+    /// Links of this shard.
+    pub fn link_count(&self) -> usize {
+        self.links.len()
     }
 
-    fn free_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some((key, reason)) = self.hub.poll_doomed() {
-            if reason == CloseReason::Overrun
-                && self.connections.get(key).is_some_and(|connection| !connection.is_ending())
-            {
-                // It gets a last word, and `close_ms` to take it.
-                self.with(key, now, wire, |connection, turn| connection.give_up(key, turn));
-                continue;
+    /// The hub has given up connections, or sockets have failed.
+    fn end_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
+        while let Some((conn, reason)) = self.hub.poll_doomed() {
+            if let Some(key) = self.hub.link(conn) {
+                self.with(key, now, wire, |link, cx| link.handle_doomed(reason, cx));
             }
-            let Some(mut connection) = self.connections.remove(key) else { continue };
-            // What waited for one whose backlog was too large for the process has been dropped, in the midst of a frame.
-            let is_cut = self.hub.backlog_bytes(key) > 0 || reason == CloseReason::BacklogFull;
-            let ending = if is_cut { Ending::Reset } else { Ending::Graceful };
-            self.timers.remove(connection.timer());
-            self.hub.close(key);
-            self.turn(now, wire, |_, turn| {
-                let reason = connection.final_reason(reason);
-                connection.free(reason, turn);
-            });
-            wire.close(key, ending);
         }
     }
 
     fn drain(&mut self, now: Now, wire: &mut dyn Wire) {
-        let keys: Vec<ConnKey> = self.connections.keys().collect();
+        let keys: Vec<LinkKey> = self.links.keys().collect();
         let spread_ms = self.shared.limits.drain_spread_ms.max(1);
         for key in keys {
             let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
-            self.with(key, now, wire, |connection, turn| connection.drain(key, share_ms, turn));
+            self.with(key, now, wire, |link, cx| link.drain(share_ms, cx));
         }
     }
 
-    /// Runs something on a connection, if it is still there, and looks at its deadline afterwards.
-    fn with(&mut self, key: ConnKey, now: Now, wire: &mut dyn Wire, then: impl FnOnce(&mut Connection, &mut Turn<'_>)) {
-        self.turn(now, wire, |connections, turn| {
-            if let Some(connection) = connections.get_mut(key) {
-                then(connection, turn);
-            }
-        });
+    /// Hands a link, if it is still there, to `then`, stores what it becomes, and sees to what that needs.
+    fn with(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire, then: impl FnOnce(Link, &mut Cx<'_, '_>) -> Link) {
+        let Some(link) = self.links.get_mut(key).and_then(Option::take) else { return };
+        let (connections, mut turn) = self.turn(now, wire);
+        let mut link = then(link, &mut Cx { link: key, connections, turn: &mut turn });
+        if let Some(shard) = link.moves_now() {
+            return self.part_with(key, link, shard);
+        }
+        if link.why_over().is_some() {
+            return self.free(key, link, wire);
+        }
+        if link.takes_place_to_flush() {
+            self.dirty.push(key);
+        }
+        if let Some(place) = self.links.get_mut(key) {
+            *place = Some(link);
+        }
         self.arm(key);
     }
 
-    fn turn<T>(
-        &mut self,
-        now: Now,
-        wire: &mut dyn Wire,
-        then: impl FnOnce(&mut SlotMap<ConnKey, Connection>, &mut Turn<'_>) -> T,
-    ) -> T {
-        // The gauge is cheap here and nowhere else: connections are borrowed while a turn runs.
-        self.metrics.open = self.connections.len() as u64;
-        let mut turn = Turn {
-            now,
-            shard: self.number,
-            hub: &mut self.hub,
-            home: &mut self.home,
-            shared: &self.shared,
-            catalogue: &self.catalogue,
-            parser: &mut self.parser,
-            scratch: &mut self.scratch,
-            publish_scratch: &mut self.publish_scratch,
-            entropy: self.entropy.as_mut(),
-            metrics: &mut self.metrics,
-            trace: &mut self.trace,
-            outbound: &mut self.outbound,
-            wire,
-        };
-        then(&mut self.connections, &mut turn)
+    fn part_with(&mut self, key: LinkKey, link: Link, shard: usize) {
+        let (_, _, timer) = link.deadline(key, self.view());
+        if let Some(timer) = timer {
+            self.timers.remove(timer);
+        }
+        self.links.remove(key);
+        self.moved.extend(link.into_moved().map(|moved| (key, shard, moved)));
     }
 
-    fn arm(&mut self, key: ConnKey) {
-        let Some(connection) = self.connections.get(key) else { return };
-        let deadline = connection.next_deadline(key, &self.hub, &self.shared.limits);
-        self.timers.arm_sooner(connection.timer(), deadline);
+    fn free(&mut self, key: LinkKey, mut link: Link, wire: &mut dyn Wire) {
+        let Some(why) = link.why_over() else { return };
+        if let (_, _, Some(timer)) = link.deadline(key, self.view()) {
+            self.timers.remove(timer);
+        }
+        self.links.remove(key);
+        let conn = link.number(&self.connections);
+        let cut = link.free(&mut self.hub, &mut self.connections, &mut self.books.metrics);
+        self.books.metrics.closed[why.reason.index()] += 1;
+        let fact = Fact::Closed { conn, reason: why.reason, detail: why.detail };
+        self.books.trace.note(fact.level(), || fact);
+        wire.close(key, cut);
+    }
+
+    /// Looks at the deadline of a link, which is its connection's where it carries one.
+    fn arm(&mut self, key: LinkKey) {
+        let Some(link) = self.link(key) else { return };
+        if let (deadline, timed, Some(timer)) = link.deadline(key, self.view()) {
+            self.timers.hand_over(timer, timed);
+            self.timers.arm_sooner(timer, deadline);
+        }
+    }
+
+    fn link(&self, key: LinkKey) -> Option<&Link> {
+        self.links.get(key)?.as_ref()
+    }
+
+    fn view(&self) -> View<'_> {
+        View { connections: &self.connections, hub: &self.hub, limits: &self.shared.limits }
+    }
+
+    fn process(&self) -> Process<'_> {
+        Process::new(self.number, &self.shared, &self.catalogue)
+    }
+
+    fn turn<'t>(&'t mut self, now: Now, wire: &'t mut dyn Wire) -> (&'t mut Connections, Turn<'t>) {
+        // The gauge is cheap here and nowhere else.
+        self.books.metrics.open = self.links.len() as u64;
+        let turn = Turn {
+            now,
+            process: Process::new(self.number, &self.shared, &self.catalogue),
+            hub: &mut self.hub,
+            home: &mut self.home,
+            books: &mut self.books,
+            out: WayOut { wire, mail: &mut self.outbound, entropy: self.entropy.as_mut() },
+            tools: &mut self.tools,
+        };
+        (&mut self.connections, turn)
     }
 }

@@ -68,6 +68,11 @@ impl<K: Copy> Timers<K> {
         TimerSlot(number)
     }
 
+    /// The slot is for another key from here on.
+    pub fn hand_over(&mut self, slot: TimerSlot, key: K) {
+        self.keys[slot.0 as usize] = key;
+    }
+
     /// Gives a slot back.
     pub fn remove(&mut self, slot: TimerSlot) {
         self.due[slot.0 as usize] = Deadline::NEVER;

@@ -3,14 +3,14 @@
 use slotmap::new_key_type;
 
 new_key_type! {
-    /// A connection of this shard. Carries a generation: the key of a closed connection finds
-    /// nothing.
-    pub struct ConnKey;
+    /// A link of this shard: one accepted socket. Carries a generation: the key of a link that is
+    /// gone finds nothing.
+    pub struct LinkKey;
 }
 
-/// How a socket is ended.
+/// How a socket is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum Cut {
     /// What was written still arrives.
     Graceful,
     /// The peer is cut off; what it has not taken is lost.
@@ -21,13 +21,13 @@ pub enum Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireError;
 
-/// The way out of the core: what the shell, or a simulator, does with a connection's socket.
+/// The way out of the core: what the shell, or a simulator, does with a link's socket.
 pub trait Wire {
     /// Writes what the socket takes, in order. Less than all means that it is full and that a
     /// writable edge will come.
-    fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError>;
+    fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError>;
     /// Ends the sending direction; what was written still arrives.
-    fn shutdown_write(&mut self, conn: ConnKey);
-    /// Ends the connection.
-    fn close(&mut self, conn: ConnKey, ending: Ending);
+    fn shutdown_write(&mut self, link: LinkKey);
+    /// Closes the socket.
+    fn close(&mut self, link: LinkKey, cut: Cut);
 }

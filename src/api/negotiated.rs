@@ -1,12 +1,12 @@
 //! Connection tokens: made by negotiate, used by an upgrade, known as long as their connection
-//! lives.
+//! lives, and where that is.
 //!
-//! One table for all shards, because negotiate and upgrade may land on different ones. Bounded:
-//! tokens that nobody uses are forgotten after `negotiated_ms`, and there are at most
+//! One table for all shards, because the requests of one connection may land on different ones.
+//! Bounded: tokens that nobody uses are forgotten after `negotiated_ms`, and there are at most
 //! `negotiated_max` of them.
 
 use crate::clock::{Deadline, Now};
-use crate::hub::registry::HashSeed;
+use crate::hub::registry::{ConnKey, HashSeed};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::VecDeque;
@@ -38,18 +38,27 @@ impl std::fmt::Debug for ConnectionToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting(Deadline),
-    Attached,
+    Attached(Place),
+}
+
+/// Where a connection lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of its shard.
+    pub shard: usize,
+    /// Its key there.
+    pub conn: ConnKey,
 }
 
 /// What a request finds under its `id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
-    /// The connection is the request's.
-    Attached,
+    /// The connection is the request's, and lives here.
+    Attached(Place),
     /// Nobody negotiated it, or too long ago.
     Unknown,
-    /// It has its connection.
-    InUse,
+    /// It has its connection, and that lives here.
+    InUse(Place),
 }
 
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
@@ -92,16 +101,17 @@ impl Negotiated {
         true
     }
 
-    /// Uses a token for a connection.
-    pub fn attach(&mut self, token: ConnectionToken, now: Now) -> Attach {
+    /// Uses a token for the connection that `begin` makes where the token is free.
+    pub fn attach(&mut self, token: ConnectionToken, now: Now, begin: impl FnOnce() -> Place) -> Attach {
         self.expire(now);
         match self.tokens.get_mut(&token) {
             None => Attach::Unknown,
-            Some(State::Attached) => Attach::InUse,
+            Some(State::Attached(place)) => Attach::InUse(*place),
             Some(state) => {
-                *state = State::Attached;
+                let place = begin();
+                *state = State::Attached(place);
                 self.waiting -= 1;
-                Attach::Attached
+                Attach::Attached(place)
             }
         }
     }
@@ -139,6 +149,14 @@ mod tests {
         Now::from_ms(mono_ms, 0)
     }
 
+    fn here() -> Place {
+        Place { shard: 3, conn: ConnKey::default() }
+    }
+
+    fn nobody() -> Place {
+        panic!("a connection that nobody asked for")
+    }
+
     fn table() -> Negotiated {
         Negotiated::new(HashSeed(1, 2), 2, 15_000)
     }
@@ -146,12 +164,12 @@ mod tests {
     #[test]
     fn a_token_serves_one_connection_until_it_is_gone() {
         let (mut table, token) = (table(), ConnectionToken([7; 16]));
-        assert_eq!(table.attach(token, at(0)), Attach::Unknown);
+        assert_eq!(table.attach(token, at(0), nobody), Attach::Unknown);
         assert!(table.offer(token, at(0)));
-        assert_eq!(table.attach(token, at(1)), Attach::Attached);
-        assert_eq!(table.attach(token, at(60_000)), Attach::InUse);
+        assert_eq!(table.attach(token, at(1), here), Attach::Attached(here()));
+        assert_eq!(table.attach(token, at(60_000), nobody), Attach::InUse(here()));
         table.forget(token);
-        assert_eq!(table.attach(token, at(60_001)), Attach::Unknown);
+        assert_eq!(table.attach(token, at(60_001), nobody), Attach::Unknown);
     }
 
     #[test]
@@ -160,7 +178,7 @@ mod tests {
         assert!(table.offer(ConnectionToken([1; 16]), at(0)) && table.offer(ConnectionToken([2; 16]), at(10)));
         assert!(!table.offer(ConnectionToken([3; 16]), at(20)));
         assert!(table.offer(ConnectionToken([3; 16]), at(15_000)));
-        assert_eq!(table.attach(ConnectionToken([1; 16]), at(15_000)), Attach::Unknown);
+        assert_eq!(table.attach(ConnectionToken([1; 16]), at(15_000), nobody), Attach::Unknown);
         assert!(table.knows(ConnectionToken([2; 16]), at(15_009)));
     }
 
@@ -170,7 +188,7 @@ mod tests {
         for n in 0..100u8 {
             let token = ConnectionToken([n; 16]);
             assert!(table.offer(token, at(u64::from(n))), "{n}");
-            assert_eq!(table.attach(token, at(u64::from(n))), Attach::Attached);
+            assert_eq!(table.attach(token, at(u64::from(n)), here), Attach::Attached(here()));
             table.forget(token);
             assert!(table.queue.len() <= 4, "{} entries", table.queue.len());
         }

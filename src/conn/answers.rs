@@ -1,6 +1,7 @@
 //! How questions reach the shards that are concerned, and what this one answers.
 
 use super::ask::{Answer, Awaited, Caller, Question};
+use super::delivery::Delivery;
 use super::mail::{Mail, To};
 use super::turn::Turn;
 use crate::hub::Hub;
@@ -17,19 +18,19 @@ pub(super) enum Asked {
 }
 
 impl Turn<'_> {
-    /// Puts a question; the answers reach the connection one by one, and this shard's is there already.
+    /// Puts a question; the answers reach the caller one by one, and this shard's is there already.
     pub(super) fn ask(&mut self, caller: Caller, asked: Asked, question: Question) -> Awaited {
-        let from = self.shard;
+        let from = self.process.shard;
         let (sum, missing) = match asked {
             Asked::Home(home) if home != from => {
-                self.outbound.post(To::Shard(home), Mail::Ask { from, caller, question });
+                self.out.mail.post(To::Shard(home), Mail::Ask { from, caller, question });
                 (None, 1)
             }
             Asked::Home(_) => (Some(self.answer(question)), 0),
             Asked::All => {
-                let missing = self.shared.shards.saturating_sub(1);
+                let missing = self.process.shards.saturating_sub(1);
                 if missing > 0 {
-                    self.outbound.post(To::Siblings, Mail::Ask { from, caller, question: question.clone() });
+                    self.out.mail.post(To::Siblings, Mail::Ask { from, caller, question: question.clone() });
                 }
                 (Some(self.answer(question)), missing)
             }
@@ -38,12 +39,13 @@ impl Turn<'_> {
     }
 
     /// What this shard says to a question.
-    pub fn answer(&mut self, question: Question) -> Answer {
+    pub(crate) fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Publish(publications) => {
+                let mut delivery = Delivery::of(self);
                 for mut publication in publications {
-                    if self.delivery().take(&mut publication) {
-                        self.outbound.publish(publication);
+                    if delivery.take(&mut publication) {
+                        delivery.mail.publish(publication);
                     }
                 }
                 Answer::Published
@@ -56,16 +58,16 @@ impl Turn<'_> {
 
     /// The shard's numbers at this moment.
     pub(crate) fn measure(&self) -> Metrics {
-        let mut metrics = self.metrics.clone();
+        let mut metrics = self.books.metrics.clone();
         metrics.subscriptions = self.hub.registry.subscription_count() as u64;
         metrics.topics = self.hub.registry.topic_count() as u64;
-        metrics.backlog_bytes = self.hub.backlog_bytes_total() as u64;
-        metrics.blocked = self.hub.blocked_count() as u64;
-        metrics.bytes_out = self.hub.tally.sent_bytes;
-        metrics.short_writes = self.hub.tally.short_writes;
+        metrics.backlog_bytes += self.hub.backlog_bytes_total() as u64;
+        metrics.blocked += self.hub.blocked_count() as u64;
+        metrics.bytes_out += self.hub.tally.sent_bytes;
+        metrics.short_writes += self.hub.tally.short_writes;
         metrics.conflated = self.hub.tally.conflated;
         metrics.dropped = self.hub.tally.dropped;
-        metrics.discarded_bytes = self.hub.tally.discarded_bytes;
+        metrics.discarded_bytes += self.hub.tally.discarded_bytes;
         metrics.last_values = self.home.kept_rows() as u64;
         metrics.last_values_evicted = self.home.evicted();
         metrics

@@ -1,14 +1,15 @@
 //! Questions to the shards of this process, and what they answer.
 //!
 //! One mechanism for all: [`super::Turn::ask`] puts a question to the shards that are concerned. This one answers at once; the
-//! others are asked by mail, and their answers are added up while the connection waits. A new question is one variant of
+//! others are asked by mail, and their answers are added up while the caller waits. A new question is one variant of
 //! [`Question`], one of [`Answer`], and one arm in [`super::Turn::answer`].
 
 use crate::clock::Instant;
 use crate::hub::publication::Publication;
+use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
-use crate::wire::ConnKey;
+use crate::wire::LinkKey;
 use std::sync::Arc;
 
 /// What a shard wants to know of its siblings.
@@ -50,13 +51,18 @@ impl Answer {
     }
 }
 
-/// Who asks: a connection, and which of its questions it is. A connection may have several under way.
+/// Who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The connection that waits.
-    pub link: ConnKey,
-    /// Its question.
-    pub ticket: u32,
+pub enum Caller {
+    /// A reply on an HTTP link, which may have several questions under way.
+    Request {
+        /// The link.
+        link: LinkKey,
+        /// Which of its questions it is.
+        ticket: u32,
+    },
+    /// A connection, which has one question at a time.
+    Connection(ConnKey),
 }
 
 /// The answers that a connection still waits for.

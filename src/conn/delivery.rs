@@ -1,7 +1,9 @@
 //! From an accepted item to the members: to its home, which stamps it, and from there to every shard.
 
 use super::ask::{Caller, Question};
+use super::books::Books;
 use super::mail::{Mail, Outbound, To};
+use super::turn::{Process, Turn};
 use crate::api::publish::{Provenance, Sink};
 use crate::clock::Now;
 use crate::hub::Hub;
@@ -10,36 +12,47 @@ use crate::hub::kept::Change;
 use crate::hub::partition::{Partition, Position};
 use crate::hub::publication::{EventTraits, Payload, Publication};
 use crate::hub::topic::Topic;
-use crate::metrics::Metrics;
-use crate::schema::Catalogue;
 use crate::schema::{Event, Kind};
-use crate::trace::{Fact, Level, Trace};
+use crate::trace::{Fact, Level};
 use crate::wire::Wire;
 use smallvec::SmallVec;
 
 /// What stamps publications and hands them to the members of this shard.
 pub(crate) struct Delivery<'t> {
+    pub(crate) now: Now,
+    pub(crate) process: Process<'t>,
     pub(crate) hub: &'t mut Hub,
     pub(crate) home: &'t mut Home,
-    pub(crate) catalogue: &'t Catalogue,
-    pub(crate) metrics: &'t mut Metrics,
-    pub(crate) trace: &'t mut Trace,
+    pub(crate) books: &'t mut Books,
     pub(crate) wire: &'t mut dyn Wire,
-    pub(crate) now: Now,
+    pub(crate) mail: &'t mut Outbound,
 }
 
-impl Delivery<'_> {
+impl<'t> Delivery<'t> {
+    /// With the means of a turn.
+    pub(crate) fn of(turn: &'t mut Turn<'_>) -> Delivery<'t> {
+        Delivery {
+            now: turn.now,
+            process: turn.process,
+            hub: turn.hub,
+            home: turn.home,
+            books: turn.books,
+            wire: turn.out.wire,
+            mail: turn.out.mail,
+        }
+    }
+
     /// The home takes a publication: it gets its place, is kept where it is a state, and goes to the members here. Whether
     /// the siblings are to deliver it, too: a value that changed nothing is nobody's news where the event says so.
     pub(crate) fn take(&mut self, publication: &mut Publication) -> bool {
-        let event = self.catalogue.event(publication.topic.event);
+        let event = self.process.catalogue.event(publication.topic.event);
         let position = self.home.stamp(self.now);
         publication.position = Some(position);
         if event.kind == Kind::State {
             let text = core::str::from_utf8(&publication.data).unwrap_or_default();
-            let ends = self.catalogue.expires(publication.topic.event, text);
+            let ends = self.process.catalogue.expires(publication.topic.event, text);
             if self.home.keep(publication.clone(), ends) == Change::Equal && event.on_change {
-                self.metrics.unchanged += 1;
+                self.books.metrics.unchanged += 1;
                 return false;
             }
         }
@@ -49,7 +62,7 @@ impl Delivery<'_> {
 
     /// A publication that its home has stamped goes to the members here.
     pub(crate) fn deliver(&mut self, publication: &Publication) {
-        let event = self.catalogue.event(publication.topic.event);
+        let event = self.process.catalogue.event(publication.topic.event);
         if let Some(position) = publication.position {
             self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
         }
@@ -58,8 +71,8 @@ impl Delivery<'_> {
     fn hand_out(&mut self, event: &Event, topic: &Topic, position: Position, data: Payload<'_>) {
         let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
         let members = self.hub.publish(topic, traits, data, self.now, self.wire);
-        self.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
-        self.trace.note(Level::Trace, || Fact::Delivered {
+        self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
+        self.books.trace.note(Level::Trace, || Fact::Delivered {
             position: position.number(),
             organization: topic.organization,
             event: event.name.as_str().into(),
@@ -73,10 +86,6 @@ impl Delivery<'_> {
 /// What the items of one request become: stamped at once where this shard is their home, else collected for the shard that is.
 pub(super) struct FanOut<'t> {
     pub(super) delivery: Delivery<'t>,
-    pub(super) outbound: &'t mut Outbound,
-    /// This shard, of so many.
-    pub(super) shard: usize,
-    pub(super) shards: usize,
     /// For other homes, nearly always none or one; an organization's items in their order.
     pub(super) away: SmallVec<[(usize, Vec<Publication>); 1]>,
 }
@@ -84,10 +93,10 @@ pub(super) struct FanOut<'t> {
 impl FanOut<'_> {
     /// Asks the other homes to stamp what was collected for them; how many there are.
     pub(super) fn ask(self, caller: Caller) -> usize {
-        let homes = self.away.len();
+        let (homes, from) = (self.away.len(), self.delivery.process.shard);
         for (home, publications) in self.away {
             let question = Question::Publish(publications);
-            self.outbound.post(To::Shard(home), Mail::Ask { from: self.shard, caller, question });
+            self.delivery.mail.post(To::Shard(home), Mail::Ask { from, caller, question });
         }
         homes
     }
@@ -102,25 +111,25 @@ impl FanOut<'_> {
 
 impl Sink for FanOut<'_> {
     fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
-        let Delivery { metrics, catalogue, .. } = &mut self.delivery;
-        let counts = metrics.event(usize::from(topic.event.0));
+        let Process { catalogue, shard, shards, .. } = self.delivery.process;
+        let counts = self.delivery.books.metrics.event(usize::from(topic.event.0));
         match provenance {
             Provenance::Sent => counts.published += 1,
             Provenance::Derived => counts.derived += 1,
         }
         let event = catalogue.event(topic.event);
-        let is_alone = self.shards == 1;
+        let is_alone = shards == 1;
         if is_alone && event.kind == Kind::Occurrence {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let position = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, &topic, position, Payload::Borrowed(data));
         }
         let mut publication = Publication { topic, position: None, data: data.into() };
-        let home = if is_alone { self.shard } else { Partition::of(topic.organization).home(self.shards) };
-        if home != self.shard {
+        let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
+        if home != shard {
             self.collect(home, publication);
         } else if self.delivery.take(&mut publication) && !is_alone {
-            self.outbound.publish(publication);
+            self.delivery.mail.publish(publication);
         }
     }
 }

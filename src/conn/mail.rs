@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
-    use crate::wire::ConnKey;
+    use crate::wire::LinkKey;
     use uuid::Uuid;
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
             position: None,
             data: [n].into(),
         };
-        let caller = Caller { link: ConnKey::default(), ticket: 0 };
+        let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
         let mut outbound = Outbound::default();
         outbound.post_last(To::Shard(2), Mail::Drain);
         outbound.publish(publication(1));

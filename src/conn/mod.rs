@@ -1,20 +1,25 @@
-//! Connections: what comes in becomes requests or hub messages; questions to other shards, and mail between them.
+//! What comes in becomes requests or hub messages. A [`link`] is a socket; a connection is SignalR's, in [`hub`]; and there are
+//! questions to other shards, and mail between them.
 
 mod answers;
 mod ask;
-mod asking;
-mod client;
-mod connection;
+mod books;
 mod delivery;
-mod frames;
-mod http;
-mod invoke;
+mod end;
+mod hub;
+mod link;
 mod mail;
-mod request;
-mod subscribing;
+mod tools;
 mod turn;
 
 pub use ask::{Answer, Caller, Question};
-pub use connection::Connection;
+pub use books::Books;
+pub(crate) use delivery::Delivery;
+pub use hub::connection::{Connection, Connections};
+pub use link::Moved;
+pub(crate) use link::cx::Cx;
+pub(crate) use link::{Link, Timed, View};
 pub use mail::{Mail, Outbound, To};
-pub use turn::{Options, Shared, Turn};
+pub(crate) use tools::Tools;
+pub use turn::{Options, Shared};
+pub(crate) use turn::{Process, Turn, WayOut};

@@ -1,7 +1,8 @@
-//! What a connection may touch in a turn, and how the hub is run.
+//! What a link or a connection may touch in a turn, and how the hub is run.
 
-use super::delivery::Delivery;
+use super::books::Books;
 use super::mail::Outbound;
+use super::tools::Tools;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::Negotiated;
@@ -14,14 +15,11 @@ use crate::hub::backlog::Backlog;
 use crate::hub::home::Home;
 use crate::hub::kept::KeptTotal;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
-use crate::proto::signalr::json;
 use crate::schema::Catalogue;
-use crate::trace::Trace;
 use crate::wire::Wire;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How the hub is run, for all connections.
 #[derive(Debug)]
@@ -61,55 +59,55 @@ pub struct Shared {
     pub shards: usize,
 }
 
-/// Everything that a connection may touch in a turn, besides itself.
-pub struct Turn<'t> {
-    /// The turn's instant.
-    pub now: Now,
-    /// This shard's number.
-    pub shard: usize,
-    /// The fan-out.
-    pub hub: &'t mut Hub,
-    /// The process.
-    pub shared: &'t Shared,
+/// The process, as one of its shards sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Process<'t> {
+    /// This shard's number, of so many.
+    pub(crate) shard: usize,
+    pub(crate) shards: usize,
+    pub(crate) options: &'t Options,
+    pub(crate) limits: &'t Limits,
     /// The events.
-    pub catalogue: &'t Catalogue,
-    /// The reader of hub messages, where it is not in use.
-    pub parser: &'t mut Option<json::Parser>,
-    /// For results on their way into a frame; empty between uses.
-    pub scratch: &'t mut Vec<u8>,
-    /// For the publish route.
-    pub publish_scratch: &'t mut publish::Scratch,
-    /// Random ids.
-    pub entropy: &'t mut dyn Entropy,
-    /// The shard's counters.
-    pub metrics: &'t mut Metrics,
-    /// Notable facts.
-    pub trace: &'t mut Trace,
-    /// What this shard is home to.
-    pub home: &'t mut Home,
-    /// To the siblings.
-    pub outbound: &'t mut Outbound,
-    /// The sockets.
-    pub wire: &'t mut dyn Wire,
+    pub(crate) catalogue: &'t Catalogue,
+    pub(crate) verifier: &'t Verifier,
+    pub(crate) negotiated: &'t Mutex<Negotiated>,
+    pub(crate) draining: &'t AtomicBool,
 }
 
-impl Turn<'_> {
-    /// What stamps and delivers.
-    pub(crate) fn delivery(&mut self) -> Delivery<'_> {
-        self.delivery_and_outbound().0
+impl<'t> Process<'t> {
+    /// The view of the shard of that number.
+    pub(crate) fn new(shard: usize, shared: &'t Shared, catalogue: &'t Catalogue) -> Process<'t> {
+        let Shared { options, limits, verifier, negotiated, is_draining: draining, shards, kept: _, backlog: _ } =
+            shared;
+        Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining }
     }
 
-    /// The same, and the way to the siblings.
-    pub(super) fn delivery_and_outbound(&mut self) -> (Delivery<'_>, &mut Outbound) {
-        let delivery = Delivery {
-            hub: self.hub,
-            home: self.home,
-            catalogue: self.catalogue,
-            metrics: self.metrics,
-            trace: self.trace,
-            wire: self.wire,
-            now: self.now,
-        };
-        (delivery, self.outbound)
+    /// Whether the drain has begun.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// Everything that leads out of the core.
+pub(crate) struct WayOut<'t> {
+    /// The sockets.
+    pub(crate) wire: &'t mut dyn Wire,
+    /// To the siblings.
+    pub(crate) mail: &'t mut Outbound,
+    /// Random ids.
+    pub(crate) entropy: &'t mut dyn Entropy,
+}
+
+/// All that a link or a connection may touch in a turn, besides itself.
+pub(crate) struct Turn<'t> {
+    /// The turn's instant.
+    pub(crate) now: Now,
+    pub(crate) process: Process<'t>,
+    /// The fan-out.
+    pub(crate) hub: &'t mut Hub,
+    /// What this shard is home to.
+    pub(crate) home: &'t mut Home,
+    pub(crate) books: &'t mut Books,
+    pub(crate) out: WayOut<'t>,
+    pub(crate) tools: &'t mut Tools,
 }

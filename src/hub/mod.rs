@@ -22,14 +22,14 @@ pub mod topic;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::wire::{ConnKey, Wire, WireError};
+use crate::wire::{LinkKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
 use encoding::Encoding;
 use frames::Frames;
 use outbox::{Dirty, Outbox, OutboxBounds, Push, Slices, Writable};
 use publication::{EventTraits, Payload, Publication};
-use registry::{HashSeed, Registry};
+use registry::{ConnKey, HashSeed, Registry};
 use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -99,9 +99,17 @@ impl Hub {
         }
     }
 
-    /// A connection begins.
-    pub fn open(&mut self, conn: ConnKey) {
-        self.outboxes.insert(conn, Outbox::default());
+    /// A connection begins, whose bytes a link carries out that stands so.
+    pub fn open(&mut self, conn: ConnKey, link: LinkKey, writable: Writable) {
+        let mut outbox = Outbox::default();
+        outbox.link = Some(link);
+        outbox.set_writable(writable);
+        self.outboxes.insert(conn, outbox);
+    }
+
+    /// The link that carries a connection's bytes out.
+    pub fn link(&self, conn: ConnKey) -> Option<LinkKey> {
+        self.outboxes.get(conn)?.link
     }
 
     /// The connection's hub messages are written so from now on; [`Encoding::default`] before.
@@ -263,11 +271,6 @@ impl Hub {
         }
     }
 
-    /// The connection must end; it is freed when the turn ends.
-    pub fn doom(&mut self, conn: ConnKey, reason: CloseReason) {
-        self.doomed.push((conn, reason));
-    }
-
     /// The next connection that must end, and why.
     pub fn poll_doomed(&mut self) -> Option<(ConnKey, CloseReason)> {
         self.doomed.pop()
@@ -335,26 +338,27 @@ impl Hub {
         self.outboxes.get(conn).map_or(0, Outbox::backlog_bytes)
     }
 
-    /// When a connection is given up whose socket goes on taking nothing, and why. Only a client can have too large a backlog:
-    /// a reply may be as large as it is.
-    pub fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64, is_client: bool) -> Option<(Deadline, CloseReason)> {
+    /// When a connection is given up whose socket goes on taking nothing, and why.
+    pub fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64) -> Option<(Deadline, CloseReason)> {
         let outbox = self.outboxes.get(conn)?;
         let since = outbox.writable().stuck_since()?;
         let stuck = (since.after_ms(write_stuck_ms), CloseReason::WriteStuck);
         let overrun = (since.after_ms(self.bounds.overrun_ms), CloseReason::Overrun);
-        let is_too_much = is_client && outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
+        let is_too_much = outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
         Some(if is_too_much { overrun.min(stuck) } else { stuck })
     }
 
-    /// Drops what waits for a slow consumer; its connection ends for that reason.
-    pub fn give_up(&mut self, conn: ConnKey, reason: CloseReason) {
-        if reason == CloseReason::Overrun
-            && let Some(outbox) = self.outboxes.get_mut(conn)
-        {
+    /// Whether all that waited for a connection was dropped, in the midst of a frame: only a reset is an honest end.
+    pub fn is_cut(&self, conn: ConnKey) -> bool {
+        self.outboxes.get(conn).is_some_and(Outbox::is_cut)
+    }
+
+    /// Drops what waits for a slow consumer, which is given up; only a last word is taken for it.
+    pub fn discard(&mut self, conn: ConnKey) {
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
             self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
             outbox.seal();
         }
-        self.doomed.push((conn, reason));
     }
 
     /// Since when a connection's socket has taken nothing, where it is full.
@@ -435,7 +439,8 @@ impl Exit<'_> {
                 if offered == 0 {
                     break;
                 }
-                (offered, self.wire.write(conn, &slices))
+                let Some(link) = outbox.link else { return total };
+                (offered, self.wire.write(link, &slices))
             };
             match written {
                 Ok(taken) => {
@@ -476,7 +481,7 @@ impl Exit<'_> {
             let Some((conn, outbox)) = slow.max_by_key(|(_, outbox)| outbox.backlog_bytes()) else { return };
             self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
             outbox.release(self.arena);
-            outbox.seal();
+            outbox.cut();
             self.doomed.push((conn, CloseReason::BacklogFull));
         }
     }

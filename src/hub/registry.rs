@@ -5,13 +5,14 @@
 
 use super::topic::Topic;
 use crate::broken::broken;
-use crate::wire::ConnKey;
 use siphasher::sip::SipHasher13;
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
 new_key_type! {
+    /// A connection of this shard. Carries a generation: the key of a connection that is gone finds nothing.
+    pub struct ConnKey;
     /// A topic with members.
     pub struct TopicId;
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::schema::EventId;
-use crate::wire::Ending;
+use crate::wire::Cut;
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -15,31 +15,32 @@ fn topic(n: u128) -> Topic {
 /// Sockets that take so much in all, or everything; and how many slices each write had.
 #[derive(Default)]
 struct Sockets {
-    room: BTreeMap<ConnKey, usize>,
-    taken: BTreeMap<ConnKey, Vec<u8>>,
+    room: BTreeMap<LinkKey, usize>,
+    taken: BTreeMap<LinkKey, Vec<u8>>,
     slices: Vec<usize>,
 }
 
 impl Wire for Sockets {
-    fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+    fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
         self.slices.push(slices.len());
         let bytes = slices.concat();
-        let room = self.room.entry(conn).or_insert(usize::MAX);
+        let room = self.room.entry(link).or_insert(usize::MAX);
         let n = bytes.len().min(*room);
         *room -= n;
-        self.taken.entry(conn).or_default().extend_from_slice(&bytes[..n]);
+        self.taken.entry(link).or_default().extend_from_slice(&bytes[..n]);
         Ok(n)
     }
 
-    fn shutdown_write(&mut self, _: ConnKey) {}
+    fn shutdown_write(&mut self, _: LinkKey) {}
 
-    fn close(&mut self, _: ConnKey, _: Ending) {}
+    fn close(&mut self, _: LinkKey, _: Cut) {}
 }
 
 struct Bench {
     hub: Hub,
     sockets: Sockets,
     keys: SlotMap<ConnKey, ()>,
+    links: SlotMap<LinkKey, ()>,
     backlog: Arc<Backlog>,
 }
 
@@ -47,16 +48,26 @@ impl Bench {
     fn new(limits: &Limits) -> Bench {
         let backlog = Arc::new(Backlog::new(limits.backlog_bytes_max, 1));
         let hub = Hub::new(HashSeed(1, 2), limits, Arc::clone(&backlog));
-        Bench { hub, sockets: Sockets::default(), keys: SlotMap::with_key(), backlog }
+        Bench { hub, sockets: Sockets::default(), keys: SlotMap::with_key(), links: SlotMap::with_key(), backlog }
     }
 
     fn member(&mut self, of: Topic, encoding: Encoding, room: usize) -> ConnKey {
         let conn = self.keys.insert(());
-        self.hub.open(conn);
+        let link = self.links.insert(());
+        self.hub.open(conn, link, Writable::Open);
         self.hub.set_encoding(conn, encoding);
         self.hub.registry.join(conn, of, 10);
-        self.sockets.room.insert(conn, room);
+        self.sockets.room.insert(link, room);
         conn
+    }
+
+    /// What the member's socket has taken.
+    fn taken(&self, conn: ConnKey) -> &[u8] {
+        &self.sockets.taken[&self.hub.link(conn).unwrap()]
+    }
+
+    fn set_room(&mut self, conn: ConnKey, room: usize) {
+        self.sockets.room.insert(self.hub.link(conn).unwrap(), room);
     }
 
     fn publish(&mut self, to: Topic, data: &[u8]) {
@@ -81,7 +92,7 @@ fn each_member_gets_one_range_of_its_own_encoding() {
         for data in [b"{\"a\":1}", b"{\"a\":2}"] {
             encoding.encode_publication(&topic(1), "useralert", Payload::Borrowed(data), &mut expected);
         }
-        assert_eq!(bench.sockets.taken[&member], expected, "{encoding:?}");
+        assert_eq!(bench.taken(member), expected, "{encoding:?}");
     }
     assert_eq!(bench.sockets.slices, [1; 4], "frames of an encoding are adjacent");
 }
@@ -117,7 +128,7 @@ fn beyond_the_process_bound_the_largest_backlog_goes_and_no_other() {
     for other in [slow[0], slow[1]] {
         assert!(bench.hub.backlog_bytes(other) > 2_000 && !bench.hub.is_sealed(other));
     }
-    assert!(bench.sockets.taken[&quick].len() > published * data.len());
+    assert!(bench.taken(quick).len() > published * data.len());
 }
 
 #[test]
@@ -131,11 +142,11 @@ fn slow_readers_of_one_topic_share_its_data() {
     assert_eq!(bench.hub.poll_doomed(), None);
     assert!(bench.hub.backlog_bytes_total() > 5_000_000 && bench.backlog.bytes() < 200_000);
     for conn in &slow {
-        bench.sockets.room.insert(*conn, usize::MAX);
+        bench.set_room(*conn, usize::MAX);
         bench.hub.unblock(*conn);
     }
     bench.flush();
     assert_eq!((bench.hub.backlog_bytes_total(), bench.backlog.bytes()), (0, 0));
-    let taken = &bench.sockets.taken[&slow[0]];
-    assert!(slow.iter().all(|conn| bench.sockets.taken[conn] == *taken) && taken.len() > 50_000);
+    let taken = bench.taken(slow[0]);
+    assert!(slow.iter().all(|conn| bench.taken(*conn) == taken) && taken.len() > 50_000);
 }

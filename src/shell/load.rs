@@ -27,6 +27,13 @@ impl Load {
         shard
     }
 
+    /// A connection moves. The sum is never less than it was, so that nobody takes all shards for
+    /// empty.
+    pub fn transfer(&self, from: usize, to: usize) {
+        self.per_shard[to].fetch_add(1, Ordering::Relaxed);
+        self.per_shard[from].fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// A connection of that shard is gone.
     pub fn leave(&self, shard: usize) {
         self.per_shard[shard].fetch_sub(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Letters from thread to thread.
 
 use super::os::{Os, Stream, Wake};
-use crate::conn::Mail;
+use crate::conn::{Mail, Moved};
 use crate::limits::Limits;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -14,6 +14,8 @@ pub enum Letter<S> {
     Accepted(S, SocketAddr),
     /// From a sibling shard.
     Mail(Mail),
+    /// A link that comes from a sibling shard: its socket, and what goes with it.
+    Moved(S, Moved),
 }
 
 /// One reactor's letters. A burst costs one wake-up.
@@ -83,7 +85,7 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
 fn bytes<S>(letter: &Letter<S>) -> usize {
     match letter {
         Letter::Mail(mail) => mail.data_bytes(),
-        Letter::Accepted(..) => 0,
+        Letter::Accepted(..) | Letter::Moved(..) => 0,
     }
 }
 
@@ -93,7 +95,7 @@ mod tests {
     use crate::hub::publication::Publication;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
-    use crate::wire::Ending;
+    use crate::wire::Cut;
     use std::cell::Cell;
     use std::io;
     use uuid::Uuid;
@@ -111,7 +113,7 @@ mod tests {
 
         fn shutdown_write(&mut self) {}
 
-        fn close(self, _: Ending) {}
+        fn close(self, _: Cut) {}
     }
 
     /// How often it has woken.

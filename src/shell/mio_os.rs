@@ -8,7 +8,7 @@ use super::os::{Os, Readiness, Stream, StreamState, Wake};
 use super::token::{LISTENER, WAKE, key, token};
 use crate::clock::Now;
 use crate::trace::Fact;
-use crate::wire::{ConnKey, Ending};
+use crate::wire::{Cut, LinkKey};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Waker};
@@ -64,8 +64,12 @@ impl Os for MioOs {
         }
     }
 
-    fn register(&mut self, stream: &mut TcpStream, key: ConnKey) -> io::Result<()> {
+    fn register(&mut self, stream: &mut TcpStream, key: LinkKey) -> io::Result<()> {
         self.poll.registry().register(stream, token(key), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn deregister(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        self.poll.registry().deregister(stream)
     }
 
     fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
@@ -121,8 +125,8 @@ impl Stream for TcpStream {
         let _ = self.shutdown(Shutdown::Write);
     }
 
-    fn close(self, ending: Ending) {
-        if ending == Ending::Reset {
+    fn close(self, cut: Cut) {
+        if cut == Cut::Reset {
             // It fails where the socket is closed already, and then there is nothing to reset.
             let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
         }

@@ -3,7 +3,7 @@
 
 use crate::clock::Now;
 use crate::trace::Fact;
-use crate::wire::{ConnKey, Ending};
+use crate::wire::{Cut, LinkKey};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub enum Readiness {
     /// Somebody wants to be accepted.
     Listener,
     /// Something happened to the stream that was registered with that key, which may be gone.
-    Stream(ConnKey, StreamState),
+    Stream(LinkKey, StreamState),
 }
 
 /// The state of a stream when it was polled.
@@ -46,12 +46,20 @@ pub trait Os {
     /// also return for nothing.
     fn poll(&mut self, timeout: Option<Duration>, ready: &mut Vec<Readiness>);
 
-    /// Has a stream polled, for both directions, until it is closed.
+    /// Has a stream polled, for both directions, until it is closed or deregistered. What is ready
+    /// already is told, too.
     ///
     /// # Errors
     ///
     /// The system has no room for it.
-    fn register(&mut self, stream: &mut Self::Stream, key: ConnKey) -> io::Result<()>;
+    fn register(&mut self, stream: &mut Self::Stream, key: LinkKey) -> io::Result<()>;
+
+    /// Has a stream polled no longer, so that another reactor can register it.
+    ///
+    /// # Errors
+    ///
+    /// The system doesn't know it.
+    fn deregister(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
 
     /// Returns the next connection, and the peer's address; `None` when there is none for now.
     ///
@@ -94,7 +102,7 @@ pub trait Stream {
     fn shutdown_write(&mut self);
 
     /// Closes.
-    fn close(self, ending: Ending);
+    fn close(self, cut: Cut);
 }
 
 /// What wakes a reactor when a letter has come.

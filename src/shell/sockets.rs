@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use super::os::Stream;
-use crate::wire::{ConnKey, Ending, Wire, WireError};
+use crate::wire::{Cut, LinkKey, Wire, WireError};
 use slotmap::SecondaryMap;
 use std::io;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub enum Readable {
 #[derive(Debug)]
 pub struct Sockets<S> {
     shard: usize,
-    map: SecondaryMap<ConnKey, Socket<S>>,
+    map: SecondaryMap<LinkKey, Socket<S>>,
     load: Arc<Load>,
 }
 
@@ -53,11 +53,16 @@ impl<S: Stream> Sockets<S> {
         Sockets { shard, map: SecondaryMap::new(), load }
     }
 
-    pub fn insert(&mut self, key: ConnKey, stream: S) {
+    pub fn insert(&mut self, key: LinkKey, stream: S) {
         self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
     }
 
-    pub fn set_read_closed(&mut self, key: ConnKey) {
+    /// A link goes to another shard, and its socket with it.
+    pub fn take(&mut self, key: LinkKey) -> Option<S> {
+        self.map.remove(key).map(|socket| socket.stream)
+    }
+
+    pub fn set_read_closed(&mut self, key: LinkKey) {
         if let Some(socket) = self.map.get_mut(key) {
             socket.is_read_closed = true;
         }
@@ -67,27 +72,27 @@ impl<S: Stream> Sockets<S> {
     /// there already, since each place on the list is a read budget, nor while the core wants
     /// nothing.
     #[must_use]
-    pub fn heat(&mut self, key: ConnKey) -> bool {
+    pub fn heat(&mut self, key: LinkKey) -> bool {
         self.change(key, Reading::Awaited, Reading::Hot)
     }
 
     /// The key has been taken from the list of the hot.
-    pub fn cool(&mut self, key: ConnKey) {
+    pub fn cool(&mut self, key: LinkKey) {
         self.change(key, Reading::Hot, Reading::Awaited);
     }
 
     /// The core wants no bytes for now. The key must not be on the list of the hot.
-    pub fn pause(&mut self, key: ConnKey) {
+    pub fn pause(&mut self, key: LinkKey) {
         self.change(key, Reading::Awaited, Reading::Paused);
     }
 
     /// Reads again, as the core asks. Returns whether the key must go on the list of the hot.
     #[must_use]
-    pub fn resume(&mut self, key: ConnKey) -> bool {
+    pub fn resume(&mut self, key: LinkKey) -> bool {
         self.change(key, Reading::Paused, Reading::Hot)
     }
 
-    fn change(&mut self, key: ConnKey, from: Reading, to: Reading) -> bool {
+    fn change(&mut self, key: LinkKey, from: Reading, to: Reading) -> bool {
         match self.map.get_mut(key) {
             Some(socket) if socket.reading == from => {
                 socket.reading = to;
@@ -98,7 +103,7 @@ impl<S: Stream> Sockets<S> {
     }
 
     /// Reads once.
-    pub fn read(&mut self, key: ConnKey, buffer: &mut [u8]) -> Readable {
+    pub fn read(&mut self, key: LinkKey, buffer: &mut [u8]) -> Readable {
         let Some(socket) = self.map.get_mut(key) else { return Readable::Drained };
         loop {
             return match socket.stream.read(buffer) {
@@ -113,8 +118,8 @@ impl<S: Stream> Sockets<S> {
 }
 
 impl<S: Stream> Wire for Sockets<S> {
-    fn write(&mut self, conn: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
-        let Some(socket) = self.map.get_mut(conn) else { return Err(WireError) };
+    fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+        let Some(socket) = self.map.get_mut(link) else { return Err(WireError) };
         loop {
             return match socket.stream.write(slices) {
                 Ok(n) => Ok(n),
@@ -125,15 +130,15 @@ impl<S: Stream> Wire for Sockets<S> {
         }
     }
 
-    fn shutdown_write(&mut self, conn: ConnKey) {
-        if let Some(socket) = self.map.get_mut(conn) {
+    fn shutdown_write(&mut self, link: LinkKey) {
+        if let Some(socket) = self.map.get_mut(link) {
             socket.stream.shutdown_write();
         }
     }
 
-    fn close(&mut self, conn: ConnKey, ending: Ending) {
-        if let Some(socket) = self.map.remove(conn) {
-            socket.stream.close(ending);
+    fn close(&mut self, link: LinkKey, cut: Cut) {
+        if let Some(socket) = self.map.remove(link) {
+            socket.stream.close(cut);
             self.load.leave(self.shard);
         }
     }
@@ -157,12 +162,12 @@ mod tests {
 
         fn shutdown_write(&mut self) {}
 
-        fn close(self, _: Ending) {}
+        fn close(self, _: Cut) {}
     }
 
     #[test]
     fn a_socket_is_on_the_list_of_the_hot_once_and_not_while_paused() {
-        let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+        let mut keys: SlotMap<LinkKey, ()> = SlotMap::with_key();
         let (key, stale) = (keys.insert(()), keys.insert(()));
         let mut sockets = Sockets::new(0, Arc::new(Load::new(1)));
         sockets.insert(key, Nothing);

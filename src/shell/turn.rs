@@ -10,12 +10,12 @@ use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::clock::{Deadline, Instant, Now};
-use crate::conn::{Mail, Shared, To};
+use crate::conn::{Mail, Moved, Shared, To};
 use crate::metrics::Metrics;
 use crate::proto::http::reply::{self, Reply};
 use crate::shard::Shard;
 use crate::trace::Fact;
-use crate::wire::ConnKey;
+use crate::wire::LinkKey;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub struct Reactor<O: Os> {
     /// What the poll reported.
     ready: Vec<Readiness>,
     /// Sockets that may still be readable without a further edge.
-    hot: Vec<ConnKey>,
+    hot: Vec<LinkKey>,
     buffer: Box<[u8]>,
     letters: Vec<Letter<O::Stream>>,
     /// When to try to accept again, after a failure or with more waiting.
@@ -125,7 +125,7 @@ impl<O: Os> Reactor<O> {
                 Readiness::Listener => self.accept_at = Deadline::at(now.mono),
                 Readiness::Stream(key, state) => {
                     if state.is_writable {
-                        self.shard.handle_writable(key);
+                        self.shard.handle_writable(key, now, &mut self.sockets);
                     }
                     if state.is_read_closed {
                         self.sockets.set_read_closed(key);
@@ -155,6 +155,7 @@ impl<O: Os> Reactor<O> {
         self.shard.end_turn(now, &mut self.sockets);
         self.tell(now);
         self.send_mail();
+        self.send_moved();
         while let Some(key) = self.shard.poll_resumed() {
             if self.shard.wants_input(key) && self.sockets.resume(key) {
                 self.hot.push(key);
@@ -168,7 +169,7 @@ impl<O: Os> Reactor<O> {
     /// Tells what the last step has noted: whoever listens learns it in the order in which it
     /// happened.
     fn tell(&mut self, now: Now) {
-        for fact in self.shard.trace.drain() {
+        for fact in self.shard.books.trace.drain() {
             self.os.log(&fact, now);
         }
     }
@@ -185,14 +186,14 @@ impl<O: Os> Reactor<O> {
         let mut due = self.shard.next_deadline().min(self.accept_at).min(self.shared.backlog.next_give_back());
         if let Some(until) = self.drain_until {
             due = due.min(until);
-            if self.shard.connection_count() == 0 {
+            if self.shard.link_count() == 0 {
                 due = due.min(now.after_ms(DRAIN_LOOK_MS));
             }
         }
         due.ms_from(now.mono).map(Duration::from_millis)
     }
 
-    fn read(&mut self, key: ConnKey, now: Now) {
+    fn read(&mut self, key: LinkKey, now: Now) {
         self.sockets.cool(key);
         if !self.shard.wants_input(key) {
             return self.sockets.pause(key);
@@ -227,7 +228,10 @@ impl<O: Os> Reactor<O> {
                     self.shard.handle_eof(key, now, &mut self.sockets);
                     return self.tell(now);
                 }
-                Readable::Failed => return self.shard.handle_failure(key),
+                Readable::Failed => {
+                    self.shard.handle_failure(key, now, &mut self.sockets);
+                    return self.tell(now);
+                }
             }
         }
     }
@@ -243,6 +247,7 @@ impl<O: Os> Reactor<O> {
         for letter in letters.drain(..) {
             match letter {
                 Letter::Accepted(stream, peer) => self.open(stream, peer, now),
+                Letter::Moved(stream, moved) => self.adopt(stream, moved, now),
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
                         self.os.stop_listening();
@@ -328,7 +333,44 @@ impl<O: Os> Reactor<O> {
         self.sockets.insert(key, stream);
         self.tell(now);
         if registered.is_err() {
-            self.shard.handle_failure(key);
+            self.shard.handle_failure(key, now, &mut self.sockets);
+            self.tell(now);
+        }
+    }
+
+    /// A link shall go to another shard before its next request is looked at.
+    pub fn move_link(&mut self, key: LinkKey, shard: usize) {
+        self.shard.move_link(key, shard, self.os.now(), &mut self.sockets);
+        self.send_moved();
+    }
+
+    /// Links that go: one letter each, with all that the next reactor needs.
+    fn send_moved(&mut self) {
+        while let Some((key, shard, moved)) = self.shard.poll_moved() {
+            let (Some(mut stream), Some(mailbox)) = (self.sockets.take(key), self.mailboxes.get(shard)) else {
+                continue;
+            };
+            // A stream that can't be deregistered isn't polled here, and that is all that is
+            // wanted.
+            let _ = self.os.deregister(&mut stream);
+            self.load.transfer(self.number, shard);
+            mailbox.post(Letter::Moved(stream, moved));
+        }
+    }
+
+    fn adopt(&mut self, mut stream: O::Stream, moved: Moved, now: Now) {
+        let key = self.shard.adopt(moved);
+        let registered = self.os.register(&mut stream, key);
+        self.sockets.insert(key, stream);
+        if registered.is_err() {
+            self.shard.handle_failure(key, now, &mut self.sockets);
+            return self.tell(now);
+        }
+        self.shard.resume(key, now, &mut self.sockets);
+        self.tell(now);
+        // What came between two polls was told to nobody.
+        if self.sockets.heat(key) {
+            self.hot.push(key);
         }
     }
 

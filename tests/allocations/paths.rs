@@ -13,7 +13,7 @@ use rte::hub::topic::Topic;
 use rte::limits::Limits;
 use rte::shard::Shard;
 use rte::trace::{Level, Trace};
-use rte::wire::{ConnKey, Ending, Wire, WireError};
+use rte::wire::{Cut, LinkKey, Wire, WireError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -35,11 +35,11 @@ const MASK: [u8; 4] = [1, 2, 3, 4];
 #[derive(Default)]
 struct Drop {
     taken: usize,
-    full: BTreeSet<ConnKey>,
+    full: BTreeSet<LinkKey>,
 }
 
 impl Wire for Drop {
-    fn write(&mut self, key: ConnKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+    fn write(&mut self, key: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
         if self.full.contains(&key) {
             return Ok(0);
         }
@@ -48,9 +48,9 @@ impl Wire for Drop {
         Ok(taken)
     }
 
-    fn shutdown_write(&mut self, _: ConnKey) {}
+    fn shutdown_write(&mut self, _: LinkKey) {}
 
-    fn close(&mut self, _: ConnKey, _: Ending) {}
+    fn close(&mut self, _: LinkKey, _: Cut) {}
 }
 
 struct Bench {
@@ -79,17 +79,17 @@ impl Bench {
     }
 
     /// Gives bytes, which are made before, to a connection, and turns until they have had their effect.
-    fn take(&mut self, key: ConnKey, bytes: &mut [u8]) {
+    fn take(&mut self, key: LinkKey, bytes: &mut [u8]) {
         self.shard.handle_bytes(key, bytes, START, &mut self.wire);
         self.turn();
     }
 
-    fn open(&mut self) -> ConnKey {
+    fn open(&mut self) -> LinkKey {
         self.shard.open([192, 0, 2, 1].into(), START)
     }
 
     /// A client past its handshake, with these subscriptions.
-    fn connect(&mut self, items: &[(&str, Uuid)]) -> ConnKey {
+    fn connect(&mut self, items: &[(&str, Uuid)]) -> LinkKey {
         let key = self.open();
         let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[2]);
         self.take(key, client::upgrade("", &authorization).as_bytes().to_vec().as_mut_slice());
@@ -164,7 +164,7 @@ const REQUEST: u64 = 30;
 /// left of them when they read again.
 fn stalled(members: usize) -> (i64, i64) {
     let mut bench = Bench::new();
-    let members: Vec<ConnKey> = (0..members).map(|_| bench.connect(&[(ALERT.name, user())])).collect();
+    let members: Vec<LinkKey> = (0..members).map(|_| bench.connect(&[(ALERT.name, user())])).collect();
     let publisher = bench.open();
     let items = vec![ALERT.item(ORGANIZATIONS[0], user(), &"x".repeat(700)); 20];
     let request = post(&items);
@@ -174,13 +174,15 @@ fn stalled(members: usize) -> (i64, i64) {
     let before = live_bytes();
     bench.wire.full.extend(&members);
     let backlog_bytes = Limits::DEFAULT.outbox_hard_bytes * 3 / 4;
-    while bench.shard.hub().backlog_bytes(members[0]) < backlog_bytes {
+    while bench.shard.look(members[0]).unwrap().backlog_bytes < backlog_bytes {
         bench.take(publisher, &mut request.clone());
     }
     assert!(bench.shard.hub().backlog_bytes_total() >= members.len() * backlog_bytes);
     let most = live_bytes() - before;
     bench.wire.full.clear();
-    members.iter().for_each(|key| bench.shard.handle_writable(*key));
+    for key in &members {
+        bench.shard.handle_writable(*key, START, &mut bench.wire);
+    }
     bench.turn();
     assert_eq!(bench.shard.hub().backlog_bytes_total(), 0);
     (most, live_bytes() - before)
@@ -336,7 +338,7 @@ fn a_connection_that_is_gone_keeps_nothing() {
             bench.shard.handle_eof(key, START, &mut bench.wire);
         }
         bench.turn();
-        assert_eq!(bench.shard.connection_count(), 0);
+        assert_eq!(bench.shard.link_count(), 0);
         left.push(live_bytes());
     }
     // The tables of the first thousand stay, and serve the next.

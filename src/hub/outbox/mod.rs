@@ -18,6 +18,7 @@ use super::copied::Copied;
 use super::encoding::Encoding;
 use super::late::{Late, LateQueue};
 use crate::clock::Instant;
+use crate::wire::LinkKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -129,9 +130,12 @@ pub struct Outbox {
     answer_bytes: usize,
     writable: Writable,
     encoding: Encoding,
+    /// Who carries its bytes out.
+    pub(super) link: Option<LinkKey>,
     /// Which list of those to flush it is on.
     pub(super) dirty: Dirty,
     is_sealed: bool,
+    is_cut: bool,
 }
 
 /// When an outbox with bytes is written.
@@ -340,6 +344,16 @@ impl Outbox {
             self.slow = None;
         }
         before - self.backlog_bytes
+    }
+
+    /// Nothing more is queued, and what waited is gone whole, whatever had begun.
+    pub fn cut(&mut self) {
+        (self.is_sealed, self.is_cut) = (true, true);
+    }
+
+    /// Whether it was cut.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Nothing more is taken; what waits is still sent.

@@ -1,12 +1,12 @@
 //! What the seeds reach by chance, reached on purpose: slow consumers, deadlines, the drain.
 
 mod deadlines;
+mod moving;
 mod requests;
 mod slow;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use super::client::{self, Ear, Heard, Reply};
-use super::net::Place;
 use super::setting::Setting;
 use super::world::World;
 use rte::close::CloseReason;
@@ -133,13 +133,7 @@ impl Peer {
     }
 
     fn backlog(&self, world: &World) -> usize {
-        let (shard, key) = self.place(world);
-        world.shard(shard).hub().backlog_bytes(key)
-    }
-
-    fn place(&self, world: &World) -> Place {
-        let place = world.pipe(self.id).place;
-        place.expect("a connection that was accepted")
+        world.look(self.id).map_or(0, |look| look.backlog_bytes)
     }
 }
 
@@ -166,6 +160,15 @@ fn pass(world: &World, ms: u64) {
     }
     world.advance(ms % 100);
     world.settle();
+}
+
+/// The statuses of the replies heard.
+fn statuses(heard: &[Heard]) -> Vec<u16> {
+    let status = |heard: &Heard| match heard {
+        Heard::Reply(reply) => Some(reply.status),
+        Heard::Record(_) | Heard::Pong(_) | Heard::Close(_) => None,
+    };
+    heard.iter().filter_map(status).collect()
 }
 
 /// How many connections ended for that reason.

@@ -8,8 +8,8 @@ use super::client::{Ask, Call, Heard, Received, Record, Subscription};
 use super::journal::{Entry, Journals};
 use super::setting::CATALOGUE;
 use rte::hub::Hub;
+use rte::hub::registry::ConnKey;
 use rte::hub::topic::Topic;
-use rte::wire::ConnKey;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -188,12 +188,18 @@ impl Model {
         Ok(is_first)
     }
 
+    /// A client is with that shard.
+    pub fn moved(&mut self, id: usize, shard: usize) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.shard = shard;
+        }
+    }
+
     /// Compares a member with the hub's own registry.
-    pub fn compare(&mut self, id: usize, key: ConnKey, hub: &Hub, is_ended: bool) -> Result<(), String> {
+    pub fn compare(&mut self, id: usize, conn: Option<ConnKey>, hub: &Hub, is_ended: bool) -> Result<(), String> {
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
-        let topics: BTreeSet<Name> = hub
-            .registry
-            .topics_of(key)
+        let topics_of = || conn.into_iter().flat_map(|conn| hub.registry.topics_of(conn));
+        let topics: BTreeSet<Name> = topics_of()
             .map(|topic| (Kind::find(&CATALOGUE.event(topic.event).name).unwrap().name, topic.entity))
             .collect();
         if is_ended {
@@ -206,9 +212,11 @@ impl Model {
         }
         let is_own = |topic: &Topic| topic.organization == member.rights.organization;
         let both_ways = |topic: &Topic| {
-            hub.registry.members(topic).is_some_and(|(_, members)| members.iter().any(|member| member.conn == key))
+            hub.registry
+                .members(topic)
+                .is_some_and(|(_, members)| members.iter().any(|member| Some(member.conn) == conn))
         };
-        if !hub.registry.topics_of(key).all(|topic| is_own(&topic) && both_ways(&topic)) {
+        if !topics_of().all(|topic| is_own(&topic) && both_ways(&topic)) {
             return Err("another tenant's topic, or one that doesn't know its member".into());
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::threads::Threads;
 use rte::clock::Now;
 use rte::shell::os::{Os, Readiness, Stream, StreamState, Wake};
 use rte::trace::Fact;
-use rte::wire::{ConnKey, Ending};
+use rte::wire::{Cut, LinkKey};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -20,7 +20,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Shard and key.
-pub type Place = (usize, ConnKey);
+pub type Place = (usize, LinkKey);
 
 /// One connection's socket: two directions of bytes in flight.
 #[derive(Debug, Default)]
@@ -46,9 +46,11 @@ pub struct Pipe {
     /// The hub has ended its direction.
     pub is_shut: bool,
     /// The hub has closed the socket, or never took it.
-    pub ending: Option<Ending>,
-    /// Whose it is, once it is registered.
+    pub ending: Option<Cut>,
+    /// Whose it is, once it is registered; whose it was, while it moves.
     pub place: Option<Place>,
+    /// On its way to another shard: nobody polls it.
+    pub is_moving: bool,
     /// Bytes that the hub has read.
     pub fed: usize,
     /// Bytes that the socket has taken.
@@ -134,7 +136,7 @@ pub struct Net {
     /// By shard.
     edges: Vec<VecDeque<Source>>,
     /// What the next poll of each shard will say of nothing.
-    spurious: Vec<Vec<ConnKey>>,
+    spurious: Vec<Vec<LinkKey>>,
     /// Who waits to be accepted.
     queue: VecDeque<usize>,
     is_listening: bool,
@@ -199,7 +201,7 @@ impl Net {
     }
 
     fn pipe_edge(&mut self, id: usize) {
-        if let Pipe { place: Some((shard, _)), ending: None, .. } = self.pipes[id] {
+        if let Pipe { place: Some((shard, _)), ending: None, is_moving: false, .. } = self.pipes[id] {
             self.edge(shard, Source::Pipe(id));
         }
     }
@@ -207,7 +209,7 @@ impl Net {
     /// A peer dials. Its pipe's number.
     pub fn connect(&mut self, capacity: usize) -> usize {
         let id = self.pipes.len();
-        let ending = (!self.is_listening).then_some(Ending::Reset);
+        let ending = (!self.is_listening).then_some(Cut::Reset);
         self.pipes.push(Pipe { capacity, ending, ..Pipe::default() });
         if self.is_listening {
             self.queue.push_back(id);
@@ -335,10 +337,17 @@ impl Net {
         ready.extend(self.spurious[shard].drain(..).map(|key| Readiness::Stream(key, state)));
     }
 
-    fn register(&mut self, shard: usize, id: usize, key: ConnKey) {
+    fn register(&mut self, shard: usize, id: usize, key: LinkKey) {
         let pipe = &mut self.pipes[id];
-        assert_eq!(pipe.place.replace((shard, key)), None, "registered twice");
+        let before = pipe.place.replace((shard, key));
+        assert!(before.is_none() || pipe.is_moving, "registered twice");
+        pipe.is_moving = false;
         self.pipe_edge(id);
+    }
+
+    fn deregister(&mut self, shard: usize, id: usize) {
+        self.edges[shard].retain(|source| *source != Source::Pipe(id));
+        self.pipes[id].is_moving = true;
     }
 
     fn accept(&mut self) -> io::Result<Option<usize>> {
@@ -351,7 +360,7 @@ impl Net {
     fn stop_listening(&mut self) {
         self.is_listening = false;
         for id in self.queue.drain(..) {
-            self.pipes[id].ending = Some(Ending::Reset);
+            self.pipes[id].ending = Some(Cut::Reset);
         }
     }
 
@@ -404,11 +413,11 @@ impl Net {
         if room > 0 { Ok(room) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    fn close(&mut self, id: usize, ending: Ending) {
+    fn close(&mut self, id: usize, ending: Cut) {
         let pipe = &mut self.pipes[id];
         if pipe.ending.is_none() {
             pipe.ending = Some(ending);
-            if ending == Ending::Reset {
+            if ending == Cut::Reset {
                 // What the kernel still holds is lost with the reset.
                 pipe.from_hub.clear();
             }
@@ -436,8 +445,13 @@ impl Os for SimOs {
         self.net.borrow_mut().poll(self.shard, ready);
     }
 
-    fn register(&mut self, stream: &mut SimStream, key: ConnKey) -> io::Result<()> {
+    fn register(&mut self, stream: &mut SimStream, key: LinkKey) -> io::Result<()> {
         self.net.borrow_mut().register(self.shard, stream.id, key);
+        Ok(())
+    }
+
+    fn deregister(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        self.net.borrow_mut().deregister(self.shard, stream.id);
         Ok(())
     }
 
@@ -491,14 +505,14 @@ impl Stream for SimStream {
         pipe.is_shut = true;
     }
 
-    fn close(self, ending: Ending) {
+    fn close(self, ending: Cut) {
         self.net.borrow_mut().close(self.id, ending);
     }
 }
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.net.borrow_mut().close(self.id, Ending::Graceful);
+        self.net.borrow_mut().close(self.id, Cut::Graceful);
     }
 }
 

@@ -8,7 +8,7 @@ use super::threads::Threads;
 use rte::clock::Now;
 use rte::conn::{Mail, Shared};
 use rte::metrics::Metrics;
-use rte::shard::Shard;
+use rte::shard::{Look, Shard};
 use rte::shell::current::Current;
 use rte::shell::load::Load;
 use rte::shell::mailbox::{Letter, Mailbox, Mailboxes};
@@ -63,6 +63,19 @@ impl World {
     /// Whose the pipe is, once it is accepted.
     pub fn place(&self, id: usize) -> Option<Place> {
         self.pipe(id).place
+    }
+
+    /// The pipe's link, while there is one.
+    pub fn look(&self, id: usize) -> Option<Look> {
+        let (shard, key) = self.place(id)?;
+        self.shard(shard).look(key)
+    }
+
+    /// The pipe's link shall go to another shard.
+    pub fn move_link(&self, id: usize, to: usize) {
+        if let Some((shard, key)) = self.place(id) {
+            self.threads.with(shard, |reactor| reactor.move_link(key, to));
+        }
     }
 
     pub fn shard(&self, shard: usize) -> Ref<'_, Shard> {
@@ -126,7 +139,7 @@ impl World {
     pub fn is_ending(&self, id: usize) -> bool {
         let Pipe { place, ending, .. } = *self.pipe(id);
         match place {
-            Some((shard, key)) => self.shard(shard).connection(key).is_none_or(|connection| connection.is_ending()),
+            Some(_) => self.look(id).map_or(ending.is_some(), |look| look.is_ending),
             None => ending.is_some(),
         }
     }
@@ -151,7 +164,7 @@ impl World {
             let Some((shard, key)) = pipe.place.filter(|_| pipe.ending.is_none()) else { continue };
             let shard = self.shard(shard);
             assert!(!pipe.is_readable() || !shard.wants_input(key), "a lost edge: nobody reads pipe {id}, {pipe:?}");
-            let backlog_bytes = shard.hub().backlog_bytes(key);
+            let backlog_bytes = shard.look(key).map_or(0, |look| look.backlog_bytes);
             assert!(backlog_bytes == 0 || !pipe.has_room(), "a lost edge: nobody writes to pipe {id}, {pipe:?}");
         }
         let retry = Duration::from_millis(self.shared.limits.accept_retry_ms);

@@ -120,6 +120,12 @@ struct Header {
 }
 
 impl Decoder {
+    /// Returns whether no frame and no message has begun: it knows nothing that a fresh one
+    /// doesn't.
+    pub fn is_at_rest(&self) -> bool {
+        matches!((self.place, self.message), (Place::Header, Message::None))
+    }
+
     /// Takes one step over `input`: the piece and how many bytes of `input` it used.
     /// [`Status::Partial`] means that a frame header, without a byte of its payload, or a control
     /// frame is cut: keep the rest (at most 14 + 125 bytes) and come back with more.

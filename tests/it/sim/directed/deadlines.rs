@@ -1,7 +1,7 @@
 //! Every wait and what ends it.
 
 use super::*;
-use rte::wire::Ending;
+use rte::wire::Cut;
 
 const PING: &str = "{\"type\":6}";
 
@@ -152,7 +152,7 @@ fn a_request_connection_that_its_peer_has_ended_is_freed_at_once() {
     assert_eq!(statuses(&peer.hear(&world)), [200]);
     world.net().end(peer.id);
     world.settle();
-    assert_eq!(world.pipe(peer.id).ending, Some(Ending::Graceful));
+    assert_eq!(world.pipe(peer.id).ending, Some(Cut::Graceful));
     assert_eq!(closed(&world, CloseReason::Served), 1);
 }
 
@@ -164,7 +164,7 @@ fn a_peer_that_ends_its_direction_behind_a_request_gets_the_reply() {
     world.net().end(peer.id);
     world.settle();
     assert_eq!(statuses(&peer.hear(&world)), [200]);
-    assert_eq!(world.pipe(peer.id).ending, Some(Ending::Graceful));
+    assert_eq!(world.pipe(peer.id).ending, Some(Cut::Graceful));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_drain_spreads_its_closes_and_leaves_nobody() {
             }
         }
     }
-    assert_eq!(world.shard(0).connection_count(), 0);
+    assert_eq!(world.shard(0).link_count(), 0);
     assert_eq!(closed(&world, CloseReason::Drain), 60);
     for second in 0..3u64 {
         let within = ended_at.iter().filter(|ms| **ms / 1000 == second).count();

@@ -5,14 +5,6 @@ use super::*;
 use rte::api::client_address::Network;
 use rte::trace::Fact;
 
-fn statuses(heard: &[Heard]) -> Vec<u16> {
-    let status = |heard: &Heard| match heard {
-        Heard::Reply(reply) => Some(reply.status),
-        Heard::Record(_) | Heard::Pong(_) | Heard::Close(_) => None,
-    };
-    heard.iter().filter_map(status).collect()
-}
-
 #[test]
 fn behind_a_proxy_each_request_is_its_own_clients() {
     let trusted_proxies = vec![Network::parse("192.0.2.0/24").unwrap()];
@@ -79,10 +71,10 @@ fn a_storm_of_connections_is_taken_in_portions_and_whole() {
         world.net().connect(WIDE);
     });
     world.step(0);
-    let taken = world.shard(0).connection_count();
+    let taken = world.shard(0).link_count();
     assert!(0 < taken && taken < 600, "{taken} in one turn");
     world.settle();
-    assert_eq!(world.shard(0).connection_count(), 600);
+    assert_eq!(world.shard(0).link_count(), 600);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::sim::net::Faults;
 use rte::close::CloseReason;
 use rte::metrics::Metrics;
 use rte::timer::GRAIN_MS;
-use rte::wire::Ending;
+use rte::wire::Cut;
 
 impl Play<'_> {
     /// Faults off: everything that is under way arrives.
@@ -52,7 +52,7 @@ impl Play<'_> {
             }
             if !is_busy && self.actors.iter().all(|actor| self.world.pipe(actor.number).in_flight() == 0) {
                 self.world.check_nothing_is_forgotten();
-                let open: usize = (0..self.world.shards).map(|shard| self.world.shard(shard).connection_count()).sum();
+                let open: usize = (0..self.world.shards).map(|shard| self.world.shard(shard).link_count()).sum();
                 assert_eq!(self.world.load(), open, "connections in all");
                 return;
             }
@@ -95,8 +95,7 @@ impl Play<'_> {
         }
         self.settle();
         for actor in &self.actors {
-            let Some((shard, key)) = self.world.place(actor.number) else { continue };
-            let is_left = self.world.shard(shard).connection(key).is_some_and(|connection| connection.is_hub_open());
+            let is_left = self.world.look(actor.number).is_some_and(|look| look.is_open);
             assert!(!is_left, "a client is left after a drain: {actor:?}");
         }
         // Half a request has its time even now, and so has the end of a connection that gets it.
@@ -115,7 +114,7 @@ impl Play<'_> {
     fn check_sums(&mut self) {
         let mut sum = Metrics::default();
         for shard in 0..self.world.shards {
-            assert_eq!(self.world.shard(shard).connection_count(), 0, "shard {shard} is not empty");
+            assert_eq!(self.world.shard(shard).link_count(), 0, "shard {shard} is not empty");
             assert_eq!(self.world.shard(shard).hub().backlog_bytes_total(), 0);
             assert_eq!(self.world.shard(shard).hub().pinned_bytes(), 0);
             sum.add(&self.world.numbers(shard));
@@ -141,7 +140,7 @@ impl Play<'_> {
                 Some(
                     CloseReason::Overrun | CloseReason::WriteStuck | CloseReason::SocketFailed | CloseReason::PeerGone
                 )
-            ) && self.world.pipe(actor.number).ending != Some(Ending::Reset)
+            ) && self.world.pipe(actor.number).ending != Some(Cut::Reset)
         });
         if is_lossless {
             assert_eq!(self.model.conflated, sum.conflated);

@@ -148,6 +148,13 @@ impl Play<'_> {
             }
             10..=12 => self.world.net().drift(),
             13..=14 => self.relay(),
+            15 if !self.actors.is_empty() => {
+                // Where it has spoken HTTP only. Its peer notices nothing.
+                let (actor, shard) = (self.rng.below(self.actors.len()), self.rng.below(self.world.shards));
+                self.world.move_link(actor, shard);
+                // Other threads may have come in between.
+                self.observe();
+            }
             _ => {
                 let shard = self.rng.below(self.world.shards);
                 // A poll may return for nothing.

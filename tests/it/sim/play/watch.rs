@@ -9,7 +9,7 @@ use rte::clock::Deadline;
 use rte::close::CloseReason;
 use rte::timer::GRAIN_MS;
 use rte::trace::Fact;
-use rte::wire::Ending;
+use rte::wire::Cut;
 use std::collections::BTreeSet;
 
 impl Play<'_> {
@@ -21,9 +21,7 @@ impl Play<'_> {
 
     /// Whether the hub does nothing more that the connection asks for.
     fn is_over(&self, number: usize) -> bool {
-        let place = self.world.place(number);
-        let is_sealed = |(shard, key)| self.world.shard(shard).hub().is_sealed(key);
-        self.world.is_ending(number) || place.is_some_and(is_sealed)
+        self.world.is_ending(number) || self.world.look(number).is_some_and(|look| look.is_sealed)
     }
 
     /// The model learns what the shards did.
@@ -35,8 +33,10 @@ impl Play<'_> {
         }
         self.model.fade(BTreeSet::new());
         for number in 0..self.actors.len() {
-            let Some((shard, key)) = self.world.place(number) else { continue };
-            let result = self.model.compare(number, key, self.world.shard(shard).hub(), over.contains(&number));
+            let Some((shard, _)) = self.world.place(number) else { continue };
+            self.model.moved(number, shard);
+            let conn = self.world.look(number).and_then(|look| look.connection);
+            let result = self.model.compare(number, conn, self.world.shard(shard).hub(), over.contains(&number));
             assert_eq!(result, Ok(()), "actor {number}");
         }
     }
@@ -145,32 +145,33 @@ impl Play<'_> {
         let answer_bytes = 2 * limits.record_bytes_max.max(2_000) + limits.event_bytes_max;
         let mut open = 0;
         for (number, pipe) in net.pipes() {
-            let Some((_, key)) = pipe.place.filter(|(of, _)| *of == shard) else { continue };
-            let backlog = it.hub().backlog_bytes(key);
+            let Some((_, key)) = pipe.place.filter(|(of, _)| *of == shard && !pipe.is_moving) else { continue };
+            let look = it.look(key);
             if pipe.ending.is_some() {
-                assert!(it.connection(key).is_none() && backlog == 0, "actor {number} is gone, and is not");
+                assert_eq!(look, None, "actor {number} is gone, and is not");
                 continue;
             }
             open += 1;
+            let look = look.expect("a link while its socket is open");
+            let backlog = look.backlog_bytes;
             if backlog > 0 {
-                let is_known = it.hub().is_dirty() || it.hub().blocked_since(key).is_some();
+                let is_known = it.has_work() || look.blocked_since.is_some();
                 assert!(is_known, "{backlog} bytes wait for nothing");
             }
-            let connection = it.connection(key).expect("a connection while its socket is open");
-            if connection.is_hub_open() && limits.overrun_ms == 0 {
+            if look.is_open && limits.overrun_ms == 0 {
                 assert!(backlog <= limits.outbox_hard_bytes + answer_bytes, "a backlog of {backlog} bytes");
             }
-            let due = connection.next_deadline(key, it.hub(), limits).rounded_up_to_ms(GRAIN_MS);
+            let due = look.deadline.rounded_up_to_ms(GRAIN_MS);
             let armed = it.next_deadline();
             // What waits for a full socket may have become too much in this turn, long after it was filled: the next turn,
             // which then follows at once, sees to it.
-            let is_next = it.hub().blocked_since(key).is_some() && armed.is_due(net.now);
+            let is_next = look.blocked_since.is_some() && armed.is_due(net.now);
             let is_kept = !due.is_due(net.now) || due == Deadline::at(net.now.mono) || is_next;
             assert!(is_kept, "{due:?}, and nobody kept it");
             assert!(armed <= due, "{armed:?} is later than {due:?}");
-            self.reached.pauses += u64::from(pipe.is_readable() && !it.wants_input(key));
+            self.reached.pauses += u64::from(pipe.is_readable() && !look.wants_input);
         }
-        assert_eq!(it.connection_count(), open, "connections");
+        assert_eq!(it.link_count(), open, "connections");
         let pinned_bytes = it.hub().pinned_bytes();
         assert!(it.has_work() || pinned_bytes <= limits.pinned_bytes_max, "{pinned_bytes} bytes pinned");
     }
@@ -181,9 +182,9 @@ impl Play<'_> {
             return;
         }
         for actor in self.actors.iter().filter(|actor| !actor.has_lied && !actor.has_vanished) {
-            let Some((shard, key)) = self.world.place(actor.number) else { continue };
+            let Some(look) = self.world.look(actor.number) else { continue };
             let is_through = actor.fed == actor.sent && self.world.pipe(actor.number).is_through();
-            if self.is_over(actor.number) || !is_through || self.world.shard(shard).hub().backlog_bytes(key) > 0 {
+            if self.is_over(actor.number) || !is_through || look.backlog_bytes > 0 {
                 continue;
             }
             let is_answered = match actor.role {
@@ -200,7 +201,7 @@ impl Play<'_> {
         let actor = &self.actors[number];
         let pipe = self.world.pipe(number);
         // Who was turned away got as much as there was room for.
-        let is_whole = pipe.place.is_some() && pipe.ending == Some(Ending::Graceful);
+        let is_whole = pipe.place.is_some() && pipe.ending == Some(Cut::Graceful);
         assert!(!is_whole || !actor.ear.is_partial(), "ended within a word: {actor:?}");
         let heard_all = actor.closed == Some(CloseReason::Overrun) || self.model.heard_all(number);
         assert!(!is_whole || heard_all, "something due was lost: {actor:?}");

@@ -4,11 +4,11 @@
 //! publishes are taken on meanwhile, so that a shard which is not their home passes them on together; every other request
 //! waits until all replies before it are out.
 
-use super::ask::{Answer, Awaited};
 use crate::api::exposition;
 use crate::api::publish::Outcome;
 use crate::broken::broken;
 use crate::clock::Instant;
+use crate::conn::ask::{Answer, Awaited};
 use crate::limits::{Limits, PIPELINE_MAX};
 use crate::metrics::Metrics;
 use crate::proto::http::reply::Reply;
@@ -64,7 +64,7 @@ enum Place {
     Ready(Reply),
 }
 
-/// The replies of a connection that wait: at least one for other shards, and those behind it.
+/// The replies of a link that wait: at least one for other shards, and those behind it.
 #[derive(Debug)]
 pub(super) struct Asking {
     places: VecDeque<(Place, Framing)>,
@@ -74,12 +74,12 @@ pub(super) struct Asking {
     bytes: usize,
     /// A request that is no publish has come, or none may come any more.
     is_held: bool,
-    /// Since when the connection waits; anew with each reply that goes out.
+    /// Since when the link waits; anew with each reply that goes out.
     since: Instant,
 }
 
 impl Asking {
-    /// A connection begins to wait.
+    /// A link begins to wait.
     pub(super) fn new(since: Instant) -> Asking {
         Asking { places: VecDeque::new(), first: 0, bytes: 0, is_held: false, since }
     }

@@ -4,17 +4,17 @@
 //! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription. A Subscribe that
 //! wants last values which another shard keeps is the one that waits: the records behind it wait with it.
 
-use super::answers::Asked;
-use super::ask::{Answer, Caller, Question};
-use super::client::Peer;
+use super::super::answers::Asked;
+use super::super::ask::{Answer, Caller, Question};
+use super::super::turn::{Options, Turn};
 use super::subscribing::{Judged, Refused, Subscribing};
-use super::turn::{Options, Shared, Turn};
+use crate::auth::principal::Principal;
 use crate::auth::rights::{Action, Standing};
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::hub::partition::Partition;
 use crate::hub::publication::Publication;
-use crate::hub::registry::Joined;
+use crate::hub::registry::{ConnKey, Joined};
 use crate::hub::topic::Topic;
 use crate::metrics::Refusal;
 use crate::proto::signalr::json::{self, Malformed};
@@ -23,7 +23,6 @@ use crate::proto::signalr::text;
 use crate::schema::guid;
 use crate::schema::{EntityRule, Kind};
 use crate::trace::{Fact, Level};
-use crate::wire::ConnKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -32,6 +31,8 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(super) enum Next {
     GoOn,
+    /// The client has shown that it pings.
+    Pinged,
     /// The client said Close.
     Close,
     /// A Subscribe needs to know first which last values there are.
@@ -74,20 +75,22 @@ impl Method {
     }
 }
 
+/// The connection that says something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaker<'c> {
+    pub(super) key: ConnKey,
+    /// Its number in facts.
+    pub(super) number: u64,
+    pub(super) principal: &'c Principal,
+}
+
 /// Reads one record of an open connection and does what it says.
-pub(super) fn handle_record(
-    peer: &mut Peer,
-    (key, number): (ConnKey, u64),
-    record: &mut [u8],
-    turn: &mut Turn<'_>,
-) -> Result<Next, Malformed> {
-    let Shared { options, limits, .. } = turn.shared;
-    let mut parser = turn.parser.take().unwrap_or_default();
-    let mut methods = Methods { key, number, turn };
+pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut Turn<'_>) -> Result<Next, Malformed> {
+    let (options, limits) = (turn.process.options, turn.process.limits);
+    let mut parser = turn.tools.parser.take().unwrap_or_default();
+    let mut methods = Methods { speaker, turn };
     let next = parser.parse(record, limits.json_depth_max, |message| match message {
-        HubMessage::Invocation { id, target, arguments, streams } => {
-            methods.invoke(peer, id, target, &arguments, streams)
-        }
+        HubMessage::Invocation { id, target, arguments, streams } => methods.invoke(id, target, &arguments, streams),
         HubMessage::StreamInvocation { id, target, arguments } => {
             let error = match Bound::new(target, &arguments, options) {
                 Err(error) => error,
@@ -96,10 +99,7 @@ pub(super) fn handle_record(
             methods.fail(Some(id), &error);
             Next::GoOn
         }
-        HubMessage::Ping => {
-            peer.has_pinged = true;
-            Next::GoOn
-        }
+        HubMessage::Ping => Next::Pinged,
         HubMessage::Close(_) => Next::Close,
         // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET does.
         HubMessage::StreamItem
@@ -109,14 +109,14 @@ pub(super) fn handle_record(
         | HubMessage::Sequence
         | HubMessage::Unknown => Next::GoOn,
     });
-    *turn.parser = Some(parser);
+    turn.tools.parser = Some(parser);
     next
 }
 
 /// Completes a Subscribe for which other shards have been asked, once they have all answered; false where they have not.
 pub(super) fn complete(
+    speaker: Speaker<'_>,
     subscribing: &mut Subscribing,
-    (key, number): (ConnKey, u64),
     answer: Answer,
     turn: &mut Turn<'_>,
 ) -> bool {
@@ -124,7 +124,7 @@ pub(super) fn complete(
     let Some(answer) = subscribing.awaited.whole() else { return false };
     let Answer::Snapshot(rows) = answer else { broken("a shard answers what it was asked") };
     let items = std::mem::take(&mut subscribing.items);
-    Methods { key, number, turn }.seat(subscribing.id.as_deref(), items, &rows);
+    Methods { speaker, turn }.seat(subscribing.id.as_deref(), items, &rows);
     true
 }
 
@@ -151,22 +151,13 @@ impl<'r> Bound<'r> {
 
 /// Where invocations are served.
 struct Methods<'m, 't> {
-    key: ConnKey,
-    /// The connection's number in facts.
-    number: u64,
+    speaker: Speaker<'m>,
     turn: &'m mut Turn<'t>,
 }
 
 impl Methods<'_, '_> {
-    fn invoke<'r>(
-        &mut self,
-        peer: &Peer,
-        id: Option<&str>,
-        target: &str,
-        arguments: &impl Arguments<'r>,
-        streams: usize,
-    ) -> Next {
-        let bound = match Bound::new(target, arguments, &self.turn.shared.options) {
+    fn invoke<'r>(&mut self, id: Option<&str>, target: &str, arguments: &impl Arguments<'r>, streams: usize) -> Next {
+        let bound = match Bound::new(target, arguments, self.turn.process.options) {
             Ok(bound) => bound,
             Err(error) => {
                 self.fail(id, &error);
@@ -178,18 +169,18 @@ impl Methods<'_, '_> {
             return Next::GoOn;
         }
         match bound.method {
-            Method::Subscribe => return self.subscribe(peer, id, &bound.items),
-            Method::Unsubscribe => self.list(&bound.items, |methods, item| methods.unsubscribe(peer, item)),
+            Method::Subscribe => return self.subscribe(id, &bound.items),
+            Method::Unsubscribe => self.list(&bound.items, |methods, item| methods.unsubscribe(item)),
             Method::UnsubscribeAll => {
-                self.turn.hub.registry.leave_all(self.key);
-                self.turn.scratch.extend_from_slice(b"true");
+                self.turn.hub.registry.leave_all(self.speaker.key);
+                self.turn.tools.result.extend_from_slice(b"true");
             }
             Method::AvailableSubscriptions => {
-                let json = self.turn.catalogue.available_subscriptions_json();
-                self.turn.scratch.extend_from_slice(json.as_bytes());
+                let json = self.turn.process.catalogue.available_subscriptions_json();
+                self.turn.tools.result.extend_from_slice(json.as_bytes());
             }
             Method::GetActiveSubscriptions => self.active(),
-            Method::Catalogue => self.describe(peer),
+            Method::Catalogue => self.describe(),
         }
         self.finish(id);
         Next::GoOn
@@ -197,24 +188,24 @@ impl Methods<'_, '_> {
 
     /// Sends the result that has been written as the completion, where one was asked for.
     fn finish(&mut self, id: Option<&str>) {
-        let result = &*self.turn.scratch;
+        let result = &self.turn.tools.result;
         if let Some(id) = id {
-            self.turn.hub.send_message(self.key, |out| {
+            self.turn.hub.send_message(self.speaker.key, |out| {
                 json::encode_completion_start(id, out);
                 out.extend_from_slice(result);
                 out.extend_from_slice(json::COMPLETION_END);
             });
         }
-        self.turn.scratch.clear();
+        self.turn.tools.result.clear();
     }
 
     /// Judges the items, and completes at once where no other shard has to be asked. A connection has one organization, so
     /// there is one home to ask.
-    fn subscribe(&mut self, peer: &Peer, id: Option<&str>, items: &[Item<'_>]) -> Next {
-        let by_default = self.turn.shared.options.snapshots;
+    fn subscribe(&mut self, id: Option<&str>, items: &[Item<'_>]) -> Next {
+        let by_default = self.turn.process.options.snapshots;
         let items: SmallVec<[Judged; 8]> = items
             .iter()
-            .map(|item| match self.judge(peer, item) {
+            .map(|item| match self.judge(item) {
                 Ok(topic) => Judged::Right { topic, snapshot: item.snapshot.unwrap_or(by_default) },
                 Err(message) => Judged::Wrong(Refused::new(message, item)),
             })
@@ -228,8 +219,8 @@ impl Methods<'_, '_> {
             self.seat(id, items, &[]);
             return Next::GoOn;
         };
-        let caller = Caller { link: self.key, ticket: 0 };
-        let home = Partition::of(first.organization).home(self.turn.shared.shards);
+        let caller = Caller::Connection(self.speaker.key);
+        let home = Partition::of(first.organization).home(self.turn.process.shards);
         let mut awaited = self.turn.ask(caller, Asked::Home(home), Question::Snapshot(Arc::from(&wanted[..])));
         match awaited.whole() {
             Some(Answer::Snapshot(rows)) => {
@@ -248,19 +239,19 @@ impl Methods<'_, '_> {
             subscribed += usize::from(matches!(verdict, Verdict::Told { subscribed: true, .. }));
             verdict
         });
-        let conn = self.number;
-        self.turn.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
+        let conn = self.speaker.number;
+        self.turn.books.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
         self.finish(id);
         for row in rows {
             let topic = &row.topic;
-            if !self.turn.hub.registry.is_member(self.key, topic) {
+            if !self.turn.hub.registry.is_member(self.speaker.key, topic) {
                 // It was one too many.
                 continue;
             }
-            let lower = &self.turn.catalogue.event(topic.event).lower;
-            self.turn.hub.send_publication(self.key, row, lower);
-            self.turn.metrics.snapshots += 1;
-            if !self.turn.hub.relieve(self.key, self.turn.now, self.turn.wire) {
+            let lower = &self.turn.process.catalogue.event(topic.event).lower;
+            self.turn.hub.send_publication(self.speaker.key, row, lower);
+            self.turn.books.metrics.snapshots += 1;
+            if !self.turn.hub.relieve(self.speaker.key, self.turn.now, self.turn.out.wire) {
                 break;
             }
         }
@@ -270,11 +261,11 @@ impl Methods<'_, '_> {
         match item {
             Judged::Wrong(refused) => Verdict::Refused(refused),
             Judged::Right { topic, .. } => {
-                let max = self.turn.shared.limits.subscriptions_max;
-                match self.turn.hub.registry.join(self.key, topic, max) {
+                let max = self.turn.process.limits.subscriptions_max;
+                match self.turn.hub.registry.join(self.speaker.key, topic, max) {
                     Joined::Fresh | Joined::Already => Verdict::Told { subscribed: true, message: None, topic },
                     Joined::Full => {
-                        self.turn.metrics.refuse(Refusal::Item);
+                        self.turn.books.metrics.refuse(Refusal::Item);
                         Verdict::Told { subscribed: false, message: Some("Too many subscriptions"), topic }
                     }
                 }
@@ -285,40 +276,40 @@ impl Methods<'_, '_> {
     /// Answers an error, where an answer was asked for.
     fn fail(&mut self, id: Option<&str>, error: &str) {
         if let Some(id) = id {
-            self.turn.hub.send_message(self.key, |out| json::encode_completion_error(id, error, out));
+            self.turn.hub.send_message(self.speaker.key, |out| json::encode_completion_error(id, error, out));
         }
     }
 
     /// Writes a verdict for each item.
     fn list<I>(&mut self, items: impl IntoIterator<Item = I>, mut verdict: impl FnMut(&mut Self, I) -> Verdict) {
-        self.turn.scratch.push(b'[');
+        self.turn.tools.result.push(b'[');
         for (n, item) in items.into_iter().enumerate() {
             if n > 0 {
-                self.turn.scratch.push(b',');
+                self.turn.tools.result.push(b',');
             }
             match verdict(self, item) {
                 Verdict::Told { subscribed, message, topic } => self.write_topic(subscribed, message, topic),
                 Verdict::Refused(Refused { message, entity, event }) => {
-                    self.turn.metrics.refuse(Refusal::Item);
-                    let out = &mut *self.turn.scratch;
+                    self.turn.books.metrics.refuse(Refusal::Item);
+                    let out = &mut self.turn.tools.result;
                     json::encode_verdict(false, Some(message), entity.as_deref(), event.as_deref(), out);
                 }
             }
         }
-        self.turn.scratch.push(b']');
+        self.turn.tools.result.push(b']');
     }
 
     fn active(&mut self) {
-        let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.key).collect();
+        let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.speaker.key).collect();
         self.list(topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
     }
 
     /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this principal may have it.
-    fn describe(&mut self, peer: &Peer) {
-        self.turn.scratch.push(b'[');
-        for (id, event) in self.turn.catalogue.events() {
-            let family = self.turn.catalogue.family(id);
-            let standing = self.turn.shared.verifier.standing(&peer.principal, &family.name, event);
+    fn describe(&mut self) {
+        self.turn.tools.result.push(b'[');
+        for (id, event) in self.turn.process.catalogue.events() {
+            let family = self.turn.process.catalogue.family(id);
+            let standing = self.turn.process.verifier.standing(self.speaker.principal, &family.name, event);
             let reason = match &standing {
                 Standing::Every => format!("granted for every {}", family.entity),
                 Standing::Only(_) => format!("granted for each {} in entities", family.entity),
@@ -343,50 +334,50 @@ impl Methods<'_, '_> {
                 "reason": reason,
                 "entities": entities,
             });
-            if self.turn.scratch.len() > 1 {
-                self.turn.scratch.push(b',');
+            if self.turn.tools.result.len() > 1 {
+                self.turn.tools.result.push(b',');
             }
-            self.turn.scratch.extend_from_slice(described.to_string().as_bytes());
+            self.turn.tools.result.extend_from_slice(described.to_string().as_bytes());
         }
-        self.turn.scratch.push(b']');
+        self.turn.tools.result.push(b']');
     }
 
     fn write_topic(&mut self, subscribed: bool, message: Option<&str>, topic: Topic) {
         let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
         let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let event = &self.turn.catalogue.event(topic.event).lower;
-        json::encode_verdict(subscribed, message, Some(entity), Some(event), self.turn.scratch);
+        let event = &self.turn.process.catalogue.event(topic.event).lower;
+        json::encode_verdict(subscribed, message, Some(entity), Some(event), &mut self.turn.tools.result);
     }
 
     /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The limit comes last.
-    fn judge(&self, peer: &Peer, item: &Item<'_>) -> Result<Topic, &'static str> {
-        let topic = self.topic(peer, item)?;
-        let event = self.turn.catalogue.event(topic.event);
-        let family = self.turn.catalogue.family_of(topic.event);
-        let verifier = &self.turn.shared.verifier;
-        let may = verifier.may(&peer.principal, Action::Subscribe, family, event, topic.entity);
+    fn judge(&self, item: &Item<'_>) -> Result<Topic, &'static str> {
+        let topic = self.topic(item)?;
+        let event = self.turn.process.catalogue.event(topic.event);
+        let family = self.turn.process.catalogue.family_of(topic.event);
+        let verifier = &self.turn.process.verifier;
+        let may = verifier.may(self.speaker.principal, Action::Subscribe, family, event, topic.entity);
         if may { Ok(topic) } else { Err("Unauthorized") }
     }
 
     /// Leaving needs no permission: who was never let in is not in.
-    fn unsubscribe(&mut self, peer: &Peer, item: &Item<'_>) -> Verdict {
-        match self.topic(peer, item) {
+    fn unsubscribe(&mut self, item: &Item<'_>) -> Verdict {
+        match self.topic(item) {
             Ok(topic) => {
-                self.turn.hub.registry.leave(self.key, topic);
+                self.turn.hub.registry.leave(self.speaker.key, topic);
                 Verdict::Told { subscribed: false, message: None, topic }
             }
             Err(message) => Verdict::Refused(Refused::new(message, item)),
         }
     }
 
-    fn topic(&self, peer: &Peer, item: &Item<'_>) -> Result<Topic, &'static str> {
+    fn topic(&self, item: &Item<'_>) -> Result<Topic, &'static str> {
         let (Given::Text(entity), Given::Text(event)) = (item.entity_id, item.event_name) else {
             return Err("Invalid item");
         };
-        let event = self.turn.catalogue.find(event).ok_or("Unknown EventName")?;
+        let event = self.turn.process.catalogue.find(event).ok_or("Unknown EventName")?;
         let entity = guid::parse(entity).ok_or("Invalid EntityId")?;
-        let organization = match self.turn.shared.verifier.tenancy() {
-            Tenancy::Multi => peer.principal.organization.unwrap_or(Uuid::nil()),
+        let organization = match self.turn.process.verifier.tenancy() {
+            Tenancy::Multi => self.speaker.principal.organization.unwrap_or(Uuid::nil()),
             Tenancy::Single => Uuid::nil(),
         };
         Ok(Topic { organization, event, entity })

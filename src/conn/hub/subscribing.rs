@@ -1,6 +1,6 @@
 //! A Subscribe on its way: its items are judged, and what the home keeps is still to be told.
 
-use super::ask::Awaited;
+use super::super::ask::Awaited;
 use crate::hub::topic::Topic;
 use crate::limits::ECHO_BYTES_MAX;
 use crate::proto::signalr::message::{Given, Item};

@@ -1,0 +1,76 @@
+//! How links and connections come to their end: why, and what is said last.
+
+use crate::close::CloseReason;
+use crate::proto::signalr::handshake::HandshakeError;
+use crate::proto::ws::decode::FrameError;
+use std::borrow::Cow;
+
+/// Why something ends. The first reason counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Why {
+    pub(crate) reason: CloseReason,
+    /// What exactly the peer did.
+    pub(crate) detail: Option<&'static str>,
+}
+
+impl Why {
+    pub(super) fn new(reason: CloseReason) -> Why {
+        Why { reason, detail: None }
+    }
+
+    /// The peer did this.
+    pub(super) fn blame(reason: CloseReason, detail: &'static str) -> Why {
+        Why { reason, detail: Some(detail) }
+    }
+}
+
+/// What a peer is told last.
+#[derive(Clone, Debug)]
+pub(super) enum LastWord {
+    /// Nothing: it is gone, or takes nothing any more.
+    Nothing,
+    /// SignalR's Close.
+    Close { error: Option<Cow<'static, str>>, allow_reconnect: bool },
+    /// The answer to a handshake that can't be accepted.
+    HandshakeError(HandshakeError),
+    /// There is no hub protocol yet to say it in, and the hub goes away.
+    GoingAway,
+    /// The peer has closed its WebSocket, and hears the same.
+    CloseBack,
+    /// The peer broke RFC 6455.
+    Violation(FrameError),
+}
+
+/// Why a connection ends, and what its peer is told.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) why: Why,
+    pub(super) word: LastWord,
+}
+
+impl End {
+    pub(super) fn new(why: Why, word: LastWord) -> End {
+        End { why, word }
+    }
+
+    /// Without a word.
+    pub(super) fn silent(reason: CloseReason) -> End {
+        End { why: Why::new(reason), word: LastWord::Nothing }
+    }
+
+    /// With SignalR's Close.
+    pub(super) fn close(why: Why, error: Option<Cow<'static, str>>, allow_reconnect: bool) -> End {
+        End { why, word: LastWord::Close { error, allow_reconnect } }
+    }
+}
+
+/// What becomes of a connection after it was given something.
+#[derive(Clone, Debug)]
+pub(super) enum Flow {
+    /// More may come.
+    GoOn,
+    /// What comes next waits until other shards have answered.
+    Wait,
+    /// It ends.
+    End(End),
+}

@@ -1,0 +1,358 @@
+//! SignalR's connection: who it is, what it has said and what it waits for. It knows no WebSocket: payload comes in, hub messages
+//! go to its outbox, and a [`Flow`] says how it goes on.
+//!
+//! ```text
+//!   begun ─▶ Handshake ─▶ Open ⇄ Waiting          a Subscribe asks the connection's home
+//!                │          │       │
+//!                ▼          ▼       ▼
+//!              Over: its last word is queued; what is left in its outbox goes out, then it is freed with its link
+//! ```
+
+use super::super::ask::Answer;
+use super::super::end::{End, Flow, LastWord, Why};
+use super::super::turn::Turn;
+use super::handshake;
+use super::methods::{self, Next, Speaker};
+use super::subscribing::Subscribing;
+use crate::api::negotiated::ConnectionToken;
+use crate::auth::principal::Principal;
+use crate::broken::broken;
+use crate::clock::{Deadline, Instant};
+use crate::close::CloseReason;
+use crate::hub::Hub;
+use crate::hub::registry::ConnKey;
+use crate::limits::{ASK_MS, Limits};
+use crate::proto::signalr::framing::Records;
+use crate::proto::signalr::handshake as wording;
+use crate::proto::signalr::handshake::HubProtocol;
+use crate::proto::signalr::{json, text};
+use crate::timer::{TimerSlot, Wait};
+use crate::trace::{Fact, Level};
+use core::net::IpAddr;
+use slotmap::SlotMap;
+
+/// The connections of a shard.
+pub type Connections = SlotMap<ConnKey, Connection>;
+
+/// Who comes, before it is known what it wants.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Origin {
+    /// The number of the link on which it comes.
+    pub(in super::super) number: u64,
+    /// Where its deadline stands.
+    pub(in super::super) timer: TimerSlot,
+    /// The peer, or behind a trusted proxy its client.
+    pub(in super::super) client: IpAddr,
+}
+
+/// SignalR's connection. Fifty thousand of them are idle: what is rare is boxed.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its number in facts: no two of the process have the same.
+    number: u64,
+    stage: Stage,
+    /// When the last byte came.
+    heard: Instant,
+    /// When the last byte went.
+    spoke: Instant,
+    /// When the hub closes it.
+    ends: Deadline,
+    timer: TimerSlot,
+    /// Why it does.
+    ends_for: CloseReason,
+    /// From its first ping on, silence is a reason to give it up.
+    has_pinged: bool,
+    /// The token it negotiated, until it is over.
+    token: Option<ConnectionToken>,
+    principal: Principal,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The SignalR handshake is awaited.
+    Handshake(Box<Greeting>),
+    /// Past its handshake; perhaps with a record that is cut.
+    Open(Option<Box<Records>>),
+    /// Other shards have been asked for a Subscribe.
+    Waiting(Box<Waiting>),
+    /// It has ended.
+    Over,
+}
+
+#[derive(Debug)]
+struct Greeting {
+    since: Instant,
+    client: IpAddr,
+    records: Records,
+}
+
+/// A Subscribe that cannot be completed yet.
+#[derive(Debug)]
+struct Waiting {
+    subscribing: Box<Subscribing>,
+    /// Payload that was read behind it.
+    unread: Vec<u8>,
+}
+
+impl Connection {
+    /// A connection of that principal, whose handshake is awaited.
+    pub(in super::super) fn begin(
+        origin: Origin,
+        principal: Principal,
+        token: Option<ConnectionToken>,
+        turn: &Turn<'_>,
+    ) -> Connection {
+        let now = turn.now;
+        let ends = turn.process.verifier.ends_unix_s(&principal).map_or(Deadline::NEVER, |ends_unix_s| {
+            now.after_ms(ends_unix_s.saturating_mul(1000).saturating_sub(now.unix.ms()))
+        });
+        let greeting = Greeting { since: now.mono, client: origin.client, records: Records::default() };
+        Connection {
+            number: origin.number,
+            stage: Stage::Handshake(Box::new(greeting)),
+            heard: now.mono,
+            spoke: now.mono,
+            ends,
+            timer: origin.timer,
+            ends_for: CloseReason::TokenExpired,
+            has_pinged: false,
+            token,
+            principal,
+        }
+    }
+
+    /// Its number in facts.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The place of its deadline.
+    pub fn timer(&self) -> TimerSlot {
+        self.timer
+    }
+
+    /// Whether it is past its handshake.
+    pub fn is_open(&self) -> bool {
+        match self.stage {
+            Stage::Open(_) | Stage::Waiting(_) => true,
+            Stage::Handshake(_) | Stage::Over => false,
+        }
+    }
+
+    /// Whether its next bytes can be looked at.
+    pub fn wants_input(&self) -> bool {
+        match self.stage {
+            Stage::Handshake(_) | Stage::Open(_) | Stage::Over => true,
+            Stage::Waiting(_) => false,
+        }
+    }
+
+    /// Bytes of it have gone.
+    pub fn note_spoken(&mut self, now: Instant) {
+        self.spoke = now;
+    }
+
+    /// When something is due, at the latest; looked at again after each event.
+    pub fn next_deadline(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Deadline {
+        self.waits(key, hub, limits).map(|(deadline, _)| deadline).min().unwrap_or(Deadline::NEVER)
+    }
+
+    /// All that it waits for. Of several that are over, the first one decides.
+    fn waits(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> impl Iterator<Item = (Deadline, Wait)> {
+        let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
+        let (phase, asked) = match &self.stage {
+            Stage::Handshake(greeting) => ((greeting.since.after_ms(limits.handshake_ms), Wait::Handshake), None),
+            Stage::Open(_) => ((self.ends, Wait::End), None),
+            Stage::Waiting(waiting) => ((self.ends, Wait::End), Some(waiting.subscribing.awaited.since)),
+            Stage::Over => ((Deadline::NEVER, Wait::End), None),
+        };
+        let is_open = self.is_open();
+        let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
+        let sign = after((is_open && self.has_pinged).then_some(self.heard), limits.client_timeout_ms);
+        let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
+        let answer = after(asked, ASK_MS);
+        [(room, Wait::Room), (answer, Wait::Answer), phase, (sign, Wait::Sign), (ping, Wait::Ping)].into_iter()
+    }
+}
+
+/// A connection in a turn, and all that the turn lets it touch.
+pub(in super::super) struct Handle<'c, 't> {
+    pub(in super::super) key: ConnKey,
+    pub(in super::super) connection: &'c mut Connection,
+    pub(in super::super) turn: &'c mut Turn<'t>,
+}
+
+impl Handle<'_, '_> {
+    /// Bytes have come, whatever they are.
+    pub(in super::super) fn note_heard(&mut self) {
+        self.connection.heard = self.turn.now.mono;
+    }
+
+    /// Payload bytes are a stream: records are cut out of it wherever message borders fall.
+    pub(in super::super) fn handle_payload(&mut self, payload: &mut [u8]) -> Flow {
+        let mut records = match &mut self.connection.stage {
+            Stage::Handshake(greeting) => std::mem::take(&mut greeting.records),
+            Stage::Open(records) => records.take().map(|records| *records).unwrap_or_default(),
+            Stage::Waiting(_) | Stage::Over => return Flow::Wait,
+        };
+        let mut rest = payload;
+        // The questions of a client that has been given up are not worth an answer that nobody takes.
+        while self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
+            match records.next(&mut rest, self.turn.process.limits.record_bytes_max) {
+                Ok(Some(record)) => match self.handle_record(record) {
+                    Said::Enough => {}
+                    Said::End(end) => return Flow::End(end),
+                    Said::Ask(subscribing) => {
+                        let unread = rest.to_vec();
+                        self.connection.stage = Stage::Waiting(Box::new(Waiting { subscribing, unread }));
+                        return Flow::Wait;
+                    }
+                },
+                Ok(None) => break,
+                Err(_) => return Flow::End(self.too_long()),
+            }
+        }
+        if records.is_partial() {
+            match &mut self.connection.stage {
+                Stage::Handshake(greeting) => greeting.records = records,
+                Stage::Open(kept) => *kept = Some(Box::new(records)),
+                Stage::Waiting(_) | Stage::Over => broken("a connection that waits or ends has returned"),
+            }
+        }
+        Flow::GoOn
+    }
+
+    fn handle_record(&mut self, record: &mut [u8]) -> Said {
+        match &self.connection.stage {
+            Stage::Handshake(greeting) => {
+                let client = greeting.client;
+                self.handle_handshake(record, client)
+            }
+            Stage::Open(_) => self.handle_message(record),
+            Stage::Waiting(_) | Stage::Over => broken("a connection that waits or ends reads no record"),
+        }
+    }
+
+    fn handle_handshake(&mut self, record: &[u8], client: IpAddr) -> Said {
+        match handshake::handle_record(record) {
+            Ok(HubProtocol::Json) => {
+                self.turn.hub.send_message(self.key, |out| out.extend_from_slice(wording::ACCEPTED));
+                self.connection.stage = Stage::Open(None);
+                self.turn.books.metrics.hub_open += 1;
+                let conn = self.connection.number;
+                self.turn.books.trace.note(Level::Debug, || Fact::Connected { conn, client });
+                Said::Enough
+            }
+            Err(end) => Said::End(end),
+        }
+    }
+
+    fn handle_message(&mut self, record: &mut [u8]) -> Said {
+        self.turn.books.metrics.hub_messages += 1;
+        let Connection { principal, number, .. } = &*self.connection;
+        let speaker = Speaker { key: self.key, number: *number, principal };
+        match methods::handle_record(speaker, record, self.turn) {
+            Ok(Next::GoOn) => Said::Enough,
+            Ok(Next::Pinged) => {
+                self.connection.has_pinged = true;
+                Said::Enough
+            }
+            Ok(Next::Ask(subscribing)) => Said::Ask(subscribing),
+            Ok(Next::Close) => Said::End(End::close(Why::new(CloseReason::PeerClosed), None, false)),
+            Err(malformed) => {
+                let error = text::closed_with_error(malformed.message, self.turn.process.options.detailed_errors);
+                let why = Why::blame(CloseReason::MalformedMessage, malformed.message);
+                Said::End(End::close(why, Some(error), true))
+            }
+        }
+    }
+
+    fn too_long(&self) -> End {
+        let why = Why::blame(CloseReason::MessageTooLong, "a record longer than limits.record_bytes_max");
+        if !self.connection.is_open() {
+            return handshake::canceled(why);
+        }
+        let what = text::record_too_long(self.turn.process.limits.record_bytes_max);
+        End::close(why, Some(text::closed_with_error(&what, self.turn.process.options.detailed_errors)), true)
+    }
+
+    /// A shard has answered: once all have, the Subscribe is completed, and what was read behind it gets its turn.
+    pub(in super::super) fn handle_answer(&mut self, answer: Answer) -> Flow {
+        let Connection { stage, principal, number, .. } = &mut *self.connection;
+        let Stage::Waiting(waiting) = stage else { return Flow::GoOn };
+        let speaker = Speaker { key: self.key, number: *number, principal };
+        if !methods::complete(speaker, &mut waiting.subscribing, answer, self.turn) {
+            return Flow::Wait;
+        }
+        let mut unread = std::mem::take(&mut waiting.unread);
+        self.connection.stage = Stage::Open(None);
+        self.handle_payload(&mut unread)
+    }
+
+    /// A deadline has come; does what is due.
+    pub(in super::super) fn handle_deadline(&mut self) -> Flow {
+        let mut waits = self.connection.waits(self.key, self.turn.hub, self.turn.process.limits);
+        let Some((_, wait)) = waits.find(|(deadline, _)| deadline.is_due(self.turn.now)) else { return Flow::GoOn };
+        drop(waits);
+        let failed = |reason| End::close(Why::new(reason), Some(text::CLOSED_WITH_ERROR.into()), true);
+        Flow::End(match wait {
+            Wait::Room => {
+                let next = self.turn.hub.next_give_up(self.key, self.turn.process.limits.write_stuck_ms);
+                match next.map(|(_, reason)| reason) {
+                    Some(CloseReason::Overrun) => {
+                        self.turn.hub.discard(self.key);
+                        failed(CloseReason::Overrun)
+                    }
+                    _ => End::silent(CloseReason::WriteStuck),
+                }
+            }
+            Wait::Answer => failed(CloseReason::Unanswered),
+            Wait::Handshake => handshake::late(),
+            Wait::End => End::close(Why::new(self.connection.ends_for), None, true),
+            Wait::Sign => failed(CloseReason::ClientTimeout),
+            Wait::Ping => {
+                // A peer whose socket is full gets no ping on top; the bytes that wait will do.
+                if self.turn.hub.backlog_bytes(self.key) == 0 {
+                    self.turn.hub.send_message(self.key, |out| out.extend_from_slice(json::PING));
+                }
+                self.connection.spoke = self.turn.now.mono;
+                return Flow::GoOn;
+            }
+            Wait::Head | Wait::Request | Wait::Body | Wait::Goodbye => broken("a connection waits for no request"),
+        })
+    }
+
+    /// The hub drains: ends in time. `spread_ms` is this connection's share of the spread.
+    pub(in super::super) fn drain(&mut self, spread_ms: u64) -> Flow {
+        match &self.connection.stage {
+            Stage::Handshake(_) => Flow::End(End::new(Why::new(CloseReason::Drain), LastWord::GoingAway)),
+            Stage::Open(_) | Stage::Waiting(_) => {
+                self.connection.ends = self.connection.ends.min(self.turn.now.after_ms(spread_ms));
+                self.connection.ends_for = CloseReason::Drain;
+                Flow::GoOn
+            }
+            Stage::Over => Flow::GoOn,
+        }
+    }
+
+    /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words are the link's affair.
+    pub(in super::super) fn end(&mut self) {
+        self.turn.hub.registry.leave_all(self.key);
+        if let Some(token) = self.connection.token.take() {
+            self.turn.process.negotiated.lock().forget(token);
+        }
+        if self.connection.is_open() {
+            self.turn.books.metrics.hub_open -= 1;
+        }
+        self.connection.stage = Stage::Over;
+    }
+}
+
+/// What a record has led to.
+enum Said {
+    /// The next one may follow.
+    Enough,
+    /// The next one waits for the home.
+    Ask(Box<Subscribing>),
+    End(End),
+}

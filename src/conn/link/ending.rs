@@ -1,0 +1,237 @@
+//! A link that ends: its last bytes go out, and the peer has its time to take them and to end its own side.
+//!
+//! ```text
+//!   Closing ──▶ Closed ──┐      our WebSocket Close is queued / the peer's has been heard, the last bytes go out
+//!      ▼                 ▼
+//!   Finishing ─▶ Over ◀─ Lingering      the last bytes go out / half-closed: what still comes in is thrown away
+//! ```
+
+use super::cx::Cx;
+use super::unsent::Unsent;
+use crate::clock::{Deadline, Instant};
+use crate::close::CloseReason;
+use crate::conn::end::Why;
+use crate::hub::Hub;
+use crate::hub::registry::ConnKey;
+use crate::limits::Limits;
+use crate::proto::Status;
+use crate::proto::ws::decode::{Decoder, Piece};
+use crate::timer::TimerSlot;
+
+/// A link that ends, for one reason.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(super) number: u64,
+    pub(super) timer: TimerSlot,
+    why: Why,
+    stage: Stage,
+    /// When the peer has had its time.
+    until: Deadline,
+    pub(super) rest: Rest,
+}
+
+/// Where the last bytes are.
+#[derive(Debug)]
+pub(super) enum Rest {
+    /// With the link.
+    Own(Unsent),
+    /// In the outbox of the connection that it has carried, and which is over.
+    Connection(ConnKey),
+}
+
+/// How far it is.
+#[derive(Debug)]
+enum Stage {
+    /// Our Close is queued; the peer's is awaited. What the decoder knows, and the beginning of a frame.
+    Closing(Decoder, Vec<u8>),
+    /// The peer's Close has been heard; the last bytes go out.
+    Closed,
+    /// The last bytes go out, then the sending direction ends; or the link does, where the peer has ended its own.
+    Finishing(Sender),
+    /// Half-closed.
+    Lingering,
+    /// Nothing is left to do but to free it.
+    Over,
+}
+
+/// How the peer's sending direction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Open,
+    Ended,
+}
+
+impl Ending {
+    /// What waits still goes out, then the sending direction ends.
+    pub(super) fn finishing(
+        (number, timer): (u64, TimerSlot),
+        why: Why,
+        rest: Rest,
+        sender: Sender,
+        cx: &mut Cx<'_, '_>,
+    ) -> Box<Ending> {
+        let ending = Ending { number, timer, why, stage: Stage::Over, until: Deadline::NEVER, rest };
+        Box::new(ending).finish(sender, cx)
+    }
+
+    /// Our WebSocket Close is queued, the peer's is awaited.
+    pub(super) fn closing((number, timer): (u64, TimerSlot), why: Why, conn: ConnKey, cx: &Cx<'_, '_>) -> Box<Ending> {
+        let until = cx.turn.now.after_ms(cx.turn.process.limits.close_ms);
+        let stage = Stage::Closing(Decoder::default(), Vec::new());
+        Box::new(Ending { number, timer, why, stage, until, rest: Rest::Connection(conn) })
+    }
+
+    /// The link is freed at once; what has not been sent is lost.
+    pub(super) fn over((number, timer): (u64, TimerSlot), why: Why, rest: Rest) -> Box<Ending> {
+        Box::new(Ending { number, timer, why, stage: Stage::Over, until: Deadline::NEVER, rest })
+    }
+
+    /// The peer's Close has been heard before ours was queued.
+    pub(super) fn note_closed(mut self: Box<Self>) -> Box<Ending> {
+        self.stage = Stage::Closed;
+        self
+    }
+
+    /// The last bytes go out without regard for what still comes in.
+    pub(super) fn finish(mut self: Box<Self>, sender: Sender, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        self.until = cx.turn.now.after_ms(cx.turn.process.limits.close_ms);
+        self.stage = if self.backlog_bytes(cx.turn.hub) > 0 {
+            Stage::Finishing(sender)
+        } else if sender == Sender::Ended || matches!(self.why.reason, CloseReason::Drain | CloseReason::IdleTimeout) {
+            // An idle peer has read all it asked for, and would only notice a half-closed link at its next request.
+            Stage::Over
+        } else {
+            cx.turn.out.wire.shutdown_write(cx.link);
+            Stage::Lingering
+        };
+        self
+    }
+
+    /// Bytes in: only a Close is still looked for.
+    pub(super) fn handle_bytes(mut self: Box<Self>, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        match &mut self.stage {
+            Stage::Closing(decoder, waiting) if waiting.is_empty() => {
+                let decoder = *decoder;
+                self.handle_frames(decoder, input, cx)
+            }
+            Stage::Closing(decoder, waiting) => {
+                let (decoder, mut waiting) = (*decoder, std::mem::take(waiting));
+                waiting.extend_from_slice(input);
+                self.handle_frames(decoder, &mut waiting, cx)
+            }
+            // RFC 6455 section 1.4: behind a Close "a peer discards any further data received".
+            Stage::Closed | Stage::Finishing(_) | Stage::Lingering | Stage::Over => self,
+        }
+    }
+
+    /// Frames in, of which the decoder knows the beginning.
+    pub(super) fn handle_frames(
+        mut self: Box<Self>,
+        mut decoder: Decoder,
+        input: &mut [u8],
+        cx: &mut Cx<'_, '_>,
+    ) -> Box<Ending> {
+        if !matches!(self.stage, Stage::Closing(..)) {
+            return self;
+        }
+        let mut used = 0;
+        loop {
+            match decoder.decode(input.get_mut(used..).unwrap_or_default()) {
+                Ok(Status::Partial) => {
+                    self.stage = Stage::Closing(decoder, input.get(used..).unwrap_or_default().to_vec());
+                    return self;
+                }
+                Ok(Status::Complete((Piece::Close(_), _))) => {
+                    self.stage = if self.backlog_bytes(cx.turn.hub) == 0 { Stage::Over } else { Stage::Closed };
+                    return self;
+                }
+                Ok(Status::Complete((Piece::Data { .. } | Piece::Ping(_) | Piece::Pong, taken))) => used += taken,
+                Err(_) => return self.finish(Sender::Open, cx),
+            }
+        }
+    }
+
+    /// The peer sends no more.
+    pub(super) fn handle_eof(mut self: Box<Self>) -> Box<Ending> {
+        self.stage = match self.stage {
+            Stage::Finishing(_) => Stage::Finishing(Sender::Ended),
+            Stage::Closing(..) | Stage::Closed | Stage::Lingering | Stage::Over => Stage::Over,
+        };
+        self
+    }
+
+    /// The peer has had its time, or takes nothing.
+    pub(super) fn handle_deadline(mut self: Box<Self>, cx: &Cx<'_, '_>) -> Box<Ending> {
+        if self.next_deadline(cx.turn.hub, cx.turn.process.limits).is_due(cx.turn.now) {
+            self.stage = Stage::Over;
+        }
+        self
+    }
+
+    /// The socket is of no use any more.
+    pub(super) fn handle_failure(mut self: Box<Self>) -> Box<Ending> {
+        self.stage = Stage::Over;
+        self
+    }
+
+    /// Writes the last bytes, where they are the link's own.
+    pub(super) fn flush(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        let Rest::Own(unsent) = &mut self.rest else { return self };
+        unsent.is_listed = false;
+        match unsent.flush(cx.link, cx.turn) {
+            Ok(taken) => self.handle_flushed(taken, cx),
+            Err(_) => self.handle_failure(),
+        }
+    }
+
+    /// What a flush that took so many bytes has made possible.
+    pub(super) fn handle_flushed(mut self: Box<Self>, taken: usize, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        if let Stage::Finishing(_) = self.stage
+            && taken > 0
+        {
+            // A large last reply may take its time, as long as the peer takes it.
+            self.until = cx.turn.now.after_ms(cx.turn.process.limits.close_ms);
+        }
+        if self.backlog_bytes(cx.turn.hub) > 0 {
+            return self;
+        }
+        self.stage = match self.stage {
+            Stage::Finishing(Sender::Open) => {
+                cx.turn.out.wire.shutdown_write(cx.link);
+                Stage::Lingering
+            }
+            Stage::Finishing(Sender::Ended) | Stage::Closed => Stage::Over,
+            Stage::Closing(..) | Stage::Lingering | Stage::Over => self.stage,
+        };
+        self
+    }
+
+    /// When the peer has had its time.
+    pub(super) fn next_deadline(&self, hub: &Hub, limits: &Limits) -> Deadline {
+        self.blocked_since(hub).map_or(Deadline::NEVER, |since| since.after_ms(limits.write_stuck_ms)).min(self.until)
+    }
+
+    /// Since when the socket has taken nothing, where it is or was full.
+    pub(super) fn blocked_since(&self, hub: &Hub) -> Option<Instant> {
+        match &self.rest {
+            Rest::Own(unsent) => unsent.stuck_since(),
+            Rest::Connection(conn) => hub.blocked_since(*conn),
+        }
+    }
+
+    /// Bytes that still have to go out.
+    pub(super) fn backlog_bytes(&self, hub: &Hub) -> usize {
+        match &self.rest {
+            Rest::Own(unsent) => unsent.backlog_bytes(),
+            Rest::Connection(conn) => hub.backlog_bytes(*conn),
+        }
+    }
+
+    /// Why it ends, once there is nothing left to do.
+    pub(super) fn why_over(&self) -> Option<Why> {
+        match self.stage {
+            Stage::Over => Some(self.why),
+            Stage::Closing(..) | Stage::Closed | Stage::Finishing(_) | Stage::Lingering => None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What a request's head decides.
+
+use super::cx::Cx;
+use super::request::Purpose;
+use crate::api::documents;
+use crate::api::negotiated::{Attach, ConnectionToken, Place};
+use crate::api::publish;
+use crate::api::routes::{self, Endpoint, Found, Gate, Public};
+use crate::auth::principal::Principal;
+use crate::auth::token::{self, TokenError, challenge};
+use crate::conn::hub::connection::{Connection, Origin};
+use crate::conn::turn::Turn;
+use crate::hub::registry::ConnKey;
+use crate::metrics::Refusal;
+use crate::proto::http::head::{Head, Method};
+use crate::proto::http::query;
+use crate::proto::http::reply::Reply;
+use crate::proto::signalr::text;
+use crate::proto::ws::upgrade;
+
+/// What a head has decided.
+pub(super) enum Decision {
+    Reply(Reply),
+    Body(Purpose),
+    Metrics,
+    /// The link carries a connection from here on, behind the reply that says so.
+    Upgraded {
+        conn: ConnKey,
+        accept: Vec<u8>,
+    },
+}
+
+/// A refused request: the reply, and how it is counted.
+pub(super) struct Refused(pub(super) Refusal, pub(super) Reply, pub(super) &'static str);
+
+/// Decides about a request, for its head alone.
+///
+/// # Errors
+/// The request is refused.
+pub(super) fn decide(head: &Head<'_>, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+    let options = cx.turn.process.options;
+    let found = routes::find(head.path, &options.path);
+    if head.method == Method::Options {
+        // Browsers send no token with a preflight.
+        let route = found.map(|found| found.route);
+        return Ok(Decision::Reply(routes::preflight(route, head, &options.origins)));
+    }
+    let Some(found) = found else {
+        return Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path"));
+    };
+    let readers = found.route.readers;
+    match pass_gate(head, &found, origin, cx) {
+        Ok(Decision::Reply(reply)) => Ok(Decision::Reply(readers.mark(reply))),
+        Err(Refused(refusal, reply, why)) => Err(Refused(refusal, readers.mark(reply), why)),
+        Ok(decision) => Ok(decision),
+    }
+}
+
+fn pass_gate(head: &Head<'_>, found: &Found<'_>, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+    let route = found.route;
+    let check_method = || match route.serves(head.method) {
+        true => Ok(()),
+        false => Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method")),
+    };
+    match route.gate {
+        Gate::Client(_) if cx.turn.process.is_draining() => {
+            // A connection that began now would be cut without a Close.
+            let reply = Reply::text(503, "draining").with("Retry-After", "1");
+            Err(Refused(Refusal::Draining, reply, "draining"))
+        }
+        Gate::Client(endpoint) => {
+            // As in ASP.NET the token comes before the method.
+            let principal = authenticate(head, cx.turn)?;
+            check_client(&principal, cx.turn)?;
+            check_method()?;
+            match endpoint {
+                Endpoint::Hub => decide_hub(head, principal, origin, cx),
+                Endpoint::Negotiate => Ok(Decision::Body(Purpose::Negotiate { query: head.query.to_owned() })),
+            }
+        }
+        Gate::Publisher => {
+            check_method()?;
+            let principal = authenticate(head, cx.turn)?;
+            if head.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+                let reply = Reply::text(415, "Content-Encoding is not taken; send the body as it is");
+                return Err(Refused(Refusal::MediaType, reply, "content encoding of a publish request"));
+            }
+            let content_type = head.header("content-type");
+            publish::admit(content_type, head.query, &principal).map_err(|refusal| {
+                let why = "publish request, by its head";
+                Refused(count_as(refusal.status), refusal.reply(), why)
+            })?;
+            Ok(Decision::Body(Purpose::Publish {
+                content_type: content_type.map(str::to_owned),
+                query: head.query.to_owned(),
+                principal: Box::new(principal),
+            }))
+        }
+        Gate::Open(public) => {
+            check_method()?;
+            decide_public(public, &found.rest, head, cx.turn)
+        }
+    }
+}
+
+/// The hub's own path: upgrades, and what ASP.NET answers to everything else.
+fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+    let id = query::value(head.query, "id").filter(|id| !id.is_empty());
+    let token = id.as_deref().map(|id| ConnectionToken::parse(id).ok_or_else(unknown_id)).transpose();
+    if head.method == Method::Get && upgrade::is_upgrade(head) {
+        if !cx.turn.process.options.origins.allow(head.header("origin")) {
+            let reply = Reply::text(403, "this Origin is not in [cors] origins");
+            return Err(Refused(Refusal::Origin, reply, "origin not allowed"));
+        }
+        let accept_key = upgrade::check(head).map_err(|error| {
+            let reply = Reply::text(error.status, error.message);
+            let reply = if error.status == 426 { reply.with("Sec-WebSocket-Version", "13") } else { reply };
+            Refused(Refusal::BadRequest, reply, error.message)
+        })?;
+        let conn = attach(token?, principal, origin, cx)?;
+        let mut accept = Vec::new();
+        upgrade::accept(accept_key, &mut accept);
+        return Ok(Decision::Upgraded { conn, accept });
+    }
+    let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
+    let Some(token) = token? else { return Err(bad(400, text::CONNECTION_ID_REQUIRED)) };
+    if !cx.turn.process.negotiated.lock().knows(token, cx.turn.now) {
+        return Err(unknown_id());
+    }
+    Err(match head.method {
+        Method::Post => bad(405, text::POST_TO_WEBSOCKET),
+        Method::Delete => bad(400, text::DELETE_NOT_LONG_POLLING),
+        Method::Get | Method::Head | Method::Put | Method::Patch | Method::Options | Method::Other => {
+            let is_sse = head.header("accept").is_some_and(|accept| accept.contains("text/event-stream"));
+            bad(404, if is_sse { text::NO_SERVER_SENT_EVENTS } else { text::NO_LONG_POLLING })
+        }
+    })
+}
+
+/// Begins a connection, under its token where it has negotiated one.
+fn attach(
+    token: Option<ConnectionToken>,
+    principal: Principal,
+    origin: Origin,
+    cx: &mut Cx<'_, '_>,
+) -> Result<ConnKey, Refused> {
+    let (process, now) = (cx.turn.process, cx.turn.now);
+    let begin = || cx.connections.insert(Connection::begin(origin, principal, token, cx.turn));
+    let Some(token) = token else { return Ok(begin()) };
+    let begin = || Place { shard: process.shard, conn: begin() };
+    match process.negotiated.lock().attach(token, now, begin) {
+        Attach::Attached(place) => Ok(place.conn),
+        Attach::Unknown => Err(unknown_id()),
+        Attach::InUse(_) => Err(Refused(Refusal::BadRequest, Reply::text(409, ""), "id in use")),
+    }
+}
+
+fn unknown_id() -> Refused {
+    Refused(Refusal::NotFound, Reply::text(404, text::NO_SUCH_CONNECTION), "unknown id")
+}
+
+/// How a refused publish request is counted.
+pub(super) fn count_as(status: u16) -> Refusal {
+    match status {
+        403 => Refusal::Forbidden,
+        413 => Refusal::TooLarge,
+        415 => Refusal::MediaType,
+        _ => Refusal::BadRequest,
+    }
+}
+
+fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -> Result<Decision, Refused> {
+    let reply = match public {
+        Public::Health => Reply::text(200, "ok\n"),
+        Public::Ready if turn.process.is_draining() => Reply::text(503, "draining\n"),
+        Public::Ready => Reply::text(200, "ready\n"),
+        Public::Metrics => return Ok(Decision::Metrics),
+        Public::Document(path) => documents::document(path, head, turn.process.catalogue),
+        Public::Schema => documents::schema(rest, head, turn.process.catalogue),
+    };
+    match reply.status {
+        404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
+        _ => Ok(Decision::Reply(reply)),
+    }
+}
+
+fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> {
+    let refuse = |refusal, error| {
+        let reply = Reply::text(401, "").with("WWW-Authenticate", challenge(error));
+        Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
+    };
+    if head.values("authorization").count() > 1 {
+        // Whatever they hold, two are one too many: proxies and hubs differ in which they look at.
+        return Err(refuse(Refusal::BadToken, Some(TokenError::Conflict)));
+    }
+    let bearer = token::bearer(head.header("authorization"), head.query)
+        .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
+        .ok_or_else(|| refuse(Refusal::NoToken, None))?;
+    turn.process.verifier.verify(bearer.token(), turn.now).map_err(|error| refuse(Refusal::BadToken, Some(error)))
+}
+
+fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
+    turn.process.verifier.check_client(principal).map_err(|error| {
+        let reply = Reply::text(401, error.sentence()).with("WWW-Authenticate", challenge(Some(error)));
+        Refused(Refusal::BadToken, reply, error.sentence())
+    })
+}

@@ -1,0 +1,534 @@
+//! A link that speaks HTTP/1.1: requests in order, one reply each, then perhaps the upgrade.
+//!
+//! ```text
+//!   Head ⇄ Body         one request after the other; replies may wait for other shards
+//! ```
+//!
+//! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
+//! come ends the link after the reply, since the body's bytes would have to be read for nothing. The link holds no buffer
+//! while nothing is partial.
+
+use super::asking::{Asking, Draft, Framing};
+use super::cx::Cx;
+use super::ending::{Ending, Rest, Sender};
+use super::gate::{self, Decision, Refused};
+use super::moved::Moved;
+use super::request::{Arrived, PendingBody, Purpose};
+use super::serve;
+use super::unsent::Unsent;
+use super::websocket::WebSocket;
+use crate::api::client_address::client_address;
+use crate::api::routes::{self, Gate};
+use crate::broken::broken;
+use crate::clock::{Deadline, Instant, Now};
+use crate::close::CloseReason;
+use crate::conn::answers::Asked;
+use crate::conn::ask::{Answer, Awaited, Caller, Question};
+use crate::conn::end::Why;
+use crate::conn::hub::connection::Origin;
+use crate::hub::registry::ConnKey;
+use crate::limits::{ASK_MS, Limits};
+use crate::metrics::Refusal;
+use crate::proto::Status;
+use crate::proto::http::body::{BodyError, Chunked};
+use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
+use crate::proto::http::reply::{self, Reply};
+use crate::timer::{TimerSlot, Wait};
+use crate::trace::{Fact, Level};
+use core::net::IpAddr;
+
+/// A link that speaks HTTP/1.1.
+#[derive(Debug)]
+pub(crate) struct Http {
+    pub(super) number: u64,
+    pub(super) timer: TimerSlot,
+    phase: Phase,
+    /// Bytes received and not understood yet: a cut head, or pipelined requests that must wait.
+    partial: Vec<u8>,
+    /// Replies that wait for other shards.
+    asking: Option<Box<Asking>>,
+    /// Replies that are made and not sent.
+    pub(super) unsent: Unsent,
+    /// The other end of the socket.
+    peer: IpAddr,
+    /// The same; behind a trusted proxy the client of the latest request.
+    client: IpAddr,
+    /// Why it ends, once the replies that wait are out.
+    ends: Option<Why>,
+    /// The shard to which it moves, as soon as nothing is unanswered and nothing unsent.
+    moves_to: Option<usize>,
+}
+
+/// Where it stands.
+#[derive(Debug)]
+enum Phase {
+    /// A request head is awaited, since then; `is_first` has the shorter time, a resting link the longer.
+    Head { since: Instant, is_first: bool },
+    /// A head has been read, its body is being collected.
+    Body(Box<PendingBody>),
+}
+
+/// What a link becomes that spoke HTTP.
+pub(crate) enum Next {
+    Http(Box<Http>),
+    WebSocket(WebSocket),
+    Ending(Box<Ending>),
+}
+
+/// How it goes on after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    /// The bytes behind the head are frames of this connection.
+    Upgraded(ConnKey),
+    /// The last reply is made.
+    Finish,
+}
+
+impl Http {
+    /// A link that has just been accepted.
+    pub(super) fn new(number: u64, timer: TimerSlot, peer: IpAddr, now: Now) -> Box<Http> {
+        Box::new(Http {
+            number,
+            timer,
+            phase: Phase::Head { since: now.mono, is_first: true },
+            partial: Vec::new(),
+            asking: None,
+            unsent: Unsent::default(),
+            peer,
+            client: peer,
+            ends: None,
+            moves_to: None,
+        })
+    }
+
+    /// A link that has come from another shard, with the bytes that were read there and are still to be understood.
+    pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
+        let Moved { number, peer, unread, since, is_first } = moved;
+        let phase = Phase::Head { since, is_first };
+        let unsent = Unsent::default();
+        let (asking, ends, moves_to) = (None, None, None);
+        Box::new(Http { number, timer, phase, partial: unread, asking, unsent, peer, client: peer, ends, moves_to })
+    }
+
+    /// Takes bytes in; they may be spoilt.
+    pub(super) fn handle_bytes(mut self: Box<Self>, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
+        if !self.partial.is_empty() {
+            self.partial.extend_from_slice(bytes);
+            return self.resume(cx);
+        }
+        if let Phase::Head { since, is_first: false } = &mut self.phase {
+            // The first byte of a further request: its own time begins.
+            *since = cx.turn.now.mono;
+        }
+        let (used, then) = self.advance(bytes, cx);
+        let rest = bytes.get_mut(used..).unwrap_or_default();
+        if then == Then::GoOn && !rest.is_empty() {
+            self.partial = rest.to_vec();
+        }
+        self.follow(then, rest, cx)
+    }
+
+    /// Goes on with the bytes that had to wait.
+    pub(super) fn resume(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let mut waiting = std::mem::take(&mut self.partial);
+        let (used, then) = self.advance(&mut waiting, cx);
+        if then == Then::GoOn && used < waiting.len() {
+            waiting.drain(..used);
+            self.partial = waiting;
+            return Next::Http(self);
+        }
+        self.follow(then, waiting.get_mut(used..).unwrap_or_default(), cx)
+    }
+
+    fn follow(self: Box<Self>, then: Then, rest: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
+        match then {
+            Then::GoOn => Next::Http(self),
+            Then::Finish => Next::Ending(self.finish(CloseReason::Served, Sender::Open, cx)),
+            Then::Upgraded(conn) => match WebSocket::new(conn).handle_bytes(rest, cx) {
+                Ok(websocket) => Next::WebSocket(websocket),
+                Err(ending) => Next::Ending(ending),
+            },
+        }
+    }
+
+    /// Understands as much of `input` as it can; how many bytes that were.
+    fn advance(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> (usize, Then) {
+        let mut used = 0;
+        loop {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            let step = match &self.phase {
+                Phase::Head { .. } if !rest.is_empty() && self.wants_input(cx.turn.process.limits) => {
+                    self.advance_head(rest, cx)
+                }
+                Phase::Head { .. } => None,
+                Phase::Body(_) => self.advance_body(rest, cx),
+            };
+            let Some((taken, then)) = step else { return (used, Then::GoOn) };
+            used += taken;
+            if then != Then::GoOn {
+                return (used, then);
+            }
+        }
+    }
+
+    /// Whether more bytes should be read from the socket. A publisher who doesn't read its replies, or waits for an answer of
+    /// other shards, is not read on; its bytes stay in the kernel. So does the next request of a link that is about to move.
+    pub(super) fn wants_input(&self, limits: &Limits) -> bool {
+        let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
+        let stays = self.moves_to.is_none() || matches!(self.phase, Phase::Body(_));
+        may_ask && stays && self.unsent.backlog_bytes() < limits.outbox_soft_bytes
+    }
+
+    /// One request head, if it is whole.
+    fn advance_head(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Option<(usize, Then)> {
+        let limits = cx.turn.process.limits;
+        match parse_head(input, limits.head_bytes_max, limits.headers_max) {
+            Ok(Status::Partial) => None,
+            Ok(Status::Complete(head)) => {
+                let taken = head.len;
+                let found = routes::find(head.path, &cx.turn.process.options.path);
+                let is_publish = found.is_some_and(|found| found.route.gate == Gate::Publisher);
+                if let Some(asking) = self.asking.as_mut().filter(|_| !is_publish) {
+                    asking.hold();
+                    return None;
+                }
+                Some((taken, self.handle_request(&head, cx)))
+            }
+            Err(HeadError { status, message }) => {
+                self.note_refused(Refusal::BadRequest, status, message, cx);
+                self.ends.get_or_insert(Why::blame(CloseReason::BadRequest, message));
+                Some((input.len(), self.reply(Reply::text(status, message), &Framing::default(), cx)))
+            }
+        }
+    }
+
+    fn handle_request(&mut self, head: &Head<'_>, cx: &mut Cx<'_, '_>) -> Then {
+        cx.turn.books.metrics.requests += 1;
+        self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
+        let mut framing = Framing {
+            keep_alive: head.keep_alive,
+            head_only: head.method == Method::Head,
+            origin: head.header("origin").map(str::to_owned),
+        };
+        let origin = Origin { number: self.number, timer: self.timer, client: self.client };
+        let decision = match gate::decide(head, origin, cx) {
+            Ok(decision) => decision,
+            Err(Refused(refusal, reply, why)) => {
+                self.note_refused(refusal, reply.status, why, cx);
+                Decision::Reply(reply)
+            }
+        };
+        match decision {
+            Decision::Upgraded { conn, accept } => {
+                self.upgrade(conn, &accept, cx);
+                Then::Upgraded(conn)
+            }
+            Decision::Body(purpose) => self.begin_body(head, purpose, framing, cx),
+            Decision::Reply(reply) => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                self.reply(reply, &framing, cx)
+            }
+            Decision::Metrics => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                let awaited = cx.turn.ask(self.caller(cx), Asked::All, Question::Numbers);
+                self.await_answers(Draft::Metrics, framing, awaited, cx)
+            }
+        }
+    }
+
+    /// What is unsent, and the reply that upgrades, are the first bytes of the connection.
+    fn upgrade(&mut self, conn: ConnKey, accept: &[u8], cx: &mut Cx<'_, '_>) {
+        let (unsent, writable) = self.unsent.give(&mut cx.turn.books.metrics);
+        cx.turn.hub.open(conn, cx.link, writable);
+        cx.turn.hub.send_raw(conn, |out| {
+            out.extend_from_slice(&unsent);
+            out.extend_from_slice(accept);
+        });
+    }
+
+    fn begin_body(&mut self, head: &Head<'_>, purpose: Purpose, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+        let body_bytes_max = cx.turn.process.limits.body_bytes_max;
+        let (chunked, length) = match head.body {
+            BodyLength::Chunked => (Some(Chunked::default()), 0),
+            BodyLength::Sized(length) => {
+                match usize::try_from(length).ok().filter(|length| *length <= body_bytes_max) {
+                    Some(length) => (None, length),
+                    None => return self.refuse_body(BodyError::TooLarge, framing, cx),
+                }
+            }
+        };
+        if head.expect_continue {
+            self.unsent.push(cx.turn, |out| out.extend_from_slice(reply::CONTINUE));
+        }
+        let since = cx.turn.now.mono;
+        self.phase = Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since }));
+        Then::GoOn
+    }
+
+    fn refuse_body(&mut self, error: BodyError, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+        self.ends.get_or_insert(Why::new(CloseReason::BadBody));
+        let reply = match error {
+            BodyError::TooLarge => {
+                self.note_refused(Refusal::TooLarge, 413, "body over limits.body_bytes_max", cx);
+                let most = cx.turn.process.limits.body_bytes_max;
+                Reply::text(413, format!("the body has more than limits.body_bytes_max = {most} bytes"))
+            }
+            BodyError::Malformed(message) => {
+                self.note_refused(Refusal::BadRequest, 400, message, cx);
+                Reply::text(400, message)
+            }
+        };
+        self.reply(reply, &Framing { keep_alive: false, ..framing }, cx)
+    }
+
+    /// Body bytes in; when it is whole, the request is served.
+    fn advance_body(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Option<(usize, Then)> {
+        let Phase::Body(pending) = &mut self.phase else { return None };
+        match pending.handle_bytes(input, cx.turn.process.limits.body_bytes_max) {
+            Ok(Arrived::Part(taken)) => (taken > 0).then_some((taken, Then::GoOn)),
+            Ok(Arrived::Here(length)) => {
+                let body = input.get(..length).unwrap_or_default();
+                Some((length, self.serve_body(body, cx)))
+            }
+            Ok(Arrived::Collected(taken)) => {
+                let body = std::mem::take(&mut pending.body);
+                Some((taken, self.serve_body(&body, cx)))
+            }
+            Err(error) => {
+                let framing = std::mem::take(&mut pending.framing);
+                Some((input.len(), self.refuse_body(error, framing, cx)))
+            }
+        }
+    }
+
+    fn serve_body(&mut self, body: &[u8], cx: &mut Cx<'_, '_>) -> Then {
+        let next = Phase::Head { since: cx.turn.now.mono, is_first: false };
+        let Phase::Body(pending) = std::mem::replace(&mut self.phase, next) else { return Then::GoOn };
+        let PendingBody { purpose, framing, .. } = *pending;
+        match purpose {
+            Purpose::Negotiate { query } => {
+                let reply = serve::negotiate(&query, cx.turn);
+                self.reply(reply, &framing, cx)
+            }
+            Purpose::Publish { content_type, query, principal } => {
+                let caller = self.caller(cx);
+                match serve::publish(caller, (content_type.as_deref(), &query), body, &principal, cx.turn) {
+                    Ok((draft, awaited)) => self.await_answers(draft, framing, awaited, cx),
+                    Err(refusal) => {
+                        let counted = gate::count_as(refusal.status);
+                        self.note_refused(counted, refusal.status, "publish request, by its body", cx);
+                        self.reply(refusal.reply(), &framing, cx)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who asks, in the next question of this link.
+    fn caller(&self, cx: &Cx<'_, '_>) -> Caller {
+        Caller::Request { link: cx.link, ticket: self.asking.as_ref().map_or(0, |asking| asking.ticket()) }
+    }
+
+    /// The reply is sent, or waits for what other shards still have to say.
+    fn await_answers(&mut self, draft: Draft, framing: Framing, mut awaited: Awaited, cx: &mut Cx<'_, '_>) -> Then {
+        if self.asking.is_none()
+            && let Some(answer) = awaited.whole()
+        {
+            let reply = draft.reply(answer, cx.turn.process.catalogue, &mut cx.turn.books.metrics);
+            return self.send_reply(reply, &framing, cx);
+        }
+        let since = cx.turn.now.mono;
+        self.asking.get_or_insert_with(|| Box::new(Asking::new(since))).push(draft, framing, awaited);
+        Then::GoOn
+    }
+
+    /// A shard has answered the question of that ticket.
+    pub(super) fn handle_answer(mut self: Box<Self>, ticket: u32, answer: Answer, cx: &mut Cx<'_, '_>) -> Next {
+        let Some(asking) = &mut self.asking else { return Next::Http(self) };
+        asking.add(ticket, answer);
+        let mut then = Then::GoOn;
+        while let Some(asking) = &mut self.asking
+            && let Some((reply, framing)) =
+                asking.pop(cx.turn.process.catalogue, &mut cx.turn.books.metrics, cx.turn.now.mono)
+        {
+            if !asking.is_empty() {
+                // Another reply follows, so this one can't end the link.
+                self.write_reply(reply, true, &framing, cx);
+                continue;
+            }
+            self.asking = None;
+            // A request whose body is still coming goes on, unless the peer has ended its direction.
+            if self.ends.is_none() && matches!(self.phase, Phase::Body(_)) {
+                self.write_reply(reply, true, &framing, cx);
+            } else {
+                then = self.send_reply(reply, &framing, cx);
+            }
+        }
+        if then == Then::GoOn && self.has_waiting_input() {
+            return self.resume(cx);
+        }
+        self.follow(then, &mut [], cx)
+    }
+
+    /// Whether bytes that were read wait for their turn.
+    fn has_waiting_input(&self) -> bool {
+        !self.partial.is_empty() && matches!(self.phase, Phase::Head { .. })
+    }
+
+    /// A reply is made: it goes out, behind those that wait.
+    fn reply(&mut self, reply: Reply, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
+        match &mut self.asking {
+            Some(asking) => {
+                asking.push_ready(reply, framing.clone());
+                self.phase = Phase::Head { since: cx.turn.now.mono, is_first: false };
+                Then::GoOn
+            }
+            None => self.send_reply(reply, framing, cx),
+        }
+    }
+
+    /// Queues the last reply that is due; the link goes on to the next request, or ends.
+    fn send_reply(&mut self, reply: Reply, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
+        // The peer may have ended its direction while the reply was made, or the drain have begun.
+        let keep_alive = framing.keep_alive && self.ends.is_none() && !cx.turn.process.is_draining();
+        self.write_reply(reply, keep_alive, framing, cx);
+        if !keep_alive {
+            return Then::Finish;
+        }
+        self.phase = Phase::Head { since: cx.turn.now.mono, is_first: false };
+        Then::GoOn
+    }
+
+    fn write_reply(&mut self, reply: Reply, keep_alive: bool, framing: &Framing, cx: &mut Cx<'_, '_>) {
+        let reply = cx.turn.process.options.origins.dress(reply, framing.origin.as_deref());
+        self.unsent.push(cx.turn, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
+    }
+
+    /// The peer sends no more.
+    pub(super) fn handle_eof(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
+        let reason = if is_between { CloseReason::Served } else { CloseReason::PeerGone };
+        self.ends.get_or_insert(Why::new(reason));
+        match &mut self.asking {
+            // Replies on their way still go out to a peer that only ended its own direction.
+            Some(asking) => {
+                asking.end();
+                Next::Http(self)
+            }
+            None => Next::Ending(self.finish(reason, Sender::Ended, cx)),
+        }
+    }
+
+    /// Writes what waits.
+    pub(super) fn flush(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        self.unsent.is_listed = false;
+        match self.unsent.flush(cx.link, cx.turn) {
+            Ok(_) if self.has_waiting_input() => self.resume(cx),
+            Ok(_) => Next::Http(self),
+            Err(_) => Next::Ending(self.cut_off(CloseReason::SocketFailed)),
+        }
+    }
+
+    /// When something is due, at the latest; looked at again after each event.
+    pub(super) fn next_deadline(&self, limits: &Limits) -> Deadline {
+        self.waits(limits).map(|(deadline, _)| deadline).min().unwrap_or(Deadline::NEVER)
+    }
+
+    /// All that it waits for. Of several that are over, the first one decides.
+    fn waits(&self, limits: &Limits) -> impl Iterator<Item = (Deadline, Wait)> {
+        let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
+        let phase = match &self.phase {
+            // It rests for our sake.
+            Phase::Head { .. } if self.asking.is_some() => (Deadline::NEVER, Wait::Request),
+            Phase::Head { since, is_first: false } if self.partial.is_empty() => {
+                (since.after_ms(limits.idle_ms), Wait::Request)
+            }
+            Phase::Head { since, .. } => (since.after_ms(limits.head_ms), Wait::Head),
+            Phase::Body(body) => (body.since.after_ms(limits.body_ms), Wait::Body),
+        };
+        let room = after(self.unsent.stuck_since(), limits.write_stuck_ms);
+        let answer = after(self.asking.as_ref().map(|asking| asking.since()), ASK_MS);
+        [(room, Wait::Room), (answer, Wait::Answer), phase].into_iter()
+    }
+
+    /// A deadline has come; does what is due.
+    pub(super) fn handle_deadline(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let mut waits = self.waits(cx.turn.process.limits);
+        let due = waits.find(|(deadline, _)| deadline.is_due(cx.turn.now));
+        drop(waits);
+        match due.map(|(_, wait)| wait) {
+            Some(Wait::Room) => Next::Ending(self.cut_off(CloseReason::WriteStuck)),
+            // The peer sees its link end, and does not know what became of its request.
+            Some(Wait::Answer) => Next::Ending(self.cut_off(CloseReason::Unanswered)),
+            Some(Wait::Request) => Next::Ending(self.finish(CloseReason::IdleTimeout, Sender::Open, cx)),
+            Some(Wait::Head | Wait::Body) => {
+                let then = self.refuse_late(cx);
+                self.follow(then, &mut [], cx)
+            }
+            Some(Wait::Handshake | Wait::End | Wait::Sign | Wait::Ping | Wait::Goodbye) | None => Next::Http(self),
+        }
+    }
+
+    /// No whole request came in time (RFC 9110 section 15.5.9).
+    fn refuse_late(&mut self, cx: &mut Cx<'_, '_>) -> Then {
+        self.ends.get_or_insert(Why::new(CloseReason::RequestTimeout));
+        let framing = match &mut self.phase {
+            Phase::Body(pending) => std::mem::take(&mut pending.framing),
+            // Not a byte of a request: nobody waits for an answer.
+            Phase::Head { .. } if self.partial.is_empty() => return Then::Finish,
+            Phase::Head { .. } => Framing::default(),
+        };
+        cx.turn.books.metrics.refuse(Refusal::Timeout);
+        self.reply(Reply::text(408, ""), &Framing { keep_alive: false, ..framing }, cx)
+    }
+
+    /// The hub drains. Whoever is in the middle of a request ends by itself: the reply in the making says so.
+    pub(super) fn drain(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        match &self.phase {
+            Phase::Head { .. } if self.partial.is_empty() && self.asking.is_none() => {
+                Next::Ending(self.finish(CloseReason::Drain, Sender::Open, cx))
+            }
+            Phase::Head { .. } | Phase::Body(_) => Next::Http(self),
+        }
+    }
+
+    /// It moves to another shard before its next request is looked at.
+    pub(super) fn move_to(&mut self, shard: usize) {
+        self.moves_to = Some(shard);
+    }
+
+    /// Whether it moves now, and where: nothing is unanswered, nothing unsent, and the peer may go on.
+    pub(super) fn moves_now(&self) -> Option<usize> {
+        let is_between = matches!(self.phase, Phase::Head { .. }) && self.asking.is_none() && self.ends.is_none();
+        self.moves_to.filter(|_| is_between && self.unsent.backlog_bytes() == 0)
+    }
+
+    /// What goes to the other shard.
+    pub(super) fn into_moved(self) -> Moved {
+        let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
+        Moved { number: self.number, peer: self.peer, unread: self.partial, since, is_first }
+    }
+
+    fn origin(&self) -> (u64, TimerSlot) {
+        (self.number, self.timer)
+    }
+
+    /// What waits still goes out, then the link ends; for that reason, unless it has had one before.
+    fn finish(self, reason: CloseReason, sender: Sender, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        let why = self.ends.unwrap_or(Why::new(reason));
+        Ending::finishing(self.origin(), why, Rest::Own(self.unsent), sender, cx)
+    }
+
+    /// The link ends at once.
+    pub(super) fn cut_off(self, reason: CloseReason) -> Box<Ending> {
+        let why = self.ends.unwrap_or(Why::new(reason));
+        Ending::over(self.origin(), why, Rest::Own(self.unsent))
+    }
+
+    fn note_refused(&self, refusal: Refusal, status: u16, why: &'static str, cx: &mut Cx<'_, '_>) {
+        let (conn, client) = (self.number, self.client);
+        cx.turn.books.metrics.refuse(refusal);
+        cx.turn.books.trace.note(Level::Debug, || Fact::Refused { conn, client, status, why });
+    }
+}

@@ -1,0 +1,348 @@
+//! Links: each accepted socket and what it speaks now.
+//!
+//! ```text
+//!   accepted ─▶ Http ─101─▶ WebSocket ⟷ a connection
+//!                │             │
+//!                ▼             ▼
+//!              Ending: the last bytes go out, the peer has its time ─▶ freed
+//! ```
+//!
+//! A link is a value that consumes itself: each event takes it and gives back what it has become. The shard is the one place
+//! that stores it. What speaks something else is one more variant, with a file of its own.
+
+mod asking;
+pub(super) mod cx;
+mod ending;
+mod gate;
+mod http;
+mod moved;
+mod request;
+mod serve;
+mod unsent;
+mod websocket;
+
+pub use moved::Moved;
+
+use super::ask::Answer;
+use super::end::{End, Why};
+use super::hub::connection::Connections;
+use crate::clock::{Deadline, Instant, Now};
+use crate::close::CloseReason;
+use crate::hub::Hub;
+use crate::hub::registry::ConnKey;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::proto::signalr::text;
+use crate::timer::TimerSlot;
+use crate::wire::{Cut, LinkKey};
+use core::net::IpAddr;
+use cx::Cx;
+use ending::{Ending, Rest};
+use http::{Http, Next};
+use websocket::WebSocket;
+
+/// One accepted socket and what it speaks now. Small, since most of them carry an idle connection.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Http(Box<Http>),
+    WebSocket(WebSocket),
+    Ending(Box<Ending>),
+}
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timed {
+    Link(LinkKey),
+    /// A link that carries a connection waits for nothing of its own.
+    Connection(ConnKey),
+}
+
+/// What the state of a link depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'v> {
+    pub(crate) connections: &'v Connections,
+    pub(crate) hub: &'v Hub,
+    pub(crate) limits: &'v Limits,
+}
+
+impl From<Next> for Link {
+    fn from(next: Next) -> Link {
+        match next {
+            Next::Http(http) => Link::Http(http),
+            Next::WebSocket(websocket) => Link::WebSocket(websocket),
+            Next::Ending(ending) => Link::Ending(ending),
+        }
+    }
+}
+
+impl From<Result<WebSocket, Box<Ending>>> for Link {
+    fn from(next: Result<WebSocket, Box<Ending>>) -> Link {
+        next.map_or_else(Link::Ending, Link::WebSocket)
+    }
+}
+
+impl Link {
+    /// A socket that has just been accepted.
+    pub(crate) fn accepted(number: u64, timer: TimerSlot, peer: IpAddr, now: Now) -> Link {
+        Link::Http(Http::new(number, timer, peer, now))
+    }
+
+    /// A socket that comes from another shard. Its unread bytes are looked at with [`Link::resume`].
+    pub(crate) fn adopted(moved: Moved, timer: TimerSlot) -> Link {
+        Link::Http(Http::adopt(moved, timer))
+    }
+
+    /// Takes bytes in; they may be spoilt.
+    pub(crate) fn handle_bytes(self, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Link {
+        cx.turn.books.metrics.bytes_in += bytes.len() as u64;
+        match self {
+            Link::Http(http) => http.handle_bytes(bytes, cx).into(),
+            Link::WebSocket(websocket) => {
+                cx.connection(websocket.conn).note_heard();
+                websocket.handle_bytes(bytes, cx).into()
+            }
+            Link::Ending(ending) => Link::Ending(ending.handle_bytes(bytes, cx)),
+        }
+    }
+
+    /// Goes on with bytes that have been read before.
+    pub(crate) fn resume(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.resume(cx).into(),
+            Link::WebSocket(_) | Link::Ending(_) => self,
+        }
+    }
+
+    /// The peer sends no more.
+    pub(crate) fn handle_eof(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.handle_eof(cx).into(),
+            Link::WebSocket(websocket) => Link::Ending(websocket.end(End::silent(CloseReason::PeerGone), cx)),
+            Link::Ending(ending) => Link::Ending(ending.handle_eof()),
+        }
+    }
+
+    /// The socket failed.
+    pub(crate) fn handle_failure(self, cx: &mut Cx<'_, '_>) -> Link {
+        Link::Ending(match self {
+            Link::Http(http) => http.cut_off(CloseReason::SocketFailed),
+            Link::WebSocket(websocket) => websocket.end(End::silent(CloseReason::SocketFailed), cx),
+            Link::Ending(ending) => ending.handle_failure(),
+        })
+    }
+
+    /// The socket takes bytes again.
+    pub(crate) fn handle_writable(mut self, cx: &mut Cx<'_, '_>) -> Link {
+        let metrics = &mut cx.turn.books.metrics;
+        match &mut self {
+            Link::Http(http) => http.unsent.unblock(metrics),
+            Link::WebSocket(websocket) => cx.turn.hub.unblock(websocket.conn),
+            Link::Ending(ending) => match &mut ending.rest {
+                Rest::Own(unsent) => unsent.unblock(metrics),
+                Rest::Connection(conn) => cx.turn.hub.unblock(*conn),
+            },
+        }
+        self
+    }
+
+    /// A shard has answered a request's question.
+    pub(crate) fn handle_answer_to_request(self, ticket: u32, answer: Answer, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.handle_answer(ticket, answer, cx).into(),
+            // It ends: nobody waits any more.
+            Link::WebSocket(_) | Link::Ending(_) => self,
+        }
+    }
+
+    /// A shard has answered the question of the connection.
+    pub(crate) fn handle_answer_to_connection(self, answer: Answer, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::WebSocket(websocket) => websocket.handle_answer(answer, cx).into(),
+            Link::Http(_) | Link::Ending(_) => self,
+        }
+    }
+
+    /// A deadline of the link or of its connection has come.
+    pub(crate) fn handle_deadline(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.handle_deadline(cx).into(),
+            Link::WebSocket(websocket) => websocket.handle_deadline(cx).into(),
+            Link::Ending(ending) => Link::Ending(ending.handle_deadline(cx)),
+        }
+    }
+
+    /// The hub has given up the link's connection, or failed to write to its socket.
+    pub(crate) fn handle_doomed(self, reason: CloseReason, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::WebSocket(websocket) => {
+                // A slow reader is told why, and that it may come back.
+                let is_told = reason == CloseReason::Overrun;
+                let sentence = || End::close(Why::new(reason), Some(text::CLOSED_WITH_ERROR.into()), true);
+                let end = if is_told { sentence() } else { End::silent(reason) };
+                Link::Ending(websocket.end(end, cx))
+            }
+            Link::Ending(ending) => Link::Ending(ending.handle_failure()),
+            Link::Http(_) => self,
+        }
+    }
+
+    /// Writes the link's own bytes.
+    pub(crate) fn flush(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.flush(cx).into(),
+            Link::Ending(ending) => Link::Ending(ending.flush(cx)),
+            Link::WebSocket(_) => self,
+        }
+    }
+
+    /// The socket took so many bytes of the connection's outbox.
+    pub(crate) fn handle_flushed(self, taken: usize, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Ending(ending) => Link::Ending(ending.handle_flushed(taken, cx)),
+            Link::Http(_) | Link::WebSocket(_) => self,
+        }
+    }
+
+    /// The hub drains: ends in time. `spread_ms` is this link's share of the spread.
+    pub(crate) fn drain(self, spread_ms: u64, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.drain(cx).into(),
+            Link::WebSocket(websocket) => websocket.drain(spread_ms, cx).into(),
+            Link::Ending(_) => self,
+        }
+    }
+
+    /// It moves to another shard before its next request is looked at. What carries a connection stays where that is.
+    pub(crate) fn move_to(mut self, shard: usize) -> Link {
+        if let Link::Http(http) = &mut self {
+            http.move_to(shard);
+        }
+        self
+    }
+
+    /// Whether it moves now, and where.
+    pub(crate) fn moves_now(&self) -> Option<usize> {
+        match self {
+            Link::Http(http) => http.moves_now(),
+            Link::WebSocket(_) | Link::Ending(_) => None,
+        }
+    }
+
+    /// What goes to the other shard, of a link that moves now.
+    pub(crate) fn into_moved(self) -> Option<Moved> {
+        match self {
+            Link::Http(http) => Some(http.into_moved()),
+            Link::WebSocket(_) | Link::Ending(_) => None,
+        }
+    }
+
+    /// Whether the link is to be written to at the end of the turn; true once, until it is flushed.
+    pub(crate) fn takes_place_to_flush(&mut self) -> bool {
+        let unsent = match self {
+            Link::Http(http) => &mut http.unsent,
+            Link::Ending(ending) => match &mut ending.rest {
+                Rest::Own(unsent) => unsent,
+                Rest::Connection(_) => return false,
+            },
+            Link::WebSocket(_) => return false,
+        };
+        let takes_place = unsent.wants_flush() && !unsent.is_listed;
+        unsent.is_listed |= takes_place;
+        takes_place
+    }
+
+    /// Why it ends, once there is nothing left to do but to free it.
+    pub(crate) fn why_over(&self) -> Option<Why> {
+        match self {
+            Link::Ending(ending) => ending.why_over(),
+            Link::Http(_) | Link::WebSocket(_) => None,
+        }
+    }
+
+    /// The link is being freed: what it holds outside goes with it. How its socket is closed.
+    pub(crate) fn free(&mut self, hub: &mut Hub, connections: &mut Connections, metrics: &mut Metrics) -> Cut {
+        let Link::Ending(ending) = self else { return Cut::Reset };
+        let is_cut =
+            ending.backlog_bytes(hub) > 0 || matches!(&ending.rest, Rest::Connection(conn) if hub.is_cut(*conn));
+        let cut = if is_cut { Cut::Reset } else { Cut::Graceful };
+        match &mut ending.rest {
+            Rest::Own(unsent) => unsent.discard(metrics),
+            Rest::Connection(conn) => {
+                hub.close(*conn);
+                connections.remove(*conn);
+            }
+        }
+        cut
+    }
+
+    /// Whether more bytes should be read from the socket.
+    pub(crate) fn wants_input(&self, view: View<'_>) -> bool {
+        match self {
+            Link::Http(http) => http.wants_input(view.limits),
+            Link::WebSocket(websocket) => {
+                view.connections.get(websocket.conn).is_some_and(|connection| connection.wants_input())
+            }
+            Link::Ending(_) => true,
+        }
+    }
+
+    /// Whether only its last bytes matter.
+    pub(crate) fn is_ending(&self) -> bool {
+        match self {
+            Link::Ending(_) => true,
+            Link::Http(_) | Link::WebSocket(_) => false,
+        }
+    }
+
+    /// The connection whose bytes it carries.
+    pub(crate) fn connection(&self) -> Option<ConnKey> {
+        match self {
+            Link::WebSocket(websocket) => Some(websocket.conn),
+            Link::Ending(ending) => match ending.rest {
+                Rest::Connection(conn) => Some(conn),
+                Rest::Own(_) => None,
+            },
+            Link::Http(_) => None,
+        }
+    }
+
+    /// Its number in facts; a connection has that of the link that it came on.
+    pub(crate) fn number(&self, connections: &Connections) -> u64 {
+        match self {
+            Link::Http(http) => http.number,
+            Link::WebSocket(websocket) => connections.get(websocket.conn).map_or(0, |connection| connection.number()),
+            Link::Ending(ending) => ending.number,
+        }
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) fn backlog_bytes(&self, hub: &Hub) -> usize {
+        match self {
+            Link::Http(http) => http.unsent.backlog_bytes(),
+            Link::WebSocket(websocket) => hub.backlog_bytes(websocket.conn),
+            Link::Ending(ending) => ending.backlog_bytes(hub),
+        }
+    }
+
+    /// Since when the socket has taken nothing, where it is or was full.
+    pub(crate) fn blocked_since(&self, hub: &Hub) -> Option<Instant> {
+        match self {
+            Link::Http(http) => http.unsent.stuck_since(),
+            Link::WebSocket(websocket) => hub.blocked_since(websocket.conn),
+            Link::Ending(ending) => ending.blocked_since(hub),
+        }
+    }
+
+    /// When something is due, whose deadline that is, and where it stands.
+    pub(crate) fn deadline(&self, key: LinkKey, view: View<'_>) -> (Deadline, Timed, Option<TimerSlot>) {
+        match self {
+            Link::Http(http) => (http.next_deadline(view.limits), Timed::Link(key), Some(http.timer)),
+            Link::Ending(ending) => (ending.next_deadline(view.hub, view.limits), Timed::Link(key), Some(ending.timer)),
+            Link::WebSocket(WebSocket { conn, .. }) => {
+                let connection = view.connections.get(*conn);
+                let deadline = connection.map_or(Deadline::NEVER, |it| it.next_deadline(*conn, view.hub, view.limits));
+                (deadline, Timed::Connection(*conn), connection.map(|connection| connection.timer()))
+            }
+        }
+    }
+}

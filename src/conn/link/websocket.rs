@@ -1,0 +1,198 @@
+//! A link that speaks WebSocket: frames in, whose payload is its connection's. It outlives the connection only as an [`Ending`].
+
+use super::cx::Cx;
+use super::ending::{Ending, Rest, Sender};
+use crate::close::CloseReason;
+use crate::conn::ask::Answer;
+use crate::conn::end::{End, Flow, LastWord, Why};
+use crate::hub::registry::ConnKey;
+use crate::proto::Status;
+use crate::proto::signalr::{handshake, json};
+use crate::proto::ws::decode::{Decoder, Piece};
+use crate::proto::ws::encode::{self, Opcode};
+
+/// WebSocket close codes that this hub sends (RFC 6455 section 7.4.1).
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+
+/// A link that carries a connection over WebSocket.
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    pub(super) conn: ConnKey,
+    /// A frame that is cut, or frames that must wait; nothing while there is none.
+    cut: Option<Box<CutFrames>>,
+}
+
+#[derive(Debug)]
+struct CutFrames {
+    decoder: Decoder,
+    /// Received and not decoded.
+    bytes: Vec<u8>,
+}
+
+impl WebSocket {
+    /// Carries a connection whose handshake is awaited.
+    pub(super) fn new(conn: ConnKey) -> WebSocket {
+        WebSocket { conn, cut: None }
+    }
+
+    /// Bytes in: frames, while they are whole enough. They may be spoilt.
+    pub(super) fn handle_bytes(mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        match self.cut.take() {
+            None => self.handle_frames(Decoder::default(), input, cx),
+            Some(cut) => {
+                let CutFrames { decoder, mut bytes } = *cut;
+                if bytes.is_empty() {
+                    return self.handle_frames(decoder, input, cx);
+                }
+                bytes.extend_from_slice(input);
+                self.handle_frames(decoder, &mut bytes, cx)
+            }
+        }
+    }
+
+    fn handle_frames(
+        mut self,
+        mut decoder: Decoder,
+        input: &mut [u8],
+        cx: &mut Cx<'_, '_>,
+    ) -> Result<WebSocket, Box<Ending>> {
+        let mut used = 0;
+        loop {
+            let flow = match decoder.decode(input.get_mut(used..).unwrap_or_default()) {
+                Ok(Status::Partial) => Flow::Wait,
+                Ok(Status::Complete((piece, taken))) => {
+                    used += taken;
+                    self.handle_piece(piece, cx)
+                }
+                Err(error) => {
+                    // RFC 6455 section 7.1.7, Fail the WebSocket Connection: what comes in is not looked at any more.
+                    let why = Why::blame(CloseReason::FrameError, error.message);
+                    return Err(self.end(End::new(why, LastWord::Violation(error)), cx).finish(Sender::Open, cx));
+                }
+            };
+            let rest = input.get_mut(used..).unwrap_or_default();
+            match flow {
+                Flow::GoOn => {}
+                Flow::Wait => {
+                    if !decoder.is_at_rest() || !rest.is_empty() {
+                        self.cut = Some(Box::new(CutFrames { decoder, bytes: rest.to_vec() }));
+                    }
+                    return Ok(self);
+                }
+                Flow::End(end) => return Err(self.end(end, cx).handle_frames(decoder, rest, cx)),
+            }
+        }
+    }
+
+    fn handle_piece(&self, piece: Piece<'_>, cx: &mut Cx<'_, '_>) -> Flow {
+        match piece {
+            Piece::Data { payload, .. } => return cx.connection(self.conn).handle_payload(payload),
+            Piece::Ping(payload) => {
+                cx.turn.hub.send_frame(self.conn, |out| encode::frame(Opcode::Pong, payload, out));
+            }
+            Piece::Pong => {}
+            // The peer began: its close is answered with a normal one, whatever its code, as ASP.NET does.
+            Piece::Close(_) => return Flow::End(End::new(Why::new(CloseReason::PeerClosed), LastWord::CloseBack)),
+        }
+        Flow::GoOn
+    }
+
+    /// A shard has answered the connection's question.
+    pub(super) fn handle_answer(self, answer: Answer, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        match cx.connection(self.conn).handle_answer(answer) {
+            Flow::GoOn => self.handle_bytes(&mut [], cx),
+            Flow::Wait => Ok(self),
+            Flow::End(end) => Err(self.end_with_frames(end, cx)),
+        }
+    }
+
+    /// The connection's deadline has come.
+    pub(super) fn handle_deadline(self, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        let flow = cx.connection(self.conn).handle_deadline();
+        self.follow(flow, cx)
+    }
+
+    /// The hub drains; `spread_ms` is this connection's share of the spread.
+    pub(super) fn drain(self, spread_ms: u64, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        let flow = cx.connection(self.conn).drain(spread_ms);
+        self.follow(flow, cx)
+    }
+
+    fn follow(self, flow: Flow, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        match flow {
+            Flow::GoOn | Flow::Wait => Ok(self),
+            Flow::End(end) => Err(self.end_with_frames(end, cx)),
+        }
+    }
+
+    /// Ends, and looks for the peer's Close among the frames that have waited.
+    fn end_with_frames(mut self, end: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        match self.cut.take() {
+            None => self.end(end, cx),
+            Some(cut) => {
+                let CutFrames { decoder, mut bytes } = *cut;
+                self.end(end, cx).handle_frames(decoder, &mut bytes, cx)
+            }
+        }
+    }
+
+    /// The one way out: the last word is queued, the connection is over, and the link is an [`Ending`].
+    pub(super) fn end(self, End { why, word }: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        let WebSocket { conn, .. } = self;
+        if why.reason == CloseReason::Overrun {
+            // Its backlog is gone and nothing else is taken; this is, behind what had been begun.
+            cx.turn.hub.send_last(conn, |out| {
+                let mut payload = Vec::new();
+                word.write_payload(&mut payload);
+                encode::frame(Opcode::Text, &payload, out);
+                word.write_close(out);
+            });
+        } else if !matches!(word, LastWord::Nothing) {
+            if word.has_payload() {
+                cx.turn.hub.send_message(conn, |out| word.write_payload(out));
+            }
+            cx.turn.hub.send_frame(conn, |out| word.write_close(out));
+        }
+        let mut connection = cx.connection(conn);
+        connection.end();
+        let origin = (connection.connection.number(), connection.connection.timer());
+        match word {
+            LastWord::Nothing => Ending::over(origin, why, Rest::Connection(conn)),
+            LastWord::CloseBack => Ending::closing(origin, why, conn, cx).note_closed(),
+            LastWord::Close { .. } | LastWord::HandshakeError(_) | LastWord::GoingAway | LastWord::Violation(_) => {
+                Ending::closing(origin, why, conn, cx)
+            }
+        }
+    }
+}
+
+impl LastWord {
+    /// Whether it is said in the hub protocol, too.
+    fn has_payload(&self) -> bool {
+        match self {
+            LastWord::Close { .. } | LastWord::HandshakeError(_) => true,
+            LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => false,
+        }
+    }
+
+    /// As SignalR says it.
+    fn write_payload(&self, out: &mut Vec<u8>) {
+        match self {
+            LastWord::Close { error, allow_reconnect } => json::encode_close(error.as_deref(), *allow_reconnect, out),
+            LastWord::HandshakeError(error) => handshake::encode_error(error, out),
+            LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => {}
+        }
+    }
+
+    /// As WebSocket says it.
+    fn write_close(&self, out: &mut Vec<u8>) {
+        match self {
+            LastWord::Violation(error) => encode::close(error.code, error.message, out),
+            LastWord::GoingAway => encode::close(GOING_AWAY, "", out),
+            LastWord::Close { .. } | LastWord::HandshakeError(_) | LastWord::CloseBack | LastWord::Nothing => {
+                encode::close(NORMAL, "", out);
+            }
+        }
+    }
+}
