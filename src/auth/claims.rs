@@ -7,6 +7,7 @@ use crate::schema::guid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -77,10 +78,10 @@ pub(super) fn organization(claims: &Claims, name: &str) -> Result<Option<Uuid>, 
 }
 
 /// The grants.
-pub(super) fn grants(claims: &Claims, name: &str) -> Result<Box<[Grant]>, TokenError> {
+pub(super) fn grants(claims: &Claims, name: &str) -> Result<Arc<[Grant]>, TokenError> {
     let wrong = TokenError::Claim(Claim::Grants);
     match claims.get(name) {
-        None => Ok(Box::default()),
+        None => Ok(Arc::default()),
         Some(Value::Array(list)) => {
             list.iter().map(|item| Grant::parse(item.as_str().ok_or(wrong)?).map_err(TokenError::Grant)).collect()
         }

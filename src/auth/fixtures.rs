@@ -209,7 +209,7 @@ pub(super) fn nobody() -> Principal {
         may_publish: false,
         is_admin: false,
         is_backend: false,
-        grants: Box::default(),
+        grants: std::sync::Arc::default(),
         expires_unix_s: 0,
     }
 }

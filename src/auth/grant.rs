@@ -6,7 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 
 /// One pattern. Parts are literal (without case) or `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
     /// Family name in lower case; `None` is `*`.
     pub family: Option<Box<str>>,

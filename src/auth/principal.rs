@@ -1,6 +1,7 @@
 //! An authenticated identity.
 
 use super::grant::Grant;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a token says of its bearer, checked.
@@ -16,8 +17,8 @@ pub struct Principal {
     pub is_admin: bool,
     /// Scope `backend`: events whose audience is not `client` are covered without being named.
     pub is_backend: bool,
-    /// The grants of the token (configured default grants are kept once, by the verifier).
-    pub grants: Box<[Grant]>,
+    /// The grants of the token (configured default grants are kept once, by the verifier). Principals may share them.
+    pub grants: Arc<[Grant]>,
     /// `exp`, seconds since the Unix epoch.
     pub expires_unix_s: u64,
 }

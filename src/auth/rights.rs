@@ -61,7 +61,7 @@ pub enum Standing {
 pub fn standing(principal: &Principal, everybody: &[Grant], family: &str, event: &Event) -> Standing {
     let covers = |grant: &Grant, is_backend| grant.covers(family, event, grant.entity.unwrap_or_default(), is_backend);
     let own = principal.user.filter(|_| family.eq_ignore_ascii_case(USER_FAMILY));
-    let grants = || everybody.iter().chain(&principal.grants);
+    let grants = || everybody.iter().chain(principal.grants.iter());
     let covering = || grants().filter(|grant| covers(grant, principal.is_backend));
     if covering().any(|grant| grant.entity.is_none()) {
         return Standing::Every;
@@ -85,6 +85,7 @@ mod tests {
     use crate::auth::fixtures::{event, nobody};
     use crate::schema::guid;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_standing_says_for_which_entities_may_would_say_yes() {
@@ -115,7 +116,7 @@ mod tests {
     const USER: Uuid = Uuid::from_u128(0xa1);
     const OTHER: Uuid = Uuid::from_u128(0xb2);
 
-    fn grants(texts: &[&str]) -> Box<[Grant]> {
+    fn grants(texts: &[&str]) -> Arc<[Grant]> {
         texts.iter().map(|text| Grant::parse(text).unwrap()).collect()
     }
 
@@ -225,7 +226,7 @@ mod tests {
                 texts.iter().chain(unwritten).any(by)
             );
             prop_assert_eq!(
-                may(&Principal { user: None, grants: Box::default(), ..principal.clone() }, &principal.grants, Action::Subscribe, &family, &event, entity),
+                may(&Principal { user: None, grants: Arc::default(), ..principal.clone() }, &principal.grants, Action::Subscribe, &family, &event, entity),
                 texts.iter().any(by)
             );
             prop_assert_eq!(

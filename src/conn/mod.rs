@@ -16,6 +16,7 @@ pub use ask::{Answer, Caller, Question};
 pub use books::Books;
 pub(crate) use delivery::Delivery;
 pub use hub::connection::{Connection, Connections};
+pub use link::LINK_BYTES;
 pub use link::Moved;
 pub(crate) use link::cx::Cx;
 pub(crate) use link::{Link, Timed, View};

@@ -1,20 +1,27 @@
 //! Who is a member of which topic, both ways.
 //!
-//! A topic holds its members in a dense array that a fan-out walks; a connection holds its subscriptions in a short list. Each
-//! entry knows its opposite's place, so that leaving costs the same whatever the sizes. A topic without members is forgotten.
+//! A topic holds its members in a dense array that a fan-out walks; a connection holds its subscriptions in a short list. A
+//! subscription knows its member's place; a member's subscription is looked for in the short list. So an entry has eight bytes
+//! each way, and leaving costs a look at two short lists however many members a topic has. A topic without members is forgotten.
 
 use super::topic::Topic;
 use crate::broken::broken;
+use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
-use slotmap::{SecondaryMap, SlotMap, new_key_type};
+use slotmap::{SecondaryMap, new_key_type};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
 new_key_type! {
     /// A connection of this shard. Carries a generation: the key of a connection that is gone finds nothing.
     pub struct ConnKey;
-    /// A topic with members.
-    pub struct TopicId;
+}
+
+/// A topic with members. Carries a generation: the id of a topic that was forgotten is no other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicId {
+    slot: u32,
+    generation: u32,
 }
 
 /// Keyed hashing: which topics share a bucket can't be foreseen without the seed.
@@ -29,21 +36,17 @@ impl BuildHasher for HashSeed {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
-type TopicMap = std::collections::HashMap<Topic, TopicId, HashSeed>;
-
 /// A member of a topic.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
     /// The connection.
     pub conn: ConnKey,
-    /// The place of the subscription in the connection's list.
-    at: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Subscription {
-    topic: TopicId,
+    /// The topic's slot. It needs no generation: the slot is not given away while it has a member.
+    slot: u32,
     /// The place of the connection in the topic's members.
     at: u32,
 }
@@ -51,8 +54,16 @@ struct Subscription {
 #[derive(Debug)]
 struct Slot {
     topic: Topic,
-    members: SmallVec<[Member; 1]>,
+    /// How many topics have had the slot before.
+    generation: u32,
+    members: SmallVec<[Member; 2]>,
 }
+
+/// The subscriptions of a connection.
+type Subscriptions = SmallVec<[Subscription; 4]>;
+
+// Fifty thousand connections have these, and twice as many topics.
+const _: () = assert!(size_of::<Subscriptions>() <= 40 && size_of::<Slot>() <= 64 && size_of::<Member>() == 8);
 
 /// What became of a subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +79,13 @@ pub enum Joined {
 /// Topics and members.
 #[derive(Debug)]
 pub struct Registry {
-    topics: TopicMap,
-    slots: SlotMap<TopicId, Slot>,
-    subscriptions: SecondaryMap<ConnKey, SmallVec<[Subscription; 2]>>,
+    seed: HashSeed,
+    /// The slots of the topics that have members; a topic itself is written down once, in its slot.
+    topics: HashTable<u32>,
+    slots: Vec<Slot>,
+    /// Slots without a topic.
+    free: Vec<u32>,
+    subscriptions: SecondaryMap<ConnKey, Subscriptions>,
     /// All subscriptions, for the gauge.
     count: usize,
 }
@@ -79,8 +94,10 @@ impl Registry {
     /// An empty registry.
     pub fn new(seed: HashSeed) -> Registry {
         Registry {
-            topics: TopicMap::with_hasher(seed),
-            slots: SlotMap::with_key(),
+            seed,
+            topics: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
             subscriptions: SecondaryMap::new(),
             count: 0,
         }
@@ -88,22 +105,20 @@ impl Registry {
 
     /// Makes the connection a member of the topic, once.
     pub fn join(&mut self, conn: ConnKey, topic: Topic, subscriptions_max: usize) -> Joined {
+        let known = self.find(&topic);
         let Some(entry) = self.subscriptions.entry(conn) else { return Joined::Full };
         let list = entry.or_default();
-        if let Some(id) = self.topics.get(&topic)
-            && list.iter().any(|subscription| subscription.topic == *id)
-        {
+        if list.iter().any(|subscription| Some(subscription.slot) == known) {
             return Joined::Already;
         }
         if list.len() >= subscriptions_max {
             return Joined::Full;
         }
-        let slots = &mut self.slots;
-        let id = *self.topics.entry(topic).or_insert_with(|| slots.insert(Slot { topic, members: SmallVec::new() }));
-        let members = &mut self.slots[id].members;
-        let (member_at, subscription_at) = (place(members.len()), place(list.len()));
-        members.push(Member { conn, at: subscription_at });
-        list.push(Subscription { topic: id, at: member_at });
+        let slot = known.unwrap_or_else(|| self.add(topic));
+        let members = &mut self.slots[slot as usize].members;
+        let at = place(members.len());
+        members.push(Member { conn });
+        self.subscriptions[conn].push(Subscription { slot, at });
         self.count += 1;
         self.check_invariants(conn);
         Joined::Fresh
@@ -111,9 +126,8 @@ impl Registry {
 
     /// Ends a membership; whether there was one.
     pub fn leave(&mut self, conn: ConnKey, topic: Topic) -> bool {
-        let Some(id) = self.topics.get(&topic).copied() else { return false };
-        let list = self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default();
-        let Some(at) = list.iter().position(|subscription| subscription.topic == id) else { return false };
+        let Some(slot) = self.find(&topic) else { return false };
+        let Some(at) = self.list(conn).iter().position(|subscription| subscription.slot == slot) else { return false };
         self.remove(conn, at);
         self.check_invariants(conn);
         true
@@ -122,7 +136,7 @@ impl Registry {
     /// Ends all memberships of a connection; how many there were. Also forgets the connection.
     pub fn leave_all(&mut self, conn: ConnKey) -> usize {
         let mut left = 0;
-        while let Some(last) = self.subscriptions.get(conn).and_then(|list| list.len().checked_sub(1)) {
+        while let Some(last) = self.list(conn).len().checked_sub(1) {
             self.remove(conn, last);
             left += 1;
         }
@@ -131,32 +145,62 @@ impl Registry {
     }
 
     fn remove(&mut self, conn: ConnKey, at: usize) {
-        let list = &mut self.subscriptions[conn];
-        let gone = list.swap_remove(at);
-        if let Some(moved) = list.get(at) {
-            self.slots[moved.topic].members[moved.at as usize].at = place(at);
-        }
-        let slot = &mut self.slots[gone.topic];
+        let gone = self.subscriptions[conn].swap_remove(at);
+        let slot = &mut self.slots[gone.slot as usize];
         slot.members.swap_remove(gone.at as usize);
         if let Some(moved) = slot.members.get(gone.at as usize) {
-            self.subscriptions[moved.conn][moved.at as usize].at = gone.at;
+            let mut list = self.subscriptions[moved.conn].iter_mut();
+            let subscription = list.find(|subscription| subscription.slot == gone.slot);
+            subscription.unwrap_or_else(|| broken("a member has a subscription")).at = gone.at;
         } else if slot.members.is_empty() {
-            self.topics.remove(&slot.topic);
-            self.slots.remove(gone.topic);
+            self.forget(gone.slot);
         }
         self.count -= 1;
     }
 
+    /// Gives a topic a slot.
+    fn add(&mut self, topic: Topic) -> u32 {
+        let Registry { seed, topics, slots, free, .. } = self;
+        let slot = free.pop().unwrap_or_else(|| {
+            slots.push(Slot { topic, generation: 0, members: SmallVec::new() });
+            place(slots.len() - 1)
+        });
+        slots[slot as usize].topic = topic;
+        topics.insert_unique(seed.hash_one(topic), slot, |slot| seed.hash_one(slots[*slot as usize].topic));
+        slot
+    }
+
+    /// Takes its slot from a topic without members.
+    fn forget(&mut self, slot: u32) {
+        let Slot { topic, generation, members } = &mut self.slots[slot as usize];
+        if let Ok(entry) = self.topics.find_entry(self.seed.hash_one(*topic), |other| *other == slot) {
+            entry.remove();
+        }
+        *members = SmallVec::new();
+        *generation = generation.wrapping_add(1);
+        self.free.push(slot);
+    }
+
+    fn find(&self, topic: &Topic) -> Option<u32> {
+        let is_it = |slot: &u32| self.slots[*slot as usize].topic == *topic;
+        self.topics.find(self.seed.hash_one(topic), is_it).copied()
+    }
+
+    fn list(&self, conn: ConnKey) -> &[Subscription] {
+        self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default()
+    }
+
     /// The members of a topic, and its id.
     pub fn members(&self, topic: &Topic) -> Option<(TopicId, &[Member])> {
-        let id = *self.topics.get(topic)?;
-        Some((id, &self.slots.get(id)?.members))
+        let slot = self.find(topic)?;
+        let Slot { generation, members, .. } = &self.slots[slot as usize];
+        Some((TopicId { slot, generation: *generation }, members))
     }
 
     /// Whether the connection is a member of the topic.
     pub fn is_member(&self, conn: ConnKey, topic: &Topic) -> bool {
-        let list = self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default();
-        self.topics.get(topic).is_some_and(|id| list.iter().any(|subscription| subscription.topic == *id))
+        let slot = self.find(topic);
+        self.list(conn).iter().any(|subscription| Some(subscription.slot) == slot)
     }
 
     /// How many members a topic has.
@@ -166,8 +210,7 @@ impl Registry {
 
     /// The topics of a connection.
     pub fn topics_of(&self, conn: ConnKey) -> impl Iterator<Item = Topic> {
-        let list = self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default();
-        list.iter().filter_map(|subscription| self.slots.get(subscription.topic)).map(|slot| slot.topic)
+        self.list(conn).iter().map(|subscription| self.slots[subscription.slot as usize].topic)
     }
 
     /// Subscriptions of all connections.
@@ -183,18 +226,26 @@ impl Registry {
     /// Both directions agree, as far as this connection goes.
     fn check_invariants(&self, conn: ConnKey) {
         if cfg!(debug_assertions) {
-            let list = self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default();
-            for (at, subscription) in list.iter().enumerate() {
-                let member = self.slots[subscription.topic].members[subscription.at as usize];
-                debug_assert_eq!((member.conn, member.at), (conn, place(at)));
+            for subscription in self.list(conn) {
+                let slot = &self.slots[subscription.slot as usize];
+                debug_assert_eq!(slot.members[subscription.at as usize].conn, conn);
+                debug_assert_eq!(self.find(&slot.topic), Some(subscription.slot));
             }
         }
     }
 }
 
-/// A place in a list of members or subscriptions.
+#[cfg(test)]
+impl TopicId {
+    /// The first topic of a slot.
+    pub fn of_slot(slot: u32) -> TopicId {
+        TopicId { slot, generation: 0 }
+    }
+}
+
+/// A place in a list of members or slots.
 fn place(index: usize) -> u32 {
-    let Ok(place) = u32::try_from(index) else { broken("members and subscriptions are bounded far below 2^32") };
+    let Ok(place) = u32::try_from(index) else { broken("members and topics are bounded far below 2^32") };
     place
 }
 
@@ -203,6 +254,7 @@ mod tests {
     use super::*;
     use crate::schema::EventId;
     use proptest::prelude::*;
+    use slotmap::SlotMap;
     use std::collections::BTreeSet;
     use uuid::Uuid;
 
@@ -269,5 +321,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_id_of_a_topic_that_was_forgotten_is_no_others() {
+        let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+        let conn = keys.insert(());
+        let mut registry = Registry::new(HashSeed(1, 2));
+        registry.join(conn, topic(1), 9);
+        let (before, _) = registry.members(&topic(1)).unwrap();
+        registry.leave(conn, topic(1));
+        registry.join(conn, topic(2), 9);
+        let (after, _) = registry.members(&topic(2)).unwrap();
+        assert!(before.slot == after.slot && before != after);
     }
 }

@@ -90,8 +90,13 @@ impl Bench {
 
     /// A client past its handshake, with these subscriptions.
     fn connect(&mut self, items: &[(&str, Uuid)]) -> LinkKey {
+        self.connect_as(2, items)
+    }
+
+    /// The client of that number in the cast.
+    fn connect_as(&mut self, client: usize, items: &[(&str, Uuid)]) -> LinkKey {
         let key = self.open();
-        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[2]);
+        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[client]);
         self.take(key, client::upgrade("", &authorization).as_bytes().to_vec().as_mut_slice());
         self.take(key, &mut frame(client::HANDSHAKE));
         if !items.is_empty() {
@@ -255,7 +260,7 @@ fn publish_items(event: &str, items: usize) -> u64 {
         may_publish: true,
         is_admin: false,
         is_backend: false,
-        grants: Box::default(),
+        grants: Arc::default(),
         expires_unix_s: 0,
     };
     let (mut scratch, mut sink) = (Scratch::default(), Nobody(0));
@@ -282,23 +287,32 @@ fn topics() -> [(&'static str, Uuid); 4] {
     ["UserAvailability", "UserAlert", "UserStatus", "UserQueueAlert"].map(|name| (name, user()))
 }
 
-/// Live bytes per connection of so many.
-fn kept_by(connections: usize, items: &[(&str, Uuid)]) -> i64 {
+/// Live bytes per connection of so many, which are that client of the cast.
+fn kept_by(connections: usize, client: usize, items: impl Fn(usize) -> Vec<(&'static str, Uuid)>) -> i64 {
     let mut bench = Bench::new();
-    bench.connect(items);
+    bench.connect_as(client, &items(0));
     let before = live_bytes();
-    for _ in 0..connections {
-        bench.connect(items);
+    for n in 1..=connections {
+        bench.connect_as(client, &items(n));
     }
-    assert_eq!(bench.shard.hub().registry.subscription_count(), (connections + 1) * items.len());
+    assert_eq!(bench.shard.hub().registry.subscription_count(), (connections + 1) * items(0).len());
     (live_bytes() - before) / i64::try_from(connections).unwrap()
+}
+
+/// Topics of everybody, for a client that may have all users.
+fn private_topics(n: usize) -> Vec<(&'static str, Uuid)> {
+    topics().map(|(name, _)| (name, Uuid::from_u128(n as u128 + 1))).to_vec()
 }
 
 fn an_idle_connection_keeps_what_is_stated() {
     // Tables double: nearly full just below a power of two, half empty just above.
-    let full = kept_by(4_000, &topics());
-    let half = kept_by(4_200, &topics());
-    let none = kept_by(4_000, &[]);
+    let shared = |_| topics().to_vec();
+    let full = kept_by(4_000, 2, shared);
+    let half = kept_by(4_200, 2, shared);
+    let none = kept_by(4_000, 2, |_| Vec::new());
+    // Client 0 has three grants, which all of them have.
+    let granted = kept_by(4_000, 0, |_| topics().map(|(name, _)| (name, CLIENTS[0].user)).to_vec());
+    let private = kept_by(4_000, 0, private_topics);
     let mut bench = Bench::new();
     let before = live_bytes();
     for _ in 0..4_000 {
@@ -306,27 +320,32 @@ fn an_idle_connection_keeps_what_is_stated() {
     }
     let bare = (live_bytes() - before) / 4_000;
     report(&format!(
-        "an idle client keeps {full} bytes with 4 subscriptions ({half} with half empty tables), {none} with none, {bare} as a \
-         bare connection; Connection {}, Outbox {}, Principal {}",
+        "an idle client keeps {full} bytes with 4 subscriptions ({half} with half empty tables), {granted} with 3 grants, \
+         {private} with 4 topics of its own, {none} with none, {bare} as a bare link; Link {}, Connection {}, Outbox {}, \
+         Principal {}",
+        rte::conn::LINK_BYTES,
         size_of::<Connection>(),
         size_of::<Outbox>(),
         size_of::<Principal>(),
     ));
-    assert!(full <= IDLE_BYTES, "{full}");
+    assert!(full <= IDLE_BYTES && granted <= IDLE_BYTES, "{full} {granted}");
     assert!(half <= 2 * IDLE_BYTES, "{half}");
+    assert!(private <= PRIVATE_BYTES, "{private}");
 }
 
 /// Bytes that an idle client keeps, with four subscriptions to topics that others have too, without its socket:
 ///
 /// ```text
-///   Connection and Outbox, each with its slot's generation    240
-///   deadline, and the key that it is for                       16
-///   what the upgrade adds: decoder, records, principal, token 152
-///   four subscriptions, both ways                             138
+///   Link, Connection and Outbox, each with its slot's generation   280
+///   deadline, and whose it is                                       20
+///   four subscriptions, eight bytes each way                        80
 /// ```
 ///
-/// and some percent for the room that a nearly full table has left.
-const IDLE_BYTES: i64 = 564;
+/// and some percent for the room that a nearly full table has left. Its grants are shared, too.
+const IDLE_BYTES: i64 = 400;
+
+/// The same with four topics that nobody else has.
+const PRIVATE_BYTES: i64 = 900;
 
 fn a_connection_that_is_gone_keeps_nothing() {
     let mut bench = Bench::new();

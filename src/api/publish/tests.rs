@@ -6,7 +6,7 @@ use crate::schema::Catalogue;
 use crate::schema::guid;
 use crate::schema::{EntityRule, Event};
 use serde_json::{Value as Json, json};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 const ORGANIZATION: &str = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59";
 const OTHER: &str = "1c9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a60";
@@ -45,7 +45,7 @@ impl World {
             may_publish: true,
             is_admin: false,
             is_backend: false,
-            grants: Box::new([]),
+            grants: Arc::default(),
             expires_unix_s: 0,
         };
         World { options: Options::default(), limits: Limits::DEFAULT, principal }
@@ -289,7 +289,7 @@ fn in_single_tenancy_every_topic_has_the_nil_organization() {
 #[test]
 fn grants_narrow_the_scope() {
     let mut world = World::new();
-    world.principal.grants = Box::new([Grant::parse("queue/*").unwrap()]);
+    world.principal.grants = Arc::new([Grant::parse("queue/*").unwrap()]);
     assert_eq!(world.json(&item("QueueStatus")).0, 202);
     assert_eq!(world.refused(&item("UserStatus")), pair("/eventName", "unauthorized"));
     world.principal.may_publish = false;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 
 const TEN_MINUTES_MS: u64 = 600_000;
 
@@ -240,7 +241,7 @@ fn a_strict_hub_takes_every_event() {
         may_publish: true,
         is_admin: false,
         is_backend: false,
-        grants: Box::new([]),
+        grants: Arc::default(),
         expires_unix_s: 0,
     };
     let mut names = BTreeSet::new();

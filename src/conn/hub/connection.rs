@@ -98,10 +98,11 @@ impl Connection {
     /// A connection of that principal, whose handshake is awaited.
     pub(in super::super) fn begin(
         origin: Origin,
-        principal: Principal,
+        mut principal: Principal,
         token: Option<ConnectionToken>,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
     ) -> Connection {
+        principal.grants = turn.tools.grants.share(&principal.grants);
         let now = turn.now;
         let ends = turn.process.verifier.ends_unix_s(&principal).map_or(Deadline::NEVER, |ends_unix_s| {
             now.after_ms(ends_unix_s.saturating_mul(1000).saturating_sub(now.unix.ms()))

@@ -49,6 +49,9 @@ pub(crate) enum Link {
     Ending(Box<Ending>),
 }
 
+/// What a link costs, while it carries an idle connection.
+pub const LINK_BYTES: usize = size_of::<Link>();
+
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timed {

@@ -7,7 +7,6 @@ use super::super::topic::Topic;
 use super::*;
 use crate::schema::EventId;
 use proptest::prelude::*;
-use slotmap::SlotMap;
 use std::collections::VecDeque;
 use uuid::Uuid;
 
@@ -115,8 +114,7 @@ struct Bench {
 
 impl Bench {
     fn new(encoding: Encoding) -> Bench {
-        let mut topics: SlotMap<TopicId, ()> = SlotMap::with_key();
-        let topics = std::array::from_fn(|_| topics.insert(()));
+        let topics = [TopicId::of_slot(1), TopicId::of_slot(2)];
         let backlog = Arc::new(Backlog::new(usize::MAX, 1));
         let share = Arc::new(Share::new(Arc::clone(&backlog)));
         let mut outbox = Outbox::default();
