@@ -24,6 +24,40 @@ use slotmap::SlotMap;
 use std::sync::Arc;
 
 /// One thread's links, connections, and all that belongs to them.
+///
+/// Whoever has no sockets drives it with bytes; a `Vec<u8>` is the [`Wire`] of a single link:
+///
+/// ```
+/// use rte::auth::keys::{KeyOptions, KeySource, Keys};
+/// use rte::auth::token::{Options, Verifier};
+/// use rte::{clock::Now, conn, entropy::Entropy, hub::registry::HashSeed, limits::Limits};
+/// use rte::{schema::Catalogue, shard::Shard, trace::{Level, Trace}};
+/// use std::sync::Arc;
+///
+/// struct Sevens;
+///
+/// impl Entropy for Sevens {
+///     fn fill(&mut self, bytes: &mut [u8]) {
+///         bytes.fill(7);
+///     }
+/// }
+///
+/// let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
+/// let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, source }]).unwrap();
+/// let verifier = Verifier::new(Options::new(keys)).unwrap();
+/// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, verifier, 1, HashSeed(1, 2));
+/// let (catalogue, trace) = (Catalogue::built_in(None), Trace::new(Level::Info));
+/// let mut shard = Shard::new(0, Arc::new(shared), Arc::new(catalogue), Box::new(Sevens), trace);
+///
+/// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
+/// let link = shard.open([192, 0, 2, 1].into(), now);
+/// let mut request = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec();
+/// assert!(shard.handle_bytes(link, &mut request, now, &mut wire), "it would read on");
+/// shard.end_turn(now, &mut wire);
+/// assert!(wire.starts_with(b"HTTP/1.1 200 OK\r\n") && wire.ends_with(b"ok\n"));
+/// while shard.poll_resumed().is_some() {}
+/// assert!(!shard.has_work());
+/// ```
 pub struct Shard {
     number: usize,
     shared: Arc<Shared>,

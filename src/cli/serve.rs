@@ -4,8 +4,6 @@ use super::console::Console;
 use super::demo::{DemoHub, HubPlan};
 use super::failure::Failure;
 use super::schema;
-use crate::api::cors::Origins;
-use crate::api::publish;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};
 use crate::auth::token::{Options as TokenOptions, Verifier};
 use crate::config::{Config, ConfigErrors, Flags, environment};
@@ -87,14 +85,7 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
     let options = shell::Options {
         listen: plan.listen,
         threads: 1,
-        hub: conn::Options {
-            path: "/rte".to_owned(),
-            origins: Origins::default(),
-            trusted_proxies: Vec::new(),
-            detailed_errors: true,
-            snapshots: false,
-            publish: publish::Options::default(),
-        },
+        hub: conn::Options { detailed_errors: true, ..conn::Options::default() },
         limits: Limits::default(),
         verifier,
         catalogue: Catalogue::built_in(None),

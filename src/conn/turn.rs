@@ -14,6 +14,7 @@ use crate::hub::Hub;
 use crate::hub::backlog::Backlog;
 use crate::hub::home::Home;
 use crate::hub::kept::KeptTotal;
+use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
 use crate::wire::Wire;
@@ -38,6 +39,20 @@ pub struct Options {
     pub publish: publish::Options,
 }
 
+impl Default for Options {
+    /// A hub at `/rte` for pages of any origin, behind no proxy.
+    fn default() -> Options {
+        Options {
+            path: "/rte".to_owned(),
+            origins: Origins::default(),
+            trusted_proxies: Vec::new(),
+            detailed_errors: false,
+            snapshots: false,
+            publish: publish::Options::default(),
+        }
+    }
+}
+
 /// What all shards of the process share. Off the data path but for reading.
 #[derive(Debug)]
 pub struct Shared {
@@ -57,6 +72,22 @@ pub struct Shared {
     pub kept: Arc<KeptTotal>,
     /// Shards in all.
     pub shards: usize,
+}
+
+impl Shared {
+    /// What so many shards share; `seed` is of the table of connection tokens.
+    pub fn new(options: Options, limits: Limits, verifier: Verifier, shards: usize, seed: HashSeed) -> Shared {
+        Shared {
+            options,
+            verifier,
+            negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+            backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
+            limits,
+            is_draining: AtomicBool::new(false),
+            kept: Arc::default(),
+            shards,
+        }
+    }
 }
 
 /// The process, as one of its shards sees it.

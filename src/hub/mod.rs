@@ -54,6 +54,33 @@ pub struct Tally {
 }
 
 /// The fan-out of one shard.
+///
+/// ```
+/// use rte::clock::Now;
+/// use rte::hub::backlog::Backlog;
+/// use rte::hub::outbox::Writable;
+/// use rte::hub::registry::{ConnKey, HashSeed};
+/// use rte::hub::publication::{EventTraits, Payload};
+/// use rte::hub::{Hub, topic::Topic};
+/// use rte::wire::LinkKey;
+/// use rte::{limits::Limits, schema::EventId};
+/// use slotmap::SlotMap;
+/// use uuid::Uuid;
+///
+/// let (mut links, mut conns) = (SlotMap::<LinkKey, ()>::with_key(), SlotMap::<ConnKey, ()>::with_key());
+/// let (link, conn) = (links.insert(()), conns.insert(()));
+/// let mut hub = Hub::new(HashSeed(1, 2), &Limits::DEFAULT, Backlog::new(usize::MAX, 1).into());
+/// let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+/// let event = EventTraits { lower: "queuestatus", is_state: true };
+///
+/// hub.open(conn, link, Writable::Open);
+/// hub.registry.join(conn, topic, 100);
+/// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
+/// assert_eq!(hub.publish(&topic, event, Payload::Borrowed(b"{}"), now, &mut wire), 1);
+/// assert!(wire.is_empty() && hub.backlog_bytes(conn) > 0, "written when the turn ends");
+/// hub.flush(now, &mut wire, |written, taken, left| assert!((written, left) == (conn, 0) && taken > 0));
+/// assert!(String::from_utf8_lossy(&wire).contains("MessageReceived"));
+/// ```
 #[derive(Debug)]
 pub struct Hub {
     /// Who is a member of what.

@@ -22,11 +22,9 @@ mod sockets;
 mod token;
 pub mod turn;
 
-use crate::api::negotiated::Negotiated;
 use crate::auth::token::Verifier;
 use crate::conn::{self, Mail, Shared};
 use crate::entropy::next_u64;
-use crate::hub::backlog::Backlog;
 use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
@@ -40,12 +38,11 @@ use load::Load;
 use log::Logger;
 use mailbox::{Letter, Mailbox, Mailboxes};
 use mio_os::MioOs;
-use parking_lot::Mutex;
 use signals::{Request, Signals};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use turn::Reactor;
 
@@ -101,18 +98,7 @@ impl Server {
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
-        let negotiated = Negotiated::new(seed, options.limits.negotiated_max, options.limits.negotiated_ms);
-        let backlog = Arc::new(Backlog::new(options.limits.backlog_bytes_max, shards));
-        let shared = Arc::new(Shared {
-            options: options.hub,
-            limits: options.limits,
-            verifier: options.verifier,
-            negotiated: Mutex::new(negotiated),
-            backlog,
-            is_draining: AtomicBool::new(false),
-            kept: Arc::default(),
-            shards,
-        });
+        let shared = Arc::new(Shared::new(options.hub, options.limits, options.verifier, shards, seed));
         let catalogue = Arc::new(options.catalogue);
         let current = Arc::new(Current::new(Arc::clone(&catalogue)));
         let load = Arc::new(Load::new(shards));

@@ -4,16 +4,12 @@ use super::cast;
 use super::rng::Rng;
 use rte::api::client_address::Network;
 use rte::api::cors::Origins;
-use rte::api::negotiated::Negotiated;
-use rte::api::publish;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
 use rte::conn::{self, Shared};
-use rte::hub::backlog::Backlog;
 use rte::hub::registry::HashSeed;
 use rte::limits::Limits;
 use rte::schema::Catalogue;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 /// When every world begins.
@@ -53,22 +49,12 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
     let mut tokens = token::Options::new(cast::keys());
     tokens.close_on_expiry = setting.close_on_expiry;
     let seed = HashSeed(rng.next(), rng.next());
-    let limits = setting.limits.clone();
-    Arc::new(Shared {
-        options: conn::Options {
-            snapshots: false,
-            path: "/rte".into(),
-            origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
-            trusted_proxies: setting.trusted_proxies.clone(),
-            detailed_errors: setting.detailed_errors,
-            publish: publish::Options::default(),
-        },
-        verifier: Verifier::new(tokens).expect("options that go together"),
-        negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
-        backlog: Backlog::new(limits.backlog_bytes_max, setting.shards).into(),
-        limits,
-        is_draining: AtomicBool::new(false),
-        kept: Arc::default(),
-        shards: setting.shards,
-    })
+    let options = conn::Options {
+        origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
+        trusted_proxies: setting.trusted_proxies.clone(),
+        detailed_errors: setting.detailed_errors,
+        ..conn::Options::default()
+    };
+    let verifier = Verifier::new(tokens).expect("options that go together");
+    Arc::new(Shared::new(options, setting.limits.clone(), verifier, setting.shards, seed))
 }

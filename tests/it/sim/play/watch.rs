@@ -28,13 +28,18 @@ impl Play<'_> {
     pub(super) fn observe(&mut self) {
         let over: BTreeSet<usize> = (0..self.actors.len()).filter(|number| self.is_over(*number)).collect();
         self.model.fade(over.clone());
+        for number in 0..self.actors.len() {
+            // Whoever has moved did so before its connection began.
+            if let Some((shard, _)) = self.world.place(number) {
+                self.model.moved(number, shard);
+            }
+        }
         for (shard, fact) in self.world.facts() {
             self.fact(shard, &fact);
         }
         self.model.fade(BTreeSet::new());
         for number in 0..self.actors.len() {
             let Some((shard, _)) = self.world.place(number) else { continue };
-            self.model.moved(number, shard);
             let conn = self.world.look(number).and_then(|look| look.connection);
             let result = self.model.compare(number, conn, self.world.shard(shard).hub(), over.contains(&number));
             assert_eq!(result, Ok(()), "actor {number}");
