@@ -63,6 +63,7 @@ fn reasons() -> String {
 ///
 /// [documents]: crate::guide::schemas#documents
 /// [limits]: crate::guide::reference#limits
+/// [order]: crate::guide::publishers#order
 ///
 #[doc = include_str!("clients.md")]
 pub mod clients {}
