@@ -1,4 +1,4 @@
-//! What comes in becomes requests or hub messages. A [`link`] is a socket; a connection is SignalR's, in [`hub`]; and there are
+//! What comes in becomes requests or hub messages. A `link` is a socket; a connection is SignalR's, in `hub`; and there are
 //! questions to other shards, and mail between them.
 
 mod answers;

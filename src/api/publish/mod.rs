@@ -30,7 +30,7 @@
 //!     may_publish: true,
 //!     is_admin: false,
 //!     is_backend: false,
-//!     grants: Box::default(),
+//!     grants: [].into(),
 //!     expires_unix_s: u64::MAX,
 //! };
 //! let body = br#"{ "eventName": "QueueAttachedUsers", "data": {
