@@ -51,6 +51,7 @@
 //! |---|---|---|
 //! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
 //! | 0 | [`broken`] | the one expected panic |
+//! | 0 | [`bom`] | what editors and shells add to texts |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
 //! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why links and connections end; deadlines; counters; notable facts |
 //! | 1 | [`wire`] | the way out of the core |
@@ -102,6 +103,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod bom;
 pub mod broken;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@
 //!   slab entry, timer, socket entry                                     ~0.3 KiB
 //!   partial input:   head_bytes_max  or  record_bytes_max + one frame   32 KiB   (nothing while nothing is partial)
 //!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
+//!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
 //!   kernel buffers:  socket_send_bytes                                  256 KiB
 //! ```
@@ -49,7 +50,7 @@ limits! {
     head_ms: u64 = 10_000;
     /// Time that a connection may rest between two requests.
     idle_ms: u64 = 75_000;
-    /// Bytes of a request body (413 beyond).
+    /// Bytes of a request body, as sent and inflated (413 beyond).
     body_bytes_max: usize = 1024 * 1024;
     /// Time for a whole request body.
     body_ms: u64 = 30_000;

@@ -1,5 +1,6 @@
 //! Documents made from the catalogue: schemas, typings, references. Public: no token, any origin.
 
+use super::open_api;
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
 use crate::proto::http::reply::{Body, Reply};
@@ -24,6 +25,11 @@ pub fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
 pub fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     let is_closed = query::value(head.query, "closed").is_some_and(|value| value == "1");
     reply(find_schema(name, is_closed, catalogue), head)
+}
+
+/// `GET` and `HEAD` of the description of the routes, for a hub at that path.
+pub fn open_api(hub: &str, head: &Head<'_>) -> Reply {
+    whole_or_not_modified(&open_api::document(hub), head)
 }
 
 fn reply(found: Result<&Artefact, String>, head: &Head<'_>) -> Reply {

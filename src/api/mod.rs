@@ -6,5 +6,7 @@ pub mod cors;
 pub mod documents;
 pub mod exposition;
 pub mod negotiated;
+pub mod open_api;
 pub mod publish;
 pub mod routes;
+mod webhook;

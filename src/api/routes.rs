@@ -10,6 +10,7 @@
 //! through must not let `/rte/../publish` through.
 
 use super::cors::{Origins, Readers};
+use super::webhook;
 use crate::proto::http::head::{Head, Method};
 use crate::proto::http::reply::Reply;
 use percent_encoding::percent_decode_str;
@@ -48,6 +49,8 @@ pub enum Public {
     Document(&'static str),
     /// The schemas, by what follows the folder.
     Schema,
+    /// These very routes, described.
+    OpenApi,
 }
 
 /// Who is let in, and what serves them: what serves clients can't be reached without a client's
@@ -80,13 +83,13 @@ pub struct Route {
 const READ: &[Method] = &[Method::Get, Method::Head];
 const TO_READ: &str =
     "what all events mean, to read: one HTML page, searchable by event and property; the same in Markdown";
-const TO_TYPE: &str = "TypeScript types; `isEvent` and a typed `on` for JavaScript; C# 8 classes";
+const TO_TYPE: &str = "TypeScript types, and beside them under these names a module: `isEvent` and a typed `on`";
 const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.json` or `QueueStatus.json`, with `?closed=1` one \
                        that refuses unknown properties, for publishers' tests; `bundle.json` has them all; `index.json` has \
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 15] = [
+pub static ROUTES: [Route; 16] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -112,11 +115,12 @@ pub static ROUTES: [Route; 15] = [
     open("/readyz", Public::Ready, "200 while it takes connections, then 503"),
     open("/metrics", Public::Metrics, "counters for Prometheus"),
     Route { at: At::Folder("/schemas"), readers: Readers::Everybody, ..open("", Public::Schema, SCHEMAS) },
-    document("/asyncapi.json", "asyncapi.json", "AsyncAPI 3.0"),
-    document("/events.d.ts", "events.d.ts", TO_TYPE),
+    document("/asyncapi.json", "asyncapi.json", "AsyncAPI 3.0: events and hub methods"),
+    Route { readers: Readers::Everybody, ..open("/openapi.json", Public::OpenApi, "OpenAPI 3.1: these paths") },
     document("/events.d.mts", "events.d.mts", TO_TYPE),
     document("/events.mjs", "events.mjs", TO_TYPE),
-    document("/events.cs", "events.cs", TO_TYPE),
+    document("/events.d.ts", "events.d.ts", "the types of `/events.d.mts`, for a project without `events.mjs`"),
+    document("/events.cs", "events.cs", "C# 8 classes"),
     document("/reference", "reference.html", TO_READ),
     document("/reference.html", "reference.html", TO_READ),
     document("/reference.md", "reference.md", TO_READ),
@@ -214,6 +218,11 @@ pub fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> R
         None => origins.preflight(head, listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
         Some(route) => {
             let methods = listed(|method| route.serves(method));
+            if route.gate == Gate::Publisher
+                && let Some(reply) = webhook::validation(head, &methods)
+            {
+                return reply;
+            }
             let reply = match route.readers {
                 Readers::Allowed => origins.preflight(head, methods),
                 Readers::Everybody => Origins::default().preflight(head, methods),
@@ -232,6 +241,8 @@ fn listed(is_served: impl Fn(Method) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::Status;
+    use crate::proto::http::head::parse_head;
     use crate::schema::Catalogue;
     use std::collections::BTreeSet;
 
@@ -270,6 +281,36 @@ mod tests {
         }
         assert_eq!(gate("/Publish", "/rte"), Some(Gate::Publisher));
         assert_eq!(gate("/REFERENCE/", "/rte"), Some(Gate::Open(Public::Document("reference.html"))));
+    }
+
+    #[test]
+    fn who_is_to_deliver_events_asks_first_and_is_let() {
+        let ask = |path: &str, headers: &str| {
+            let text = format!("OPTIONS {path} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
+            let Ok(Status::Complete(head)) = parse_head(&text, 8192, 64) else { panic!("{headers}") };
+            let reply = preflight(find(path, "/rte").map(|found| found.route), &head, &Origins::default());
+            let value = |name: &str| {
+                let found = reply.headers.iter().find(|(candidate, _)| *candidate == name);
+                found.map(|(_, value)| value.to_string())
+            };
+            (reply.status, value("WebHook-Allowed-Origin"), value("WebHook-Allowed-Rate"), value("Allow"))
+        };
+        let grid = "WebHook-Request-Origin: eventgrid.azure.net\r\n";
+        let (status, origin, rate, allow) = ask("/publish", grid);
+        assert_eq!((status, origin.as_deref(), rate), (200, Some("eventgrid.azure.net"), None));
+        assert_eq!(allow.as_deref(), Some("POST, OPTIONS"));
+        let (_, origin, rate, _) =
+            ask("/Publish/", "webhook-request-origin: a.example:8443\r\nWebHook-Request-Rate: 120\r\n");
+        assert_eq!((origin.as_deref(), rate.as_deref()), (Some("a.example:8443"), Some("*")));
+        let callback = format!("{grid}WebHook-Request-Callback: https://a.example/?id=1\r\n");
+        assert_eq!(ask("/publish", &callback).0, 200);
+        for headers in
+            ["WebHook-Request-Origin:\r\n", "WebHook-Request-Origin: a b\r\n", "Origin: https://a.example\r\n"]
+        {
+            let (status, origin, ..) = ask("/publish", headers);
+            assert_eq!((status, origin), (204, None), "{headers}");
+        }
+        assert_eq!(ask("/healthz", grid).1, None);
     }
 
     #[test]

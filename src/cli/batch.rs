@@ -1,6 +1,7 @@
 //! From a file of items to request bodies: pure. Every item keeps the line it stands on, so that a
 //! rejection can name it.
 
+use crate::bom;
 use crate::limits::Limits;
 use serde_json::value::RawValue;
 
@@ -40,7 +41,7 @@ impl Form {
     /// per line. `None` while the first line is still coming; give what there is with `is_all` when
     /// nothing more comes.
     pub fn by_start(text: &[u8], is_all: bool) -> Option<Form> {
-        let text = text.trim_ascii_start();
+        let text = bom::behind_bytes(text).trim_ascii_start();
         let first_line = match text.iter().position(|&byte| byte == b'\n') {
             Some(at) => text.get(..at)?,
             None if is_all || text.first() == Some(&b'[') => text,
@@ -119,6 +120,7 @@ impl Batch {
 /// # Errors
 /// What `serde_json` says about the syntax, with its line and column.
 pub fn items_of_json(text: &str) -> Result<Vec<(u64, &str)>, serde_json::Error> {
+    let text = bom::behind(text);
     let items: Vec<&RawValue> = if text.trim_ascii_start().starts_with('[') {
         serde_json::from_str(text)?
     } else {
@@ -202,7 +204,8 @@ impl Lines {
 }
 
 fn give<E>(number: u64, line: &[u8], each: &mut impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
-    match line.trim_ascii() {
+    // Files with a mark, one behind the other, have marks in their midst.
+    match bom::behind_bytes(line).trim_ascii() {
         [] => Ok(()),
         item if item.len() > BODY_BYTES_MAX => each(Line::TooLong(number)),
         item => each(Line::Item(number, item)),

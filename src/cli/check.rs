@@ -140,8 +140,8 @@ mod tests {
              listen          127.0.0.1:8080/rte\n\
              for clients     /rte, /rte/negotiate\n\
              for publishers  /publish\n\
-             without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /events.d.ts, /events.d.mts, \
-             /events.mjs, /events.cs, /reference, /reference.html, /reference.md\n\
+             without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
+             /events.mjs, /events.d.ts, /events.cs, /reference, /reference.html, /reference.md\n\
              threads         2\n\
              key             HS256, without id\n\
              issuer          any\n\

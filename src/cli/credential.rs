@@ -1,6 +1,8 @@
 //! The token that a command shows to the hub: where it comes from, and that it is not printed.
 
 use super::failure::Failure;
+use crate::bom;
+use crate::config::file;
 use crate::limits::TOKEN_BYTES_MAX;
 use std::fmt;
 use std::path::PathBuf;
@@ -30,12 +32,15 @@ impl Credential {
             return Ok(token.clone());
         }
         if let Some(path) = &self.token_file {
-            let text = std::fs::read_to_string(path)
+            let text = file::read(path)
                 .map_err(|error| Failure::Usage(format!("cannot read the token file {}: {error}", path.display())))?;
             return text.trim().parse().map_err(|reason| Failure::Usage(format!("{}: {reason}", path.display())));
         }
         match std::env::var(TOKEN_VARIABLE) {
-            Ok(text) => text.trim().parse().map_err(|reason| Failure::Usage(format!("{TOKEN_VARIABLE}: {reason}"))),
+            Ok(text) => bom::behind(&text)
+                .trim()
+                .parse()
+                .map_err(|reason| Failure::Usage(format!("{TOKEN_VARIABLE}: {reason}"))),
             Err(_) => Err(Failure::Usage(format!(
                 "no token: give --token, --token-file or {TOKEN_VARIABLE} (`rte token` makes one)"
             ))),

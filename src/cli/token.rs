@@ -7,6 +7,8 @@ use super::world;
 use crate::auth::grant::Grant;
 use crate::auth::mint::{SigningKey, Statement, mint};
 use crate::auth::token::{ClaimNames, Tenancy};
+use crate::bom;
+use crate::config::file;
 use crate::config::{Config, Flags, environment};
 use crate::schema::guid;
 use std::path::{Path, PathBuf};
@@ -132,19 +134,18 @@ enum KeyText {
 impl KeyFlags {
     fn read(&self) -> Result<Option<KeyText>, Failure> {
         if let Some(secret) = &self.secret {
-            return Ok(Some(KeyText::Secret(secret.clone())));
+            return Ok(Some(KeyText::Secret(bom::secret(secret).to_owned())));
         }
         if let Some(path) = &self.secret_file {
             let text = read(path)?;
-            return Ok(Some(KeyText::Secret(text.trim_end_matches(['\r', '\n']).to_owned())));
+            return Ok(Some(KeyText::Secret(bom::secret(&text).to_owned())));
         }
         self.pem.as_deref().map(|path| read(path).map(KeyText::Pem)).transpose()
     }
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("cannot read the key {}: {error}", path.display())))
+    file::read(path).map_err(|error| Failure::Usage(format!("cannot read the key {}: {error}", path.display())))
 }
 
 fn signing_key(args: &Args, text: &KeyText, config: Option<&Config>) -> Result<SigningKey, Failure> {

@@ -10,6 +10,7 @@ use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys};
 use crate::auth::mint::SigningKey;
 use crate::auth::token::{self, OptionsError, Tenancy, Verifier};
+use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
 use std::io;
@@ -185,10 +186,9 @@ impl Checker<'_> {
             None => None,
         };
         let source = if let Some(raw::Secret(text)) = key.secret {
-            Some(KeySource::Secret(text))
+            Some(KeySource::Secret(bom::secret(&text).to_owned()))
         } else if let Some(file) = key.secret_file {
-            let line = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
-            self.file(&key_path, &file).map(line).map(KeySource::Secret)
+            self.file(&key_path, &file).map(|text| KeySource::Secret(bom::secret(&text).to_owned()))
         } else if let Some(file) = key.pem_file {
             self.file(&key_path, &file).map(KeySource::Pem)
         } else {
@@ -213,7 +213,7 @@ impl Checker<'_> {
     fn file(&mut self, path: &str, file: &str) -> Option<String> {
         let full = self.located(path, file);
         match (self.read)(&full) {
-            Ok(text) => Some(text),
+            Ok(text) => Some(bom::behind(&text).to_owned()),
             Err(error) => {
                 self.tree.complain(path, format!("{} can't be read: {error}", full.display()));
                 None

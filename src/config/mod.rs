@@ -11,6 +11,7 @@
 mod checked;
 mod checker;
 mod error;
+pub(crate) mod file;
 mod raw;
 mod schema;
 mod setting;
@@ -20,6 +21,7 @@ pub use checked::Config;
 pub use error::{ConfigError, ConfigErrors};
 pub use setting::Setting;
 
+use crate::bom;
 use crate::schema::names;
 use crate::schema::{Catalogue, EventId};
 use crate::shell;
@@ -85,12 +87,12 @@ impl Config {
         let by_variable = variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
         let named = flags.config.clone().or_else(|| by_variable.map(|(_, path)| PathBuf::from(path)));
         let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
-        let file = match std::fs::read_to_string(&path) {
+        let file = match file::read(&path) {
             Ok(text) => Some((path, text)),
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(alone(path.display().to_string(), format!("can't be read: {error}"))),
         };
-        let read = |path: &Path| std::fs::read_to_string(path);
+        let read = |path: &Path| file::read(path);
         let mut config = Config::from_sources(Sources { file, variables, settings, read: &read })?;
         if !flags.schema_dirs.is_empty() {
             config.schema_dirs.clone_from(&flags.schema_dirs);
@@ -105,7 +107,7 @@ impl Config {
     pub fn from_sources(sources: Sources<'_>) -> Result<Config, ConfigErrors> {
         let schema = Config::json_schema();
         let (name, text) = match &sources.file {
-            Some((path, text)) => (path.display().to_string(), text.as_str()),
+            Some((path, text)) => (path.display().to_string(), bom::behind(text)),
             None => ("configuration".to_owned(), ""),
         };
         let mut tree = Tree::parse(&name, text);

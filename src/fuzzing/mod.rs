@@ -4,13 +4,14 @@
 //! them, without libFuzzer.
 //!
 //! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives;
-//! [`validate()`] has its own head.
+//! [`validate()`] and [`publish()`] have heads of their own.
 
 mod handshake;
 mod http_head;
 mod hub_json;
 mod naive;
 mod pieces;
+mod publish;
 mod validate;
 mod ws_frames;
 
@@ -18,6 +19,7 @@ pub use handshake::handshake;
 pub use http_head::http_head;
 pub use hub_json::hub_json;
 pub use pieces::SIZE_BYTES;
+pub use publish::publish;
 pub use validate::validate;
 pub use ws_frames::ws_frames;
 
@@ -65,6 +67,11 @@ mod tests {
     #[test]
     fn the_corpus_of_handshake_holds() {
         replay("handshake", handshake);
+    }
+
+    #[test]
+    fn the_corpus_of_publish_holds() {
+        replay("publish", publish);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub struct Artefact {
 }
 
 impl Artefact {
-    fn new(path: String, content_type: &'static str, text: String) -> Artefact {
+    /// A document of that text.
+    pub(crate) fn new(path: String, content_type: &'static str, text: String) -> Artefact {
         Artefact { path, content_type, sha256: sha256(&text), bytes: Arc::from(text.into_bytes()) }
     }
 }

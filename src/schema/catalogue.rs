@@ -78,7 +78,7 @@ impl Catalogue {
     pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
         let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
-        compile(&files, Options { wire_case }).map(Catalogue::of)
+        compile(&files, Options { wire_case, base_files: SOURCES.len() }).map(Catalogue::of)
     }
 
     /// The catalogue of files that have been compiled already.

@@ -49,7 +49,7 @@ impl Catalogue {
     pub fn reloaded(&self, extra: &[(String, String)]) -> Result<Catalogue, Refusal> {
         let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
-        let options = Options { wire_case: Some(self.model().wire_case) };
+        let options = Options { wire_case: Some(self.model().wire_case), base_files: SOURCES.len() };
         let compiled = compile(&files, options).map_err(Refusal::Wrong)?;
         let mut changes = diff(&Contract::of(self.model()), &Contract::of(&compiled.model));
         changes.retain(|change| change.breaks() != Breaks::Nobody);

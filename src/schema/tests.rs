@@ -125,7 +125,7 @@ fn schemas_are_valid_and_admit_the_examples_in_each_wire_case_open_and_closed() 
 
 #[test]
 fn schemas_name_each_property_in_the_configured_case_and_use_standard_keywords_only() {
-    const KEYWORDS: [&str; 19] = [
+    const KEYWORDS: [&str; 21] = [
         "$defs",
         "$id",
         "$ref",
@@ -141,7 +141,9 @@ fn schemas_name_each_property_in_the_configured_case_and_use_standard_keywords_o
         "items",
         "maximum",
         "minimum",
+        "not",
         "oneOf",
+        "pattern",
         "properties",
         "required",
         "title",
@@ -165,7 +167,10 @@ fn schemas_name_each_property_in_the_configured_case_and_use_standard_keywords_o
         let properties = schema["properties"].as_object().unwrap();
         assert_eq!(properties.len(), event.properties.len());
         assert!(event.properties.iter().all(|property| properties.contains_key(&property.wire)));
-        assert_eq!(schema["required"].as_array().unwrap().len(), event.properties.len());
+        let given = event.properties.iter().filter(|property| !property.nullable).count();
+        assert_eq!(schema["required"].as_array().unwrap().len(), given);
+        let open: Value = serde_json::from_str(&catalogue.json_schema(id, false)).unwrap();
+        assert_eq!(open["required"].as_array().unwrap().len(), event.properties.len());
     }
 }
 

@@ -5,7 +5,7 @@ use crate::client;
 use crate::counting::{count, live_bytes};
 use crate::rng::Rng;
 use crate::setting::{CATALOGUE, START, Setting, shared};
-use rte::api::publish::{self, Provenance, Request, Rules, Scratch, Sink};
+use rte::api::publish::{self, Provenance, Request, RequestHead, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
 use rte::conn::Connection;
 use rte::hub::outbox::Outbox;
@@ -253,7 +253,8 @@ fn publish_items(event: &str, items: usize) -> u64 {
     let body = format!("[{}]", vec![item; items].join(","));
     let options = publish::Options::default();
     let rules = Rules { catalogue: &CATALOGUE, options: &options, everybody: &[], limits: &Limits::DEFAULT };
-    let request = Request { content_type: Some("application/json"), query: "", body: body.as_bytes() };
+    let head = RequestHead::of(Some("application/json"), "").unwrap();
+    let request = Request { head: &head, body: body.as_bytes() };
     let principal = Principal {
         user: None,
         organization: None,

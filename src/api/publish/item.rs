@@ -62,7 +62,8 @@ impl Dialect {
         }
     }
 
-    fn member(self, name: &str) -> Option<Field> {
+    /// The member of that name.
+    pub(super) fn member(self, name: &str) -> Option<Field> {
         let is_it = |known: &str| match self {
             Dialect::Own => known.eq_ignore_ascii_case(name),
             Dialect::CloudEvents => known == name,
@@ -127,6 +128,22 @@ impl<'b> Item<'b> {
                 None
             }
         }
+    }
+
+    /// Gives it a value that did not stand among its members. One that is there already is noted.
+    pub(super) fn put(&mut self, dialect: Dialect, member: Field, value: &'b str) {
+        let slot = self.values.get_mut(member as usize).unwrap_or_else(|| no_place());
+        if slot.is_none() {
+            *slot = Some(value);
+        } else {
+            let message = format!("\"{}\" is there already", dialect.name(member));
+            self.refuse(dialect.pointer(member), rule::DUPLICATE_MEMBER, message);
+        }
+    }
+
+    /// Whether something is wrong with what that pointer leads to.
+    pub(super) fn is_refused_at(&self, pointer: &str) -> bool {
+        self.violations.iter().any(|violation| violation.pointer == pointer)
     }
 
     /// Notes something wrong.

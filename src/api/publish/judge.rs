@@ -6,11 +6,15 @@ use super::rule;
 use crate::auth::principal::Principal;
 use crate::auth::rights::{Action, may};
 use crate::auth::token::Tenancy;
+use crate::bom;
 use crate::broken::broken;
 use crate::hub::topic::Topic;
 use crate::schema::validate::message::cut;
 use crate::schema::validate::{Accepted, Bounds, Mode, validate};
 use crate::schema::{EntityRule, Event, EventId, guid};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// What the items of one request are judged by.
@@ -42,7 +46,11 @@ impl Judge<'_> {
             check_cloud_event(item);
         }
         let id = self.event(item);
-        let named = self.guid(item, Field::EntityId);
+        let named = match self.dialect {
+            // A subject is any text (CloudEvents 1.0, section "subject"): whether it must be a GUID shows later.
+            Dialect::CloudEvents => item.text(self.dialect, Field::EntityId).and_then(|subject| guid::parse(&subject)),
+            Dialect::Own => self.guid(item, Field::EntityId),
+        };
         let tenant = self.guid(item, Field::OrganizationId);
         let sent = self.data(item);
         let (id, sent) = (id?, sent?);
@@ -75,20 +83,45 @@ impl Judge<'_> {
         Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted })
     }
 
+    /// The data of a CloudEvent that has it as base64 (JSON format, section 3.1): SDKs that are given bytes write it so.
+    pub(super) fn decode(&self, item: &mut Item<'_>) -> Option<String> {
+        if self.dialect == Dialect::Own {
+            return None;
+        }
+        let text = item.text(self.dialect, Field::DataBase64)?;
+        if item.value(Field::Data).is_some() {
+            let message = "data and data_base64 exclude each other".to_owned();
+            item.refuse(self.dialect.pointer(Field::DataBase64), rule::CLOUD_EVENT, message);
+            return None;
+        }
+        let decoded = STANDARD.decode(&*text).ok().and_then(|bytes| {
+            let text = std::str::from_utf8(bom::behind_bytes(&bytes)).ok()?;
+            // What stands there is checked as a whole text; as a member it has been.
+            Some(serde_json::from_str::<&RawValue>(text).ok()?.get().to_owned())
+        });
+        if decoded.is_none() {
+            let message = "data_base64 is no base64 of JSON in UTF-8".to_owned();
+            item.refuse(self.dialect.pointer(Field::DataBase64), rule::CLOUD_EVENT, message);
+        }
+        decoded
+    }
+
     fn event(&self, item: &mut Item<'_>) -> Option<EventId> {
         if item.value(Field::EventName).is_none() {
             missing(item, self.dialect, Field::EventName);
         }
         let name = item.text(self.dialect, Field::EventName)?;
-        // A CloudEvent's type is prefixed with a reverse-DNS name (CloudEvents 1.0, section "type").
-        let last = match self.dialect {
-            Dialect::CloudEvents => name.rsplit('.').next().unwrap_or_default(),
-            Dialect::Own => &name,
+        let catalogue = self.rules.catalogue;
+        let (found, meant) = match self.dialect {
+            Dialect::CloudEvents => (
+                names_in_type(&name).find_map(|name| catalogue.find(name)),
+                names_in_type(&name).last().unwrap_or_default(),
+            ),
+            Dialect::Own => (catalogue.find(&name), &*name),
         };
-        let found = self.rules.catalogue.find(last);
         if found.is_none() {
             let mut message = format!("no event \"{}\"", cut(&name));
-            if let Some(nearest) = self.rules.catalogue.nearest(last) {
+            if let Some(nearest) = catalogue.nearest(meant) {
                 message.push_str(&format!("; did you mean \"{nearest}\"?"));
             }
             item.refuse(self.dialect.pointer(Field::EventName), rule::UNKNOWN_EVENT, message);
@@ -109,7 +142,10 @@ impl Judge<'_> {
 
     fn data<'b>(&self, item: &mut Item<'b>) -> Option<&'b str> {
         let Some(data) = item.value(Field::Data) else {
-            missing(item, self.dialect, Field::Data);
+            // What could not be decoded is noted already.
+            if item.value(Field::DataBase64).is_none() {
+                missing(item, self.dialect, Field::Data);
+            }
             return None;
         };
         if data.len() > self.rules.limits.event_bytes_max {
@@ -141,8 +177,12 @@ impl Judge<'_> {
                 None
             }
             (None, None) => {
-                // A GUID that is none is noted already.
-                if item.value(Field::EntityId).is_none() {
+                // What is no GUID is noted already, but for the subject of a CloudEvent.
+                if item.value(Field::EntityId).is_some() {
+                    if self.dialect == Dialect::CloudEvents && !item.is_refused_at(&pointer()) {
+                        self.guid(item, Field::EntityId);
+                    }
+                } else {
                     let name = self.dialect.name(Field::EntityId);
                     let message = format!("{} does not name its entity; give \"{name}\" beside \"data\"", event.name);
                     item.refuse(pointer(), rule::ENTITY_MISSING, message);
@@ -216,6 +256,32 @@ fn routing_property(event: &Event) -> Option<&str> {
     }
 }
 
+/// The names of events that the type of a CloudEvent may mean. It is prefixed with a reverse-DNS name, and may have a version
+/// (CloudEvents 1.0, section "type" and primer, section "versioning"): `com.acme.QueueStatus.v1`, `acme/QueueStatus:2.1`,
+/// `com.acme.QueueStatusV2`. So: the last word, and as long as such are versions the one before.
+fn names_in_type(name: &str) -> impl Iterator<Item = &str> {
+    let is_version = |word: &&str| {
+        let digits = word.strip_prefix(['v', 'V']).unwrap_or(word);
+        digits.starts_with(|c: char| c.is_ascii_digit()) || STAGES.iter().any(|stage| stage.eq_ignore_ascii_case(word))
+    };
+    let mut words = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut is_over = false;
+    let named = std::iter::from_fn(move || {
+        let word = words.next().filter(|_| !is_over)?;
+        is_over = !is_version(&word);
+        Some(word)
+    });
+    named.flat_map(|word| {
+        let unversioned = word.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(['v', 'V']);
+        let unversioned =
+            unversioned.filter(|unversioned| unversioned.len() + 1 < word.len() && !unversioned.is_empty());
+        std::iter::once(word).chain(unversioned)
+    })
+}
+
+/// Words of versions that begin with no digit.
+const STAGES: [&str; 5] = ["alpha", "beta", "preview", "rc", "draft"];
+
 /// What CloudEvents 1.0 asks of every event, and what the hub takes of the rest.
 fn check_cloud_event(item: &mut Item<'_>) {
     let dialect = Dialect::CloudEvents;
@@ -238,10 +304,6 @@ fn check_cloud_event(item: &mut Item<'_>) {
         } else if item.text(dialect, member).is_some_and(|text| !is_right(&text)) {
             item.refuse(dialect.pointer(member), rule::CLOUD_EVENT, message.to_owned());
         }
-    }
-    if item.value(Field::DataBase64).is_some() {
-        let message = "data_base64 is not taken; send the data as JSON in data".to_owned();
-        item.refuse(dialect.pointer(Field::DataBase64), rule::CLOUD_EVENT, message);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `POST /publish`: a body of events in, topics with their data out, a verdict for each item.
 //!
-//! 1. Ask [`admit`] about the head, if the body is still to come.
+//! 1. Give the head to [`admit`], which says what the body will be, or that it need not come.
 //! 2. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
 //!    content type, UTF-8, JSON syntax, number of items) comes back as a [`Refusal`]; nothing has been delivered then.
 //! 3. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
@@ -9,7 +9,7 @@
 //! 5. Send [`Outcome::reply`].
 //!
 //! ```
-//! use rte::api::publish::{Options, Provenance, Request, Rules, Scratch, Sink, publish};
+//! use rte::api::publish::{Options, Provenance, Request, RequestHead, Rules, Scratch, Sink, publish};
 //! use rte::auth::principal::Principal;
 //! use rte::hub::topic::Topic;
 //! use rte::limits::Limits;
@@ -39,7 +39,8 @@
 //!     "attachedUsers": [] } }"#;
 //! let (catalogue, options, limits) = (Catalogue::built_in(None), Options::default(), Limits::DEFAULT);
 //! let rules = Rules { catalogue: &catalogue, options: &options, everybody: &[], limits: &limits };
-//! let request = Request { content_type: Some("application/json"), query: "", body };
+//! let head = RequestHead::of(Some("application/json"), "").unwrap();
+//! let request = Request { head: &head, body };
 //!
 //! let mut told = Told(Vec::new());
 //! let outcome = publish(request, rules, &principal, &mut Scratch::default(), &mut told).unwrap();
@@ -51,7 +52,9 @@
 //! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
 //! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
 //! organization; where both name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's name, or
-//! a reverse-DNS name that ends in it), `subject`, the extension `organizationid`, and `data`.
+//! a reverse-DNS name that ends in it, with or without a version), `subject`, the extension `organizationid`, and `data` or
+//! `data_base64`. In binary mode the attributes are headers, `ce-type` and so on, and the body is the data. A subject that is no
+//! GUID says nothing where the data names the entity.
 //!
 //! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands for itself: blank lines don't
 //! count, a bad one is a rejected item. Pointers of errors are relative to the item, in the publisher's spelling: `/eventName`,
@@ -60,7 +63,10 @@
 //!
 //! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes between shards.
 
+mod attributes;
+mod coding;
 mod form;
+mod head;
 mod item;
 mod judge;
 mod options;
@@ -71,29 +77,31 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub use head::RequestHead;
 pub use options::{Options, Rules};
 pub use outcome::Outcome;
 pub use refusal::Refusal;
 pub use sink::{Provenance, Sink};
 
 use crate::auth::principal::Principal;
+use crate::bom;
 use crate::broken::broken;
 use crate::hub::topic::Topic;
-use crate::schema::validate::Mode;
+use crate::proto::http::head::Head;
 use crate::schema::validate::derive::derive;
-use form::{Form, Terms};
-use item::{Dialect, Item, Reading};
+use coding::{Coding, inflate};
+use form::Form;
+use item::{Dialect, Field, Item, Reading};
 use judge::{Approved, Judge};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// What of a request this route reads; the body is complete and within `body_bytes_max`.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'r> {
-    /// The value of `Content-Type`.
-    pub content_type: Option<&'r str>,
-    /// The query, still encoded.
-    pub query: &'r str,
-    /// The body.
+    /// What the head says of the body.
+    pub head: &'r RequestHead,
+    /// The body, as sent.
     pub body: &'r [u8],
 }
 
@@ -104,33 +112,26 @@ pub struct Scratch {
     derived: Vec<u8>,
 }
 
-/// What can be said of a request by its head, so that a stranger's body need not be read.
+/// Reads what the head of a request says, so that a stranger's body need not be read.
 ///
 /// # Errors
 ///
-/// 403 without scope `publish`, 415 for the content type, 400 for the query.
-pub fn admit(content_type: Option<&str>, query: &str, principal: &Principal) -> Result<(), Refusal> {
-    read_head(content_type, query, principal, Mode::default()).map(|_| ())
+/// 403 without scope `publish`, 415 for content type or coding, 400 for the query.
+pub fn admit(head: &Head<'_>, principal: &Principal) -> Result<RequestHead, Refusal> {
+    check_scope(principal)?;
+    RequestHead::read(head)
 }
 
-fn read_head(
-    content_type: Option<&str>,
-    query: &str,
-    principal: &Principal,
-    configured: Mode,
-) -> Result<(Form, Terms), Refusal> {
-    if !principal.may_publish {
-        return Err(Refusal::new(403, "The token has no scope publish"));
-    }
-    Ok((form::form(content_type)?, form::terms(query, configured)?))
+fn check_scope(principal: &Principal) -> Result<(), Refusal> {
+    if principal.may_publish { Ok(()) } else { Err(Refusal::new(403, "The token has no scope publish")) }
 }
 
 /// Takes one request; see the module's head for the order of things.
 ///
 /// # Errors
 ///
-/// A request that is refused as a whole: 403 without scope `publish`; 415 for the content type; 400 for the query, for a body
-/// that is no UTF-8 or no JSON, and for one without items; 413 for more than `items_max`.
+/// A request that is refused as a whole: 403 without scope `publish`; 400 for a body that is no gzip though it is to be, no UTF-8
+/// or no JSON, and for one without items; 413 for more than `items_max`, or than `body_bytes_max` once it is inflated.
 pub fn publish(
     request: Request<'_>,
     rules: Rules<'_>,
@@ -138,28 +139,47 @@ pub fn publish(
     scratch: &mut Scratch,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Refusal> {
-    let (form, terms) = read_head(request.content_type, request.query, principal, rules.options.validation)?;
-    let body = text_of(request.body)?;
+    check_scope(principal)?;
+    let RequestHead { form, coding, terms, attributes } = request.head;
+    let inflated;
+    let body = match coding {
+        Coding::Identity => request.body,
+        Coding::Gzip => {
+            inflated = inflate(request.body, rules.limits.body_bytes_max)?;
+            inflated.as_slice()
+        }
+    };
+    let body = text_of(body)?;
     let dialect = match form {
         Form::Items | Form::Lines => Dialect::Own,
-        Form::CloudEvent | Form::CloudEvents => Dialect::CloudEvents,
+        Form::CloudEvent | Form::CloudEvents | Form::Data => Dialect::CloudEvents,
     };
     let reading = Reading { dialect, errors_max: rules.limits.errors_per_item_max };
     let outcome = Outcome::new(terms.dry_run, rules.limits.reply_bytes_max);
-    let judge = Judge { rules, principal, mode: terms.mode, dialect };
+    let judge = Judge { rules, principal, mode: terms.mode.unwrap_or(rules.options.validation), dialect };
     let mut run = Run { judge, scratch, sink, outcome };
     match form {
         Form::Items if body.trim_start().starts_with('[') => run.array(body, reading)?,
         Form::CloudEvents => run.array(body, reading)?,
         Form::Items | Form::CloudEvent => run.take(reading.one(body).map_err(no_json)?),
         Form::Lines => run.lines(body, reading)?,
+        Form::Data => {
+            let data: &RawValue = serde_json::from_str(body).map_err(no_json)?;
+            let mut item = Item::default();
+            attributes.iter().for_each(|(field, json)| item.put(dialect, field, json));
+            item.put(dialect, Field::Data, data.get());
+            run.take(item);
+        }
     }
     Ok(run.outcome)
 }
 
-/// The body as text.
+/// The body as text, without byte order mark.
 fn text_of(body: &[u8]) -> Result<&str, Refusal> {
-    simdutf8::compat::from_utf8(body)
+    if bom::is_utf16(body) {
+        return Err(Refusal::new(400, "The body is UTF-16; send UTF-8"));
+    }
+    simdutf8::compat::from_utf8(bom::behind_bytes(body))
         .map_err(|error| Refusal::new(400, format!("The body is no UTF-8 from byte {} on", error.valid_up_to())))
 }
 
@@ -207,7 +227,12 @@ impl<S: Sink> Run<'_, S> {
         Ok(())
     }
 
-    fn take(&mut self, mut item: Item<'_>) {
+    fn take(&mut self, mut sent: Item<'_>) {
+        let decoded = self.judge.decode(&mut sent);
+        let mut item = sent;
+        if let Some(data) = &decoded {
+            item.put(self.judge.dialect, Field::Data, data);
+        }
         match self.judge.judge(&mut item, &mut self.scratch.delivered) {
             Some(approved) if item.violations.is_empty() => self.deliver(&approved),
             _ => {
@@ -251,7 +276,10 @@ fn lines(body: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     let lines = ends.map(move |end| {
         let line = body.get(std::mem::replace(&mut start, end + 1)..end);
-        line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order"))
+        // Files with a byte order mark, one behind the other, have marks in their midst.
+        bom::behind(
+            line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order")),
+        )
     });
     (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
 }

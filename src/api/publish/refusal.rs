@@ -9,15 +9,25 @@ pub struct Refusal {
     pub status: u16,
     /// A sentence for the publisher.
     pub sentence: String,
+    /// A header that says the same to programs.
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, sentence: impl Into<String>) -> Refusal {
-        Refusal { status, sentence: sentence.into() }
+        Refusal { status, sentence: sentence.into(), header: None }
+    }
+
+    pub(super) fn with(self, name: &'static str, value: &'static str) -> Refusal {
+        Refusal { header: Some((name, value)), ..self }
     }
 
     /// The reply that says so.
     pub fn reply(self) -> Reply {
-        Reply::text(self.status, self.sentence)
+        let reply = Reply::text(self.status, self.sentence);
+        match self.header {
+            Some((name, value)) => reply.with(name, value),
+            None => reply,
+        }
     }
 }

@@ -248,11 +248,8 @@ fn a_strict_hub_takes_every_event() {
     for seed in 0..5 {
         let items = items(seed, TEN_MINUTES_MS);
         let body: Vec<String> = items.iter().map(|item| serde_json::to_string(item).unwrap()).collect();
-        let request = publish::Request {
-            content_type: Some("application/x-ndjson"),
-            query: "",
-            body: &body.join("\n").into_bytes(),
-        };
+        let head = publish::RequestHead::of(Some("application/x-ndjson"), "").unwrap();
+        let request = publish::Request { head: &head, body: &body.join("\n").into_bytes() };
         let mut counter = Counter::default();
         let outcome = publish::publish(request, rules, &principal, &mut publish::Scratch::default(), &mut counter);
         let reply = outcome.unwrap().reply(None);

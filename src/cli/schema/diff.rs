@@ -6,6 +6,7 @@ use super::format::{self, Format};
 use super::revision::Repository;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::config::file;
 use crate::schema::compiler::contract::Contract;
 use crate::schema::compiler::diff::{Breaks, diff, verdict};
 use crate::schema::compiler::finding::Finding;
@@ -48,9 +49,17 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
 }
 
 pub(super) fn run_in(repository: &Repository, args: &Args, console: &mut Console) -> Result<(), Failure> {
-    let old = contract(repository, &args.old, console)?;
-    let new = contract(repository, &args.new, console)?;
-    let changes = diff(&old, &new);
+    let old = contracts(repository, &args.old, console)?;
+    let new = contracts(repository, &args.new, console)?;
+    // A folder with a version of its own is compared with its like by what it declares itself.
+    let changes = match (&old, &new) {
+        (Side { part: Some(old), .. }, Side { part: Some(new), .. }) => diff(old, new),
+        (Side { whole: Some(old), .. }, Side { whole: Some(new), .. }) => diff(old, new),
+        _ => {
+            let why = "one side is a lock file of a folder with a version of its own, and the other is no such folder";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+    };
     format::changes(&changes, args.format, console)?;
     let breaks = verdict(&changes);
     if breaks != Breaks::Nobody {
@@ -61,33 +70,46 @@ pub(super) fn run_in(repository: &Repository, args: &Args, console: &mut Console
     Ok(())
 }
 
+/// What one side can be compared by.
+struct Side {
+    /// Everything that there is.
+    whole: Option<Contract>,
+    /// What a further folder with a version of its own declares, where there is one such folder.
+    part: Option<Contract>,
+}
+
 /// Reads one side: what is there as a path is one, everything else is a revision.
-fn contract(repository: &Repository, side: &str, console: &mut Console) -> Result<Contract, Failure> {
+fn contracts(repository: &Repository, side: &str, console: &mut Console) -> Result<Side, Failure> {
     let path = Path::new(side);
     let files: Vec<File> = if path.is_dir() {
         return compiled(files::read_either(path).and_then(|files| compile(&files, None)), side, console);
     } else if path.is_file() {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("cannot read {side}: {error}")))?;
+        let text = file::read(path).map_err(|error| Failure::Usage(format!("cannot read {side}: {error}")))?;
         vec![(side.to_owned(), text)]
     } else {
         repository.files(side).map_err(Failure::Usage)?
     };
     match files.as_slice() {
         [(path, text)] if path.ends_with(".json") => {
-            lock::read(path, text).map_err(|finding| Failure::Usage(finding.to_string()))
+            let released = lock::read(path, text).map_err(|finding| Failure::Usage(finding.to_string()))?;
+            let (whole, part) = if released.is_part { (None, Some(released)) } else { (Some(released), None) };
+            Ok(Side { whole, part })
         }
         _ => compiled(compile(&files::completed(files), None), side, console),
     }
 }
 
-/// The contract of what was compiled. Warnings are the business of `check`.
-fn compiled(compiled: Result<Compiled, Vec<Finding>>, side: &str, console: &mut Console) -> Result<Contract, Failure> {
+/// The contracts of what was compiled. Warnings are the business of `check`.
+fn compiled(compiled: Result<Compiled, Vec<Finding>>, side: &str, console: &mut Console) -> Result<Side, Failure> {
     let compiled = match compiled {
         Err(findings) => {
             told(Err(findings), console).map_err(|sentence| Failure::Usage(format!("{side}: {sentence}")))?
         }
         Ok(compiled) => compiled,
     };
-    Ok(Contract::of(&compiled.model))
+    let part = match compiled.model.parts.as_slice() {
+        [part] => Some(Contract::of_part(&compiled.model, part)),
+        _ => None,
+    };
+    Ok(Side { whole: Some(Contract::of(&compiled.model)), part })
 }

@@ -1,6 +1,7 @@
 //! `rte schema export`: every document of the catalogue as files.
 
 use super::catalogue::CatalogueFlags;
+use crate::api::open_api;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use std::fs;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 const LONG: &str = "\
 Writes everything that a hub serves about its events into a folder, under the paths that it serves it at: the JSON Schemas, the \
-documents and the types for other languages. The folder is made; files of the same names are overwritten, others are left alone. \
+documents and the types for other languages. Besides, what editors need for files of events: copy .event.schema.json and \
+.taplo.toml into your folder of events. The folder is made; files of the same names are overwritten, others are left alone. \
 The same catalogue gives the same files.
 
 Examples:
@@ -32,15 +34,27 @@ pub struct Args {
 /// [`Failure::Usage`] where a folder of events has errors, [`Failure::Refused`] where a file cannot be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let catalogue = args.catalogue.load(console)?;
-    let artefacts = catalogue.artefacts();
-    for artefact in artefacts {
-        let path = args.folder.join(&artefact.path);
-        write(&path, &artefact.bytes)?;
+    let open_api = open_api::document(HUB_PATH);
+    let documents = catalogue.artefacts().iter().chain([&open_api]);
+    let documents = documents.map(|artefact| (artefact.path.as_str(), &artefact.bytes[..]));
+    let files: Vec<(&str, &[u8])> = documents.chain(EDITOR.map(|(path, text)| (path, text.as_bytes()))).collect();
+    for (path, bytes) in &files {
+        let path = args.folder.join(path);
+        write(&path, bytes)?;
         console.line(format_args!("{}", path.display()))?;
     }
-    console.note(format_args!("{} files", artefacts.len()));
+    console.note(format_args!("{} files", files.len()));
     Ok(())
 }
+
+/// The hub's path as it is by default; what is exported has no configuration.
+const HUB_PATH: &str = "/rte";
+
+/// What editors complete and check the files of a catalogue with: to be copied beside them, under these names.
+const EDITOR: [(&str, &str); 2] = [
+    (".event.schema.json", include_str!("../../../schema/.event.schema.json")),
+    (".taplo.toml", include_str!("../../../schema/.taplo.toml")),
+];
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);

@@ -1,5 +1,6 @@
 //! The files of catalogues: found in folders, or built in.
 
+use crate::config::file;
 use crate::schema::compiler::finding::Finding;
 use crate::schema::compiler::source::is_catalogue_file;
 use crate::schema::compiler::{self, Options, lock};
@@ -76,7 +77,7 @@ fn is_whole(files: &[File]) -> bool {
 pub fn lock_of(folder: &Path) -> Result<Option<File>, Finding> {
     let path = folder.join(lock::FILE_NAME);
     let shown = path.display().to_string();
-    match fs::read_to_string(&path) {
+    match file::read(&path) {
         Ok(text) => Ok(Some((shown, text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Finding::unreadable(&shown, &why(&error))),
@@ -106,7 +107,7 @@ fn why(error: &io::Error) -> String {
 fn walk(path: &Path, files: &mut Vec<File>, unreadable: &mut Vec<Finding>) {
     let shown = path.display().to_string();
     if !path.is_dir() {
-        match fs::read_to_string(path) {
+        match file::read(path) {
             Ok(text) => files.push((shown, text)),
             Err(error) => {
                 unreadable.push(Finding::unreadable(&shown, &why(&error)));

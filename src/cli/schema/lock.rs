@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 const LONG: &str = "\
 Writes lock.json into the folder of a catalogue: the contract that is released with it. The build, `rte schema check` and \
 `rte schema diff` hold later changes to it. A change that breaks somebody is not written over the promise that it breaks: raise \
-the major version in catalogue.toml first.
+the major version in catalogue.toml first. A folder on top of the built-in events whose catalogue.toml has a version is held to \
+that: the lock file is about what the folder declares, and nothing else.
 
 Run it with each release, and commit the file. --check only says whether it is what the catalogue makes. Exit code 1: it is not, \
 or a promise is broken.
@@ -46,7 +47,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         Err(findings) => (Err(findings), None),
     };
     let compiled = told(compiled, console).map_err(Failure::Refused)?;
-    let text = lock::write(&Contract::of(&compiled.model)).map_err(|error| Failure::Refused(error.to_string()))?;
+    let text = lock::write(&Contract::at(&compiled.model, &path.display().to_string()))
+        .map_err(|error| Failure::Refused(error.to_string()))?;
     if former.as_ref() == Some(&text) {
         console.note(format_args!("{shown} is up to date"));
         return Ok(());

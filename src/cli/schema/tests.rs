@@ -286,7 +286,13 @@ fn an_export_is_every_artefact_and_the_same_each_time() {
     let (outcome, results, _) = rte_schema(&["export", target.to_str().unwrap()]);
     assert_eq!(exit_code(&outcome), 0);
     let catalogue = Catalogue::built_in(None);
-    assert_eq!(results.lines().count(), catalogue.artefacts().len());
+    assert_eq!(results.lines().count(), catalogue.artefacts().len() + 3);
+    let open_api: Value = serde_json::from_slice(&fs::read(target.join("openapi.json")).unwrap()).unwrap();
+    assert!(open_api["paths"]["/rte/negotiate"].is_object());
+    for file in [".event.schema.json", ".taplo.toml"] {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(file);
+        assert_eq!(fs::read(target.join(file)).unwrap(), fs::read(own).unwrap());
+    }
     for artefact in catalogue.artefacts() {
         assert_eq!(fs::read(target.join(&artefact.path)).unwrap(), *artefact.bytes, "{}", artefact.path);
     }
@@ -415,6 +421,65 @@ fn a_skeleton_is_written_once_and_compiles() {
         assert!(remarks.contains(&format!("error[{rule}]")), "{remarks}");
     }
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+#[test]
+fn a_family_a_type_and_an_event_of_them_are_made_in_one_folder() {
+    let folder = Folder::new("new-all", &[]);
+    let dir = folder.0.join("schema.d");
+    let new = |line: &[&str]| rte_schema(&[&["new"], line, &["--dir", dir.to_str().unwrap()]].concat());
+    let (outcome, results, _) = new(&["family", "Room"]);
+    assert_eq!((exit_code(&outcome), folder.stripped(&results).as_str()), (0, "schema.d/catalogue.toml\n"));
+    assert_eq!(exit_code(&new(&["family", "Hall", "--entity", "large \"hall\""]).0), 0);
+    assert_eq!(exit_code(&new(&["type", "AcmeDoor"]).0), 0);
+    // --dir says that the folder's own family counts.
+    let (outcome, results, _) = new(&["event", "AcmeRoomEntered", "--family", "Room"]);
+    assert_eq!((exit_code(&outcome), folder.stripped(&results).as_str()), (0, "schema.d/AcmeRoomEntered.toml\n"));
+    let doors = "Doors = { type = \"List<AcmeDoor>\", doc = \"D.\" }\nOrganizationId =";
+    folder.edit("schema.d/AcmeRoomEntered.toml", "OrganizationId =", doors);
+    folder.edit("schema.d/AcmeRoomEntered.toml", "\"organizationId\"", "\"doors\": [], \"organizationId\"");
+    let (outcome, findings, _) = rte_schema(&["check", dir.to_str().unwrap()]);
+    assert_eq!(exit_code(&outcome), 0, "{findings}");
+    assert!(findings.lines().all(|line| line.contains("[no-doc]")), "{findings}");
+    // What is there, or is no name, or has a twin, is refused and changes nothing.
+    let before = folder.read("schema.d/catalogue.toml");
+    for (line, code) in [
+        (&["family", "Room"][..], 2),
+        (&["family", "room"], 2),
+        (&["family", "User"], 2),
+        (&["type", "AcmeDoor"], 1),
+        (&["type", "acme"], 2),
+        (&["type", "UserStatus"], 2),
+        (&["event", "AcmeDoor", "--family", "Room"], 1),
+    ] {
+        assert_eq!(exit_code(&new(line).0), code, "{line:?}");
+    }
+    assert_eq!(folder.read("schema.d/catalogue.toml"), before);
+}
+
+#[test]
+fn a_folder_with_a_version_of_its_own_is_locked_and_compared_by_what_it_declares() {
+    let folder = Folder::new("part", &[("a/AcmeLunchStarted.toml", LUNCH), ("b/AcmeLunchStarted.toml", LUNCH)]);
+    for (side, version) in [("a", "1.0.0"), ("b", "1.1.0")] {
+        folder.write(&format!("{side}/catalogue.toml"), &format!("format = 1\nversion = \"{version}\"\n"));
+    }
+    let path = |file: &str| folder.0.join(file).to_str().unwrap().to_owned();
+    assert_eq!(exit_code(&rte_schema(&["lock", &path("a")]).0), 0);
+    let lock = folder.read("a/lock.json");
+    assert!(lock.contains("AcmeLunchStarted") && !lock.contains("UserStatus"), "{lock}");
+    folder.write("b/lock.json", &lock);
+    folder.edit("b/AcmeLunchStarted.toml", "kind    = \"occurrence\"", "kind    = \"state\"");
+    let (outcome, findings, _) = rte_schema(&["check", &path("b")]);
+    assert_eq!(exit_code(&outcome), 1);
+    assert!(findings.contains("breaking-change") && findings.contains("of version 1.0.0"), "{findings}");
+    assert_eq!(exit_code(&rte_schema(&["lock", &path("b")]).0), 1, "the promise is not written over");
+    let (outcome, changes, _) = rte_schema(&["diff", &path("a/lock.json"), &path("b")]);
+    assert_eq!((exit_code(&outcome), changes.lines().count()), (1, 1), "{changes}");
+    folder.edit("b/catalogue.toml", "1.1.0", "2.0.0");
+    assert_eq!(exit_code(&rte_schema(&["check", &path("b")]).0), 0);
+    assert_eq!(exit_code(&rte_schema(&["lock", &path("b")]).0), 0);
+    let (outcome, ..) = rte_schema(&["diff", &path("a/lock.json"), "schema/lock.json"]);
+    assert_eq!(exit_code(&outcome), 2, "a part and a whole");
 }
 
 #[test]

@@ -81,20 +81,11 @@ fn pass_gate(head: &Head<'_>, found: &Found<'_>, origin: Origin, cx: &mut Cx<'_,
         Gate::Publisher => {
             check_method()?;
             let principal = authenticate(head, cx.turn)?;
-            if head.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-                let reply = Reply::text(415, "Content-Encoding is not taken; send the body as it is");
-                return Err(Refused(Refusal::MediaType, reply, "content encoding of a publish request"));
-            }
-            let content_type = head.header("content-type");
-            publish::admit(content_type, head.query, &principal).map_err(|refusal| {
+            let head = publish::admit(head, &principal).map_err(|refusal| {
                 let why = "publish request, by its head";
                 Refused(count_as(refusal.status), refusal.reply(), why)
             })?;
-            Ok(Decision::Body(Purpose::Publish {
-                content_type: content_type.map(str::to_owned),
-                query: head.query.to_owned(),
-                principal: Box::new(principal),
-            }))
+            Ok(Decision::Body(Purpose::Publish { head: Box::new(head), principal: Box::new(principal) }))
         }
         Gate::Open(public) => {
             check_method()?;
@@ -177,6 +168,7 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
         Public::Metrics => return Ok(Decision::Metrics),
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),
         Public::Schema => documents::schema(rest, head, turn.process.catalogue),
+        Public::OpenApi => documents::open_api(&turn.process.options.path, head),
     };
     match reply.status {
         404 => Err(Refused(Refusal::NotFound, reply, "no such document")),

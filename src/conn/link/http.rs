@@ -311,9 +311,9 @@ impl Http {
                 let reply = serve::negotiate(&query, cx.turn);
                 self.reply(reply, &framing, cx)
             }
-            Purpose::Publish { content_type, query, principal } => {
+            Purpose::Publish { head, principal } => {
                 let caller = self.caller(cx);
-                match serve::publish(caller, (content_type.as_deref(), &query), body, &principal, cx.turn) {
+                match serve::publish(caller, &head, body, &principal, cx.turn) {
                     Ok((draft, awaited)) => self.await_answers(draft, framing, awaited, cx),
                     Err(refusal) => {
                         let counted = gate::count_as(refusal.status);

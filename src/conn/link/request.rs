@@ -1,6 +1,7 @@
 //! A request whose body is still coming.
 
 use super::asking::Framing;
+use crate::api::publish::RequestHead;
 use crate::auth::principal::Principal;
 use crate::clock::Instant;
 use crate::proto::Status;
@@ -23,8 +24,7 @@ pub(super) struct PendingBody {
 #[derive(Debug)]
 pub(super) enum Purpose {
     Publish {
-        content_type: Option<String>,
-        query: String,
+        head: Box<RequestHead>,
         principal: Box<Principal>,
     },
     /// Read and not looked at: SignalR clients may send one with negotiate.

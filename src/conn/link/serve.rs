@@ -2,7 +2,7 @@
 
 use super::asking::Draft;
 use crate::api::negotiated::ConnectionToken;
-use crate::api::publish::{self, Refusal as PublishRefusal};
+use crate::api::publish::{self, Refusal as PublishRefusal, RequestHead};
 use crate::auth::principal::Principal;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
@@ -42,7 +42,7 @@ pub(super) fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
 /// The request is refused as a whole.
 pub(super) fn publish(
     caller: Caller,
-    (content_type, query): (Option<&str>, &str),
+    head: &RequestHead,
     body: &[u8],
     principal: &Principal,
     turn: &mut Turn<'_>,
@@ -53,7 +53,7 @@ pub(super) fn publish(
         everybody: &turn.process.verifier.options().default_grants,
         limits: turn.process.limits,
     };
-    let request = publish::Request { content_type, query, body };
+    let request = publish::Request { head, body };
     let mut scratch = std::mem::take(&mut turn.tools.publish);
     let mut fan_out = FanOut { delivery: Delivery::of(turn), away: SmallVec::new() };
     let outcome = publish::publish(request, rules, principal, &mut scratch, &mut fan_out);

@@ -5,7 +5,7 @@
 
 use super::emit::prose::type_token;
 use super::model::{
-    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Place, Property, Scalar, Values, WireCase,
+    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Part, Place, Property, Scalar, Values, WireCase,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ pub struct Contract {
     pub types: BTreeMap<String, TypeTerms>,
     /// Fingerprint of what else is said about the catalogue and its families.
     pub texts: String,
+    /// Whether these are the terms of a further folder alone, whose version is its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_part: bool,
     /// Where the catalogue starts.
     #[serde(skip)]
     pub place: Option<Place>,
@@ -177,7 +180,42 @@ impl Contract {
             events: model.events.iter().map(|event| (event.name.clone(), event_terms(model, event))).collect(),
             types: types.collect(),
             texts: texts.hex(),
+            is_part: false,
             place: Some(model.place.clone()),
+        }
+    }
+
+    /// The contract of one folder of a model: what is declared in it, under its own version.
+    pub fn of_part(model: &Model, part: &Part) -> Contract {
+        let is_own = |place: &Option<Place>| place.as_ref().is_some_and(|place| part.has(place));
+        let own = model.families.iter().filter(|family| part.has(&family.place));
+        let mut texts = Fingerprint::default();
+        let mut families = Vec::new();
+        for family in own {
+            texts.add(&family.entity).add(&family.doc);
+            families.push(family.name.clone());
+        }
+        families.sort();
+        let mut contract = Contract::of(model);
+        contract.events.retain(|_, terms| is_own(&terms.place));
+        contract.types.retain(|_, terms| is_own(&terms.place));
+        contract.enums.retain(|_, terms| is_own(&terms.place));
+        Contract {
+            version: part.version.clone(),
+            families,
+            texts: texts.hex(),
+            is_part: true,
+            place: Some(part.place.clone()),
+            ..contract
+        }
+    }
+
+    /// The contract that the lock file at that path holds a catalogue to: that of its folder, where it has a version of its own.
+    pub fn at(model: &Model, lock_path: &str) -> Contract {
+        let is_beside = |part: &&Part| lock_path.strip_prefix(&part.folder).is_some_and(|rest| !rest.contains('/'));
+        match model.parts.iter().find(is_beside) {
+            Some(part) => Contract::of_part(model, part),
+            None => Contract::of(model),
         }
     }
 }

@@ -103,6 +103,10 @@ rules! {
     DeriveSource = "derive-source", Error;
     /// A derived event's properties are not its source's plus the ones set.
     DeriveProperties = "derive-properties", Error;
+    /// The source of a derived event is derived itself, and another author's.
+    DeriveChain = "derive-chain", Warning;
+    /// A derived event lacks a property of its source, which is another author's.
+    DeriveLacks = "derive-lacks", Warning;
     /// An example is no JSON.
     ExampleJson = "example-json", Error;
     /// An example is refused by the validator.

@@ -8,7 +8,7 @@ use super::contract::Contract;
 use super::diff::{Breaks, diff};
 use super::finding::{Finding, Findings, Rule};
 use super::model::Place;
-use super::source::Sources;
+use super::source::{Sources, without_mark};
 use serde::{Deserialize, Serialize};
 
 /// The name of the file in a catalogue's folder.
@@ -55,6 +55,7 @@ pub fn write(contract: &Contract) -> Result<String, serde_json::Error> {
 ///
 /// One finding: it is no lock file, or one of a later format.
 pub fn read(path: &str, text: &str) -> Result<Contract, Finding> {
+    let text = without_mark(text);
     let unreadable = |error: serde_json::Error| {
         let place = Place { file: path.to_owned(), line: error.line().max(1), column: error.column().max(1) };
         let why = error.to_string();
@@ -89,7 +90,12 @@ impl Compiled {
     pub fn held_to(mut self, path: &str, lock: Option<&str>) -> Result<Compiled, Vec<Finding>> {
         let Some(text) = lock else { return Ok(self) };
         let broken = match read(path, text) {
-            Ok(released) => broken(&released, &Contract::of(&self.model), path),
+            Ok(released) => {
+                // A file from before the folder had a version of its own is about everything.
+                let present =
+                    if released.is_part { Contract::at(&self.model, path) } else { Contract::of(&self.model) };
+                broken(&released, &present, path)
+            }
             Err(finding) => vec![finding],
         };
         if broken.is_empty() {

@@ -21,10 +21,12 @@ pub mod diff;
 pub mod emit;
 mod examples;
 pub mod finding;
+mod inherit;
 mod lint;
 pub mod lock;
 pub mod model;
 pub mod names;
+mod options;
 mod parse;
 mod read;
 mod resolve;
@@ -39,17 +41,14 @@ mod wire;
 mod compatibility;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod vendors;
+
+pub use options::Options;
 
 use finding::{Finding, Findings};
-use model::{Model, WireCase};
+use model::Model;
 use source::Sources;
-
-/// How a catalogue is compiled.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// The spelling on the wire, where it is not to be the catalogue's own.
-    pub wire_case: Option<WireCase>,
-}
 
 /// A catalogue without errors.
 #[derive(Clone, Debug)]
@@ -74,8 +73,9 @@ pub fn findings(compiled: &Result<Compiled, Vec<Finding>>) -> &[Finding] {
 pub fn compile<S: AsRef<str>>(files: &[(S, S)], options: Options) -> Result<Compiled, Vec<Finding>> {
     let sources = Sources::new(files);
     let mut findings = Findings::new(&sources);
-    let declarations = read::read(&mut findings);
-    let mut model = resolve::resolve(&declarations, options.wire_case, &mut findings);
+    let mut declarations = read::read(&mut findings);
+    inherit::inherit(&mut declarations);
+    let mut model = resolve::resolve(&declarations, options, &mut findings);
     // What is said about a catalogue that is wrong already would mostly repeat it: a type that only a broken property has is not
     // unused, and an example of a broken event cannot be right.
     if !findings.any_error() {

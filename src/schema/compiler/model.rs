@@ -56,6 +56,28 @@ pub struct Model {
     pub events: Vec<Event>,
     /// Where its version stands.
     pub place: Place,
+    /// Further folders that have a version of their own.
+    pub parts: Vec<Part>,
+}
+
+/// A further folder with a version of its own: its author may break what it declares, and nothing else, by raising that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The folder, as the paths of its files begin; with the slash at its end.
+    pub folder: String,
+    /// The paths of its files.
+    pub files: Vec<String>,
+    /// `version` of its `catalogue.toml`.
+    pub version: String,
+    /// Where that stands.
+    pub place: Place,
+}
+
+impl Part {
+    /// Whether what is declared there is the folder's own.
+    pub fn has(&self, place: &Place) -> bool {
+        self.files.contains(&place.file)
+    }
 }
 
 /// A family of events: those about users, about queues, …
@@ -67,6 +89,8 @@ pub struct Family {
     pub entity: String,
     /// What it is.
     pub doc: String,
+    /// Where it is defined.
+    pub place: Place,
 }
 
 /// Whether the last value matters or every one does.
@@ -155,6 +179,8 @@ pub struct Derive {
     pub when: usize,
     /// Pairs (property of this event, property of the source that gives its value).
     pub set: Vec<(usize, usize)>,
+    /// Properties of the source that this event does not have.
+    pub dropped: Vec<usize>,
 }
 
 /// One property of an event or a helper object.
@@ -285,6 +311,12 @@ pub struct Example {
 }
 
 impl Model {
+    /// The version that what is declared there belongs to: its folder's, else the catalogue's.
+    pub fn version_of(&self, place: &Place) -> &str {
+        let parts = self.parts.iter().filter(|part| part.has(place));
+        parts.max_by_key(|part| part.folder.len()).map_or(&self.version, |part| &part.version)
+    }
+
     /// The event with that number.
     pub fn event(&self, id: EventId) -> Option<&Event> {
         self.events.get(usize::from(id.0))

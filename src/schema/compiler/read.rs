@@ -6,8 +6,8 @@ use super::names;
 use super::parse::parse;
 use super::source::{At, Located, Source};
 use super::syntax::{
-    CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PropertyDecl, SetDecl,
-    StateDecl, TypeDecl, ValueDecl,
+    CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PartDecl, PropertyDecl,
+    SetDecl, StateDecl, TypeDecl, ValueDecl,
 };
 use super::table::{Table, Written};
 use super::type_expr::BUILT_IN;
@@ -53,7 +53,7 @@ fn is_catalogue(source: &Source<'_>) -> bool {
     source.file_name() == "catalogue.toml"
 }
 
-/// Reads one `catalogue.toml`. The first one has the head; those of further folders only add families.
+/// Reads one `catalogue.toml`. The first one has the head; those of further folders add families, and may have a version.
 fn read_catalogue(
     document: &DeTable<'_>,
     at: At,
@@ -73,10 +73,16 @@ fn read_catalogue(
     if std::ptr::eq(first, source) {
         declarations.head = read_head(&mut table);
     } else {
-        for key in ["title", "version", "id_base", "wire_case"] {
+        let version = table.optional_text("version").filter(|version| is_version(&mut table, version, 3));
+        let folder = source.folder().to_owned();
+        declarations.parts.extend(version.map(|version| PartDecl { folder, version }));
+        for key in ["title", "id_base", "wire_case"] {
             if let Some(node) = table.optional(key) {
                 let at = table.at(node);
-                let message = format!("\"{key}\" is said by {}; a further catalogue adds families only", first.path);
+                let message = format!(
+                    "\"{key}\" is said by {}; a further catalogue has format, version and families",
+                    first.path
+                );
                 table.report(at, Rule::BadValue, message);
             }
         }
@@ -314,8 +320,9 @@ fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Opti
             }
         }
     }
+    let inherit = derive.optional_flag("inherit").is_some_and(|flag| flag.value);
     derive.finish();
-    Some(DeriveDecl { from: from?, when: when?, set })
+    Some(DeriveDecl { from: from?, when: when?, set, inherit })
 }
 
 fn read_properties<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>, owner: &str) -> Vec<PropertyDecl> {

@@ -10,6 +10,11 @@ pub fn is_catalogue_file(path: &str) -> bool {
     name.ends_with(".toml") && !name.starts_with('.')
 }
 
+/// The text behind the byte order mark that some editors put at the front: no column is its own.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{FEFF}').unwrap_or(text)
+}
+
 /// A byte in one of the [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
@@ -41,6 +46,7 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(path: &'a str, text: &'a str) -> Source<'a> {
+        let text = without_mark(text);
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
         Source { path, text, line_starts: std::iter::once(0).chain(after_breaks).collect() }
     }
@@ -48,6 +54,11 @@ impl<'a> Source<'a> {
     /// The file's name without folders: `UserStatus.toml`.
     pub fn file_name(&self) -> &'a str {
         self.path.rsplit(['/', '\\']).next().unwrap_or(self.path)
+    }
+
+    /// The folder that it is in, with the slash at its end; empty where the path has none.
+    pub fn folder(&self) -> &'a str {
+        self.path.strip_suffix(self.file_name()).unwrap_or_default()
     }
 
     /// The file's name without folders and `.toml`: what its event, type or enum is called.

@@ -12,6 +12,8 @@ use super::source::{At, Located};
 pub struct Declarations {
     /// The head of the catalogue: the first `catalogue.toml`.
     pub head: Option<CatalogueHead>,
+    /// The versions of further folders, each said by the `catalogue.toml` in it.
+    pub parts: Vec<PartDecl>,
     /// The families: in the order written for the first `catalogue.toml`, further ones behind it.
     pub families: Vec<FamilyDecl>,
     /// The events.
@@ -35,6 +37,15 @@ pub struct CatalogueHead {
     pub id_base: String,
     /// `wire_case`.
     pub wire_case: WireCase,
+}
+
+/// A further folder with a version of its own.
+#[derive(Debug)]
+pub struct PartDecl {
+    /// The folder, as its files' paths begin.
+    pub folder: String,
+    /// `version`.
+    pub version: Located<String>,
 }
 
 /// `[families.NAME]`.
@@ -118,10 +129,12 @@ pub struct DeriveDecl {
     pub when: Located<String>,
     /// `set`: pairs (property of this event, property of the source).
     pub set: Vec<(Located<String>, Located<String>)>,
+    /// `inherit`: the event has all properties of its source besides its own.
+    pub inherit: bool,
 }
 
 /// One line of `[properties]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PropertyDecl {
     /// Its name.
     pub name: Located<String>,
@@ -148,7 +161,7 @@ pub struct PropertyDecl {
 }
 
 /// One of `values`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ValueDecl {
     /// The value.
     pub scalar: Located<Scalar>,

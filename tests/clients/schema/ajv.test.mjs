@@ -46,13 +46,20 @@ for (const query of ['', '?closed=1']) {
     }
   });
 
-  test(`the bundle${query} finds every event by its $id`, async () => {
+  test(`the bundle${query} has every event once, and any of them at its root`, async () => {
     const bundle = await json(`schemas/bundle.json${query}`);
     const whole = ajv().addSchema(bundle);
-    assert.deepEqual(Object.keys(bundle.$defs), names);
-    for (const [name, { $id, examples }] of Object.entries(bundle.$defs)) {
-      const validate = whole.getSchema($id);
-      for (const example of examples) assert.ok(validate(example), `${name}: ${JSON.stringify(validate.errors)}`);
+    assert.deepEqual(bundle.anyOf, names.map((name) => ({ $ref: `#/$defs/${name}` })));
+    assert.deepEqual(Object.keys(bundle.$defs).slice(0, names.length), names);
+    assert.equal(JSON.stringify(bundle).match(/"\$id"/g).length, 1);
+    const any = whole.getSchema(bundle.$id);
+    for (const name of names) {
+      const validate = whole.getSchema(`${bundle.$id}#/$defs/${name}`);
+      for (const example of bundle.$defs[name].examples) {
+        assert.ok(validate(example), `${name}: ${JSON.stringify(validate.errors)}`);
+        assert.ok(any(example), name);
+      }
     }
+    assert.ok(!any({}) && !any([]));
   });
 }

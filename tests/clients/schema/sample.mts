@@ -1,6 +1,16 @@
 // What an integrator writes against the typings. It is compiled by `tsc --strict` and run by Node.
 
-import { type EventMap, type EventName, type RteMessage, eventNames, isEvent, on } from './events.mjs';
+import {
+  type CatalogueEntry,
+  type EventMap,
+  type EventName,
+  type RteMessage,
+  type SubscribeItem,
+  type SubscribeVerdict,
+  eventNames,
+  isEvent,
+  on,
+} from './events.mjs';
 
 export const names: readonly EventName[] = eventNames;
 
@@ -42,6 +52,18 @@ export function collect(messages: unknown[]): EventMap['UserAssistedCallbackRequ
   });
   for (const message of messages) listener(message);
   return found;
+}
+
+/** What is asked of the hub's methods, and what they answer. */
+export function refused(items: SubscribeItem[], verdicts: SubscribeVerdict[]): string[] {
+  // @ts-expect-error: no such event.
+  items.push({ EntityId: 'cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3', EventName: 'QueueStatsu' });
+  items.push({ EntityId: 'cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3', EventName: 'queuestatus', Snapshot: true });
+  return verdicts.filter(({ subscribed }) => !subscribed).map(({ message, eventName }) => `${eventName}: ${message}`);
+}
+
+export function allowed(catalogue: CatalogueEntry[]): EventName[] {
+  return catalogue.filter((entry) => entry.allowed && entry.kind === 'state').map(({ eventName }) => eventName);
 }
 
 export function slip(): void {

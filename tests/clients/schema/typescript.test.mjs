@@ -36,6 +36,20 @@ test('the declarations stand alone', async () => {
   assert.equal(await text('events.d.mts'), await text('events.d.ts'));
 });
 
+test('the module finds its types under the name that its first lines say, and under no other', async () => {
+  assert.match(await text('events.mjs'), /events\.d\.mts/);
+  const alone = await mkdtemp(join(tmpdir(), 'rte-typescript-'));
+  for (const name of ['events.d.ts', 'events.mjs']) await writeFile(join(alone, name), await text(name));
+  await writeFile(join(alone, 'use.mts'), "import { eventNames } from './events.mjs';\nexport const names = eventNames;\n");
+  const tsc = [here('node_modules/typescript/bin/tsc'), '--strict', '--noEmit', '--module', 'nodenext', '--types', '', 'use.mts'];
+  const compiled = () => promisify(execFile)(process.execPath, tsc, { cwd: alone }).catch((error) => error);
+  const { stdout } = await compiled();
+  assert.match(stdout, /TS7016/);
+  await writeFile(join(alone, 'events.d.mts'), await text('events.d.mts'));
+  assert.equal((await compiled()).stdout, '');
+  await rm(alone, { recursive: true });
+});
+
 test('a sample compiles, narrows and runs', async () => {
   await compile('--module', 'nodenext', '--types', '', '--lib', 'es2022', 'sample.mts');
   const sample = await import(pathToFileURL(join(folder, 'sample.mjs')));
@@ -50,5 +64,7 @@ test('a sample compiles, narrows and runs', async () => {
   assert.equal(sample.describe(of('UserAlert')), 'useralert');
   const collected = sample.collect([...messages, null, undefined, 1, {}, { subscription: null }]);
   assert.deepEqual(collected, components.messages.UserAssistedCallbackRequest.examples.map(({ payload }) => payload.data));
+  const verdict = (subscribed, message) => ({ subscribed, message, entityId: null, eventName: 'queuestatus' });
+  assert.deepEqual(sample.refused([], [verdict(true, null), verdict(false, 'Unauthorized')]), ['queuestatus: Unauthorized']);
   assert.throws(sample.slip, { name: 'TypeError', message: 'there is no event "QueueStatsu"' });
 });

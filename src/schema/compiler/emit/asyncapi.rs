@@ -1,11 +1,12 @@
-//! AsyncAPI 3.0.0: what the hub sends, for documentation and code generators.
+//! AsyncAPI 3.0.0: what the hub sends and what it is asked, for documentation and code generators.
 //!
 //! Every event travels as the one hub method `MessageReceived`. A channel per family keeps the document readable; all have that
-//! address. The schemas are in the dialect of AsyncAPI, a superset of JSON Schema draft-07.
+//! address. Each hub method is an operation with a reply. Every object schema has a title: generators name their models by it. The
+//! schemas are in the dialect of AsyncAPI, a superset of JSON Schema draft-07.
 
 use super::super::model::{Event, Family, Model};
 use super::json::Json;
-use super::{json_schema, prose};
+use super::{identifier, json_schema, methods, prose};
 use std::collections::BTreeMap;
 
 /// What stands for an entity in an example whose data names none; the user of the reference's own samples.
@@ -18,10 +19,15 @@ pub fn document(model: &Model) -> Json {
         (family, events)
     });
     let families: Vec<_> = families.filter(|(_, events)| !events.is_empty()).collect();
-    let channels = families.iter().map(|(family, events)| (family.name.clone(), channel(family, events)));
+    let channels = families.iter().map(|(family, events)| (family_channel(family), channel(family, events)));
+    let channels = channels.chain(methods::channels(model));
     let operations =
         families.iter().map(|(family, events)| (format!("send{}", family.name), operation(family, events)));
-    let messages = model.events.iter().map(|event| (event.name.clone(), message(model, event)));
+    let operations = operations.chain(methods::operations(model));
+    let messages = model.events.iter().map(|event| (event_message(event), message(model, event)));
+    let messages = messages.chain(methods::messages(model));
+    let mut schemas = json_schema::components(model);
+    schemas.extend(methods::schemas(model));
     Json::object([
         ("asyncapi", "3.0.0".into()),
         (
@@ -33,13 +39,73 @@ pub fn document(model: &Model) -> Json {
             ]),
         ),
         ("defaultContentType", "application/json".into()),
+        ("servers", Json::object([("hub", server())])),
         ("channels", Json::Object(channels.collect())),
         ("operations", Json::Object(operations.collect())),
         (
             "components",
-            Json::object([("messages", Json::Object(messages.collect())), ("schemas", json_schema::components(model))]),
+            Json::object([
+                ("messages", Json::Object(messages.collect())),
+                ("schemas", Json::Object(schemas.into_iter().collect())),
+                ("securitySchemes", security_schemes()),
+            ]),
         ),
     ])
+}
+
+/// Where a hub is, as far as the catalogue can know.
+fn server() -> Json {
+    let variable = |default: &str, description: &str| {
+        Json::object([("default", default.into()), ("description", description.into())])
+    };
+    let schemes = ["header", "query"].map(|name| reference("components/securitySchemes", name));
+    Json::object([
+        ("host", "{host}".into()),
+        ("pathname", "/{path}".into()),
+        ("protocol", "ws".into()),
+        ("description", "A hub: SignalR over WebSocket, with hub protocol json.".into()),
+        (
+            "variables",
+            Json::object([
+                ("host", variable("localhost:8080", "Host and port.")),
+                ("path", variable("rte", "The hub's path, server.path of its configuration.")),
+            ]),
+        ),
+        ("security", Json::Array(schemes.into())),
+    ])
+}
+
+/// The two places where a token may stand.
+fn security_schemes() -> Json {
+    Json::object([
+        (
+            "header",
+            Json::object([
+                ("type", "http".into()),
+                ("scheme", "bearer".into()),
+                ("bearerFormat", "JWT".into()),
+                ("description", "A JSON Web Token in the header Authorization.".into()),
+            ]),
+        ),
+        (
+            "query",
+            Json::object([
+                ("type", "httpApiKey".into()),
+                ("name", "access_token".into()),
+                ("in", "query".into()),
+                ("description", "The same token in the query, where browsers have to put it.".into()),
+            ]),
+        ),
+    ])
+}
+
+/// The names of families and events in the document. A hub method keeps its own where a catalogue has the same.
+fn family_channel(family: &Family) -> String {
+    identifier::apart(&family.name, methods::is_taken)
+}
+
+fn event_message(event: &Event) -> String {
+    identifier::apart(&event.name, methods::is_taken)
 }
 
 fn introduction(model: &Model) -> String {
@@ -51,7 +117,11 @@ fn introduction(model: &Model) -> String {
 }
 
 fn channel(family: &Family, events: &[&Event]) -> Json {
-    let messages = events.iter().map(|event| (event.name.clone(), reference("components/messages", &event.name)));
+    let messages = events.iter().map(|event| {
+        let name = event_message(event);
+        let message = reference("components/messages", &name);
+        (name, message)
+    });
     Json::object([
         ("address", "MessageReceived".into()),
         ("title", Json::Text(format!("{} events", family.name))),
@@ -61,11 +131,12 @@ fn channel(family: &Family, events: &[&Event]) -> Json {
 }
 
 fn operation(family: &Family, events: &[&Event]) -> Json {
-    let messages = events.iter().map(|event| reference(&format!("channels/{}/messages", family.name), &event.name));
+    let channel = family_channel(family);
+    let messages = events.iter().map(|event| reference(&format!("channels/{channel}/messages"), &event_message(event)));
     Json::object([
         ("action", "send".into()),
         ("title", Json::Text(format!("Send {} events", family.name))),
-        ("channel", reference("channels", &family.name)),
+        ("channel", reference("channels", &channel)),
         ("messages", Json::Array(messages.collect())),
     ])
 }
@@ -73,8 +144,10 @@ fn operation(family: &Family, events: &[&Event]) -> Json {
 fn message(model: &Model, event: &Event) -> Json {
     let guid = Json::object([("type", "string".into()), ("format", "uuid".into())]);
     let name = Json::object([("type", "string".into()), ("const", event.lower.as_str().into())]);
-    let subscription = object([("entityId", guid), ("eventName", name)]);
-    let payload = object([("subscription", subscription), ("data", reference("components/schemas", &event.name))]);
+    let titled = |what: &str| format!("{}{what}", event.name);
+    let subscription = object(titled("Subscription"), [("entityId", guid), ("eventName", name)]);
+    let data = reference("components/schemas", &event.name);
+    let payload = object(titled("Message"), [("subscription", subscription), ("data", data)]);
     let examples = event.examples.iter().map(|example| {
         let entity_id = entity_id(event, &example.delivered);
         let subscription =
@@ -112,9 +185,10 @@ fn entity_id(event: &Event, delivered: &str) -> String {
 }
 
 /// The schema of an object whose properties must all be there.
-fn object<const N: usize>(properties: [(&str, Json); N]) -> Json {
+fn object<const N: usize>(title: String, properties: [(&str, Json); N]) -> Json {
     let required = properties.iter().map(|(name, _)| (*name).into()).collect();
     Json::object([
+        ("title", Json::Text(title)),
         ("type", "object".into()),
         ("properties", Json::object(properties)),
         ("required", Json::Array(required)),

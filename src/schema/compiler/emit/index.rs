@@ -41,6 +41,8 @@ fn entry(model: &Model, event: &Event, digest: &dyn Fn(&str) -> String) -> Json 
         ("audience", Json::Array(audience.collect())),
         ("status", if event.deprecated.is_some() { "deprecated" } else { "active" }.into()),
         ("since", event.since.as_str().into()),
+        // Of the folder that declares it, where that has one of its own.
+        ("version", model.version_of(&event.place).into()),
         ("id", Json::Text(json_schema::id(model, &event.name))),
         ("url", Json::Text(format!("/{}{}.json", json_schema::folder(model), event.name))),
         ("sha256", Json::Text(digest(&schema))),

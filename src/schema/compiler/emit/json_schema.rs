@@ -2,7 +2,7 @@
 //!
 //! Standard keywords only, so that validators in their strict modes take it; `format` is one of uuid, date-time, int32 and int64.
 
-use super::super::model::{Event, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
+use super::super::model::{EntityRule, Event, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
 use super::json::Json;
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub enum Additional {
     /// For subscribers: one that validates must survive a property that is added later.
     Open,
-    /// For publishers' own tests, as strict validation has it.
+    /// For publishers' own tests: what strict validation takes in wire spelling.
     Closed,
 }
 
@@ -23,16 +23,9 @@ pub fn folder(model: &Model) -> &str {
 /// The schema of an event's data: a document of its own.
 pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     let writer = Writer { model, additional, within: Within::Document };
-    let mut schema = vec![
-        member("$schema", DIALECT.into()),
-        member("$id", Json::Text(id(model, &event.name))),
-        member("title", event.name.as_str().into()),
-    ];
+    let mut schema = vec![member("$schema", DIALECT.into()), member("$id", Json::Text(id(model, &event.name)))];
     schema.extend(writer.event(event));
-    let examples = event.examples.iter().map(|example| Json::Verbatim(example.delivered.clone()));
-    if !event.examples.is_empty() {
-        schema.push(member("examples", Json::Array(examples.collect())));
-    }
+    schema.extend(examples(event));
     let mut definitions = BTreeMap::new();
     writer.define(&event.properties, &mut definitions);
     if !definitions.is_empty() {
@@ -42,32 +35,56 @@ pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     Json::Object(schema)
 }
 
-/// The schemas of all events in one document, each a resource with its own `$id`: a validator that is given the bundle finds every
-/// event by that, and nothing is looked up elsewhere.
+/// The schemas of all events in one document, for validators and generators: the data of any event validates against it, that of
+/// one against `#/$defs/` and the event's name. Everything is defined once and there is one `$id`, for most generators follow no
+/// other.
 pub fn bundle(model: &Model, additional: Additional) -> Json {
-    let events = model.events.iter().map(|each| (each.name.clone(), event(model, each, additional)));
+    let writer = Writer { model, additional, within: Within::Document };
+    let mut helpers = BTreeMap::new();
+    let mut definitions = Vec::new();
+    let mut any = Vec::new();
+    for event in &model.events {
+        any.push(Json::Object(writer.reference(&event.name, false)));
+        definitions.push((event.name.clone(), Json::Object(writer.event(event).chain(examples(event)).collect())));
+        writer.define(&event.properties, &mut helpers);
+    }
+    definitions.extend(helpers.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     Json::object([
         ("$schema", DIALECT.into()),
         ("$id", Json::Text(id(model, "bundle"))),
+        ("title", model.title.as_str().into()),
         // A keyword of our own would stop validators in their strict modes.
         ("$comment", Json::Text(format!("{}, version {}", model.title, model.version))),
-        ("$defs", Json::Object(events.collect())),
+        ("anyOf", Json::Array(any)),
+        ("$defs", Json::Object(definitions)),
     ])
 }
 
-/// The schemas of all events, helper types and value sets as components of an AsyncAPI document, sorted by name.
-pub fn components(model: &Model) -> Json {
+/// The examples of an event as delivered, where it has any.
+fn examples(event: &Event) -> Option<(String, Json)> {
+    let examples: Vec<_> = event.examples.iter().map(|example| Json::Verbatim(example.delivered.clone())).collect();
+    (!examples.is_empty()).then(|| member("examples", Json::Array(examples)))
+}
+
+/// The schemas of all events, helper types and value sets as components of an AsyncAPI document, by name.
+pub fn components(model: &Model) -> BTreeMap<String, Json> {
     let writer = Writer { model, additional: Additional::Open, within: Within::Components };
     let events = model.events.iter().map(|event| (event.name.clone(), Json::Object(writer.event(event).collect())));
     let types = model.types.iter().map(|ty| (ty.name.clone(), writer.object_type(ty)));
     let sets = model.sets.iter().map(|set| (set.name.clone(), writer.value_set(set)));
-    Json::Object(events.chain(types).chain(sets).collect::<BTreeMap<_, _>>().into_iter().collect())
+    events.chain(types).chain(sets).collect()
 }
 
 /// The `$id` of a document: what names it, wherever it is kept.
 pub fn id(model: &Model, name: &str) -> String {
     format!("{}{name}.json", model.id_base)
 }
+
+/// The GUID that names no entity.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// No U+0000, in the words that the regular expressions of ECMAScript, Python, .NET, Go and Rust share.
+const NO_NUL: &str = r"^[^\x00]*$";
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -91,7 +108,13 @@ impl<'m> Writer<'m> {
     /// The keywords of an event's data.
     fn event(self, event: &Event) -> impl Iterator<Item = (String, Json)> {
         let texts = [Some(event.summary.as_str()), event.description.as_deref(), event.note.as_deref()];
-        description(texts, event.deprecated.as_deref()).chain(self.object(&event.properties))
+        let entity = match event.entity {
+            EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => Some(index),
+            EntityRule::Publisher => None,
+        };
+        let title = member("title", event.name.as_str().into());
+        let description = description(texts, event.deprecated.as_deref());
+        std::iter::once(title).chain(description).chain(self.object(&event.name, &event.properties, entity))
     }
 
     /// Collects the schemas of everything that the properties refer to.
@@ -116,22 +139,29 @@ impl<'m> Writer<'m> {
     }
 
     fn object_type(self, ty: &ObjectType) -> Json {
-        let mut schema: Vec<_> = description([Some(ty.summary.as_str()), None, ty.note.as_deref()], None).collect();
-        schema.extend(self.object(&ty.properties));
+        let mut schema = vec![member("title", ty.name.as_str().into())];
+        schema.extend(description([Some(ty.summary.as_str()), None, ty.note.as_deref()], None));
+        schema.extend(self.object(&ty.name, &ty.properties, None));
         Json::Object(schema)
     }
 
     fn value_set(self, set: &ValueSet) -> Json {
         let known = known_values(Some(&set.values));
-        let mut schema: Vec<_> = description([Some(set.summary.as_str()), None, known.as_deref()], None).collect();
+        let mut schema = vec![member("title", set.name.as_str().into())];
+        schema.extend(description([Some(set.summary.as_str()), None, known.as_deref()], None));
         schema.extend(self.typed(&set.base, false, Some(&set.values)));
         Json::Object(schema)
     }
 
-    /// The keywords of an object with these properties.
-    fn object(self, properties: &[Property]) -> Vec<(String, Json)> {
-        let of_properties = properties.iter().map(|property| (property.wire.clone(), self.property(property)));
-        let required = properties.iter().filter(|property| !property.optional);
+    /// The keywords of an object with these properties, of which one may name the entity.
+    fn object(self, owner: &str, properties: &[Property], entity: Option<usize>) -> Vec<(String, Json)> {
+        let of_properties = properties.iter().enumerate().map(|(index, property)| {
+            let schema = self.property(owner, property, entity == Some(index));
+            (property.wire.clone(), schema)
+        });
+        // A subscriber finds every property that is not optional; a publisher need not say that one is null.
+        let may_lack = |property: &Property| self.additional == Additional::Closed && property.nullable;
+        let required = properties.iter().filter(|property| !property.optional && !may_lack(property));
         let mut schema = vec![
             member("type", "object".into()),
             member("properties", Json::Object(of_properties.collect())),
@@ -143,16 +173,23 @@ impl<'m> Writer<'m> {
         schema
     }
 
-    fn property(self, property: &Property) -> Json {
+    fn property(self, owner: &str, property: &Property, names_entity: bool) -> Json {
         let known = known_values(property.values.as_ref());
         let texts = [Some(property.doc.as_str()), property.note.as_deref(), known.as_deref()];
         let description: Vec<_> = description(texts, property.deprecated.as_deref()).collect();
         let mut typed = self.typed(&property.ty, property.nullable, property.values.as_ref());
+        if names_entity {
+            typed.push(member("not", Json::object([("const", NOBODY.into())])));
+        }
         let refers = typed.iter().any(|(keyword, _)| keyword == "$ref");
         if self.within == Within::Components && refers && !description.is_empty() {
             typed = vec![member("allOf", Json::Array(vec![Json::Object(typed)]))];
         }
-        Json::Object(description.into_iter().chain(typed).collect())
+        // Generators of AsyncAPI make a type of each closed set, and have no other name for it.
+        let is_closed = property.values.as_ref().is_some_and(|values| !values.open);
+        let title = (is_closed && self.within == Within::Components)
+            .then(|| member("title", Json::Text(format!("{owner}{}", property.name))));
+        Json::Object(title.into_iter().chain(description).chain(typed).collect())
     }
 
     /// The keywords of a type.
@@ -162,7 +199,8 @@ impl<'m> Writer<'m> {
         let (name, mut rest) = match ty {
             Type::Guid => ("string", vec![member("format", "uuid".into())]),
             Type::DateTime => ("string", vec![member("format", "date-time".into())]),
-            Type::String => ("string", Vec::new()),
+            Type::String if values.is_some_and(|values| !values.open) => ("string", Vec::new()),
+            Type::String => ("string", vec![member("pattern", NO_NUL.into())]),
             Type::Bool => ("boolean", Vec::new()),
             Type::Short => ("integer", bounded(i16::MIN.into(), i16::MAX.into())),
             Type::Int => (
@@ -261,7 +299,8 @@ mod tests {
     use super::*;
 
     fn schema(wire_case: WireCase, additional: Additional) -> String {
-        let model = compile(&rules::small(), Options { wire_case: Some(wire_case) }).unwrap().model;
+        let model =
+            compile(&rules::small(), Options { wire_case: Some(wire_case), ..Options::default() }).unwrap().model;
         let status = model.events.iter().find(|event| event.name == "UserStatus").unwrap();
         event(&model, status, additional).to_text()
     }

@@ -13,6 +13,7 @@ pub mod json;
 pub mod json_schema;
 pub mod lines;
 pub mod markdown;
+mod methods;
 pub mod prose;
 pub mod rust;
 pub mod typescript;

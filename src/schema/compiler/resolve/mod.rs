@@ -10,13 +10,14 @@ mod scope;
 mod types;
 
 use super::finding::{Findings, Rule};
-use super::model::{Family, Model, WireCase};
+use super::model::{Family, Model, Part};
+use super::options::Options;
 use super::source::At;
-use super::syntax::Declarations;
+use super::syntax::{Declarations, PartDecl};
 use scope::Scope;
 
-/// Resolves all declarations. `wire_case` overrides the catalogue's own.
-pub fn resolve(declarations: &Declarations, wire_case: Option<WireCase>, findings: &mut Findings<'_>) -> Model {
+/// Resolves all declarations.
+pub fn resolve(declarations: &Declarations, options: Options, findings: &mut Findings<'_>) -> Model {
     let mut model = Model::default();
     if let Some(head) = &declarations.head {
         model.title.clone_from(&head.title);
@@ -25,7 +26,8 @@ pub fn resolve(declarations: &Declarations, wire_case: Option<WireCase>, finding
         model.id_base.clone_from(&head.id_base);
         model.wire_case = head.wire_case;
     }
-    model.wire_case = wire_case.unwrap_or(model.wire_case);
+    model.wire_case = options.wire_case.unwrap_or(model.wire_case);
+    model.parts = parts(declarations, options, findings);
 
     let scope = Scope::new(declarations, findings);
     model.families = families(declarations, findings);
@@ -38,9 +40,20 @@ pub fn resolve(declarations: &Declarations, wire_case: Option<WireCase>, finding
     if let Some(beyond) = drafts.get(usize::from(u16::MAX)) {
         findings.report(beyond.decl.name.at, Rule::BadValue, "events are numbered with 16 bits; drop some");
     }
-    derive::derive(&mut drafts, &scope, findings);
+    derive::derive(&mut drafts, (&model.sets, options), &scope, findings);
     model.events = drafts.into_iter().map(|draft| draft.event).collect();
     model
+}
+
+fn parts(declarations: &Declarations, options: Options, findings: &Findings<'_>) -> Vec<Part> {
+    let part = |decl: &PartDecl| {
+        let (folder, version) = (decl.folder.clone(), decl.version.value.clone());
+        let sources = findings.sources();
+        let files = sources.0.iter().skip(options.base_files).map(|source| source.path);
+        let files = files.filter(|path| path.starts_with(&folder)).map(str::to_owned).collect();
+        Part { folder, version, files, place: sources.place(decl.version.at) }
+    };
+    declarations.parts.iter().map(part).collect()
 }
 
 fn families(declarations: &Declarations, findings: &mut Findings<'_>) -> Vec<Family> {
@@ -52,7 +65,8 @@ fn families(declarations: &Declarations, findings: &mut Findings<'_>) -> Vec<Fam
         if let Some((_, first)) = twin {
             findings.report(decl.name.at, Rule::DuplicateName, scope::defined_twice(name, *first, findings.sources()));
         } else {
-            families.push(Family { name: name.clone(), entity: decl.entity.clone(), doc: decl.doc.clone() });
+            let place = findings.sources().place(decl.name.at);
+            families.push(Family { name: name.clone(), entity: decl.entity.clone(), doc: decl.doc.clone(), place });
             places.push(decl.name.at);
         }
     }

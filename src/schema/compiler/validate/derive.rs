@@ -6,8 +6,8 @@ use super::scalar;
 use super::scan::{Halt, Scanner};
 
 /// Makes the event `derived` from `text`, the data of its source event as it is delivered (wire spelling, nullable properties
-/// filled), and writes its data to `out` (cleared first): the members of the source with the properties set behind them. Answers
-/// the entity that the made event is about.
+/// filled), and writes its data to `out` (cleared first): the members of the source that it has, with the properties set behind
+/// them. Answers the entity that the made event is about.
 ///
 /// `None`, and nothing to publish, where the source's `when` property is null or the all-zero GUID, where a property set would
 /// be null and may not be, or where no GUID names the entity; also where `derived` has no rule.
@@ -32,8 +32,11 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
     let is_set = |name: &str| {
         rule.set.iter().any(|(target, _)| event.properties.get(*target).is_some_and(|property| property.wire == name))
     };
+    let is_dropped = |name: &str| {
+        rule.dropped.iter().any(|index| source.properties.get(*index).is_some_and(|property| property.wire == name))
+    };
     out.push(b'{');
-    for member in Members::of(text).filter(|member| !is_set(member.name)) {
+    for member in Members::of(text).filter(|member| !is_set(member.name) && !is_dropped(member.name)) {
         comma(out);
         out.extend_from_slice(member.whole.as_bytes());
     }

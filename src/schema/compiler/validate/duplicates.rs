@@ -109,5 +109,7 @@ impl<'a> Pass<'a> {
 }
 
 fn identity(index: Option<usize>, name: Text<'_>) -> Name {
-    index.map_or_else(|| Name::Unknown(name.chars().collect()), Name::Known)
+    // As it is delivered: U+0000 becomes U+FFFD, as half a surrogate pair does.
+    let mended = || name.chars().map(|c| if c == '\0' { '\u{FFFD}' } else { c });
+    index.map_or_else(|| Name::Unknown(mended().collect()), Name::Known)
 }

@@ -72,7 +72,12 @@ pub(crate) fn model() -> Model {
         values: Values { open: false, list: (1..=3).map(integer).collect() },
         place: Place::default(),
     };
-    let family = |name: &str| Family { name: name.into(), entity: name.to_lowercase(), doc: String::new() };
+    let family = |name: &str| Family {
+        name: name.into(),
+        entity: name.to_lowercase(),
+        doc: String::new(),
+        place: Place::default(),
+    };
     let mut model = Model {
         id_base: "https://example.com/schemas/v1/".into(),
         families: ["User", "Queue", "CallList"].map(family).into(),
@@ -130,7 +135,7 @@ pub(crate) fn model() -> Model {
         &[&CALLBACK[..], &[("TargetUser", "Guid"), ("TypeId", "CallbackTypeId")]].concat(),
     );
     derived.entity = EntityRule::Property(7);
-    derived.derive = Some(Derive { from: CALLBACK_CHANGED, when: 0, set: vec![(7, 0)] });
+    derived.derive = Some(Derive { from: CALLBACK_CHANGED, when: 0, set: vec![(7, 0)], dropped: Vec::new() });
     model.events.push(derived);
 
     let mut request = event("CallbackRequestNotification", 2, &[("EmailTo", "string?"), ("ListId", "Guid?")]);

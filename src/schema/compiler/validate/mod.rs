@@ -2,12 +2,12 @@
 //! loaded at run time.
 //!
 //! [`validate`] walks the text once, builds no tree, and copies nothing unless something must change: a documented spelling
-//! becomes the wire's, an absent nullable property is filled with null, an upper-case GUID becomes lower-case, a date-time
-//! without offset gets its `Z`, and lenient mode mends what it lets through. Everything else is delivered byte for byte,
-//! so that 9007199254740993 and seven digits of a second survive.
+//! becomes the wire's, an absent nullable property is filled with null, an upper-case GUID becomes lower-case, a date-time gets the
+//! form that .NET reads, `1.0` becomes `1`, and lenient mode mends what it lets through. Everything else is delivered byte for
+//! byte, so that 9007199254740993 and seven digits of a second survive.
 //!
 //! **The invariant**: whatever is delivered validates against the published schema, except what lenient mode counted
-//! ([`Accepted::tolerated`]).
+//! ([`Accepted::tolerated`]). The other way round, whatever validates against the closed schema is accepted.
 //!
 //! Values of unknown properties, which only lenient mode delivers, are opaque: JSON, Unicode and the nesting are checked in
 //! them, nothing else. Unknown names are compared exactly, known ones without case.
@@ -15,6 +15,7 @@
 //! Not here: routing rules that need more than the data (`entityId`, tenants, rights); they are publishing's.
 
 pub mod bounds;
+pub mod date_time;
 pub mod derive;
 mod duplicates;
 pub mod expiry;
@@ -38,8 +39,9 @@ pub use verdict::{Accepted, Violation};
 use super::model::{EventId, Model};
 
 /// Checks `text`, the JSON of one event's data, and writes what is delivered to `out` (cleared first) where it must differ from
-/// `text`. Allocates nothing on the accepting path beyond `out`'s growth; two rarities do: more than 256 properties in one
-/// object, and names that lenient mode finds twice (or cannot tell apart by its short list of unknown ones).
+/// `text`. Allocates nothing on the accepting path beyond `out`'s growth, rarities aside: more than 256 properties in one object,
+/// names that lenient mode finds twice (or cannot tell apart by its short list of unknown ones), escapes in a date-time, and an
+/// integer written with fraction or exponent.
 ///
 /// # Errors
 ///

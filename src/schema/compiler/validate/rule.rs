@@ -14,7 +14,7 @@ pub const NULL: &str = "null";
 pub const GUID: &str = "guid";
 /// A text that is no date and time.
 pub const DATE_TIME: &str = "date-time";
-/// A number with fraction or exponent where an integer is declared.
+/// A number that is not whole where an integer is declared.
 pub const INTEGER: &str = "integer";
 /// An integer that its type can't hold.
 pub const RANGE: &str = "range";
@@ -38,7 +38,7 @@ pub const ALL: [(&str, &str); 14] = [
     (NULL, "null where the type has none"),
     (GUID, "no GUID in its 36-character form"),
     (DATE_TIME, "no date and time of the calendar"),
-    (INTEGER, "a fraction or an exponent where an integer is declared"),
+    (INTEGER, "a fraction where an integer is declared"),
     (RANGE, "an integer that its type can't hold"),
     (VALUES, "none of the values of a closed set"),
     (UNKNOWN_PROPERTY, "a property that the event does not have, or not in this spelling"),

@@ -3,11 +3,13 @@
 use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
 use super::super::{names, wire::camel};
 use super::bounds::{Bounds, DEPTH_CEILING, Mode};
+use super::date_time;
 use super::duplicates::without_duplicates;
 use super::members::{Met, Strangers, position};
 use super::message::{cut, expected, found};
 use super::path::{Path, Step};
-use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text};
+use super::scalar::{INT, Integer, LONG, SHORT, Width};
+use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text, flaws};
 use super::verdict::{Accepted, Violation};
 use super::{rule, scalar};
 use std::borrow::Cow;
@@ -112,18 +114,6 @@ struct Wanted {
     organization: Option<usize>,
     found: Accepted,
 }
-
-/// An integer type.
-#[derive(Clone, Copy)]
-struct Width {
-    name: &'static str,
-    low: i64,
-    high: i64,
-}
-
-const SHORT: Width = Width { name: "short", low: i16::MIN as i64, high: i16::MAX as i64 };
-const INT: Width = Width { name: "int", low: i32::MIN as i64, high: i32::MAX as i64 };
-const LONG: Width = Width { name: "long", low: i64::MIN, high: i64::MAX };
 
 /// A GUID's value, where the value read was one.
 type Read = Option<[u8; 16]>;
@@ -247,7 +237,10 @@ impl<'a> Walk<'a> {
         }
         let name = self.scan.name()?;
         if let Some(flaw) = name.flaw {
-            self.flaw(flaw, &Path { up: Some(path), step: Step::Name(name) })?;
+            self.flaw(flaw, name.start, name.end(), &Path { up: Some(path), step: Step::Name(name) })?;
+            if self.mode == Mode::Lenient {
+                self.unknown(properties, name, path)?;
+            }
             return Ok((name, None));
         }
         let Some((index, property)) =
@@ -427,7 +420,10 @@ impl<'a> Walk<'a> {
     fn string(&mut self, values: Option<&'a Values>, path: &Path<'_>) -> Result<(), Stop> {
         let text = self.scan.text()?;
         if let Some(flaw) = text.flaw {
-            return self.flaw(flaw, path);
+            self.flaw(flaw, text.start, text.end(), path)?;
+            if self.mode == Mode::Strict {
+                return Ok(());
+            }
         }
         let Some(values) = values else { return Ok(()) };
         let is_known = values.list.iter().any(|value| match &value.scalar {
@@ -439,16 +435,27 @@ impl<'a> Walk<'a> {
 
     fn integer(&mut self, width: Width, values: Option<&'a Values>, path: &Path<'_>) -> Result<(), Stop> {
         let number = self.scan.number()?;
-        if !number.whole {
-            let message =
-                format!("{} has a fraction or an exponent; expected a whole number ({})", cut(number.raw), width.name);
-            return self.violate(rule::INTEGER, path, message);
-        }
-        let Some(value) = number.raw.parse().ok().filter(|value| (width.low..=width.high).contains(value)) else {
-            let Width { name, low, high } = width;
-            let message = format!("{} is out of range; {name} reaches from {low} to {high}", cut(number.raw));
-            return self.violate(rule::RANGE, path, message);
+        let is_plain = number.whole && number.raw != "-0";
+        let read = match number.raw.parse() {
+            Ok(value) if is_plain => Integer::Whole(value),
+            _ => scalar::integer(number.raw),
         };
+        let value = match read {
+            Integer::Whole(value) if (width.low..=width.high).contains(&value) => value,
+            Integer::Fraction => {
+                let message = format!("{} has a fraction; expected a whole number ({})", cut(number.raw), width.name);
+                return self.violate(rule::INTEGER, path, message);
+            }
+            Integer::Whole(_) | Integer::TooLarge => {
+                let Width { name, low, high } = width;
+                let message = format!("{} is out of range; {name} reaches from {low} to {high}", cut(number.raw));
+                return self.violate(rule::RANGE, path, message);
+            }
+        };
+        if !is_plain {
+            let end = self.scan.offset();
+            self.replace(end - number.raw.len(), end, value.to_string().as_bytes());
+        }
         let Some(values) = values else { return Ok(()) };
         let is_known = values.list.iter().any(|known| known.scalar == Scalar::Integer(value));
         if is_known { Ok(()) } else { self.stranger(values, number.raw, path) }
@@ -476,32 +483,28 @@ impl<'a> Walk<'a> {
 
     fn date_time(&mut self, path: &Path<'_>) -> Result<(), Stop> {
         let text = self.scan.text()?;
-        let mut buffer = [0; scalar::DATE_TIME_BYTES_MAX];
-        let Some(bytes) = text.bytes(&mut buffer) else { return self.bad_date_time(&text, "it is too long", path) };
-        let read = match scalar::date_time(bytes) {
+        let unescaped: String;
+        let bytes = if text.escaped {
+            unescaped = text.chars().collect();
+            unescaped.as_bytes()
+        } else {
+            text.raw.as_bytes()
+        };
+        let read = match date_time::date_time(bytes) {
             Ok(read) => read,
             Err(reason) => return self.bad_date_time(&text, reason, path),
         };
-        let is_long = read.fraction_digits > scalar::FRACTION_DIGITS_HELD;
-        if is_long || !read.has_time {
+        if !read.has_time {
             match self.mode {
                 Mode::Lenient => self.tolerate(),
-                Mode::Strict if is_long => {
-                    return self.bad_date_time(&text, "DateTime holds 7 digits of a fraction", path);
-                }
                 Mode::Strict => return self.bad_date_time(&text, "it has no time of day", path),
             }
         }
-        let suffix: &[u8] = match (read.has_time, read.has_offset) {
-            (false, _) => b"T00:00:00Z",
-            (true, false) => b"Z",
-            (true, true) => b"",
-        };
-        if text.escaped {
+        if !read.is_canonical {
+            self.replace(text.start, text.end(), b"");
+            read.deliver(|piece| self.out.extend_from_slice(piece));
+        } else if text.escaped {
             self.replace(text.start, text.end(), bytes);
-            self.out.extend_from_slice(suffix);
-        } else if !suffix.is_empty() {
-            self.replace(text.end(), text.end(), suffix);
         }
         Ok(())
     }
@@ -534,9 +537,10 @@ impl<'a> Walk<'a> {
 
     /// Passes over a value that no declaration describes.
     fn opaque(&mut self, path: &Path<'_>, depth: usize) -> Result<(), Stop> {
+        let start = self.scan.offset();
         match self.scan.skip(self.bounds.depth_max.saturating_sub(depth)) {
             Ok(None) => Ok(()),
-            Ok(Some(flaw)) => self.flaw(flaw, path),
+            Ok(Some(flaw)) => self.flaw(flaw, start, self.scan.offset(), path),
             Err(Halt::Syntax(error)) => Err(Stop::Syntax(error)),
             Err(Halt::Depth) => self.too_deep(path),
         }
@@ -557,7 +561,18 @@ impl<'a> Walk<'a> {
         self.violate(rule::TYPE, path, format!("found {found}, expected {expected}"))
     }
 
-    fn flaw(&mut self, flaw: Flaw, path: &Path<'_>) -> Result<(), Stop> {
+    /// A flaw of the texts from `start` to `end`. Lenient mode mends all that are there.
+    #[cold]
+    fn flaw(&mut self, flaw: Flaw, start: usize, end: usize, path: &Path<'_>) -> Result<(), Stop> {
+        if self.mode == Mode::Lenient {
+            let text = self.text;
+            for at in flaws(text.get(start..end).unwrap_or_default()) {
+                let at = start + at;
+                self.replace(at, at + r"\uXXXX".len(), br"\ufffd");
+                self.tolerate();
+            }
+            return Ok(());
+        }
         let message = match flaw {
             Flaw::LoneSurrogate => "a text holds half a surrogate pair and so is no Unicode",
             Flaw::Nul => "a text holds U+0000",

@@ -19,6 +19,49 @@ export interface RteMessageOf<N extends EventName> {
 /** The argument of MessageReceived: any event. Tell them apart with {@link isEvent}. */
 export type RteMessage = { [N in EventName]: RteMessageOf<N> }[EventName];
 
+/** What Subscribe and Unsubscribe take a list of. The hub reads the keys in any case. */
+export interface SubscribeItem {
+  EntityId: Guid;
+  /** In any case, which types cannot say: other spellings need a cast. */
+  EventName: EventName | Lowercase<EventName>;
+  /** Whether the last value is wanted at once; where absent the operator decides. Unsubscribe does not look at it. */
+  Snapshot?: boolean;
+}
+
+/** What the hub says of each item, in the order of the items; GetActiveSubscriptions answers with those that hold. */
+export interface SubscribeVerdict {
+  subscribed: boolean;
+  /** Why not; null where all is well. */
+  message:
+    | "Invalid item"
+    | "Unknown EventName"
+    | "Invalid EntityId"
+    | "Unauthorized"
+    | "Too many subscriptions"
+    | (string & {})
+    | null;
+  /** What the item named, in lower case; null where it named nothing. */
+  entityId: Guid | null;
+  /** What the item named, in lower case; null where it named nothing. */
+  eventName: Lowercase<EventName> | (string & {}) | null;
+}
+
+/** What the hub method Catalogue says of each event. */
+export interface CatalogueEntry {
+  eventName: EventName;
+  family: string;
+  kind: "state" | "occurrence";
+  /** The property that names the entity; null where the publisher does. */
+  entityProperty: string | null;
+  /** The path of the JSON Schema of its data. */
+  schema: string;
+  /** Whether this token may have it. */
+  allowed: boolean;
+  reason: string;
+  /** The only entities for which it is allowed, where that is not all. */
+  entities: Guid[] | null;
+}
+
 /** The documented names of all events. */
 export declare const eventNames: readonly EventName[];
 

@@ -7,12 +7,22 @@ use super::{identifier, prose};
 const INDENT: &str = "  ";
 
 /// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may use.
-const OWN_NAMES: [&str; 5] = ["EventMap", "EventName", "RteMessage", "RteMessageOf", "Subscription"];
+const OWN_NAMES: [&str; 8] = [
+    "CatalogueEntry",
+    "EventMap",
+    "EventName",
+    "RteMessage",
+    "RteMessageOf",
+    "SubscribeItem",
+    "SubscribeVerdict",
+    "Subscription",
+];
 
 /// `events.d.ts`: an interface for each event and helper type, a union for each shared value set, and the types of messages.
 pub fn declarations(model: &Model) -> String {
     let mut out = Lines::new(INDENT);
     out.line(&format!("// {}", prose::origin(model)));
+    out.line("// Beside events.mjs this file must be called events.d.mts: TypeScript looks for no other (TS7016).");
     for (name, doc) in [
         ("Guid", "A GUID in its 36-character form, in lower case."),
         ("DateTime", "A date and time of RFC 3339 with up to 7 digits of a second; `new Date(text)` reads it."),
@@ -48,7 +58,9 @@ pub fn declarations(model: &Model) -> String {
 /// `events.mjs`: the functions that the declarations declare.
 pub fn module(model: &Model) -> String {
     let mut out = Lines::new(INDENT);
+    out.line("// @ts-self-types=\"./events.d.mts\"");
     out.line(&format!("// {}", prose::origin(model)));
+    out.line("// The types are in events.d.mts; save that file beside this one.");
     out.line("");
     comment(&mut out, &["The events' names as documented, each with the one that messages carry.".to_owned()], None);
     out.open("const CARRIED = {");

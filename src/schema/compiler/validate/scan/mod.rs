@@ -422,6 +422,32 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// Where the escapes stand that give a text a [`Flaw`]: the offset of each backslash in `json`, a value or a part of one that the
+/// cursor has passed. Backslashes stand in strings alone.
+pub fn flaws(json: &str) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = at + json.get(at..)?.find('\\')?;
+            let unit = |at: usize| {
+                let digits = json.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+                u16::from_str_radix(digits, 16).ok()
+            };
+            let (length, is_flaw) = match unit(start) {
+                None => (2, false),
+                Some(0xD800..0xDC00) if unit(start + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low)) => {
+                    (12, false)
+                }
+                Some(unit) => (6, unit == 0 || (0xD800..0xE000).contains(&unit)),
+            };
+            at = start + length;
+            if is_flaw {
+                return Some(start);
+            }
+        }
+    })
+}
+
 /// How many bytes at the front are neither a quote, nor a backslash, nor a control character: eight at a time, by the carries
 /// that subtracting from each byte leaves in its top bit. A carry may spoil the bytes above a hit, never those below it.
 #[inline]

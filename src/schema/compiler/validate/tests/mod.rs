@@ -1,4 +1,7 @@
 use super::super::model::WireCase;
+mod agreement;
+mod mending;
+
 use super::derive::derive;
 use super::fixture::*;
 use super::*;
@@ -55,7 +58,6 @@ fn what_needs_no_change_is_delivered_byte_for_byte() {
         (AVAILABILITY, AVAILABILITY_TEXT),
         (QUEUE_STATUS, QUEUE_STATUS_TEXT),
         (CALLBACK_CHANGED, CALLBACK_CHANGED_TEXT),
-        (QUEUE_STATUS, &QUEUE_STATUS_TEXT.replace("9007199254740993", "-0")),
         (QUEUE_STATUS, &QUEUE_STATUS_TEXT.replace("Support", r"S\u0075\ud83d\ude00\n")),
         (AVAILABILITY, &availability("9999-12-31T23:59:59.9999999Z", "2024-02-29T00:00:00.1+02:00")),
         (AVAILABILITY, &availability("OffWork", r"\u004fffWork")),
@@ -147,12 +149,10 @@ fn a_date_time_without_offset_is_delivered_as_utc_with_its_digits() {
 }
 
 #[test]
-fn lenient_mode_takes_dates_alone_and_long_fractions() {
+fn lenient_mode_takes_dates_alone() {
     let text = availability("9999-12-31T23:59:59.9999999Z", "2024-05-31");
     let delivered = availability("9999-12-31T23:59:59.9999999Z", "2024-05-31T00:00:00Z");
     only_lenient(AVAILABILITY, &text, ("/endTime", "date-time"), &delivered, 1);
-    let text = availability("9999999Z", "999999999Z");
-    only_lenient(AVAILABILITY, &text, ("/endTime", "date-time"), &text, 1);
 }
 
 #[test]
@@ -167,8 +167,6 @@ fn both_modes_refuse_what_no_typed_client_survives() {
         ("a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3", ZERO, "/userId", "entity-zero"),
         ("\"OffWork\"", "[\"OffWork\"]", "/availability", "type"),
         ("\"OffWork\"", "{\"a\":1}", "/availability", "type"),
-        ("anna", r"\ud800", "/userName", "text"),
-        ("anna", r"\u0000", "/userName", "text"),
         ("  \"userName\": \"anna.virtanen@example.com\"", "  \"note \": 1", "/userName", "missing-property"),
     ] {
         let text = availability(old, new);
@@ -177,8 +175,9 @@ fn both_modes_refuse_what_no_typed_client_survives() {
         }
     }
     for (number, rule) in [
-        ("1.0", "integer"),
-        ("1e3", "integer"),
+        ("1.5", "integer"),
+        ("1e-3", "integer"),
+        ("1e10", "range"),
         ("\"1\"", "type"),
         ("2147483648", "range"),
         ("-2147483649", "range"),
@@ -203,7 +202,7 @@ fn both_modes_refuse_what_no_typed_client_survives() {
 
 #[test]
 fn integers_reach_to_the_ends_of_their_types() {
-    for number in ["9223372036854775807", "-9223372036854775808", "0", "-0"] {
+    for number in ["9223372036854775807", "-9223372036854775808", "0"] {
         let text = QUEUE_STATUS_TEXT.replace("9007199254740993", number);
         assert_eq!(run(QUEUE_STATUS, &text, Mode::Strict).unwrap().1, text);
     }
@@ -218,8 +217,6 @@ fn unknown_properties_are_refused_with_the_nearest_or_delivered_unchanged() {
     assert_eq!(message(AVAILABILITY, &text), "/user_name: unknown property \"user_name\"; did you mean \"userName\"?");
     let text = availability("\"userName\"", "\"a/b~\": 1, \"userName\"");
     assert_eq!(message(AVAILABILITY, &text), "/a~1b~0: unknown property \"a/b~\"");
-    let text = availability("\"userName\"", "\"colour\": \"\\udc00\", \"userName\"");
-    assert_eq!(refused(AVAILABILITY, &text, Mode::Lenient), [("/colour".to_owned(), "text")]);
 }
 
 #[test]

@@ -1,9 +1,14 @@
+mod envelopes;
+
 use super::*;
 use crate::auth::grant::Grant;
 use crate::auth::token::Tenancy;
 use crate::limits::Limits;
+use crate::proto::Status;
+use crate::proto::http::head::parse_head;
 use crate::schema::Catalogue;
 use crate::schema::guid;
+use crate::schema::validate::Mode;
 use crate::schema::{EntityRule, Event};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, LazyLock};
@@ -64,8 +69,12 @@ impl World {
     fn post(&self, content_type: &str, query: &str, body: &[u8]) -> (Result<Outcome, Refusal>, Published) {
         let mut kept = Published::default();
         let rules = Rules { catalogue: &CATALOGUE, options: &self.options, everybody: &[], limits: &self.limits };
-        let request = Request { content_type: Some(content_type), query, body };
-        let outcome = publish(request, rules, &self.principal, &mut Scratch::default(), &mut kept);
+        let head = match RequestHead::of(Some(content_type), query) {
+            Ok(head) => head,
+            Err(refusal) => return (Err(refusal), kept),
+        };
+        let outcome =
+            publish(Request { head: &head, body }, rules, &self.principal, &mut Scratch::default(), &mut kept);
         (outcome, kept)
     }
 
@@ -296,7 +305,9 @@ fn grants_narrow_the_scope() {
     let (status, sentence) = world.refused_whole("application/json", "", b"{}");
     assert_eq!((status, sentence.as_str()), (403, "The token has no scope publish"));
     let admitted = |principal: &Principal, content_type, query| {
-        admit(Some(content_type), query, principal).map_err(|refusal| refusal.status)
+        let head = format!("POST /publish?{query} HTTP/1.1\r\nHost: rte\r\nContent-Type: {content_type}\r\n\r\n");
+        let Ok(Status::Complete(head)) = parse_head(head.as_bytes(), 8192, 64) else { panic!("{head}") };
+        admit(&head, principal).map(|_| ()).map_err(|refusal| refusal.status)
     };
     assert_eq!(admitted(&world.principal, "application/json", ""), Err(403));
     let publisher = World::new().principal;
