@@ -56,7 +56,6 @@ use std::sync::Arc;
 /// shard.end_turn(now, &mut wire);
 /// assert!(wire.starts_with(b"HTTP/1.1 200 OK\r\n") && wire.ends_with(b"ok\n"));
 /// while shard.poll_resumed().is_some() {}
-/// assert!(!shard.has_work());
 /// ```
 pub struct Shard {
     number: usize,

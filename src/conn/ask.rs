@@ -1,8 +1,9 @@
 //! Questions to the shards of this process, and what they answer.
 //!
-//! One mechanism for all: [`super::Turn::ask`] puts a question to the shards that are concerned. This one answers at once; the
-//! others are asked by mail, and their answers are added up while the caller waits. A new question is one variant of
-//! [`Question`], one of [`Answer`], and one arm in [`super::Turn::answer`].
+//! One mechanism for all: [`super::Turn::ask`] puts a question to the shards that are concerned.
+//! This one answers at once; the others are asked by mail, and their answers are added up while the
+//! caller waits. A new question is one variant of [`Question`], one of [`Answer`], and one arm in
+//! [`super::Turn::answer`].
 
 use crate::clock::Instant;
 use crate::hub::publication::Publication;
@@ -45,7 +46,8 @@ impl Answer {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
             (Answer::Snapshot(sum), Answer::Snapshot(mut rows)) => sum.append(&mut rows),
-            // All that is asked of several homes is to be done; and nobody answers what was not asked.
+            // All that is asked of several homes is to be done; and nobody answers what was not
+            // asked.
             (Answer::Published | Answer::Members(_) | Answer::Numbers(_) | Answer::Snapshot(_), _) => {}
         }
     }

@@ -1,4 +1,5 @@
-//! From an accepted item to the members: to its home, which stamps it, and from there to every shard.
+//! From an accepted item to the members: to its home, which stamps it, and from there to every
+//! shard.
 
 use super::ask::{Caller, Question};
 use super::books::Books;
@@ -42,8 +43,9 @@ impl<'t> Delivery<'t> {
         }
     }
 
-    /// The home takes a publication: it gets its place, is kept where it is a state, and goes to the members here. Whether
-    /// the siblings are to deliver it, too: a value that changed nothing is nobody's news where the event says so.
+    /// The home takes a publication: it gets its place, is kept where it is a state, and goes to
+    /// the members here. Whether the siblings are to deliver it, too: a value that changed nothing
+    /// is nobody's news where the event says so.
     pub(crate) fn take(&mut self, publication: &mut Publication) -> bool {
         let event = self.process.catalogue.event(publication.topic.event);
         let position = self.home.stamp(self.now);
@@ -83,7 +85,8 @@ impl<'t> Delivery<'t> {
     }
 }
 
-/// What the items of one request become: stamped at once where this shard is their home, else collected for the shard that is.
+/// What the items of one request become: stamped at once where this shard is their home, else
+/// collected for the shard that is.
 pub(super) struct FanOut<'t> {
     pub(super) delivery: Delivery<'t>,
     /// For other homes, nearly always none or one; an organization's items in their order.

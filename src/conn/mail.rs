@@ -4,7 +4,8 @@ use super::ask::{Answer, Caller, Question};
 use crate::hub::publication::Publication;
 use std::sync::Arc;
 
-/// A letter from shard to shard. Letters of one shard to another arrive in the order in which they were posted.
+/// A letter from shard to shard. Letters of one shard to another arrive in the order in which they
+/// were posted.
 #[derive(Clone, Debug)]
 pub enum Mail {
     /// The sender, their home, has stamped these, in this order; deliver them to your members.
@@ -18,7 +19,8 @@ pub enum Mail {
         /// What it wants to know.
         question: Question,
     },
-    /// The answer to a question. What the sender posted before is what the answer knows of: its place is the cut.
+    /// The answer to a question. What the sender posted before is what the answer knows of: its
+    /// place is the cut.
     Answered {
         /// Who waits.
         caller: Caller,
@@ -58,7 +60,8 @@ pub enum To {
 #[derive(Debug, Default)]
 pub struct Outbound {
     letters: Vec<(To, Mail)>,
-    /// Stamped here and not yet in a letter: those of a turn share one as long as nothing else is posted between them.
+    /// Stamped here and not yet in a letter: those of a turn share one as long as nothing else is
+    /// posted between them.
     stamped: Vec<Publication>,
     /// Go behind all others.
     last: Vec<(To, Mail)>,
@@ -76,7 +79,8 @@ impl Outbound {
         self.letters.push((to, mail));
     }
 
-    /// Posts a letter that may stand behind whatever else the turn posts, so that it parts no publications.
+    /// Posts a letter that may stand behind whatever else the turn posts, so that it parts no
+    /// publications.
     pub fn post_last(&mut self, to: To, mail: Mail) {
         self.last.push((to, mail));
     }

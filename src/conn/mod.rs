@@ -1,5 +1,5 @@
-//! What comes in becomes requests or hub messages. A `link` is a socket; a connection is SignalR's, in `hub`; and there are
-//! questions to other shards, and mail between them.
+//! What comes in becomes requests or hub messages. A link is a socket; a connection is
+//! SignalR's; and there are questions to other shards, and mail between them.
 
 mod answers;
 mod ask;

@@ -1,8 +1,9 @@
 //! Who is a member of which topic, both ways.
 //!
-//! A topic holds its members in a dense array that a fan-out walks; a connection holds its subscriptions in a short list. A
-//! subscription knows its member's place; a member's subscription is looked for in the short list. So an entry has eight bytes
-//! each way, and leaving costs a look at two short lists however many members a topic has. A topic without members is forgotten.
+//! A topic holds its members in a dense array that a fan-out walks; a connection holds its
+//! subscriptions in a short list. A subscription knows its member's place; a member's subscription
+//! is looked for in the short list. So an entry has eight bytes each way, and leaving costs a look
+//! at two short lists however many members a topic has. A topic without members is forgotten.
 
 use super::topic::Topic;
 use crate::broken::broken;
@@ -13,7 +14,8 @@ use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
 new_key_type! {
-    /// A connection of this shard. Carries a generation: the key of a connection that is gone finds nothing.
+    /// A connection of this shard. Carries a generation: the key of a connection that is gone finds
+    /// nothing.
     pub struct ConnKey;
 }
 

@@ -1,5 +1,5 @@
-//! SignalR's connection: who it is, what it has said and what it waits for. It knows no WebSocket: payload comes in, hub messages
-//! go to its outbox, and a [`Flow`] says how it goes on.
+//! SignalR's connection: who it is, what it has said and what it waits for. It knows no WebSocket:
+//! payload comes in, hub messages go to its outbox, and a [`Flow`] says how it goes on.
 //!
 //! ```text
 //!   begun ─▶ Handshake ─▶ Open ⇄ Waiting          a Subscribe asks the connection's home
@@ -197,7 +197,8 @@ impl Handle<'_, '_> {
             Stage::Waiting(_) | Stage::Over => return Flow::Wait,
         };
         let mut rest = payload;
-        // The questions of a client that has been given up are not worth an answer that nobody takes.
+        // The questions of a client that has been given up are not worth an answer that nobody
+        // takes.
         while self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
             match records.next(&mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
@@ -277,7 +278,8 @@ impl Handle<'_, '_> {
         End::close(why, Some(text::closed_with_error(&what, self.turn.process.options.detailed_errors)), true)
     }
 
-    /// A shard has answered: once all have, the Subscribe is completed, and what was read behind it gets its turn.
+    /// A shard has answered: once all have, the Subscribe is completed, and what was read behind it
+    /// gets its turn.
     pub(in super::super) fn handle_answer(&mut self, answer: Answer) -> Flow {
         let Connection { stage, principal, number, .. } = &mut *self.connection;
         let Stage::Waiting(waiting) = stage else { return Flow::GoOn };
@@ -336,7 +338,8 @@ impl Handle<'_, '_> {
         }
     }
 
-    /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words are the link's affair.
+    /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words
+    /// are the link's affair.
     pub(in super::super) fn end(&mut self) {
         self.turn.hub.registry.leave_all(self.key);
         if let Some(token) = self.connection.token.take() {

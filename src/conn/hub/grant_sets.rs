@@ -1,10 +1,12 @@
-//! The grants of the connections of a shard: one copy of each distinct set, as most clients hold the same ones.
+//! The grants of the connections of a shard: one copy of each distinct set, as most clients hold
+//! the same ones.
 
 use crate::auth::grant::Grant;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Sets that nobody holds any more are looked for when there are this many, and then when there are twice as many as were held.
+/// Sets that nobody holds any more are looked for when there are this many, and then when there are
+/// twice as many as were held.
 const SWEEP_AT: usize = 64;
 
 /// The sets that connections hold.

@@ -1,8 +1,9 @@
 //! Hub messages of a client: the six methods, and what each other message means.
 //!
-//! A method runs to its end before the next record is looked at, and its completion is queued at once, so answers come in the
-//! order of the questions, and whatever is queued behind the completion of a Subscribe saw the subscription. A Subscribe that
-//! wants last values which another shard keeps is the one that waits: the records behind it wait with it.
+//! A method runs to its end before the next record is looked at, and its completion is queued at
+//! once, so answers come in the order of the questions, and whatever is queued behind the
+//! completion of a Subscribe saw the subscription. A Subscribe that wants last values which another
+//! shard keeps is the one that waits: the records behind it wait with it.
 
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
@@ -63,7 +64,8 @@ impl Method {
         METHODS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(target)).map(|(_, method)| method)
     }
 
-    /// The arguments it takes; `None` where any number is ignored, as the reference's samples pass some.
+    /// The arguments it takes; `None` where any number is ignored, as the reference's samples pass
+    /// some.
     fn arguments(self) -> Option<usize> {
         match self {
             Method::Subscribe | Method::Unsubscribe => Some(1),
@@ -101,7 +103,8 @@ pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut 
         }
         HubMessage::Ping => Next::Pinged,
         HubMessage::Close(_) => Next::Close,
-        // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET does.
+        // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET
+        // does.
         HubMessage::StreamItem
         | HubMessage::Completion
         | HubMessage::CancelInvocation
@@ -113,7 +116,8 @@ pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut 
     next
 }
 
-/// Completes a Subscribe for which other shards have been asked, once they have all answered; false where they have not.
+/// Completes a Subscribe for which other shards have been asked, once they have all answered; false
+/// where they have not.
 pub(super) fn complete(
     speaker: Speaker<'_>,
     subscribing: &mut Subscribing,
@@ -199,8 +203,8 @@ impl Methods<'_, '_> {
         self.turn.tools.result.clear();
     }
 
-    /// Judges the items, and completes at once where no other shard has to be asked. A connection has one organization, so
-    /// there is one home to ask.
+    /// Judges the items, and completes at once where no other shard has to be asked. A connection
+    /// has one organization, so there is one home to ask.
     fn subscribe(&mut self, id: Option<&str>, items: &[Item<'_>]) -> Next {
         let by_default = self.turn.process.options.snapshots;
         let items: SmallVec<[Judged; 8]> = items
@@ -231,7 +235,8 @@ impl Methods<'_, '_> {
         }
     }
 
-    /// The items become subscriptions; then come the completion, the last values, and whatever is published later.
+    /// The items become subscriptions; then come the completion, the last values, and whatever is
+    /// published later.
     fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, rows: &[Publication]) {
         let (count, mut subscribed) = (items.len(), 0);
         self.list(items, |methods, item| {
@@ -304,7 +309,8 @@ impl Methods<'_, '_> {
         self.list(topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
     }
 
-    /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this principal may have it.
+    /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this
+    /// principal may have it.
     fn describe(&mut self) {
         self.turn.tools.result.push(b'[');
         for (id, event) in self.turn.process.catalogue.events() {
@@ -349,7 +355,8 @@ impl Methods<'_, '_> {
         json::encode_verdict(subscribed, message, Some(entity), Some(event), &mut self.turn.tools.result);
     }
 
-    /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The limit comes last.
+    /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The
+    /// limit comes last.
     fn judge(&self, item: &Item<'_>) -> Result<Topic, &'static str> {
         let topic = self.topic(item)?;
         let event = self.turn.process.catalogue.event(topic.event);

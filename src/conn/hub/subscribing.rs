@@ -35,7 +35,8 @@ impl Refused {
     }
 }
 
-/// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's border.
+/// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's
+/// border.
 fn echo(given: Given<'_>) -> Option<String> {
     match given {
         Given::Missing => None,

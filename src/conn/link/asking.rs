@@ -1,8 +1,8 @@
 //! Replies that wait for other shards, in the order of their requests.
 //!
-//! A publisher may send its next request before it has read the reply to the one before (RFC 9112 section 9.3.2). Further
-//! publishes are taken on meanwhile, so that a shard which is not their home passes them on together; every other request
-//! waits until all replies before it are out.
+//! A publisher may send its next request before it has read the reply to the one before (RFC 9112
+//! section 9.3.2). Further publishes are taken on meanwhile, so that a shard which is not their
+//! home passes them on together; every other request waits until all replies before it are out.
 
 use crate::api::exposition;
 use crate::api::publish::Outcome;

@@ -1,4 +1,5 @@
-//! A link that ends: its last bytes go out, and the peer has its time to take them and to end its own side.
+//! A link that ends: its last bytes go out, and the peer has its time to take them and to end its
+//! own side.
 //!
 //! ```text
 //!   Closing ──▶ Closed ──┐      our WebSocket Close is queued / the peer's has been heard, the last bytes go out
@@ -42,11 +43,13 @@ pub(super) enum Rest {
 /// How far it is.
 #[derive(Debug)]
 enum Stage {
-    /// Our Close is queued; the peer's is awaited. What the decoder knows, and the beginning of a frame.
+    /// Our Close is queued; the peer's is awaited. What the decoder knows, and the beginning of a
+    /// frame.
     Closing(Decoder, Vec<u8>),
     /// The peer's Close has been heard; the last bytes go out.
     Closed,
-    /// The last bytes go out, then the sending direction ends; or the link does, where the peer has ended its own.
+    /// The last bytes go out, then the sending direction ends; or the link does, where the peer has
+    /// ended its own.
     Finishing(Sender),
     /// Half-closed.
     Lingering,
@@ -98,7 +101,8 @@ impl Ending {
         self.stage = if self.backlog_bytes(cx.turn.hub) > 0 {
             Stage::Finishing(sender)
         } else if sender == Sender::Ended || matches!(self.why.reason, CloseReason::Drain | CloseReason::IdleTimeout) {
-            // An idle peer has read all it asked for, and would only notice a half-closed link at its next request.
+            // An idle peer has read all it asked for, and would only notice a half-closed link at
+            // its next request.
             Stage::Over
         } else {
             cx.turn.out.wire.shutdown_write(cx.link);

@@ -4,9 +4,9 @@
 //!   Head ⇄ Body         one request after the other; replies may wait for other shards
 //! ```
 //!
-//! What decides about a request is in its head: a stranger's body is never collected. A request refused before its body has
-//! come ends the link after the reply, since the body's bytes would have to be read for nothing. The link holds no buffer
-//! while nothing is partial.
+//! What decides about a request is in its head: a stranger's body is never collected. A request
+//! refused before its body has come ends the link after the reply, since the body's bytes would
+//! have to be read for nothing. The link holds no buffer while nothing is partial.
 
 use super::asking::{Asking, Draft, Framing};
 use super::cx::Cx;
@@ -62,7 +62,8 @@ pub(crate) struct Http {
 /// Where it stands.
 #[derive(Debug)]
 enum Phase {
-    /// A request head is awaited, since then; `is_first` has the shorter time, a resting link the longer.
+    /// A request head is awaited, since then; `is_first` has the shorter time, a resting link the
+    /// longer.
     Head { since: Instant, is_first: bool },
     /// A head has been read, its body is being collected.
     Body(Box<PendingBody>),
@@ -102,7 +103,8 @@ impl Http {
         })
     }
 
-    /// A link that has come from another shard, with the bytes that were read there and are still to be understood.
+    /// A link that has come from another shard, with the bytes that were read there and are still
+    /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
         let Moved { number, peer, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
@@ -172,8 +174,9 @@ impl Http {
         }
     }
 
-    /// Whether more bytes should be read from the socket. A publisher who doesn't read its replies, or waits for an answer of
-    /// other shards, is not read on; its bytes stay in the kernel. So does the next request of a link that is about to move.
+    /// Whether more bytes should be read from the socket. A publisher who doesn't read its replies,
+    /// or waits for an answer of other shards, is not read on; its bytes stay in the kernel. So
+    /// does the next request of a link that is about to move.
     pub(super) fn wants_input(&self, limits: &Limits) -> bool {
         let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
         let stays = self.moves_to.is_none() || matches!(self.phase, Phase::Body(_));
@@ -358,7 +361,8 @@ impl Http {
                 continue;
             }
             self.asking = None;
-            // A request whose body is still coming goes on, unless the peer has ended its direction.
+            // A request whose body is still coming goes on, unless the peer has ended its
+            // direction.
             if self.ends.is_none() && matches!(self.phase, Phase::Body(_)) {
                 self.write_reply(reply, true, &framing, cx);
             } else {
@@ -483,7 +487,8 @@ impl Http {
         self.reply(Reply::text(408, ""), &Framing { keep_alive: false, ..framing }, cx)
     }
 
-    /// The hub drains. Whoever is in the middle of a request ends by itself: the reply in the making says so.
+    /// The hub drains. Whoever is in the middle of a request ends by itself: the reply in the
+    /// making says so.
     pub(super) fn drain(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
         match &self.phase {
             Phase::Head { .. } if self.partial.is_empty() && self.asking.is_none() => {
@@ -498,7 +503,8 @@ impl Http {
         self.moves_to = Some(shard);
     }
 
-    /// Whether it moves now, and where: nothing is unanswered, nothing unsent, and the peer may go on.
+    /// Whether it moves now, and where: nothing is unanswered, nothing unsent, and the peer may go
+    /// on.
     pub(super) fn moves_now(&self) -> Option<usize> {
         let is_between = matches!(self.phase, Phase::Head { .. }) && self.asking.is_none() && self.ends.is_none();
         self.moves_to.filter(|_| is_between && self.unsent.backlog_bytes() == 0)
@@ -514,7 +520,8 @@ impl Http {
         (self.number, self.timer)
     }
 
-    /// What waits still goes out, then the link ends; for that reason, unless it has had one before.
+    /// What waits still goes out, then the link ends; for that reason, unless it has had one
+    /// before.
     fn finish(self, reason: CloseReason, sender: Sender, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let why = self.ends.unwrap_or(Why::new(reason));
         Ending::finishing(self.origin(), why, Rest::Own(self.unsent), sender, cx)

@@ -7,8 +7,9 @@
 //!              Ending: the last bytes go out, the peer has its time ─▶ freed
 //! ```
 //!
-//! A link is a value that consumes itself: each event takes it and gives back what it has become. The shard is the one place
-//! that stores it. What speaks something else is one more variant, with a file of its own.
+//! A link is a value that consumes itself: each event takes it and gives back what it has become.
+//! The shard is the one place that stores it. What speaks something else is one more variant, with
+//! a file of its own.
 
 mod asking;
 pub(super) mod cx;
@@ -90,7 +91,8 @@ impl Link {
         Link::Http(Http::new(number, timer, peer, now))
     }
 
-    /// A socket that comes from another shard. Its unread bytes are looked at with [`Link::resume`].
+    /// A socket that comes from another shard. Its unread bytes are looked at with
+    /// [`Link::resume`].
     pub(crate) fn adopted(moved: Moved, timer: TimerSlot) -> Link {
         Link::Http(Http::adopt(moved, timer))
     }
@@ -215,7 +217,8 @@ impl Link {
         }
     }
 
-    /// It moves to another shard before its next request is looked at. What carries a connection stays where that is.
+    /// It moves to another shard before its next request is looked at. What carries a connection
+    /// stays where that is.
     pub(crate) fn move_to(mut self, shard: usize) -> Link {
         if let Link::Http(http) = &mut self {
             http.move_to(shard);

@@ -3,13 +3,15 @@
 use crate::clock::Instant;
 use core::net::IpAddr;
 
-/// What the core knows of a link that leaves its shard between two requests: nothing is unanswered and nothing unsent.
+/// What the core knows of a link that leaves its shard between two requests: nothing is unanswered
+/// and nothing unsent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     pub(super) number: u64,
     /// The other end of the socket.
     pub(super) peer: IpAddr,
-    /// Bytes that were read and are still to be understood, in order: the request that it moves for, and those behind it.
+    /// Bytes that were read and are still to be understood, in order: the request that it moves
+    /// for, and those behind it.
     pub(super) unread: Vec<u8>,
     pub(super) since: Instant,
     pub(super) is_first: bool,

@@ -36,7 +36,8 @@ pub(super) fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
-/// Takes a publish request: what its reply is made of, and what is still to be answered before its publisher may know.
+/// Takes a publish request: what its reply is made of, and what is still to be answered before its
+/// publisher may know.
 ///
 /// # Errors
 /// The request is refused as a whole.

@@ -1,4 +1,5 @@
-//! A link that speaks WebSocket: frames in, whose payload is its connection's. It outlives the connection only as an [`Ending`].
+//! A link that speaks WebSocket: frames in, whose payload is its connection's. It outlives the
+//! connection only as an [`Ending`].
 
 use super::cx::Cx;
 use super::ending::{Ending, Rest, Sender};
@@ -66,7 +67,8 @@ impl WebSocket {
                     self.handle_piece(piece, cx)
                 }
                 Err(error) => {
-                    // RFC 6455 section 7.1.7, Fail the WebSocket Connection: what comes in is not looked at any more.
+                    // RFC 6455 section 7.1.7, Fail the WebSocket Connection: what comes in is not
+                    // looked at any more.
                     let why = Why::blame(CloseReason::FrameError, error.message);
                     return Err(self.end(End::new(why, LastWord::Violation(error)), cx).finish(Sender::Open, cx));
                 }
@@ -92,7 +94,8 @@ impl WebSocket {
                 cx.turn.hub.send_frame(self.conn, |out| encode::frame(Opcode::Pong, payload, out));
             }
             Piece::Pong => {}
-            // The peer began: its close is answered with a normal one, whatever its code, as ASP.NET does.
+            // The peer began: its close is answered with a normal one, whatever its code, as
+            // ASP.NET does.
             Piece::Close(_) => return Flow::End(End::new(Why::new(CloseReason::PeerClosed), LastWord::CloseBack)),
         }
         Flow::GoOn
@@ -137,7 +140,8 @@ impl WebSocket {
         }
     }
 
-    /// The one way out: the last word is queued, the connection is over, and the link is an [`Ending`].
+    /// The one way out: the last word is queued, the connection is over, and the link is an
+    /// [`Ending`].
     pub(super) fn end(self, End { why, word }: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let WebSocket { conn, .. } = self;
         if why.reason == CloseReason::Overrun {
