@@ -1,5 +1,6 @@
 //! A request to be called back, and what has been done for it.
 
+use crate::schema::events::CallbackTypeId;
 use uuid::Uuid;
 
 /// Attempt types of this centre; the reference documents none.
@@ -12,7 +13,7 @@ pub(super) const HOUR_MS: u64 = 3_600_000;
 #[derive(Clone, Debug)]
 pub(super) struct Callback {
     pub(super) id: Uuid,
-    pub(super) type_id: i16,
+    pub(super) type_id: CallbackTypeId,
     pub(super) call_id: Option<Uuid>,
     pub(super) channel: &'static str,
     pub(super) contact_name: Option<&'static str>,

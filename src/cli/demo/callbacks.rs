@@ -4,14 +4,11 @@ use super::callback::{Attempt, Callback, HANDLED, HOUR_MS, NOT_REACHED};
 use super::cast::{CALL_LIST, CALLBACK_TEAM, ORGANIZATION, PEOPLE, QUEUES};
 use super::centre::Centre;
 use super::events::Item;
-use super::state::ListCounters;
-use serde_json::json;
+use super::state::{ListCounters, counted};
+use crate::schema::events::user_assisted_callback_request::{CallEvent, CallType};
+use crate::schema::events::{CallbackAttempt, CallbackChanged, CallbackTypeId, UserAssistedCallbackRequest};
 use uuid::Uuid;
 
-/// TypeId: asked for in so many words.
-const EXPLICIT: i16 = 1;
-/// TypeId: a call that overflowed.
-const OVERFLOWN: i16 = 2;
 /// Open requests; beyond, nobody new is put on the list.
 const OPEN_MAX: usize = 12;
 /// Attempts after which a request is closed, reached or not.
@@ -25,7 +22,7 @@ impl Centre {
     pub(super) fn on_callback_request(&mut self) {
         if self.has_room_for_callback() {
             let number = self.outside_number();
-            let key = self.add_callback(EXPLICIT, None, "Web form", number);
+            let key = self.add_callback(CallbackTypeId::EXPLICIT_REQUEST, None, "Web form", number);
             if let Some(callback) = self.callbacks.get_mut(&key) {
                 callback.contact_name = Some("Pat Example");
                 callback.contact_message = Some("Please call me back about my invoice.");
@@ -35,11 +32,17 @@ impl Centre {
     }
 
     pub(super) fn add_overflow_callback(&mut self, queue: usize, call: Uuid, number: String) {
-        let key = self.add_callback(OVERFLOWN, Some(call), QUEUES[queue].name, number);
+        let key = self.add_callback(CallbackTypeId::OVERFLOWN_CALL, Some(call), QUEUES[queue].name, number);
         self.tell_callback(key);
     }
 
-    fn add_callback(&mut self, type_id: i16, call_id: Option<Uuid>, channel: &'static str, number: String) -> u64 {
+    fn add_callback(
+        &mut self,
+        type_id: CallbackTypeId,
+        call_id: Option<Uuid>,
+        channel: &'static str,
+        number: String,
+    ) -> u64 {
         let key = self.next_key();
         let callback = Callback {
             id: self.random.guid(),
@@ -82,7 +85,7 @@ impl Centre {
         if let Some(callback) = self.callbacks.get_mut(&key) {
             callback.outgoing = outgoing;
         }
-        self.tell_assisted(key, person, "init");
+        self.tell_assisted(key, person, CallEvent::INIT);
     }
 
     /// A call to the contact is over. A request that was handled, or tried often enough, leaves the
@@ -115,74 +118,66 @@ impl Centre {
         let attempts: Vec<_> = callback
             .attempts
             .iter()
-            .map(|attempt| {
-                json!({
-                    "callbackAttemptTypeId": attempt.type_id,
-                    "id": attempt.id,
-                    "note": attempt.note(),
-                    "timestamp": self.date(attempt.at_ms),
-                    "userId": guid(attempt.person),
-                })
+            .map(|attempt| CallbackAttempt {
+                callback_attempt_type_id: Some(attempt.type_id),
+                id: attempt.id,
+                note: attempt.note().map(str::to_owned),
+                timestamp: Some(self.date(attempt.at_ms)),
+                user_id: Some(guid(attempt.person)),
             })
             .collect();
         let last = callback.attempts.last();
-        let item = Item::new(
-            "CallbackChanged",
-            json!({
-                "assignedUserId": callback.assigned.map(guid),
-                "calculatedPriority": "100",
-                "callbackAttempts": attempts,
-                "callbackExtras": [],
-                "callBackId": callback.id,
-                "callbackRelatedItems": [],
-                "callId": callback.call_id,
-                "callListId": CALL_LIST,
-                "channelIn": callback.channel,
-                "classificationId": null,
-                "contactMessage": callback.contact_message,
-                "contactName": callback.contact_name,
-                "contactNumber": callback.contact_number,
-                "creationTime": self.date(callback.created_ms),
-                "dueDate": self.date(callback.due_ms()),
-                "expiryDate": self.date(callback.expiry_ms()),
-                "lastAttemptNote": last.and_then(Attempt::note),
-                "lastAttemptTimestamp": last.map(|attempt| self.date(attempt.at_ms)),
-                "lastAttemptTypeId": last.map(|attempt| attempt.type_id),
-                "lastAttemptUserId": last.map(|attempt| guid(attempt.person)),
-                "lastModifiedUserId": callback.last_modified_by.map(guid),
-                "modified": self.date(callback.modified_ms),
-                "notBefore": callback.not_before_ms.map(|at_ms| self.date(at_ms)),
-                "note": null,
-                "organizationId": ORGANIZATION,
-                "recordingId": null,
-                "transcriptId": null,
-                "typeId": callback.type_id,
-            }),
-        );
-        self.publish(item);
+        let event = CallbackChanged {
+            assigned_user_id: callback.assigned.map(guid),
+            calculated_priority: "100".to_owned(),
+            callback_attempts: attempts,
+            callback_extras: Vec::new(),
+            call_back_id: callback.id,
+            callback_related_items: Vec::new(),
+            call_id: callback.call_id,
+            call_list_id: CALL_LIST,
+            channel_in: callback.channel.to_owned(),
+            classification_id: None,
+            contact_message: callback.contact_message.map(str::to_owned),
+            contact_name: callback.contact_name.map(str::to_owned),
+            contact_number: callback.contact_number.clone(),
+            creation_time: self.date(callback.created_ms),
+            due_date: Some(self.date(callback.due_ms())),
+            expiry_date: Some(self.date(callback.expiry_ms())),
+            last_attempt_note: last.and_then(Attempt::note).map(str::to_owned),
+            last_attempt_timestamp: last.map(|attempt| self.date(attempt.at_ms)),
+            last_attempt_type_id: last.map(|attempt| attempt.type_id),
+            last_attempt_user_id: last.map(|attempt| guid(attempt.person)),
+            last_modified_user_id: callback.last_modified_by.map(guid),
+            modified: self.date(callback.modified_ms),
+            not_before: callback.not_before_ms.map(|at_ms| self.date(at_ms)),
+            note: None,
+            organization_id: ORGANIZATION,
+            recording_id: None,
+            transcript_id: None,
+            type_id: callback.type_id.clone(),
+        };
+        self.publish(Item::new(CallbackChanged::NAME, &event));
     }
 
     /// How the call for a request is going, to the user who makes it.
-    pub(super) fn tell_assisted(&mut self, key: u64, person: usize, call_event: &str) {
+    pub(super) fn tell_assisted(&mut self, key: u64, person: usize, call_event: CallEvent) {
         let Some(callback) = self.callbacks.get(&key) else { return };
         // CallId is what the request was generated from; a request from the web page was not
         // generated from a call.
         let call_id = callback.call_id.or(callback.outgoing).unwrap_or_default();
-        let item = Item::new(
-            "UserAssistedCallbackRequest",
-            json!({
-                "callBackId": callback.id,
-                "callbackRelatedItems": [],
-                "callEvent": call_event,
-                "callId": call_id,
-                "callListId": CALL_LIST,
-                "callType": "userout",
-                "contactNumber": callback.contact_number,
-                "organizationId": ORGANIZATION,
-                "targetUser": PEOPLE[person].id,
-            }),
-        );
-        self.publish(item);
+        let event = UserAssistedCallbackRequest {
+            call_back_id: callback.id,
+            callback_related_items: Vec::new(),
+            call_event,
+            call_id,
+            call_list_id: CALL_LIST,
+            call_type: CallType::USEROUT,
+            contact_number: callback.contact_number.clone(),
+            organization_id: ORGANIZATION,
+            target_user: PEOPLE[person].id,
+        };
+        self.publish(Item::new(UserAssistedCallbackRequest::NAME, &event));
     }
 
     pub(super) fn list_counters(&self) -> ListCounters {
@@ -192,20 +187,21 @@ impl Centre {
         let unassigned = || open().filter(|callback| callback.assigned.is_none());
         let team = || CALLBACK_TEAM.into_iter();
         ListCounters {
-            open: open().count(),
-            assigned: open().filter(|callback| callback.assigned.is_some()).count(),
-            hidden: unassigned().filter(is_hidden).count(),
-            revealed_next_hour: unassigned()
-                .filter(|callback| callback.not_before_ms.is_some_and(|at| at > now_ms && at <= now_ms + HOUR_MS))
-                .count(),
-            overdue: open().filter(|callback| callback.due_ms() < now_ms).count(),
-            overdue_next_hour: open()
-                .filter(|callback| callback.due_ms() >= now_ms && callback.due_ms() < now_ms + HOUR_MS)
-                .count(),
-            expiring: open().filter(|callback| callback.expiry_ms() < now_ms + 24 * HOUR_MS).count(),
-            agents: team().count(),
-            serving: team().filter(|&person| self.days[person].availability.is_available()).count(),
-            allocable: team().filter(|&person| self.free_since(person).is_some()).count(),
+            open: counted(open()),
+            assigned: counted(open().filter(|callback| callback.assigned.is_some())),
+            hidden: counted(unassigned().filter(is_hidden)),
+            revealed_next_hour: counted(
+                unassigned()
+                    .filter(|callback| callback.not_before_ms.is_some_and(|at| at > now_ms && at <= now_ms + HOUR_MS)),
+            ),
+            overdue: counted(open().filter(|callback| callback.due_ms() < now_ms)),
+            overdue_next_hour: counted(
+                open().filter(|callback| callback.due_ms() >= now_ms && callback.due_ms() < now_ms + HOUR_MS),
+            ),
+            expiring: counted(open().filter(|callback| callback.expiry_ms() < now_ms + 24 * HOUR_MS)),
+            agents: counted(team()),
+            serving: counted(team().filter(|&person| self.days[person].availability.is_available())),
+            allocable: counted(team().filter(|&person| self.free_since(person).is_some())),
         }
     }
 }

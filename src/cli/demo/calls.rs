@@ -15,6 +15,7 @@ use super::call::{Call, Stage, Target};
 use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
 use super::centre::{Centre, Engagement, Happening};
 use super::events::ended;
+use crate::schema::events::user_assisted_callback_request::CallEvent;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -165,7 +166,7 @@ impl Centre {
             Target::Person(_) => {
                 self.publish(on_leg.of_user("UserCallInUserConnected", &PEOPLE[person]).with(connected));
             }
-            Target::Contact(callback) => self.tell_assisted(callback, person, "connected"),
+            Target::Contact(callback) => self.tell_assisted(callback, person, CallEvent::CONNECTED),
         }
         if let Some(caller) = caller {
             self.publish(facts.of_user("UserCallOutConnected", &PEOPLE[caller]));
@@ -264,7 +265,7 @@ impl Centre {
             }
             Target::Contact(callback) => {
                 self.publish(facts.of_user("UserCallOutDisconnected", &PEOPLE[person]).with(ended(by_person, tech)));
-                self.tell_assisted(callback, person, "terminate");
+                self.tell_assisted(callback, person, CallEvent::TERMINATE);
                 self.set_free(person);
                 self.on_attempt(callback, person, true);
                 return;

@@ -16,6 +16,7 @@ use super::date;
 use super::events::Item;
 use super::state::{Availability, LastStates};
 use crate::cli::random::Random;
+use crate::schema::DateTime;
 use std::collections::BTreeMap;
 
 /// Something that is due.
@@ -246,8 +247,8 @@ impl Centre {
         self.random.pick(&idle).copied()
     }
 
-    /// Returns a time of this centre as a date.
-    pub(super) fn date(&self, at_ms: u64) -> String {
-        date::rfc3339(self.start_unix_ms.saturating_add(at_ms))
+    /// A time of this centre as a date.
+    pub(super) fn date(&self, at_ms: u64) -> DateTime {
+        DateTime(date::rfc3339(self.start_unix_ms.saturating_add(at_ms)))
     }
 }

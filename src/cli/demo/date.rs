@@ -1,9 +1,5 @@
 //! Dates as events carry them.
 
-/// `DateTime.MaxValue`, which the reference asks for as the end of a state that has none
-/// (reference, line 289).
-pub const NEVER: &str = "9999-12-31T23:59:59.9999999Z";
-
 /// `unix_ms` milliseconds after the epoch as RFC 3339 in UTC, up to the year 9999.
 pub fn rfc3339(unix_ms: u64) -> String {
     let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);

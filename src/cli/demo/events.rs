@@ -1,7 +1,8 @@
-//! The events of the simulated call centre as publish items: one function per shape, in the wire's
-//! spelling.
+//! The events of the simulated call centre as publish items: from the catalogue's own structs, and
+//! for the events of a call one function per shape, in the wire's spelling.
 
 use super::cast::{ORGANIZATION, Person, Queue};
+use crate::broken::broken;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,8 +18,17 @@ pub struct Item {
 }
 
 impl Item {
-    /// Returns an event with the properties of `data`.
-    pub fn new(event_name: &'static str, data: Value) -> Item {
+    /// An event as the catalogue has it: `event` is the struct of that name.
+    pub fn new(event_name: &'static str, event: &impl Serialize) -> Item {
+        let data = serde_json::to_value(event);
+        Item {
+            event_name,
+            data: data.unwrap_or_else(|_| broken("the structs of events are objects with names for keys")),
+        }
+    }
+
+    /// An event with these properties: those of calls have shapes in common, and are put together.
+    fn of_shape(event_name: &'static str, data: Value) -> Item {
         Item { event_name, data }
     }
 
@@ -47,7 +57,7 @@ pub struct CallFacts {
 
 impl CallFacts {
     fn item(&self, event_name: &'static str) -> Item {
-        Item::new(
+        Item::of_shape(
             event_name,
             json!({
                 "callId": self.call_id,
