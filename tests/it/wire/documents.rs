@@ -2,10 +2,11 @@
 
 use crate::support::Hub;
 
-const DOCUMENTS: [(&str, &str); 9] = [
+const DOCUMENTS: [(&str, &str); 10] = [
     ("/schemas/v1/QueueStatus.json", "application/schema+json"),
     ("/schemas/index.json", "application/json"),
     ("/schemas/v1/bundle.json", "application/schema+json"),
+    ("/openapi.json", "application/vnd.oai.openapi+json;version=3.1"),
     ("/asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0"),
     ("/events.d.ts", "application/typescript; charset=utf-8"),
     ("/events.mjs", "text/javascript; charset=utf-8"),
@@ -57,5 +58,26 @@ fn the_wire_case_configured_is_the_case_served() {
     ] {
         let reply = hub.request(&format!("GET {path}"), &[], "");
         assert!(reply.body.contains(documented) && !reply.body.contains(camel), "{path}");
+    }
+}
+
+#[test]
+fn every_method_that_is_described_answers_as_described() {
+    let hub = Hub::start();
+    let document = hub.request("GET /asyncapi.json", &[], "").json();
+    let mut client = hub.client();
+    let operations = document["operations"].as_object().unwrap().values();
+    let methods: Vec<&str> = operations
+        .filter(|operation| operation["action"] == "receive")
+        .map(|operation| operation["title"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods.len(), 6);
+    for method in methods {
+        let argument = &document["components"]["messages"][method]["payload"]["type"];
+        let arguments = if argument == "array" { "[[]]" } else { "[]" };
+        let answer: serde_json::Value = serde_json::from_str(&client.invoke(method, arguments)).unwrap();
+        let result = &document["components"]["messages"][format!("{method}Result")]["payload"]["type"];
+        assert_eq!(answer["result"].is_array(), result == "array", "{method}: {answer}");
+        assert!(answer["error"].is_null(), "{answer}");
     }
 }

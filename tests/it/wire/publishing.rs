@@ -148,3 +148,25 @@ fn a_dry_run_counts_the_members_and_delivers_nothing() {
     hub.publish(&item(&queue_status("2")));
     assert!(peer.record().contains(r#""maxWaitTime":2"#));
 }
+
+#[test]
+fn a_web_hook_asks_and_then_delivers_cloud_events_in_binary_mode() {
+    let hub = Hub::start();
+    let asked =
+        hub.request("OPTIONS /publish", &["WebHook-Request-Origin: grid.example", "WebHook-Request-Rate: 10"], "");
+    assert_eq!((asked.status, asked.header("webhook-allowed-origin")), (200, Some("grid.example")));
+    assert_eq!(asked.header("webhook-allowed-rate"), Some("*"));
+    let bearer = format!("Authorization: Bearer {}", hub.publisher_token());
+    let attributes = [
+        "ce-specversion: 1.0",
+        "ce-id: 1",
+        "ce-source: /calls",
+        "ce-type: com.acme.QueueStatus.v1",
+        "ce-subject: calls/17",
+    ];
+    let headers = [&["Content-Type: application/json", bearer.as_str()], &attributes[..]].concat();
+    let reply = hub.request("POST /publish", &headers, &queue_status("1"));
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let reply = hub.request("POST /publish", &headers, "{");
+    assert_eq!(reply.status, 400, "{reply:?}");
+}
