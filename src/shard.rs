@@ -43,7 +43,7 @@ use std::sync::Arc;
 /// }
 ///
 /// let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
-/// let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, source }]).unwrap();
+/// let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source }]).unwrap();
 /// let verifier = Verifier::new(Options::new(keys)).unwrap();
 /// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, verifier, 1, HashSeed(1, 2));
 /// let (catalogue, trace) = (Catalogue::built_in(None), Trace::new(Level::Info));

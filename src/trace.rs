@@ -89,6 +89,15 @@ pub enum Fact {
         /// How long it took.
         took_ms: u64,
     },
+    /// A claim that the configuration names was in none of the first good tokens.
+    ClaimAbsent {
+        /// The key that names it, below `auth.claims`.
+        key: &'static str,
+        /// Its name.
+        name: String,
+        /// How many tokens.
+        tokens: u32,
+    },
     /// A connection came.
     Opened {
         /// Its number.
@@ -164,6 +173,7 @@ impl Fact {
             Fact::Listening { .. } | Fact::Reloaded { .. } | Fact::Draining { .. } | Fact::Drained { .. } => {
                 Level::Info
             }
+            Fact::ClaimAbsent { .. } => Level::Warn,
             Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
@@ -183,6 +193,7 @@ impl Fact {
             Fact::ReloadRefused { .. } => "reload_refused",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
+            Fact::ClaimAbsent { .. } => "claim_absent",
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
             Fact::Connected { .. } => "connected",
@@ -217,6 +228,12 @@ impl Fact {
             Fact::Drained { left, took_ms } => {
                 field("left", left);
                 field("took_ms", took_ms);
+            }
+            Fact::ClaimAbsent { key, name, tokens } => {
+                field("key", &format_args!("auth.claims.{key}"));
+                field("claim", name);
+                field("tokens", tokens);
+                field("do", &"name the claim that the issuer writes; `rte token --inspect` shows what a token has");
             }
             Fact::Opened { conn, peer } => {
                 field("conn", conn);

@@ -148,12 +148,32 @@ MCowBQYDK2VwAyEAU8bL4f3kUQQlLtVqidEBu+DdzgBXDop5R9Q+xvHoLj0=
 -----END PUBLIC KEY-----
 ";
 
-/// P-384, not served.
+/// P-384, PKCS#8.
+pub(super) const P384_PRIVATE: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDARaWVu33VK4IwgYxmK
+rhiHPPbTg1DZZ6Uy5HCdl1vNdRoexR7c74fgX/n4FFFYqq+hZANiAARmOOnEMob6
+yQCbAZ5nG2cIHuTClrCc/Qsws34eGH42oVKsepwXffJ/3VjGuiqdNOyBLKwhAiow
+y7gFjBFx2j+1kabzzEOht7WEjUsri+AigT0pozxm+TRtEJ1SvvOGFTg=
+-----END PRIVATE KEY-----
+";
+
+/// Its public half.
 pub(super) const P384_PUBLIC: &str = "\
 -----BEGIN PUBLIC KEY-----
-MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAELKDSR3vxFC1vtpCuEkycGFQQSzg/IAhm
-s+2mc1cZtjlKvJu6wzSBEx0r8oMx1tQw/1FMZJcNFKSYd7DgB74adyZUpKjqU9NF
-Gh/xQ/Be2dGawj8sgsbL5Iedtyq9k4+n
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEZjjpxDKG+skAmwGeZxtnCB7kwpawnP0L
+MLN+Hhh+NqFSrHqcF33yf91YxroqnTTsgSysIQIqMMu4BYwRcdo/tZGm88xDobe1
+hI1LK4vgIoE9KaM8Zvk0bRCdUr7zhhU4
+-----END PUBLIC KEY-----
+";
+
+/// P-521, not served.
+pub(super) const P521_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBgLzc6FCyLuU/6R20p9QIdct8RLqF
+VcWBVhWNKVmxoj1/Kji53P8thvKjnRe32lNlh7EBZivnmW6wu2+k9uQyNNUAiJZr
+iY53gIPIVdALCX+H68rxSW2DsPbteogj8R3DcsLnT+RHKaUeQnNpJfMR2KpP4jYk
+s4fTVPW5d6RSw0lX5ys=
 -----END PUBLIC KEY-----
 ";
 
@@ -210,6 +230,7 @@ pub(super) fn nobody() -> Principal {
         is_admin: false,
         is_backend: false,
         grants: std::sync::Arc::default(),
+        foreign_grants: 0,
         expires_unix_s: 0,
     }
 }

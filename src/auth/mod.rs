@@ -14,6 +14,7 @@ pub mod principal;
 mod provider;
 pub mod rights;
 pub mod token;
+mod watch;
 
 #[cfg(test)]
 mod fixtures;

@@ -19,6 +19,8 @@ pub struct Principal {
     pub is_backend: bool,
     /// The grants of the token (configured default grants are kept once, by the verifier). Principals may share them.
     pub grants: Arc<[Grant]>,
+    /// Entries among the grants of the token that are none: roles of other systems, or mistakes.
+    pub foreign_grants: usize,
     /// `exp`, seconds since the Unix epoch.
     pub expires_unix_s: u64,
 }

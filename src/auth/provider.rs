@@ -1,10 +1,11 @@
-//! The cryptography behind `jsonwebtoken`: `ring`, for the four algorithms of the hub and no others.
+//! The cryptography behind `jsonwebtoken`: `ring`, for the algorithms of the hub and no others.
 
 use super::algorithm::Algorithm;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 use jsonwebtoken::{Algorithm as JwtAlgorithm, DecodingKey, DecodingKeyKind, EncodingKey};
+use ring::signature as sign;
 use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
 use ring::{hmac, rand::SystemRandom};
 
@@ -19,6 +20,31 @@ pub(super) fn install() {
     };
     // An error says that a provider stands already, and only this one is ever installed.
     let _ = PROVIDER.install_default();
+}
+
+/// What `ring` calls an algorithm.
+enum Scheme {
+    Hmac(hmac::Algorithm),
+    Rsa(&'static sign::RsaParameters, &'static dyn sign::RsaEncoding),
+    Ecdsa(&'static sign::EcdsaVerificationAlgorithm, &'static sign::EcdsaSigningAlgorithm),
+    Ed25519,
+}
+
+fn scheme(algorithm: Algorithm) -> Scheme {
+    match algorithm {
+        Algorithm::Hs256 => Scheme::Hmac(hmac::HMAC_SHA256),
+        Algorithm::Hs384 => Scheme::Hmac(hmac::HMAC_SHA384),
+        Algorithm::Hs512 => Scheme::Hmac(hmac::HMAC_SHA512),
+        Algorithm::Rs256 => Scheme::Rsa(&sign::RSA_PKCS1_2048_8192_SHA256, &sign::RSA_PKCS1_SHA256),
+        Algorithm::Rs384 => Scheme::Rsa(&sign::RSA_PKCS1_2048_8192_SHA384, &sign::RSA_PKCS1_SHA384),
+        Algorithm::Rs512 => Scheme::Rsa(&sign::RSA_PKCS1_2048_8192_SHA512, &sign::RSA_PKCS1_SHA512),
+        Algorithm::Ps256 => Scheme::Rsa(&sign::RSA_PSS_2048_8192_SHA256, &sign::RSA_PSS_SHA256),
+        Algorithm::Ps384 => Scheme::Rsa(&sign::RSA_PSS_2048_8192_SHA384, &sign::RSA_PSS_SHA384),
+        Algorithm::Ps512 => Scheme::Rsa(&sign::RSA_PSS_2048_8192_SHA512, &sign::RSA_PSS_SHA512),
+        Algorithm::Es256 => Scheme::Ecdsa(&sign::ECDSA_P256_SHA256_FIXED, &sign::ECDSA_P256_SHA256_FIXED_SIGNING),
+        Algorithm::Es384 => Scheme::Ecdsa(&sign::ECDSA_P384_SHA384_FIXED, &sign::ECDSA_P384_SHA384_FIXED_SIGNING),
+        Algorithm::EdDsa => Scheme::Ed25519,
+    }
 }
 
 /// One key about to verify one signature.
@@ -46,32 +72,45 @@ impl JwtVerifier for Verifying {
 
 impl Verifier<Vec<u8>> for Verifying {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), signature::Error> {
-        let verdict = match (self.algorithm, &self.key) {
-            (Algorithm::Hs256, DecodingKeyKind::SecretOrDer(secret)) => {
-                hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature)
+        let verdict = match (scheme(self.algorithm), &self.key) {
+            (Scheme::Hmac(hash), DecodingKeyKind::SecretOrDer(secret)) => {
+                hmac::verify(&hmac::Key::new(hash, secret), message, signature)
             }
-            (Algorithm::Rs256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-                RsaPublicKeyComponents { n, e }.verify(&ring::signature::RSA_PKCS1_2048_8192_SHA256, message, signature)
+            (Scheme::Rsa(form, _), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                RsaPublicKeyComponents { n, e }.verify(form, message, signature)
             }
-            (Algorithm::Es256, DecodingKeyKind::SecretOrDer(point)) => {
-                UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            (Scheme::Ecdsa(form, _), DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(form, point).verify(message, signature)
             }
-            (Algorithm::EdDsa, DecodingKeyKind::SecretOrDer(point)) => {
-                UnparsedPublicKey::new(&ring::signature::ED25519, point).verify(message, signature)
+            (Scheme::Ed25519, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&sign::ED25519, point).verify(message, signature)
             }
-            (Algorithm::Hs256 | Algorithm::Es256 | Algorithm::EdDsa, DecodingKeyKind::RsaModulusExponent { .. })
-            | (Algorithm::Rs256, DecodingKeyKind::SecretOrDer(_)) => Err(ring::error::Unspecified),
+            (Scheme::Hmac(_) | Scheme::Ecdsa(..) | Scheme::Ed25519, DecodingKeyKind::RsaModulusExponent { .. })
+            | (Scheme::Rsa(..), DecodingKeyKind::SecretOrDer(_)) => Err(ring::error::Unspecified),
         };
         verdict.map_err(|_| signature::Error::new())
     }
 }
 
+/// Whether these bytes are a private key in PKCS#8 that signs by that elliptic algorithm.
+pub(super) fn is_private_on(algorithm: Algorithm, bytes: &[u8]) -> bool {
+    match scheme(algorithm) {
+        Scheme::Ecdsa(_, form) => EcdsaKeyPair::from_pkcs8(form, bytes, &SystemRandom::new()).is_ok(),
+        Scheme::Hmac(_) | Scheme::Rsa(..) | Scheme::Ed25519 => false,
+    }
+}
+
 /// One private key about to sign one token: for `rte token`, the demo and tests; a serving hub signs nothing.
-enum Signing {
-    Hs256(hmac::Key),
-    Rs256(Box<RsaKeyPair>),
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
+struct Signing {
+    algorithm: Algorithm,
+    pair: Pair,
+}
+
+enum Pair {
+    Hmac(hmac::Key),
+    Rsa(Box<RsaKeyPair>, &'static dyn sign::RsaEncoding),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl Signing {
@@ -82,44 +121,38 @@ impl Signing {
         }
         let bytes = key.as_bytes();
         let rejected = |error: ring::error::KeyRejected| Error::from(ErrorKind::Provider(error.to_string()));
-        Ok(match algorithm {
-            Algorithm::Hs256 => Signing::Hs256(hmac::Key::new(hmac::HMAC_SHA256, bytes)),
-            Algorithm::Rs256 => Signing::Rs256(Box::new(RsaKeyPair::from_der(bytes).map_err(rejected)?)),
-            Algorithm::Es256 => {
-                let form = &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-                Signing::Es256(EcdsaKeyPair::from_pkcs8(form, bytes, &SystemRandom::new()).map_err(rejected)?)
+        let pair = match scheme(algorithm) {
+            Scheme::Hmac(hash) => Pair::Hmac(hmac::Key::new(hash, bytes)),
+            Scheme::Rsa(_, form) => Pair::Rsa(Box::new(RsaKeyPair::from_der(bytes).map_err(rejected)?), form),
+            Scheme::Ecdsa(_, form) => {
+                Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(form, bytes, &SystemRandom::new()).map_err(rejected)?)
             }
             // OpenSSL writes Ed25519 keys without their public half, which ring's stricter reading asks for.
-            Algorithm::EdDsa => Signing::EdDsa(Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(rejected)?),
-        })
+            Scheme::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(rejected)?),
+        };
+        Ok(Signing { algorithm, pair })
     }
 }
 
 impl JwtSigner for Signing {
     fn algorithm(&self) -> JwtAlgorithm {
-        match self {
-            Signing::Hs256(_) => JwtAlgorithm::HS256,
-            Signing::Rs256(_) => JwtAlgorithm::RS256,
-            Signing::Es256(_) => JwtAlgorithm::ES256,
-            Signing::EdDsa(_) => JwtAlgorithm::EdDSA,
-        }
+        self.algorithm.of_jwt()
     }
 }
 
 impl Signer<Vec<u8>> for Signing {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, signature::Error> {
         let failed = |_| signature::Error::new();
-        match self {
-            Signing::Hs256(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+        match &self.pair {
+            Pair::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
             // The randomness blinds the private key and makes the nonce of ECDSA; nothing else ever sees it.
-            Signing::Rs256(pair) => {
+            Pair::Rsa(pair, form) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&ring::signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map_err(failed)?;
+                pair.sign(*form, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
-            Signing::Es256(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec()),
-            Signing::EdDsa(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec()),
+            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
 }

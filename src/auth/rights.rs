@@ -17,11 +17,74 @@ pub enum Action {
     Publish,
 }
 
-/// Whether `principal` may do `action` on that event of that entity. `family` is the event's family name in any case;
-/// `everybody` are the grants that the configuration gives to all. The organization is not looked at here: a topic holds it.
+/// Why a principal may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed<'g> {
+    /// The unwritten `user/<sub>/*`.
+    Itself,
+    /// A grant that everybody has.
+    Everybody(&'g Grant),
+    /// A grant of its own.
+    Own(&'g Grant),
+    /// Scope `publish`, which no grant narrows.
+    Scope,
+}
+
+/// Why it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The event is for back ends, and what covers the entity does not name the event.
+    Unnamed,
+    /// No grant covers it.
+    Ungranted,
+    /// Scope `publish` is missing.
+    NoScope,
+    /// There are entries among the grants, and none of them is a grant.
+    AllForeign,
+}
+
+/// Whether `principal` may do `action` on that event of that entity, and by what. `family` is the event's family name in any
+/// case; `everybody` are the grants that the configuration gives to all. The organization is not looked at here: a topic holds it.
 ///
 /// Subscribing is covered by any grant of the principal or of everybody, and by the unwritten `user/<sub>/*`. Publishing needs
-/// scope `publish`, which the principal's own grants narrow where there are any.
+/// scope `publish`, which the principal's own grants narrow where there are any; entries that are no grants narrow it, too,
+/// because whoever wrote them meant less than everything.
+pub fn decide<'g>(
+    principal: &'g Principal,
+    everybody: &'g [Grant],
+    action: Action,
+    family: &str,
+    event: &Event,
+    entity: Uuid,
+) -> Result<Allowed<'g>, Denied> {
+    let covering = |grants: &'g [Grant], is_backend: bool| {
+        grants.iter().find(|grant| grant.covers(family, event, entity, is_backend))
+    };
+    let own = |is_backend| covering(&principal.grants, is_backend).map(Allowed::Own);
+    match action {
+        Action::Subscribe => {
+            let is_own = principal.user == Some(entity) && family.eq_ignore_ascii_case(USER_FAMILY);
+            let itself = |is_backend| (is_own && is_open(event, is_backend)).then_some(Allowed::Itself);
+            let all = |is_backend| covering(everybody, is_backend).map(Allowed::Everybody);
+            let allowed = |is_backend| itself(is_backend).or_else(|| all(is_backend)).or_else(|| own(is_backend));
+            allowed(principal.is_backend).ok_or_else(|| match allowed(true) {
+                Some(_) => Denied::Unnamed,
+                None => Denied::Ungranted,
+            })
+        }
+        Action::Publish if !principal.may_publish => Err(Denied::NoScope),
+        Action::Publish if principal.grants.is_empty() => match principal.foreign_grants {
+            0 => Ok(Allowed::Scope),
+            _ => Err(Denied::AllForeign),
+        },
+        Action::Publish => own(principal.is_backend).ok_or_else(|| match own(true) {
+            Some(_) => Denied::Unnamed,
+            None => Denied::Ungranted,
+        }),
+    }
+}
+
+/// [`decide`], where nobody asks for the reason.
 pub fn may(
     principal: &Principal,
     everybody: &[Grant],
@@ -30,18 +93,7 @@ pub fn may(
     event: &Event,
     entity: Uuid,
 ) -> bool {
-    let covers = |grant: &Grant| grant.covers(family, event, entity, principal.is_backend);
-    match action {
-        Action::Subscribe => {
-            let is_own = principal.user == Some(entity) && family.eq_ignore_ascii_case(USER_FAMILY);
-            (is_own && is_open(event, principal.is_backend))
-                || everybody.iter().any(covers)
-                || principal.grants.iter().any(covers)
-        }
-        Action::Publish => {
-            principal.may_publish && (principal.grants.is_empty() || principal.grants.iter().any(covers))
-        }
-    }
+    decide(principal, everybody, action, family, event, entity).is_ok()
 }
 
 /// How far a principal may subscribe to an event, whatever the entity.

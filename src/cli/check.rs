@@ -62,17 +62,17 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
         ("threads", config.threads.to_string()),
     ];
-    for (id, algorithm) in auth.keys.iter() {
+    for ((id, algorithm), issuers) in auth.keys.iter().zip(auth.keys.issuers()) {
         let id = id.map_or("without id".to_owned(), |id| format!("id {id:?}"));
-        lines.push(("key", format!("{algorithm}, {id}")));
+        let issuers = if issuers.is_empty() { "any issuer".to_owned() } else { format!("of {}", issuers.join(", ")) };
+        lines.push(("key", format!("{algorithm}, {id}, {issuers}")));
     }
     if auth.keys.skipped() > 0 {
-        lines.push(("passed over", format!("{} keys of the JWK set are not for this", auth.keys.skipped())));
+        lines.push(("passed over", format!("{} keys of JWK sets are not for this", auth.keys.skipped())));
     }
     lines.extend(config.schema_dirs.iter().map(|folder| ("further events", folder.display().to_string())));
     lines.extend([
-        ("issuer", auth.issuer.clone().unwrap_or("any".to_owned())),
-        ("audience", auth.audience.clone().unwrap_or("any".to_owned())),
+        ("audience", or(auth.audiences.clone(), "any")),
         ("default grants", or(auth.default_grants.iter().map(ToString::to_string).collect(), "none")),
         (
             "organizations",
@@ -143,8 +143,7 @@ mod tests {
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
              /events.mjs, /events.d.ts, /events.cs, /reference, /reference.html, /reference.md\n\
              threads         2\n\
-             key             HS256, without id\n\
-             issuer          any\n\
+             key             HS256, without id, any issuer\n\
              audience        any\n\
              default grants  user/*/useravailability\n\
              organizations   kept apart\n\

@@ -76,7 +76,7 @@ impl DemoHub for InProcess {
 /// [`Failure::Refused`] where the address is taken or the hub cannot run.
 pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
     let refused = |what: &dyn std::fmt::Display| Failure::Refused(format!("the demo hub can't run: {what}"));
-    let key = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(plan.secret.clone()) };
+    let key = KeyOptions::new(KeySource::Secret(plan.secret.clone()));
     let keys = Keys::new(&[key]).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| error.problem.to_string()).collect();
         refused(&lines.join("; "))

@@ -5,8 +5,9 @@ use super::console::Console;
 use super::failure::Failure;
 use super::world;
 use crate::auth::grant::Grant;
+use crate::auth::keys::{Algorithm, SERVED};
 use crate::auth::mint::{SigningKey, Statement, mint};
-use crate::auth::token::{ClaimNames, Tenancy};
+use crate::auth::token::{ClaimNames, Options, Tenancy};
 use crate::bom;
 use crate::config::file;
 use crate::config::{Config, Flags, environment};
@@ -38,6 +39,10 @@ pub struct Args {
     /// gives to such a key
     #[arg(long, value_name = "ID")]
     kid: Option<String>,
+    /// What the key signs by, where it can do several: RS256, PS512, HS384, …; by default the usual
+    /// one
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    algorithm: Option<Algorithm>,
     /// The user's GUID; for publishers any name
     #[arg(long, value_name = "GUID")]
     sub: Option<String>,
@@ -66,7 +71,7 @@ struct KeyFlags {
     /// A file that holds the shared secret
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// A file with the private key in PEM: RSA, P-256 or Ed25519
+    /// A file with the private key in PEM: RSA, P-256, P-384 or Ed25519
     #[arg(long, value_name = "FILE")]
     pem: Option<PathBuf>,
 }
@@ -115,8 +120,8 @@ fn make(
         organization: args.org,
         grants: args.grants.clone(),
         scopes: args.scopes.clone(),
-        issuer: options.and_then(|options| options.issuer.clone()),
-        audience: options.and_then(|options| options.audience.clone()),
+        issuer: options.and_then(|options| issuer_of(options, key)),
+        audience: options.and_then(|options| options.audiences.first().cloned()),
         issued_unix_s: now_unix_s,
         expires_unix_s: now_unix_s.saturating_add(args.ttl),
     };
@@ -150,8 +155,8 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 fn signing_key(args: &Args, text: &KeyText, config: Option<&Config>) -> Result<SigningKey, Failure> {
     let make = |id| match text {
-        KeyText::Secret(secret) => SigningKey::from_secret(id, secret),
-        KeyText::Pem(pem) => SigningKey::from_pem(id, pem),
+        KeyText::Secret(secret) => SigningKey::from_secret(id, secret, args.algorithm),
+        KeyText::Pem(pem) => SigningKey::from_pem(id, pem, args.algorithm),
     };
     let key = make(args.kid.clone()).map_err(|error| Failure::Usage(error.to_string()))?;
     let Some(config) = config.filter(|_| args.kid.is_none()) else { return Ok(key) };
@@ -179,6 +184,18 @@ fn remarks(args: &Args, needs_organization: bool) -> Vec<&'static str> {
         remarks.push("--sub is no GUID, so that no user's own events are covered");
     }
     remarks
+}
+
+/// The first issuer whose tokens the other half of this key is for; without such a key that of the
+/// first one.
+fn issuer_of(options: &Options, key: &SigningKey) -> Option<String> {
+    let mut keys = options.keys.iter().zip(options.keys.issuers());
+    let own = keys.clone().find(|((id, algorithm), _)| (*id, *algorithm) == (key.id(), key.algorithm()));
+    own.or_else(|| keys.next()).and_then(|(_, issuers)| issuers.first().cloned())
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::parse(text).ok_or_else(|| format!("one of {SERVED}"))
 }
 
 fn organization(text: &str) -> Result<Uuid, &'static str> {
@@ -210,7 +227,7 @@ mod tests {
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::principal::Principal;
-    use crate::auth::token::{Options, Token, TokenError, Verifier};
+    use crate::auth::token::{Token, TokenError, Verifier};
     use crate::cli::console::tests::console_on_paper;
     use crate::clock::Now;
     use clap::Parser;
@@ -236,7 +253,7 @@ mod tests {
 
     fn verified(token: &str) -> Result<Principal, TokenError> {
         let source = KeySource::Secret(SECRET.to_owned());
-        let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, source }]).unwrap();
+        let keys = Keys::new(&[KeyOptions::new(source)]).unwrap();
         let verifier = Verifier::new(Options::new(keys)).unwrap();
         verifier.verify(Token::new(token), Now::from_ms(0, NOW_S * 1000))
     }

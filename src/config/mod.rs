@@ -8,10 +8,12 @@
 //! What may be typed stands in `raw`, whose JSON Schema drives the check of the typed tree, the environment and the reference.
 //! [`Config::load`] tells all errors at once, each with its place, and no secret.
 
+mod check;
 mod checked;
 mod checker;
 mod error;
 pub(crate) mod file;
+mod keys;
 mod raw;
 mod schema;
 mod setting;

@@ -1,7 +1,7 @@
 //! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the manual and the
 //! errors are all made from them.
 
-use crate::auth::token::{ClaimNames, Tenancy};
+use crate::auth::token::{ClaimNames, OneOrMany, Tenancy};
 use crate::limits::Limits;
 use crate::schema::WireCase;
 use crate::schema::validate::Mode;
@@ -78,16 +78,19 @@ pub(super) struct Auth {
     pub(super) secret: Option<Secret>,
     /// A file that holds such a secret; a line end at its end does not count.
     pub(super) secret_file: Option<String>,
-    /// A file with the public key of the issuer in PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).
+    /// A file with the public key of the issuer in PEM: RSA (RS256), P-256 (ES256), P-384 (ES384) or Ed25519 (EdDSA).
     pub(super) pem_file: Option<String>,
     /// A file with the JWK set of the issuer.
     pub(super) jwks_file: Option<String>,
+    /// What that key is for: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA. By default
+    /// the one that stands in parentheses; in a JWK set it is for keys that don't say it themselves.
+    pub(super) algorithm: Option<String>,
     /// Several keys; a token chooses by its `kid`.
     pub(super) keys: Vec<Key>,
-    /// What `iss` of a token must be. By default it is not looked at.
-    pub(super) issuer: Option<String>,
-    /// What `aud` of a token must have. By default it is not looked at.
-    pub(super) audience: Option<String>,
+    /// What `iss` of a token must be, one or a list; for keys that name no issuer of their own. By default it is not looked at.
+    pub(super) issuer: Option<OneOrMany>,
+    /// What `aud` of a token must have, one or a list of which one is enough. By default it is not looked at.
+    pub(super) audience: Option<OneOrMany>,
     /// How far the clocks of issuer and hub may be apart, in seconds, at most 300.
     pub(super) leeway_s: u64,
     /// The names of the claims.
@@ -107,6 +110,7 @@ impl Default for Auth {
             secret_file: None,
             pem_file: None,
             jwks_file: None,
+            algorithm: None,
             keys: Vec::new(),
             issuer: None,
             audience: None,
@@ -125,8 +129,10 @@ impl Default for Auth {
 pub(super) struct Key {
     /// What tokens name in `kid`; a JWK set brings its own.
     pub(super) id: Option<String>,
-    /// HS256, RS256, ES256 or EdDSA. The kind of key decides it; naming it only asserts it.
+    /// As `auth.algorithm`. One key, one algorithm: for two, give the key twice.
     pub(super) algorithm: Option<String>,
+    /// Whose tokens the key is for (`iss`), one or a list, instead of `auth.issuer`.
+    pub(super) issuer: Option<OneOrMany>,
     /// As `auth.secret`.
     #[serde(skip_serializing)]
     pub(super) secret: Option<Secret>,

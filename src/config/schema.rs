@@ -15,6 +15,8 @@ pub(super) enum Kind<'s> {
     Choice(Vec<&'s str>),
     /// Text.
     Text,
+    /// One text, or a list of them.
+    Texts,
     /// A whole number in these bounds.
     Integer(i64, i64),
     /// true or false.
@@ -30,6 +32,7 @@ impl Kind<'_> {
             Kind::List(_) => "a list of strings".to_owned(),
             Kind::Choice(words) => format!("one of {}", quoted(words.iter().copied())),
             Kind::Text => "a string".to_owned(),
+            Kind::Texts => "a string or a list of strings".to_owned(),
             Kind::Integer(..) => "a whole number".to_owned(),
             Kind::Bool => "true or false".to_owned(),
         }
@@ -45,7 +48,10 @@ pub(super) fn quoted<'s>(words: impl Iterator<Item = &'s str>) -> String {
 pub(super) fn kind(schema: &Value) -> Kind<'_> {
     let is_null = |schema: &&Value| schema.get("type") == Some(&Value::from("null"));
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
-        return choices.iter().find(|choice| !is_null(choice)).map_or(Kind::Text, kind);
+        let mut kinds = choices.iter().filter(|choice| !is_null(choice)).map(kind);
+        let first = kinds.next().unwrap_or(Kind::Text);
+        let is_list = |other: Kind<'_>| matches!(other, Kind::List(items) if kind(items) == Kind::Text);
+        return if first == Kind::Text && kinds.any(is_list) { Kind::Texts } else { first };
     }
     if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
         return Kind::Choice(choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect());
@@ -84,7 +90,7 @@ impl Leaf<'_> {
         let plain = match kind(self.schema) {
             Kind::Table(_) | Kind::Map(_) => false,
             Kind::List(items) => kind(items) == Kind::Text,
-            Kind::Choice(_) | Kind::Text | Kind::Integer(..) | Kind::Bool => true,
+            Kind::Choice(_) | Kind::Text | Kind::Texts | Kind::Integer(..) | Kind::Bool => true,
         };
         let variable = || format!("RTE_{}", self.path.replace('.', "_").to_ascii_uppercase());
         (plain && !self.path.contains("[]")).then(variable)
@@ -121,7 +127,7 @@ pub(super) fn leaves(root: &Value) -> Vec<Leaf<'_>> {
                     None
                 }
             }
-            Kind::Map(_) | Kind::Choice(_) | Kind::Text | Kind::Integer(..) | Kind::Bool => None,
+            Kind::Map(_) | Kind::Choice(_) | Kind::Text | Kind::Texts | Kind::Integer(..) | Kind::Bool => None,
         };
         match inside {
             Some((keys, path)) => {

@@ -1,6 +1,6 @@
 //! What operators type, and what they are told.
 
-use super::checker::{THREADS_DEFAULT_MAX, check_path};
+use super::check::{THREADS_DEFAULT_MAX, check_path};
 use super::*;
 use crate::auth::keys::Algorithm;
 use crate::auth::token::Tenancy;
@@ -119,8 +119,9 @@ fn everything_can_be_configured() {
     assert!(config.hub.trusted_proxies.len() == 2 && config.hub.detailed_errors);
     assert_eq!((config.log, config.log_level), (Format::Json, Level::Debug));
     let auth = config.verifier.options();
-    assert_eq!((auth.issuer.as_deref(), auth.audience.as_deref(), auth.leeway_s), (Some("pbx"), Some("hub"), 0));
-    assert_eq!((auth.claims.user.as_str(), auth.claims.scope.as_str()), ("uid", "scp"));
+    assert!(auth.keys.issuers().all(|issuers| issuers == ["pbx"]));
+    assert_eq!((auth.audiences.as_slice(), auth.leeway_s), (&["hub".to_owned()][..], 0));
+    assert_eq!((auth.claims.user.to_string(), auth.claims.scope.to_string()), ("uid".to_owned(), "scp".to_owned()));
     assert!(auth.default_grants.len() == 1 && auth.tenancy == Tenancy::Single && auth.close_on_expiry);
     assert_eq!(auth.keys.iter().collect::<Vec<_>>(), [(Some("main"), Algorithm::Hs256)]);
     assert_eq!(config.hub.origins.allowed.clone().unwrap(), ["https://app.example.com", "http://localhost:3000"]);
@@ -150,13 +151,11 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
 #[test]
 fn a_value_of_the_wrong_kind_is_refused_without_being_quoted() {
     assert_eq!(
-        errors(
-            "[server]\nlisten = 8080\nthreads = \"4\"\n[auth]\nissuer = [\"hush\"]\nkeys = \"hush\"\nleeway_s = 1.5"
-        ),
+        errors("[server]\nlisten = 8080\nthreads = \"4\"\n[auth]\nissuer = [true]\nkeys = \"hush\"\nleeway_s = 1.5"),
         [
             "/etc/rte/rte.toml:2:10: `server.listen` must be a string, not a whole number",
             "/etc/rte/rte.toml:3:11: `server.threads` must be a whole number, not a string",
-            "/etc/rte/rte.toml:5:10: `auth.issuer` must be a string, not a list",
+            "/etc/rte/rte.toml:5:11: `auth.issuer[0]` must be a string, not true or false",
             "/etc/rte/rte.toml:6:8: `auth.keys` must be a list of tables, not a string",
             "/etc/rte/rte.toml:7:12: `auth.leeway_s` must be a whole number, not a number with a fraction",
         ]
@@ -229,7 +228,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     assert_eq!((config.listen.port(), config.hub.path.as_str(), config.threads), (1, "/variable", 3));
     assert!(config.verifier.options().close_on_expiry);
     assert_eq!(config.hub.origins.allowed.clone().unwrap(), ["https://a.example", "https://b.example"]);
-    assert_eq!(config.verifier.options().claims.user, "uid");
+    assert_eq!(config.verifier.options().claims.user.to_string(), "uid");
     assert_eq!((config.limits.items_max, config.wire_case), (5, Some(WireCase::Camel)));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
@@ -293,19 +292,61 @@ fn a_key_file_named_by_the_file_is_relative_to_it() {
 #[test]
 fn each_key_has_exactly_one_source() {
     let told = errors(
-        "[[auth.keys]]\nid = \"a\"\n[[auth.keys]]\nsecret = \"x\"\npem_file = \"y\"\n[[auth.keys]]\nalgorithm = \"HS512\"\njwks_file = \"z\"",
+        "[[auth.keys]]\nid = \"a\"\n[[auth.keys]]\nsecret = \"x\"\npem_file = \"y\"\n[[auth.keys]]\nalgorithm = \"ES512\"\njwks_file = \"z\"",
     );
     let starts = [
         "/etc/rte/rte.toml:1:1: has no key: give exactly one",
         "/etc/rte/rte.toml:5:12: has secret and pem_file: give exactly one",
-        "/etc/rte/rte.toml:7:13: \"HS512\" is not served",
+        "/etc/rte/rte.toml:7:13: \"ES512\" is not served: the cryptography library has no P-521; HS256, HS384",
     ];
     assert_eq!(told.len(), starts.len(), "{told:#?}");
     for (told, start) in told.iter().zip(starts) {
         assert!(told.starts_with(start), "{told}");
     }
-    let two = errors("[[auth.keys]]\nid = \"a\"\nsecret_file = \"secret\"");
+    let two = errors("[[auth.keys]]\nsecret_file = \"secret\"");
     assert!(two[0].contains("two keys for HS256"), "{two:?}");
+    assert!(given("[[auth.keys]]\nid = \"a\"\nsecret_file = \"secret\"").config().is_ok(), "one step to a second key");
+    let lost = errors("[auth]\nalgorithm = \"HS512\"");
+    assert!(lost[0].starts_with("RTE_AUTH_SECRET: the secret has 32 bytes, and HS512 needs at least 64"), "{lost:?}");
+}
+
+#[test]
+fn issuers_and_audiences_are_one_or_many_and_an_issuer_may_be_a_keys_own() {
+    let text = r#"
+        [auth]
+        issuer = ["https://a", "https://b"]
+        audience = "rte"
+        secret_file = "secret"
+        [auth.claims]
+        grants = ["realm_access", "roles"]
+        [[auth.keys]]
+        id = "c"
+        issuer = "https://c"
+        secret_file = "secret"
+    "#;
+    let of = |settings| Given { text, variables: &[], settings }.config();
+    let issuers = |config: &Config| {
+        let issuers = config.verifier.options().keys.issuers().map(<[String]>::to_vec);
+        issuers.collect::<Vec<_>>().iter().map(|list| list.join(" ")).collect::<Vec<_>>()
+    };
+    let config = of(&[]).unwrap();
+    assert_eq!(issuers(&config), ["https://a https://b", "https://c"]);
+    assert_eq!(config.verifier.options().claims.grants.names(), ["realm_access", "roles"]);
+    let config = of(&[("auth.issuer", "https://d"), ("auth.audience", "x, y"), ("auth.claims.grants", "r.s")]).unwrap();
+    assert_eq!(issuers(&config), ["https://d", "https://c"]);
+    assert_eq!(config.verifier.options().audiences, ["x", "y"]);
+    assert_eq!(config.verifier.options().claims.grants.names(), ["r.s"]);
+    let told = errors("[auth]\nissuer = []\naudience = [\"a\", 1]\n[auth.claims]\nscope = 5");
+    assert_eq!(
+        told,
+        [
+            "/etc/rte/rte.toml:3:18: `auth.audience[1]` must be a string, not a whole number",
+            "/etc/rte/rte.toml:5:9: `auth.claims.scope` must be a string or a list of strings, not a whole number",
+        ]
+    );
+    for text in ["[auth]\nissuer = []", "[auth]\nissuer = \"\"", "[auth]\nissuer = [\"a\", \"\"]"] {
+        assert!(errors(text)[0].contains("`auth.issuer` is empty"), "{text}");
+    }
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl Tree {
         let value = match kind(leaf.schema) {
             Kind::Integer(..) => text.parse().map(Value::Integer).ok(),
             Kind::Bool => text.parse().map(Value::Bool).ok(),
-            Kind::List(_) => {
+            Kind::Texts if !text.contains(',') => Some(Value::Text(text.to_owned())),
+            Kind::List(_) | Kind::Texts => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 let node = |item: &str| Placed {
                     key: place.clone(),
@@ -213,7 +214,15 @@ impl Placed {
                 let bounds = if *most == i64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
                 complaints.push((self.place.clone(), format!("`{path}` must be {bounds}, not {number}")));
             }
-            (Kind::Choice(_) | Kind::Text, Value::Text(_))
+            (Kind::Texts, Value::List(nodes)) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    if !matches!(node.value, Value::Text(_)) {
+                        let message = format!("`{path}[{index}]` must be a string, not {}", node.value.sort());
+                        complaints.push((node.place.clone(), message));
+                    }
+                }
+            }
+            (Kind::Choice(_) | Kind::Text | Kind::Texts, Value::Text(_))
             | (Kind::Integer(..), Value::Integer(_))
             | (Kind::Bool, Value::Bool(_)) => {}
             (_, value) => {

@@ -48,6 +48,7 @@ fn send(headers: &str, body: &[u8]) -> Option<End> {
         is_admin: false,
         is_backend: false,
         grants: [].into(),
+        foreign_grants: 0,
         expires_unix_s: u64::MAX,
     };
     let mut kept = Heard::default();

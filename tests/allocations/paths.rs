@@ -262,6 +262,7 @@ fn publish_items(event: &str, items: usize) -> u64 {
         is_admin: false,
         is_backend: false,
         grants: Arc::default(),
+        foreign_grants: 0,
         expires_unix_s: 0,
     };
     let (mut scratch, mut sink) = (Scratch::default(), Nobody(0));

@@ -259,8 +259,13 @@ pub fn request(line: &str, headers: &[&str], body: &str) -> String {
 
 /// A JSON Web Token, HS256 (RFC 7515).
 pub fn mint(secret: &str, claims: &Value) -> String {
+    mint_with(secret, &json!({ "alg": "HS256", "typ": "JWT" }), claims)
+}
+
+/// The same with any header.
+pub fn mint_with(secret: &str, header: &Value, claims: &Value) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
+    let signed = format!("{}.{}", part(header), part(claims));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let tag = ring::hmac::sign(&key, signed.as_bytes());
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref()))

@@ -31,6 +31,7 @@
 //!     is_admin: false,
 //!     is_backend: false,
 //!     grants: [].into(),
+//!     foreign_grants: 0,
 //!     expires_unix_s: u64::MAX,
 //! };
 //! let body = br#"{ "eventName": "QueueAttachedUsers", "data": {

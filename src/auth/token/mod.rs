@@ -2,9 +2,10 @@
 
 use super::claims::{self, Claims};
 use super::grant::Grant;
-use super::keys::Keys;
+use super::keys::{KeyProblem, Keys};
 use super::principal::Principal;
-use super::rights::{self, Action, Standing};
+use super::rights::{self, Action, Allowed, Denied, Standing};
+use super::watch::Watch;
 use crate::clock::Now;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::proto::http::query;
@@ -14,12 +15,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use uuid::Uuid;
 
-pub use super::claims::ClaimNames;
+pub use super::claims::{ClaimNames, ClaimPath, OneOrMany};
 pub use super::error::{Claim, TokenError, challenge};
+pub use super::watch::TOKENS_WATCHED;
 
 /// A bearer token. It can't be printed: no `Display`, and `Debug` says only that there is one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,32 @@ impl<'a> Token<'a> {
     pub fn new(text: &'a str) -> Token<'a> {
         Token(text)
     }
+
+    /// Header and claims as they stand there.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`] where these are no two JSON objects.
+    pub fn unverified(self) -> Result<Unverified, TokenError> {
+        let mut parts = self.0.split('.').map(object);
+        match (parts.next().flatten(), parts.next().flatten()) {
+            (Some(header), Some(claims)) => Ok(Unverified { header, claims }),
+            (_, _) => Err(TokenError::Malformed),
+        }
+    }
+}
+
+/// What a token says, for people who want to see it: nobody has vouched for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unverified {
+    /// `alg`, `kid` and what else there is.
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub claims: Map<String, Value>,
+}
+
+/// A part of a token that is a JSON object.
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
 impl fmt::Debug for Token<'_> {
@@ -92,14 +122,12 @@ pub enum Tenancy {
 }
 
 /// What the operator decides about tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// The keys; at least one.
+    /// The keys, each with the issuers whom it is for; at least one, or the address of a set.
     pub keys: Keys,
-    /// What `iss` must be; not looked at without.
-    pub issuer: Option<String>,
-    /// What `aud` must have; not looked at without.
-    pub audience: Option<String>,
+    /// `aud` must have one of these; not looked at without any.
+    pub audiences: Vec<String>,
     /// How far the clocks of issuer and hub may be apart, in seconds; at most [`LEEWAY_S_MAX`].
     pub leeway_s: u64,
     /// The names of the claims.
@@ -120,8 +148,7 @@ impl Options {
     pub fn new(keys: Keys) -> Options {
         Options {
             keys,
-            issuer: None,
-            audience: None,
+            audiences: Vec::new(),
             leeway_s: 5,
             claims: ClaimNames::default(),
             default_grants: Vec::new(),
@@ -139,7 +166,7 @@ pub enum OptionsError {
     /// The leeway is over [`LEEWAY_S_MAX`].
     Leeway,
     /// A claim's name is empty, given twice, or one of `exp`, `nbf`, `iss`, `aud`.
-    ClaimName(String),
+    ClaimName(ClaimPath),
 }
 
 impl fmt::Display for OptionsError {
@@ -148,7 +175,7 @@ impl fmt::Display for OptionsError {
             OptionsError::NoKey => f.write_str("no key to verify tokens with"),
             OptionsError::Leeway => write!(f, "a leeway of more than {LEEWAY_S_MAX} s: set the clocks instead"),
             OptionsError::ClaimName(name) => {
-                write!(f, "the claim name {name:?} is empty, given twice, or means something else already")
+                write!(f, "the claim name \"{name}\" is empty, given twice, or means something else already")
             }
         }
     }
@@ -173,7 +200,7 @@ impl std::error::Error for OptionsError {}
 /// use uuid::uuid;
 ///
 /// let secret = "a secret that has at least 32 bytes";
-/// let key = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(secret.to_owned()) };
+/// let key = KeyOptions::new(KeySource::Secret(secret.to_owned()));
 /// let verifier = Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap();
 ///
 /// // What an identity provider does, as `rte token` does it.
@@ -183,7 +210,7 @@ impl std::error::Error for OptionsError {}
 ///     expires_unix_s: 2_000,
 ///     ..Statement::default()
 /// };
-/// let jwt = mint(&SigningKey::from_secret(None, secret).unwrap(), &ClaimNames::default(), &statement).unwrap();
+/// let jwt = mint(&SigningKey::from_secret(None, secret, None).unwrap(), &ClaimNames::default(), &statement).unwrap();
 ///
 /// let header = format!("Bearer {jwt}");
 /// let bearer = bearer(Some(&header), "").unwrap().expect("there is a token");
@@ -197,31 +224,50 @@ impl std::error::Error for OptionsError {}
 /// assert!(verifier.may(&principal, Action::Subscribe, "Queue", event, queue));
 ///
 /// // Time is an argument: the same token later.
-/// assert_eq!(verifier.verify(bearer.token(), at(3_000)), Err(TokenError::Expired));
+/// assert_eq!(verifier.verify(bearer.token(), at(3_000)), Err(TokenError::Expired { ago_s: 1_000 }));
 /// ```
 #[derive(Debug)]
 pub struct Verifier {
     options: Options,
+    watch: Arc<Watch>,
+}
+
+/// A claim that none of the first tokens had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbsentClaim {
+    /// The key that names it, below `auth.claims`.
+    pub key: &'static str,
+    /// The name.
+    pub name: String,
 }
 
 impl Verifier {
     /// Checks the options.
     pub fn new(options: Options) -> Result<Verifier, OptionsError> {
-        if options.keys.is_empty() {
+        if options.keys.is_empty() && options.keys.urls().is_empty() {
             return Err(OptionsError::NoKey);
         }
         if options.leeway_s > LEEWAY_S_MAX {
             return Err(OptionsError::Leeway);
         }
-        let ClaimNames { user, organization, grants, scope } = &options.claims;
-        let mut taken = vec!["", "exp", "nbf", "iss", "aud"];
-        for name in [user, organization, grants, scope] {
-            if taken.contains(&name.as_str()) {
-                return Err(OptionsError::ClaimName(name.clone()));
+        let mut taken = ["exp", "nbf", "iss", "aud"].map(str::to_owned).to_vec();
+        for (_, path) in options.claims.all() {
+            let name = path.to_string();
+            if path.is_empty() || taken.contains(&name) {
+                return Err(OptionsError::ClaimName(path.clone()));
             }
             taken.push(name);
         }
-        Ok(Verifier { options })
+        Ok(Verifier { options, watch: Arc::default() })
+    }
+
+    /// The same, but for the keys of the set at `url`: they are what this text says.
+    ///
+    /// # Errors
+    /// As [`Keys::with_set`].
+    pub fn with_set(&self, url: &str, text: &str) -> Result<Verifier, KeyProblem> {
+        let keys = self.options.keys.with_set(url, text)?;
+        Ok(Verifier { options: Options { keys, ..self.options.clone() }, watch: Arc::clone(&self.watch) })
     }
 
     /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its claims. A client needs
@@ -232,55 +278,94 @@ impl Verifier {
             return Err(TokenError::TooLong);
         }
         // Parses no `alg` that it does not know, `none` among them.
-        let header = jsonwebtoken::decode_header(text).map_err(|_| TokenError::Malformed)?;
+        let header = jsonwebtoken::decode_header(text).map_err(|_| unread(text))?;
         if header.crit.is_some() {
             return Err(TokenError::Critical);
         }
-        let key = self.options.keys.choose(header.kid.as_deref(), header.alg)?;
         let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        let keys = &self.options.keys;
+        // An unproven issuer only says by which of several keys it is to be proven.
+        let issuer = || object(payload).and_then(|claims| claims::issuer(&claims).map(str::to_owned));
+        if header.kid.as_deref().is_some_and(|kid| !keys.has(kid)) {
+            self.watch.note_missing_key();
+        }
+        let key = keys.choose(header.kid.as_deref(), header.alg, issuer)?;
         // Not `jsonwebtoken::decode`: it reads the clock and passes over claims of a wrong type.
         match crypto::verify(signature, message.as_bytes(), &key.decoding, header.alg) {
             Ok(true) => {}
-            Ok(false) => return Err(TokenError::Signature),
+            Ok(false) => {
+                if key.is_fetched {
+                    self.watch.note_missing_key();
+                }
+                return Err(TokenError::Signature);
+            }
             Err(_) => return Err(TokenError::Malformed),
         }
-        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
-        let claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Malformed)?;
-        self.principal(&claims, now)
+        let claims = object(payload).ok_or(TokenError::Malformed)?;
+        self.principal(&claims, &key.issuers, now)
     }
 
-    fn principal(&self, claims: &Claims, now: Now) -> Result<Principal, TokenError> {
+    fn principal(&self, claims: &Claims, issuers: &[String], now: Now) -> Result<Principal, TokenError> {
         let options = &self.options;
         let expires_unix_s = claims::date(claims, "exp", Claim::Expiry)?.ok_or(TokenError::NoExpiry)?;
+        let now_s = now.unix.seconds();
         // RFC 7519 section 4.1.4: not accepted on or after `exp`, but for the leeway.
-        if now.unix.seconds() >= expires_unix_s.saturating_add(options.leeway_s) {
-            return Err(TokenError::Expired);
+        if now_s >= expires_unix_s.saturating_add(options.leeway_s) {
+            return Err(TokenError::Expired { ago_s: now_s.saturating_sub(expires_unix_s) });
         }
-        let not_before = claims::date(claims, "nbf", Claim::NotBefore)?;
-        if not_before.is_some_and(|start| now.unix.seconds().saturating_add(options.leeway_s) < start) {
-            return Err(TokenError::NotYetValid);
+        if let Some(start) = claims::date(claims, "nbf", Claim::NotBefore)?
+            && now_s.saturating_add(options.leeway_s) < start
+        {
+            return Err(TokenError::NotYetValid { in_s: start.saturating_sub(now_s) });
         }
-        if options.issuer.as_deref().is_some_and(|issuer| !claims::is_issued_by(claims, issuer)) {
+        if !issuers.is_empty() && !claims::issuer(claims).is_some_and(|issuer| issuers.iter().any(|own| own == issuer))
+        {
             return Err(TokenError::Issuer);
         }
-        if options.audience.as_deref().is_some_and(|audience| !claims::is_meant_for(claims, audience)) {
+        if !options.audiences.is_empty() && !claims::is_meant_for(claims, &options.audiences) {
             return Err(TokenError::Audience);
         }
-        let names = &options.claims;
-        let scopes = claims::scopes(claims, &names.scope)?;
-        Ok(Principal {
-            user: claims::user(claims, &names.user)?,
+        let found = options.claims.all().map(|(_, path)| path.find(claims));
+        let [user, organization, grants, scope] = found;
+        let scopes = claims::scopes(scope)?;
+        let (grants, foreign_grants) = claims::grants(grants)?;
+        let principal = Principal {
+            user: claims::user(user)?,
             organization: match options.tenancy {
-                Tenancy::Multi => claims::organization(claims, &names.organization)?,
+                Tenancy::Multi => claims::organization(organization)?,
                 Tenancy::Single => None,
             },
             may_publish: scopes.publish,
             is_admin: scopes.admin,
             is_backend: scopes.backend,
-            grants: claims::grants(claims, &names.grants)?,
+            grants,
+            foreign_grants,
             expires_unix_s,
-        })
+        };
+        let bits = found.iter().rev().fold(0, |bits, claim| bits << 1 | u8::from(claim.is_some()));
+        self.watch.note_claims(bits);
+        Ok(principal)
+    }
+
+    /// The claims that none of the first [`TOKENS_WATCHED`] good tokens had, and that somebody may be waiting for; told once.
+    /// Not told are an organization that is not read, and usual names where everybody has grants anyway.
+    pub fn take_absent_claims(&self) -> Vec<AbsentClaim> {
+        let Some(occurred) = self.watch.take_occurred() else { return Vec::new() };
+        let usual = ClaimNames::default();
+        let absent = self.options.claims.all().into_iter().zip(usual.all()).enumerate();
+        let absent =
+            absent.filter(|(bit, _)| occurred >> bit & 1 == 0).filter(|(_, ((key, path), (_, usual)))| match *key {
+                "organization" => self.options.tenancy == Tenancy::Multi,
+                "grants" => path != usual || self.options.default_grants.is_empty(),
+                _ => true,
+            });
+        absent.map(|(_, ((key, path), _))| AbsentClaim { key, name: path.to_string() }).collect()
+    }
+
+    /// Whether a token has wanted a key, since the last call, that a fresher set may have.
+    pub fn take_missing_key(&self) -> bool {
+        self.watch.take_missing_key()
     }
 
     /// What a client must have beyond a good token: an organization, unless there is only one. Publishers may lack it.
@@ -294,6 +379,18 @@ impl Verifier {
     /// [`rights::may`] with the grants that everybody has.
     pub fn may(&self, principal: &Principal, action: Action, family: &str, event: &Event, entity: Uuid) -> bool {
         rights::may(principal, &self.options.default_grants, action, family, event, entity)
+    }
+
+    /// [`rights::decide`] with the grants that everybody has.
+    pub fn decide<'p>(
+        &'p self,
+        principal: &'p Principal,
+        action: Action,
+        family: &str,
+        event: &Event,
+        entity: Uuid,
+    ) -> Result<Allowed<'p>, Denied> {
+        rights::decide(principal, &self.options.default_grants, action, family, event, entity)
     }
 
     /// [`rights::standing`] with the grants that everybody has.
@@ -316,6 +413,15 @@ impl Verifier {
     /// The checked options, for a summary: they print no key.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+}
+
+/// Why a header can't be read.
+fn unread(text: &str) -> TokenError {
+    let header = text.split('.').next().and_then(object);
+    match header.as_ref().and_then(|header| header.get("alg")).and_then(Value::as_str) {
+        Some("ES512") => TokenError::Es512,
+        Some(_) | None => TokenError::Malformed,
     }
 }
 

@@ -18,7 +18,7 @@ impl Key {
     /// # Errors
     /// [`Failure::Refused`] for a secret that is too short.
     pub fn new(secret: &str) -> Result<Key, Failure> {
-        SigningKey::from_secret(None, secret).map(Key).map_err(|error| Failure::Refused(error.to_string()))
+        SigningKey::from_secret(None, secret, None).map(Key).map_err(|error| Failure::Refused(error.to_string()))
     }
 
     /// For a client that may hear everything which is for clients.
@@ -67,7 +67,7 @@ mod tests {
     fn a_hub_with_the_same_secret_takes_both_tokens_for_what_they_are() {
         let secret = "s".repeat(32);
         let key = Key::new(&secret).unwrap();
-        let options = KeyOptions { id: None, algorithm: None, source: KeySource::Secret(secret) };
+        let options = KeyOptions::new(KeySource::Secret(secret));
         let verifier = Verifier::new(Options::new(Keys::new(&[options]).unwrap())).unwrap();
         let verify = |token: &Bearer| verifier.verify(Token::new(token.reveal()), Now::from_ms(0, 1_000_000)).unwrap();
         let client = verify(&key.client_token(2_000).unwrap());

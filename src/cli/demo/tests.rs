@@ -242,6 +242,7 @@ fn a_strict_hub_takes_every_event() {
         is_admin: false,
         is_backend: false,
         grants: Arc::default(),
+        foreign_grants: 0,
         expires_unix_s: 0,
     };
     let mut names = BTreeSet::new();

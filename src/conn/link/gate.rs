@@ -7,7 +7,7 @@ use crate::api::negotiated::{Attach, ConnectionToken, Place};
 use crate::api::publish;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::principal::Principal;
-use crate::auth::token::{self, TokenError, challenge};
+use crate::auth::token::{self, AbsentClaim, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::connection::{Connection, Origin};
 use crate::conn::turn::Turn;
 use crate::hub::registry::ConnKey;
@@ -17,6 +17,7 @@ use crate::proto::http::query;
 use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
 use crate::proto::ws::upgrade;
+use crate::trace::{Fact, Level};
 
 /// What a head has decided.
 pub(super) enum Decision {
@@ -176,9 +177,10 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
     }
 }
 
-fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> {
-    let refuse = |refusal, error| {
-        let reply = Reply::text(401, "").with("WWW-Authenticate", challenge(error));
+fn authenticate(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
+    let refuse = |refusal, error: Option<TokenError>| {
+        let why = error.map_or_else(String::new, |error| error.to_string());
+        let reply = Reply::text(401, why).with("WWW-Authenticate", challenge(error));
         Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
     };
     if head.values("authorization").count() > 1 {
@@ -188,12 +190,19 @@ fn authenticate(head: &Head<'_>, turn: &Turn<'_>) -> Result<Principal, Refused> 
     let bearer = token::bearer(head.header("authorization"), head.query)
         .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
         .ok_or_else(|| refuse(Refusal::NoToken, None))?;
-    turn.process.verifier.verify(bearer.token(), turn.now).map_err(|error| refuse(Refusal::BadToken, Some(error)))
+    let verifier = turn.process.verifier;
+    let principal = verifier.verify(bearer.token(), turn.now);
+    let principal = principal.map_err(|error| refuse(Refusal::BadToken, Some(error)))?;
+    for AbsentClaim { key, name } in verifier.take_absent_claims() {
+        let fact = || Fact::ClaimAbsent { key, name, tokens: TOKENS_WATCHED };
+        turn.books.trace.note(Level::Warn, fact);
+    }
+    Ok(principal)
 }
 
 fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
     turn.process.verifier.check_client(principal).map_err(|error| {
-        let reply = Reply::text(401, error.sentence()).with("WWW-Authenticate", challenge(Some(error)));
+        let reply = Reply::text(401, error.to_string()).with("WWW-Authenticate", challenge(Some(error)));
         Refused(Refusal::BadToken, reply, error.sentence())
     })
 }

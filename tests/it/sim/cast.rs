@@ -150,7 +150,7 @@ pub struct Tokens {
 pub const BRIEF_S: u64 = 30;
 
 pub static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
-    let key = SigningKey::from_secret(None, SECRET).unwrap();
+    let key = SigningKey::from_secret(None, SECRET, None).unwrap();
     let start_s = START.unix.seconds();
     let sign = |key: &SigningKey, statement: Statement| mint(key, &ClaimNames::default(), &statement).unwrap();
     let client = |rights: &Rights, expires_unix_s: u64| Statement {
@@ -174,7 +174,7 @@ pub static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
         publishers: ORGANIZATIONS.iter().map(|organization| sign(&key, publisher(*organization))).collect(),
         homeless: sign(&key, Statement { expires_unix_s: late_s, ..Statement::default() }),
         expired: sign(&key, client(&CLIENTS[0], start_s - 1000)),
-        forged: sign(&SigningKey::from_secret(None, FOREIGN_SECRET).unwrap(), client(&CLIENTS[0], late_s)),
+        forged: sign(&SigningKey::from_secret(None, FOREIGN_SECRET, None).unwrap(), client(&CLIENTS[0], late_s)),
     }
 });
 
@@ -187,7 +187,7 @@ impl Tokens {
 
 /// The hub's keys.
 pub fn keys() -> Keys {
-    Keys::new(&[KeyOptions { id: None, algorithm: None, source: KeySource::Secret(SECRET.into()) }]).unwrap()
+    Keys::new(&[KeyOptions::new(KeySource::Secret(SECRET.into()))]).unwrap()
 }
 
 /// A kind and one of its entities; mostly one of three, so that publishers and members meet.

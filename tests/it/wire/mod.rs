@@ -8,4 +8,5 @@ mod publishing;
 mod readers;
 mod running;
 mod state;
+mod tokens;
 mod websocket;

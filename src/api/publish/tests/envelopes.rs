@@ -38,6 +38,7 @@ fn post(headers: &str, body: &[u8]) -> (u16, String, Heard) {
         is_admin: false,
         is_backend: false,
         grants: [].into(),
+        foreign_grants: 0,
         expires_unix_s: 0,
     };
     let limits = Limits { body_bytes_max: 64 * 1024, ..Limits::DEFAULT };

@@ -51,6 +51,7 @@ impl World {
             is_admin: false,
             is_backend: false,
             grants: Arc::default(),
+            foreign_grants: 0,
             expires_unix_s: 0,
         };
         World { options: Options::default(), limits: Limits::DEFAULT, principal }

@@ -70,7 +70,7 @@ impl Play<'_> {
                 }
             }
             Fact::Closed { conn, reason, .. } => self.closed(of(conn), *reason),
-            Fact::Refused { .. } => {}
+            Fact::Refused { .. } | Fact::ClaimAbsent { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::Reloaded { .. }

@@ -1,0 +1,100 @@
+//! From typed values to checked ones, each with what its room wants.
+
+use super::checked::Config;
+use super::checker::Checker;
+use super::keys;
+use super::raw::{self, Raw};
+use crate::api::client_address::Network;
+use crate::api::cors::{Origins, parse_origin};
+use crate::api::{publish, routes};
+use crate::auth::token::Tenancy;
+use crate::conn;
+use crate::limits::Limits;
+
+/// Most threads that are started where none are configured.
+pub(super) const THREADS_DEFAULT_MAX: usize = 8;
+
+impl Checker<'_> {
+    /// The configuration, where no complaint forbids to make one; there may be complaints all the same.
+    pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
+        let Raw { server, auth, cors, publish, derive, catalogue, limits } = raw;
+        let listen = server.listen.parse().ok();
+        if listen.is_none() {
+            let message =
+                format!("{:?} is not an address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"", server.listen);
+            self.tree.complain("server.listen", message);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
+        let (log, log_level) = (server.log, server.log_level);
+        let hub = self.hub(server, cors, publish, auth.tenancy);
+        self.limits(&limits);
+        let mut warnings = warnings;
+        let (verifier, signing_key) = keys::auth(self, auth, &mut warnings)?;
+        let folders = catalogue.schema_dirs.iter();
+        let schema_dirs = folders.map(|folder| self.located("catalogue.schema_dirs", folder)).collect();
+        let (listen, wire_case, file) = (listen?, catalogue.wire_case, None);
+        Some(Config {
+            file,
+            listen,
+            threads,
+            log,
+            log_level,
+            hub,
+            limits,
+            verifier,
+            derive,
+            wire_case,
+            schema_dirs,
+            warnings,
+            signing_key,
+        })
+    }
+
+    fn hub(&mut self, server: raw::Server, cors: raw::Cors, publish: raw::Publish, tenancy: Tenancy) -> conn::Options {
+        if let Err(message) = check_path(&server.path) {
+            self.tree.complain("server.path", message);
+        }
+        let allowed = cors.origins.map(|origins| self.list("cors.origins", &origins, parse_origin));
+        conn::Options {
+            path: server.path,
+            origins: Origins { allowed },
+            trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
+            detailed_errors: server.detailed_errors,
+            snapshots: server.snapshots,
+            // Which derivations are off can only be said when the catalogue is known.
+            publish: publish::Options { validation: publish.validation, tenancy, not_derived: Vec::new() },
+        }
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        if let Ok(serde_json::Value::Object(values)) = serde_json::to_value(limits) {
+            for (name, value) in values {
+                // A drain may close everybody at once; nothing else works without any room or time.
+                if value == 0 && name != "drain_spread_ms" {
+                    self.tree.complain(&format!("limits.{name}"), format!("`limits.{name}` must be at least 1"));
+                }
+            }
+        }
+        if let Err(message) = limits.check() {
+            self.tree.complain("limits", message);
+        }
+    }
+}
+
+/// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that its form is its only form, and
+/// no other route's.
+pub(super) fn check_path(path: &str) -> Result<(), String> {
+    let is_segment = |segment: &str| {
+        !segment.is_empty()
+            && !matches!(segment, "." | "..")
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    if !path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) {
+        return Err(format!("{path:?} is not a path such as \"/rte\": letters, digits and -._~ between slashes"));
+    }
+    match routes::taker(path) {
+        Some(route) => Err(format!("{path:?} can't be the hub's: {} serves something else", route.at.written(path))),
+        None => Ok(()),
+    }
+}
