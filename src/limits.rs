@@ -125,6 +125,18 @@ limits! {
 pub const CONNECTIONS_MAX: usize = 1 << 24;
 /// The most that `subscriptions_max` may be, for the same reason.
 pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
+/// Bytes of a key set at an address.
+pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
+/// How long the fetch of a key set may take, from the name to the last byte.
+pub const KEY_SET_MS: u64 = 10_000;
+/// A key set is fetched again after this long, so that a key that its issuer withdrew is not taken
+/// for longer.
+pub const KEY_SET_EVERY_MS: u64 = 15 * 60_000;
+/// A token with a key that nobody has lets a set be fetched at most this often; so does a fetch
+/// that failed, at first.
+pub const KEY_SET_AGAIN_MS: u64 = 30_000;
+/// Fetches that go on failing are this far apart at the most.
+pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 /// How long a connection waits for an answer of other shards before it is given up. They answer
 /// within a turn; this is for the one that is stuck.
 pub const ASK_MS: u64 = 30_000;

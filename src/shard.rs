@@ -4,6 +4,7 @@
 //! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin, [`Shard::handle_deadlines`],
 //! [`Shard::poll_outbound`] until it is empty, then [`Shard::end_turn`].
 
+use crate::auth::token::Verifier;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
@@ -45,9 +46,10 @@ use std::sync::Arc;
 /// let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
 /// let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source }]).unwrap();
 /// let verifier = Verifier::new(Options::new(keys)).unwrap();
-/// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, verifier, 1, HashSeed(1, 2));
+/// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2));
 /// let (catalogue, trace) = (Catalogue::built_in(None), Trace::new(Level::Info));
-/// let mut shard = Shard::new(0, Arc::new(shared), Arc::new(catalogue), Box::new(Sevens), trace);
+/// let (shared, catalogue, verifier) = (Arc::new(shared), Arc::new(catalogue), Arc::new(verifier));
+/// let mut shard = Shard::new(0, shared, catalogue, verifier, Box::new(Sevens), trace);
 ///
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
 /// let link = shard.open([192, 0, 2, 1].into(), now);
@@ -61,6 +63,7 @@ pub struct Shard {
     number: usize,
     shared: Arc<Shared>,
     catalogue: Arc<Catalogue>,
+    verifier: Arc<Verifier>,
     /// The one place where links are stored; empty while an event is with one.
     links: SlotMap<LinkKey, Option<Link>>,
     connections: Connections,
@@ -112,6 +115,7 @@ impl Shard {
         number: usize,
         shared: Arc<Shared>,
         catalogue: Arc<Catalogue>,
+        verifier: Arc<Verifier>,
         mut entropy: Box<dyn Entropy>,
         trace: Trace,
     ) -> Shard {
@@ -122,6 +126,7 @@ impl Shard {
             number,
             shared,
             catalogue,
+            verifier,
             links: SlotMap::with_key(),
             connections: Connections::with_key(),
             serial: 0,
@@ -143,6 +148,16 @@ impl Shard {
     /// Another catalogue is in force; events keep their numbers.
     pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         self.catalogue = catalogue;
+    }
+
+    /// Tokens are checked by another verifier from now on; whoever is connected stays.
+    pub fn replace_verifier(&mut self, verifier: Arc<Verifier>) {
+        self.verifier = verifier;
+    }
+
+    /// Whether a token has wanted a key, since the last call, that a fresher set may have.
+    pub fn take_missing_key(&self) -> bool {
+        self.verifier.take_missing_key()
     }
 
     /// A socket has been accepted.
@@ -453,7 +468,7 @@ impl Shard {
     }
 
     fn process(&self) -> Process<'_> {
-        Process::new(self.number, &self.shared, &self.catalogue)
+        Process::new(self.number, &self.shared, &self.catalogue, &self.verifier)
     }
 
     fn turn<'t>(&'t mut self, now: Now, wire: &'t mut dyn Wire) -> (&'t mut Connections, Turn<'t>) {
@@ -461,7 +476,7 @@ impl Shard {
         self.books.metrics.open = self.links.len() as u64;
         let turn = Turn {
             now,
-            process: Process::new(self.number, &self.shared, &self.catalogue),
+            process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),
             hub: &mut self.hub,
             home: &mut self.home,
             books: &mut self.books,

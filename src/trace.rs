@@ -65,14 +65,54 @@ pub enum Fact {
         /// The system's words.
         error: String,
     },
-    /// Another catalogue is in force.
+    /// The files on disk are in force.
     Reloaded {
         /// Events in it.
         events: usize,
         /// Events that came.
         added: usize,
+        /// Keys to verify tokens with.
+        keys: usize,
+        /// Those that came.
+        new_keys: usize,
+        /// Those that went.
+        gone_keys: usize,
+        /// The keys of the configuration that changed, separated by commas.
+        changed: String,
     },
-    /// The files on disk make no catalogue that could take the place of the one in force.
+    /// Something in the files is odd, and no reason to refuse them.
+    ReloadWarning {
+        /// What, and where.
+        what: String,
+    },
+    /// A key set has been fetched, and has other keys than before.
+    KeysFetched {
+        /// Where it is.
+        url: String,
+        /// Keys to verify tokens with, all in all.
+        keys: usize,
+        /// Those that came.
+        new: usize,
+        /// Those that went.
+        gone: usize,
+    },
+    /// A key set can't be fetched, or is none; the present keys stay.
+    KeysNotFetched {
+        /// Where it is.
+        url: String,
+        /// What is wrong.
+        why: String,
+        /// When it is tried again.
+        retry_s: u64,
+    },
+    /// A key of a fetched set can't be used.
+    KeyPassedOver {
+        /// Where the set is.
+        url: String,
+        /// Which key, and what is wrong with it.
+        why: String,
+    },
+    /// The files on disk can't take the place of what is in force.
     ReloadRefused {
         /// What is wrong, and where.
         why: String,
@@ -170,10 +210,15 @@ impl Fact {
     pub fn level(&self) -> Level {
         match self {
             Fact::AcceptFailed { .. } | Fact::PollFailed { .. } | Fact::ReloadRefused { .. } => Level::Error,
-            Fact::Listening { .. } | Fact::Reloaded { .. } | Fact::Draining { .. } | Fact::Drained { .. } => {
-                Level::Info
-            }
-            Fact::ClaimAbsent { .. } => Level::Warn,
+            Fact::Listening { .. }
+            | Fact::Reloaded { .. }
+            | Fact::KeysFetched { .. }
+            | Fact::Draining { .. }
+            | Fact::Drained { .. } => Level::Info,
+            Fact::ClaimAbsent { .. }
+            | Fact::ReloadWarning { .. }
+            | Fact::KeysNotFetched { .. }
+            | Fact::KeyPassedOver { .. } => Level::Warn,
             Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
@@ -190,7 +235,11 @@ impl Fact {
             Fact::AcceptFailed { .. } => "accept_failed",
             Fact::PollFailed { .. } => "poll_failed",
             Fact::Reloaded { .. } => "reloaded",
+            Fact::ReloadWarning { .. } => "reload_warning",
             Fact::ReloadRefused { .. } => "reload_refused",
+            Fact::KeysFetched { .. } => "keys_fetched",
+            Fact::KeysNotFetched { .. } => "keys_not_fetched",
+            Fact::KeyPassedOver { .. } => "key_passed_over",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
             Fact::ClaimAbsent { .. } => "claim_absent",
@@ -219,9 +268,31 @@ impl Fact {
                 field("do", &"raise the limit of open files (ulimit -n, LimitNOFILE=) or lower limits.connections_max");
             }
             Fact::PollFailed { error } => field("error", error),
-            Fact::Reloaded { events, added } => {
+            Fact::Reloaded { events, added, keys, new_keys, gone_keys, changed } => {
                 field("events", events);
                 field("added", added);
+                field("keys", keys);
+                field("new_keys", new_keys);
+                field("gone_keys", gone_keys);
+                if !changed.is_empty() {
+                    field("changed", changed);
+                }
+            }
+            Fact::ReloadWarning { what } => field("what", what),
+            Fact::KeysFetched { url, keys, new, gone } => {
+                field("url", url);
+                field("keys", keys);
+                field("new", new);
+                field("gone", gone);
+            }
+            Fact::KeysNotFetched { url, why, retry_s } => {
+                field("url", url);
+                field("why", why);
+                field("retry_s", retry_s);
+            }
+            Fact::KeyPassedOver { url, why } => {
+                field("url", url);
+                field("why", why);
             }
             Fact::ReloadRefused { why } => field("why", why),
             Fact::Draining { connections } => field("connections", connections),

@@ -63,7 +63,7 @@ impl ClaimPath {
     }
 
     /// The claim there. Null is none.
-    pub(super) fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Value> {
+    pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
         let real = |value: &&Value| !value.is_null();
         match &self.0 {
             OneOrMany::One(name) => claims

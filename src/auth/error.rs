@@ -145,7 +145,7 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 /// `7,203` for 7203.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -8,6 +8,7 @@ use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, environment};
 use crate::limits::Limits;
 use crate::schema::validate::Mode;
+use crate::shell;
 
 const LONG: &str = "\
 Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.
@@ -67,6 +68,8 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         let issuers = if issuers.is_empty() { "any issuer".to_owned() } else { format!("of {}", issuers.join(", ")) };
         lines.push(("key", format!("{algorithm}, {id}, {issuers}")));
     }
+    let urls = auth.keys.urls().into_iter();
+    lines.extend(urls.map(|url| ("key set", format!("{}, fetched at the start", shell::shown(url)))));
     if auth.keys.skipped() > 0 {
         lines.push(("passed over", format!("{} keys of JWK sets are not for this", auth.keys.skipped())));
     }

@@ -6,18 +6,20 @@ use super::failure::Failure;
 use super::schema;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};
 use crate::auth::token::{Options as TokenOptions, Verifier};
-use crate::config::{Config, ConfigErrors, Flags, environment};
+use crate::config::{Changes, Config, ConfigErrors, Flags, environment};
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
+use crate::shell::current::{InForce, Settings};
 use crate::shell::log::Format;
-use crate::shell::{self, Server};
+use crate::shell::{self, Renewal, Server};
 use crate::trace::Level;
 use std::net::SocketAddr;
 
 const LONG: &str = "\
 Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds.
-SIGHUP reads the folders of further events again: all of it or nothing, and only if nobody breaks; the log says which.
+SIGHUP reads rte.toml, the keys and the folders of further events again: all of it or nothing, and only if nobody breaks; the \
+log says what changed, or why nothing did.
 
 Without a configuration file the defaults serve; only a key must be given. `rte check` says whether a configuration is good.
 
@@ -41,15 +43,31 @@ pub struct Args {
 /// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot
 /// run.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
-    let config = Config::load(&args.flags, environment()).map_err(|errors| unusable(&errors))?;
+    let load = || Config::load(&args.flags, environment());
+    let config = load().map_err(|errors| unusable(&errors))?;
     for warning in &config.warnings {
         console.note(format_args!("rte: warning: {warning}"));
     }
-    let schema_dirs = config.schema_dirs.clone();
-    let reload = |present: &Catalogue| schema::reload(present, &schema_dirs);
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
     let options = config.into_shell(catalogue).map_err(Failure::Usage)?;
+    let reload = |present: &InForce| renew(present, load().map_err(|errors| errors.to_string())?);
     shell::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+/// What the files say now, in the place of what is in force.
+///
+/// # Errors
+/// A line for everything that is wrong, breaks somebody, or can't change while the hub runs.
+fn renew(present: &InForce, next: Config) -> Result<Renewal, String> {
+    let Changes { live, fixed } = next.changes_since(&present.settings);
+    if !fixed.is_empty() {
+        let line =
+            |key: &String| format!("`{key}` can't change while the hub runs: restart it, or take the change back");
+        return Err(fixed.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
+    let catalogue = schema::reload(&present.catalogue, &next.schema_dirs)?;
+    let Config { verifier, settings, warnings, .. } = next;
+    Ok(Renewal { catalogue, verifier, settings, changed: live, warnings })
 }
 
 fn unusable(errors: &ConfigErrors) -> Failure {
@@ -89,6 +107,7 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         limits: Limits::default(),
         verifier,
         catalogue: Catalogue::built_in(None),
+        settings: Settings::default(),
         log: Format::Human,
         log_level: Level::Warn,
     };

@@ -17,6 +17,7 @@ pub(super) const THREADS_DEFAULT_MAX: usize = 8;
 impl Checker<'_> {
     /// The configuration, where no complaint forbids to make one; there may be complaints all the same.
     pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
+        let settings = serde_json::to_value(&raw).unwrap_or_default();
         let Raw { server, auth, cors, publish, derive, catalogue, limits } = raw;
         let listen = server.listen.parse().ok();
         if listen.is_none() {
@@ -47,6 +48,7 @@ impl Checker<'_> {
             wire_case,
             schema_dirs,
             warnings,
+            settings,
             signing_key,
         })
     }

@@ -5,9 +5,11 @@ use crate::auth::token::Verifier;
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::WireCase;
+use crate::shell::current::Settings;
 use crate::shell::log::Format;
 use crate::trace::Level;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -38,14 +40,59 @@ pub struct Config {
     pub schema_dirs: Vec<PathBuf>,
     /// What is odd but no error.
     pub warnings: Vec<String>,
+    /// What was typed, without secrets: by it two configurations are compared.
+    pub settings: Settings,
     /// The first configured secret.
     pub(super) signing_key: Option<SigningKey>,
 }
 
+/// What is different in another configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys whose values can change while the hub runs.
+    pub live: Vec<String>,
+    /// Keys whose values can't.
+    pub fixed: Vec<String>,
+}
+
+/// Sections and keys that can change while the hub runs, but for [`FIXED`].
+const LIVE: [&str; 2] = ["auth", "catalogue.schema_dirs"];
+/// What can't change even so: topics are made by it.
+const FIXED: &str = "auth.tenancy";
+
 impl Config {
+    /// The keys whose values are others than in these settings. A secret that changed is not among them: no value of it is kept.
+    pub fn changes_since(&self, former: &Settings) -> Changes {
+        let mut paths = Vec::new();
+        differences("", former, &self.settings, &mut paths);
+        let is_live = |path: &String| {
+            let below =
+                |live: &&str| path.strip_prefix(*live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            path != FIXED && LIVE.iter().any(below)
+        };
+        let (live, fixed) = paths.into_iter().partition(is_live);
+        Changes { live, fixed }
+    }
+
     /// A key that signs tokens which this configuration accepts: its first secret. There is none where only public keys are
     /// configured.
     pub fn signing_key(&self) -> Option<&SigningKey> {
         self.signing_key.as_ref()
+    }
+}
+
+/// The paths at which two trees differ; lists are compared whole.
+fn differences(path: &str, one: &Value, other: &Value, paths: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(ones), Value::Object(others)) => {
+            let keys: BTreeSet<&String> = ones.keys().chain(others.keys()).collect();
+            for key in keys {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let of = |object: &Map<String, Value>| object.get(key).cloned().unwrap_or(Value::Null);
+                differences(&below, &of(ones), &of(others), paths);
+            }
+        }
+        (one, other) if one != other => paths.push(path.to_owned()),
+        (_, _) => {}
     }
 }

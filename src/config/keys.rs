@@ -7,6 +7,7 @@ use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys, SERVED
 use crate::auth::mint::SigningKey;
 use crate::auth::token::{self, OneOrMany, OptionsError, Verifier};
 use crate::bom;
+use crate::shell::check_address;
 
 /// The verifier, and the key that signs what it verifies, if there is one.
 pub(super) fn auth(
@@ -17,8 +18,8 @@ pub(super) fn auth(
     let default_grants = checker.list("auth.default_grants", &auth.default_grants, |text| {
         Grant::parse(text).map_err(|error| format!("{text:?}: {error}"))
     });
-    let raw::Auth { secret, secret_file, pem_file, jwks_file, algorithm, keys, issuer, audience, .. } = auth;
-    let lone = raw::Key { secret, secret_file, pem_file, jwks_file, algorithm, ..raw::Key::default() };
+    let raw::Auth { secret, secret_file, pem_file, jwks_file, jwks_url, algorithm, keys, issuer, audience, .. } = auth;
+    let lone = raw::Key { secret, secret_file, pem_file, jwks_file, jwks_url, algorithm, ..raw::Key::default() };
     let issuers = texts(checker, "auth.issuer", issuer.as_ref());
     let audiences = texts(checker, "auth.audience", audience.as_ref());
     let (options, paths) = all(checker, lone, keys, &issuers);
@@ -99,7 +100,10 @@ fn one(checker: &mut Checker<'_>, path: &str, key: raw::Key, issuers: &[String])
     let given = sources_of(&key);
     let [name] = given.as_slice() else {
         let wrong = if given.is_empty() { "has no key".to_owned() } else { format!("has {}", given.join(" and ")) };
-        let message = format!("{wrong}: give exactly one of secret, secret_file, pem_file and jwks_file");
+        let message = format!(
+            "{wrong}: give exactly one of secret, secret_file, pem_file, jwks_file and jwks_url, \
+             and further keys in [[auth.keys]]"
+        );
         let place = given.last().map_or(path.to_owned(), |name| format!("{path}.{name}"));
         checker.tree.complain(&place, message);
         return None;
@@ -121,6 +125,12 @@ fn one(checker: &mut Checker<'_>, path: &str, key: raw::Key, issuers: &[String])
         KeySource::Secret(bom::secret(&text).to_owned())
     } else if let Some(file) = key.pem_file {
         KeySource::Pem(checker.file(&key_path, &file)?)
+    } else if let Some(url) = key.jwks_url {
+        if let Err(message) = check_address(&url) {
+            checker.tree.complain(&key_path, message);
+            return None;
+        }
+        KeySource::JwksUrl(url)
     } else {
         KeySource::Jwks(checker.file(&key_path, &key.jwks_file?)?)
     };
@@ -141,7 +151,7 @@ there is no key to verify tokens with.
   and make tokens with `rte token` in the same shell.
   For real use, name the public key of whoever issues your tokens in rte.toml:
     [auth]
-    pem_file = \"issuer.pem\"        # or jwks_file = \"jwks.json\", or secret_file = \"secret\"";
+    pem_file = \"issuer.pem\"        # or jwks_url = \"https://…\", jwks_file = \"jwks.json\", secret_file = \"secret\"";
 
 /// The names of the key sources that are given.
 fn sources_of(key: &raw::Key) -> Vec<&'static str> {
@@ -150,6 +160,7 @@ fn sources_of(key: &raw::Key) -> Vec<&'static str> {
         ("secret_file", key.secret_file.is_some()),
         ("pem_file", key.pem_file.is_some()),
         ("jwks_file", key.jwks_file.is_some()),
+        ("jwks_url", key.jwks_url.is_some()),
     ];
     given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
 }

@@ -19,7 +19,7 @@ mod schema;
 mod setting;
 mod tree;
 
-pub use checked::Config;
+pub use checked::{Changes, Config};
 pub use error::{ConfigError, ConfigErrors};
 pub use setting::Setting;
 
@@ -176,8 +176,8 @@ impl Config {
     /// As [`Config::not_derived`].
     pub fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
-        let Config { listen, threads, log, log_level, hub, limits, verifier, .. } = self;
-        Ok(shell::Options { listen, threads, hub, limits, verifier, catalogue, log, log_level })
+        let Config { listen, threads, log, log_level, hub, limits, verifier, settings, .. } = self;
+        Ok(shell::Options { listen, threads, hub, limits, verifier, catalogue, settings, log, log_level })
     }
 }
 

@@ -82,6 +82,9 @@ pub(super) struct Auth {
     pub(super) pem_file: Option<String>,
     /// A file with the JWK set of the issuer.
     pub(super) jwks_file: Option<String>,
+    /// The address of the JWK set of the issuer: `https`, or `http` on this machine. It is fetched at the start, every 15
+    /// minutes, and where a token names a key that nobody has, at most every 30 seconds.
+    pub(super) jwks_url: Option<String>,
     /// What that key is for: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA. By default
     /// the one that stands in parentheses; in a JWK set it is for keys that don't say it themselves.
     pub(super) algorithm: Option<String>,
@@ -110,6 +113,7 @@ impl Default for Auth {
             secret_file: None,
             pem_file: None,
             jwks_file: None,
+            jwks_url: None,
             algorithm: None,
             keys: Vec::new(),
             issuer: None,
@@ -123,7 +127,7 @@ impl Default for Auth {
     }
 }
 
-/// Exactly one of `secret`, `secret_file`, `pem_file` and `jwks_file`.
+/// Exactly one of `secret`, `secret_file`, `pem_file`, `jwks_file` and `jwks_url`.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Key {
@@ -142,6 +146,8 @@ pub(super) struct Key {
     pub(super) pem_file: Option<String>,
     /// As `auth.jwks_file`.
     pub(super) jwks_file: Option<String>,
+    /// As `auth.jwks_url`.
+    pub(super) jwks_url: Option<String>,
 }
 
 /// A secret in the configuration. It can't be printed.

@@ -60,8 +60,6 @@ pub struct Shared {
     pub options: Options,
     /// Every bound.
     pub limits: Limits,
-    /// Checks tokens.
-    pub verifier: Verifier,
     /// Connection tokens.
     pub negotiated: Mutex<Negotiated>,
     /// Set once, when the drain begins.
@@ -76,10 +74,9 @@ pub struct Shared {
 
 impl Shared {
     /// What so many shards share; `seed` is of the table of connection tokens.
-    pub fn new(options: Options, limits: Limits, verifier: Verifier, shards: usize, seed: HashSeed) -> Shared {
+    pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed) -> Shared {
         Shared {
             options,
-            verifier,
             negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
             limits,
@@ -107,8 +104,13 @@ pub(crate) struct Process<'t> {
 
 impl<'t> Process<'t> {
     /// The view of the shard of that number.
-    pub(crate) fn new(shard: usize, shared: &'t Shared, catalogue: &'t Catalogue) -> Process<'t> {
-        let Shared { options, limits, verifier, negotiated, is_draining: draining, shards, kept: _, backlog: _ } =
+    pub(crate) fn new(
+        shard: usize,
+        shared: &'t Shared,
+        catalogue: &'t Catalogue,
+        verifier: &'t Verifier,
+    ) -> Process<'t> {
+        let Shared { options, limits, negotiated, is_draining: draining, shards, kept: _, backlog: _ } =
             shared;
         Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining }
     }

@@ -1,47 +1,70 @@
-//! The catalogue in force.
+//! What is in force and may change while the hub runs: the catalogue, and what tokens are verified
+//! by.
 
+use super::bell::Bell;
+use crate::auth::token::Verifier;
 use crate::schema::Catalogue;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The catalogue in force, and how often it was replaced.
+/// Settings as they were typed; only whoever typed them knows what they mean.
+pub type Settings = serde_json::Value;
+
+/// What is in force, taken at one moment.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The events.
+    pub catalogue: Arc<Catalogue>,
+    /// Checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// The settings that these were made of, without secrets; whoever reads them again compares.
+    pub settings: Arc<Settings>,
+}
+
+/// What is in force, and how often it was replaced.
 ///
-/// A reactor asks for a newer one after it has taken its letters and before it reads them: whoever
-/// posted a publication of a fresh event had the newer catalogue, and so will find it who reads the
-/// letter.
+/// A reactor asks for what is newer after it has taken its letters and before it reads them:
+/// whoever posted a publication of a fresh event had the newer catalogue, and so will find it who
+/// reads the letter.
 #[derive(Debug)]
 pub struct Current {
     version: AtomicU64,
-    catalogue: Mutex<Arc<Catalogue>>,
+    in_force: Mutex<InForce>,
+    /// Rung where a token wants a key that nobody has.
+    pub missing_key: Bell,
 }
 
 impl Current {
-    /// Returns the first one.
-    pub fn new(catalogue: Arc<Catalogue>) -> Current {
-        Current { version: AtomicU64::new(0), catalogue: Mutex::new(catalogue) }
+    /// The first one.
+    pub fn new(in_force: InForce) -> Current {
+        Current { version: AtomicU64::new(0), in_force: Mutex::new(in_force), missing_key: Bell::default() }
     }
 
-    /// Returns the catalogue in force.
-    pub fn catalogue(&self) -> Arc<Catalogue> {
-        Arc::clone(&self.catalogue.lock())
+    /// What is in force.
+    pub fn get(&self) -> InForce {
+        self.in_force.lock().clone()
     }
 
-    /// Returns the catalogue in force, if it is not the one of that version, which then is brought
-    /// up to date.
-    pub fn newer_than(&self, version: &mut u64) -> Option<Arc<Catalogue>> {
+    /// What is in force, if it is not what was at that version, which then is brought up to date.
+    pub fn newer_than(&self, version: &mut u64) -> Option<InForce> {
         if self.version.load(Ordering::SeqCst) == *version {
             return None;
         }
-        let catalogue = self.catalogue.lock();
+        let in_force = self.in_force.lock();
         *version = self.version.load(Ordering::SeqCst);
-        Some(Arc::clone(&catalogue))
+        Some(in_force.clone())
     }
 
-    /// Puts another one in force. Its events keep the numbers that they have.
-    pub fn replace(&self, catalogue: Arc<Catalogue>) {
-        let mut current = self.catalogue.lock();
-        *current = catalogue;
+    /// Makes of what is in force what is to be, and puts it there; nobody else can change it in
+    /// between. Events keep their numbers.
+    ///
+    /// # Errors
+    /// Those of `make`; nothing has changed then.
+    pub fn replace<E>(&self, make: impl FnOnce(&InForce) -> Result<InForce, E>) -> Result<(), E> {
+        let mut current = self.in_force.lock();
+        *current = make(&current)?;
         self.version.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 }

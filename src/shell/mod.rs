@@ -7,9 +7,12 @@
 //! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has
 //! its own.
 
+mod bell;
 mod clock;
 pub mod current;
 mod entropy;
+mod fetch;
+mod key_sets;
 pub mod listener;
 pub mod load;
 pub mod log;
@@ -31,8 +34,10 @@ use crate::schema::Catalogue;
 use crate::shard::Shard;
 use crate::trace::{Fact, Level, Trace};
 use clock::Clock;
-use current::Current;
+use current::{Current, InForce, Settings};
 use entropy::SystemEntropy;
+pub use fetch::{check_address, shown, with_fetched_keys};
+use key_sets::KeySets;
 use listener::Listener;
 use load::Load;
 use log::Logger;
@@ -61,10 +66,27 @@ pub struct Options {
     pub verifier: Verifier,
     /// The events.
     pub catalogue: Catalogue,
+    /// What all this was made of, to be compared at a reload.
+    pub settings: Settings,
     /// How lines are written.
     pub log: log::Format,
     /// Which facts are.
     pub log_level: Level,
+}
+
+/// What the files say now, checked, to be put in force.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The events; made from those in force ([`Catalogue::reloaded`]).
+    pub catalogue: Catalogue,
+    /// Checks tokens; its sets are empty.
+    pub verifier: Verifier,
+    /// What these were made of.
+    pub settings: Settings,
+    /// The keys of the configuration that changed.
+    pub changed: Vec<String>,
+    /// What is odd but no error.
+    pub warnings: Vec<String>,
 }
 
 /// A running hub.
@@ -74,6 +96,7 @@ pub struct Server {
     shared: Arc<Shared>,
     load: Arc<Load>,
     current: Arc<Current>,
+    key_sets: Arc<KeySets>,
     mailboxes: Arc<Mailboxes<MioOs>>,
     threads: Vec<JoinHandle<()>>,
     log: Logger,
@@ -98,9 +121,13 @@ impl Server {
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
-        let shared = Arc::new(Shared::new(options.hub, options.limits, options.verifier, shards, seed));
+        let shared = Arc::new(Shared::new(options.hub, options.limits, shards, seed));
         let catalogue = Arc::new(options.catalogue);
-        let current = Arc::new(Current::new(Arc::clone(&catalogue)));
+        let key_sets = Arc::new(KeySets::new(log, clock));
+        let verifier = Arc::new(key_sets.fill(options.verifier));
+        let settings = Arc::new(options.settings);
+        let in_force = InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings };
+        let current = Arc::new(Current::new(in_force));
         let load = Arc::new(Load::new(shards));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
@@ -112,6 +139,7 @@ impl Server {
                 number,
                 Arc::clone(&shared),
                 Arc::clone(&catalogue),
+                Arc::clone(&verifier),
                 Box::new(SystemEntropy::default()),
                 Trace::new(options.log_level),
             );
@@ -136,7 +164,8 @@ impl Server {
             },
             clock.now(),
         );
-        Ok(Server { address, shared, load, current, mailboxes, threads, log, clock })
+        key_sets.watch(&current)?;
+        Ok(Server { address, shared, load, current, key_sets, mailboxes, threads, log, clock })
     }
 
     /// Returns where it listens.
@@ -144,24 +173,36 @@ impl Server {
         self.address
     }
 
-    /// Puts another catalogue in force, which was made from the present one
-    /// ([`Catalogue::reloaded`]); or says on the log why it is none, and changes nothing.
-    pub fn reload(&self, reload: impl FnOnce(&Catalogue) -> Result<Catalogue, String>) {
-        let present = self.current.catalogue();
+    /// Puts in force what `read` makes of what is; or says on the log why it makes nothing, and
+    /// changes nothing.
+    pub fn reload(&self, read: impl FnOnce(&InForce) -> Result<Renewal, String>) {
+        let present = self.current.get();
+        let outcome = read(&present).and_then(|renewal| {
+            let events = renewal.catalogue.available_subscriptions().count();
+            let Renewal { catalogue, verifier, settings, changed, warnings } = renewal;
+            self.key_sets.put_in_force(&self.current, verifier, |verifier| InForce {
+                catalogue: Arc::new(catalogue),
+                verifier: Arc::new(verifier),
+                settings: Arc::new(settings),
+            })?;
+            let (keys, former) = (self.current.get().verifier, present.verifier);
+            let (keys, former) = (&keys.options().keys, &former.options().keys);
+            let mut facts: Vec<Fact> = warnings.into_iter().map(|what| Fact::ReloadWarning { what }).collect();
+            facts.push(Fact::Reloaded {
+                events,
+                added: events - present.catalogue.available_subscriptions().count(),
+                keys: keys.len(),
+                new_keys: keys.count_beyond(former),
+                gone_keys: former.count_beyond(keys),
+                changed: changed.join(","),
+            });
+            // A first address may have come.
+            self.key_sets.watch(&self.current).map_err(|error| error.to_string())?;
+            Ok(facts)
+        });
+        let refused = |why: String| why.lines().map(|line| Fact::ReloadRefused { why: line.to_owned() }).collect();
         let now = self.clock.now();
-        match reload(&present) {
-            Ok(catalogue) => {
-                let events = catalogue.available_subscriptions().count();
-                let added = events - present.available_subscriptions().count();
-                self.current.replace(Arc::new(catalogue));
-                self.log.write(&Fact::Reloaded { events, added }, now);
-            }
-            Err(why) => {
-                for line in why.lines() {
-                    self.log.write(&Fact::ReloadRefused { why: line.to_owned() }, now);
-                }
-            }
-        }
+        outcome.unwrap_or_else(refused).iter().for_each(|fact| self.log.write(fact, now));
     }
 
     /// Begins to end: takes no more connections, and closes those there are. Returns at once.
@@ -188,12 +229,12 @@ impl Server {
 }
 
 /// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At
-/// SIGHUP `reload` makes the next catalogue from the present one.
+/// SIGHUP `reload` makes of what is in force what is to be.
 ///
 /// # Errors
 ///
 /// As [`Server::start`]; also where signals can't be had.
-pub fn serve(options: Options, reload: impl Fn(&Catalogue) -> Result<Catalogue, String>) -> io::Result<()> {
+pub fn serve(options: Options, reload: impl Fn(&InForce) -> Result<Renewal, String>) -> io::Result<()> {
     let mut signals = Signals::install()?;
     let server = Server::start(options)?;
     while signals.next()? == Request::Reload {

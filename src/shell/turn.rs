@@ -4,7 +4,7 @@
 //! once, edge triggered, for both directions: what is not read to its end is remembered as *hot*.
 //! All of it is written against an [`Os`]: the real one, and the simulation's.
 
-use super::current::Current;
+use super::current::{Current, InForce};
 use super::load::Load;
 use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
@@ -40,8 +40,8 @@ pub struct Reactor<O: Os> {
     mailboxes: Arc<Mailboxes<O>>,
     load: Arc<Load>,
     current: Arc<Current>,
-    /// Which catalogue the shard has.
-    catalogue_version: u64,
+    /// What is in force for the shard.
+    version: u64,
     sockets: Sockets<O::Stream>,
     /// What the poll reported.
     ready: Vec<Readiness>,
@@ -77,7 +77,7 @@ impl<O: Os> Reactor<O> {
             sockets: Sockets::new(number, Arc::clone(&load)),
             load,
             current,
-            catalogue_version: 0,
+            version: 0,
             ready: Vec::new(),
             hot: Vec::new(),
             buffer: vec![0; read_bytes].into_boxed_slice(),
@@ -154,6 +154,9 @@ impl<O: Os> Reactor<O> {
         self.send_mail();
         self.shard.end_turn(now, &mut self.sockets);
         self.tell(now);
+        if self.shard.take_missing_key() {
+            self.current.missing_key.ring();
+        }
         self.send_mail();
         self.send_moved();
         while let Some(key) = self.shard.poll_resumed() {
@@ -241,8 +244,9 @@ impl<O: Os> Reactor<O> {
         if let Some(mailbox) = self.mailboxes.get(self.number) {
             mailbox.take(&mut letters);
         }
-        if let Some(catalogue) = self.current.newer_than(&mut self.catalogue_version) {
+        if let Some(InForce { catalogue, verifier, .. }) = self.current.newer_than(&mut self.version) {
             self.shard.replace_catalogue(catalogue);
+            self.shard.replace_verifier(verifier);
         }
         for letter in letters.drain(..) {
             match letter {

@@ -4,7 +4,7 @@ use crate::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use crate::client;
 use crate::counting::{count, live_bytes};
 use crate::rng::Rng;
-use crate::setting::{CATALOGUE, START, Setting, shared};
+use crate::setting::{CATALOGUE, START, Setting, shared, verifier};
 use rte::api::publish::{self, Provenance, Request, RequestHead, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
 use rte::conn::Connection;
@@ -61,8 +61,9 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let mut rng = Rng::new(1);
-        let shared = shared(&Setting::one_shard(), &mut rng);
-        let shard = Shard::new(0, shared, Arc::clone(&CATALOGUE), Box::new(rng), Trace::new(Level::Info));
+        let setting = Setting::one_shard();
+        let (shared, verifier) = (shared(&setting, &mut rng), verifier(&setting));
+        let shard = Shard::new(0, shared, Arc::clone(&CATALOGUE), verifier, Box::new(rng), Trace::new(Level::Info));
         Bench { shard, wire: Drop::default() }
     }
 

@@ -1,8 +1,7 @@
 //! Further events by file alone: everything that a hub serves then knows them.
 
-use crate::support::{self, Hub};
+use crate::support::{self, Folder, Hub};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const ROOM: &str = "format = 1\n\n[families.Room]\nentity = \"room\"\ndoc = \"What happens in one meeting room.\"\n";
@@ -33,31 +32,6 @@ json  = '''
 const URGENCY: &str = "enum = \"AcmeUrgency\"\nsummary = \"How urgent.\"\nbase = \"int\"\nvalues = [1, 2, 3]\n";
 
 const ROOM_ID: &str = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
-
-/// A folder that goes with its test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schema-{name}-{}", std::process::id()));
-        for (file, text) in files {
-            let file = path.join(file);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        }
-        Folder(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn further(name: &str) -> Folder {
     Folder::new(name, &[("catalogue.toml", ROOM), ("room/AcmeRoomAlarm.toml", ALARM), ("AcmeUrgency.toml", URGENCY)])

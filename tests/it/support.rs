@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -52,7 +53,8 @@ impl Hub {
         Hub::launch(with_key(command), &[])
     }
 
-    fn launch(mut command: Command, settings: &[&str]) -> Hub {
+    /// Starts a hub by this command, with these settings.
+    pub fn launch(mut command: Command, settings: &[&str]) -> Hub {
         let mut child = command
             .args(["--set", "server.listen=127.0.0.1:0"])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
@@ -210,6 +212,42 @@ impl Hub {
         peer.send(r#"{"protocol":"json","version":1}"#);
         assert_eq!(peer.message(), format!("{{}}{RS}"), "the answer to the handshake, alone in its message");
         peer
+    }
+}
+
+/// A folder of a test; it goes with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// With these files.
+    pub fn new(name: &str, files: &[(&str, &str)]) -> Folder {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let folder = Folder(folder);
+        files.iter().for_each(|(file, text)| folder.write(file, text));
+        folder
+    }
+
+    /// Writes a file.
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.0.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    /// The path of a file.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -45,6 +45,10 @@ impl Part {
         matches!(self.options.source, KeySource::Jwks(_) | KeySource::JwksUrl(_))
     }
 
+    fn passed_over(&self) -> impl Iterator<Item = &PassedOver> {
+        self.read.passed_over.iter().chain(&self.crowded_out)
+    }
+
     fn url(&self) -> Option<&str> {
         match &self.options.source {
             KeySource::JwksUrl(url) => Some(url),
@@ -195,9 +199,12 @@ impl Keys {
 
     /// JWKs that are for this and can't be used, each with the number of its [`KeyOptions`].
     pub fn passed_over(&self) -> impl Iterator<Item = (usize, &PassedOver)> {
-        self.parts.iter().enumerate().flat_map(move |(index, part)| {
-            part.read.passed_over.iter().chain(&part.crowded_out).map(move |one| (index, one))
-        })
+        self.parts.iter().enumerate().flat_map(|(index, part)| part.passed_over().map(move |one| (index, one)))
+    }
+
+    /// Those of the set at that address.
+    pub fn passed_over_of(&self, url: &str) -> impl Iterator<Item = &PassedOver> {
+        self.parts.iter().filter(move |part| part.url() == Some(url)).flat_map(Part::passed_over)
     }
 }
 

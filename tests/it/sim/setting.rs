@@ -43,11 +43,16 @@ impl Setting {
     }
 }
 
+/// What the shards of a world check tokens with.
+pub fn verifier(setting: &Setting) -> Arc<Verifier> {
+    let mut tokens = token::Options::new(cast::keys());
+    tokens.close_on_expiry = setting.close_on_expiry;
+    Arc::new(Verifier::new(tokens).expect("options that go together"))
+}
+
 /// What the shards of a world share.
 pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
     setting.limits.check().expect("limits that go together");
-    let mut tokens = token::Options::new(cast::keys());
-    tokens.close_on_expiry = setting.close_on_expiry;
     let seed = HashSeed(rng.next(), rng.next());
     let options = conn::Options {
         origins: Origins { allowed: Some(vec![ORIGIN.into()]) },
@@ -55,6 +60,5 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         detailed_errors: setting.detailed_errors,
         ..conn::Options::default()
     };
-    let verifier = Verifier::new(tokens).expect("options that go together");
-    Arc::new(Shared::new(options, setting.limits.clone(), verifier, setting.shards, seed))
+    Arc::new(Shared::new(options, setting.limits.clone(), setting.shards, seed))
 }

@@ -3,13 +3,13 @@
 
 use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;
-use super::setting::{CATALOGUE, Setting, shared};
+use super::setting::{CATALOGUE, Setting, shared, verifier};
 use super::threads::Threads;
 use rte::clock::Now;
 use rte::conn::{Mail, Shared};
 use rte::metrics::Metrics;
 use rte::shard::{Look, Shard};
-use rte::shell::current::Current;
+use rte::shell::current::{Current, InForce};
 use rte::shell::load::Load;
 use rte::shell::mailbox::{Letter, Mailbox, Mailboxes};
 use rte::shell::turn::Reactor;
@@ -40,11 +40,15 @@ impl World {
         let mailboxes: Arc<Mailboxes<SimOs>> =
             (0..setting.shards).map(|shard| Mailbox::new(wake(shard), &shared.limits)).collect();
         let load = Arc::new(Load::new(setting.shards));
-        let current = Arc::new(Current::new(Arc::clone(&CATALOGUE)));
+        let verifier = verifier(setting);
+        let in_force =
+            InForce { catalogue: Arc::clone(&CATALOGUE), verifier: Arc::clone(&verifier), settings: Arc::default() };
+        let current = Arc::new(Current::new(in_force));
         let reactor = |number| {
             let entropy = Box::new(rng.fork());
             let (shared, catalogue, trace) = (Arc::clone(&shared), Arc::clone(&CATALOGUE), Trace::new(Level::Trace));
-            let shard = Shard::new(number, Arc::clone(&shared), catalogue, entropy, trace);
+            let verifier = Arc::clone(&verifier);
+            let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);
             let os = SimOs { shard: number, net: Rc::clone(&net), threads: weak() };
             Reactor::new(number, os, shard, shared, Arc::clone(&mailboxes), Arc::clone(&load), Arc::clone(&current))
         };

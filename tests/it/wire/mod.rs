@@ -2,6 +2,7 @@
 
 mod documents;
 mod http;
+mod keys;
 mod order;
 mod protocol;
 mod publishing;

@@ -74,7 +74,11 @@ impl Play<'_> {
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::Reloaded { .. }
+            | Fact::ReloadWarning { .. }
             | Fact::ReloadRefused { .. }
+            | Fact::KeysFetched { .. }
+            | Fact::KeysNotFetched { .. }
+            | Fact::KeyPassedOver { .. }
             | Fact::Draining { .. }
             | Fact::Drained { .. } => panic!("a shard tells {line}"),
         }
