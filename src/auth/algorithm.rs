@@ -18,19 +18,20 @@ pub enum Material {
     Ed25519,
 }
 
-/// Makes the enum of algorithms from its rows: what a row says, its names here and at `jsonwebtoken`, its name in `alg`, its
-/// material.
+/// Makes the enum of algorithms from its rows: what a row says, its names here and at
+/// `jsonwebtoken`, its name in `alg`, its material.
 macro_rules! algorithms {
     ($($(#[doc = $doc:literal])* $Own:ident $Jwt:ident $name:literal $Material:ident;)*) => {
-        /// How tokens may be signed (RFC 7518 section 3.1, RFC 8037 section 3.1). ES512 is not here: `ring` has no P-521.
+        /// How tokens may be signed (RFC 7518 section 3.1, RFC 8037 section 3.1). ES512 is not
+        /// here: `ring` has no P-521.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Algorithm {
             $($(#[doc = $doc])* $Own,)*
         }
 
         impl Algorithm {
-            /// All of them, in the order in which they are told. The first one of a material is what a key of it is for, where
-            /// nobody says anything else.
+            /// All of them, in the order in which they are told. The first one of a material is
+            /// what a key of it is for, where nobody says anything else.
             pub const ALL: [Algorithm; [$($name),*].len()] = [$(Algorithm::$Own),*];
 
             /// As `alg` spells it.

@@ -1,5 +1,6 @@
-//! Claims: from verified JSON to values with the right types. A wrong type is refused, never passed over: a claim that was meant
-//! to narrow must not vanish. In a list of grants or scopes an entry that is none spoils nothing; null is as good as nothing.
+//! Claims: from verified JSON to values with the right types. A wrong type is refused, never passed
+//! over: a claim that was meant to narrow must not vanish. In a list of grants or scopes an entry
+//! that is none spoils nothing; null is as good as nothing.
 
 use super::error::{Claim, TokenError};
 use super::grant::Grant;
@@ -35,8 +36,9 @@ impl OneOrMany {
     }
 }
 
-/// Where a claim stands: its name, or the way to it through objects, such as `["realm_access", "roles"]`. A claim whose name
-/// is the whole text goes first, so that a name may have dots; where there is none, the dots are the way.
+/// Where a claim stands: its name, or the way to it through objects, such as `["realm_access",
+/// "roles"]`. A claim whose name is the whole text goes first, so that a name may have dots; where
+/// there is none, the dots are the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ClaimPath(OneOrMany);
@@ -106,16 +108,18 @@ fn inside<'c, 'n>(claims: &'c Claims, mut names: impl Iterator<Item = &'n str>) 
     names.try_fold(outermost, |value, name| value.get(name))
 }
 
-/// Where claims are looked up; the registered ones (`exp`, `nbf`, `iss`, `aud`) have the names of RFC 7519.
+/// Where claims are looked up; the registered ones (`exp`, `nbf`, `iss`, `aud`) have the names of
+/// RFC 7519.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimNames {
-    /// The claim with the GUID of the user; any text where the user needs no events of its own. A name, or a list of names
-    /// that leads through objects.
+    /// The claim with the GUID of the user; any text where the user needs no events of its own. A
+    /// name, or a list of names that leads through objects.
     pub user: ClaimPath,
     /// The claim with the GUID of the organization. A name or a list, as `user`.
     pub organization: ClaimPath,
-    /// The claim with the grants, an array or separated by spaces. A name or a list: `["realm_access", "roles"]`.
+    /// The claim with the grants, an array or separated by spaces. A name or a list:
+    /// `["realm_access", "roles"]`.
     pub grants: ClaimPath,
     /// The claim with the scopes, an array or separated by spaces. A name or a list.
     pub scope: ClaimPath,
@@ -139,7 +143,8 @@ impl Default for ClaimNames {
     }
 }
 
-/// A NumericDate (RFC 7519 section 2) in whole seconds: a JSON number, possibly with a fraction. What lies before the epoch is 0.
+/// A NumericDate (RFC 7519 section 2) in whole seconds: a JSON number, possibly with a fraction.
+/// What lies before the epoch is 0.
 pub(super) fn date(claims: &Claims, name: &str, claim: Claim) -> Result<Option<u64>, TokenError> {
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -159,7 +164,8 @@ fn seconds(number: &Number) -> u64 {
     }
 }
 
-/// The user, where the claim is a GUID. Publishers and others may have another subject, so other text is no error.
+/// The user, where the claim is a GUID. Publishers and others may have another subject, so other
+/// text is no error.
 pub(super) fn user(claim: Option<&Value>) -> Result<Option<Uuid>, TokenError> {
     match claim {
         None => Ok(None),
@@ -168,8 +174,8 @@ pub(super) fn user(claim: Option<&Value>) -> Result<Option<Uuid>, TokenError> {
     }
 }
 
-/// The organization. Anything but a GUID is refused, because a publisher without one may publish for any; so is the all-zero
-/// GUID, which is no organization.
+/// The organization. Anything but a GUID is refused, because a publisher without one may publish
+/// for any; so is the all-zero GUID, which is no organization.
 pub(super) fn organization(claim: Option<&Value>) -> Result<Option<Uuid>, TokenError> {
     let wrong = TokenError::Claim(Claim::Organization);
     match claim {
@@ -182,8 +188,9 @@ pub(super) fn organization(claim: Option<&Value>) -> Result<Option<Uuid>, TokenE
     }
 }
 
-/// The grants, and how many entries are none. Such an entry grants nothing and takes nothing from the others; but that it was
-/// there must not be forgotten, because grants also narrow what a publisher may.
+/// The grants, and how many entries are none. Such an entry grants nothing and takes nothing from
+/// the others; but that it was there must not be forgotten, because grants also narrow what a
+/// publisher may.
 pub(super) fn grants(claim: Option<&Value>) -> Result<(Arc<[Grant]>, usize), TokenError> {
     let (mut grants, mut foreign) = (Vec::new(), 0);
     let mut take = |text: Option<&str>| match text.and_then(|text| Grant::parse(text).ok()) {

@@ -3,7 +3,8 @@
 use super::algorithm::SERVED;
 use std::fmt;
 
-/// Why a request is answered 401. Small, and free of any part of the token: its sentence may be logged and answered.
+/// Why a request is answered 401. Small, and free of any part of the token: its sentence may be
+/// logged and answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
     /// The token has more than [`crate::limits::TOKEN_BYTES_MAX`] bytes.
@@ -14,7 +15,8 @@ pub enum TokenError {
     Malformed,
     /// It is signed with ES512, whose curve the cryptography library lacks.
     Es512,
-    /// The header has `crit`: extensions that must be understood (RFC 7515 section 4.1.11), and none is.
+    /// The header has `crit`: extensions that must be understood (RFC 7515 section 4.1.11), and
+    /// none is.
     Critical,
     /// `kid` names no key, and no key without an id could stand for it.
     UnknownKey,
@@ -59,8 +61,8 @@ pub enum Claim {
 }
 
 impl TokenError {
-    /// What is wrong, from a closed list; `Display` also says by how much. Printable ASCII without `"` and `\`, as
-    /// `error_description` demands (RFC 6750 section 3).
+    /// What is wrong, from a closed list; `Display` also says by how much. Printable ASCII without
+    /// `"` and `\`, as `error_description` demands (RFC 6750 section 3).
     pub fn sentence(self) -> &'static str {
         match self {
             TokenError::TooLong => "The token is too long",
@@ -157,7 +159,8 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The value of `WWW-Authenticate` beside a 401 (RFC 6750 section 3): without an error where the request has no token at all.
+/// The value of `WWW-Authenticate` beside a 401 (RFC 6750 section 3): without an error where the
+/// request has no token at all.
 pub fn challenge(error: Option<TokenError>) -> String {
     match error {
         Some(error) => format!("Bearer error=\"invalid_token\", error_description=\"{error}\""),

@@ -30,7 +30,8 @@ pub enum MintError {
     NotPrivate,
     /// The key is for the first algorithm, and the second was wanted.
     Other(Algorithm, Algorithm),
-    /// The key is not in the form that signing needs, or too weak; with the word of the cryptography library.
+    /// The key is not in the form that signing needs, or too weak; with the word of the
+    /// cryptography library.
     Refused(String),
 }
 
@@ -63,8 +64,8 @@ impl SigningKey {
         Ok(SigningKey { id, algorithm, key: EncodingKey::from_secret(secret.as_bytes()) })
     }
 
-    /// A key of the private key in the PEM, for the usual algorithm of its material if nothing else is wanted. `id` becomes
-    /// `kid`.
+    /// A key of the private key in the PEM, for the usual algorithm of its material if nothing else
+    /// is wanted. `id` becomes `kid`.
     ///
     /// # Errors
     /// The text is no private key, or one for other algorithms.

@@ -13,7 +13,8 @@ const USER_FAMILY: &str = "user";
 pub enum Action {
     /// Be sent its publications.
     Subscribe,
-    /// Publish on it. Publish grants narrow scope `publish`; without any grant it may publish everything.
+    /// Publish on it. Publish grants narrow scope `publish`; without any grant it may publish
+    /// everything.
     Publish,
 }
 
@@ -43,12 +44,14 @@ pub enum Denied {
     AllForeign,
 }
 
-/// Whether `principal` may do `action` on that event of that entity, and by what. `family` is the event's family name in any
-/// case; `everybody` are the grants that the configuration gives to all. The organization is not looked at here: a topic holds it.
+/// Whether `principal` may do `action` on that event of that entity, and by what. `family` is the
+/// event's family name in any case; `everybody` are the grants that the configuration gives to all.
+/// The organization is not looked at here: a topic holds it.
 ///
-/// Subscribing is covered by any grant of the principal or of everybody, and by the unwritten `user/<sub>/*`. Publishing needs
-/// scope `publish`, which the principal's own grants narrow where there are any; entries that are no grants narrow it, too,
-/// because whoever wrote them meant less than everything.
+/// Subscribing is covered by any grant of the principal or of everybody, and by the unwritten
+/// `user/<sub>/*`. Publishing needs scope `publish`, which the principal's own grants narrow where
+/// there are any; entries that are no grants narrow it, too, because whoever wrote them meant less
+/// than everything.
 pub fn decide<'g>(
     principal: &'g Principal,
     everybody: &'g [Grant],

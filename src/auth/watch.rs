@@ -1,11 +1,13 @@
-//! What only many tokens tell: a claim that none of them has, and a key that one of them names in vain.
+//! What only many tokens tell: a claim that none of them has, and a key that one of them names in
+//! vain.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// After so many good tokens a claim that none of them had is told.
 pub const TOKENS_WATCHED: u32 = 100;
 
-/// What has been seen so far. It only counts and never decides, so the order of its writes doesn't matter.
+/// What has been seen so far. It only counts and never decides, so the order of its writes doesn't
+/// matter.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     tokens: AtomicU32,

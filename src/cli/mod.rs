@@ -19,9 +19,12 @@ pub mod redact;
 pub mod schema;
 pub mod serve;
 pub mod token;
+pub mod why;
 pub mod world;
 
 mod batch;
+mod identity;
+mod inspect;
 mod session;
 
 use clap::{CommandFactory, Parser};
@@ -76,6 +79,7 @@ enum Command {
     Publish(publish::Args),
     Listen(listen::Args),
     Token(token::Args),
+    Why(why::Args),
     Check(check::Args),
     Schema(schema::Args),
     Help(help::Args),
@@ -112,6 +116,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Publish(args) => publish::run(&args, console),
         Command::Listen(args) => listen::run(&args, console),
         Command::Token(args) => token::run(&args, console),
+        Command::Why(args) => why::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Help(args) => help::run(&args, Cli::command(), console),

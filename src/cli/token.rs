@@ -2,7 +2,10 @@
 //! provider.
 
 use super::console::Console;
+use super::credential::Credential;
 use super::failure::Failure;
+use super::identity::Judge;
+use super::inspect::inspect;
 use super::world;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, SERVED};
@@ -22,9 +25,12 @@ The key that signs is --secret, --secret-file or --pem; without any of them, the
 `rte serve` would use here (its environment RTE_AUTH_SECRET included). The names of the claims, issuer and audience are \
 the configuration's too; where a key is given, only that of --config.
 
+--inspect shows a token instead, without its signature: what it says, what each claim means here, whether the hub takes it.
+
 Examples:
   rte token --sub 6f1c0a52-1f0e-4c7e-9d7e-1a2b3c4d5e6f --org 0b9f… --grant 'queue/*'     a client
   rte token --sub billing --scope publish --ttl 30d                                      a publisher
+  rte token --inspect --token-file token.jwt                                             what one says
   RTE_TOKEN=$(rte token --scope publish) rte publish events.json";
 
 /// Makes a token.
@@ -58,6 +64,12 @@ pub struct Args {
     /// How long it is valid: a number with s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
     ttl: u64,
+    /// Makes none, but shows what the one of --token, --token-file or RTE_TOKEN says, and what the
+    /// hub makes of it
+    #[arg(long)]
+    inspect: bool,
+    #[command(flatten)]
+    credential: Credential,
 }
 
 /// The key that signs; at most one.
@@ -81,6 +93,13 @@ struct KeyFlags {
 /// # Errors
 /// [`Failure::Usage`] where there is no key that can sign, or the configuration is wrong.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    if args.inspect {
+        let token = args.credential.read()?;
+        return inspect(&Judge::new(&args.flags, environment())?, token.reveal(), world::unix_ms(), console);
+    }
+    if args.credential.token.is_some() || args.credential.token_file.is_some() {
+        return Err(Failure::Usage("a token is given for --inspect only".to_owned()));
+    }
     let (token, remarks) = make(args, environment(), world::unix_ms() / 1000)?;
     for remark in remarks {
         console.note(format_args!("rte: {remark}"));

@@ -15,7 +15,8 @@ use crate::limits::Limits;
 pub(super) const THREADS_DEFAULT_MAX: usize = 8;
 
 impl Checker<'_> {
-    /// The configuration, where no complaint forbids to make one; there may be complaints all the same.
+    /// The configuration, where no complaint forbids to make one; there may be complaints all the
+    /// same.
     pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
         let settings = serde_json::to_value(&raw).unwrap_or_default();
         let Raw { server, auth, cors, publish, derive, catalogue, limits } = raw;
@@ -84,8 +85,8 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that its form is its only form, and
-/// no other route's.
+/// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that
+/// its form is its only form, and no other route's.
 pub(super) fn check_path(path: &str) -> Result<(), String> {
     let is_segment = |segment: &str| {
         !segment.is_empty()

@@ -26,7 +26,8 @@ pub struct Config {
     pub log: Format,
     /// How much is logged.
     pub log_level: Level,
-    /// How the hub is run, but for the derivations that are switched off: see [`Config::into_shell`].
+    /// How the hub is run, but for the derivations that are switched off: see
+    /// [`Config::into_shell`].
     pub hub: conn::Options,
     /// Every bound.
     pub limits: Limits,
@@ -61,7 +62,8 @@ const LIVE: [&str; 2] = ["auth", "catalogue.schema_dirs"];
 const FIXED: &str = "auth.tenancy";
 
 impl Config {
-    /// The keys whose values are others than in these settings. A secret that changed is not among them: no value of it is kept.
+    /// The keys whose values are others than in these settings. A secret that changed is not among
+    /// them: no value of it is kept.
     pub fn changes_since(&self, former: &Settings) -> Changes {
         let mut paths = Vec::new();
         differences("", former, &self.settings, &mut paths);
@@ -74,8 +76,8 @@ impl Config {
         Changes { live, fixed }
     }
 
-    /// A key that signs tokens which this configuration accepts: its first secret. There is none where only public keys are
-    /// configured.
+    /// A key that signs tokens which this configuration accepts: its first secret. There is none
+    /// where only public keys are configured.
     pub fn signing_key(&self) -> Option<&SigningKey> {
         self.signing_key.as_ref()
     }

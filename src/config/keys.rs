@@ -60,7 +60,8 @@ pub(super) fn auth(
     }
 }
 
-/// One or several texts. An empty one is a mistake that would otherwise refuse, or let pass, everybody.
+/// One or several texts. An empty one is a mistake that would otherwise refuse, or let pass,
+/// everybody.
 fn texts(checker: &mut Checker<'_>, path: &str, typed: Option<&OneOrMany>) -> Vec<String> {
     let texts = typed.map_or(&[][..], OneOrMany::texts);
     if typed.is_some() && (texts.is_empty() || texts.iter().any(String::is_empty)) {

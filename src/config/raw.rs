@@ -1,5 +1,5 @@
-//! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the table in the manual and the
-//! errors are all made from them.
+//! `rte.toml` as typed. These docs, names and defaults are the reference: the JSON Schema, the
+//! table in the manual and the errors are all made from them.
 
 use crate::auth::token::{ClaimNames, OneOrMany, Tenancy};
 use crate::limits::Limits;
@@ -37,21 +37,25 @@ pub(super) struct Raw {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Server {
-    /// Address and port to listen at. TLS ends at a reverse proxy, so the default is for this machine only.
+    /// Address and port to listen at. TLS ends at a reverse proxy, so the default is for this
+    /// machine only.
     pub(super) listen: String,
     /// Path of the hub; clients negotiate below it.
     pub(super) path: String,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
     pub(super) threads: Option<NonZeroU16>,
-    /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or `X-Forwarded-For` names the client.
+    /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or
+    /// `X-Forwarded-For` names the client.
     pub(super) trusted_proxies: Vec<String>,
     /// Form of the log lines on standard error.
     pub(super) log: Format,
     /// What is logged at the least.
     pub(super) log_level: Level,
-    /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for production.
+    /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for
+    /// production.
     pub(super) detailed_errors: bool,
-    /// Sends the last value of a state event behind every Subscribe. By default only items with `Snapshot: true` get it.
+    /// Sends the last value of a state event behind every Subscribe. By default only items with
+    /// `Snapshot: true` get it.
     pub(super) snapshots: bool,
 }
 
@@ -73,26 +77,32 @@ impl Default for Server {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Auth {
-    /// A secret of at least 32 bytes that tokens are signed with (HS256): short for a lone `[[auth.keys]]` without id.
+    /// A secret of at least 32 bytes that tokens are signed with (HS256): short for a lone
+    /// `[[auth.keys]]` without id.
     #[serde(skip_serializing)]
     pub(super) secret: Option<Secret>,
     /// A file that holds such a secret; a line end at its end does not count.
     pub(super) secret_file: Option<String>,
-    /// A file with the public key of the issuer in PEM: RSA (RS256), P-256 (ES256), P-384 (ES384) or Ed25519 (EdDSA).
+    /// A file with the public key of the issuer in PEM: RSA (RS256), P-256 (ES256), P-384 (ES384)
+    /// or Ed25519 (EdDSA).
     pub(super) pem_file: Option<String>,
     /// A file with the JWK set of the issuer.
     pub(super) jwks_file: Option<String>,
-    /// The address of the JWK set of the issuer: `https`, or `http` on this machine. It is fetched at the start, every 15
-    /// minutes, and where a token names a key that nobody has, at most every 30 seconds.
+    /// The address of the JWK set of the issuer: `https`, or `http` on this machine. It is fetched
+    /// at the start, every 15 minutes, and where a token names a key that nobody has, at most every
+    /// 30 seconds.
     pub(super) jwks_url: Option<String>,
-    /// What that key is for: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA. By default
-    /// the one that stands in parentheses; in a JWK set it is for keys that don't say it themselves.
+    /// What that key is for: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+    /// ES384 or EdDSA. By default the one that stands in parentheses; in a JWK set it is for keys
+    /// that don't say it themselves.
     pub(super) algorithm: Option<String>,
     /// Several keys; a token chooses by its `kid`.
     pub(super) keys: Vec<Key>,
-    /// What `iss` of a token must be, one or a list; for keys that name no issuer of their own. By default it is not looked at.
+    /// What `iss` of a token must be, one or a list; for keys that name no issuer of their own. By
+    /// default it is not looked at.
     pub(super) issuer: Option<OneOrMany>,
-    /// What `aud` of a token must have, one or a list of which one is enough. By default it is not looked at.
+    /// What `aud` of a token must have, one or a list of which one is enough. By default it is not
+    /// looked at.
     pub(super) audience: Option<OneOrMany>,
     /// How far the clocks of issuer and hub may be apart, in seconds, at most 300.
     pub(super) leeway_s: u64,
@@ -164,8 +174,8 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cors {
-    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused (403). By default any may: no
-    /// cookie is ever read, and a page without a token gets nowhere.
+    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused
+    /// (403). By default any may: no cookie is ever read, and a page without a token gets nowhere.
     pub(super) origins: Option<Vec<String>>,
 }
 
@@ -181,6 +191,7 @@ pub(super) struct Publish {
 pub(super) struct Catalogue {
     /// How property names are spelled on the wire. By default as the catalogue says.
     pub(super) wire_case: Option<WireCase>,
-    /// Folders of further events, on top of the built-in ones; relative to this file. What they add is served like the rest.
+    /// Folders of further events, on top of the built-in ones; relative to this file. What they add
+    /// is served like the rest.
     pub(super) schema_dirs: Vec<String>,
 }

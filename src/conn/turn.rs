@@ -110,8 +110,7 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, negotiated, is_draining: draining, shards, kept: _, backlog: _ } =
-            shared;
+        let Shared { options, limits, negotiated, is_draining: draining, shards, kept: _, backlog: _ } = shared;
         Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining }
     }
 

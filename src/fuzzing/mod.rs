@@ -4,11 +4,12 @@
 //! them, without libFuzzer.
 //!
 //! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives;
-//! [`validate()`] and [`publish()`] have heads of their own.
+//! [`validate()`] and [`publish()`] have heads of their own, [`key_set()`] has none.
 
 mod handshake;
 mod http_head;
 mod hub_json;
+mod key_set;
 mod naive;
 mod pieces;
 mod publish;
@@ -18,6 +19,7 @@ mod ws_frames;
 pub use handshake::handshake;
 pub use http_head::http_head;
 pub use hub_json::hub_json;
+pub use key_set::key_set;
 pub use pieces::SIZE_BYTES;
 pub use publish::publish;
 pub use validate::validate;
@@ -62,6 +64,11 @@ mod tests {
     #[test]
     fn the_corpus_of_hub_json_holds() {
         replay("hub_json", hub_json);
+    }
+
+    #[test]
+    fn the_corpus_of_key_set_holds() {
+        replay("key_set", key_set);
     }
 
     #[test]

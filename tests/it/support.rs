@@ -1,4 +1,5 @@
-//! A hub as its users meet it: the built binary as a child process, raw sockets to it, and tokens made without its help.
+//! A hub as its users meet it: the built binary as a child process, raw sockets to it, and tokens
+//! made without its help.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -19,9 +20,11 @@ pub const RS: char = '\u{1e}';
 pub const USER: &str = "c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3";
 /// Their organization.
 pub const ORGANIZATION: &str = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59";
-/// How long anything may take before a test is given up; nothing waits for this long where all is well.
+/// How long anything may take before a test is given up; nothing waits for this long where all is
+/// well.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a hub is asked before a test gives up waiting; each question is a connection of its own.
+/// How often a hub is asked before a test gives up waiting; each question is a connection of its
+/// own.
 const QUESTIONS: u32 = 20_000;
 const SECRET: &str = "the secret of the tests has more than 32 bytes";
 
@@ -40,7 +43,8 @@ impl Hub {
         Hub::start_with(&[])
     }
 
-    /// Starts a hub with these settings, `limits.handshake_ms=100`, and waits until it says where it listens.
+    /// Starts a hub with these settings, `limits.handshake_ms=100`, and waits until it says where
+    /// it listens.
     pub fn start_with(settings: &[&str]) -> Hub {
         Hub::launch(serve(), settings)
     }
@@ -86,6 +90,11 @@ impl Hub {
         Hub { child, address, log, ended }
     }
 
+    /// Where clients find it.
+    pub fn url(&self) -> String {
+        format!("http://{}/rte", self.address)
+    }
+
     /// Everything that the hub has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -102,7 +111,8 @@ impl Hub {
     }
 
     fn signal(&self, name: &str) {
-        // The standard library can only kill, and the kill of the shell is there wherever these tests are.
+        // The standard library can only kill, and the kill of the shell is there wherever these
+        // tests are.
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
@@ -260,9 +270,14 @@ impl Drop for Hub {
 
 /// `rte serve` with the key of these tests, and nothing else of this environment.
 pub fn serve() -> Command {
-    let mut command = with_key(Command::new(env!("CARGO_BIN_EXE_rte")));
+    let mut command = rte();
     command.arg("serve");
     command
+}
+
+/// `rte` with the key of these tests, and nothing else of this environment.
+pub fn rte() -> Command {
+    with_key(Command::new(env!("CARGO_BIN_EXE_rte")))
 }
 
 fn with_key(mut command: Command) -> Command {

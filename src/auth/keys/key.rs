@@ -24,7 +24,8 @@ pub(in crate::auth) struct Key {
 }
 
 impl Key {
-    /// Proves that the key is whole and strong enough. Its material and `wanted` decide its algorithm; the issuers come later.
+    /// Proves that the key is whole and strong enough. Its material and `wanted` decide its
+    /// algorithm; the issuers come later.
     pub(super) fn new(id: Option<&str>, decoding: DecodingKey, wanted: Option<Algorithm>) -> Result<Key, KeyProblem> {
         use jsonwebtoken::AlgorithmFamily::{Ec, Ed, Hmac, Rsa};
         let (material, decoding) = match (decoding.family(), decoding.kind()) {
@@ -102,7 +103,8 @@ pub(super) fn strip_zeros(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Modulus and exponent of a DER `RSAPublicKey` (RFC 8017 appendix A.1.1): a sequence of two integers.
+/// Modulus and exponent of a DER `RSAPublicKey` (RFC 8017 appendix A.1.1): a sequence of two
+/// integers.
 pub(super) fn rsa_components(der: &[u8]) -> Option<(&[u8], &[u8])> {
     const INTEGER: u8 = 0x02;
     const SEQUENCE: u8 = 0x30;

@@ -1,7 +1,7 @@
 //! Keys: secrets, PEM and JWKS texts; one key, one algorithm.
 //!
-//! Everything that can be wrong with a key is found when it is read, with a sentence that says what to do: a token that arrives
-//! later can only be wrong itself.
+//! Everything that can be wrong with a key is found when it is read, with a sentence that says what
+//! to do: a token that arrives later can only be wrong itself.
 
 mod key;
 mod problem;
@@ -19,10 +19,11 @@ pub use problem::{KeyError, KeyProblem, PassedOver, RSA_BITS};
 pub(super) use read::pem_label;
 pub use read::{KeyOptions, KeySource};
 
-/// The keys that tokens are verified with; never empty of sense: each of them can be chosen by some token.
+/// The keys that tokens are verified with; never empty of sense: each of them can be chosen by some
+/// token.
 ///
-/// A set at an address begins empty. Whoever has fetched its text makes the next keys with [`Keys::with_set`]; where that text is
-/// no good the present ones stay.
+/// A set at an address begins empty. Whoever has fetched its text makes the next keys with
+/// [`Keys::with_set`]; where that text is no good the present ones stay.
 #[derive(Clone)]
 pub struct Keys {
     /// In the order in which they were configured, the lone ones before the sets.
@@ -58,8 +59,8 @@ impl Part {
 }
 
 impl Keys {
-    /// Reads all keys, or tells everything that is wrong with any of them. No key at all gives no error here: a
-    /// [`super::token::Verifier`] refuses it.
+    /// Reads all keys, or tells everything that is wrong with any of them. No key at all gives no
+    /// error here: a [`super::token::Verifier`] refuses it.
     pub fn new(options: &[KeyOptions]) -> Result<Keys, Vec<KeyError>> {
         provider::install();
         let mut keys = Keys { keys: Vec::new(), parts: Vec::new() };
@@ -97,8 +98,9 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Puts together what has been read. Lone keys come first, so that what others put into a set never takes their place; two
-    /// of them at odds are an operator's mistake, a set's key at odds is passed over.
+    /// Puts together what has been read. Lone keys come first, so that what others put into a set
+    /// never takes their place; two of them at odds are an operator's mistake, a set's key at odds
+    /// is passed over.
     fn gather(&mut self) -> Vec<KeyError> {
         self.keys.clear();
         let mut errors = Vec::new();
@@ -117,9 +119,9 @@ impl Keys {
         errors
     }
 
-    /// The key of a token. A known `kid` chooses, and of several keys with that id the algorithm and the issuer do. An unknown
-    /// `kid` leaves the lone key without id; no `kid` that one, or the only one there is. The key's own algorithm must be the
-    /// token's.
+    /// The key of a token. A known `kid` chooses, and of several keys with that id the algorithm
+    /// and the issuer do. An unknown `kid` leaves the lone key without id; no `kid` that one, or
+    /// the only one there is. The key's own algorithm must be the token's.
     pub(super) fn choose(
         &self,
         kid: Option<&str>,
@@ -163,7 +165,8 @@ impl Keys {
         self.keys.iter().map(|key| (key.id.as_deref(), key.algorithm))
     }
 
-    /// The issuers that are accepted with each key, in the order of [`Keys::iter`]; none for anybody.
+    /// The issuers that are accepted with each key, in the order of [`Keys::iter`]; none for
+    /// anybody.
     pub fn issuers(&self) -> impl Iterator<Item = &[String]> + Clone {
         self.keys.iter().map(|key| &*key.issuers)
     }
@@ -191,8 +194,8 @@ impl Keys {
         urls
     }
 
-    /// JWKs that were passed over because they are for something else (encryption, other algorithms or curves): RFC 7517
-    /// section 5 wants them ignored.
+    /// JWKs that were passed over because they are for something else (encryption, other algorithms
+    /// or curves): RFC 7517 section 5 wants them ignored.
     pub fn skipped(&self) -> usize {
         self.parts.iter().map(|part| part.read.skipped).sum()
     }

@@ -18,7 +18,8 @@ pub enum KeySource {
     Pem(String),
     /// A JWK Set (RFC 7517 section 5), each key with its own `kid`.
     Jwks(String),
-    /// The address of a JWK Set. It has no key until somebody has fetched it: [`super::Keys::with_set`].
+    /// The address of a JWK Set. It has no key until somebody has fetched it:
+    /// [`super::Keys::with_set`].
     JwksUrl(String),
 }
 
@@ -38,8 +39,9 @@ impl fmt::Debug for KeySource {
 pub struct KeyOptions {
     /// What tokens name in `kid`; a JWKS brings its own.
     pub id: Option<String>,
-    /// What the key is for, where its material leaves a choice (RS256 or PS512): one key, one algorithm. Without it the usual
-    /// one of the material; in a JWK set it is for the keys that don't say it themselves.
+    /// What the key is for, where its material leaves a choice (RS256 or PS512): one key, one
+    /// algorithm. Without it the usual one of the material; in a JWK set it is for the keys that
+    /// don't say it themselves.
     pub algorithm: Option<Algorithm>,
     /// Whose tokens the key is for (`iss`); empty for anybody's.
     pub issuers: Vec<String>,
@@ -59,7 +61,8 @@ impl KeyOptions {
 pub(super) struct Read {
     /// Each key with its place in the set.
     pub(super) keys: Vec<(usize, Key)>,
-    /// Keys of a set that are for something else (encryption, other curves): RFC 7517 section 5 wants them ignored.
+    /// Keys of a set that are for something else (encryption, other curves): RFC 7517 section 5
+    /// wants them ignored.
     pub(super) skipped: usize,
     /// Keys of a set that can't be used.
     pub(super) passed_over: Vec<PassedOver>,
@@ -79,8 +82,8 @@ pub(super) fn read(options: &KeyOptions) -> Result<Read, KeyProblem> {
     Ok(Read { keys: vec![(0, key)], ..Read::default() })
 }
 
-/// Reads the text of a JWK set; `is_fetched` says that it came from an address. One key that can't be used doesn't spoil the
-/// others.
+/// Reads the text of a JWK set; `is_fetched` says that it came from an address. One key that can't
+/// be used doesn't spoil the others.
 pub(super) fn read_set(text: &str, options: &KeyOptions, is_fetched: bool) -> Result<Read, KeyProblem> {
     #[derive(Deserialize)]
     struct Set {
@@ -133,7 +136,8 @@ fn read_jwk(jwk: &Value, usual: Option<Algorithm>, is_fetched: bool) -> Result<O
     if text("use").is_some_and(|purpose| purpose != "sig") {
         return Ok(None);
     }
-    // RFC 7518 sections 6.2.2 and 6.3.2: `d` is the private part of RSA, elliptic and Edwards keys alike.
+    // RFC 7518 sections 6.2.2 and 6.3.2: `d` is the private part of RSA, elliptic and Edwards keys
+    // alike.
     if jwk.get("d").is_some() {
         return Err(KeyProblem::PrivateJwk);
     }
@@ -154,7 +158,8 @@ fn read_jwk(jwk: &Value, usual: Option<Algorithm>, is_fetched: bool) -> Result<O
     Key::new(id, decoding, algorithm.or(usual.filter(fits))).map(Some)
 }
 
-/// Reads a public key from PEM, by its label first: `jsonwebtoken` would take a private key for a public one.
+/// Reads a public key from PEM, by its label first: `jsonwebtoken` would take a private key for a
+/// public one.
 fn public_pem(text: &str) -> Result<DecodingKey, KeyProblem> {
     let label = pem_label(text).ok_or(KeyProblem::NotPem)?;
     if label.ends_with("PRIVATE KEY") {

@@ -68,7 +68,8 @@ impl fmt::Debug for Token<'_> {
     }
 }
 
-/// The token of a request, as [`bearer`] found it; owned where the query string encodes it. It can't be printed either.
+/// The token of a request, as [`bearer`] found it; owned where the query string encodes it. It
+/// can't be printed either.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bearer<'r>(Cow<'r, str>);
 
@@ -85,8 +86,9 @@ impl fmt::Debug for Bearer<'_> {
     }
 }
 
-/// Finds the token of a request: in the value of its `Authorization` header (RFC 6750 section 2.1; other schemes are somebody
-/// else's) or under `access_token` in its query string, where browsers have to put it. An empty one counts as none.
+/// Finds the token of a request: in the value of its `Authorization` header (RFC 6750 section 2.1;
+/// other schemes are somebody else's) or under `access_token` in its query string, where browsers
+/// have to put it. An empty one counts as none.
 ///
 /// # Errors
 /// [`TokenError::Conflict`] where the request carries two that differ, [`TokenError::TooLong`].
@@ -185,9 +187,10 @@ impl std::error::Error for OptionsError {}
 
 /// Makes principals of tokens. Whole and immutable: a reload makes another one.
 ///
-/// 1. Make [`Keys`] of what the operator configures, and a verifier of them and the other [`Options`].
-/// 2. For each request, find the token with [`bearer`] and [`verify`](Verifier::verify) it; a client also has to pass
-///    [`check_client`](Verifier::check_client).
+/// 1. Make [`Keys`] of what the operator configures, and a verifier of them and the other
+///    [`Options`].
+/// 2. For each request, find the token with [`bearer`] and [`verify`](Verifier::verify) it; a
+///    client also has to pass [`check_client`](Verifier::check_client).
 /// 3. Ask [`may`](Verifier::may) about each topic.
 ///
 /// ```
@@ -270,8 +273,8 @@ impl Verifier {
         Ok(Verifier { options: Options { keys, ..self.options.clone() }, watch: Arc::clone(&self.watch) })
     }
 
-    /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its claims. A client needs
-    /// [`Verifier::check_client`] on top.
+    /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its
+    /// claims. A client needs [`Verifier::check_client`] on top.
     pub fn verify(&self, token: Token<'_>, now: Now) -> Result<Principal, TokenError> {
         let Token(text) = token;
         if text.len() > TOKEN_BYTES_MAX {
@@ -333,8 +336,8 @@ impl Verifier {
         Ok(principal)
     }
 
-    /// Whom these claims speak of, if they are to be believed: for people who ask why. Key, time, issuer and audience are not
-    /// looked at.
+    /// Whom these claims speak of, if they are to be believed: for people who ask why. Key, time,
+    /// issuer and audience are not looked at.
     ///
     /// # Errors
     /// A claim has a wrong type or form.
@@ -363,8 +366,9 @@ impl Verifier {
         })
     }
 
-    /// The claims that none of the first [`TOKENS_WATCHED`] good tokens had, and that somebody may be waiting for; told once.
-    /// Not told are an organization that is not read, and usual names where everybody has grants anyway.
+    /// The claims that none of the first [`TOKENS_WATCHED`] good tokens had, and that somebody may
+    /// be waiting for; told once. Not told are an organization that is not read, and usual names
+    /// where everybody has grants anyway.
     pub fn take_absent_claims(&self) -> Vec<AbsentClaim> {
         let Some(occurred) = self.watch.take_occurred() else { return Vec::new() };
         let usual = ClaimNames::default();
@@ -383,7 +387,8 @@ impl Verifier {
         self.watch.take_missing_key()
     }
 
-    /// What a client must have beyond a good token: an organization, unless there is only one. Publishers may lack it.
+    /// What a client must have beyond a good token: an organization, unless there is only one.
+    /// Publishers may lack it.
     pub fn check_client(&self, principal: &Principal) -> Result<(), TokenError> {
         match (self.options.tenancy, principal.organization) {
             (Tenancy::Multi, None) => Err(TokenError::NoOrganization),
@@ -413,8 +418,9 @@ impl Verifier {
         rights::standing(principal, &self.options.default_grants, family, event)
     }
 
-    /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None` where tokens are checked only
-    /// on arrival. The leeway is in it: what is accepted is not ended at once.
+    /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None`
+    /// where tokens are checked only on arrival. The leeway is in it: what is accepted is not ended
+    /// at once.
     pub fn ends_unix_s(&self, principal: &Principal) -> Option<u64> {
         let end = principal.expires_unix_s.saturating_add(self.options.leeway_s);
         self.options.close_on_expiry.then_some(end)

@@ -5,6 +5,7 @@ use crate::cli::console::tests::console_on_paper;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
+use tungstenite::Message;
 
 const GUID: &str = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
 

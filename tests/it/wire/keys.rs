@@ -249,7 +249,8 @@ fn an_address_comes_and_goes_by_reload() {
     assert_eq!((status(&hub, &a), status(&hub, &b)), (200, 401));
 }
 
-/// A certificate for `localhost` by an authority of its own, both good until 2126, made by OpenSSL and used nowhere else.
+/// A certificate for `localhost` by an authority of its own, both good until 2126, made by OpenSSL
+/// and used nowhere else.
 const AUTHORITY: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBkjCCATmgAwIBAgIUTWXZ45LMFE/3qhsCosnOOJ/NDewwCgYIKoZIzj0EAwIw

@@ -1,6 +1,6 @@
 //! Tokens as clients and identity providers have them: claims, clocks, keys, and what a 401 says.
 
-use crate::support::{Hub, ORGANIZATION, Reply, USER, mint_with};
+use crate::support::{Folder, Hub, ORGANIZATION, Reply, USER, mint_with, rte};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -120,4 +120,118 @@ fn a_token_of_any_key_id_is_taken_by_the_lone_key_without_one() {
     let token = mint_with(secret, &json!({ "alg": "HS256", "kid": "2026-b" }), &claims);
     let reply = hub.request("POST /rte/negotiate", &[&format!("Authorization: Bearer {token}")], "");
     assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+/// What `rte` says to these words, with its exit code.
+fn said(words: &[&str]) -> (Option<i32>, String) {
+    let output = rte().args(words).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn why_tells_each_rule_and_what_the_hub_says_and_counts() {
+    let hub = Hub::start_with(&["auth.default_grants=user/*/UserAvailability"]);
+    let token = hub.token(json!({ "rte": ["queue/*", "offline_access"], "sub": "alice" }));
+    let folder = Folder::new("why", &[("client.jwt", &token), ("publisher.jwt", &hub.publisher_token())]);
+    let (client, publisher) = (folder.file("client.jwt"), folder.file("publisher.jwt"));
+    let mut members = [hub.client(), hub.client()];
+    for member in &mut members {
+        let pair = format!(r#"[[{{"EntityId":"{QUEUE}","EventName":"QueueStatus"}}]]"#);
+        assert!(member.invoke("Subscribe", &pair).contains(r#""subscribed":true"#));
+    }
+    let url = hub.url();
+    let topics = [format!("{QUEUE}:queuestatus"), format!("{USER}:UserStatus"), format!("{USER}:UserAvailability")];
+    let defaults = "auth.default_grants=user/*/UserAvailability";
+    let words =
+        ["why", "--set", defaults, "--token-file", &client, "--url", &url, "--publisher-token-file", &publisher];
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let (code, text) = said(&[&words[..], &topics].concat());
+    let expected = [
+        format!("{QUEUE}:queuestatus  yes"),
+        "  token         proven by a configured key".to_owned(),
+        "  organization  0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59 (org): what is published for it, and nothing else".to_owned(),
+        "  event         QueueStatus, state of a queue, for clients".to_owned(),
+        "  grant         allowed by queue/*/* in the token".to_owned(),
+        "  hub           takes the subscription".to_owned(),
+        "  members       2".to_owned(),
+        format!("{USER}:UserStatus  no"),
+        "  grant         denied: none of 1 grants covers it (1 entries are no grants, `rte token --inspect` says why); \
+         the user is no GUID, so that nothing is its own"
+            .to_owned(),
+        "  hub           refuses it: Unauthorized".to_owned(),
+        format!("{USER}:UserAvailability  yes"),
+        "  grant         allowed by user/*/useravailability, which everybody has (auth.default_grants)".to_owned(),
+        "rte: 1 of 3 not allowed".to_owned(),
+    ];
+    for line in &expected {
+        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+    }
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!text.contains(&token), "{text}");
+}
+
+#[test]
+fn why_answers_without_a_hub_and_names_what_is_wrong() {
+    let hub = Hub::start();
+    let topic = format!("{QUEUE}:QueueStatus");
+    for (claims, words, lines) in [
+        (
+            json!({ "exp": unix_s() - 7_200, "rte": ["queue/*"] }),
+            vec![],
+            ["token         refused: The token expired 7,20", "expiry        7,20"],
+        ),
+        (
+            json!({ "org": null, "rte": ["queue/*"] }),
+            vec![],
+            ["organization  none, and clients need one (org)", "grant         allowed by"],
+        ),
+        (
+            json!({ "sub": USER }),
+            vec![],
+            ["event         QueueStatus", "grant         denied: none of 0 grants covers it\n"],
+        ),
+        (
+            json!({ "rte": ["queue/*"] }),
+            vec!["--set", "auth.audience=x"],
+            ["token         refused: The audience (aud)", "grant         allowed"],
+        ),
+        (
+            json!({ "scope": "publish", "rte": ["queue:*"] }),
+            vec![],
+            ["publishing    denied: none of 1 entries is a grant", "grant         denied"],
+        ),
+    ] {
+        let folder = Folder::new("why-alone", &[("t", &hub.token(claims.clone()))]);
+        let file = folder.file("t");
+        let (code, text) = said(&[&["why", "--token-file", &file, &topic], &words[..]].concat());
+        for line in lines {
+            assert!(text.contains(&format!("  {line}")), "{claims}: {line}\n{text}");
+        }
+        assert_eq!(code, Some(1), "{text}");
+    }
+    let folder = Folder::new("why-names", &[("t", &hub.client_token())]);
+    let file = folder.file("t");
+    let (code, text) = said(&["why", "--token-file", &file, &format!("{QUEUE}:QueueStatu")]);
+    assert!(code == Some(1) && text.contains("did you mean QueueStatus?"), "{text}");
+    let (code, text) = said(&["why", "--token-file", &file, "queue:QueueStatus"]);
+    assert!(code == Some(2) && text.contains("GUID of 36 characters"), "{text}");
+    let (code, text) = said(&["why", "--token-file", &file, "--url", "http://127.0.0.1:1", &topic]);
+    assert_eq!(code, Some(3), "{text}");
+}
+
+#[test]
+fn inspect_shows_what_a_provider_has_written() {
+    let hub = Hub::start();
+    let claims = json!({ "realm_access": { "roles": ["offline_access"] }, "email": "a@example.com", "jti": "x" });
+    let folder = Folder::new("inspect", &[("t", &hub.token(claims))]);
+    let (code, text) = said(&["token", "--inspect", "--token-file", &folder.file("t")]);
+    assert_eq!(code, Some(0), "{text}");
+    for line in ["verdict       the hub takes it", "grant         none (rte)", "not looked at email, jti, realm_access"]
+    {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("a@example.com"), "what is not looked at is not shown: {text}");
+    let (code, text) = said(&["token", "--inspect", "--token", "no.token"]);
+    assert!(code == Some(2) && !text.contains("no.token"), "{text}");
 }
