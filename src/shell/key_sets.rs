@@ -98,13 +98,14 @@ impl KeySets {
     /// The verifier with the keys of all its addresses. Those that can't be had are told, and asked
     /// again later.
     pub fn fill(&self, verifier: Verifier) -> Verifier {
-        self.complete(verifier, &mut self.sets.lock()).0
+        self.complete(verifier, &[], &mut self.sets.lock()).0
     }
 
-    /// Puts into force what `make` makes of the verifier with the keys of all its addresses.
+    /// Puts into force what `make` makes of the verifier with the keys of all its addresses. A set
+    /// that is in force and was never there is left to the thread that asks for it.
     ///
     /// # Errors
-    /// A line for each set that can't be had; nothing has changed then.
+    /// A line for each further set that can't be had; nothing has changed then.
     pub fn put_in_force(
         &self,
         current: &Current,
@@ -112,7 +113,8 @@ impl KeySets {
         make: impl FnOnce(Verifier) -> InForce,
     ) -> Result<(), String> {
         let mut sets = self.sets.lock();
-        let (verifier, complaints) = self.complete(verifier, &mut sets);
+        let former = current.get().verifier;
+        let (verifier, complaints) = self.complete(verifier, &former.options().keys.urls(), &mut sets);
         if !complaints.is_empty() {
             return Err(complaints.join("\n"));
         }
@@ -190,8 +192,13 @@ impl KeySets {
     }
 
     /// The verifier with the keys that its addresses have, and what can't be had. What is known
-    /// already is not fetched again.
-    fn complete(&self, mut verifier: Verifier, sets: &mut BTreeMap<String, Fetched>) -> (Verifier, Vec<String>) {
+    /// already, and what is `watched`, is not fetched.
+    fn complete(
+        &self,
+        mut verifier: Verifier,
+        watched: &[&str],
+        sets: &mut BTreeMap<String, Fetched>,
+    ) -> (Verifier, Vec<String>) {
         let mut complaints = Vec::new();
         let urls: Vec<String> = verifier.options().keys.urls().into_iter().map(str::to_owned).collect();
         for url in &urls {
@@ -199,6 +206,9 @@ impl KeySets {
             let set = sets.entry(url.clone()).or_default();
             let known = set.text.clone();
             let is_known = known.is_some();
+            if !is_known && watched.contains(&url.as_str()) {
+                continue;
+            }
             let text = known.map_or_else(|| self.fetcher.fetch(url), Ok);
             let next = text.and_then(|text| match verifier.with_set(url, &text) {
                 Ok(next) => Ok((text, next)),

@@ -225,6 +225,8 @@ fn a_hub_starts_while_its_issuer_is_down() {
     assert_eq!(status(&hub, &a), 401);
     let own = hub.request_as_client("POST /rte/negotiate", &[]);
     assert_eq!(own.status, 200, "the other keys serve");
+    hub.reload();
+    hub.await_log("info reloaded events=41 added=0 keys=1");
 }
 
 #[test]
