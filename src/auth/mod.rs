@@ -9,6 +9,7 @@ mod claims;
 mod error;
 pub mod grant;
 pub mod keys;
+mod known;
 pub mod mint;
 pub mod principal;
 mod provider;

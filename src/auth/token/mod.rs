@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 pub use super::claims::{ClaimNames, ClaimPath, OneOrMany};
 pub use super::error::{Claim, TokenError, challenge, grouped};
+pub use super::known::Known;
 pub use super::watch::TOKENS_WATCHED;
 
 /// A bearer token. It can't be printed: no `Display`, and `Debug` says only that there is one.
@@ -233,6 +234,8 @@ impl std::error::Error for OptionsError {}
 pub struct Verifier {
     options: Options,
     watch: Arc<Watch>,
+    /// No other verifier has it.
+    identity: Arc<()>,
 }
 
 /// A claim that none of the first tokens had.
@@ -261,7 +264,7 @@ impl Verifier {
             }
             taken.push(name);
         }
-        Ok(Verifier { options, watch: Arc::default() })
+        Ok(Verifier { options, watch: Arc::default(), identity: Arc::default() })
     }
 
     /// The same, but for the keys of the set at `url`: they are what this text says.
@@ -270,7 +273,8 @@ impl Verifier {
     /// As [`Keys::with_set`].
     pub fn with_set(&self, url: &str, text: &str) -> Result<Verifier, KeyProblem> {
         let keys = self.options.keys.with_set(url, text)?;
-        Ok(Verifier { options: Options { keys, ..self.options.clone() }, watch: Arc::clone(&self.watch) })
+        let options = Options { keys, ..self.options.clone() };
+        Ok(Verifier { options, watch: Arc::clone(&self.watch), identity: Arc::default() })
     }
 
     /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its
@@ -307,6 +311,24 @@ impl Verifier {
         }
         let claims = object(payload).ok_or(TokenError::Malformed)?;
         self.principal(&claims, &key.issuers, now)
+    }
+
+    /// The same for a link on which one token is shown again and again: it is verified once, and
+    /// `known` until another one comes, its time is over, or another verifier is asked.
+    pub fn verify_again(
+        &self,
+        token: Token<'_>,
+        known: &mut Option<Box<Known>>,
+        now: Now,
+    ) -> Result<Principal, TokenError> {
+        let Token(text) = token;
+        let leeway_s = self.options.leeway_s;
+        if let Some(principal) = known.as_ref().and_then(|it| it.principal(text, &self.identity, leeway_s, now)) {
+            return Ok(principal.clone());
+        }
+        let principal = self.verify(token, now)?;
+        *known = Some(Box::new(Known::new(text, &self.identity, now, principal.clone())));
+        Ok(principal)
     }
 
     fn principal(&self, claims: &Claims, issuers: &[String], now: Now) -> Result<Principal, TokenError> {

@@ -7,7 +7,7 @@ use crate::api::negotiated::{Attach, ConnectionToken, Place};
 use crate::api::publish;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::principal::Principal;
-use crate::auth::token::{self, AbsentClaim, TOKENS_WATCHED, TokenError, challenge};
+use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::connection::{Connection, Origin};
 use crate::conn::turn::Turn;
 use crate::hub::registry::ConnKey;
@@ -38,7 +38,12 @@ pub(super) struct Refused(pub(super) Refusal, pub(super) Reply, pub(super) &'sta
 ///
 /// # Errors
 /// The request is refused.
-pub(super) fn decide(head: &Head<'_>, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+pub(super) fn decide(
+    head: &Head<'_>,
+    origin: Origin,
+    known: &mut Option<Box<Known>>,
+    cx: &mut Cx<'_, '_>,
+) -> Result<Decision, Refused> {
     let options = cx.turn.process.options;
     let found = routes::find(head.path, &options.path);
     if head.method == Method::Options {
@@ -50,14 +55,20 @@ pub(super) fn decide(head: &Head<'_>, origin: Origin, cx: &mut Cx<'_, '_>) -> Re
         return Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path"));
     };
     let readers = found.route.readers;
-    match pass_gate(head, &found, origin, cx) {
+    match pass_gate(head, &found, origin, known, cx) {
         Ok(Decision::Reply(reply)) => Ok(Decision::Reply(readers.mark(reply))),
         Err(Refused(refusal, reply, why)) => Err(Refused(refusal, readers.mark(reply), why)),
         Ok(decision) => Ok(decision),
     }
 }
 
-fn pass_gate(head: &Head<'_>, found: &Found<'_>, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+fn pass_gate(
+    head: &Head<'_>,
+    found: &Found<'_>,
+    origin: Origin,
+    known: &mut Option<Box<Known>>,
+    cx: &mut Cx<'_, '_>,
+) -> Result<Decision, Refused> {
     let route = found.route;
     let check_method = || match route.serves(head.method) {
         true => Ok(()),
@@ -71,7 +82,7 @@ fn pass_gate(head: &Head<'_>, found: &Found<'_>, origin: Origin, cx: &mut Cx<'_,
         }
         Gate::Client(endpoint) => {
             // As in ASP.NET the token comes before the method.
-            let principal = authenticate(head, cx.turn)?;
+            let principal = authenticate(head, &mut None, cx.turn)?;
             check_client(&principal, cx.turn)?;
             check_method()?;
             match endpoint {
@@ -81,7 +92,7 @@ fn pass_gate(head: &Head<'_>, found: &Found<'_>, origin: Origin, cx: &mut Cx<'_,
         }
         Gate::Publisher => {
             check_method()?;
-            let principal = authenticate(head, cx.turn)?;
+            let principal = authenticate(head, known, cx.turn)?;
             let head = publish::admit(head, &principal).map_err(|refusal| {
                 let why = "publish request, by its head";
                 Refused(count_as(refusal.status), refusal.reply(), why)
@@ -177,7 +188,7 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
     }
 }
 
-fn authenticate(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
+fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
     let refuse = |refusal, error: Option<TokenError>| {
         let why = error.map_or_else(String::new, |error| error.to_string());
         let reply = Reply::text(401, why).with("WWW-Authenticate", challenge(error));
@@ -191,7 +202,7 @@ fn authenticate(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refus
         .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
         .ok_or_else(|| refuse(Refusal::NoToken, None))?;
     let verifier = turn.process.verifier;
-    let principal = verifier.verify(bearer.token(), turn.now);
+    let principal = verifier.verify_again(bearer.token(), known, turn.now);
     let principal = principal.map_err(|error| refuse(Refusal::BadToken, Some(error)))?;
     for AbsentClaim { key, name } in verifier.take_absent_claims() {
         let fact = || Fact::ClaimAbsent { key, name, tokens: TOKENS_WATCHED };

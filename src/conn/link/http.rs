@@ -19,6 +19,7 @@ use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
 use crate::api::routes::{self, Gate};
+use crate::auth::token::Known;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
@@ -53,6 +54,8 @@ pub(crate) struct Http {
     peer: IpAddr,
     /// The same; behind a trusted proxy the client of the latest request.
     client: IpAddr,
+    /// The publisher's token, which it shows with each request.
+    known: Option<Box<Known>>,
     /// Why it ends, once the replies that wait are out.
     ends: Option<Why>,
     /// The shard to which it moves, as soon as nothing is unanswered and nothing unsent.
@@ -98,6 +101,7 @@ impl Http {
             unsent: Unsent::default(),
             peer,
             client: peer,
+            known: None,
             ends: None,
             moves_to: None,
         })
@@ -109,8 +113,9 @@ impl Http {
         let Moved { number, peer, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
-        let (asking, ends, moves_to) = (None, None, None);
-        Box::new(Http { number, timer, phase, partial: unread, asking, unsent, peer, client: peer, ends, moves_to })
+        let (asking, known, ends, moves_to) = (None, None, None, None);
+        let (partial, client) = (unread, peer);
+        Box::new(Http { number, timer, phase, partial, asking, unsent, peer, client, known, ends, moves_to })
     }
 
     /// Takes bytes in; they may be spoilt.
@@ -215,7 +220,7 @@ impl Http {
             origin: head.header("origin").map(str::to_owned),
         };
         let origin = Origin { number: self.number, timer: self.timer, client: self.client };
-        let decision = match gate::decide(head, origin, cx) {
+        let decision = match gate::decide(head, origin, &mut self.known, cx) {
             Ok(decision) => decision,
             Err(Refused(refusal, reply, why)) => {
                 self.note_refused(refusal, reply.status, why, cx);
