@@ -6,7 +6,7 @@ use super::books::Books;
 use super::mail::{Mail, Outbound, To};
 use super::turn::{Process, Turn};
 use crate::api::publish::{Provenance, Sink};
-use crate::clock::Now;
+use crate::clock::{Now, UnixMs};
 use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::kept::Change;
@@ -50,13 +50,10 @@ impl<'t> Delivery<'t> {
         let event = self.process.catalogue.event(publication.topic.event);
         let position = self.home.stamp(self.now);
         publication.position = Some(position);
-        if event.kind == Kind::State {
-            let text = core::str::from_utf8(&publication.data).unwrap_or_default();
-            let ends = self.process.catalogue.expires(publication.topic.event, text);
-            if self.home.keep(publication.clone(), ends) == Change::Equal && event.on_change {
-                self.books.metrics.unchanged += 1;
-                return false;
-            }
+        let is_state = event.kind == Kind::State;
+        if is_state && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
+            self.books.metrics.unchanged += 1;
+            return false;
         }
         self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
         true
@@ -113,7 +110,7 @@ impl FanOut<'_> {
 }
 
 impl Sink for FanOut<'_> {
-    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
+    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance) {
         let Process { catalogue, shard, shards, .. } = self.delivery.process;
         let counts = self.delivery.books.metrics.event(usize::from(topic.event.0));
         match provenance {
@@ -127,7 +124,7 @@ impl Sink for FanOut<'_> {
             let position = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, &topic, position, Payload::Borrowed(data));
         }
-        let mut publication = Publication { topic, position: None, data: data.into() };
+        let mut publication = Publication { topic, position: None, expires, data: data.into() };
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
         if home != shard {
             self.collect(home, publication);

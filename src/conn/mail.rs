@@ -113,6 +113,7 @@ mod tests {
         let publication = |n: u8| Publication {
             topic: Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() },
             position: None,
+            expires: None,
             data: [n].into(),
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };

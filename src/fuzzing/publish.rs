@@ -3,6 +3,7 @@
 
 use crate::api::publish::{Options, Outcome, Provenance, Request, Rules, Scratch, Sink, admit, publish as take};
 use crate::auth::principal::Principal;
+use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
 use crate::limits::Limits;
 use crate::proto::Status;
@@ -24,7 +25,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 struct Heard(Vec<(Topic, Vec<u8>)>);
 
 impl Sink for Heard {
-    fn publish(&mut self, topic: Topic, data: &[u8], _: Provenance) {
+    fn publish(&mut self, topic: Topic, data: &[u8], _: Option<UnixMs>, _: Provenance) {
         self.0.push((topic, data.to_vec()));
     }
 }

@@ -40,7 +40,7 @@ impl<'p> Frames<'p> {
         let Frames { topic, id, event, data, late, shared, .. } = self;
         let late = late[encoding.index()].get_or_insert_with(|| {
             let data = Arc::clone(shared.get_or_insert_with(|| data.share()));
-            let publication = Publication { topic: **topic, position: None, data };
+            let publication = Publication { topic: **topic, position: None, expires: None, data };
             let conflates = event.is_state.then_some(*id);
             Arc::new(Late::publication(publication, event.lower, conflates, encoding, len, share))
         });

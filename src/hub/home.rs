@@ -5,7 +5,7 @@ use super::partition::Position;
 use super::publication::Publication;
 use super::registry::HashSeed;
 use super::topic::Topic;
-use crate::clock::{Now, UnixMs};
+use crate::clock::Now;
 use crate::limits::Limits;
 use std::sync::Arc;
 
@@ -34,9 +34,9 @@ impl Home {
         position
     }
 
-    /// Keeps a stamped publication as its topic's last value, until then if it ends.
-    pub fn keep(&mut self, publication: Publication, expires: Option<UnixMs>) -> Change {
-        self.kept.keep(publication, expires)
+    /// Keeps a stamped publication as its topic's last value, until it is stale.
+    pub fn keep(&mut self, publication: Publication) -> Change {
+        self.kept.keep(publication)
     }
 
     /// The last values of these topics, in their order; topics that have none are passed over.

@@ -7,7 +7,7 @@
 use super::publication::Publication;
 use super::registry::HashSeed;
 use super::topic::Topic;
-use crate::clock::{Now, UnixMs};
+use crate::clock::Now;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,6 @@ pub enum Change {
 #[derive(Debug)]
 struct Value {
     publication: Publication,
-    expires: Option<UnixMs>,
     /// Which note of `order` is this value's.
     serial: u64,
 }
@@ -70,8 +69,8 @@ impl Kept {
         }
     }
 
-    /// Makes a publication its topic's last value, until then if it ends.
-    pub fn keep(&mut self, publication: Publication, expires: Option<UnixMs>) -> Change {
+    /// Makes a publication its topic's last value, until it is stale.
+    pub fn keep(&mut self, publication: Publication) -> Change {
         let topic = publication.topic;
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -81,7 +80,7 @@ impl Kept {
             Some(old) if is_equal(old, &publication) => Change::Equal,
             Some(_) | None => Change::Fresh,
         };
-        let old = self.values.insert(topic, Value { publication, expires, serial });
+        let old = self.values.insert(topic, Value { publication, serial });
         self.add(bytes);
         if let Some(old) = old {
             self.subtract(&old);
@@ -94,7 +93,7 @@ impl Kept {
     /// The last value of a topic, unless it has ended.
     pub fn value(&self, topic: &Topic, now: Now) -> Option<&Publication> {
         let value = self.values.get(topic)?;
-        let has_ended = value.expires.is_some_and(|end| end <= now.unix);
+        let has_ended = value.publication.expires.is_some_and(|end| end <= now.unix);
         (!has_ended).then_some(&value.publication)
     }
 
@@ -155,6 +154,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixMs;
     use crate::schema::EventId;
     use proptest::prelude::*;
     use uuid::Uuid;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn publication(n: u8, data: &[u8]) -> Publication {
-        Publication { topic: topic(n), position: None, data: data.into() }
+        Publication { topic: topic(n), position: None, expires: None, data: data.into() }
     }
 
     /// The table of the only home.
@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn an_ended_value_is_not_shown() {
         let mut last = table(9, 999);
-        last.keep(publication(1, b"{}"), Some(UnixMs::from_ms(1000)));
+        let expires = Some(UnixMs::from_ms(1000));
+        last.keep(Publication { expires, ..publication(1, b"{}") });
         assert!(last.value(&topic(1), at(999)).is_some());
         assert!(last.value(&topic(1), at(1000)).is_none());
         assert!(last.value(&topic(2), at(0)).is_none());
@@ -188,10 +189,10 @@ mod tests {
     #[test]
     fn an_equal_value_is_told_from_a_fresh_one() {
         let mut last = table(9, 999);
-        assert_eq!(last.keep(publication(1, b"a"), None), Change::Fresh);
-        assert_eq!(last.keep(publication(1, b"a"), None), Change::Equal);
-        assert_eq!(last.keep(publication(1, b"b"), None), Change::Fresh);
-        assert_eq!(last.keep(publication(2, b"b"), None), Change::Fresh);
+        assert_eq!(last.keep(publication(1, b"a")), Change::Fresh);
+        assert_eq!(last.keep(publication(1, b"a")), Change::Equal);
+        assert_eq!(last.keep(publication(1, b"b")), Change::Fresh);
+        assert_eq!(last.keep(publication(2, b"b")), Change::Fresh);
     }
 
     #[test]
@@ -200,17 +201,17 @@ mod tests {
         let home = || Kept::new(HashSeed(1, 2), Arc::clone(&total), 10, 1_000, 2);
         let (mut large, mut small) = (home(), home());
         for n in 0..12 {
-            large.keep(publication(n, b"a"), None);
+            large.keep(publication(n, b"a"));
         }
         assert_eq!((large.len(), large.evicted()), (10, 2), "one home alone may have it all");
         for n in 20..24 {
-            small.keep(publication(n, b"a"), None);
+            small.keep(publication(n, b"a"));
         }
         assert_eq!(small.len(), 4, "what is within its share is kept at once");
         large.shrink();
         assert_eq!((large.len(), small.len()), (6, 4));
         for n in 24..40 {
-            small.keep(publication(n, b"a"), None);
+            small.keep(publication(n, b"a"));
             large.shrink();
         }
         assert_eq!((large.len(), small.len()), (5, 5), "in the end each has its share");
@@ -226,7 +227,7 @@ mod tests {
             let mut twin: Vec<(u8, Vec<u8>)> = Vec::new();
             for (n, len) in writes {
                 let data = vec![n; len];
-                last.keep(publication(n, &data), None);
+                last.keep(publication(n, &data));
                 twin.retain(|(other, _)| *other != n);
                 twin.push((n, data));
                 while twin.len() > VALUES || twin.iter().map(|(_, data)| data.len()).sum::<usize>() > BYTES {

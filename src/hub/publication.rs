@@ -2,6 +2,7 @@
 
 use super::partition::Position;
 use super::topic::Topic;
+use crate::clock::UnixMs;
 use std::sync::Arc;
 
 /// One validated event instance on a topic. A clone shares the data: it costs a count, not a copy.
@@ -11,6 +12,8 @@ pub struct Publication {
     pub topic: Topic,
     /// Its place in the order of its partition, once its home has stamped it.
     pub position: Option<Position>,
+    /// When it is stale, where it is a state that ends.
+    pub expires: Option<UnixMs>,
     /// The event's data, as delivered.
     pub data: Arc<[u8]>,
 }

@@ -112,7 +112,8 @@ impl Catalogue {
         &self.warnings
     }
 
-    /// When a state value, given as delivered, is stale, in milliseconds since the Unix epoch.
+    /// When a state value, given as delivered, is stale. The validator says the same of what it accepts; this is for data that
+    /// has not been through it.
     pub fn expires(&self, id: EventId, text: &str) -> Option<UnixMs> {
         expiry::expires_unix_ms(&self.model, id, text).map(UnixMs::from_ms)
     }

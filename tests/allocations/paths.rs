@@ -7,6 +7,7 @@ use crate::rng::Rng;
 use crate::setting::{CATALOGUE, START, Setting, shared, verifier};
 use rte::api::publish::{self, Provenance, Request, RequestHead, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
+use rte::clock::UnixMs;
 use rte::conn::Connection;
 use rte::hub::outbox::Outbox;
 use rte::hub::topic::Topic;
@@ -242,7 +243,7 @@ fn a_subscribe_allocates_nothing_per_item() {
 struct Nobody(usize);
 
 impl Sink for Nobody {
-    fn publish(&mut self, _: Topic, data: &[u8], _: Provenance) {
+    fn publish(&mut self, _: Topic, data: &[u8], _: Option<UnixMs>, _: Provenance) {
         self.0 += data.len();
     }
 }

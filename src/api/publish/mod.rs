@@ -11,6 +11,7 @@
 //! ```
 //! use rte::api::publish::{Options, Provenance, Request, RequestHead, Rules, Scratch, Sink, publish};
 //! use rte::auth::principal::Principal;
+//! use rte::clock::UnixMs;
 //! use rte::hub::topic::Topic;
 //! use rte::limits::Limits;
 //! use rte::schema::Catalogue;
@@ -19,7 +20,7 @@
 //! /// In the hub this is the way to the members.
 //! struct Told(Vec<Topic>);
 //! impl Sink for Told {
-//!     fn publish(&mut self, topic: Topic, _data: &[u8], _provenance: Provenance) {
+//!     fn publish(&mut self, topic: Topic, _data: &[u8], _expires: Option<UnixMs>, _provenance: Provenance) {
 //!         self.0.push(topic);
 //!     }
 //! }
@@ -87,6 +88,7 @@ pub use sink::{Provenance, Sink};
 use crate::auth::principal::Principal;
 use crate::bom;
 use crate::broken::broken;
+use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
 use crate::proto::http::head::Head;
 use crate::schema::validate::derive::derive;
@@ -249,25 +251,41 @@ impl<S: Sink> Run<'_, S> {
         let Approved { topic, sent, accepted } = *approved;
         let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
         self.outcome.accept(accepted.tolerated);
-        emit(&mut self.outcome, self.sink, topic, data, Provenance::Sent);
+        let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
+        emit(&mut self.outcome, self.sink, Made { topic, data, expires, provenance: Provenance::Sent });
         let rules = catalogue.derived_from(topic.event);
         if rules.is_empty() {
             return;
         }
-        let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| broken("the validator writes text for text"));
+        let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| no_text());
         for id in rules.iter().filter(|id| !options.not_derived.contains(id)) {
             if let Some(entity) = derive(catalogue.model(), *id, text, derived) {
                 let topic = Topic { event: *id, entity: Uuid::from_bytes(entity), ..topic };
-                emit(&mut self.outcome, self.sink, topic, derived, Provenance::Derived);
+                let text = simdutf8::basic::from_utf8(derived).unwrap_or_else(|_| no_text());
+                let expires = catalogue.expires(*id, text);
+                let made = Made { topic, data: derived, expires, provenance: Provenance::Derived };
+                emit(&mut self.outcome, self.sink, made);
             }
         }
     }
 }
 
+/// What an item has become.
+struct Made<'d> {
+    topic: Topic,
+    data: &'d [u8],
+    expires: Option<UnixMs>,
+    provenance: Provenance,
+}
+
+fn no_text() -> ! {
+    broken("the validator writes text for text")
+}
+
 /// Hands a publication on, or notes what a dry run would have.
-fn emit(outcome: &mut Outcome, sink: &mut impl Sink, topic: Topic, data: &[u8], provenance: Provenance) {
+fn emit(outcome: &mut Outcome, sink: &mut impl Sink, Made { topic, data, expires, provenance }: Made<'_>) {
     if outcome.note(topic, provenance) {
-        sink.publish(topic, data, provenance);
+        sink.publish(topic, data, expires, provenance);
     }
 }
 

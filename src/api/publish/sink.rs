@@ -1,5 +1,6 @@
 //! Where accepted events go.
 
+use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
 
 /// How a publication came to be.
@@ -13,6 +14,7 @@ pub enum Provenance {
 
 /// Where accepted events go.
 pub trait Sink {
-    /// Takes one publication: where it goes, and the event's data as it is delivered. Calls come in the order of the items.
-    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance);
+    /// Takes one publication: where it goes, the event's data as it is delivered, and when that is stale. Calls come in the
+    /// order of the items.
+    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance);
 }

@@ -6,6 +6,7 @@ use super::centre::Centre;
 use super::*;
 use crate::api::publish;
 use crate::auth::principal::Principal;
+use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
@@ -221,7 +222,7 @@ struct Counter {
 }
 
 impl publish::Sink for Counter {
-    fn publish(&mut self, topic: Topic, _: &[u8], provenance: publish::Provenance) {
+    fn publish(&mut self, topic: Topic, _: &[u8], _: Option<UnixMs>, provenance: publish::Provenance) {
         assert_eq!(topic.organization, ORGANIZATION);
         match provenance {
             publish::Provenance::Sent => self.sent += 1,

@@ -29,7 +29,7 @@ fn uuid(text: &str) -> Uuid {
 struct Published(Vec<(Topic, String, Provenance)>);
 
 impl Sink for Published {
-    fn publish(&mut self, topic: Topic, data: &[u8], provenance: Provenance) {
+    fn publish(&mut self, topic: Topic, data: &[u8], _: Option<UnixMs>, provenance: Provenance) {
         self.0.push((topic, String::from_utf8(data.to_vec()).unwrap(), provenance));
     }
 }

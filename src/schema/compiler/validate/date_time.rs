@@ -96,6 +96,15 @@ impl DateTime<'_> {
         }
     }
 
+    /// The instant as it stands there, in milliseconds since the Unix epoch; without offset it is UTC. What lies before 1970
+    /// is 0.
+    pub fn unix_ms(&self) -> u64 {
+        let thousandths = self.fraction.iter().copied().chain(std::iter::repeat(b'0')).take(3);
+        let ms = thousandths.fold(i64::from(self.second), |ms, digit| ms * 10 + i64::from(digit.saturating_sub(b'0')));
+        let minutes = self.local - self.offset - EPOCH_DAYS * DAY;
+        u64::try_from(minutes * 60_000 + ms).unwrap_or(0)
+    }
+
     /// Calls `write` with the pieces of what is delivered, in their order.
     pub fn deliver(&self, mut write: impl FnMut(&[u8])) {
         if let Some(bound) = self.bound() {
@@ -131,14 +140,9 @@ impl DateTime<'_> {
     }
 }
 
-/// The instant of a date-time that [`date_time`] takes, in milliseconds since the Unix epoch; without offset it is UTC.
-/// What lies before 1970 is 0.
+/// The instant of a date-time that [`date_time`] takes, as [`DateTime::unix_ms`] has it.
 pub fn unix_ms(text: &str) -> Option<u64> {
-    let read = date_time(text.as_bytes()).ok()?;
-    let thousandths = read.fraction.iter().copied().chain(std::iter::repeat(b'0')).take(3);
-    let ms = thousandths.fold(i64::from(read.second), |ms, digit| ms * 10 + i64::from(digit.saturating_sub(b'0')));
-    let minutes = read.local - read.offset - EPOCH_DAYS * DAY;
-    u64::try_from(minutes * 60_000 + ms).ok().or(Some(0))
+    Some(date_time(text.as_bytes()).ok()?.unix_ms())
 }
 
 /// Two decimal digits.

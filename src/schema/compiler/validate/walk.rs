@@ -112,11 +112,19 @@ impl From<SyntaxError> for Stop {
 struct Wanted {
     entity: Option<usize>,
     organization: Option<usize>,
+    expires: Option<usize>,
     found: Accepted,
 }
 
-/// A GUID's value, where the value read was one.
-type Read = Option<[u8; 16]>;
+/// What publishing may ask of a value that has been read.
+enum Noted {
+    Guid([u8; 16]),
+    /// Milliseconds since the Unix epoch, of a date-time as it is delivered.
+    Instant(u64),
+}
+
+/// That, where there is any.
+type Read = Option<Noted>;
 
 struct Walk<'a> {
     model: &'a Model,
@@ -157,7 +165,8 @@ impl<'a> Walk<'a> {
             EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => Some(index),
             EntityRule::Publisher => None,
         };
-        let mut wanted = Wanted { entity, organization: event.organization, found: Accepted::default() };
+        let (organization, expires) = (event.organization, event.expires);
+        let mut wanted = Wanted { entity, organization, expires, found: Accepted::default() };
         if self.scan.peek() == Some(b'{') {
             self.object(&event.properties, Some(&mut wanted), &Path::ROOT, 0)?;
         } else {
@@ -201,8 +210,8 @@ impl<'a> Walk<'a> {
                 }
                 next = index + 1;
                 let read = self.value(&property.ty, property.values.as_ref(), property.nullable, &here, depth + 1)?;
-                if let (Some(wanted), Some(guid)) = (wanted.as_deref_mut(), read) {
-                    self.keep(wanted, index, guid, &here)?;
+                if let (Some(wanted), Some(noted)) = (wanted.as_deref_mut(), read) {
+                    self.keep(wanted, index, &noted, &here)?;
                 }
             } else {
                 if self.mode == Mode::Lenient && !self.names_are_unique && !strangers.add(name) {
@@ -284,7 +293,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn keep(&mut self, wanted: &mut Wanted, index: usize, guid: [u8; 16], path: &Path<'_>) -> Result<(), Stop> {
+    fn keep(&mut self, wanted: &mut Wanted, index: usize, noted: &Noted, path: &Path<'_>) -> Result<(), Stop> {
+        let guid = match *noted {
+            Noted::Guid(guid) => guid,
+            Noted::Instant(unix_ms) => {
+                if wanted.expires == Some(index) {
+                    wanted.found.expires_unix_ms = Some(unix_ms);
+                }
+                return Ok(());
+            }
+        };
         if wanted.organization == Some(index) {
             wanted.found.organization = Some(guid);
         }
@@ -344,7 +362,7 @@ impl<'a> Walk<'a> {
         match (ty, first) {
             (Type::Guid, Some(b'"')) => return self.guid(path),
             (Type::String, Some(b'"')) => self.string(values, path)?,
-            (Type::DateTime, Some(b'"')) => self.date_time(path)?,
+            (Type::DateTime, Some(b'"')) => return self.date_time(path),
             (Type::Bool, Some(b't')) => self.scan.literal("true")?,
             (Type::Bool, Some(b'f')) => self.scan.literal("false")?,
             (Type::Short, Some(b'-' | b'0'..=b'9')) => self.integer(SHORT, values, path)?,
@@ -414,7 +432,7 @@ impl<'a> Walk<'a> {
                 self.replace(text.start, text.end(), &lower);
             }
         }
-        Ok(Some(guid.bytes))
+        Ok(Some(Noted::Guid(guid.bytes)))
     }
 
     fn string(&mut self, values: Option<&'a Values>, path: &Path<'_>) -> Result<(), Stop> {
@@ -481,7 +499,7 @@ impl<'a> Walk<'a> {
         self.violate(rule::VALUES, path, format!("{found} is none of {}", known.join(", ")))
     }
 
-    fn date_time(&mut self, path: &Path<'_>) -> Result<(), Stop> {
+    fn date_time(&mut self, path: &Path<'_>) -> Result<Read, Stop> {
         let text = self.scan.text()?;
         let unescaped: String;
         let bytes = if text.escaped {
@@ -492,21 +510,25 @@ impl<'a> Walk<'a> {
         };
         let read = match date_time::date_time(bytes) {
             Ok(read) => read,
-            Err(reason) => return self.bad_date_time(&text, reason, path),
+            Err(reason) => return self.bad_date_time(&text, reason, path).map(|()| None),
         };
         if !read.has_time {
             match self.mode {
                 Mode::Lenient => self.tolerate(),
-                Mode::Strict => return self.bad_date_time(&text, "it has no time of day", path),
+                Mode::Strict => return self.bad_date_time(&text, "it has no time of day", path).map(|()| None),
             }
         }
         if !read.is_canonical {
             self.replace(text.start, text.end(), b"");
+            let start = self.out.len();
             read.deliver(|piece| self.out.extend_from_slice(piece));
-        } else if text.escaped {
+            let delivered = self.out.get(start..).unwrap_or_default();
+            return Ok(date_time::date_time(delivered).ok().map(|delivered| Noted::Instant(delivered.unix_ms())));
+        }
+        if text.escaped {
             self.replace(text.start, text.end(), bytes);
         }
-        Ok(())
+        Ok(Some(Noted::Instant(read.unix_ms())))
     }
 
     fn bad_date_time(&mut self, text: &Text<'_>, reason: &str, path: &Path<'_>) -> Result<(), Stop> {

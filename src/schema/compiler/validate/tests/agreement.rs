@@ -2,6 +2,7 @@
 //! what the schemas say. [`super`] has the other way round, from what is accepted to the schemas.
 
 use super::super::*;
+use crate::clock::UnixMs;
 use crate::schema::Catalogue;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -159,6 +160,9 @@ proptest! {
             let delivered = if accepted.rewritten { String::from_utf8(out).unwrap() } else { text.clone() };
             prop_assert!(open_validator.is_valid(&serde_json::from_str(&delivered).unwrap()), "{}", delivered);
             prop_assert_eq!(accepted.tolerated, 0);
+            // The walk and a look at what is delivered know the same end.
+            let ends = catalogue.expires(*id, &delivered).map(UnixMs::ms);
+            prop_assert_eq!(accepted.expires_unix_ms, ends, "{}", delivered);
         }
     }
 }
