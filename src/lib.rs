@@ -27,7 +27,7 @@
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
 //! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
 //! | Kept | a publication that still holds, for those who ask for a snapshot |
-//! | HubMessage | SignalR's own: Invocation, Completion, Ping, Close, … |
+//! | HubMessage, ServerMessage | SignalR's own, from a client and to one: Invocation, Completion, Ping, Close, … |
 //! | HubProtocol | how hub messages are written: json |
 //! | Frame | encoded transport bytes in a shared segment |
 //! | Outbox, backlog, overrun | a connection's send queue; what waits in it; the verdict over one that is too long |

@@ -1,16 +1,17 @@
 //! What links and connections of a shard share.
 
 use super::hub::grant_sets::GrantSets;
+use super::hub::results::Verdict;
 use crate::api::publish;
-use crate::proto::signalr::json;
+use crate::proto::signalr::codec::Parser;
 
 /// Memory of a shard that one link or connection after the other uses.
 #[derive(Default)]
 pub(crate) struct Tools {
     /// Of the hub's methods: the reader of hub messages, where it is not in use.
-    pub(super) parser: Option<json::Parser>,
-    /// Of the hub's methods: results on their way into a frame. Empty between uses.
-    pub(super) result: Vec<u8>,
+    pub(super) parser: Option<Parser>,
+    /// Of the hub's methods: a result on its way into a frame. Empty between uses.
+    pub(super) verdicts: Vec<Verdict>,
     /// Of connections: the grants that they hold.
     pub(super) grants: GrantSets,
     /// Of the publish route.

@@ -4,7 +4,8 @@
 use super::naive;
 use super::pieces::pieces;
 use crate::proto::signalr::framing::{Records, SEPARATOR};
-use crate::proto::signalr::handshake::{HandshakeError, HubProtocol, encode_error, parse};
+use crate::proto::signalr::handshake::{HandshakeError, encode_error, parse};
+use crate::proto::signalr::protocol::HubProtocol;
 
 const RECORD_BYTES_MAX: usize = 512;
 

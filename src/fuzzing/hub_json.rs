@@ -3,9 +3,10 @@
 use super::naive;
 use super::pieces::pieces;
 use crate::limits::Limits;
+use crate::proto::signalr::codec::{Arguments, Parser};
 use crate::proto::signalr::framing::{Records, SEPARATOR};
-use crate::proto::signalr::json::{JsonArguments, Parser};
-use crate::proto::signalr::message::{Arguments, BindError, Given, HubMessage, Item};
+use crate::proto::signalr::message::{BindError, Given, HubMessage, Item};
+use crate::proto::signalr::protocol::HubProtocol;
 use smallvec::SmallVec;
 
 /// Small, so that inputs reach the bound.
@@ -39,7 +40,7 @@ pub fn hub_json(data: &[u8]) {
         let mut piece = piece.to_vec();
         let mut rest = piece.as_mut_slice();
         loop {
-            let Ok(record) = records.next(&mut rest, RECORD_BYTES_MAX) else {
+            let Ok(record) = HubProtocol::Json.next_message(&mut records, &mut rest, RECORD_BYTES_MAX) else {
                 assert!(
                     whole.next().is_some_and(|record| record.len() >= RECORD_BYTES_MAX),
                     "a record is short enough"
@@ -50,7 +51,7 @@ pub fn hub_json(data: &[u8]) {
             assert_eq!(whole.next(), Some(&*record), "in pieces and whole");
             let naive = read_naively(record);
             let text = record.escape_ascii().to_string();
-            assert_eq!(parser.parse(record, DEPTH_MAX, read).ok(), naive, "{text}");
+            assert_eq!(parser.parse(HubProtocol::Json, record, DEPTH_MAX, read).ok(), naive, "{text}");
         }
     }
     let cut = whole.next().unwrap_or_default();
@@ -58,7 +59,7 @@ pub fn hub_json(data: &[u8]) {
     assert_eq!(records.is_partial(), !cut.is_empty());
 }
 
-fn read<'r>(message: HubMessage<'r, JsonArguments<'_, 'r>>) -> Read {
+fn read<'r>(message: HubMessage<'r, Arguments<'_, 'r>>) -> Read {
     let owned = |text: &str| Some(text.to_owned());
     let other = |kind| Read { kind, ..Read::default() };
     match message {
@@ -89,7 +90,7 @@ fn read<'r>(message: HubMessage<'r, JsonArguments<'_, 'r>>) -> Read {
     }
 }
 
-fn items<'r>(arguments: &JsonArguments<'_, 'r>) -> Result<Vec<[Option<String>; 2]>, BindError> {
+fn items<'r>(arguments: &Arguments<'_, 'r>) -> Result<Vec<[Option<String>; 2]>, BindError> {
     let mut items: SmallVec<[Item<'r>; 8]> = SmallVec::new();
     arguments.items(&mut items)?;
     let owned = |given| match given {

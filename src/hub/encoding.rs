@@ -5,7 +5,8 @@
 
 use super::publication::Payload;
 use super::topic::Topic;
-use crate::proto::signalr::json;
+use crate::proto::signalr::message::ServerMessage;
+use crate::proto::signalr::protocol::HubProtocol;
 use crate::proto::ws::encode::{self, Opcode};
 
 /// A hub protocol and a wrapping.
@@ -27,7 +28,27 @@ impl Encoding {
         self as usize
     }
 
-    /// Appends one message: what `write` writes in the hub protocol, in this encoding's wrapping.
+    /// The hub protocol.
+    pub fn protocol(self) -> HubProtocol {
+        match self {
+            Encoding::JsonText | Encoding::JsonBare => HubProtocol::Json,
+        }
+    }
+
+    /// The same wrapping, for another hub protocol.
+    pub fn with_protocol(self, protocol: HubProtocol) -> Encoding {
+        match (self, protocol) {
+            (Encoding::JsonText, HubProtocol::Json) => Encoding::JsonText,
+            (Encoding::JsonBare, HubProtocol::Json) => Encoding::JsonBare,
+        }
+    }
+
+    /// Appends one hub message.
+    pub fn encode(self, message: &ServerMessage<'_>, out: &mut Vec<u8>) {
+        self.wrap(out, |out| self.protocol().encode(message, out));
+    }
+
+    /// Appends what `write` writes, in this encoding's wrapping.
     pub fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         match self {
             Encoding::JsonText => encode::frame_around(Opcode::Text, out, write),
@@ -37,13 +58,8 @@ impl Encoding {
 
     /// Appends a publication as its members are sent it. The same arguments make the same bytes, whenever they are asked for.
     pub fn encode_publication(self, topic: &Topic, lower: &str, data: Payload<'_>, out: &mut Vec<u8>) {
-        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
-        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        self.wrap(out, |out| match self {
-            Encoding::JsonText | Encoding::JsonBare => {
-                json::encode_message_received(entity, lower, data.bytes(), out);
-            }
-        });
+        let message = ServerMessage::MessageReceived { entity: topic.entity, event_name: lower, data: data.bytes() };
+        self.encode(&message, out);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod topic;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
+use crate::proto::signalr::message::ServerMessage;
 use crate::wire::{LinkKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
@@ -139,6 +140,11 @@ impl Hub {
         self.outboxes.get(conn)?.link
     }
 
+    /// How the connection's hub messages are written.
+    pub fn encoding(&self, conn: ConnKey) -> Encoding {
+        self.outboxes.get(conn).map(Outbox::encoding).unwrap_or_default()
+    }
+
     /// The connection's hub messages are written so from now on; [`Encoding::default`] before.
     pub fn set_encoding(&mut self, conn: ConnKey, encoding: Encoding) {
         if let Some(outbox) = self.outboxes.get_mut(conn) {
@@ -234,12 +240,10 @@ impl Hub {
         !outbox.is_sealed()
     }
 
-    /// Queues one hub message of the connection's own, in the connection's wrapping.
-    pub fn send_message(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(outbox) = self.outboxes.get(conn) else { return };
-        let encoding = outbox.encoding();
-        let frame = self.arena.append(Lane::Own, |out| encoding.wrap(out, write));
-        self.queue(conn, frame);
+    /// Queues one hub message of the connection's own.
+    pub fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
+        let encoding = self.encoding(conn);
+        self.send_frame(conn, |out| encoding.encode(message, out));
     }
 
     /// Queues one frame of the connection's own, as it is.

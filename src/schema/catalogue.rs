@@ -58,7 +58,6 @@ pub struct Catalogue {
     derived: Vec<Vec<EventId>>,
     /// In the order of families, by name within: not that of the numbers where a reload has appended some.
     listed: Vec<EventId>,
-    available_subscriptions_json: String,
     published: Published,
 }
 
@@ -94,12 +93,9 @@ impl Catalogue {
         }
         let mut listed: Vec<(&Event, EventId)> = model.events.iter().zip(ids()).collect();
         listed.sort_by_key(|(event, _)| (event.family, &event.lower));
-        // Names are ASCII letters and digits: nothing in them needs escaping.
-        let names: Vec<_> = listed.iter().map(|(event, _)| format!("\"{}\"", event.name)).collect();
-        let available_subscriptions_json = format!("[{}]", names.join(","));
         let listed = listed.iter().map(|(_, id)| *id).collect();
         let published = Published::default();
-        Catalogue { model, warnings, by_name, derived, listed, available_subscriptions_json, published }
+        Catalogue { model, warnings, by_name, derived, listed, published }
     }
 
     /// The model, for the validator and the emitters.
@@ -135,7 +131,7 @@ impl Catalogue {
     }
 
     /// All events, in the order of [`Catalogue::available_subscriptions`].
-    pub fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
+    pub fn events(&self) -> impl ExactSizeIterator<Item = (EventId, &Event)> {
         self.listed.iter().map(|id| (*id, self.event(*id)))
     }
 
@@ -159,13 +155,8 @@ impl Catalogue {
     }
 
     /// All names in documented spelling: families in their order, by name without case within.
-    pub fn available_subscriptions(&self) -> impl Iterator<Item = &str> {
+    pub fn available_subscriptions(&self) -> impl ExactSizeIterator<Item = &str> {
         self.events().map(|(_, event)| event.name.as_str())
-    }
-
-    /// The same as a JSON array: the result of the hub method `AvailableSubscriptions`.
-    pub fn available_subscriptions_json(&self) -> &str {
-        &self.available_subscriptions_json
     }
 
     /// The documented name that is most like an unknown one, if one is like it at all.

@@ -24,8 +24,8 @@ use crate::hub::registry::ConnKey;
 use crate::limits::{ASK_MS, Limits};
 use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake as wording;
-use crate::proto::signalr::handshake::HubProtocol;
-use crate::proto::signalr::{json, text};
+use crate::proto::signalr::message::ServerMessage;
+use crate::proto::signalr::text;
 use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, Level};
 use core::net::IpAddr;
@@ -200,7 +200,8 @@ impl Handle<'_, '_> {
         // The questions of a client that has been given up are not worth an answer that nobody
         // takes.
         while self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
-            match records.next(&mut rest, self.turn.process.limits.record_bytes_max) {
+            let protocol = self.turn.hub.encoding(self.key).protocol();
+            match protocol.next_message(&mut records, &mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
                     Said::Enough => {}
                     Said::End(end) => return Flow::End(end),
@@ -237,8 +238,12 @@ impl Handle<'_, '_> {
 
     fn handle_handshake(&mut self, record: &[u8], client: IpAddr) -> Said {
         match handshake::handle_record(record) {
-            Ok(HubProtocol::Json) => {
-                self.turn.hub.send_message(self.key, |out| out.extend_from_slice(wording::ACCEPTED));
+            Ok(protocol) => {
+                let encoding = self.turn.hub.encoding(self.key).with_protocol(protocol);
+                self.turn.hub.set_encoding(self.key, encoding);
+                self.turn.hub.send_frame(self.key, |out| {
+                    encoding.wrap(out, |out| out.extend_from_slice(wording::ACCEPTED));
+                });
                 self.connection.stage = Stage::Open(None);
                 self.turn.books.metrics.hub_open += 1;
                 let conn = self.connection.number;
@@ -316,7 +321,7 @@ impl Handle<'_, '_> {
             Wait::Ping => {
                 // A peer whose socket is full gets no ping on top; the bytes that wait will do.
                 if self.turn.hub.backlog_bytes(self.key) == 0 {
-                    self.turn.hub.send_message(self.key, |out| out.extend_from_slice(json::PING));
+                    self.turn.hub.send_message(self.key, &ServerMessage::Ping);
                 }
                 self.connection.spoke = self.turn.now.mono;
                 return Flow::GoOn;

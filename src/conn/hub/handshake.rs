@@ -2,7 +2,8 @@
 
 use super::super::end::{End, LastWord, Why};
 use crate::close::CloseReason;
-use crate::proto::signalr::handshake::{self, HandshakeError, HubProtocol};
+use crate::proto::signalr::handshake::{self, HandshakeError};
+use crate::proto::signalr::protocol::HubProtocol;
 
 /// Reads the first record.
 ///

@@ -1,16 +1,19 @@
 //! Hub messages of a client: the six methods, and what each other message means.
 //!
+//! What a method gives back is a value, which the connection's hub protocol writes.
+//!
 //! A method runs to its end before the next record is looked at, and its completion is queued at
-//! once, so answers come in the order of the questions, and whatever is queued behind the
-//! completion of a Subscribe saw the subscription. A Subscribe that wants last values which another
-//! shard keeps is the one that waits: the records behind it wait with it.
+//! once. So answers come in the order of the questions, and whatever is queued behind the completion
+//! of a Subscribe saw the subscription. A Subscribe that wants last values which another shard keeps
+//! is the one that waits: the records behind it wait with it.
 
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
-use super::super::turn::{Options, Turn};
+use super::super::turn::{Options, Process, Turn};
+use super::results::{Described, Names, Verdict, Verdicts};
 use super::subscribing::{Judged, Refused, Subscribing};
 use crate::auth::principal::Principal;
-use crate::auth::rights::{Action, Standing};
+use crate::auth::rights::Action;
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::hub::partition::Partition;
@@ -18,11 +21,11 @@ use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, Joined};
 use crate::hub::topic::Topic;
 use crate::metrics::Refusal;
-use crate::proto::signalr::json::{self, Malformed};
-use crate::proto::signalr::message::{Arguments, Given, HubMessage, Item};
+use crate::proto::signalr::codec::Arguments;
+use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
 use crate::proto::signalr::text;
+use crate::proto::signalr::value::Value;
 use crate::schema::guid;
-use crate::schema::{EntityRule, Kind};
 use crate::trace::{Fact, Level};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -90,15 +93,16 @@ pub(super) struct Speaker<'c> {
 pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut Turn<'_>) -> Result<Next, Malformed> {
     let (options, limits) = (turn.process.options, turn.process.limits);
     let mut parser = turn.tools.parser.take().unwrap_or_default();
+    let protocol = turn.hub.encoding(speaker.key).protocol();
     let mut methods = Methods { speaker, turn };
-    let next = parser.parse(record, limits.json_depth_max, |message| match message {
+    let next = parser.parse(protocol, record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => methods.invoke(id, target, &arguments, streams),
         HubMessage::StreamInvocation { id, target, arguments } => {
             let error = match Bound::new(target, &arguments, options) {
                 Err(error) => error,
                 Ok(_) => text::not_streaming(target),
             };
-            methods.fail(Some(id), &error);
+            methods.complete(Some(id), Err(&error));
             Next::GoOn
         }
         HubMessage::Ping => Next::Pinged,
@@ -140,7 +144,7 @@ struct Bound<'r> {
 
 impl<'r> Bound<'r> {
     /// Binds in ASP.NET's order: the method, the number of arguments, their types.
-    fn new(target: &str, arguments: &impl Arguments<'r>, options: &Options) -> Result<Bound<'r>, String> {
+    fn new(target: &str, arguments: &Arguments<'_, 'r>, options: &Options) -> Result<Bound<'r>, String> {
         let method = Method::find(target).ok_or_else(|| text::unknown_method(target))?;
         let mut items = SmallVec::new();
         if let Some(expected) = method.arguments() {
@@ -160,47 +164,57 @@ struct Methods<'m, 't> {
 }
 
 impl Methods<'_, '_> {
-    fn invoke<'r>(&mut self, id: Option<&str>, target: &str, arguments: &impl Arguments<'r>, streams: usize) -> Next {
+    fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &Arguments<'_, '_>, streams: usize) -> Next {
         let bound = match Bound::new(target, arguments, self.turn.process.options) {
             Ok(bound) => bound,
             Err(error) => {
-                self.fail(id, &error);
+                self.complete(id, Err(&error));
                 return Next::GoOn;
             }
         };
         if streams > 0 {
-            self.fail(id, &text::unexpected_streams(target, streams));
+            self.complete(id, Err(&text::unexpected_streams(target, streams)));
             return Next::GoOn;
         }
+        let Process { catalogue, verifier, .. } = self.turn.process;
         match bound.method {
             Method::Subscribe => return self.subscribe(id, &bound.items),
-            Method::Unsubscribe => self.list(&bound.items, |methods, item| methods.unsubscribe(item)),
+            Method::Unsubscribe => self.complete_list(id, &bound.items, |methods, item| methods.unsubscribe(item)),
             Method::UnsubscribeAll => {
                 self.turn.hub.registry.leave_all(self.speaker.key);
-                self.turn.tools.result.extend_from_slice(b"true");
+                self.complete(id, Ok(&true));
             }
-            Method::AvailableSubscriptions => {
-                let json = self.turn.process.catalogue.available_subscriptions_json();
-                self.turn.tools.result.extend_from_slice(json.as_bytes());
+            Method::AvailableSubscriptions => self.complete(id, Ok(&Names(catalogue))),
+            Method::GetActiveSubscriptions => {
+                let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.speaker.key).collect();
+                self.complete_list(id, topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
             }
-            Method::GetActiveSubscriptions => self.active(),
-            Method::Catalogue => self.describe(),
+            Method::Catalogue => {
+                self.complete(id, Ok(&Described { catalogue, verifier, principal: self.speaker.principal }));
+            }
         }
-        self.finish(id);
         Next::GoOn
     }
 
-    /// Sends the result that has been written as the completion, where one was asked for.
-    fn finish(&mut self, id: Option<&str>) {
-        let result = &self.turn.tools.result;
+    /// Answers with a result or an error, where an answer was asked for.
+    fn complete(&mut self, id: Option<&str>, result: Result<&dyn Value, &str>) {
         if let Some(id) = id {
-            self.turn.hub.send_message(self.speaker.key, |out| {
-                json::encode_completion_start(id, out);
-                out.extend_from_slice(result);
-                out.extend_from_slice(json::COMPLETION_END);
-            });
+            self.turn.hub.send_message(self.speaker.key, &ServerMessage::Completion { id, result });
         }
-        self.turn.tools.result.clear();
+    }
+
+    /// Answers with a verdict for each item, in order.
+    fn complete_list<I>(
+        &mut self,
+        id: Option<&str>,
+        items: impl IntoIterator<Item = I>,
+        mut verdict: impl FnMut(&mut Self, I) -> Verdict,
+    ) {
+        let mut verdicts = std::mem::take(&mut self.turn.tools.verdicts);
+        verdicts.extend(items.into_iter().map(|item| verdict(self, item)));
+        self.complete(id, Ok(&Verdicts { verdicts: &verdicts, catalogue: self.turn.process.catalogue }));
+        verdicts.clear();
+        self.turn.tools.verdicts = verdicts;
     }
 
     /// Judges the items, and completes at once where no other shard has to be asked. A connection
@@ -239,14 +253,13 @@ impl Methods<'_, '_> {
     /// published later.
     fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, rows: &[Publication]) {
         let (count, mut subscribed) = (items.len(), 0);
-        self.list(items, |methods, item| {
+        self.complete_list(id, items, |methods, item| {
             let verdict = methods.join(item);
             subscribed += usize::from(matches!(verdict, Verdict::Told { subscribed: true, .. }));
             verdict
         });
         let conn = self.speaker.number;
         self.turn.books.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
-        self.finish(id);
         for row in rows {
             let topic = &row.topic;
             if !self.turn.hub.registry.is_member(self.speaker.key, topic) {
@@ -264,7 +277,7 @@ impl Methods<'_, '_> {
 
     fn join(&mut self, item: Judged) -> Verdict {
         match item {
-            Judged::Wrong(refused) => Verdict::Refused(refused),
+            Judged::Wrong(refused) => self.refuse(refused),
             Judged::Right { topic, .. } => {
                 let max = self.turn.process.limits.subscriptions_max;
                 match self.turn.hub.registry.join(self.speaker.key, topic, max) {
@@ -278,81 +291,9 @@ impl Methods<'_, '_> {
         }
     }
 
-    /// Answers an error, where an answer was asked for.
-    fn fail(&mut self, id: Option<&str>, error: &str) {
-        if let Some(id) = id {
-            self.turn.hub.send_message(self.speaker.key, |out| json::encode_completion_error(id, error, out));
-        }
-    }
-
-    /// Writes a verdict for each item.
-    fn list<I>(&mut self, items: impl IntoIterator<Item = I>, mut verdict: impl FnMut(&mut Self, I) -> Verdict) {
-        self.turn.tools.result.push(b'[');
-        for (n, item) in items.into_iter().enumerate() {
-            if n > 0 {
-                self.turn.tools.result.push(b',');
-            }
-            match verdict(self, item) {
-                Verdict::Told { subscribed, message, topic } => self.write_topic(subscribed, message, topic),
-                Verdict::Refused(Refused { message, entity, event }) => {
-                    self.turn.books.metrics.refuse(Refusal::Item);
-                    let out = &mut self.turn.tools.result;
-                    json::encode_verdict(false, Some(message), entity.as_deref(), event.as_deref(), out);
-                }
-            }
-        }
-        self.turn.tools.result.push(b']');
-    }
-
-    fn active(&mut self) {
-        let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.speaker.key).collect();
-        self.list(topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
-    }
-
-    /// One object per event, in the order of AvailableSubscriptions: what it is, and whether this
-    /// principal may have it.
-    fn describe(&mut self) {
-        self.turn.tools.result.push(b'[');
-        for (id, event) in self.turn.process.catalogue.events() {
-            let family = self.turn.process.catalogue.family(id);
-            let standing = self.turn.process.verifier.standing(self.speaker.principal, &family.name, event);
-            let reason = match &standing {
-                Standing::Every => format!("granted for every {}", family.entity),
-                Standing::Only(_) => format!("granted for each {} in entities", family.entity),
-                Standing::Unnamed => "for back ends: a grant must name it, or the token needs scope backend".to_owned(),
-                Standing::Ungranted => "no grant covers it".to_owned(),
-            };
-            let entities = match &standing {
-                Standing::Only(entities) => Some(entities),
-                Standing::Every | Standing::Unnamed | Standing::Ungranted => None,
-            };
-            let entity_property = match event.entity {
-                EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => event.properties.get(index),
-                EntityRule::Publisher => None,
-            };
-            let described = serde_json::json!({
-                "eventName": event.name,
-                "family": family.name,
-                "kind": match event.kind { Kind::State => "state", Kind::Occurrence => "occurrence" },
-                "entityProperty": entity_property.map(|property| &property.wire),
-                "schema": format!("/schemas/v1/{}.json", event.name),
-                "allowed": matches!(standing, Standing::Every | Standing::Only(_)),
-                "reason": reason,
-                "entities": entities,
-            });
-            if self.turn.tools.result.len() > 1 {
-                self.turn.tools.result.push(b',');
-            }
-            self.turn.tools.result.extend_from_slice(described.to_string().as_bytes());
-        }
-        self.turn.tools.result.push(b']');
-    }
-
-    fn write_topic(&mut self, subscribed: bool, message: Option<&str>, topic: Topic) {
-        let mut entity = [0u8; uuid::fmt::Hyphenated::LENGTH];
-        let entity: &str = topic.entity.hyphenated().encode_lower(&mut entity);
-        let event = &self.turn.process.catalogue.event(topic.event).lower;
-        json::encode_verdict(subscribed, message, Some(entity), Some(event), &mut self.turn.tools.result);
+    fn refuse(&mut self, refused: Refused) -> Verdict {
+        self.turn.books.metrics.refuse(Refusal::Item);
+        Verdict::Refused(refused)
     }
 
     /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The
@@ -373,7 +314,7 @@ impl Methods<'_, '_> {
                 self.turn.hub.registry.leave(self.speaker.key, topic);
                 Verdict::Told { subscribed: false, message: None, topic }
             }
-            Err(message) => Verdict::Refused(Refused::new(message, item)),
+            Err(message) => self.refuse(Refused::new(message, item)),
         }
     }
 
@@ -389,12 +330,6 @@ impl Methods<'_, '_> {
         };
         Ok(Topic { organization, event, entity })
     }
-}
-
-/// What is said of an item.
-enum Verdict {
-    Told { subscribed: bool, message: Option<&'static str>, topic: Topic },
-    Refused(Refused),
 }
 
 #[cfg(test)]

@@ -4,4 +4,5 @@ pub mod connection;
 pub(super) mod grant_sets;
 mod handshake;
 mod methods;
+pub(super) mod results;
 mod subscribing;

@@ -23,7 +23,7 @@ pub(super) enum Judged {
 
 /// Why an item is refused, and what is echoed of it.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(in super::super) struct Refused {
     pub(super) message: &'static str,
     pub(super) entity: Option<String>,
     pub(super) event: Option<String>,

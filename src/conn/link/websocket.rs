@@ -6,9 +6,11 @@ use super::ending::{Ending, Rest, Sender};
 use crate::close::CloseReason;
 use crate::conn::ask::Answer;
 use crate::conn::end::{End, Flow, LastWord, Why};
+use crate::hub::encoding::Encoding;
 use crate::hub::registry::ConnKey;
 use crate::proto::Status;
-use crate::proto::signalr::{handshake, json};
+use crate::proto::signalr::handshake;
+use crate::proto::signalr::message::ServerMessage;
 use crate::proto::ws::decode::{Decoder, Piece};
 use crate::proto::ws::encode::{self, Opcode};
 
@@ -144,17 +146,16 @@ impl WebSocket {
     /// [`Ending`].
     pub(super) fn end(self, End { why, word }: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let WebSocket { conn, .. } = self;
+        let encoding = cx.turn.hub.encoding(conn);
         if why.reason == CloseReason::Overrun {
             // Its backlog is gone and nothing else is taken; this is, behind what had been begun.
             cx.turn.hub.send_last(conn, |out| {
-                let mut payload = Vec::new();
-                word.write_payload(&mut payload);
-                encode::frame(Opcode::Text, &payload, out);
+                word.write_message(encoding, out);
                 word.write_close(out);
             });
         } else if !matches!(word, LastWord::Nothing) {
-            if word.has_payload() {
-                cx.turn.hub.send_message(conn, |out| word.write_payload(out));
+            if word.has_message() {
+                cx.turn.hub.send_frame(conn, |out| word.write_message(encoding, out));
             }
             cx.turn.hub.send_frame(conn, |out| word.write_close(out));
         }
@@ -173,7 +174,7 @@ impl WebSocket {
 
 impl LastWord {
     /// Whether it is said in the hub protocol, too.
-    fn has_payload(&self) -> bool {
+    fn has_message(&self) -> bool {
         match self {
             LastWord::Close { .. } | LastWord::HandshakeError(_) => true,
             LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => false,
@@ -181,10 +182,13 @@ impl LastWord {
     }
 
     /// As SignalR says it.
-    fn write_payload(&self, out: &mut Vec<u8>) {
+    fn write_message(&self, encoding: Encoding, out: &mut Vec<u8>) {
         match self {
-            LastWord::Close { error, allow_reconnect } => json::encode_close(error.as_deref(), *allow_reconnect, out),
-            LastWord::HandshakeError(error) => handshake::encode_error(error, out),
+            LastWord::Close { error, allow_reconnect } => {
+                let (error, allow_reconnect) = (error.as_deref(), *allow_reconnect);
+                encoding.encode(&ServerMessage::Close { error, allow_reconnect }, out);
+            }
+            LastWord::HandshakeError(error) => encoding.wrap(out, |out| handshake::encode_error(error, out)),
             LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => {}
         }
     }

@@ -6,14 +6,9 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::framing::SEPARATOR;
-use super::{json, text};
-
-/// The hub protocols that a client may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are SignalR's")]
-pub enum HubProtocol {
-    Json,
-}
+use super::json::string::encode_str;
+use super::protocol::HubProtocol;
+use super::text;
 
 /// Why a handshake is refused; [`encode_error`] gives the answer, then the connection ends
 /// normally.
@@ -65,12 +60,12 @@ pub const ACCEPTED: &[u8] = b"{}\x1e";
 pub fn encode_error(error: &HandshakeError, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);
     match error {
-        HandshakeError::Malformed => json::encode_str(text::HANDSHAKE_FAILED, out),
-        HandshakeError::UnknownProtocol(protocol) => json::encode_str(&text::protocol_not_supported(protocol), out),
+        HandshakeError::Malformed => encode_str(text::HANDSHAKE_FAILED, out),
+        HandshakeError::UnknownProtocol(protocol) => encode_str(&text::protocol_not_supported(protocol), out),
         HandshakeError::UnsupportedVersion { version, protocol } => {
-            json::encode_str(&text::version_not_supported(*version, protocol), out);
+            encode_str(&text::version_not_supported(*version, protocol), out);
         }
-        HandshakeError::Canceled => json::encode_str(text::HANDSHAKE_CANCELED, out),
+        HandshakeError::Canceled => encode_str(text::HANDSHAKE_CANCELED, out),
     }
     out.extend_from_slice(&[b'}', SEPARATOR]);
 }

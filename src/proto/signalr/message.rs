@@ -1,4 +1,7 @@
-//! Hub messages, as both protocols carry them.
+//! Hub messages, whatever the hub protocol.
+
+use super::value::Value;
+use uuid::Uuid;
 
 /// One message from a client. Arguments stay in the protocol's own form (`A`) until the hub method
 /// that wants them is known.
@@ -43,6 +46,28 @@ pub enum HubMessage<'r, A> {
     Unknown,
 }
 
+impl<'r, A> HubMessage<'r, A> {
+    /// Returns the same message with its arguments as `then` makes them.
+    pub(super) fn map<B>(self, then: impl FnOnce(A) -> B) -> HubMessage<'r, B> {
+        match self {
+            HubMessage::Invocation { id, target, arguments, streams } => {
+                HubMessage::Invocation { id, target, arguments: then(arguments), streams }
+            }
+            HubMessage::StreamInvocation { id, target, arguments } => {
+                HubMessage::StreamInvocation { id, target, arguments: then(arguments) }
+            }
+            HubMessage::StreamItem => HubMessage::StreamItem,
+            HubMessage::Completion => HubMessage::Completion,
+            HubMessage::CancelInvocation => HubMessage::CancelInvocation,
+            HubMessage::Ping => HubMessage::Ping,
+            HubMessage::Close(error) => HubMessage::Close(error),
+            HubMessage::Ack => HubMessage::Ack,
+            HubMessage::Sequence => HubMessage::Sequence,
+            HubMessage::Unknown => HubMessage::Unknown,
+        }
+    }
+}
+
 /// What a client gave for EntityId or EventName of a subscription item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given<'r> {
@@ -63,17 +88,43 @@ pub struct Item<'r> {
     pub snapshot: Option<bool>,
 }
 
-/// The arguments of an invocation, as far as hub methods look at them.
-pub trait Arguments<'r> {
-    /// Returns how many there are.
-    fn count(&self) -> usize;
-    /// The first argument as a list of items, pushed in order to `items`. A null item is an item
-    /// with both members missing. `Err` where it is no array, an item is no object or null, or a
-    /// value is no string or null: the binding error. Unknown members are ignored, a member given
-    /// twice counts as last written.
-    fn items(&self, items: &mut smallvec::SmallVec<[Item<'r>; 8]>) -> Result<(), BindError>;
-}
-
 /// The arguments don't fit the method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BindError;
+
+/// A message that cannot be read; the connection ends with the Close of `text::CLOSED_WITH_ERROR`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong, in .NET's words, for the detailed form of the error.
+    pub message: &'static str,
+}
+
+/// One message to a client.
+#[derive(Clone, Copy)]
+pub enum ServerMessage<'m> {
+    /// Type 1, without an id, of the method `MessageReceived`: a publication, for its members.
+    MessageReceived {
+        /// The entity that the event is about.
+        entity: Uuid,
+        /// The event's name, in lower case.
+        event_name: &'m str,
+        /// Its data: a JSON value without a raw 0x1E, which is what every validated event is.
+        data: &'m [u8],
+    },
+    /// Type 3.
+    Completion {
+        /// The invocation's id.
+        id: &'m str,
+        /// What the method gave back, or why it did not.
+        result: Result<&'m dyn Value, &'m str>,
+    },
+    /// Type 6.
+    Ping,
+    /// Type 7.
+    Close {
+        /// What went wrong, if anything did.
+        error: Option<&'m str>,
+        /// Whether the client should come back by itself.
+        allow_reconnect: bool,
+    },
+}

@@ -1,6 +1,6 @@
 //! The body of a negotiate response: `application/json`, status 200, also where it holds an error.
 
-use super::json;
+use super::json::string::encode_str;
 use crate::proto::http::query;
 
 /// Why a version can't be answered; [`encode_error`] gives the body.
@@ -39,10 +39,10 @@ pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mu
     out.extend_from_slice(br#"{"negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
     out.extend_from_slice(br#","connectionId":"#);
-    json::encode_str(connection_id, out);
+    encode_str(connection_id, out);
     if version > 0 {
         out.extend_from_slice(br#","connectionToken":"#);
-        json::encode_str(connection_token, out);
+        encode_str(connection_token, out);
     }
     out.extend_from_slice(br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#);
 }
@@ -51,8 +51,8 @@ pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mu
 pub fn encode_error(error: VersionError, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);
     match error {
-        VersionError::NotInteger => json::encode_str("The client requested a non-integer protocol version.", out),
-        VersionError::TooLow(version) => json::encode_str(
+        VersionError::NotInteger => encode_str("The client requested a non-integer protocol version.", out),
+        VersionError::TooLow(version) => encode_str(
             &format!("The client requested version '{version}', but the server does not support this version."),
             out,
         ),

@@ -110,6 +110,10 @@ fn the_catalogue_says_what_this_token_may_have_and_why() {
     let hub = Hub::start();
     let token = hub.token(json!({ "rte": ["queue/*", "calllist/e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11"] }));
     let answer = hub.client_with(&token).invoke("Catalogue", "[]");
+    assert!(answer.contains(concat!(
+        r#"{"allowed":true,"entities":null,"entityProperty":"queueId","eventName":"QueueStatus","family":"Queue","#,
+        r#""kind":"state","reason":"granted for every queue","schema":"/schemas/v1/QueueStatus.json"}"#
+    )));
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let events = answer["result"].as_array().unwrap();
     assert_eq!(events.len(), 41);

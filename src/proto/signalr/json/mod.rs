@@ -5,9 +5,7 @@
 
 mod encode;
 mod parse;
+pub(super) mod string;
 
-pub use encode::{
-    COMPLETION_END, PING, encode_close, encode_completion_error, encode_completion_start, encode_message_received,
-    encode_str, encode_verdict,
-};
-pub use parse::{JsonArguments, Malformed, Parser};
+pub(super) use encode::encode;
+pub(super) use parse::{JsonArguments, Parser};

@@ -11,15 +11,7 @@ use simd_json::{Buffers, Node, StaticNode, Tape};
 use smallvec::SmallVec;
 
 use crate::limits::Limits;
-use crate::proto::signalr::message::{Arguments, BindError, Given, HubMessage, Item};
-
-/// A record that no hub message can be read from; the connection ends with the Close of
-/// `text::CLOSED_WITH_ERROR`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// What is wrong, in .NET's words, for the detailed form of the error.
-    pub message: &'static str,
-}
+use crate::proto::signalr::message::{BindError, Given, HubMessage, Item, Malformed};
 
 const fn malformed<T>(message: &'static str) -> Result<T, Malformed> {
     Err(Malformed { message })
@@ -307,12 +299,14 @@ pub struct JsonArguments<'t, 'r> {
     nodes: &'t [Node<'r>],
 }
 
-impl<'r> Arguments<'r> for JsonArguments<'_, 'r> {
-    fn count(&self) -> usize {
+impl<'r> JsonArguments<'_, 'r> {
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
         self.count
     }
 
-    fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
+    /// See [`Arguments::items`](crate::proto::signalr::codec::Arguments::items).
+    pub fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         let list = Values(self.nodes).next().ok_or(BindError)?;
         if !matches!(list.node, Node::Array { .. }) {
             return Err(BindError);

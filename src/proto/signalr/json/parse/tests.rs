@@ -16,7 +16,7 @@ pub enum Read {
 
 pub type Bound = Result<Vec<(Option<String>, Option<String>)>, BindError>;
 
-fn bound<'r>(arguments: impl Arguments<'r>) -> (usize, Bound) {
+fn bound(arguments: JsonArguments<'_, '_>) -> (usize, Bound) {
     let text = |given| match given {
         Given::Text(text) => Some(str::to_owned(text)),
         Given::Missing => None,

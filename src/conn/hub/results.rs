@@ -1,0 +1,109 @@
+//! What the hub's methods give back, as values that every hub protocol can write.
+
+use super::subscribing::Refused;
+use crate::auth::principal::Principal;
+use crate::auth::rights::Standing;
+use crate::auth::token::Verifier;
+use crate::hub::topic::Topic;
+use crate::proto::signalr::value::{Value, Writer};
+use crate::schema::{Catalogue, EntityRule, Event, EventId, Kind};
+
+/// What is said of an item.
+#[derive(Debug)]
+pub(in super::super) enum Verdict {
+    Told { subscribed: bool, message: Option<&'static str>, topic: Topic },
+    Refused(Refused),
+}
+
+/// A verdict for each item of `Subscribe`, `Unsubscribe` or `GetActiveSubscriptions`.
+pub(super) struct Verdicts<'v> {
+    pub(super) verdicts: &'v [Verdict],
+    pub(super) catalogue: &'v Catalogue,
+}
+
+impl Value for Verdicts<'_> {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(self.verdicts.iter(), |verdict, out| match verdict {
+            Verdict::Told { subscribed, message, topic } => {
+                let event_name = self.catalogue.event(topic.event).lower.as_str();
+                write_verdict(*subscribed, message, &topic.entity, &event_name, out);
+            }
+            Verdict::Refused(Refused { message, entity, event }) => {
+                write_verdict(false, message, &entity.as_deref(), &event.as_deref(), out);
+            }
+        });
+    }
+}
+
+fn write_verdict(
+    subscribed: bool,
+    message: &dyn Value,
+    entity_id: &dyn Value,
+    event_name: &dyn Value,
+    out: &mut Writer<'_>,
+) {
+    out.object(&[
+        ("subscribed", &subscribed),
+        ("message", message),
+        ("entityId", entity_id),
+        ("eventName", event_name),
+    ]);
+}
+
+/// The result of `AvailableSubscriptions`: the names of all events.
+pub(super) struct Names<'c>(pub(super) &'c Catalogue);
+
+impl Value for Names<'_> {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(self.0.available_subscriptions(), |name, out| out.text(name));
+    }
+}
+
+/// The result of `Catalogue`: an object for each event, in the order of `AvailableSubscriptions`.
+/// It says what the event is, and whether this principal may have it.
+pub(super) struct Described<'c> {
+    pub(super) catalogue: &'c Catalogue,
+    pub(super) verifier: &'c Verifier,
+    pub(super) principal: &'c Principal,
+}
+
+impl Value for Described<'_> {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(self.catalogue.events(), |(id, event), out| self.write_event(id, event, out));
+    }
+}
+
+impl Described<'_> {
+    fn write_event(&self, id: EventId, event: &Event, out: &mut Writer<'_>) {
+        let family = self.catalogue.family(id);
+        let standing = self.verifier.standing(self.principal, &family.name, event);
+        let reason = match &standing {
+            Standing::Every => format!("granted for every {}", family.entity),
+            Standing::Only(_) => format!("granted for each {} in entities", family.entity),
+            Standing::Unnamed => "for back ends: a grant must name it, or the token needs scope backend".to_owned(),
+            Standing::Ungranted => "no grant covers it".to_owned(),
+        };
+        let entities = match &standing {
+            Standing::Only(entities) => Some(entities.as_slice()),
+            Standing::Every | Standing::Unnamed | Standing::Ungranted => None,
+        };
+        let entity_property = match event.entity {
+            EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => event.properties.get(index),
+            EntityRule::Publisher => None,
+        };
+        let kind = match event.kind {
+            Kind::State => "state",
+            Kind::Occurrence => "occurrence",
+        };
+        out.object(&[
+            ("allowed", &matches!(standing, Standing::Every | Standing::Only(_))),
+            ("entities", &entities),
+            ("entityProperty", &entity_property.map(|property| property.wire.as_str())),
+            ("eventName", &event.name.as_str()),
+            ("family", &family.name.as_str()),
+            ("kind", &kind),
+            ("reason", &reason.as_str()),
+            ("schema", &format!("/schemas/v1/{}.json", event.name).as_str()),
+        ]);
+    }
+}

@@ -1,0 +1,9 @@
+//! Which hub protocols there are.
+
+/// How hub messages are written. A further one is a variant here and a file beside `json`; the
+/// compiler then names each arm that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are SignalR's")]
+pub enum HubProtocol {
+    Json,
+}

@@ -1,0 +1,167 @@
+//! Results of hub methods, as values that every hub protocol can write.
+//!
+//! Not serde's `Serialize`: what serde_json makes of a control character is not what .NET makes of
+//! it, and clients get the bytes that a .NET server would send.
+
+use super::json::string::encode_str;
+use super::protocol::HubProtocol;
+use uuid::Uuid;
+
+/// What can be the result of a hub method. Nothing is collected first: it writes its parts.
+///
+/// ```
+/// use rte::proto::signalr::protocol::HubProtocol;
+/// use rte::proto::signalr::value::{Value, Writer};
+///
+/// struct Pair(bool, Option<&'static str>);
+///
+/// impl Value for Pair {
+///     fn write(&self, out: &mut Writer<'_>) {
+///         out.object(&[("is", &self.0), ("why", &self.1)]);
+///     }
+/// }
+///
+/// let mut bytes = Vec::new();
+/// Pair(true, None).write(&mut Writer::new(HubProtocol::Json, &mut bytes));
+/// assert_eq!(bytes, br#"{"is":true,"why":null}"#);
+/// ```
+pub trait Value {
+    /// Appends the value, which is one of what the writer offers.
+    fn write(&self, out: &mut Writer<'_>);
+}
+
+/// Takes one value in.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    protocol: HubProtocol,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'o> Writer<'o> {
+    /// Appends to `out`, in that protocol.
+    pub fn new(protocol: HubProtocol, out: &'o mut Vec<u8>) -> Writer<'o> {
+        Writer { protocol, out }
+    }
+
+    /// Appends that there is nothing.
+    pub fn null(&mut self) {
+        match self.protocol {
+            HubProtocol::Json => self.out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// Appends yes or no.
+    pub fn bool(&mut self, value: bool) {
+        match self.protocol {
+            HubProtocol::Json => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
+        }
+    }
+
+    /// Appends a string.
+    pub fn text(&mut self, text: &str) {
+        match self.protocol {
+            HubProtocol::Json => encode_str(text, self.out),
+        }
+    }
+
+    /// Appends a list: `write` writes the value of each item.
+    pub fn list<I: ExactSizeIterator>(&mut self, items: I, mut write: impl FnMut(I::Item, &mut Writer<'_>)) {
+        match self.protocol {
+            HubProtocol::Json => {
+                self.out.push(b'[');
+                for (n, item) in items.enumerate() {
+                    self.separate(n);
+                    write(item, self);
+                }
+                self.out.push(b']');
+            }
+        }
+    }
+
+    /// Appends an object with these members, in this order.
+    pub fn object(&mut self, members: &[(&str, &dyn Value)]) {
+        match self.protocol {
+            HubProtocol::Json => {
+                self.out.push(b'{');
+                for (n, (name, value)) in members.iter().enumerate() {
+                    self.separate(n);
+                    encode_str(name, self.out);
+                    self.out.push(b':');
+                    value.write(self);
+                }
+                self.out.push(b'}');
+            }
+        }
+    }
+
+    fn separate(&mut self, n: usize) {
+        if n > 0 {
+            self.out.push(b',');
+        }
+    }
+}
+
+impl Value for bool {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.bool(*self);
+    }
+}
+
+impl Value for &str {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self);
+    }
+}
+
+/// In lower case, with hyphens.
+impl Value for Uuid {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]));
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn write(&self, out: &mut Writer<'_>) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.null(),
+        }
+    }
+}
+
+impl<T: Value> Value for &[T] {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(self.iter(), |item, out| item.write(out));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(value: &dyn Value) -> String {
+        let mut out = Vec::new();
+        value.write(&mut Writer::new(HubProtocol::Json, &mut out));
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    struct Object<'v>(&'v [(&'v str, &'v dyn Value)]);
+
+    impl Value for Object<'_> {
+        fn write(&self, out: &mut Writer<'_>) {
+            out.object(self.0);
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_json_whatever_is_nested_in_what() {
+        let entity = Uuid::from_u128(0xABCD);
+        let none: Option<&str> = None;
+        assert_eq!(json(&Object(&[])), "{}");
+        assert_eq!(json(&[&[][..], &[true, false][..]].as_slice()), "[[],[true,false]]");
+        assert_eq!(
+            json(&Object(&[("a\"", &Some("\u{1e}")), ("b", &none), ("c", &Object(&[("d", &entity)]))])),
+            r#"{"a\"":"\u001E","b":null,"c":{"d":"00000000-0000-0000-0000-00000000abcd"}}"#
+        );
+    }
+}
