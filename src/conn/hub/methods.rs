@@ -3,9 +3,9 @@
 //! What a method gives back is a value, which the connection's hub protocol writes.
 //!
 //! A method runs to its end before the next record is looked at, and its completion is queued at
-//! once. So answers come in the order of the questions, and whatever is queued behind the completion
-//! of a Subscribe saw the subscription. A Subscribe that wants last values which another shard keeps
-//! is the one that waits: the records behind it wait with it.
+//! once. So answers come in the order of the questions, and whatever is queued behind the
+//! completion of a Subscribe saw the subscription. A Subscribe that wants last values which another
+//! shard keeps is the one that waits: the records behind it wait with it.
 
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};

@@ -18,8 +18,10 @@ use std::path::Path;
 const LINES_MAX: usize = 600;
 
 /// The files whose answer is "one", each with why.
-const LONG_FILES: [(&str, &str); 1] =
-    [("src/schema/compiler/rules.rs", "one table: a case for every rule of the compiler")];
+const LONG_FILES: [(&str, &str); 2] = [
+    ("src/schema/compiler/rules.rs", "one table: a case for every rule of the compiler"),
+    ("src/schema/compiler/validate/walk.rs", "one walk over the text: a method for each kind of value"),
+];
 
 /// What stands at the top, besides dotfiles (for tools) and `target`.
 const TOP_LEVEL: [&str; 9] =
