@@ -54,7 +54,7 @@ reasons! {
     ClientTimeout "client_timeout" Peer "a client that used to ping fell silent";
     TokenExpired "token_expired" Nobody "the token expired and close_on_expiry is set";
     Overrun "overrun" Peer "a slow consumer's backlog passed outbox_hard_bytes and it took nothing for overrun_ms";
-    BacklogFull "backlog_full" Peer "its backlog was the largest when all passed backlog_bytes_max";
+    BacklogFull "backlog_full" Peer "its backlog was the largest when all passed backlog_bytes_max, or its reply was one unread too many for a quarter of that";
     WriteStuck "write_stuck" Peer "the peer took nothing for write_stuck_ms";
     Drain "drain" Nobody "the hub drains";
     Full "full" Operator "connections_max is reached";

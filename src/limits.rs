@@ -14,7 +14,8 @@
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
 //! keep at most `backlog_bytes_max`, however many connections there are: data that several of them
-//! wait for are kept once, and beyond it the largest backlog goes.
+//! wait for are kept once, and beyond it the largest backlog goes. A quarter of it is for HTTP
+//! replies that nobody reads; documents among them are not copied.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,7 +91,7 @@ limits! {
     /// given up.
     overrun_ms: u64 = 1_000;
     /// Memory that the backlogs of all connections keep together, over all shards; beyond it the
-    /// largest is given up.
+    /// largest is given up. Unread HTTP replies get a quarter of it at most.
     backlog_bytes_max: usize = 256 * 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.
     pinned_bytes_max: usize = 8 * 1024 * 1024;

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Backlog {
     bytes: AtomicUsize,
+    /// Of these, what unread replies cost.
+    reply_bytes: AtomicUsize,
     bytes_max: usize,
     shards: usize,
     /// Bytes that went since memory was given back to the system.
@@ -19,6 +21,9 @@ pub struct Backlog {
     gave_back_ms: AtomicU64,
 }
 
+/// This part of the bound is all that unread replies may cost: who asks and does not read takes no
+/// room from slow connections.
+const REPLIES_PART: usize = 4;
 /// Less than this is not worth giving back.
 const RELEASED_BYTES: usize = 4 * 1024 * 1024;
 /// Memory is given back this often at the most: it costs some milliseconds, and as much again to get it anew.
@@ -29,6 +34,7 @@ impl Backlog {
     pub fn new(bytes_max: usize, shards: usize) -> Backlog {
         Backlog {
             bytes: AtomicUsize::new(0),
+            reply_bytes: AtomicUsize::new(0),
             bytes_max,
             shards: shards.max(1),
             released: AtomicUsize::new(0),
@@ -122,6 +128,38 @@ impl Drop for Held {
     }
 }
 
+/// Replies that wait for an HTTP link's socket; counted like all that waits, and among themselves.
+#[derive(Debug)]
+pub struct HeldReplies(Held);
+
+impl HeldReplies {
+    /// Counts nothing yet.
+    pub fn new(share: &Arc<Share>) -> HeldReplies {
+        HeldReplies(Held::new(0, share))
+    }
+
+    /// It has become more, or less.
+    pub fn set(&mut self, bytes: usize) {
+        let reply_bytes = &self.0.share.all.reply_bytes;
+        // The sum may wrap on the way, never at its end.
+        reply_bytes.fetch_add(bytes, Ordering::Relaxed);
+        reply_bytes.fetch_sub(self.0.bytes, Ordering::Relaxed);
+        self.0.set(bytes);
+    }
+
+    /// Whether the process keeps too many of them.
+    pub fn is_over(&self) -> bool {
+        let all = &self.0.share.all;
+        all.reply_bytes.load(Ordering::Relaxed) > all.bytes_max / REPLIES_PART
+    }
+}
+
+impl Drop for HeldReplies {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +177,23 @@ mod tests {
         assert_eq!(all.bytes(), 50);
         drop(held);
         assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn replies_have_a_quarter_of_the_bound_whatever_else_waits() {
+        let all = Arc::new(Backlog::new(100, 1));
+        let share = Arc::new(Share::new(Arc::clone(&all)));
+        let connections = Held::new(90, &share);
+        let (mut first, mut second) = (HeldReplies::new(&share), HeldReplies::new(&share));
+        first.set(20);
+        second.set(5);
+        assert!(!first.is_over());
+        second.set(6);
+        assert!(first.is_over() && share.is_over());
+        drop(second);
+        assert!(!first.is_over());
+        drop((connections, first));
+        assert_eq!((all.bytes(), all.reply_bytes.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]

@@ -359,6 +359,11 @@ impl Hub {
         (exit, &mut self.outboxes)
     }
 
+    /// What this shard keeps for slow readers.
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
     /// Whether bytes wait for the end of the turn, or of one of the next.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || !self.crowd.is_empty()

@@ -313,7 +313,7 @@ impl<O: Os> Reactor<O> {
             self.shard.note_full(peer.ip());
             let mut bytes = Vec::new();
             let reply = Reply::text(503, "limits.connections_max is reached\n").with("Retry-After", "5");
-            reply::encode(&reply, false, false, &mut bytes);
+            reply::encode(reply, false, false, &mut bytes);
             // A fresh socket has room for it; if not, the peer sees a closed connection.
             let _ = stream.write(&[&bytes]);
             return;

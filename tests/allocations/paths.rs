@@ -19,9 +19,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub const TESTS: [(&str, fn()); 7] = [
+pub const TESTS: [(&str, fn()); 8] = [
     ("a_publication_allocates_nothing_per_member", a_publication_allocates_nothing_per_member),
     ("late_members_of_a_topic_share_its_data", late_members_of_a_topic_share_its_data),
+    ("documents_that_nobody_reads_are_not_copied", documents_that_nobody_reads_are_not_copied),
     ("a_ping_allocates_nothing", a_ping_allocates_nothing),
     ("a_subscribe_allocates_nothing_per_item", a_subscribe_allocates_nothing_per_item),
     ("an_item_published_unchanged_allocates_what_is_named", an_item_published_unchanged_allocates_what_is_named),
@@ -204,6 +205,35 @@ fn late_members_of_a_topic_share_its_data() {
     // A pointer for each publication, in a list that doubles.
     assert!(each <= 10 * 1024, "{each}");
     assert!(left <= 4 * 1024 * 1024, "{left}");
+}
+
+fn documents_that_nobody_reads_are_not_copied() {
+    const PEERS: i64 = 1_000;
+    let mut bench = Bench::new();
+    let peers: Vec<LinkKey> = (0..PEERS).map(|_| bench.open()).collect();
+    let requests = b"GET /reference HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(20);
+    bench.take(peers[0], &mut requests.clone());
+    let (document, before) = (bench.wire.taken / 20, live_bytes());
+    bench.wire.full.extend(&peers);
+    for peer in &peers {
+        bench.take(*peer, &mut requests.clone());
+    }
+    assert_eq!(bench.shard.look(peers[0]).unwrap().backlog_bytes, document, "one reply at a time");
+    let most = live_bytes() - before;
+    bench.wire.full.clear();
+    bench.wire.taken = 0;
+    for peer in &peers {
+        bench.shard.handle_writable(*peer, START, &mut bench.wire);
+    }
+    bench.turn();
+    assert_eq!(bench.wire.taken, document * 20 * peers.len());
+    let left = live_bytes() - before;
+    report(&format!(
+        "a peer that reads none of 20 documents of {document} bytes keeps {} bytes; {left} stay of {PEERS}",
+        most / PEERS
+    ));
+    assert!(most / PEERS <= 4 * 1024, "{most}");
+    assert!(left <= 64 * 1024, "{left}");
 }
 
 fn a_ping_allocates_nothing() {

@@ -111,7 +111,7 @@ fn open(stream: &mut TcpStream, input: &mut Input, limits: &Limits) -> io::Resul
                 return Ok(true);
             }
             Asked::Wrongly(refusal) => {
-                reply::encode(&refusal, false, false, &mut out);
+                reply::encode(refusal, false, false, &mut out);
                 stream.write_all(&out)?;
                 return Ok(false);
             }

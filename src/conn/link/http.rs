@@ -27,6 +27,7 @@ use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
+use crate::hub::outbox::Writable;
 use crate::hub::registry::ConnKey;
 use crate::limits::{ASK_MS, Limits};
 use crate::metrics::Refusal;
@@ -165,7 +166,7 @@ impl Http {
         loop {
             let rest = input.get_mut(used..).unwrap_or_default();
             let step = match &self.phase {
-                Phase::Head { .. } if !rest.is_empty() && self.wants_input(cx.turn.process.limits) => {
+                Phase::Head { .. } if !rest.is_empty() && self.takes_more(cx.turn.process.limits) => {
                     self.advance_head(rest, cx)
                 }
                 Phase::Head { .. } => None,
@@ -181,14 +182,22 @@ impl Http {
 
     /// Whether more bytes should be read from the socket. A publisher who doesn't read its replies,
     /// or waits for an answer of other shards, is not read on; its bytes stay in the kernel. So
-    /// does the next request of a link that is about to move.
+    /// does what follows a request that waits, and the next one of a link that is about to move.
     pub(super) fn wants_input(&self, limits: &Limits) -> bool {
-        let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
-        let stays = self.moves_to.is_none() || matches!(self.phase, Phase::Body(_));
-        may_ask && stays && self.unsent.backlog_bytes() < limits.outbox_soft_bytes
+        let is_between = matches!(self.phase, Phase::Head { .. });
+        let waits = is_between && !self.partial.is_empty() && !self.unsent.is_empty();
+        !waits && self.takes_more(limits)
     }
 
-    /// One request head, if it is whole.
+    /// Whether a further publish would be taken on.
+    fn takes_more(&self, limits: &Limits) -> bool {
+        let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
+        let stays = self.moves_to.is_none() || matches!(self.phase, Phase::Body(_));
+        may_ask && stays && self.unsent.takes_more(limits)
+    }
+
+    /// One request head, if it is whole. While replies wait only a publish is taken on: what others
+    /// ask for may be large, and costs nothing to ask.
     fn advance_head(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Option<(usize, Then)> {
         let limits = cx.turn.process.limits;
         match parse_head(input, limits.head_bytes_max, limits.headers_max) {
@@ -199,6 +208,9 @@ impl Http {
                 let is_publish = found.is_some_and(|found| found.route.gate == Gate::Publisher);
                 if let Some(asking) = self.asking.as_mut().filter(|_| !is_publish) {
                     asking.hold();
+                    return None;
+                }
+                if !is_publish && !self.unsent.is_empty() {
                     return None;
                 }
                 Some((taken, self.handle_request(&head, cx)))
@@ -229,7 +241,9 @@ impl Http {
         };
         match decision {
             Decision::Upgraded { conn, accept } => {
-                self.upgrade(conn, &accept, cx);
+                // Nothing is unsent, so the socket is not full.
+                cx.turn.hub.open(conn, cx.link, Writable::Open);
+                cx.turn.hub.send_raw(conn, |out| out.extend_from_slice(&accept));
                 Then::Upgraded(conn)
             }
             Decision::Body(purpose) => self.begin_body(head, purpose, framing, cx),
@@ -245,16 +259,6 @@ impl Http {
         }
     }
 
-    /// What is unsent, and the reply that upgrades, are the first bytes of the connection.
-    fn upgrade(&mut self, conn: ConnKey, accept: &[u8], cx: &mut Cx<'_, '_>) {
-        let (unsent, writable) = self.unsent.give(&mut cx.turn.books.metrics);
-        cx.turn.hub.open(conn, cx.link, writable);
-        cx.turn.hub.send_raw(conn, |out| {
-            out.extend_from_slice(&unsent);
-            out.extend_from_slice(accept);
-        });
-    }
-
     fn begin_body(&mut self, head: &Head<'_>, purpose: Purpose, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
         let body_bytes_max = cx.turn.process.limits.body_bytes_max;
         let (chunked, length) = match head.body {
@@ -267,7 +271,7 @@ impl Http {
             }
         };
         if head.expect_continue {
-            self.unsent.push(cx.turn, |out| out.extend_from_slice(reply::CONTINUE));
+            self.unsent.push(reply::CONTINUE, &mut cx.turn.books.metrics);
         }
         let since = cx.turn.now.mono;
         self.phase = Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since }));
@@ -411,7 +415,7 @@ impl Http {
 
     fn write_reply(&mut self, reply: Reply, keep_alive: bool, framing: &Framing, cx: &mut Cx<'_, '_>) {
         let reply = cx.turn.process.options.origins.dress(reply, framing.origin.as_deref());
-        self.unsent.push(cx.turn, |out| reply::encode(&reply, keep_alive, framing.head_only, out));
+        self.unsent.push_reply(reply, keep_alive, framing.head_only, &mut cx.turn.books.metrics);
     }
 
     /// The peer sends no more.
@@ -432,11 +436,16 @@ impl Http {
     /// Writes what waits.
     pub(super) fn flush(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
         self.unsent.is_listed = false;
-        match self.unsent.flush(cx.link, cx.turn) {
-            Ok(_) if self.has_waiting_input() => self.resume(cx),
-            Ok(_) => Next::Http(self),
-            Err(_) => Next::Ending(self.cut_off(CloseReason::SocketFailed)),
+        if let Err(reason) = self.unsent.flush(cx.link, cx.turn) {
+            return Next::Ending(self.cut_off(reason));
         }
+        if self.unsent.is_empty()
+            && let Phase::Head { since, .. } = &mut self.phase
+        {
+            // The time of the next request begins when the replies before it are out.
+            *since = cx.turn.now.mono;
+        }
+        if self.has_waiting_input() { self.resume(cx) } else { Next::Http(self) }
     }
 
     /// When something is due, at the latest; looked at again after each event.
@@ -448,8 +457,8 @@ impl Http {
     fn waits(&self, limits: &Limits) -> impl Iterator<Item = (Deadline, Wait)> {
         let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
         let phase = match &self.phase {
-            // It rests for our sake.
-            Phase::Head { .. } if self.asking.is_some() => (Deadline::NEVER, Wait::Request),
+            // It rests for our sake, or until the replies before it are out.
+            Phase::Head { .. } if self.asking.is_some() || !self.unsent.is_empty() => (Deadline::NEVER, Wait::Request),
             Phase::Head { since, is_first: false } if self.partial.is_empty() => {
                 (since.after_ms(limits.idle_ms), Wait::Request)
             }
@@ -512,7 +521,7 @@ impl Http {
     /// on.
     pub(super) fn moves_now(&self) -> Option<usize> {
         let is_between = matches!(self.phase, Phase::Head { .. }) && self.asking.is_none() && self.ends.is_none();
-        self.moves_to.filter(|_| is_between && self.unsent.backlog_bytes() == 0)
+        self.moves_to.filter(|_| is_between && self.unsent.is_empty())
     }
 
     /// What goes to the other shard.

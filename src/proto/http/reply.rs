@@ -54,6 +54,13 @@ impl Reply {
         Reply::new(status, "application/json", Body::Owned(json.into()))
     }
 
+    /// Returns the body that follows the head, if one does: not after a HEAD request, nor behind a
+    /// status that has none.
+    pub fn into_body(self, head_only: bool) -> Option<Body> {
+        let is_sent = !head_only && has_body(self.status) && !self.body.bytes().is_empty();
+        is_sent.then_some(self.body)
+    }
+
     /// Returns the same with one more header. Values must not hold CR or LF; [`encode`] drops a
     /// header that does.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Reply {
@@ -68,10 +75,17 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Appends the reply's bytes. `head_only` (a HEAD request) leaves the body out but keeps its
 /// length; without `keep_alive` it says `Connection: close`, with it `Connection: keep-alive`, for
 /// which HTTP/1.0 clients wait.
+pub fn encode(reply: Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
+    encode_head(&reply, keep_alive, out);
+    if let Some(body) = reply.into_body(head_only) {
+        out.extend_from_slice(body.bytes());
+    }
+}
+
+/// Appends the reply's head; [`Reply::into_body`] is what follows.
 ///
 /// The statuses 1xx, 204 and 304 have neither body nor length (RFC 9110 sections 8.6 and 15.4.5).
-pub fn encode(reply: &Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
-    let body = reply.body.bytes();
+pub fn encode_head(reply: &Reply, keep_alive: bool, out: &mut Vec<u8>) {
     let mut number = itoa::Buffer::new();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(number.format(reply.status).as_bytes());
@@ -84,15 +98,15 @@ pub fn encode(reply: &Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8
     for (name, value) in &reply.headers {
         header(name, value, out);
     }
-    let has_body = !matches!(reply.status, 100..=199 | 204 | 304);
-    if has_body {
-        header("Content-Length", number.format(body.len()), out);
+    if has_body(reply.status) {
+        header("Content-Length", number.format(reply.body.bytes().len()), out);
     }
     header("Connection", if keep_alive { "keep-alive" } else { "close" }, out);
     out.extend_from_slice(b"\r\n");
-    if has_body && !head_only {
-        out.extend_from_slice(body);
-    }
+}
+
+fn has_body(status: u16) -> bool {
+    !matches!(status, 100..=199 | 204 | 304)
 }
 
 /// A value with a line end would let whoever chose it write headers of its own (response
@@ -151,7 +165,7 @@ pub fn reason(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    fn text(reply: &Reply, keep_alive: bool, head_only: bool) -> String {
+    fn text(reply: Reply, keep_alive: bool, head_only: bool) -> String {
         let mut out = Vec::new();
         encode(reply, keep_alive, head_only, &mut out);
         String::from_utf8(out).expect("replies in these tests are text")
@@ -161,7 +175,7 @@ mod tests {
     fn a_reply_has_status_headers_length_and_body() {
         let reply = Reply::json(207, "{}").with("Vary", "Origin");
         assert_eq!(
-            text(&reply, true, false),
+            text(reply, true, false),
             "HTTP/1.1 207 Multi-Status\r\nContent-Type: application/json\r\nVary: Origin\r\n\
              Content-Length: 2\r\nConnection: keep-alive\r\n\r\n{}"
         );
@@ -171,7 +185,7 @@ mod tests {
     fn the_end_of_the_connection_is_announced() {
         let reply = Reply::new(404, "", Body::Static(b""));
         assert_eq!(
-            text(&reply, false, false),
+            text(reply, false, false),
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
     }
@@ -179,14 +193,14 @@ mod tests {
     #[test]
     fn head_keeps_the_length_and_leaves_the_body_out() {
         let reply = Reply::new(200, "text/plain", Body::Shared(Arc::from(&b"abc"[..])));
-        let text = text(&reply, true, true);
+        let text = text(reply, true, true);
         assert!(text.contains("Content-Length: 3\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }
 
     #[test]
     fn statuses_without_a_body_have_no_length_either() {
         for status in [101, 204, 304] {
-            let text = text(&Reply::new(status, "", Body::Static(b"abc")), true, false);
+            let text = text(Reply::new(status, "", Body::Static(b"abc")), true, false);
             assert!(!text.contains("Content-Length") && text.ends_with("\r\n\r\n"), "{text}");
         }
     }
@@ -194,7 +208,7 @@ mod tests {
     #[test]
     fn values_cannot_add_headers() {
         for value in ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\0b"] {
-            let text = text(&Reply::text(200, "").with("Access-Control-Allow-Origin", value.to_owned()), true, false);
+            let text = text(Reply::text(200, "").with("Access-Control-Allow-Origin", value.to_owned()), true, false);
             assert!(!text.contains("Access-Control") && !text.contains("Cookie"), "{text}");
         }
     }
@@ -202,7 +216,7 @@ mod tests {
     #[test]
     fn a_reply_reads_back_as_one() {
         let reply = Reply::text(426, "no").with("Sec-WebSocket-Version", "13");
-        let text = text(&reply, false, false);
+        let text = text(reply, false, false);
         let mut headers = [httparse::EMPTY_HEADER; 8];
         let mut response = httparse::Response::new(&mut headers);
         assert_eq!(response.parse(text.as_bytes()), Ok(httparse::Status::Complete(text.len() - 2)));

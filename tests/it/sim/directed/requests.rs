@@ -37,6 +37,47 @@ fn a_reply_goes_out_though_the_next_request_is_cut() {
 }
 
 #[test]
+fn each_request_waits_until_the_reply_before_it_has_left() {
+    let world = world(Limits::DEFAULT);
+    let peer = Peer::dial(&world, 100);
+    let requests = b"GET /reference HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(20);
+    world.net().send(peer.id, &requests);
+    world.net().end(peer.id);
+    world.settle();
+    assert_eq!(world.numbers(0).requests, 1);
+    let waits = peer.backlog(&world);
+    // Neither does its head's time pass meanwhile.
+    for _ in 0..Limits::DEFAULT.head_ms / 9_000 + 1 {
+        pass(&world, 9_000);
+        world.pipe(peer.id).from_hub.drain(..10);
+        world.settle();
+    }
+    assert!(peer.is_there(&world) && peer.backlog(&world) < waits);
+    assert_eq!((closed(&world, CloseReason::RequestTimeout), world.numbers(0).requests), (0, 1));
+
+    let mut peer = Peer::dial(&world, 100);
+    world.net().send(peer.id, &requests);
+    world.net().end(peer.id);
+    world.settle();
+    peer.read_again(&world);
+    assert_eq!(statuses(&peer.hear(&world)), [200; 20], "whoever only ended its own direction gets all replies");
+}
+
+#[test]
+fn a_publish_behind_a_document_that_nobody_reads_is_taken_and_answered_in_its_turn() {
+    let world = world(Limits::DEFAULT);
+    let mut peer = Peer::dial(&world, 100);
+    let publish = post(&ALERT.item(ORGANIZATIONS[0], user(), "a"));
+    peer.send(&world, b"GET /reference HTTP/1.1\r\nHost: hub\r\n\r\n");
+    peer.send(&world, &publish);
+    peer.send(&world, b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    assert_eq!(world.numbers(0).requests, 2);
+    peer.read_again(&world);
+    let heard = peer.hear(&world);
+    assert_eq!(statuses(&heard), [200, 202, 200]);
+}
+
+#[test]
 fn a_draining_hub_begins_no_connection() {
     let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
     let upgrade = client::upgrade("", &authorization);

@@ -288,6 +288,33 @@ fn a_peer_that_takes_a_little_now_and_then_is_not_stuck() {
 }
 
 #[test]
+fn unread_replies_have_a_bound_for_all_and_documents_do_not_count() {
+    let limits = Limits { backlog_bytes_max: 400 * 1024, ..tight() };
+    let world = world(limits.clone());
+    let ask = |path: &str| {
+        let peer = Peer::dial(&world, 100);
+        peer.send(&world, format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n").as_bytes());
+        peer
+    };
+    let readers: Vec<Peer> = (0..20).map(|_| ask("/reference")).collect();
+    let mut first = ask("/metrics");
+    let each = first.backlog(&world);
+    for _ in 0..2 * limits.backlog_bytes_max / each {
+        ask("/metrics");
+        // What a buffer has grown beyond its bytes counts, too.
+        assert!(world.shared.backlog.bytes() <= limits.backlog_bytes_max / 4 + 20 * 1024);
+    }
+    let given_up = closed(&world, CloseReason::BacklogFull);
+    assert!(usize::try_from(given_up).unwrap() > limits.backlog_bytes_max / each, "{given_up}");
+    first.read_again(&world);
+    assert_eq!(statuses(&first.hear(&world)), [200]);
+    for mut reader in readers {
+        reader.read_again(&world);
+        assert_eq!(statuses(&reader.hear(&world)), [200]);
+    }
+}
+
+#[test]
 fn a_slow_peer_delays_nobody() {
     let world = world(tight());
     let (_slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
