@@ -284,6 +284,28 @@ mod tests {
     }
 
     #[test]
+    fn every_route_is_found_however_its_path_is_spelt() {
+        for hub in ["/rte", "/Hubs/v1.0/Rte", "/"] {
+            for route in &ROUTES {
+                let path = route.at.written(hub).replace("/…", "");
+                let path = if path.is_empty() { "/" } else { &path };
+                let encode = |c| if c == '/' { "/".to_owned() } else { format!("%{:02x}", u32::from(c)) };
+                let encoded: String = path.chars().map(encode).collect();
+                let with_slash = format!("{}/", path.trim_end_matches('/'));
+                for spelt in [path.to_uppercase(), path.to_lowercase(), with_slash, encoded] {
+                    let found = find(&spelt, hub).map(|found| (found.route.at, found.rest.into_owned()));
+                    assert_eq!(found, Some((route.at, String::new())), "{spelt} of a hub at {hub}");
+                }
+                for other in [format!("{path}//"), format!("/{path}"), format!("{path}%2F"), format!("{path}%20")] {
+                    let is_it = find(&other, hub).is_some_and(|found| found.route.at == route.at);
+                    let is_below = matches!(route.at, At::Folder(_)) && other.starts_with(&format!("{path}/"));
+                    assert_eq!(is_it, is_below, "{other} of a hub at {hub}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn who_is_to_deliver_events_asks_first_and_is_let() {
         let ask = |path: &str, headers: &str| {
             let text = format!("OPTIONS {path} HTTP/1.1\r\nHost: rte\r\n{headers}\r\n").into_bytes();
