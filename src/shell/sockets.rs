@@ -53,6 +53,12 @@ impl<S: Stream> Sockets<S> {
         Sockets { shard, map: SecondaryMap::new(), load }
     }
 
+    /// Whose they are.
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> impl Iterator<Item = LinkKey> {
+        self.map.keys()
+    }
+
     pub fn insert(&mut self, key: LinkKey, stream: S) {
         self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
     }

@@ -384,3 +384,98 @@ impl<O: Os> Reactor<O> {
         self.drain_until.is_some_and(|until| self.load.total() == 0 || until.is_due(self.os.now()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::Clock;
+    use super::super::entropy::SystemEntropy;
+    use super::super::listener::Listener;
+    use super::super::log::{Format, Logger};
+    use super::super::mailbox::Mailbox;
+    use super::super::mio_os::{self, MioOs};
+    use super::*;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::token::{Options, Verifier};
+    use crate::conn;
+    use crate::hub::registry::HashSeed;
+    use crate::limits::Limits;
+    use crate::schema::Catalogue;
+    use crate::trace::{Level, Trace};
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::TcpStream;
+
+    /// Returns two reactors over the kernel's sockets, the first of which listens; and where.
+    fn reactors() -> ([Reactor<MioOs>; 2], SocketAddr) {
+        let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
+        let key = KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source };
+        let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap());
+        let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 2, HashSeed(1, 2));
+        let (shared, catalogue) = (Arc::new(shared), Arc::new(Catalogue::built_in(None)));
+        let in_force =
+            InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings: Arc::default() };
+        let (load, current) = (Arc::new(Load::new(2)), Arc::new(Current::new(in_force)));
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
+        let address = listener.address();
+        let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
+        let mailboxes: Arc<[_]> =
+            polls.iter().map(|poll| Mailbox::new(mio_os::waker(poll).unwrap(), &Limits::DEFAULT)).collect();
+        let mut listener = Some(listener);
+        let mut number = 0..;
+        let reactors = polls.map(|poll| {
+            let number = number.next().unwrap();
+            let os =
+                MioOs::new(poll, listener.take(), Clock::start(), Logger::new(Format::Human, Level::Warn)).unwrap();
+            let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
+            let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
+            let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);
+            let (load, current) = (Arc::clone(&load), Arc::clone(&current));
+            Reactor::new(number, os, shard, Arc::clone(&shared), Arc::clone(&mailboxes), load, current)
+        });
+        (reactors, address)
+    }
+
+    /// Turns until a reply has arrived, and returns it.
+    fn answer(reactor: &mut Reactor<MioOs>, peer: &mut TcpStream) -> String {
+        let mut reply = String::new();
+        while !reply.ends_with("\r\n\r\nok\n") {
+            assert!(reactor.step());
+            let mut bytes = [0; 1024];
+            match peer.read(&mut bytes) {
+                Ok(n) => reply.push_str(std::str::from_utf8(&bytes[..n]).unwrap()),
+                Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+            }
+        }
+        reply
+    }
+
+    #[test]
+    fn a_socket_of_the_kernel_moves_between_polls_and_loses_no_byte() {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
+        let (mut reactors, address) = reactors();
+        let mut peer = TcpStream::connect(address).unwrap();
+        // A poll would sleep while what it has led to is still on its way.
+        peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut from = 0;
+        for moves in 0..4 {
+            let (behind, ahead) = request.split_at(20);
+            // One whole request, and the beginning of the next, which moves with the socket.
+            peer.write_all(if moves == 0 { request } else { ahead }).unwrap();
+            peer.write_all(behind).unwrap();
+            let reply = answer(&mut reactors[from], &mut peer);
+            assert_eq!(reply.matches("200 OK").count(), 1, "{reply}");
+            let key = reactors[from].sockets.keys().next().unwrap();
+            reactors[from].move_link(key, 1 - from);
+            assert_eq!(
+                reactors.each_ref().map(|reactor| reactor.shard.link_count()),
+                [0, 0],
+                "the letter is under way"
+            );
+            from = 1 - from;
+        }
+        drop(peer);
+        while reactors[from].load.total() > 0 {
+            assert!(reactors[from].step());
+        }
+        assert_eq!(reactors.map(|mut reactor| reactor.numbers().accepted), [1, 0]);
+    }
+}
