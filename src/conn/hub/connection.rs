@@ -23,7 +23,7 @@ use crate::hub::Hub;
 use crate::hub::registry::ConnKey;
 use crate::limits::{ASK_MS, Limits};
 use crate::proto::signalr::framing::Records;
-use crate::proto::signalr::handshake as wording;
+use crate::proto::signalr::handshake::ACCEPTED;
 use crate::proto::signalr::message::ServerMessage;
 use crate::proto::signalr::text;
 use crate::timer::{TimerSlot, Wait};
@@ -203,7 +203,7 @@ impl Handle<'_, '_> {
             let protocol = self.turn.hub.encoding(self.key).protocol();
             match protocol.next_message(&mut records, &mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
-                    Said::Enough => {}
+                    Said::GoOn => {}
                     Said::End(end) => return Flow::End(end),
                     Said::Ask(subscribing) => {
                         let unread = rest.to_vec();
@@ -242,13 +242,13 @@ impl Handle<'_, '_> {
                 let encoding = self.turn.hub.encoding(self.key).with_protocol(protocol);
                 self.turn.hub.set_encoding(self.key, encoding);
                 self.turn.hub.send_frame(self.key, |out| {
-                    encoding.wrap(out, |out| out.extend_from_slice(wording::ACCEPTED));
+                    encoding.wrap(out, |out| out.extend_from_slice(ACCEPTED));
                 });
                 self.connection.stage = Stage::Open(None);
                 self.turn.books.metrics.hub_open += 1;
                 let conn = self.connection.number;
                 self.turn.books.trace.note(Level::Debug, || Fact::Connected { conn, client });
-                Said::Enough
+                Said::GoOn
             }
             Err(end) => Said::End(end),
         }
@@ -259,10 +259,10 @@ impl Handle<'_, '_> {
         let Connection { principal, number, .. } = &*self.connection;
         let speaker = Speaker { key: self.key, number: *number, principal };
         match methods::handle_record(speaker, record, self.turn) {
-            Ok(Next::GoOn) => Said::Enough,
+            Ok(Next::GoOn) => Said::GoOn,
             Ok(Next::Pinged) => {
                 self.connection.has_pinged = true;
-                Said::Enough
+                Said::GoOn
             }
             Ok(Next::Ask(subscribing)) => Said::Ask(subscribing),
             Ok(Next::Close) => Said::End(End::close(Why::new(CloseReason::PeerClosed), None, false)),
@@ -360,7 +360,7 @@ impl Handle<'_, '_> {
 /// What a record has led to.
 enum Said {
     /// The next one may follow.
-    Enough,
+    GoOn,
     /// The next one waits for the home.
     Ask(Box<Subscribing>),
     End(End),

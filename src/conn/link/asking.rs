@@ -111,7 +111,7 @@ impl Asking {
         }
     }
 
-    /// The next reply, if its turn has come and all have answered; and whether others follow it.
+    /// The next reply, if its turn has come and all have answered.
     pub(super) fn pop(
         &mut self,
         catalogue: &Catalogue,
@@ -142,13 +142,9 @@ impl Asking {
         self.places.is_empty()
     }
 
-    /// A request has come that has to wait until all replies are out.
+    /// No further request is taken on until all replies are out: one has come that is no publish,
+    /// or the peer sends no more.
     pub(super) fn hold(&mut self) {
-        self.is_held = true;
-    }
-
-    /// The peer sends no more.
-    pub(super) fn end(&mut self) {
         self.is_held = true;
     }
 

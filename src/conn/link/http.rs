@@ -426,7 +426,7 @@ impl Http {
         match &mut self.asking {
             // Replies on their way still go out to a peer that only ended its own direction.
             Some(asking) => {
-                asking.end();
+                asking.hold();
                 Next::Http(self)
             }
             None => Next::Ending(self.finish(reason, Sender::Ended, cx)),

@@ -17,6 +17,7 @@ use super::backlog::{Held, Share};
 use super::copied::Copied;
 use super::encoding::Encoding;
 use super::late::{Late, LateQueue};
+use crate::broken::broken;
 use crate::clock::Instant;
 use crate::wire::LinkKey;
 use smallvec::SmallVec;
@@ -287,8 +288,7 @@ impl Outbox {
         let mut gone = 0;
         for range in &mut self.ranges {
             let of_range = left.min(range.len());
-            // A range is less than 4 GiB, so the cast back cannot fail.
-            range.start += u32::try_from(of_range).unwrap_or(0);
+            range.start += u32::try_from(of_range).unwrap_or_else(|_| broken("a range has less than 4 GiB"));
             left -= of_range;
             if !range.is_empty() {
                 break;
