@@ -120,6 +120,9 @@ limits! {
     /// Bytes of publications that wait in one shard's mailbox; beyond it the publishers' shard
     /// stops reading.
     mailbox_bytes_max: usize = 16 * 1024 * 1024;
+    /// Bytes of log lines that wait for a reader of standard error that stalls; further ones are
+    /// dropped and counted.
+    log_bytes_max: usize = 1024 * 1024;
 }
 
 /// The most that `connections_max` may be: what counts and numbers connections relies on it.
@@ -144,6 +147,9 @@ pub const ASK_MS: u64 = 30_000;
 /// Publish requests of one connection that may wait for other shards at a time; the next one waits
 /// in the kernel.
 pub const PIPELINE_MAX: usize = 64;
+/// How long the process waits at its end until the log is written: with `drain_ms` it is gone
+/// within ten seconds.
+pub const LOG_END_MS: u64 = 400;
 /// Bytes of a refused item's EntityId and EventName that are echoed.
 pub const ECHO_BYTES_MAX: usize = 128;
 /// Bytes of a token, in the header or in the query.

@@ -129,6 +129,18 @@ pub enum Fact {
         /// How long it took.
         took_ms: u64,
     },
+    /// Nobody has read the log, and lines had to be dropped here.
+    LogDropped {
+        /// How many.
+        lines: u64,
+    },
+    /// A thread has panicked, and the process is about to end.
+    Panicked {
+        /// File and line.
+        place: String,
+        /// What it said.
+        message: String,
+    },
     /// A claim that the configuration names was in none of the first good tokens.
     ClaimAbsent {
         /// The key that names it, below `auth.claims`.
@@ -209,13 +221,17 @@ impl Fact {
     /// Returns how much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Fact::AcceptFailed { .. } | Fact::PollFailed { .. } | Fact::ReloadRefused { .. } => Level::Error,
+            Fact::AcceptFailed { .. }
+            | Fact::PollFailed { .. }
+            | Fact::Panicked { .. }
+            | Fact::ReloadRefused { .. } => Level::Error,
             Fact::Listening { .. }
             | Fact::Reloaded { .. }
             | Fact::KeysFetched { .. }
             | Fact::Draining { .. }
             | Fact::Drained { .. } => Level::Info,
             Fact::ClaimAbsent { .. }
+            | Fact::LogDropped { .. }
             | Fact::ReloadWarning { .. }
             | Fact::KeysNotFetched { .. }
             | Fact::KeyPassedOver { .. } => Level::Warn,
@@ -242,6 +258,8 @@ impl Fact {
             Fact::KeyPassedOver { .. } => "key_passed_over",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
+            Fact::LogDropped { .. } => "log_dropped",
+            Fact::Panicked { .. } => "panicked",
             Fact::ClaimAbsent { .. } => "claim_absent",
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
@@ -299,6 +317,14 @@ impl Fact {
             Fact::Drained { left, took_ms } => {
                 field("left", left);
                 field("took_ms", took_ms);
+            }
+            Fact::LogDropped { lines } => {
+                field("lines", lines);
+                field("do", &"read standard error faster, or log less");
+            }
+            Fact::Panicked { place, message } => {
+                field("place", place);
+                field("message", message);
             }
             Fact::ClaimAbsent { key, name, tokens } => {
                 field("key", &format_args!("auth.claims.{key}"));

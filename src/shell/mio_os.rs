@@ -59,6 +59,7 @@ impl Os for MioOs {
             Err(error) => {
                 // A poll that can't be polled: the process is of no use any more.
                 self.log.write(&Fact::PollFailed { error: error.to_string() }, self.clock.now());
+                self.log.end();
                 std::process::abort();
             }
         }

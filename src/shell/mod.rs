@@ -111,7 +111,7 @@ impl Server {
     /// The address can't be bound, or the system gives no poll or thread.
     pub fn start(options: Options) -> io::Result<Server> {
         let clock = Clock::start();
-        let log = Logger::new(options.log, options.log_level);
+        let log = Logger::start(options.log, options.log_level, options.limits.log_bytes_max, clock)?;
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they
         // run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
@@ -123,7 +123,7 @@ impl Server {
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
         let shared = Arc::new(Shared::new(options.hub, options.limits, shards, seed));
         let catalogue = Arc::new(options.catalogue);
-        let key_sets = Arc::new(KeySets::new(log, clock));
+        let key_sets = Arc::new(KeySets::new(log.clone(), clock));
         let verifier = Arc::new(key_sets.fill(options.verifier));
         let settings = Arc::new(options.settings);
         let in_force = InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings };
@@ -145,7 +145,7 @@ impl Server {
             );
             let reactor = Reactor::new(
                 number,
-                MioOs::new(poll, listener.take(), clock, log)?,
+                MioOs::new(poll, listener.take(), clock, log.clone())?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
@@ -215,16 +215,28 @@ impl Server {
         }
     }
 
-    /// Waits for the end of a drain, at most `drain_ms` and a little.
+    /// Waits for the end of a drain, at most `drain_ms` and a little, and for the log.
     pub fn join(self) {
         let began = self.clock.now();
         for thread in self.threads {
-            // A shard that panicked has said so on standard error.
+            // A shard that panicked has said so.
             let _ = thread.join();
         }
         let now = self.clock.now();
         let took_ms = now.mono.ms_since(began.mono);
         self.log.write(&Fact::Drained { left: self.load.total(), took_ms }, now);
+        self.log.end();
+    }
+
+    /// Panics become facts, too: standard error belongs to the log, and its reader may stall.
+    fn log_panics(&self) {
+        let (log, clock) = (self.log.clone(), self.clock);
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            let message = panic.payload_as_str().unwrap_or_default().to_owned();
+            log.write(&Fact::Panicked { place, message }, clock.now());
+            log.end();
+        }));
     }
 }
 
@@ -237,6 +249,7 @@ impl Server {
 pub fn serve(options: Options, reload: impl Fn(&InForce) -> Result<Renewal, String>) -> io::Result<()> {
     let mut signals = Signals::install()?;
     let server = Server::start(options)?;
+    server.log_panics();
     while signals.next()? == Request::Reload {
         server.reload(&reload);
     }

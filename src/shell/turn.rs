@@ -423,8 +423,9 @@ mod tests {
         let mut number = 0..;
         let reactors = polls.map(|poll| {
             let number = number.next().unwrap();
-            let os =
-                MioOs::new(poll, listener.take(), Clock::start(), Logger::new(Format::Human, Level::Warn)).unwrap();
+            let clock = Clock::start();
+            let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
+            let os = MioOs::new(poll, listener.take(), clock, log).unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);

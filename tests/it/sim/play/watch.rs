@@ -73,6 +73,8 @@ impl Play<'_> {
             Fact::Refused { .. } | Fact::ClaimAbsent { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
+            | Fact::LogDropped { .. }
+            | Fact::Panicked { .. }
             | Fact::Reloaded { .. }
             | Fact::ReloadWarning { .. }
             | Fact::ReloadRefused { .. }
