@@ -68,7 +68,7 @@
 //!
 //! # A publish, from socket to sockets
 //!
-//! 1. The reactor polls and reads the clock once; a poll token becomes a link's key, and a stale
+//! 1. The reactor polls and reads the clock; a poll token becomes a link's key, and a stale
 //!    key finds nothing.
 //! 2. It reads until the socket is drained or its budget is used up; then the key is *hot*.
 //! 3. [`shard::Shard::handle_bytes`] hands the link, which is a value, to the event, and stores

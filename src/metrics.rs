@@ -2,17 +2,38 @@
 //! from closed enums and event names only; nothing that a peer can name is ever one.
 //!
 //! A metric is one row of a table here: its field, its type, its name and its meaning. The sum over
-//! shards, `GET /metrics` and the manual are made from the rows. Only what counts it is elsewhere.
+//! shards, `GET /metrics`, the dashboard and the manual are made from the rows. Only what counts it
+//! is elsewhere.
 
 use crate::close::CloseReason;
+use std::fmt;
 
 /// How a number is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
-    /// It comes and goes.
+    /// It comes and goes; those of the shards are added up.
     Gauge,
+    /// It comes and goes; of those of the shards the highest counts.
+    Highest,
+}
+
+impl Kind {
+    /// What it is for Prometheus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge | Kind::Highest => "gauge",
+        }
+    }
+
+    fn add(self, sum: &mut u64, other: u64) {
+        match self {
+            Kind::Counter | Kind::Gauge => *sum += other,
+            Kind::Highest => *sum = other.max(*sum),
+        }
+    }
 }
 
 /// One number of `M`, as it is shown.
@@ -20,6 +41,8 @@ pub enum Kind {
 pub struct Metric<M> {
     /// Its name for Prometheus.
     pub name: &'static str,
+    /// The name of its field: what ends in `_ms` is shown in seconds, Prometheus' unit of time.
+    pub field: &'static str,
     /// How it is read.
     pub kind: Kind,
     /// What it counts.
@@ -45,11 +68,18 @@ macro_rules! numbers {
         impl $Numbers {
             /// The rows, in the order in which they are shown.
             pub const ROWS: &[Metric<$Numbers>] = &[
-                $(Metric { name: $name, kind: Kind::$Kind, help: $help, value: |numbers| numbers.$field },)*
+                $(Metric {
+                    name: $name,
+                    field: stringify!($field),
+                    kind: Kind::$Kind,
+                    help: $help,
+                    value: |numbers| numbers.$field,
+                },)*
             ];
 
-            fn add_numbers(&mut self, other: &$Numbers) {
-                $(self.$field += other.$field;)*
+            /// Adds those of another shard.
+            pub fn add_numbers(&mut self, other: &$Numbers) {
+                $(Kind::$Kind.add(&mut self.$field, other.$field);)*
             }
         }
     };
@@ -115,6 +145,8 @@ numbers! {
         pub refused: [u64; Refusal::ALL.len()],
         /// By event, in catalogue order.
         pub events: Vec<EventCounts>,
+        /// How long it took from the place in the order to the socket.
+        pub written: Histogram,
     }
 
     accepted: Counter "rte_connections_accepted_total" "Connections accepted.";
@@ -139,6 +171,73 @@ numbers! {
     last_values_evicted: Counter "rte_last_values_evicted_total" "Last values let go for the bounds' sake.";
     backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that wait for sockets.";
     blocked: Gauge "rte_blocked_connections" "Connections whose socket is full.";
+    oldest_backlog_ms: Highest "rte_oldest_backlog_seconds" "How long the member has been behind that has been so longest.";
+    published_ms: Highest "rte_last_publication_timestamp_seconds" "When the last publication was taken; 0 before the first.";
+}
+
+numbers! {
+    /// The numbers that only the process as a whole has. Those of the system are Linux's, and 0
+    /// elsewhere.
+    #[derive(Clone, Debug, Default)]
+    pub struct ProcessNumbers besides {}
+
+    started_ms: Gauge "process_start_time_seconds" "When the process started.";
+    cpu_ms: Counter "process_cpu_seconds_total" "CPU time of all its threads.";
+    resident_bytes: Gauge "process_resident_memory_bytes" "Memory that it holds.";
+    descriptors: Gauge "process_open_fds" "File descriptors that are open.";
+    descriptors_max: Gauge "process_max_fds" "File descriptors that may be open.";
+    connections_max: Gauge "rte_connections_max" "What limits.connections_max is.";
+    backlog_bytes_max: Gauge "rte_backlog_bytes_max" "What limits.backlog_bytes_max is.";
+    reloads: Counter "rte_reloads_total" "Reloads that came into force.";
+    reloads_refused: Counter "rte_reloads_refused_total" "Reloads that changed nothing, for something is wrong.";
+    last_reload: Gauge "rte_last_reload_successful" "1 where the last reload came into force, or there was none; else 0.";
+    reloaded_ms: Gauge "rte_last_reload_timestamp_seconds" "When what is in force was read.";
+    log_dropped: Counter "rte_log_dropped_total" "Lines of the log dropped because nobody read it.";
+}
+
+/// Where the numbers of the process come from: only the shell can ask the system.
+pub struct Vitals(pub Box<dyn Fn() -> ProcessNumbers + Send + Sync>);
+
+impl Default for Vitals {
+    /// Nothing is known.
+    fn default() -> Vitals {
+        Vitals(Box::new(ProcessNumbers::default))
+    }
+}
+
+impl fmt::Debug for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vitals")
+    }
+}
+
+/// How often something took how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// How often it took as long as the bound of that place and longer than the one before; the
+    /// last place is beyond all bounds.
+    pub counts: [u64; Histogram::BOUNDS_MS.len() + 1],
+    /// All together.
+    pub sum_ms: u64,
+}
+
+impl Histogram {
+    /// The bounds. Time in the core is told in milliseconds: nothing is finer.
+    pub const BOUNDS_MS: [u64; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000];
+
+    /// It took so long once more.
+    pub fn observe(&mut self, ms: u64) {
+        let place = Histogram::BOUNDS_MS.partition_point(|bound| *bound < ms);
+        self.counts[place] += 1;
+        self.sum_ms += ms;
+    }
+
+    fn add(&mut self, other: &Histogram) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine += theirs;
+        }
+        self.sum_ms += other.sum_ms;
+    }
 }
 
 impl Metrics {
@@ -158,6 +257,7 @@ impl Metrics {
     /// Adds a sibling's numbers.
     pub fn add(&mut self, other: &Metrics) {
         self.add_numbers(other);
+        self.written.add(&other.written);
         let Metrics { closed, refused, events, .. } = other;
         for (mine, theirs) in self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused)) {
             *mine += theirs;
@@ -180,5 +280,27 @@ mod tests {
         let mut sum = a.clone();
         sum.add(&a);
         assert_eq!((sum.accepted, sum.events[2].delivered, sum.refused[Refusal::Full.index()]), (2, 10, 2));
+    }
+
+    #[test]
+    fn of_several_shards_the_oldest_backlog_and_the_last_publication_count() {
+        let metrics =
+            |oldest_backlog_ms, published_ms| Metrics { oldest_backlog_ms, published_ms, ..Metrics::default() };
+        let mut sum = metrics(5, 1_000);
+        sum.add(&metrics(7, 10));
+        sum.add(&metrics(0, 0));
+        assert_eq!((sum.oldest_backlog_ms, sum.published_ms), (7, 1_000));
+    }
+
+    #[test]
+    fn a_duration_counts_at_the_first_bound_that_holds_it() {
+        let mut histogram = Histogram::default();
+        [0, 1, 2, 3, 60_000, 60_001, u64::from(u32::MAX)].into_iter().for_each(|ms| histogram.observe(ms));
+        let mut wanted = [0; Histogram::BOUNDS_MS.len() + 1];
+        (wanted[0], wanted[1], wanted[2], wanted[12], wanted[13]) = (2, 1, 1, 1, 2);
+        assert_eq!(histogram.counts, wanted);
+        let mut sum = histogram.clone();
+        sum.add(&histogram);
+        assert_eq!((sum.counts[0], sum.sum_ms), (4, 2 * histogram.sum_ms));
     }
 }

@@ -2,63 +2,102 @@
 
 use crate::broken::broken;
 use crate::close::CloseReason;
-use crate::metrics::{EventCounts, Kind, Metric, Metrics, Refusal};
+use crate::metrics::{EventCounts, Histogram, Metric, Metrics, ProcessNumbers, Refusal};
 use crate::proto::http::reply::{Body, Reply};
 use crate::schema::Catalogue;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-const CLOSED: (&str, &str) = ("rte_connections_closed_total", "Connections ended, by reason.");
-const REFUSED: (&str, &str) = ("rte_refusals_total", "Requests and subscription items refused, by reason.");
+const CLOSED: (&str, &str, &str) = ("rte_connections_closed_total", "counter", "Connections ended, by reason.");
+const REFUSED: (&str, &str, &str) =
+    ("rte_refusals_total", "counter", "Requests and subscription items refused, by reason.");
+const WRITTEN: (&str, &str, &str) = (
+    "rte_delivery_seconds",
+    "histogram",
+    "From the moment that a publication is taken until the socket of a member has taken it: once for each write that leaves \
+     nothing waiting, for the first that had to wait.",
+);
+const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
 /// Returns every metric with its type and meaning, as the manual lists them.
 pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let plain = Metrics::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));
-    let per_event = EventCounts::ROWS.iter().map(|row| (row.name, name_of(row.kind), row.help));
-    plain.chain(per_event).chain([(CLOSED.0, "counter", CLOSED.1), (REFUSED.0, "counter", REFUSED.1)])
+    let process = ProcessNumbers::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
+    let plain = Metrics::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
+    let per_event = EventCounts::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
+    [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([WRITTEN, CLOSED, REFUSED])
 }
 
-fn name_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-    }
-}
-
-/// Returns the reply with the sum over all shards. Series of events that have never been published
-/// are left out.
-pub fn metrics(sum: &Metrics, catalogue: &Catalogue) -> Reply {
+/// Returns the reply with the sum over all shards. Every series is there from the start: what
+/// appears with its first count has no rise that an alert could see.
+pub fn metrics(sum: &Metrics, process: &ProcessNumbers, catalogue: &Catalogue) -> Reply {
     let mut text = String::new();
-    for &Metric { name, kind, help, value } in Metrics::ROWS {
-        head(&mut text, name, kind, help);
-        line(&mut text, format_args!("{name} {}", value(sum)));
-    }
-    for &Metric { name, kind, help, value } in EventCounts::ROWS {
-        head(&mut text, name, kind, help);
+    head(&mut text, BUILD);
+    line(&mut text, format_args!("{}{{version=\"{}\"}} 1", BUILD.0, env!("CARGO_PKG_VERSION")));
+    plain(&mut text, ProcessNumbers::ROWS, process);
+    plain(&mut text, Metrics::ROWS, sum);
+    for row in EventCounts::ROWS {
+        head(&mut text, (row.name, row.kind.name(), row.help));
         for (id, event) in catalogue.events() {
-            let counts = sum.events.get(usize::from(id.0));
-            if let Some(counts) = counts.filter(|counts| **counts != EventCounts::default()) {
-                line(&mut text, format_args!("{name}{{event=\"{}\"}} {}", event.name, value(counts)));
-            }
+            let count = sum.events.get(usize::from(id.0)).map_or(0, row.value);
+            line(&mut text, format_args!("{}{{event=\"{}\"}} {count}", row.name, event.name));
         }
     }
-    head(&mut text, CLOSED.0, Kind::Counter, CLOSED.1);
+    written(&mut text, &sum.written);
+    head(&mut text, CLOSED);
     for reason in CloseReason::ALL {
         let count = sum.closed[reason.index()];
         line(&mut text, format_args!("{}{{reason=\"{}\"}} {count}", CLOSED.0, reason.label()));
     }
-    head(&mut text, REFUSED.0, Kind::Counter, REFUSED.1);
+    head(&mut text, REFUSED);
     for (refusal, label) in Refusal::ALL {
         line(&mut text, format_args!("{}{{reason=\"{label}\"}} {}", REFUSED.0, sum.refused[refusal.index()]));
     }
     Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", Body::Owned(text.into_bytes()))
 }
 
-fn head(text: &mut String, name: &str, kind: Kind, help: &str) {
-    line(text, format_args!("# HELP {name} {help}"));
-    line(text, format_args!("# TYPE {name} {}", name_of(kind)));
+fn plain<M>(text: &mut String, rows: &[Metric<M>], numbers: &M) {
+    for row in rows {
+        head(text, (row.name, row.kind.name(), row.help));
+        let value = (row.value)(numbers);
+        if row.field.ends_with("_ms") {
+            line(text, format_args!("{} {}", row.name, Seconds(value)));
+        } else {
+            line(text, format_args!("{} {value}", row.name));
+        }
+    }
 }
 
-fn line(text: &mut String, args: std::fmt::Arguments<'_>) {
+fn written(text: &mut String, histogram: &Histogram) {
+    head(text, WRITTEN);
+    let mut count = 0;
+    for (bound_ms, more) in Histogram::BOUNDS_MS.into_iter().zip(histogram.counts) {
+        count += more;
+        line(text, format_args!("{}_bucket{{le=\"{}\"}} {count}", WRITTEN.0, Seconds(bound_ms)));
+    }
+    let count: u64 = histogram.counts.iter().sum();
+    line(text, format_args!("{}_bucket{{le=\"+Inf\"}} {count}", WRITTEN.0));
+    line(text, format_args!("{}_sum {}", WRITTEN.0, Seconds(histogram.sum_ms)));
+    line(text, format_args!("{}_count {count}", WRITTEN.0));
+}
+
+/// So many milliseconds, in seconds.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0 / 1_000)?;
+        match format!("{:03}", self.0 % 1_000).trim_end_matches('0') {
+            "" => Ok(()),
+            thousandths => write!(f, ".{thousandths}"),
+        }
+    }
+}
+
+fn head(text: &mut String, (name, kind, help): (&str, &str, &str)) {
+    line(text, format_args!("# HELP {name} {help}"));
+    line(text, format_args!("# TYPE {name} {kind}"));
+}
+
+fn line(text: &mut String, args: fmt::Arguments<'_>) {
     if writeln!(text, "{args}").is_err() {
         broken("a String takes every text");
     }
@@ -68,21 +107,58 @@ fn line(text: &mut String, args: std::fmt::Arguments<'_>) {
 mod tests {
     use super::*;
 
+    fn shown(sum: &Metrics, process: &ProcessNumbers) -> String {
+        let reply = metrics(sum, process, &Catalogue::built_in(None));
+        String::from_utf8(reply.body.bytes().to_vec()).unwrap()
+    }
+
     #[test]
     fn every_metric_is_listed_once_with_help_and_type() {
         let catalogue = Catalogue::built_in(None);
         let mut sum = Metrics::default();
         sum.event(0).delivered = 3;
-        let reply = metrics(&sum, &catalogue);
-        let text = String::from_utf8(reply.body.bytes().to_vec()).unwrap();
+        let text = shown(&sum, &ProcessNumbers::default());
         for (name, kind, help) in reference() {
             assert_eq!(text.matches(&format!("# TYPE {name} {kind}\n")).count(), 1, "{name}");
             assert!(text.contains(&format!("# HELP {name} {help}\n")));
         }
         let first = catalogue.available_subscriptions().next().unwrap();
         assert!(text.contains(&format!("rte_deliveries_total{{event=\"{first}\"}} 3\n")));
-        assert!(
-            text.lines().all(|line| line.starts_with('#') || line.rsplit_once(' ').unwrap().1.parse::<u64>().is_ok())
-        );
+        let is_sample = |line: &str| line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<f64>().is_ok());
+        assert!(text.lines().all(|line| line.starts_with('#') || is_sample(line)), "{text}");
+    }
+
+    #[test]
+    fn every_series_is_there_before_its_first_count() {
+        let (fresh, mut sum) = (shown(&Metrics::default(), &ProcessNumbers::default()), Metrics::default());
+        for (id, _) in Catalogue::built_in(None).events() {
+            *sum.event(usize::from(id.0)) = EventCounts { published: 1, derived: 2, delivered: 3 };
+        }
+        sum.closed.fill(4);
+        sum.refused.fill(5);
+        sum.written.observe(70_000);
+        let names =
+            |text: &str| text.lines().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(&fresh), names(&shown(&sum, &ProcessNumbers::default())));
+        assert!(fresh.contains("\nrte_deliveries_total{event=\"UserAlert\"} 0\n"), "{fresh}");
+    }
+
+    #[test]
+    fn times_are_seconds_and_a_bucket_holds_those_below_it() {
+        let mut sum = Metrics { published_ms: 1_795_266_403_005, ..Metrics::default() };
+        [0, 3, 3, 70_000].into_iter().for_each(|ms| sum.written.observe(ms));
+        let text = shown(&sum, &ProcessNumbers { cpu_ms: 20, ..ProcessNumbers::default() });
+        for line in [
+            "rte_last_publication_timestamp_seconds 1795266403.005",
+            "process_cpu_seconds_total 0.02",
+            "rte_delivery_seconds_bucket{le=\"0.001\"} 1",
+            "rte_delivery_seconds_bucket{le=\"0.005\"} 3",
+            "rte_delivery_seconds_bucket{le=\"60\"} 3",
+            "rte_delivery_seconds_bucket{le=\"+Inf\"} 4",
+            "rte_delivery_seconds_sum 70.006",
+            "rte_delivery_seconds_count 4",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
+        }
     }
 }

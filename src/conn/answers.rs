@@ -62,6 +62,8 @@ impl Turn<'_> {
         metrics.subscriptions = self.hub.registry.subscription_count() as u64;
         metrics.topics = self.hub.registry.topic_count() as u64;
         metrics.backlog_bytes += self.hub.backlog_bytes_total() as u64;
+        metrics.oldest_backlog_ms = self.hub.oldest_backlog_ms(self.now.mono);
+        metrics.written = self.hub.tally.written.clone();
         metrics.blocked += self.hub.blocked_count() as u64;
         metrics.bytes_out += self.hub.tally.sent_bytes;
         metrics.short_writes += self.hub.tally.short_writes;

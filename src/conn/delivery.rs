@@ -69,7 +69,8 @@ impl<'t> Delivery<'t> {
 
     fn hand_out(&mut self, event: &Event, topic: &Topic, position: Position, data: Payload<'_>) {
         let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
-        let members = self.hub.publish(topic, traits, data, self.now, self.wire);
+        let taken = position.taken(self.now);
+        let members = self.hub.publish(topic, traits, data, taken, self.now, self.wire);
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {
             position: position.number(),
@@ -112,6 +113,7 @@ impl FanOut<'_> {
 impl Sink for FanOut<'_> {
     fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance) {
         let Process { catalogue, shard, shards, .. } = self.delivery.process;
+        self.delivery.books.metrics.published_ms = self.delivery.now.unix.ms();
         let counts = self.delivery.books.metrics.event(usize::from(topic.event.0));
         match provenance {
             Provenance::Sent => counts.published += 1,

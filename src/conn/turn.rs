@@ -16,6 +16,7 @@ use crate::hub::home::Home;
 use crate::hub::kept::KeptTotal;
 use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
+use crate::metrics::Vitals;
 use crate::schema::Catalogue;
 use crate::wire::Wire;
 use parking_lot::Mutex;
@@ -70,6 +71,8 @@ pub struct Shared {
     pub kept: Arc<KeptTotal>,
     /// Shards in all.
     pub shards: usize,
+    /// What the system says of the process.
+    pub vitals: Vitals,
 }
 
 impl Shared {
@@ -83,6 +86,7 @@ impl Shared {
             is_draining: AtomicBool::new(false),
             kept: Arc::default(),
             shards,
+            vitals: Vitals::default(),
         }
     }
 }
@@ -100,6 +104,7 @@ pub(crate) struct Process<'t> {
     pub(crate) verifier: &'t Verifier,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
     pub(crate) draining: &'t AtomicBool,
+    pub(crate) vitals: &'t Vitals,
 }
 
 impl<'t> Process<'t> {
@@ -110,8 +115,8 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, negotiated, is_draining: draining, shards, kept: _, backlog: _ } = shared;
-        Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining }
+        let Shared { options, limits, negotiated, is_draining: draining, shards, vitals, .. } = shared;
+        Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining, vitals }
     }
 
     /// Whether the drain has begun.

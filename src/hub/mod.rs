@@ -22,6 +22,7 @@ pub mod topic;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
+use crate::metrics::Histogram;
 use crate::proto::signalr::message::ServerMessage;
 use crate::wire::{LinkKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
@@ -52,6 +53,9 @@ pub struct Tally {
     pub sent_bytes: u64,
     /// Writes that sockets took less of than offered.
     pub short_writes: u64,
+    /// How long publications took from the place in the order to the socket: of each write that left
+    /// nothing waiting, the first that had to wait.
+    pub written: Histogram,
 }
 
 /// The fan-out of one shard.
@@ -77,7 +81,7 @@ pub struct Tally {
 /// hub.open(conn, link, Writable::Open);
 /// hub.registry.join(conn, topic, 100);
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
-/// assert_eq!(hub.publish(&topic, event, Payload::Borrowed(b"{}"), now, &mut wire), 1);
+/// assert_eq!(hub.publish(&topic, event, Payload::Borrowed(b"{}"), now.mono, now, &mut wire), 1);
 /// assert!(wire.is_empty() && hub.backlog_bytes(conn) > 0, "written when the turn ends");
 /// hub.flush(now, &mut wire, |written, taken, left| assert!((written, left) == (conn, 0) && taken > 0));
 /// assert!(String::from_utf8_lossy(&wire).contains("MessageReceived"));
@@ -161,12 +165,14 @@ impl Hub {
         }
     }
 
-    /// Delivers a publication to the members of its topic: encodes it once, queues it for each. How many members there are.
+    /// Delivers a publication, taken at that instant, to the members of its topic: encodes it once, queues it for each. How
+    /// many members there are.
     pub fn publish(
         &mut self,
         topic: &Topic,
         event: EventTraits<'_>,
         data: Payload<'_>,
+        taken: Instant,
         now: Now,
         wire: &mut dyn Wire,
     ) -> usize {
@@ -192,7 +198,7 @@ impl Hub {
             match outbox
                 .push(exit.arena, frame, self.bounds, now.mono, || frames.late(encoding, frame.len(), exit.share))
             {
-                Push::Queued => {}
+                Push::Queued => outbox.note_taken(taken),
                 Push::Conflated => exit.tally.conflated += 1,
                 Push::Dropped => exit.tally.dropped += 1,
                 Push::Overrun => exit.give_up(member.conn, outbox),
@@ -412,6 +418,11 @@ impl Hub {
         self.outboxes.values().map(Outbox::backlog_bytes).sum()
     }
 
+    /// How long the member has been behind that has been so longest.
+    pub fn oldest_backlog_ms(&self, now: Instant) -> u64 {
+        self.outboxes.values().filter_map(|outbox| outbox.behind_ms(now)).max().unwrap_or(0)
+    }
+
     /// Bytes of shared segments that slow connections keep.
     pub fn pinned_bytes(&self) -> usize {
         self.arena.pinned_bytes()
@@ -499,6 +510,9 @@ impl Exit<'_> {
             }
         }
         outbox.set_writable(Writable::Open);
+        if let Some(ms) = outbox.note_written(self.now.mono) {
+            self.tally.written.observe(ms);
+        }
         total
     }
 

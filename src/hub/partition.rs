@@ -1,12 +1,15 @@
 //! Partitions and positions: where the one order of an organization's publications is kept.
 
-use crate::clock::Now;
+use crate::clock::{Instant, Now};
 use core::num::NonZeroU64;
 use siphasher::sip::SipHasher13;
 use uuid::Uuid;
 
 /// Organizations share this many orders.
 const PARTITIONS: u64 = 16;
+
+/// Bits of a position below its milliseconds.
+const CLOCK_SHIFT: u32 = 10;
 
 /// The order that an organization's publications are part of. Organizations are hashed to partitions without a secret, so
 /// that every process and every version agrees.
@@ -34,8 +37,14 @@ impl Position {
     /// The position behind `last`. It is a hybrid of clock and counter, so that a restart needs no file to go on from.
     pub fn after(last: Option<Position>, now: Now) -> Position {
         let counted = last.map_or(NonZeroU64::MIN, |last| last.0.saturating_add(1));
-        let clock = NonZeroU64::new(now.unix.ms() << 10).unwrap_or(NonZeroU64::MIN);
+        let clock = NonZeroU64::new(now.unix.ms() << CLOCK_SHIFT).unwrap_or(NonZeroU64::MIN);
         Position(counted.max(clock))
+    }
+
+    /// When its home took the publication; now, where the calendar has been set back since.
+    pub fn taken(self, now: Now) -> Instant {
+        let age_ms = now.unix.ms().saturating_sub(self.0.get() >> CLOCK_SHIFT);
+        Instant::from_ms(now.mono.ms().saturating_sub(age_ms))
     }
 
     /// The number, for logs.
@@ -68,5 +77,18 @@ mod tests {
             assert!(Some(next) > last);
             last = Some(next);
         }
+    }
+
+    #[test]
+    fn a_position_tells_when_it_was_taken_as_far_as_the_clock_allows() {
+        let position = Position::after(None, Now::from_ms(500, 10_000));
+        assert_eq!(position.taken(Now::from_ms(700, 10_200)), Instant::from_ms(500));
+        let set_back = Now::from_ms(800, 9_000);
+        assert_eq!(position.taken(set_back), set_back.mono);
+        assert_eq!(
+            position.taken(Now::from_ms(10, 20_000)),
+            Instant::from_ms(0),
+            "set forward, and the process is young"
+        );
     }
 }

@@ -71,7 +71,7 @@ impl Bench {
     }
 
     fn publish(&mut self, to: Topic, data: &[u8]) {
-        self.hub.publish(&to, OCCURRENCE, Payload::Borrowed(data), NOW, &mut self.sockets);
+        self.hub.publish(&to, OCCURRENCE, Payload::Borrowed(data), NOW.mono, NOW, &mut self.sockets);
     }
 
     fn flush(&mut self) {
@@ -149,4 +149,34 @@ fn slow_readers_of_one_topic_share_its_data() {
     assert_eq!((bench.hub.backlog_bytes_total(), bench.backlog.bytes()), (0, 0));
     let taken = bench.taken(slow[0]);
     assert!(slow.iter().all(|conn| bench.taken(*conn) == taken) && taken.len() > 50_000);
+}
+
+#[test]
+fn the_time_from_taken_to_written_is_that_of_the_first_that_waited() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let quick = bench.member(topic(1), Encoding::JsonBare, usize::MAX);
+    let slow = bench.member(topic(1), Encoding::JsonBare, 10);
+    let at = |ms| Now::from_ms(1_000 + ms, 0);
+    let publish = |bench: &mut Bench, taken: u64, now: u64| {
+        let data = Payload::Borrowed(b"{}");
+        bench.hub.publish(&topic(1), OCCURRENCE, data, at(taken).mono, at(now), &mut bench.sockets);
+        bench.hub.flush(at(now), &mut bench.sockets, |_, _, _| {});
+    };
+    publish(&mut bench, 0, 4);
+    assert_eq!((bench.hub.tally.written.sum_ms, bench.hub.oldest_backlog_ms(at(50).mono)), (4, 50), "the slow one");
+    publish(&mut bench, 60, 60);
+    assert_eq!((bench.hub.tally.written.sum_ms, bench.hub.oldest_backlog_ms(at(70).mono)), (4, 70));
+    bench.set_room(slow, usize::MAX);
+    bench.hub.unblock(slow);
+    bench.hub.flush(at(300), &mut bench.sockets, |_, _, _| {});
+    let written = &bench.hub.tally.written;
+    assert_eq!(
+        (written.counts.iter().sum::<u64>(), written.sum_ms),
+        (3, 304),
+        "a write counts once, whatever it brought"
+    );
+    assert_eq!(bench.hub.oldest_backlog_ms(at(400).mono), 0);
+    bench.hub.send_message(quick, |out| out.extend_from_slice(b"answer"));
+    bench.hub.flush(at(500), &mut bench.sockets, |_, _, _| {});
+    assert_eq!(bench.hub.tally.written.sum_ms, 304, "an answer is no publication");
 }

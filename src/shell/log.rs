@@ -89,8 +89,8 @@ impl Logger {
         self.queue.dropped.load(Ordering::Relaxed)
     }
 
-    /// The process ends: waits until all is written, for a short while at the most. What comes later
-    /// is not.
+    /// The process ends: waits until all is written, for a short while at the most. What comes
+    /// later is not.
     pub fn end(&self) {
         let mut waiting = self.queue.waiting.lock();
         waiting.has_ended = true;

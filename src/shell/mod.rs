@@ -24,6 +24,7 @@ mod signals;
 mod sockets;
 mod token;
 pub mod turn;
+mod vitals;
 
 use crate::auth::token::Verifier;
 use crate::conn::{self, Mail, Shared};
@@ -43,6 +44,7 @@ use load::Load;
 use log::Logger;
 use mailbox::{Letter, Mailbox, Mailboxes};
 use mio_os::MioOs;
+use parking_lot::Mutex;
 use signals::{Request, Signals};
 use std::io;
 use std::net::SocketAddr;
@@ -50,6 +52,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use turn::Reactor;
+use vitals::Reloads;
 
 /// What a server is started with; all of it checked.
 #[derive(Debug)]
@@ -101,6 +104,7 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     log: Logger,
     clock: Clock,
+    reloads: Arc<Mutex<Reloads>>,
 }
 
 impl Server {
@@ -121,7 +125,11 @@ impl Server {
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
-        let shared = Arc::new(Shared::new(options.hub, options.limits, shards, seed));
+        let started_ms = clock.now().unix.ms();
+        let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));
+        let mut shared = Shared::new(options.hub, options.limits, shards, seed);
+        shared.vitals = vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads));
+        let shared = Arc::new(shared);
         let catalogue = Arc::new(options.catalogue);
         let key_sets = Arc::new(KeySets::new(log.clone(), clock));
         let verifier = Arc::new(key_sets.fill(options.verifier));
@@ -165,7 +173,7 @@ impl Server {
             clock.now(),
         );
         key_sets.watch(&current)?;
-        Ok(Server { address, shared, load, current, key_sets, mailboxes, threads, log, clock })
+        Ok(Server { address, shared, load, current, key_sets, mailboxes, threads, log, clock, reloads })
     }
 
     /// Returns where it listens.
@@ -202,6 +210,7 @@ impl Server {
         });
         let refused = |why: String| why.lines().map(|line| Fact::ReloadRefused { why: line.to_owned() }).collect();
         let now = self.clock.now();
+        self.reloads.lock().note(outcome.is_ok(), now.unix.ms());
         outcome.unwrap_or_else(refused).iter().for_each(|fact| self.log.write(fact, now));
     }
 

@@ -152,6 +152,8 @@ impl<O: Os> Reactor<O> {
         self.shard.handle_deadlines(now, &mut self.sockets);
         self.tell(now);
         self.send_mail();
+        // What is written now may have been taken long before: the turn may have been a long one.
+        let now = self.os.now();
         self.shard.end_turn(now, &mut self.sockets);
         self.tell(now);
         if self.shard.take_missing_key() {

@@ -122,6 +122,12 @@ fn a_reload_that_is_wrong_or_breaks_somebody_changes_nothing_and_says_why() {
     hub.reload();
     hub.await_log("which breaks");
     assert_eq!(hub.publish(&alarm(1)).status, 202);
+    assert_eq!((hub.metric("rte_last_reload_successful "), hub.metric("rte_reloads_refused_total ")), (0.0, 2.0));
+    std::fs::write(&file, ALARM).unwrap();
+    hub.reload();
+    hub.await_log("reloaded events=42 added=0");
+    assert_eq!((hub.metric("rte_last_reload_successful "), hub.metric("rte_reloads_total ")), (1.0, 1.0));
+    assert!(hub.metric("rte_last_reload_timestamp_seconds ") > hub.metric("process_start_time_seconds "));
 }
 
 /// Runs the program to its end: the exit code, standard output and standard error.

@@ -35,6 +35,8 @@ pub struct Hub {
     log: Arc<Mutex<String>>,
     /// Told once, when the hub has closed its standard error by ending.
     ended: mpsc::Receiver<()>,
+    /// Lets the log be read further, where it is not.
+    go_on: mpsc::Sender<()>,
 }
 
 impl Hub {
@@ -49,6 +51,16 @@ impl Hub {
         Hub::launch(serve(), settings)
     }
 
+    /// Starts a hub whose log nobody reads any more once it listens, until [`Hub::read_log`].
+    pub fn start_unread(settings: &[&str]) -> Hub {
+        Hub::launch_and_read(serve(), settings, false)
+    }
+
+    /// The log is read again.
+    pub fn read_log(&self) {
+        self.go_on.send(()).unwrap();
+    }
+
     /// Starts a hub that may have this many file descriptors.
     pub fn start_with_descriptors(count: u32) -> Hub {
         let mut command = Command::new("sh");
@@ -58,7 +70,11 @@ impl Hub {
     }
 
     /// Starts a hub by this command, with these settings.
-    pub fn launch(mut command: Command, settings: &[&str]) -> Hub {
+    pub fn launch(command: Command, settings: &[&str]) -> Hub {
+        Hub::launch_and_read(command, settings, true)
+    }
+
+    fn launch_and_read(mut command: Command, settings: &[&str], is_read: bool) -> Hub {
         let mut child = command
             .args(["--set", "server.listen=127.0.0.1:0"])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
@@ -71,12 +87,16 @@ impl Hub {
         let log = Arc::new(Mutex::new(String::new()));
         let (ready_sender, ready) = mpsc::channel();
         let (ended_sender, ended) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
         let shared = Arc::clone(&log);
-        // The pipe is read to its end, so that the hub never waits for it.
+        // The pipe is read to its end.
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if let Some(address) = listening_at(&line) {
                     let _ = ready_sender.send(address);
+                    if !is_read {
+                        let _ = may_go_on.recv();
+                    }
                 }
                 let mut log = shared.lock().unwrap();
                 log.push_str(&line);
@@ -87,7 +107,7 @@ impl Hub {
         let Ok(address) = ready.recv_timeout(PATIENCE) else {
             panic!("the hub does not listen:\n{}", log.lock().unwrap());
         };
-        Hub { child, address, log, ended }
+        Hub { child, address, log, ended, go_on }
     }
 
     /// Where clients find it.
@@ -132,6 +152,17 @@ impl Hub {
     pub fn exit_code(&mut self) -> Option<i32> {
         self.ended.recv_timeout(PATIENCE).expect("the hub ends");
         self.child.wait().unwrap().code()
+    }
+
+    /// The same of a hub whose log is not read to its end, so that it does not tell.
+    pub fn exit_code_unread(&mut self) -> Option<i32> {
+        for _ in 0..QUESTIONS {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        panic!("the hub does not end");
     }
 
     /// A token with these claims over the usual ones; null takes one away.

@@ -10,7 +10,7 @@ use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited};
 use crate::limits::{Limits, PIPELINE_MAX};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ProcessNumbers};
 use crate::proto::http::reply::Reply;
 use crate::schema::Catalogue;
 use std::collections::VecDeque;
@@ -28,7 +28,8 @@ pub(super) struct Framing {
 pub(super) enum Draft {
     /// A publish request, or a dry run.
     Publish(Box<Outcome>),
-    Metrics,
+    /// With what the process as a whole has.
+    Metrics(Box<ProcessNumbers>),
 }
 
 impl Draft {
@@ -41,9 +42,9 @@ impl Draft {
                 outcome.reply(None)
             }
             (Draft::Publish(outcome), Answer::Members(members)) => outcome.reply(Some(members)),
-            (Draft::Metrics, Answer::Numbers(numbers)) => exposition::metrics(&numbers, catalogue),
+            (Draft::Metrics(process), Answer::Numbers(numbers)) => exposition::metrics(&numbers, &process, catalogue),
             (Draft::Publish(_), Answer::Numbers(_) | Answer::Snapshot(_))
-            | (Draft::Metrics, Answer::Published | Answer::Members(_) | Answer::Snapshot(_)) => {
+            | (Draft::Metrics(_), Answer::Published | Answer::Members(_) | Answer::Snapshot(_)) => {
                 broken("a shard answers what it was asked")
             }
         }
@@ -52,7 +53,7 @@ impl Draft {
     fn bytes(&self) -> usize {
         match self {
             Draft::Publish(outcome) => outcome.reply_bytes(),
-            Draft::Metrics => 0,
+            Draft::Metrics(_) => 0,
         }
     }
 }

@@ -254,7 +254,8 @@ impl Http {
             Decision::Metrics => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);
                 let awaited = cx.turn.ask(self.caller(cx), Asked::All, Question::Numbers);
-                self.await_answers(Draft::Metrics, framing, awaited, cx)
+                let process = Box::new((cx.turn.process.vitals.0)());
+                self.await_answers(Draft::Metrics(process), framing, awaited, cx)
             }
         }
     }

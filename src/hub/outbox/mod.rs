@@ -20,6 +20,7 @@ use super::late::{Late, LateQueue};
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::wire::LinkKey;
+use core::num::NonZeroU32;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -130,6 +131,11 @@ pub struct Outbox {
     /// Bytes of answers that were queued since the socket has last taken anything.
     answer_bytes: usize,
     writable: Writable,
+    /// Publications queued so far.
+    delivered: u32,
+    /// When the publication was taken that was the first to wait since all had been written: the low
+    /// bits of the instant.
+    behind_since: Option<NonZeroU32>,
     encoding: Encoding,
     /// Who carries its bytes out.
     pub(super) link: Option<LinkKey>,
@@ -137,6 +143,11 @@ pub struct Outbox {
     pub(super) dirty: Dirty,
     is_sealed: bool,
     is_cut: bool,
+}
+
+/// The low bits of an instant: they repeat after 49 days, which nothing waits for.
+fn low_bits(instant: Instant) -> u32 {
+    u32::try_from(instant.ms() & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 /// When an outbox with bytes is written.
@@ -189,6 +200,33 @@ impl Outbox {
         }
         self.push_range(arena, frame);
         Push::Queued
+    }
+
+    /// A publication that was taken then has been queued.
+    pub fn note_taken(&mut self, taken: Instant) {
+        self.delivered = self.delivered.wrapping_add(1);
+        if self.behind_since.is_none() {
+            self.behind_since = NonZeroU32::new(low_bits(taken)).or(Some(NonZeroU32::MIN));
+        }
+    }
+
+    /// Publications queued so far, of which some may have been replaced or dropped.
+    pub fn delivered(&self) -> u32 {
+        self.delivered
+    }
+
+    /// How long publications have been waiting, where one does.
+    pub fn behind_ms(&self, now: Instant) -> Option<u64> {
+        let age_ms = low_bits(now).wrapping_sub(self.behind_since?.get());
+        // What seems to be older than the half of what can be told was taken after `now`.
+        Some(if age_ms > u32::MAX / 2 { 0 } else { u64::from(age_ms) })
+    }
+
+    /// All has been written: returns how long publications have waited, where there was one.
+    pub(super) fn note_written(&mut self, now: Instant) -> Option<u64> {
+        let age_ms = self.behind_ms(now);
+        self.behind_since = None;
+        age_ms
     }
 
     /// Queues an answer, a ping, a Close, a reply: never conflated, never refused for the bound.
@@ -343,6 +381,7 @@ impl Outbox {
         if self.backlog_bytes == 0 {
             self.slow = None;
         }
+        self.behind_since = None;
         before - self.backlog_bytes
     }
 
@@ -377,6 +416,7 @@ impl Outbox {
             arena.unpin(range.segment);
         }
         self.slow = None;
+        self.behind_since = None;
         self.backlog_bytes = 0;
     }
 

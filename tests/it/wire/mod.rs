@@ -3,6 +3,7 @@
 mod documents;
 mod http;
 mod keys;
+mod operating;
 mod order;
 mod protocol;
 mod publishing;
