@@ -8,8 +8,8 @@ use crate::auth::token::Verifier;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Books, Caller, Connections, Cx, Delivery, Link, Mail, Moved, Outbound, Process, Shared, Timed, To, Tools,
-    Turn, View, WayOut,
+    Answer, Books, Caller, Connections, Cx, Delivery, Life, Link, Mail, Moved, Outbound, Process, Shared, Timed, To,
+    Tools, Turn, View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
@@ -391,9 +391,9 @@ impl Shard {
 
     /// The hub has given up connections, or sockets have failed.
     fn end_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some((conn, reason)) = self.hub.poll_doomed() {
-            if let Some(key) = self.hub.link(conn) {
-                self.with(key, now, wire, |link, cx| link.handle_doomed(reason, cx));
+        while let Some(doomed) = self.hub.poll_doomed() {
+            if let Some(key) = self.hub.link(doomed.conn) {
+                self.with(key, now, wire, |link, cx| link.handle_doomed(doomed, cx));
             }
         }
     }
@@ -416,7 +416,7 @@ impl Shard {
             return self.part_with(key, link, shard);
         }
         if link.why_over().is_some() {
-            return self.free(key, link, wire);
+            return self.free(key, link, now, wire);
         }
         if link.takes_place_to_flush() {
             self.dirty.push(key);
@@ -436,8 +436,8 @@ impl Shard {
         self.moved.extend(link.into_moved().map(|moved| (key, shard, moved)));
     }
 
-    fn free(&mut self, key: LinkKey, mut link: Link, wire: &mut dyn Wire) {
-        let Some(why) = link.why_over() else { return };
+    fn free(&mut self, key: LinkKey, mut link: Link, now: Now, wire: &mut dyn Wire) {
+        let (Some(why), Some(life)) = (link.why_over(), link.life(&self.hub, now)) else { return };
         if let (_, _, Some(timer)) = link.deadline(key, self.view()) {
             self.timers.remove(timer);
         }
@@ -445,7 +445,8 @@ impl Shard {
         let conn = link.number(&self.connections);
         let cut = link.free(&mut self.hub, &mut self.connections, &mut self.books.metrics);
         self.books.metrics.closed[why.reason.index()] += 1;
-        let fact = Fact::Closed { conn, reason: why.reason, detail: why.detail };
+        let Life { age_s, backlog_bytes, delivered } = life;
+        let fact = Fact::Closed { conn, reason: why.reason, detail: why.detail, age_s, backlog_bytes, delivered };
         self.books.trace.note(fact.level(), || fact);
         wire.close(key, cut);
     }

@@ -168,6 +168,30 @@ pub enum Fact {
         /// Why.
         why: &'static str,
     },
+    /// A client's token is good.
+    Authenticated {
+        /// Its connection.
+        conn: u64,
+        /// The client, behind trusted proxies.
+        client: IpAddr,
+        /// Whose it is.
+        claimed: Claimed,
+        /// Grants in it.
+        grants: usize,
+        /// Entries among them that are none.
+        foreign: usize,
+    },
+    /// A token is none, or not good for this.
+    TokenRefused {
+        /// Its connection.
+        conn: u64,
+        /// The client, behind trusted proxies.
+        client: IpAddr,
+        /// Whose it says that it is.
+        claimed: Claimed,
+        /// Why.
+        why: &'static str,
+    },
     /// A SignalR client is connected.
     Connected {
         /// Its connection.
@@ -190,6 +214,17 @@ pub enum Fact {
         items: usize,
         /// Items that are subscriptions now.
         subscribed: usize,
+    },
+    /// An item of a Subscribe or an Unsubscribe was refused.
+    ItemRefused {
+        /// Its connection.
+        conn: u64,
+        /// What was asked for, as far as it was told.
+        event: Option<Box<str>>,
+        /// About whom.
+        entity: Option<Box<str>>,
+        /// Why.
+        why: &'static str,
     },
     /// A shard has handed a publication to its members.
     Delivered {
@@ -214,7 +249,35 @@ pub enum Fact {
         reason: CloseReason,
         /// What exactly the peer did, where it is to blame.
         detail: Option<&'static str>,
+        /// How long it was there.
+        age_s: u64,
+        /// Bytes that waited for its socket when its end was decided.
+        backlog_bytes: usize,
+        /// Publications that were queued for it.
+        delivered: u32,
     },
+}
+
+/// What a token says of its bearer, cut short: enough to find a user in the log. Only of a token
+/// that was taken is it true.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// The user.
+    pub sub: Option<Box<str>>,
+    /// The organization.
+    pub org: Option<Box<str>>,
+    /// The key.
+    pub kid: Option<Box<str>>,
+}
+
+impl Claimed {
+    fn fields(&self, field: &mut impl FnMut(&'static str, &dyn fmt::Display)) {
+        for (name, text) in [("sub", &self.sub), ("org", &self.org), ("kid", &self.kid)] {
+            if let Some(text) = text {
+                field(name, text);
+            }
+        }
+    }
 }
 
 impl Fact {
@@ -235,7 +298,12 @@ impl Fact {
             | Fact::ReloadWarning { .. }
             | Fact::KeysNotFetched { .. }
             | Fact::KeyPassedOver { .. } => Level::Warn,
-            Fact::Opened { .. } | Fact::Refused { .. } | Fact::Connected { .. } => Level::Debug,
+            Fact::Opened { .. }
+            | Fact::Refused { .. }
+            | Fact::Authenticated { .. }
+            | Fact::TokenRefused { .. }
+            | Fact::ItemRefused { .. }
+            | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
                 Blame::Operator | Blame::Us => Level::Warn,
@@ -263,6 +331,9 @@ impl Fact {
             Fact::ClaimAbsent { .. } => "claim_absent",
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
+            Fact::Authenticated { .. } => "authenticated",
+            Fact::TokenRefused { .. } => "token_refused",
+            Fact::ItemRefused { .. } => "item_refused",
             Fact::Connected { .. } => "connected",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
@@ -342,6 +413,25 @@ impl Fact {
                 field("status", status);
                 field("why", why);
             }
+            Fact::Authenticated { conn, client, claimed, grants, foreign } => {
+                field("conn", conn);
+                field("client", client);
+                claimed.fields(&mut field);
+                field("grants", grants);
+                field("foreign", foreign);
+            }
+            Fact::TokenRefused { conn, client, claimed, why } => {
+                field("conn", conn);
+                field("client", client);
+                claimed.fields(&mut field);
+                field("why", why);
+            }
+            Fact::ItemRefused { conn, event, entity, why } => {
+                field("conn", conn);
+                field("event", &event.as_deref().unwrap_or_default());
+                field("entity", &entity.as_deref().unwrap_or_default());
+                field("why", why);
+            }
             Fact::Connected { conn, client } => {
                 field("conn", conn);
                 field("client", client);
@@ -362,9 +452,12 @@ impl Fact {
                 field("entity", entity);
                 field("members", members);
             }
-            Fact::Closed { conn, reason, detail } => {
+            Fact::Closed { conn, reason, detail, age_s, backlog_bytes, delivered } => {
                 field("conn", conn);
                 field("reason", &reason.label());
+                field("age_s", age_s);
+                field("backlog_bytes", backlog_bytes);
+                field("delivered", delivered);
                 field("sentence", &reason.sentence());
                 if let Some(detail) = detail {
                     field("detail", detail);
@@ -452,7 +545,7 @@ mod tests {
         trace.note(Level::Debug, || Fact::Opened { conn: 1, peer });
         assert_eq!(trace.drain().count(), 0);
         for reason in CloseReason::ALL {
-            let fact = Fact::Closed { conn: 1, reason, detail: None };
+            let fact = Fact::Closed { conn: 1, reason, detail: None, age_s: 0, backlog_bytes: 0, delivered: 0 };
             let is_ours = matches!(reason.blame(), Blame::Operator | Blame::Us);
             assert_eq!(fact.level() < Level::Debug, is_ours, "{reason:?}");
         }

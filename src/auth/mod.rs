@@ -5,6 +5,7 @@
 //! [`token::Verifier::may`] judges each topic. Pure: time and keys are arguments, files are read elsewhere.
 
 mod algorithm;
+mod claimed;
 mod claims;
 mod error;
 pub mod grant;
@@ -16,6 +17,8 @@ mod provider;
 pub mod rights;
 pub mod token;
 mod watch;
+
+pub use claimed::claimed;
 
 #[cfg(test)]
 mod fixtures;

@@ -11,16 +11,23 @@ pub(crate) struct Why {
     pub(crate) reason: CloseReason,
     /// What exactly the peer did.
     pub(crate) detail: Option<&'static str>,
+    /// What waited, where it has been dropped before the end.
+    pub(crate) lost_bytes: usize,
 }
 
 impl Why {
     pub(super) fn new(reason: CloseReason) -> Why {
-        Why { reason, detail: None }
+        Why { reason, detail: None, lost_bytes: 0 }
     }
 
     /// The peer did this.
     pub(super) fn blame(reason: CloseReason, detail: &'static str) -> Why {
-        Why { reason, detail: Some(detail) }
+        Why { reason, detail: Some(detail), lost_bytes: 0 }
+    }
+
+    /// It was given up, and so much that waited is gone.
+    pub(super) fn given_up(reason: CloseReason, lost_bytes: usize) -> Why {
+        Why { reason, detail: None, lost_bytes }
     }
 }
 

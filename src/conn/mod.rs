@@ -19,7 +19,7 @@ pub use hub::connection::{Connection, Connections};
 pub use link::LINK_BYTES;
 pub use link::Moved;
 pub(crate) use link::cx::Cx;
-pub(crate) use link::{Link, Timed, View};
+pub(crate) use link::{Life, Link, Timed, View};
 pub use mail::{Mail, Outbound, To};
 pub(crate) use tools::Tools;
 pub use turn::{Options, Shared};

@@ -58,6 +58,17 @@ pub struct Tally {
     pub written: Histogram,
 }
 
+/// A connection that must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Which.
+    pub conn: ConnKey,
+    /// Why.
+    pub reason: CloseReason,
+    /// What waited for it and is gone.
+    pub lost_bytes: usize,
+}
+
 /// The fan-out of one shard.
 ///
 /// ```
@@ -78,9 +89,9 @@ pub struct Tally {
 /// let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
 /// let event = EventTraits { lower: "queuestatus", is_state: true };
 ///
-/// hub.open(conn, link, Writable::Open);
-/// hub.registry.join(conn, topic, 100);
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
+/// hub.open(conn, link, Writable::Open, now);
+/// hub.registry.join(conn, topic, 100);
 /// assert_eq!(hub.publish(&topic, event, Payload::Borrowed(b"{}"), now.mono, now, &mut wire), 1);
 /// assert!(wire.is_empty() && hub.backlog_bytes(conn) > 0, "written when the turn ends");
 /// hub.flush(now, &mut wire, |written, taken, left| assert!((written, left) == (conn, 0) && taken > 0));
@@ -95,7 +106,7 @@ pub struct Hub {
     dirty: Vec<ConnKey>,
     /// Members of large topics with something to send, in the order in which they got it.
     crowd: VecDeque<ConnKey>,
-    doomed: Vec<(ConnKey, CloseReason)>,
+    doomed: Vec<Doomed>,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
     share: Arc<Share>,
@@ -132,9 +143,10 @@ impl Hub {
     }
 
     /// A connection begins, whose bytes a link carries out that stands so.
-    pub fn open(&mut self, conn: ConnKey, link: LinkKey, writable: Writable) {
+    pub fn open(&mut self, conn: ConnKey, link: LinkKey, writable: Writable, now: Now) {
         let mut outbox = Outbox::default();
         outbox.link = Some(link);
+        outbox.opened_s = u32::try_from(now.mono.ms() / 1_000).unwrap_or(u32::MAX);
         outbox.set_writable(writable);
         self.outboxes.insert(conn, outbox);
     }
@@ -147,6 +159,11 @@ impl Hub {
     /// How the connection's hub messages are written.
     pub fn encoding(&self, conn: ConnKey) -> Encoding {
         self.outboxes.get(conn).map(Outbox::encoding).unwrap_or_default()
+    }
+
+    /// When a connection began, to the second.
+    pub fn opened(&self, conn: ConnKey) -> Instant {
+        Instant::from_ms(self.outboxes.get(conn).map_or(0, |outbox| u64::from(outbox.opened_s) * 1_000))
     }
 
     /// The connection's hub messages are written so from now on; [`Encoding::default`] before.
@@ -271,9 +288,10 @@ impl Hub {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         if outbox.has_too_many_answers(frame.len(), self.bounds, self.now) {
             // A client that asks and asks and never reads its answers.
-            self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
+            let lost_bytes = outbox.discard(&mut self.arena, &self.share);
+            self.tally.discarded_bytes += lost_bytes as u64;
             outbox.seal();
-            self.doomed.push((conn, CloseReason::Overrun));
+            self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
         } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
             self.tally.dropped += 1;
         }
@@ -309,7 +327,7 @@ impl Hub {
     }
 
     /// The next connection that must end, and why.
-    pub fn poll_doomed(&mut self) -> Option<(ConnKey, CloseReason)> {
+    pub fn poll_doomed(&mut self) -> Option<Doomed> {
         self.doomed.pop()
     }
 
@@ -395,12 +413,18 @@ impl Hub {
         self.outboxes.get(conn).is_some_and(Outbox::is_cut)
     }
 
-    /// Drops what waits for a slow consumer, which is given up; only a last word is taken for it.
-    pub fn discard(&mut self, conn: ConnKey) {
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            self.tally.discarded_bytes += outbox.discard(&mut self.arena, &self.share) as u64;
-            outbox.seal();
-        }
+    /// Drops what waits for a slow consumer, which is given up; only a last word is taken for it. How many bytes that were.
+    pub fn discard(&mut self, conn: ConnKey) -> usize {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return 0 };
+        let lost_bytes = outbox.discard(&mut self.arena, &self.share);
+        self.tally.discarded_bytes += lost_bytes as u64;
+        outbox.seal();
+        lost_bytes
+    }
+
+    /// Publications that were queued for a connection.
+    pub fn delivered(&self, conn: ConnKey) -> u32 {
+        self.outboxes.get(conn).map_or(0, Outbox::delivered)
     }
 
     /// Since when a connection's socket has taken nothing, where it is full.
@@ -457,7 +481,7 @@ struct Exit<'h> {
     share: &'h Arc<Share>,
     scratch: &'h mut Vec<u8>,
     tally: &'h mut Tally,
-    doomed: &'h mut Vec<(ConnKey, CloseReason)>,
+    doomed: &'h mut Vec<Doomed>,
     now: Now,
     wire: &'h mut dyn Wire,
 }
@@ -504,7 +528,7 @@ impl Exit<'_> {
                 }
                 Err(WireError) => {
                     outbox.seal();
-                    self.doomed.push((conn, CloseReason::SocketFailed));
+                    self.doomed.push(Doomed { conn, reason: CloseReason::SocketFailed, lost_bytes: 0 });
                     return total;
                 }
             }
@@ -518,9 +542,10 @@ impl Exit<'_> {
 
     /// Drops what waits for a slow consumer; its connection ends.
     fn give_up(&mut self, conn: ConnKey, outbox: &mut Outbox) {
-        self.tally.discarded_bytes += outbox.discard(self.arena, self.share) as u64;
+        let lost_bytes = outbox.discard(self.arena, self.share);
+        self.tally.discarded_bytes += lost_bytes as u64;
         outbox.seal();
-        self.doomed.push((conn, CloseReason::Overrun));
+        self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
     }
 
     /// While the process keeps too much for slow readers: the largest backlog goes, and its connection without a last word,
@@ -529,10 +554,11 @@ impl Exit<'_> {
         while self.share.is_over() {
             let slow = outboxes.iter_mut().filter(|(_, outbox)| outbox.is_slow() && !outbox.is_sealed());
             let Some((conn, outbox)) = slow.max_by_key(|(_, outbox)| outbox.backlog_bytes()) else { return };
-            self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
+            let lost_bytes = outbox.backlog_bytes();
+            self.tally.discarded_bytes += lost_bytes as u64;
             outbox.release(self.arena);
             outbox.cut();
-            self.doomed.push((conn, CloseReason::BacklogFull));
+            self.doomed.push(Doomed { conn, reason: CloseReason::BacklogFull, lost_bytes });
         }
     }
 }

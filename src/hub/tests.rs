@@ -54,7 +54,7 @@ impl Bench {
     fn member(&mut self, of: Topic, encoding: Encoding, room: usize) -> ConnKey {
         let conn = self.keys.insert(());
         let link = self.links.insert(());
-        self.hub.open(conn, link, Writable::Open);
+        self.hub.open(conn, link, Writable::Open, NOW);
         self.hub.set_encoding(conn, encoding);
         self.hub.registry.join(conn, of, 10);
         self.sockets.room.insert(link, room);
@@ -121,7 +121,8 @@ fn beyond_the_process_bound_the_largest_backlog_goes_and_no_other() {
         }
         assert!(bench.backlog.bytes() <= 60_000);
     };
-    assert_eq!(doomed, (slow[2], CloseReason::BacklogFull));
+    assert_eq!((doomed.conn, doomed.reason), (slow[2], CloseReason::BacklogFull));
+    assert!(doomed.lost_bytes > 20_000, "what it was that waited: {doomed:?}");
     assert_eq!(bench.hub.poll_doomed(), None);
     assert_eq!((bench.hub.backlog_bytes(slow[2]), bench.hub.is_sealed(slow[2])), (0, true));
     assert!(bench.backlog.bytes() <= 60_000);

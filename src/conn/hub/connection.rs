@@ -308,8 +308,8 @@ impl Handle<'_, '_> {
                 let next = self.turn.hub.next_give_up(self.key, self.turn.process.limits.write_stuck_ms);
                 match next.map(|(_, reason)| reason) {
                     Some(CloseReason::Overrun) => {
-                        self.turn.hub.discard(self.key);
-                        failed(CloseReason::Overrun)
+                        let why = Why::given_up(CloseReason::Overrun, self.turn.hub.discard(self.key));
+                        End::close(why, Some(text::CLOSED_WITH_ERROR.into()), true)
                     }
                     _ => End::silent(CloseReason::WriteStuck),
                 }

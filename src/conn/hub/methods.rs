@@ -283,8 +283,11 @@ impl Methods<'_, '_> {
                 match self.turn.hub.registry.join(self.speaker.key, topic, max) {
                     Joined::Fresh | Joined::Already => Verdict::Told { subscribed: true, message: None, topic },
                     Joined::Full => {
-                        self.turn.books.metrics.refuse(Refusal::Item);
-                        Verdict::Told { subscribed: false, message: Some("Too many subscriptions"), topic }
+                        const MESSAGE: &str = "Too many subscriptions";
+                        let event = &self.turn.process.catalogue.event(topic.event).lower;
+                        let asked = || (Some(event.as_str().into()), Some(topic.entity.to_string().into()));
+                        self.note_refused(MESSAGE, asked);
+                        Verdict::Told { subscribed: false, message: Some(MESSAGE), topic }
                     }
                 }
             }
@@ -292,8 +295,21 @@ impl Methods<'_, '_> {
     }
 
     fn refuse(&mut self, refused: Refused) -> Verdict {
-        self.turn.books.metrics.refuse(Refusal::Item);
+        let Refused { message, entity, event } = &refused;
+        let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
+        self.note_refused(message, || (boxed(event), boxed(entity)));
         Verdict::Refused(refused)
+    }
+
+    /// An item is refused: what was asked for, its event and its entity, is told where somebody
+    /// listens.
+    fn note_refused(&mut self, why: &'static str, asked: impl FnOnce() -> (Option<Box<str>>, Option<Box<str>>)) {
+        let conn = self.speaker.number;
+        self.turn.books.metrics.refuse(Refusal::Item);
+        self.turn.books.trace.note(Level::Debug, || {
+            let (event, entity) = asked();
+            Fact::ItemRefused { conn, event, entity, why }
+        });
     }
 
     /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The

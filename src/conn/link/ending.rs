@@ -9,7 +9,7 @@
 
 use super::cx::Cx;
 use super::unsent::Unsent;
-use crate::clock::{Deadline, Instant};
+use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::end::Why;
 use crate::hub::Hub;
@@ -24,11 +24,34 @@ use crate::timer::TimerSlot;
 pub(crate) struct Ending {
     pub(super) number: u64,
     pub(super) timer: TimerSlot,
+    opened: Instant,
+    /// Bytes that waited when its end was decided.
+    left_bytes: usize,
     why: Why,
     stage: Stage,
     /// When the peer has had its time.
     until: Deadline,
     pub(super) rest: Rest,
+}
+
+/// What a link takes along into its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parting {
+    pub(super) number: u64,
+    pub(super) timer: TimerSlot,
+    /// When it was accepted, or upgraded.
+    pub(super) opened: Instant,
+    /// Bytes that wait.
+    pub(super) left_bytes: usize,
+}
+
+/// What there is to tell of a link that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) age_s: u64,
+    pub(crate) backlog_bytes: usize,
+    /// Publications queued for its connection.
+    pub(crate) delivered: u32,
 }
 
 /// Where the last bytes are.
@@ -65,28 +88,41 @@ pub(super) enum Sender {
 }
 
 impl Ending {
+    fn new(parting: Parting, why: Why, stage: Stage, until: Deadline, rest: Rest) -> Box<Ending> {
+        let Parting { number, timer, opened, left_bytes } = parting;
+        Box::new(Ending { number, timer, opened, left_bytes: left_bytes + why.lost_bytes, why, stage, until, rest })
+    }
+
     /// What waits still goes out, then the sending direction ends.
     pub(super) fn finishing(
-        (number, timer): (u64, TimerSlot),
+        parting: Parting,
         why: Why,
         rest: Rest,
         sender: Sender,
         cx: &mut Cx<'_, '_>,
     ) -> Box<Ending> {
-        let ending = Ending { number, timer, why, stage: Stage::Over, until: Deadline::NEVER, rest };
-        Box::new(ending).finish(sender, cx)
+        Ending::new(parting, why, Stage::Over, Deadline::NEVER, rest).finish(sender, cx)
     }
 
     /// Our WebSocket Close is queued, the peer's is awaited.
-    pub(super) fn closing((number, timer): (u64, TimerSlot), why: Why, conn: ConnKey, cx: &Cx<'_, '_>) -> Box<Ending> {
+    pub(super) fn closing(parting: Parting, why: Why, conn: ConnKey, cx: &Cx<'_, '_>) -> Box<Ending> {
         let until = cx.turn.now.after_ms(cx.turn.process.limits.close_ms);
         let stage = Stage::Closing(Decoder::default(), Vec::new());
-        Box::new(Ending { number, timer, why, stage, until, rest: Rest::Connection(conn) })
+        Ending::new(parting, why, stage, until, Rest::Connection(conn))
     }
 
     /// The link is freed at once; what has not been sent is lost.
-    pub(super) fn over((number, timer): (u64, TimerSlot), why: Why, rest: Rest) -> Box<Ending> {
-        Box::new(Ending { number, timer, why, stage: Stage::Over, until: Deadline::NEVER, rest })
+    pub(super) fn over(parting: Parting, why: Why, rest: Rest) -> Box<Ending> {
+        Ending::new(parting, why, Stage::Over, Deadline::NEVER, rest)
+    }
+
+    /// What there is to tell of it.
+    pub(super) fn life(&self, hub: &Hub, now: Now) -> Life {
+        let delivered = match &self.rest {
+            Rest::Own(_) => 0,
+            Rest::Connection(conn) => hub.delivered(*conn),
+        };
+        Life { age_s: now.mono.ms_since(self.opened) / 1_000, backlog_bytes: self.left_bytes, delivered }
     }
 
     /// The peer's Close has been heard before ours was queued.

@@ -6,6 +6,7 @@ use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place};
 use crate::api::publish;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public};
+use crate::auth::claimed;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::connection::{Connection, Origin};
@@ -82,8 +83,12 @@ fn pass_gate(
         }
         Gate::Client(endpoint) => {
             // As in ASP.NET the token comes before the method.
-            let principal = authenticate(head, &mut None, cx.turn)?;
-            check_client(&principal, cx.turn)?;
+            let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
+                check_client(&principal, cx.turn)?;
+                Ok(principal)
+            });
+            note_bearer(head, origin, principal.as_ref(), cx.turn);
+            let principal = principal?;
             check_method()?;
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
@@ -92,7 +97,11 @@ fn pass_gate(
         }
         Gate::Publisher => {
             check_method()?;
-            let principal = authenticate(head, known, cx.turn)?;
+            let principal = authenticate(head, known, cx.turn);
+            if principal.is_err() {
+                note_bearer(head, origin, principal.as_ref(), cx.turn);
+            }
+            let principal = principal?;
             let head = publish::admit(head, &principal).map_err(|refusal| {
                 let why = "publish request, by its head";
                 Refused(count_as(refusal.status), refusal.reply(), why)
@@ -209,6 +218,22 @@ fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn
         turn.books.trace.note(Level::Warn, fact);
     }
     Ok(principal)
+}
+
+/// Tells who has come, or tried to, where somebody listens; never the token.
+fn note_bearer(head: &Head<'_>, origin: Origin, principal: Result<&Principal, &Refused>, turn: &mut Turn<'_>) {
+    let names = &turn.process.verifier.options().claims;
+    let Origin { number: conn, client, .. } = origin;
+    turn.books.trace.note(Level::Debug, || {
+        let bearer = token::bearer(head.header("authorization"), head.query).ok().flatten();
+        let claimed = bearer.map(|bearer| claimed(bearer.token(), names)).unwrap_or_default();
+        match principal {
+            Ok(Principal { grants, foreign_grants: foreign, .. }) => {
+                Fact::Authenticated { conn, client, claimed, grants: grants.len(), foreign: *foreign }
+            }
+            Err(Refused(_, _, why)) => Fact::TokenRefused { conn, client, claimed, why },
+        }
+    });
 }
 
 fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {

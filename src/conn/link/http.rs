@@ -10,7 +10,7 @@
 
 use super::asking::{Asking, Draft, Framing};
 use super::cx::Cx;
-use super::ending::{Ending, Rest, Sender};
+use super::ending::{Ending, Parting, Rest, Sender};
 use super::gate::{self, Decision, Refused};
 use super::moved::Moved;
 use super::request::{Arrived, PendingBody, Purpose};
@@ -44,6 +44,7 @@ use core::net::IpAddr;
 pub(crate) struct Http {
     pub(super) number: u64,
     pub(super) timer: TimerSlot,
+    opened: Instant,
     phase: Phase,
     /// Bytes received and not understood yet: a cut head, or pipelined requests that must wait.
     partial: Vec<u8>,
@@ -96,6 +97,7 @@ impl Http {
         Box::new(Http {
             number,
             timer,
+            opened: now.mono,
             phase: Phase::Head { since: now.mono, is_first: true },
             partial: Vec::new(),
             asking: None,
@@ -111,12 +113,12 @@ impl Http {
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, unread, since, is_first } = moved;
+        let Moved { number, peer, opened, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to) = (None, None, None, None);
         let (partial, client) = (unread, peer);
-        Box::new(Http { number, timer, phase, partial, asking, unsent, peer, client, known, ends, moves_to })
+        Box::new(Http { number, timer, opened, phase, partial, asking, unsent, peer, client, known, ends, moves_to })
     }
 
     /// Takes bytes in; they may be spoilt.
@@ -242,7 +244,7 @@ impl Http {
         match decision {
             Decision::Upgraded { conn, accept } => {
                 // Nothing is unsent, so the socket is not full.
-                cx.turn.hub.open(conn, cx.link, Writable::Open);
+                cx.turn.hub.open(conn, cx.link, Writable::Open, cx.turn.now);
                 cx.turn.hub.send_raw(conn, |out| out.extend_from_slice(&accept));
                 Then::Upgraded(conn)
             }
@@ -528,24 +530,25 @@ impl Http {
     /// What goes to the other shard.
     pub(super) fn into_moved(self) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
-        Moved { number: self.number, peer: self.peer, unread: self.partial, since, is_first }
+        Moved { number: self.number, peer: self.peer, opened: self.opened, unread: self.partial, since, is_first }
     }
 
-    fn origin(&self) -> (u64, TimerSlot) {
-        (self.number, self.timer)
+    fn parting(&self) -> Parting {
+        let left_bytes = self.unsent.backlog_bytes();
+        Parting { number: self.number, timer: self.timer, opened: self.opened, left_bytes }
     }
 
     /// What waits still goes out, then the link ends; for that reason, unless it has had one
     /// before.
     fn finish(self, reason: CloseReason, sender: Sender, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let why = self.ends.unwrap_or(Why::new(reason));
-        Ending::finishing(self.origin(), why, Rest::Own(self.unsent), sender, cx)
+        Ending::finishing(self.parting(), why, Rest::Own(self.unsent), sender, cx)
     }
 
     /// The link ends at once.
     pub(super) fn cut_off(self, reason: CloseReason) -> Box<Ending> {
         let why = self.ends.unwrap_or(Why::new(reason));
-        Ending::over(self.origin(), why, Rest::Own(self.unsent))
+        Ending::over(self.parting(), why, Rest::Own(self.unsent))
     }
 
     fn note_refused(&self, refusal: Refusal, status: u16, why: &'static str, cx: &mut Cx<'_, '_>) {

@@ -25,12 +25,12 @@ mod websocket;
 pub use moved::Moved;
 
 use super::ask::Answer;
-use super::end::{End, Why};
+use super::end::{End, LastWord, Why};
 use super::hub::connection::Connections;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
-use crate::hub::Hub;
 use crate::hub::registry::ConnKey;
+use crate::hub::{Doomed, Hub};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::proto::signalr::text;
@@ -38,6 +38,7 @@ use crate::timer::TimerSlot;
 use crate::wire::{Cut, LinkKey};
 use core::net::IpAddr;
 use cx::Cx;
+pub(crate) use ending::Life;
 use ending::{Ending, Rest};
 use http::{Http, Next};
 use websocket::WebSocket;
@@ -177,13 +178,14 @@ impl Link {
     }
 
     /// The hub has given up the link's connection, or failed to write to its socket.
-    pub(crate) fn handle_doomed(self, reason: CloseReason, cx: &mut Cx<'_, '_>) -> Link {
+    pub(crate) fn handle_doomed(self, doomed: Doomed, cx: &mut Cx<'_, '_>) -> Link {
         match self {
             Link::WebSocket(websocket) => {
+                let why = Why::given_up(doomed.reason, doomed.lost_bytes);
                 // A slow reader is told why, and that it may come back.
-                let is_told = reason == CloseReason::Overrun;
-                let sentence = || End::close(Why::new(reason), Some(text::CLOSED_WITH_ERROR.into()), true);
-                let end = if is_told { sentence() } else { End::silent(reason) };
+                let is_told = doomed.reason == CloseReason::Overrun;
+                let sentence = || End::close(why, Some(text::CLOSED_WITH_ERROR.into()), true);
+                let end = if is_told { sentence() } else { End::new(why, LastWord::Nothing) };
                 Link::Ending(websocket.end(end, cx))
             }
             Link::Ending(ending) => Link::Ending(ending.handle_failure()),
@@ -261,6 +263,14 @@ impl Link {
     pub(crate) fn why_over(&self) -> Option<Why> {
         match self {
             Link::Ending(ending) => ending.why_over(),
+            Link::Http(_) | Link::WebSocket(_) => None,
+        }
+    }
+
+    /// What there is to tell of it, once it ends.
+    pub(crate) fn life(&self, hub: &Hub, now: Now) -> Option<Life> {
+        match self {
+            Link::Ending(ending) => Some(ending.life(hub, now)),
             Link::Http(_) | Link::WebSocket(_) => None,
         }
     }

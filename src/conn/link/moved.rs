@@ -10,6 +10,8 @@ pub struct Moved {
     pub(super) number: u64,
     /// The other end of the socket.
     pub(super) peer: IpAddr,
+    /// When it was accepted.
+    pub(super) opened: Instant,
     /// Bytes that were read and are still to be understood, in order: the request that it moves
     /// for, and those behind it.
     pub(super) unread: Vec<u8>,

@@ -2,7 +2,7 @@
 //! connection only as an [`Ending`].
 
 use super::cx::Cx;
-use super::ending::{Ending, Rest, Sender};
+use super::ending::{Ending, Parting, Rest, Sender};
 use crate::close::CloseReason;
 use crate::conn::ask::Answer;
 use crate::conn::end::{End, Flow, LastWord, Why};
@@ -147,6 +147,7 @@ impl WebSocket {
     pub(super) fn end(self, End { why, word }: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let WebSocket { conn, .. } = self;
         let encoding = cx.turn.hub.encoding(conn);
+        let (opened, left_bytes) = (cx.turn.hub.opened(conn), cx.turn.hub.backlog_bytes(conn));
         if why.reason == CloseReason::Overrun {
             // Its backlog is gone and nothing else is taken; this is, behind what had been begun.
             cx.turn.hub.send_last(conn, |out| {
@@ -161,12 +162,13 @@ impl WebSocket {
         }
         let mut connection = cx.connection(conn);
         connection.end();
-        let origin = (connection.connection.number(), connection.connection.timer());
+        let (number, timer) = (connection.connection.number(), connection.connection.timer());
+        let parting = Parting { number, timer, opened, left_bytes };
         match word {
-            LastWord::Nothing => Ending::over(origin, why, Rest::Connection(conn)),
-            LastWord::CloseBack => Ending::closing(origin, why, conn, cx).note_closed(),
+            LastWord::Nothing => Ending::over(parting, why, Rest::Connection(conn)),
+            LastWord::CloseBack => Ending::closing(parting, why, conn, cx).note_closed(),
             LastWord::Close { .. } | LastWord::HandshakeError(_) | LastWord::GoingAway | LastWord::Violation(_) => {
-                Ending::closing(origin, why, conn, cx)
+                Ending::closing(parting, why, conn, cx)
             }
         }
     }

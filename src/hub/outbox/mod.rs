@@ -131,6 +131,8 @@ pub struct Outbox {
     /// Bytes of answers that were queued since the socket has last taken anything.
     answer_bytes: usize,
     writable: Writable,
+    /// When its connection began, in seconds.
+    pub(super) opened_s: u32,
     /// Publications queued so far.
     delivered: u32,
     /// When the publication was taken that was the first to wait since all had been written: the low

@@ -1,6 +1,7 @@
 //! What an operator sees of a hub: its log and its metrics.
 
-use crate::support::{Hub, USER};
+use crate::support::{Hub, ORGANIZATION, USER, mint_with};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// An alert of no meaning for the user of these tests.
@@ -80,4 +81,64 @@ fn no_series_appears_later_so_that_the_first_count_is_a_rise() {
     assert_eq!(hub.request("GET /nowhere", &[], "").status, 404);
     drop(hub.client());
     assert_eq!(series(), fresh);
+}
+
+/// One user's desktop gets nothing: what the log says of it.
+#[test]
+fn the_log_tells_who_came_what_was_refused_and_how_it_ended_and_never_a_token() {
+    let hub = Hub::start_with(&["server.log_level=debug"]);
+    let line = |parts: &[&str]| {
+        hub.await_log(parts[0]);
+        let log = hub.log();
+        let mut lines = log.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.next().unwrap_or_else(|| panic!("no {parts:?} in {log}")).to_owned()
+    };
+    let claims = json!({ "exp": 4_102_444_800_u64, "sub": USER, "org": ORGANIZATION, "rte": ["queue/*", "admins"] });
+    let token =
+        mint_with("the secret of the tests has more than 32 bytes", &json!({ "alg": "HS256", "kid": "a" }), &claims);
+    let mut client = hub.client_with(&token);
+    let bearer = line(&["debug authenticated "]);
+    for part in [USER, ORGANIZATION, "kid=a ", "grants=1 ", "foreign=1"] {
+        assert!(bearer.contains(part), "{part}: {bearer}");
+    }
+
+    let (queue, other) = ("cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3", "aaeeb190-ff4b-ea11-ac9c-00155d4fdcf3");
+    let items = [(USER, "UserQueueAlert"), (other, "UserStatus"), (queue, "QueueStatos"), ("x\\ny", "QueueStatus")];
+    let items = items.map(|(entity, event)| format!(r#"{{"EntityId":"{entity}","EventName":"{event}"}}"#));
+    client.invoke("Subscribe", &format!("[[{}]]", items.join(",")));
+    for parts in [
+        ["event=userstatus", other, "why=Unauthorized"],
+        ["event=queuestatos", queue, r#"why="Unknown EventName""#],
+        ["event=queuestatus", r#"entity="x\ny""#, r#"why="Invalid EntityId""#],
+    ] {
+        assert!(line(&parts).starts_with("debug item_refused conn="), "{parts:?}");
+    }
+    assert_eq!(hub.publish(&alert()).status, 202);
+    client.record();
+    drop(client);
+    let end = line(&["reason=peer_gone"]);
+    for part in ["delivered=1 ", "backlog_bytes=0 ", "age_s=0 "] {
+        assert!(end.contains(part), "{part}: {end}");
+    }
+
+    let expired = hub.token(json!({ "exp": 1, "sub": "auth0|alice" }));
+    let authorization = format!("Authorization: Bearer {expired}");
+    assert_eq!(hub.request("POST /rte/negotiate", &[&authorization], "").status, 401);
+    assert!(line(&["debug token_refused ", "auth0|alice", "expired"]).contains(ORGANIZATION));
+    assert_eq!(hub.request("POST /publish", &[&authorization], "{}").status, 401);
+    let log = hub.log();
+    assert_eq!(log.matches("token_refused").count(), 2, "a publisher's, too: {log}");
+    for token in [&token, &expired] {
+        assert!(token.split('.').all(|part| !log.contains(part)), "a part of a token is in the log: {log}");
+    }
+}
+
+#[test]
+fn nothing_of_a_connection_is_logged_where_nobody_asks_for_it() {
+    let hub = Hub::start();
+    let mut client = hub.client();
+    client.invoke("Subscribe", r#"[[{"EntityId":"x","EventName":"y"}]]"#);
+    drop(client);
+    assert_eq!(hub.request("POST /rte/negotiate", &["Authorization: Bearer x"], "").status, 401);
+    assert_eq!(hub.log().lines().count(), 1, "{}", hub.log());
 }

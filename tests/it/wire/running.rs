@@ -60,7 +60,7 @@ fn an_occurrence_reaches_each_member_once_and_nobody_else() {
 
 #[test]
 fn a_member_that_does_not_read_is_let_go_and_the_others_miss_nothing() {
-    let hub = Hub::start_with(&["limits.socket_send_bytes=65536", "limits.close_ms=100"]);
+    let hub = Hub::start_with(&["limits.socket_send_bytes=65536", "limits.close_ms=100", "server.log_level=debug"]);
     let pair = format!(r#"[[{{"EntityId":"{USER}","EventName":"UserQueueAlert"}}]]"#);
     let mut slow = hub.client();
     let mut quick = hub.client();
@@ -77,6 +77,12 @@ fn a_member_that_does_not_read_is_let_go_and_the_others_miss_nothing() {
     }
     let is_gone = (0..20_000).any(|_| hub.metric(r#"rte_connections_closed_total{reason="overrun"}"#) > 0.5);
     assert!(is_gone, "{}", hub.request("GET /metrics", &[], "").body);
+    hub.await_log("debug closed conn=2 reason=overrun ");
+    let log = hub.log();
+    let (_, told) = log.split_once("reason=overrun age_s=").unwrap();
+    let number = |name: &str| told.split_once(name).unwrap().1.split(' ').next().unwrap().parse::<usize>().unwrap();
+    assert!(number("backlog_bytes=") > 1024 * 1024, "more than outbox_hard_bytes waited: {told}");
+    assert!((20..=400).contains(&number("delivered=")), "{told}");
     assert!(hub.metric("rte_backlog_bytes ") <= 1024.0 * 1024.0, "more than outbox_hard_bytes is kept");
 }
 

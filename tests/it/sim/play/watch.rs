@@ -70,7 +70,11 @@ impl Play<'_> {
                 }
             }
             Fact::Closed { conn, reason, .. } => self.closed(of(conn), *reason),
-            Fact::Refused { .. } | Fact::ClaimAbsent { .. } => {}
+            Fact::Refused { .. }
+            | Fact::Authenticated { .. }
+            | Fact::TokenRefused { .. }
+            | Fact::ItemRefused { .. }
+            | Fact::ClaimAbsent { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::LogDropped { .. }
