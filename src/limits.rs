@@ -8,7 +8,7 @@
 //!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
-//!   kernel buffers:  socket_send_bytes                                  256 KiB
+//!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
@@ -107,8 +107,8 @@ limits! {
     /// Bytes read from one connection before the others get their turn.
     read_budget_bytes: usize = 256 * 1024;
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
-    /// consumer.
-    socket_send_bytes: usize = 256 * 1024;
+    /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
+    socket_send_bytes: usize = 208 * 1024;
     /// A drain ends after this long, whoever is still there; the default lets the process be gone
     /// within ten seconds.
     drain_ms: u64 = 9_500;
@@ -157,7 +157,29 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
+/// What an idle connection keeps, with its subscriptions.
+const CONNECTION_BYTES: usize = 1024;
+/// What a last value keeps beside its data.
+const LAST_VALUE_BYTES: usize = 256;
+
 impl Limits {
+    /// What the process takes at the worst, with so many threads: each connection with a record
+    /// that is cut, and all that is bounded in common. What the kernel keeps is not in it.
+    pub fn memory_bytes_max(&self, threads: usize) -> u64 {
+        let connection = CONNECTION_BYTES + self.head_bytes_max.max(self.record_bytes_max);
+        let thread = self.pinned_bytes_max + self.mailbox_bytes_max + 2 * self.body_bytes_max + self.read_budget_bytes;
+        let last_values =
+            self.last_values_bytes_max.saturating_add(self.last_values_max.saturating_mul(LAST_VALUE_BYTES));
+        let parts = [
+            self.connections_max.saturating_mul(connection),
+            threads.saturating_mul(thread),
+            self.backlog_bytes_max,
+            last_values,
+            2 * self.log_bytes_max,
+        ];
+        parts.into_iter().fold(0, |sum: u64, part| sum.saturating_add(part as u64))
+    }
+
     /// Proves the relations that the code relies on; the error names both limits.
     pub fn check(&self) -> Result<(), String> {
         let ordered = [

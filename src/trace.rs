@@ -80,11 +80,6 @@ pub enum Fact {
         /// The keys of the configuration that changed, separated by commas.
         changed: String,
     },
-    /// Something in the files is odd, and no reason to refuse them.
-    ReloadWarning {
-        /// What, and where.
-        what: String,
-    },
     /// A key set has been fetched, and has other keys than before.
     KeysFetched {
         /// Where it is.
@@ -128,6 +123,13 @@ pub enum Fact {
         left: usize,
         /// How long it took.
         took_ms: u64,
+    },
+    /// Something of the configuration cannot hold on this machine, or is not meant.
+    Warning {
+        /// Its stable name.
+        name: &'static str,
+        /// What is so, what follows, and what to do.
+        why: String,
     },
     /// Nobody has read the log, and lines had to be dropped here.
     LogDropped {
@@ -294,8 +296,8 @@ impl Fact {
             | Fact::Draining { .. }
             | Fact::Drained { .. } => Level::Info,
             Fact::ClaimAbsent { .. }
+            | Fact::Warning { .. }
             | Fact::LogDropped { .. }
-            | Fact::ReloadWarning { .. }
             | Fact::KeysNotFetched { .. }
             | Fact::KeyPassedOver { .. } => Level::Warn,
             Fact::Opened { .. }
@@ -319,13 +321,13 @@ impl Fact {
             Fact::AcceptFailed { .. } => "accept_failed",
             Fact::PollFailed { .. } => "poll_failed",
             Fact::Reloaded { .. } => "reloaded",
-            Fact::ReloadWarning { .. } => "reload_warning",
             Fact::ReloadRefused { .. } => "reload_refused",
             Fact::KeysFetched { .. } => "keys_fetched",
             Fact::KeysNotFetched { .. } => "keys_not_fetched",
             Fact::KeyPassedOver { .. } => "key_passed_over",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
+            Fact::Warning { .. } => "warning",
             Fact::LogDropped { .. } => "log_dropped",
             Fact::Panicked { .. } => "panicked",
             Fact::ClaimAbsent { .. } => "claim_absent",
@@ -367,7 +369,6 @@ impl Fact {
                     field("changed", changed);
                 }
             }
-            Fact::ReloadWarning { what } => field("what", what),
             Fact::KeysFetched { url, keys, new, gone } => {
                 field("url", url);
                 field("keys", keys);
@@ -388,6 +389,10 @@ impl Fact {
             Fact::Drained { left, took_ms } => {
                 field("left", left);
                 field("took_ms", took_ms);
+            }
+            Fact::Warning { name, why } => {
+                field("name", name);
+                field("why", why);
             }
             Fact::LogDropped { lines } => {
                 field("lines", lines);

@@ -1,6 +1,7 @@
 //! The address of the client behind reverse proxies that the operator trusts.
 
 use crate::proto::http::head::Head;
+use core::fmt;
 use core::net::IpAddr;
 
 /// A block of addresses, `10.0.0.0/8`.
@@ -27,6 +28,12 @@ impl Network {
         Ok(Network { address, prefix })
     }
 
+    /// Returns whether it is larger than the largest private network, 10.0.0.0/8 (RFC 1918) or
+    /// fc00::/7 (RFC 4193): strangers are in it.
+    pub fn is_wider_than_private(&self) -> bool {
+        self.prefix < if self.address.is_ipv4() { 8 } else { 7 }
+    }
+
     /// Returns whether the block holds an address. An IPv4 address mapped into IPv6 counts as
     /// itself.
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -39,6 +46,12 @@ impl Network {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 

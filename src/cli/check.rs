@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::schema;
 use crate::api::routes::{Gate, ROUTES};
 use crate::auth::token::Tenancy;
-use crate::config::{Config, Flags, environment};
+use crate::config::{Config, Flags, Machine, environment, warnings};
 use crate::limits::Limits;
 use crate::schema::validate::Mode;
 use crate::shell;
@@ -14,7 +14,8 @@ const LONG: &str = "\
 Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.
 
 Everything that is wrong is told at once, with file, line and column, and the exit code is 1. Otherwise a summary says \
-what holds; it shows no secret.
+what holds; it shows no secret. What is no error but cannot hold on this machine, or is not meant, is told before it as a warning, as \
+the log tells it at the start of a hub; `rte help warnings` lists them.
 
 Example:
   rte check --config /etc/rte/rte.toml";
@@ -32,18 +33,23 @@ pub struct Args {
 /// # Errors
 /// [`Failure::Refused`] with everything that is wrong.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
-    check(args, environment(), console)
+    check(args, environment(), |config| Machine::read(config).with_port(config), console)
 }
 
-fn check(args: &Args, variables: Vec<(String, String)>, console: &mut Console) -> Result<(), Failure> {
+fn check(
+    args: &Args,
+    variables: Vec<(String, String)>,
+    machine: impl Fn(&Config) -> Machine,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let config = Config::load(&args.flags, variables)
         .map_err(|errors| Failure::Refused(format!("the configuration is wrong\n{errors}")))?;
-    for warning in &config.warnings {
-        console.note(format_args!("rte: {warning}"));
-    }
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
     let wrong = |unknown| Failure::Refused(format!("the configuration is wrong\n{unknown}"));
     config.not_derived(&catalogue).map_err(wrong)?;
+    for warning in warnings(&config, &machine(&config), &catalogue) {
+        console.note(format_args!("rte: warning: {warning}"));
+    }
     for (name, value) in summary(&config) {
         console.line(format_args!("{name:<16}{value}"))?;
     }
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
     use crate::cli::console::tests::console_on_paper;
 
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const SECRET: &str = "q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a";
 
     /// Returns the outcome, the results and the remarks for these settings.
     fn checked(settings: &[&str], variables: &[(&str, &str)]) -> (Result<(), Failure>, String, String) {
@@ -127,7 +133,7 @@ mod tests {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let (mut console, results, remarks) = console_on_paper();
         let args = Args { flags: Flags { set, ..Flags::default() } };
-        let outcome = check(&args, variables.iter().map(owned).collect(), &mut console);
+        let outcome = check(&args, variables.iter().map(owned).collect(), |_| Machine::default(), &mut console);
         console.flush().unwrap();
         (outcome, results.text(), remarks.text())
     }
@@ -176,7 +182,7 @@ mod tests {
     fn a_file_that_is_not_there_is_told() {
         let (mut console, ..) = console_on_paper();
         let args = Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), ..Flags::default() } };
-        let failure = check(&args, Vec::new(), &mut console).unwrap_err();
+        let failure = check(&args, Vec::new(), |_| Machine::default(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
     }
 
@@ -190,10 +196,14 @@ mod tests {
         let (mut console, _, remarks) = console_on_paper();
         let args = Args { flags: Flags { config: Some(path.clone()), ..Flags::default() } };
         std::fs::write(&path, "[derive]\nUserCallbackChanged = false").unwrap();
-        assert_eq!(check(&args, variables(), &mut console), Ok(()));
-        assert!(remarks.text().starts_with("rte: RTE_PORT: no key has this variable"), "{}", remarks.text());
+        assert_eq!(check(&args, variables(), |_| Machine::default(), &mut console), Ok(()));
+        assert!(
+            remarks.text().starts_with("rte: warning: configuration: RTE_PORT: no key has this variable"),
+            "{}",
+            remarks.text()
+        );
         std::fs::write(&path, "[derive]\nUserCallbackChangd = false").unwrap();
-        let failure = check(&args, variables(), &mut console).unwrap_err();
+        let failure = check(&args, variables(), |_| Machine::default(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("did you mean `UserCallbackChanged`?"), "{failure:?}");
         std::fs::remove_dir_all(&folder).unwrap();
     }

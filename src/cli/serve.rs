@@ -6,14 +6,14 @@ use super::failure::Failure;
 use super::schema;
 use crate::auth::keys::{KeyOptions, KeySource, Keys};
 use crate::auth::token::{Options as TokenOptions, Verifier};
-use crate::config::{Changes, Config, ConfigErrors, Flags, environment};
+use crate::config::{Changes, Config, ConfigErrors, Flags, Machine, Warning, environment, warnings};
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
 use crate::shell::current::{InForce, Settings};
 use crate::shell::log::Format;
 use crate::shell::{self, Renewal, Server};
-use crate::trace::Level;
+use crate::trace::{Fact, Level};
 use std::net::SocketAddr;
 
 const LONG: &str = "\
@@ -45,11 +45,10 @@ pub struct Args {
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let load = || Config::load(&args.flags, environment());
     let config = load().map_err(|errors| unusable(&errors))?;
-    for warning in &config.warnings {
-        console.note(format_args!("rte: warning: {warning}"));
-    }
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
-    let options = config.into_shell(catalogue).map_err(Failure::Usage)?;
+    let notes = notes(&config, &catalogue);
+    let mut options = config.into_shell(catalogue).map_err(Failure::Usage)?;
+    options.notes = notes;
     let reload = |present: &InForce| renew(present, load().map_err(|errors| errors.to_string())?);
     shell::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
 }
@@ -66,8 +65,15 @@ fn renew(present: &InForce, next: Config) -> Result<Renewal, String> {
         return Err(fixed.iter().map(line).collect::<Vec<_>>().join("\n"));
     }
     let catalogue = schema::reload(&present.catalogue, &next.schema_dirs)?;
-    let Config { verifier, settings, warnings, .. } = next;
-    Ok(Renewal { catalogue, verifier, settings, changed: live, warnings })
+    let notes = notes(&next, &catalogue);
+    let Config { verifier, settings, .. } = next;
+    Ok(Renewal { catalogue, verifier, settings, changed: live, notes })
+}
+
+/// The warnings, as facts of the log: whoever reads it may stall, and machines read it too.
+fn notes(config: &Config, catalogue: &Catalogue) -> Vec<Fact> {
+    let warnings = warnings(config, &Machine::read(config), catalogue);
+    warnings.into_iter().map(|Warning { name, why }| Fact::Warning { name, why }).collect()
 }
 
 fn unusable(errors: &ConfigErrors) -> Failure {
@@ -110,6 +116,7 @@ pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
         settings: Settings::default(),
         log: Format::Human,
         log_level: Level::Warn,
+        notes: Vec::new(),
     };
     let server = Server::start(options).map_err(|error| refused(&error))?;
     Ok(Box::new(InProcess(server)))

@@ -50,6 +50,7 @@ impl Checker<'_> {
             schema_dirs,
             warnings,
             settings,
+            key_sources: std::mem::take(&mut self.key_sources),
             signing_key,
         })
     }

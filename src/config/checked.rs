@@ -43,6 +43,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// What was typed, without secrets: by it two configurations are compared.
     pub settings: Settings,
+    /// Where the keys come from.
+    pub key_sources: KeySources,
     /// The first configured secret.
     pub(super) signing_key: Option<SigningKey>,
 }
@@ -60,6 +62,19 @@ pub struct Changes {
 const LIVE: [&str; 2] = ["auth", "catalogue.schema_dirs"];
 /// What can't change even so: topics are made by it.
 const FIXED: &str = "auth.tenancy";
+
+/// Where keys come from, and what is to be said of them without showing one.
+#[derive(Clone, Debug, Default)]
+pub struct KeySources {
+    /// All files.
+    pub files: Vec<PathBuf>,
+    /// Those that hold a secret.
+    pub secrets: Vec<PathBuf>,
+    /// Whether the configuration file holds one.
+    pub is_in_config: bool,
+    /// The keys of the configuration whose secret is easy to guess.
+    pub weak: Vec<String>,
+}
 
 impl Config {
     /// The keys whose values are others than in these settings. A secret that changed is not among

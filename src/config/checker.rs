@@ -1,5 +1,6 @@
 //! What checking needs at every step: the tree that knows all places, and the files that keys name.
 
+use super::checked::KeySources;
 use super::tree::{Place, Tree};
 use crate::bom;
 use std::io;
@@ -12,6 +13,8 @@ pub(super) struct Checker<'s> {
     pub(super) folder: Option<&'s Path>,
     /// Reads a file.
     pub(super) read: &'s dyn Fn(&Path) -> io::Result<String>,
+    /// Where keys have been found.
+    pub(super) key_sources: KeySources,
 }
 
 impl Checker<'_> {
@@ -34,11 +37,15 @@ impl Checker<'_> {
 
     /// What the key at `path` names: relative to the configuration file where that says it, else to the working directory.
     pub(super) fn located(&self, path: &str, file: &str) -> PathBuf {
-        let in_file = matches!(self.tree.node(path), Some(node) if matches!(node.place, Place::File(..)));
         match self.folder {
-            Some(folder) if in_file => folder.join(file),
+            Some(folder) if self.is_in_file(path) => folder.join(file),
             Some(_) | None => PathBuf::from(file),
         }
+    }
+
+    /// Whether the configuration file says what the key at `path` is.
+    pub(super) fn is_in_file(&self, path: &str) -> bool {
+        matches!(self.tree.node(path), Some(node) if matches!(node.place, Place::File(..)))
     }
 
     /// Reads a file that a key names.

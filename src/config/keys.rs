@@ -2,6 +2,7 @@
 
 use super::checker::Checker;
 use super::raw;
+use super::warning::is_weak;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys, SERVED};
 use crate::auth::mint::SigningKey;
@@ -119,6 +120,7 @@ fn one(checker: &mut Checker<'_>, path: &str, key: raw::Key, issuers: &[String])
         None => None,
     };
     let own = texts(checker, &format!("{path}.issuer"), key.issuer.as_ref());
+    note_source(checker, &key_path, &key);
     let source = if let Some(raw::Secret(text)) = key.secret {
         KeySource::Secret(bom::secret(&text).to_owned())
     } else if let Some(file) = key.secret_file {
@@ -135,8 +137,26 @@ fn one(checker: &mut Checker<'_>, path: &str, key: raw::Key, issuers: &[String])
     } else {
         KeySource::Jwks(checker.file(&key_path, &key.jwks_file?)?)
     };
+    if let KeySource::Secret(secret) = &source
+        && is_weak(secret)
+    {
+        checker.key_sources.weak.push(key_path.clone());
+    }
     let issuers = if own.is_empty() { issuers.to_vec() } else { own };
     Some((key_path, KeyOptions { id: key.id, algorithm, issuers, source }))
+}
+
+/// Notes where a key comes from: who may read it, or write it, is looked at later.
+fn note_source(checker: &mut Checker<'_>, path: &str, key: &raw::Key) {
+    let file = key.secret_file.as_ref().or(key.pem_file.as_ref()).or(key.jwks_file.as_ref());
+    let Some(file) = file.map(|file| checker.located(path, file)) else {
+        checker.key_sources.is_in_config |= checker.is_in_file(path);
+        return;
+    };
+    if key.secret_file.is_some() {
+        checker.key_sources.secrets.push(file.clone());
+    }
+    checker.key_sources.files.push(file);
 }
 
 fn not_served(name: &str) -> String {

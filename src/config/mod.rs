@@ -14,14 +14,18 @@ mod checker;
 mod error;
 pub(crate) mod file;
 mod keys;
+mod machine;
 mod raw;
 mod schema;
 mod setting;
 mod tree;
+mod warning;
 
-pub use checked::{Changes, Config};
+pub use checked::{Changes, Config, KeySources};
 pub use error::{ConfigError, ConfigErrors};
+pub use machine::Machine;
 pub use setting::Setting;
+pub use warning::{ROWS as WARNINGS, Row, Warning, warnings};
 
 use crate::bom;
 use crate::schema::names;
@@ -130,7 +134,7 @@ impl Config {
             Err(error) => return Err(ConfigErrors(vec![ConfigError { place: name, message: error.to_string() }])),
         };
         let folder = sources.file.as_ref().and_then(|(path, _)| path.parent());
-        let mut checker = Checker { tree, folder, read: sources.read };
+        let mut checker = Checker { tree, folder, read: sources.read, key_sources: KeySources::default() };
         let checked = checker.config(raw, warnings);
         match checked {
             Some(config) if checker.tree.is_good() => Ok(Config { file: sources.file.map(|(path, _)| path), ..config }),
@@ -177,7 +181,8 @@ impl Config {
     pub fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
         let Config { listen, threads, log, log_level, hub, limits, verifier, settings, .. } = self;
-        Ok(shell::Options { listen, threads, hub, limits, verifier, catalogue, settings, log, log_level })
+        let notes = Vec::new();
+        Ok(shell::Options { listen, threads, hub, limits, verifier, catalogue, settings, log, log_level, notes })
     }
 }
 

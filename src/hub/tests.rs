@@ -177,7 +177,7 @@ fn the_time_from_taken_to_written_is_that_of_the_first_that_waited() {
         "a write counts once, whatever it brought"
     );
     assert_eq!(bench.hub.oldest_backlog_ms(at(400).mono), 0);
-    bench.hub.send_message(quick, |out| out.extend_from_slice(b"answer"));
+    bench.hub.send_frame(quick, |out| out.extend_from_slice(b"answer"));
     bench.hub.flush(at(500), &mut bench.sockets, |_, _, _| {});
     assert_eq!(bench.hub.tally.written.sum_ms, 304, "an answer is no publication");
 }

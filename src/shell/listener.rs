@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Connections that the kernel completes while the hub is busy; more than the kernel's own bound
 /// does no harm.
-const BACKLOG: i32 = 4096;
+pub const BACKLOG: i32 = 4096;
 /// A silent peer is asked for a sign of life after this, then every [`KEEPALIVE_EVERY`]; SignalR
 /// clients that ping are noticed sooner.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);

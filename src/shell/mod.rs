@@ -75,6 +75,8 @@ pub struct Options {
     pub log: log::Format,
     /// Which facts are.
     pub log_level: Level,
+    /// What the log begins with.
+    pub notes: Vec<Fact>,
 }
 
 /// What the files say now, checked, to be put in force.
@@ -88,8 +90,8 @@ pub struct Renewal {
     pub settings: Settings,
     /// The keys of the configuration that changed.
     pub changed: Vec<String>,
-    /// What is odd but no error.
-    pub warnings: Vec<String>,
+    /// What the log tells of it first.
+    pub notes: Vec<Fact>,
 }
 
 /// A running hub.
@@ -116,6 +118,7 @@ impl Server {
     pub fn start(options: Options) -> io::Result<Server> {
         let clock = Clock::start();
         let log = Logger::start(options.log, options.log_level, options.limits.log_bytes_max, clock)?;
+        options.notes.iter().for_each(|fact| log.write(fact, clock.now()));
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they
         // run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
@@ -187,7 +190,7 @@ impl Server {
         let present = self.current.get();
         let outcome = read(&present).and_then(|renewal| {
             let events = renewal.catalogue.available_subscriptions().count();
-            let Renewal { catalogue, verifier, settings, changed, warnings } = renewal;
+            let Renewal { catalogue, verifier, settings, changed, notes: mut facts } = renewal;
             self.key_sets.put_in_force(&self.current, verifier, |verifier| InForce {
                 catalogue: Arc::new(catalogue),
                 verifier: Arc::new(verifier),
@@ -195,7 +198,6 @@ impl Server {
             })?;
             let (keys, former) = (self.current.get().verifier, present.verifier);
             let (keys, former) = (&keys.options().keys, &former.options().keys);
-            let mut facts: Vec<Fact> = warnings.into_iter().map(|what| Fact::ReloadWarning { what }).collect();
             facts.push(Fact::Reloaded {
                 events,
                 added: events - present.catalogue.available_subscriptions().count(),

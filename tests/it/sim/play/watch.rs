@@ -78,9 +78,9 @@ impl Play<'_> {
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::LogDropped { .. }
+            | Fact::Warning { .. }
             | Fact::Panicked { .. }
             | Fact::Reloaded { .. }
-            | Fact::ReloadWarning { .. }
             | Fact::ReloadRefused { .. }
             | Fact::KeysFetched { .. }
             | Fact::KeysNotFetched { .. }

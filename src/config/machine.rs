@@ -1,0 +1,96 @@
+//! What the machine says that a configuration depends on. It is a value: who judges it asks nobody.
+
+use super::checked::Config;
+use crate::shell::listener::Listener;
+use rlimit::Resource;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The machine, as far as it tells; `None` is for what it doesn't.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// File descriptors that the process may have (the hard limit).
+    pub descriptors_max: Option<u64>,
+    /// `net.core.somaxconn`.
+    pub somaxconn: Option<u64>,
+    /// `net.core.wmem_max`.
+    pub wmem_max: Option<u64>,
+    /// Memory of the machine, or of the control group where that has less.
+    pub memory_bytes: Option<u64>,
+    /// The files that hold keys or secrets, with their permission bits.
+    pub modes: Vec<(PathBuf, u32)>,
+    /// Why the address cannot be listened on.
+    pub not_bound: Option<String>,
+}
+
+impl Machine {
+    /// Asks the machine what matters to this configuration.
+    pub fn read(config: &Config) -> Machine {
+        let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
+        let files = config.key_sources.files.iter().chain(config.file.as_ref());
+        Machine {
+            descriptors_max: rlimit::getrlimit(Resource::NOFILE).ok().map(|(_, hard)| hard),
+            somaxconn: number("/proc/sys/net/core/somaxconn"),
+            wmem_max: number("/proc/sys/net/core/wmem_max"),
+            memory_bytes: memory_bytes(),
+            modes: files.filter_map(|path| Some((path.clone(), mode(path)?))).collect(),
+            not_bound: None,
+        }
+    }
+
+    /// The same, after a try to listen: for those who don't go on to do so.
+    pub fn with_port(self, config: &Config) -> Machine {
+        Machine {
+            not_bound: Listener::bind(config.listen, &config.limits).err().map(|error| error.to_string()),
+            ..self
+        }
+    }
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).ok().map(|file| file.permissions().mode())
+}
+
+/// The least of what the machine has and what the control groups around the process allow.
+fn memory_bytes() -> Option<u64> {
+    let machine = total_of(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let allowed = limits_of(&group).into_iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    machine.into_iter().chain(allowed).min()
+}
+
+/// `MemTotal` of `/proc/meminfo`, in KiB there.
+fn total_of(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The files that limit the memory of a process in this control group: each group around it has
+/// one, with a number or `max`; of version 1 there is one.
+fn limits_of(cgroup: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let own = cgroup.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let groups = Path::new(own).ancestors().map(|group| root.join(group).join("memory.max"));
+    groups.chain([root.join("memory/memory.limit_in_bytes")]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_group_around_the_process_is_asked() {
+        let files = limits_of("1:name=systemd:/x\n0::/system.slice/rte.service\n");
+        let names = [
+            "system.slice/rte.service/memory.max",
+            "system.slice/memory.max",
+            "memory.max",
+            "memory/memory.limit_in_bytes",
+        ];
+        assert_eq!(files, names.map(|name| Path::new("/sys/fs/cgroup").join(name)));
+        assert_eq!(limits_of("").len(), 2);
+        assert_eq!(total_of("MemTotal:        2035480 kB\nMemFree: 1 kB\n"), Some(2_035_480 * 1024));
+    }
+}
