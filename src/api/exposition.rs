@@ -18,6 +18,14 @@ const WRITTEN: (&str, &str, &str) = (
 );
 const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
+/// The metrics with a label that is no event.
+pub const LABELLED: [&str; 2] = [CLOSED.0, REFUSED.0];
+
+/// Whether a metric has a series for each event.
+pub fn is_per_event(name: &str) -> bool {
+    EventCounts::ROWS.iter().any(|row| row.name == name)
+}
+
 /// Returns every metric with its type and meaning, as the manual lists them.
 pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let process = ProcessNumbers::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod help;
 pub mod http;
 pub mod listen;
+pub mod metrics;
 pub mod publish;
 pub mod random;
 pub mod redact;
@@ -82,6 +83,7 @@ enum Command {
     Why(why::Args),
     Check(check::Args),
     Schema(schema::Args),
+    Metrics(metrics::Args),
     Help(help::Args),
 }
 
@@ -119,6 +121,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Why(args) => why::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
+        Command::Metrics(args) => metrics::run(&args, console),
         Command::Help(args) => help::run(&args, Cli::command(), console),
     }
 }

@@ -4,6 +4,7 @@
 //! terminal by `rte help PAGE`; [`PAGES`] lists them. A test holds every table, sample and command
 //! of a page to the program.
 
+pub mod alerts;
 pub mod table;
 pub mod tables;
 
@@ -21,7 +22,7 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 12] = [
+pub const PAGES: [Page; 14] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
@@ -31,6 +32,8 @@ pub const PAGES: [Page; 12] = [
     Page { name: "keys", what: "Keys of rte.toml", text: || tables::keys().text() },
     Page { name: "limits", what: "Keys of its section [limits]", text: || tables::limits().text() },
     Page { name: "metrics", what: "What /metrics has", text: || tables::metrics().text() },
+    Page { name: "alerts", what: "What rules.yml of `rte metrics export` has", text: || tables::alerts().text() },
+    Page { name: "warnings", what: "What `rte check` and the start warn of", text: || tables::warnings().text() },
     Page { name: "reasons", what: "Why connections end, and what is refused", text: reasons },
     Page { name: "rules", what: "What published items are held to", text: || tables::rules().text() },
     Page { name: "routes", what: "What is served where", text: || tables::routes("/rte").text() },
@@ -75,9 +78,11 @@ pub mod publishers {}
 
 /// For those who run a hub.
 ///
+/// [alerts]: crate::guide::reference#alerts
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
 /// [reasons]: crate::guide::reference#reasons
+/// [warnings]: crate::guide::reference#warnings
 ///
 #[doc = include_str!("operators.md")]
 pub mod operators {}

@@ -1,11 +1,12 @@
 //! The tables that the program makes of its own: what a page shows is what the code does.
 
+use super::alerts::ALERTS;
 use super::table::Table;
 use crate::api::exposition;
 use crate::api::publish::rule as item_rule;
 use crate::api::routes::{Gate, ROUTES};
 use crate::close::{Blame, CloseReason};
-use crate::config::Config;
+use crate::config::{Config, WARNINGS};
 use crate::metrics::Refusal;
 use crate::proto::http::head::Method;
 use crate::schema::validate::rule as data_rule;
@@ -49,6 +50,20 @@ fn in_units(name: &str, default: &str) -> String {
 pub fn metrics() -> Table<3> {
     let rows = exposition::reference().map(|(name, kind, help)| [name, kind, help].map(str::to_owned));
     Table::new(["metric", "type", "meaning"], rows)
+}
+
+/// Returns what is worth an alert.
+pub fn alerts() -> Table<4> {
+    let meaning = |summary: &str, action: &str| format!("{summary} {action}");
+    let rows = ALERTS.map(|alert| {
+        [alert.name.to_owned(), alert.severity.to_owned(), alert.hold.to_owned(), meaning(alert.summary, alert.action)]
+    });
+    Table::new(["alert", "severity", "for", "meaning"], rows)
+}
+
+/// Returns what is no error and told all the same.
+pub fn warnings() -> Table<2> {
+    Table::new(["warning", "meaning"], WARNINGS.map(|row| [row.name, row.meaning].map(str::to_owned)))
 }
 
 /// Returns why connections end, by who is to blame.
@@ -110,7 +125,15 @@ mod tests {
 
     #[test]
     fn no_table_is_empty() {
-        let texts = [keys().text(), limits().text(), metrics().text(), reasons().text(), rules().text()];
+        let texts = [
+            keys().text(),
+            limits().text(),
+            metrics().text(),
+            reasons().text(),
+            rules().text(),
+            alerts().text(),
+            warnings().text(),
+        ];
         assert!(texts.iter().all(|text| text.lines().count() > 20));
     }
 }

@@ -56,7 +56,11 @@ const EDITOR: [(&str, &str); 2] = [
     (".taplo.toml", include_str!("../../../schema/.taplo.toml")),
 ];
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes a file, and makes its folder.
+///
+/// # Errors
+/// [`Failure::Refused`] where it cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     made.and_then(|()| fs::write(path, bytes))
         .map_err(|error| Failure::Refused(format!("cannot write {}: {error}", path.display())))

@@ -16,6 +16,7 @@ mod show;
 mod tests;
 
 pub(super) use catalogue::{load, reload};
+pub(super) use export::write;
 
 use super::console::Console;
 use super::failure::Failure;

@@ -8,6 +8,7 @@ use rte::schema::compiler::model::{EntityRule, Event, Kind};
 /// The tables by name, as they ought to be.
 fn made() -> Vec<(&'static str, String)> {
     vec![
+        ("alerts", tables::alerts().markdown()),
         ("commands", commands()),
         ("events", events()),
         ("keys", tables::keys().markdown()),
@@ -15,6 +16,7 @@ fn made() -> Vec<(&'static str, String)> {
         ("metrics", tables::metrics().markdown()),
         ("reasons", reasons()),
         ("routes", tables::routes("/rte").markdown()),
+        ("warnings", tables::warnings().markdown()),
         ("rules", tables::rules().markdown()),
     ]
 }

@@ -32,7 +32,8 @@ fn a_reader_of_the_log_that_stalls_stops_nobody_and_is_told_what_it_missed() {
     hub.await_log("warn log_dropped lines=");
     let log = hub.log();
     let (before, _) = log.split_once("warn log_dropped").unwrap();
-    assert!(before.lines().all(|line| line.starts_with("info ") || line.starts_with("debug ")), "whole lines only");
+    let is_whole = |line: &str| ["info ", "debug ", "warn warning "].iter().any(|start| line.starts_with(start));
+    assert!(before.lines().all(is_whole), "whole lines only");
 }
 
 #[test]
@@ -134,11 +135,21 @@ fn the_log_tells_who_came_what_was_refused_and_how_it_ended_and_never_a_token() 
 }
 
 #[test]
+fn what_cannot_hold_is_a_warning_of_the_log_and_stops_nobody() {
+    let hub = Hub::start_with(&["limits.connections_max=9000000", "auth.default_grants=user/*/UserStatos"]);
+    hub.await_log("warn warning name=descriptors why=\"limits.connections_max = 9000000 needs ");
+    hub.await_log("warn warning name=default_grants why=\"user/*/userstatos covers nothing");
+    assert!(hub.log().find("info listening") > hub.log().find("name=descriptors"), "before anybody comes");
+}
+
+#[test]
 fn nothing_of_a_connection_is_logged_where_nobody_asks_for_it() {
     let hub = Hub::start();
     let mut client = hub.client();
     client.invoke("Subscribe", r#"[[{"EntityId":"x","EventName":"y"}]]"#);
     drop(client);
     assert_eq!(hub.request("POST /rte/negotiate", &["Authorization: Bearer x"], "").status, 401);
-    assert_eq!(hub.log().lines().count(), 1, "{}", hub.log());
+    let log = hub.log();
+    let is_told = |line: &&str| !line.starts_with("warn warning ");
+    assert_eq!(log.lines().filter(is_told).count(), 1, "{log}");
 }
