@@ -109,6 +109,11 @@ fn every_sample_in_json_is_json_and_the_items_are_taken() {
     for item in samples.iter().filter(|sample| is_item(sample)) {
         assert_eq!(publish(item).status, 202, "{item}");
     }
+    for event in samples.iter().filter(|sample| sample.get("specversion").is_some()) {
+        let authorization = format!("Authorization: Bearer {}", hub.publisher_token());
+        let headers = [authorization.as_str(), "Content-Type: application/cloudevents+json"];
+        assert_eq!(hub.request("POST /publish", &headers, &event.to_string()).status, 202, "{event}");
+    }
     for item in items_of_shell() {
         assert_eq!(publish(&item).status, 202, "{item}");
     }
@@ -121,6 +126,24 @@ fn every_sample_in_json_is_json_and_the_items_are_taken() {
     let token = hub.token(json!({ "rte": ["queue/*"] }));
     let answer: Value = serde_json::from_str(&hub.client_with(&token).invoke("Catalogue", "[]")).unwrap();
     assert!(answer["result"].as_array().unwrap().contains(described), "{answer}");
+}
+
+/// A request without `Host` and length, which each client adds, and without the token, which is nobody's to show.
+#[test]
+fn every_sample_in_http_is_answered_as_its_page_says() {
+    let hub = Hub::start();
+    let authorization = format!("Authorization: Bearer {}", hub.publisher_token());
+    for fence in fences("http") {
+        let (head, body) = fence.text.split_once("\n\n").unwrap();
+        let mut lines = head.lines();
+        let line = lines.next().and_then(|line| line.strip_suffix(" HTTP/1.1")).unwrap();
+        let is_publish = line.starts_with("POST");
+        let headers: Vec<&str> = lines.chain(is_publish.then_some(authorization.as_str())).collect();
+        let reply = hub.request(line, &headers, body.trim_end());
+        assert_eq!(reply.status, if is_publish { 202 } else { 200 }, "{}: {reply:?}", fence.place);
+        let allowed = reply.header("webhook-allowed-origin");
+        assert_eq!(allowed, (!is_publish).then_some("events.example.com"), "{}", fence.place);
+    }
 }
 
 /// What samples for a shell write into a file, to publish it.
