@@ -4,9 +4,10 @@
 use super::checked::Config;
 use super::machine::Machine;
 use crate::auth::grant::Grant;
-use crate::auth::keys::Material;
+use crate::auth::keys::{Algorithm, Material};
 use crate::schema::{Catalogue, names};
 use crate::shell::listener::BACKLOG;
+use crate::shell::shown;
 use std::fmt;
 
 /// Something that the operator should look at.
@@ -218,15 +219,18 @@ fn issuer(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
             ));
         }
     }
+    let sentence =
+        |url| format!("the keys of {} serve tokens of any `iss`: set auth.issuer, or the set's own", shown(url));
+    told.extend(keys.urls_for_any_issuer().map(sentence));
     told
 }
 
 fn audience(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
     let options = config.verifier.options();
-    let is_shared = |algorithm: crate::auth::keys::Algorithm| algorithm.material() != Material::Secret;
-    let is_any = options.audiences.is_empty() && options.keys.iter().any(|(_, algorithm)| is_shared(algorithm));
+    let is_public = |algorithm: Algorithm| algorithm.material() != Material::Secret;
+    let is_others = options.keys.iter().any(|(_, algorithm)| is_public(algorithm)) || !options.keys.urls().is_empty();
     let why = "tokens that the issuer made for other programs are good here, too: set auth.audience";
-    is_any.then(|| why.to_owned()).into_iter().collect()
+    (is_others && options.audiences.is_empty()).then(|| why.to_owned()).into_iter().collect()
 }
 
 fn listen(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
@@ -382,6 +386,9 @@ mod tests {
         assert_eq!(names(&with("")), ["issuer", "audience"]);
         alone(&with("audience = \"rte\"\n"), &machine(), "issuer", &["EdDSA key without id"]);
         alone(&with("issuer = \"https://id\"\n"), &machine(), "audience", &["auth.audience"]);
+        let set = "[auth]\njwks_url = \"https://id.example.com/keys\"\n";
+        assert_eq!(names(set), ["issuer", "audience"], "a set that is still to be fetched");
+        alone(&format!("{set}audience = \"rte\"\n"), &machine(), "issuer", &["https://id.example.com/keys"]);
         let own = "audience = \"rte\"\n[[auth.keys]]\nid = \"k\"\npem_file = \"key.pem\"\nissuer = \"i\"\n";
         assert_eq!(names(&format!("[auth]\n{own}")), [""; 0]);
     }

@@ -186,6 +186,11 @@ impl Keys {
         self.keys.is_empty()
     }
 
+    /// The addresses of the sets that are for the tokens of any issuer.
+    pub fn urls_for_any_issuer(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter(|part| part.options.issuers.is_empty()).filter_map(Part::url)
+    }
+
     /// The addresses of sets, each once.
     pub fn urls(&self) -> Vec<&str> {
         let mut urls: Vec<&str> = self.parts.iter().filter_map(Part::url).collect();
