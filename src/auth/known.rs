@@ -38,3 +38,46 @@ fn of(token: &str) -> [u8; SHA256_OUTPUT_LEN] {
     bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::auth::fixtures;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::mint::{SigningKey, Statement, mint};
+    use crate::auth::principal::Principal;
+    use crate::auth::token::{ClaimNames, Options, Token, TokenError, Verifier};
+    use crate::clock::Now;
+    use std::sync::Arc;
+
+    fn token(secret: &str, grant: &str) -> String {
+        let statement = Statement { grants: vec![grant.to_owned()], expires_unix_s: 1_060, ..Statement::default() };
+        mint(&SigningKey::from_secret(None, secret, None).unwrap(), &ClaimNames::default(), &statement).unwrap()
+    }
+
+    fn options() -> Options {
+        let key = KeyOptions::new(KeySource::Secret(fixtures::SECRET.to_owned()));
+        Options::new(Keys::new(&[key]).unwrap())
+    }
+
+    #[test]
+    fn a_token_is_not_verified_again_until_its_time_its_bytes_or_the_verifier_change() {
+        let verifier = Verifier::new(options()).unwrap();
+        let (one, other) = (token(fixtures::SECRET, "user/*"), token(fixtures::SECRET, "queue/*"));
+        let forged = token("another secret of at least 32 bytes", "user/*");
+        let mut known = None;
+        let mut verify = |by: &Verifier, token: &str, now_s: u64| {
+            by.verify_again(Token::new(token), &mut known, Now::from_ms(0, now_s * 1_000))
+        };
+        let first = verify(&verifier, &one, 1_000).unwrap();
+        let is_again = |principal: &Principal| Arc::ptr_eq(&first.grants, &principal.grants);
+        assert!(is_again(&verify(&verifier, &one, 1_064).unwrap()), "within the leeway");
+        assert_eq!(verify(&verifier, &one, 1_065), Err(TokenError::Expired { ago_s: 5 }));
+        assert_eq!(verify(&verifier, &forged, 1_000), Err(TokenError::Signature));
+        assert!(is_again(&verify(&verifier, &one, 1_000).unwrap()), "a bad one is not remembered");
+        assert!(!is_again(&verify(&verifier, &one, 999).unwrap()), "the clock was set back");
+        assert!(!is_again(&verify(&verifier, &other, 1_000).unwrap()));
+        assert!(!is_again(&verify(&verifier, &one, 1_000).unwrap()), "one is known at a time");
+        let elsewhere = Options { audiences: vec!["elsewhere".to_owned()], ..options() };
+        assert_eq!(verify(&Verifier::new(elsewhere).unwrap(), &one, 1_000), Err(TokenError::Audience));
+    }
+}

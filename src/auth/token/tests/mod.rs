@@ -230,28 +230,6 @@ fn the_key_id_chooses_and_no_other_named_key_stands_in_for_it() {
 }
 
 #[test]
-fn a_known_token_is_not_verified_again_until_its_time_its_bytes_or_the_verifier_change() {
-    let verifier = verifier(by_secret());
-    let token = signed(&claims(json!({"nbf": NOW_S, "exp": NOW_S + 60, "rte": ["user/*"]})));
-    let other = signed(&claims(json!({"rte": ["queue/*"]})));
-    let forged = signed_with(&json!({"alg": "HS256"}), &claims(json!({})), b"another secret of at least 32 bytes");
-    let mut known = None;
-    let mut verify = |by: &Verifier, token: &str, now_s| by.verify_again(Token::new(token), &mut known, at(now_s));
-    let first = verify(&verifier, &token, NOW_S).unwrap();
-    let is_again = |principal: &Principal| Arc::ptr_eq(&first.grants, &principal.grants);
-    assert!(is_again(&verify(&verifier, &token, NOW_S + 64).unwrap()), "within the leeway");
-    assert_eq!(verify(&verifier, &token, NOW_S + 65), Err(TokenError::Expired { ago_s: 5 }));
-    assert_eq!(verify(&verifier, &token, NOW_S - 6), Err(TokenError::NotYetValid { in_s: 6 }), "a clock set back");
-    assert_eq!(verify(&verifier, &forged, NOW_S), Err(TokenError::Signature));
-    assert!(is_again(&verify(&verifier, &token, NOW_S).unwrap()), "a bad one is not remembered");
-    assert!(!is_again(&verify(&verifier, &other, NOW_S).unwrap()));
-    assert!(!is_again(&verify(&verifier, &token, NOW_S).unwrap()), "one is known at a time");
-    let mut options = by_secret();
-    options.audiences = vec!["elsewhere".to_owned()];
-    assert_eq!(verify(&Verifier::new(options).unwrap(), &token, NOW_S), Err(TokenError::Audience));
-}
-
-#[test]
 fn expiry_counts_with_the_leeway_to_the_second() {
     let mut options = by_secret();
     options.leeway_s = 5;

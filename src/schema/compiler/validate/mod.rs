@@ -27,6 +27,7 @@ pub mod scalar;
 pub mod scan;
 mod verdict;
 mod walk;
+mod wanted;
 
 #[cfg(test)]
 pub(crate) mod fixture;

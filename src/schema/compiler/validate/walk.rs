@@ -1,6 +1,6 @@
 //! The walk over one event's data.
 
-use super::super::model::{EntityRule, Event, EventId, Model, Property, Scalar, Type, Values};
+use super::super::model::{Event, EventId, Model, Property, Scalar, Type, Values};
 use super::super::{names, wire::camel};
 use super::bounds::{Bounds, DEPTH_CEILING, Mode};
 use super::date_time;
@@ -11,6 +11,7 @@ use super::path::{Path, Step};
 use super::scalar::{INT, Integer, LONG, SHORT, Width};
 use super::scan::{Flaw, Halt, Scanner, SyntaxError, Text, flaws};
 use super::verdict::{Accepted, Violation};
+use super::wanted::{Noted, Read, Wanted};
 use super::{rule, scalar};
 use std::borrow::Cow;
 
@@ -107,25 +108,6 @@ impl From<SyntaxError> for Stop {
     }
 }
 
-/// The properties of an event whose values publishing asks for, and those values.
-#[derive(Default)]
-struct Wanted {
-    entity: Option<usize>,
-    organization: Option<usize>,
-    expires: Option<usize>,
-    found: Accepted,
-}
-
-/// What publishing may ask of a value that has been read.
-enum Noted {
-    Guid([u8; 16]),
-    /// Milliseconds since the Unix epoch, of a date-time as it is delivered.
-    Instant(u64),
-}
-
-/// That, where there is any.
-type Read = Option<Noted>;
-
 struct Walk<'a> {
     model: &'a Model,
     text: &'a str,
@@ -161,12 +143,7 @@ impl<'a> Walk<'a> {
     }
 
     fn event(&mut self, event: &'a Event) -> Result<Accepted, Stop> {
-        let entity = match event.entity {
-            EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index) => Some(index),
-            EntityRule::Publisher => None,
-        };
-        let (organization, expires) = (event.organization, event.expires);
-        let mut wanted = Wanted { entity, organization, expires, found: Accepted::default() };
+        let mut wanted = Wanted::of(event);
         if self.scan.peek() == Some(b'{') {
             self.object(&event.properties, Some(&mut wanted), &Path::ROOT, 0)?;
         } else {
@@ -210,8 +187,11 @@ impl<'a> Walk<'a> {
                 }
                 next = index + 1;
                 let read = self.value(&property.ty, property.values.as_ref(), property.nullable, &here, depth + 1)?;
-                if let (Some(wanted), Some(noted)) = (wanted.as_deref_mut(), read) {
-                    self.keep(wanted, index, &noted, &here)?;
+                if let (Some(wanted), Some(noted)) = (wanted.as_deref_mut(), read)
+                    && !wanted.keep(index, noted)
+                {
+                    let message = "the all-zero GUID names no entity; nobody could receive the event".to_owned();
+                    self.violate(rule::ENTITY_ZERO, &here, message)?;
                 }
             } else {
                 if self.mode == Mode::Lenient && !self.names_are_unique && !strangers.add(name) {
@@ -291,29 +271,6 @@ impl<'a> Walk<'a> {
                 self.violate(rule::DUPLICATE_PROPERTY, path, message)
             }
         }
-    }
-
-    fn keep(&mut self, wanted: &mut Wanted, index: usize, noted: &Noted, path: &Path<'_>) -> Result<(), Stop> {
-        let guid = match *noted {
-            Noted::Guid(guid) => guid,
-            Noted::Instant(unix_ms) => {
-                if wanted.expires == Some(index) {
-                    wanted.found.expires_unix_ms = Some(unix_ms);
-                }
-                return Ok(());
-            }
-        };
-        if wanted.organization == Some(index) {
-            wanted.found.organization = Some(guid);
-        }
-        if wanted.entity == Some(index) {
-            if guid == [0; 16] {
-                let message = "the all-zero GUID names no entity; nobody could receive the event".to_owned();
-                return self.violate(rule::ENTITY_ZERO, path, message);
-            }
-            wanted.found.entity = Some(guid);
-        }
-        Ok(())
     }
 
     /// Deals with the properties that an object doesn't have; `end` is where its last member ends.
