@@ -29,9 +29,11 @@
 //! | Kept | a publication that still holds, for those who ask for a snapshot |
 //! | HubMessage, ServerMessage | SignalR's own, from a client and to one: Invocation, Completion, Ping, Close, … |
 //! | HubProtocol | how hub messages are written: json |
+//! | Intake | what has come to a shard and waits for its turn: mail of siblings, requests to stamp |
 //! | Frame | encoded transport bytes in a shared segment |
 //! | Outbox, backlog, overrun | a connection's send queue; what waits in it; the verdict over one that is too long |
 //! | dirty / blocked / doomed / hot | has bytes to flush / waits for a writable edge / is to be closed / may still be readable |
+//! | behind | over the soft bound, and reading on: a publication waits a while for many such members of its topic |
 //! | drain / flush / close | stop accepting and finish / write the outbox / end with a reason |
 //! | state event / occurrence | only the last value matters / every one does |
 //! | Ask, Answer | what a shard wants to know of its siblings; what they say |
@@ -70,7 +72,8 @@
 //!
 //! 1. The reactor polls and reads the clock; a poll token becomes a link's key, and a stale
 //!    key finds nothing.
-//! 2. It reads until the socket is drained or its budget is used up; then the key is *hot*.
+//! 2. It reads until the socket is drained or its budget is used up; then the key is *hot*. Once
+//!    the turn has had its work, the other sockets wait for the next.
 //! 3. [`shard::Shard::handle_bytes`] hands the link, which is a value, to the event, and stores
 //!    what it becomes. It speaks HTTP: [`proto::http`] says partial (kept), wrong (4xx, then it
 //!    ends) or complete.
@@ -78,11 +81,13 @@
 //! 5. The validator walks each item once against the catalogue; all errors are told, each with
 //!    pointer and rule. The text is rewritten only where something must change.
 //! 6. What is accepted goes to the home of its organization, which gives it its place in the order,
-//!    delivers it to its own members and mails it to every sibling.
+//!    delivers it to its own members and mails it to every sibling. What the turn has no room for
+//!    waits in the intake before it gets its place, so that others come in between; so does what
+//!    goes to many members that are behind.
 //! 7. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
 //!    of it for each member. One that is far behind gets a reference to the publication instead,
 //!    made into bytes when its socket takes them. A slow reader that passes its bound is given up.
-//! 8. The reply waits with the publisher's link until the home has answered; sibling shards get the
+//! 8. The reply waits with the publisher's link until all is stamped; sibling shards get the
 //!    publication by mailbox before it is written.
 //! 9. End of turn: dirty outboxes and links are written once, of large topics a slice, the doomed
 //!    end, the next deadline is known.
@@ -91,9 +96,9 @@
 //!
 //! Frame → unmasked in place, which is all that its link knows of it → its connection: record →
 //! invocation → each item: form, event, entity, permission → the home's answer, where last values
-//! are asked for → limit → registry → one Completion with a verdict per item, in order. Whatever is
-//! queued behind that Completion belongs to a publish that saw the subscription; nothing of the
-//! topic comes before it.
+//! are asked for, or mail of it waits → limit → registry → one Completion with a verdict per item,
+//! in order. Whatever is queued behind that Completion belongs to a publish that saw the
+//! subscription; nothing of the topic comes before it.
 //!
 //! # An end
 //!

@@ -7,6 +7,7 @@
 //!   partial input:   head_bytes_max  or  record_bytes_max + one frame   32 KiB   (nothing while nothing is partial)
 //!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
+//!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
@@ -106,6 +107,10 @@ limits! {
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
     read_budget_bytes: usize = 256 * 1024;
+    /// Deliveries to members that a thread makes between two polls, other work counted as
+    /// deliveries that take as long; what is left waits for the next turn, so that nobody waits for
+    /// a crowd.
+    turn_deliveries_max: usize = 64 * 1024;
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
     /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
     socket_send_bytes: usize = 208 * 1024;

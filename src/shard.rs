@@ -2,18 +2,20 @@
 //! and deadlines out. The shell drives it with sockets, a simulation with whatever it likes.
 //!
 //! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin, [`Shard::handle_deadlines`],
-//! [`Shard::poll_outbound`] until it is empty, then [`Shard::end_turn`].
+//! [`Shard::handle_queued`], [`Shard::poll_outbound`] until it is empty, then [`Shard::end_turn`].
 
 use crate::auth::token::Verifier;
+use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Books, Caller, Connections, Cx, Delivery, Life, Link, Mail, Moved, Outbound, Process, Shared, Timed, To,
-    Tools, Turn, View, WayOut,
+    Answer, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process, Shared,
+    Timed, To, Tools, Turn, View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
 use crate::hub::home::Home;
+use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
 use crate::metrics::{Metrics, Refusal};
 use crate::schema::Catalogue;
@@ -23,6 +25,9 @@ use crate::wire::{LinkKey, Wire};
 use core::net::IpAddr;
 use slotmap::SlotMap;
 use std::sync::Arc;
+
+/// So many bytes that are read, parsed and answered cost as much as a delivery to one member.
+const READ_BYTES_PER_DELIVERY: usize = 4;
 
 /// One thread's links, connections, and all that belongs to them.
 ///
@@ -71,6 +76,7 @@ pub struct Shard {
     serial: u64,
     hub: Hub,
     home: Home,
+    intake: Intake,
     timers: Timers<Timed>,
     tools: Tools,
     entropy: Box<dyn Entropy>,
@@ -132,6 +138,7 @@ impl Shard {
             serial: 0,
             hub,
             home,
+            intake: Intake::default(),
             timers: Timers::default(),
             tools: Tools::default(),
             entropy,
@@ -217,6 +224,7 @@ impl Shard {
             conn: links.get(key).and_then(Option::as_ref).map_or(0, |link| link.number(connections)),
             bytes: bytes.len(),
         });
+        self.hub.spend(bytes.len() / READ_BYTES_PER_DELIVERY);
         self.with(key, now, wire, |link, cx| link.handle_bytes(bytes, cx));
         self.wants_input(key)
     }
@@ -246,15 +254,94 @@ impl Shard {
         self.resumed.pop()
     }
 
-    /// Mail of a sibling.
+    /// Whether the turn has had its work: what else is ready waits for the next one.
+    pub fn is_spent(&self) -> bool {
+        self.hub.is_spent()
+    }
+
+    /// Whether mail should be handed over. While it should not, what has come before still waits.
+    pub fn takes_mail(&self) -> bool {
+        self.intake.takes_mail(&self.shared.limits)
+    }
+
+    /// Mail of a sibling; what the turn has no room for waits in its order.
     pub fn handle_mail(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
-        match mail {
-            Mail::Publications(publications) => {
-                self.books.metrics.from_siblings += publications.len() as u64;
-                let (_, mut turn) = self.turn(now, wire);
-                let mut delivery = Delivery::of(&mut turn);
-                publications.iter().for_each(|publication| delivery.deliver(publication));
+        self.intake.mail.push_back((mail, 0));
+        self.proceed_with_mail(now, wire);
+    }
+
+    /// What has waited goes on, as far as the turn has room for it.
+    pub fn handle_queued(&mut self, now: Now, wire: &mut dyn Wire) {
+        self.hub.begin_second_half(now);
+        self.proceed_with_mail(now, wire);
+        self.proceed_with_requests(now, wire);
+    }
+
+    fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {
+        while let Some((mail, delivered)) = self.intake.mail.pop_front() {
+            let Mail::Publications(publications) = mail else {
+                self.take_letter(mail, now, wire);
+                continue;
+            };
+            let delivered = self.deliver(&publications, delivered, now, wire);
+            if delivered < publications.len() {
+                return self.intake.mail.push_front((Mail::Publications(publications), delivered));
             }
+        }
+    }
+
+    /// Delivers what a sibling has stamped, from there on; how far that came.
+    fn deliver(&mut self, publications: &[Publication], from: usize, now: Now, wire: &mut dyn Wire) -> usize {
+        let (_, mut turn) = self.turn(now, wire);
+        let mut delivery = Delivery::of(&mut turn);
+        let mut delivered = from;
+        while let Some(publication) = publications.get(delivered)
+            && !delivery.hub.is_spent()
+            && !delivery.hub.is_crowded(&publication.topic)
+        {
+            delivery.deliver(publication);
+            delivered += 1;
+        }
+        self.books.metrics.from_siblings += (delivered - from) as u64;
+        delivered
+    }
+
+    /// Stamps what waits, an item of each link after the other.
+    fn proceed_with_requests(&mut self, now: Now, wire: &mut dyn Wire) {
+        let mut in_vain = 0;
+        while in_vain < self.intake.queue_count()
+            && !self.hub.is_spent()
+            && let Some(mut queue) = self.intake.next()
+        {
+            let may_go = queue.first().is_none_or(|publication| self.hub.takes(&publication.topic));
+            if may_go && let Some(publication) = self.intake.take(&mut queue) {
+                let (_, mut turn) = self.turn(now, wire);
+                Delivery::of(&mut turn).stamp(publication);
+            }
+            in_vain = if may_go { 0 } else { in_vain + 1 };
+            let (from, link, done) = (queue.from, queue.link, queue.take_done());
+            self.intake.put_back(queue);
+            if let Some(ticket) = done {
+                self.answer(from, Caller::Request { link, ticket }, Answer::Published, now, wire);
+            }
+        }
+        // What is written at the end of the turn may be what they wait for, and no edge will tell.
+        let all_wait = in_vain > 0 && in_vain == self.intake.queue_count();
+        self.intake.is_waiting = all_wait && !self.hub.is_dirty();
+    }
+
+    fn answer(&mut self, to: usize, caller: Caller, answer: Answer, now: Now, wire: &mut dyn Wire) {
+        if to == self.number {
+            self.handle_answer(caller, answer, now, wire);
+        } else {
+            self.outbound.post_last(To::Shard(to), Mail::Answered { caller, answer });
+        }
+    }
+
+    fn take_letter(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
+        match mail {
+            Mail::Publications(_) => broken("publications are delivered one by one"),
+            Mail::Publish { from, link, ticket, publications } => self.intake.push(from, link, ticket, publications),
             Mail::Ask { from, caller, question } => {
                 let answer = self.turn(now, wire).1.answer(question);
                 let is_cut = matches!(answer, Answer::Snapshot(_));
@@ -305,7 +392,8 @@ impl Shard {
 
     /// When something is due.
     pub fn next_deadline(&self) -> Deadline {
-        self.timers.next_deadline()
+        let excuse = if self.intake.has_requests() { self.hub.next_excuse() } else { Deadline::NEVER };
+        self.timers.next_deadline().min(excuse)
     }
 
     /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows that the siblings have what
@@ -316,7 +404,11 @@ impl Shard {
 
     /// Whether another turn should follow at once.
     pub fn has_work(&self) -> bool {
-        self.hub.is_dirty() || !self.dirty.is_empty() || !self.resumed.is_empty() || !self.moved.is_empty()
+        self.hub.is_dirty()
+            || self.intake.has_work()
+            || !self.dirty.is_empty()
+            || !self.resumed.is_empty()
+            || !self.moved.is_empty()
     }
 
     /// Writes what waits, each link once, and ends who has been given up.
@@ -480,6 +572,7 @@ impl Shard {
             process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),
             hub: &mut self.hub,
             home: &mut self.home,
+            intake: &mut self.intake,
             books: &mut self.books,
             out: WayOut { wire, mail: &mut self.outbound, entropy: self.entropy.as_mut() },
             tools: &mut self.tools,

@@ -1,7 +1,6 @@
 //! How questions reach the shards that are concerned, and what this one answers.
 
 use super::ask::{Answer, Awaited, Caller, Question};
-use super::delivery::Delivery;
 use super::mail::{Mail, To};
 use super::turn::Turn;
 use crate::hub::Hub;
@@ -41,15 +40,6 @@ impl Turn<'_> {
     /// What this shard says to a question.
     pub(crate) fn answer(&mut self, question: Question) -> Answer {
         match question {
-            Question::Publish(publications) => {
-                let mut delivery = Delivery::of(self);
-                for mut publication in publications {
-                    if delivery.take(&mut publication) {
-                        delivery.mail.publish(publication);
-                    }
-                }
-                Answer::Published
-            }
             Question::Members(topics) => Answer::Members(count_members(self.hub, &topics)),
             Question::Numbers => Answer::Numbers(Box::new(self.measure())),
             Question::Snapshot(topics) => Answer::Snapshot(self.home.snapshot(&topics, self.now)),

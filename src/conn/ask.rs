@@ -16,8 +16,6 @@ use std::sync::Arc;
 /// What a shard wants to know of its siblings.
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// Will you, their home, stamp these, in this order?
-    Publish(Vec<Publication>),
     /// How many members do these topics have with you?
     Members(Arc<[Topic]>),
     /// What are your numbers?
@@ -29,7 +27,7 @@ pub enum Question {
 /// What they say.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// All are stamped.
+    /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are.
     Published,
     /// So many members.
     Members(u64),

@@ -1,9 +1,8 @@
 //! From an accepted item to the members: to its home, which stamps it, and from there to every
 //! shard.
 
-use super::ask::{Caller, Question};
 use super::books::Books;
-use super::mail::{Mail, Outbound, To};
+use super::mail::Outbound;
 use super::turn::{Process, Turn};
 use crate::api::publish::{Provenance, Sink};
 use crate::clock::{Now, UnixMs};
@@ -46,7 +45,7 @@ impl<'t> Delivery<'t> {
     /// The home takes a publication: it gets its place, is kept where it is a state, and goes to
     /// the members here. Whether the siblings are to deliver it, too: a value that changed nothing
     /// is nobody's news where the event says so.
-    pub(crate) fn take(&mut self, publication: &mut Publication) -> bool {
+    fn take(&mut self, publication: &mut Publication) -> bool {
         let event = self.process.catalogue.event(publication.topic.event);
         let position = self.home.stamp(self.now);
         publication.position = Some(position);
@@ -57,6 +56,13 @@ impl<'t> Delivery<'t> {
         }
         self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
         true
+    }
+
+    /// The home takes a publication, and posts it to the siblings where it is their news, too.
+    pub(crate) fn stamp(&mut self, mut publication: Publication) {
+        if self.take(&mut publication) && self.process.shards > 1 {
+            self.mail.publish(publication);
+        }
     }
 
     /// A publication that its home has stamped goes to the members here.
@@ -83,23 +89,31 @@ impl<'t> Delivery<'t> {
     }
 }
 
-/// What the items of one request become: stamped at once where this shard is their home, else
-/// collected for the shard that is.
+/// What the items of one request become: stamped at once where this shard is their home and the
+/// turn has room for them, else collected for the shard that is, or for a later turn.
 pub(super) struct FanOut<'t> {
     pub(super) delivery: Delivery<'t>,
-    /// For other homes, nearly always none or one; an organization's items in their order.
-    pub(super) away: SmallVec<[(usize, Vec<Publication>); 1]>,
+    /// By their home, nearly always none or one; an organization's items in their order.
+    away: SmallVec<[(usize, Vec<Publication>); 1]>,
+    /// An item of this shard waits, so those behind it do, too.
+    is_late: bool,
 }
 
-impl FanOut<'_> {
-    /// Asks the other homes to stamp what was collected for them; how many there are.
-    pub(super) fn ask(self, caller: Caller) -> usize {
-        let (homes, from) = (self.away.len(), self.delivery.process.shard);
-        for (home, publications) in self.away {
-            let question = Question::Publish(publications);
-            self.delivery.mail.post(To::Shard(home), Mail::Ask { from, caller, question });
-        }
-        homes
+impl<'t> FanOut<'t> {
+    /// With the means of a turn.
+    pub(super) fn of(turn: &'t mut Turn<'_>) -> FanOut<'t> {
+        FanOut { delivery: Delivery::of(turn), away: SmallVec::new(), is_late: false }
+    }
+
+    /// What was collected, for each home.
+    pub(super) fn collected(self) -> SmallVec<[(usize, Vec<Publication>); 1]> {
+        self.away
+    }
+
+    /// Whether the items of this shard wait from here on.
+    fn is_late(&mut self, topic: &Topic) -> bool {
+        self.is_late |= self.delivery.hub.is_spent() || !self.delivery.hub.takes(topic);
+        self.is_late
     }
 
     fn collect(&mut self, home: usize, publication: Publication) {
@@ -121,17 +135,18 @@ impl Sink for FanOut<'_> {
         }
         let event = catalogue.event(topic.event);
         let is_alone = shards == 1;
-        if is_alone && event.kind == Kind::Occurrence {
+        let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
+        let is_late = home == shard && self.is_late(&topic);
+        if is_alone && !is_late && event.kind == Kind::Occurrence {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let position = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, &topic, position, Payload::Borrowed(data));
         }
-        let mut publication = Publication { topic, position: None, expires, data: data.into() };
-        let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
-        if home != shard {
+        let publication = Publication { topic, position: None, expires, data: data.into() };
+        if home != shard || is_late {
             self.collect(home, publication);
-        } else if self.delivery.take(&mut publication) && !is_alone {
-            self.delivery.mail.publish(publication);
+        } else {
+            self.delivery.stamp(publication);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ask::{Answer, Caller, Question};
 use crate::hub::publication::Publication;
+use crate::wire::LinkKey;
 use std::sync::Arc;
 
 /// A letter from shard to shard. Letters of one shard to another arrive in the order in which they
@@ -10,6 +11,17 @@ use std::sync::Arc;
 pub enum Mail {
     /// The sender, their home, has stamped these, in this order; deliver them to your members.
     Publications(Arc<[Publication]>),
+    /// Stamp these, you being their home, in this order; answer `from` with [`Answer::Published`].
+    Publish {
+        /// The publisher's shard.
+        from: usize,
+        /// The publisher's link.
+        link: LinkKey,
+        /// Which of the link's questions it is.
+        ticket: u32,
+        /// Items and what is derived from them.
+        publications: Vec<Publication>,
+    },
     /// A question; answer `from` with [`Mail::Answered`].
     Ask {
         /// The shard that asks.
@@ -34,15 +46,11 @@ pub enum Mail {
 impl Mail {
     /// Bytes of publications in it, as far as they are bounded in mailboxes.
     pub fn data_bytes(&self) -> usize {
-        let sum = |publications: &[Publication]| {
-            publications.iter().map(|publication| size_of::<Publication>() + publication.data.len()).sum()
-        };
+        let sum = |publications: &[Publication]| publications.iter().map(Publication::bytes).sum();
         match self {
             Mail::Publications(publications) => sum(publications),
-            Mail::Ask { question: Question::Publish(publications), .. } => sum(publications),
-            Mail::Ask { question: Question::Members(_) | Question::Numbers | Question::Snapshot(_), .. }
-            | Mail::Answered { .. }
-            | Mail::Drain => 0,
+            Mail::Publish { publications, .. } => sum(publications),
+            Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => 0,
         }
     }
 }
@@ -105,7 +113,6 @@ mod tests {
     use super::*;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
-    use crate::wire::LinkKey;
     use uuid::Uuid;
 
     #[test]
@@ -127,7 +134,7 @@ mod tests {
             .drain()
             .map(|(to, mail)| match mail {
                 Mail::Publications(list) => (to, list.iter().map(|publication| publication.data[0]).collect()),
-                Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => (to, Vec::new()),
+                Mail::Publish { .. } | Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => (to, Vec::new()),
             })
             .collect();
         let shard = |number| (To::Shard(number), vec![]);

@@ -1,6 +1,7 @@
 //! What a link or a connection may touch in a turn, and how the hub is run.
 
 use super::books::Books;
+use super::intake::Intake;
 use super::mail::Outbound;
 use super::tools::Tools;
 use crate::api::client_address::Network;
@@ -144,6 +145,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) hub: &'t mut Hub,
     /// What this shard is home to.
     pub(crate) home: &'t mut Home,
+    /// What waits for its turn.
+    pub(crate) intake: &'t mut Intake,
     pub(crate) books: &'t mut Books,
     pub(crate) out: WayOut<'t>,
     pub(crate) tools: &'t mut Tools,

@@ -4,9 +4,16 @@
 //! gets a range of it. One that is far behind gets a reference instead ([`late`]). Nothing is written
 //! until the turn ends, except that an outbox which a single turn fills beyond [`outbox::FLUSH_BYTES`] is flushed on the way, so that a
 //! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
+//!
+//! A turn has room for so many deliveries, and of the members of large topics a slice is written in each. [`Hub::is_spent`] and
+//! [`Hub::takes`] tell whoever publishes when to go on later: after the next poll, once most of a crowd has been written, or once
+//! members have read that are behind. Those are waited for where they are many, read on, and not longer than `overrun_ms`; then
+//! they count as slow until they have caught up, and what they don't take in time is their own affair. One that takes nothing
+//! is never waited for.
 
 pub mod arena;
 pub mod backlog;
+mod behind;
 mod copied;
 pub mod encoding;
 mod frames;
@@ -27,6 +34,7 @@ use crate::proto::signalr::message::ServerMessage;
 use crate::wire::{LinkKey, Wire, WireError};
 use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
+use behind::Behind;
 use encoding::Encoding;
 use frames::Frames;
 use outbox::{Dirty, Outbox, OutboxBounds, Push, Slices, Writable};
@@ -39,6 +47,10 @@ use topic::Topic;
 
 /// Members of large topics that are written in one turn. A topic that has no more is not large.
 const SLICE: usize = 256;
+/// What a write at the end of the turn costs, in deliveries.
+const SEND_COST: usize = 128;
+/// So many bytes that are copied cost as much as a delivery.
+const BYTES_PER_DELIVERY: usize = 256;
 
 /// Counters of the fan-out; plain numbers of one shard.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +119,10 @@ pub struct Hub {
     /// Members of large topics with something to send, in the order in which they got it.
     crowd: VecDeque<ConnKey>,
     doomed: Vec<Doomed>,
+    behind: Behind,
+    /// Deliveries that this turn has room for.
+    deliveries_left: usize,
+    deliveries_max: usize,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
     share: Arc<Share>,
@@ -133,6 +149,9 @@ impl Hub {
             dirty: Vec::new(),
             crowd: VecDeque::new(),
             doomed: Vec::new(),
+            behind: Behind::default(),
+            deliveries_left: limits.turn_deliveries_max.max(1),
+            deliveries_max: limits.turn_deliveries_max.max(1),
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
             share: Arc::new(Share::new(backlog)),
@@ -199,6 +218,7 @@ impl Hub {
         let is_large = count > SLICE;
         let mut frames = Frames::new(topic, id, event, data);
         let flush_bytes = self.bounds.flush_bytes();
+        let (sent_before, dirty_before) = (self.tally.sent_bytes, self.dirty.len());
         let mut exit = Exit {
             arena: &mut self.arena,
             share: &self.share,
@@ -220,6 +240,9 @@ impl Hub {
                 Push::Dropped => exit.tally.dropped += 1,
                 Push::Overrun => exit.give_up(member.conn, outbox),
             }
+            if outbox.backlog_bytes() >= self.bounds.soft_bytes {
+                self.behind.note(member.conn, outbox, self.bounds, now.mono);
+            }
             if outbox.backlog_bytes() > self.bounds.hard_bytes {
                 // Whoever watches over stuck sockets is told in this turn.
                 mark_now(&mut self.dirty, member.conn, outbox);
@@ -236,7 +259,54 @@ impl Hub {
         }
         drop(frames);
         exit.relieve_process(&mut self.outboxes);
+        let sent_bytes = usize::try_from(self.tally.sent_bytes - sent_before).unwrap_or(usize::MAX);
+        let sends = self.dirty.len() - dirty_before;
+        self.spend(1 + count + SEND_COST * sends + sent_bytes / BYTES_PER_DELIVERY);
         count
+    }
+
+    /// Counts work of this turn, in deliveries.
+    pub fn spend(&mut self, deliveries: usize) {
+        self.deliveries_left = self.deliveries_left.saturating_sub(deliveries);
+    }
+
+    /// Counts the work of so many bytes that have been read or made.
+    pub fn spend_bytes(&mut self, bytes: usize, per_delivery: usize) {
+        self.spend(bytes / per_delivery);
+    }
+
+    /// Whether what else there is should wait for the next turn.
+    pub fn is_spent(&self) -> bool {
+        self.deliveries_left == 0
+    }
+
+    /// All that is ready has had its turn, or this turn's half of it; the other half is for what has waited.
+    pub fn begin_second_half(&mut self, now: Now) {
+        self.deliveries_left += (self.deliveries_max / 2).max(1);
+        self.behind.review(&mut self.outboxes, self.bounds, now.mono);
+    }
+
+    /// Whether a publication of this topic may be delivered now: not where many members are behind and read on, nor where it
+    /// would be the next of many for a crowd that has not been written yet.
+    pub fn takes(&self, topic: &Topic) -> bool {
+        let members = self.registry.members(topic).map_or(&[][..], |(_, members)| members);
+        !self.is_crowded(topic) && !self.behind.are_many(members, &self.outboxes)
+    }
+
+    /// Whether the topic is large, and much waits to be written to the members of large topics.
+    pub fn is_crowded(&self, topic: &Topic) -> bool {
+        // The first of them has waited longest.
+        let first = self.crowd.front().and_then(|conn| self.outboxes.get(*conn));
+        let is_full = |outbox: &Outbox| {
+            let waits = outbox.dirty == Dirty::InSlices && outbox.writable().may_write();
+            waits && outbox.backlog_bytes() >= self.bounds.flush_bytes() / 2
+        };
+        first.is_some_and(is_full) && self.registry.member_count(topic) > SLICE
+    }
+
+    /// When publications stop to wait for the next reader that is behind.
+    pub fn next_excuse(&self) -> Deadline {
+        self.behind.deadline(self.bounds)
     }
 
     /// Sends a publication to one connection only, whether or not it is a member.
@@ -285,6 +355,7 @@ impl Hub {
     }
 
     fn queue(&mut self, conn: ConnKey, frame: Frame) {
+        self.spend(frame.len() / BYTES_PER_DELIVERY);
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         if outbox.has_too_many_answers(frame.len(), self.bounds, self.now) {
             // A client that asks and asks and never reads its answers.
@@ -366,6 +437,7 @@ impl Hub {
         }
         exit.relieve_process(outboxes);
         self.arena.end_turn();
+        self.deliveries_left = self.deliveries_max.div_ceil(2);
         (self.dirty, self.crowd) = (dirty, crowd);
     }
 

@@ -18,6 +18,13 @@ pub struct Publication {
     pub data: Arc<[u8]>,
 }
 
+impl Publication {
+    /// What it takes while it waits.
+    pub fn bytes(&self) -> usize {
+        size_of::<Publication>() + self.data.len()
+    }
+}
+
 /// The data of a publication on its way to the members.
 #[derive(Clone, Copy, Debug)]
 pub enum Payload<'d> {

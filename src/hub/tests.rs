@@ -181,3 +181,95 @@ fn the_time_from_taken_to_written_is_that_of_the_first_that_waited() {
     bench.hub.flush(at(500), &mut bench.sockets, |_, _, _| {});
     assert_eq!(bench.hub.tally.written.sum_ms, 304, "an answer is no publication");
 }
+
+#[test]
+fn a_turn_has_room_for_so_many_deliveries() {
+    let limits = Limits { turn_deliveries_max: 20_000, ..Limits::DEFAULT };
+    let mut bench = Bench::new(&limits);
+    for _ in 0..100 {
+        bench.member(topic(1), Encoding::JsonText, usize::MAX);
+    }
+    bench.publish(topic(2), b"{}");
+    assert!(!bench.hub.is_spent(), "a topic without members");
+    bench.publish(topic(1), b"{}");
+    assert!(bench.hub.is_spent(), "half of it, with the writes that follow");
+    bench.hub.begin_second_half(NOW);
+    assert!(!bench.hub.is_spent());
+    bench.publish(topic(1), b"{}");
+    assert!(!bench.hub.is_spent(), "they will be written anyway");
+    (0..200).for_each(|_| bench.publish(topic(1), b"{}"));
+    assert!(bench.hub.is_spent());
+    bench.flush();
+    assert!(!bench.hub.is_spent());
+}
+
+#[test]
+fn a_large_topic_waits_while_much_is_unwritten_for_its_members_and_others_do_not() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    for _ in 0..3 * SLICE {
+        bench.member(topic(1), Encoding::JsonText, usize::MAX);
+    }
+    bench.member(topic(2), Encoding::JsonText, usize::MAX);
+    bench.publish(topic(1), &[b'1'; 40 * 1024]);
+    assert!(bench.hub.takes(&topic(1)));
+    bench.publish(topic(1), &[b'1'; 40 * 1024]);
+    assert!(!bench.hub.takes(&topic(1)) && bench.hub.takes(&topic(2)));
+    (0..2).for_each(|_| bench.flush());
+    assert!(!bench.hub.takes(&topic(1)), "a slice of them waits");
+    bench.flush();
+    assert!(bench.hub.takes(&topic(1)) && !bench.hub.is_dirty());
+}
+
+#[test]
+fn a_topic_waits_for_many_members_that_read_on_and_for_each_of_them_once() {
+    let at = |ms| Now::from_ms(ms, 0);
+    let mut bench = Bench::new(&Limits { overrun_ms: 100, ..bounded(1_000_000) });
+    let slow: Vec<ConnKey> = (0..8).map(|_| bench.member(topic(1), Encoding::JsonText, 1_000)).collect();
+    let publish = |bench: &mut Bench, ms| {
+        bench.hub.publish(
+            &topic(1),
+            OCCURRENCE,
+            Payload::Borrowed(&[b'1'; 1_500]),
+            at(ms).mono,
+            at(ms),
+            &mut bench.sockets,
+        );
+        bench.hub.flush(at(ms), &mut bench.sockets, |_, _, _| {});
+    };
+    publish(&mut bench, 0);
+    assert!(bench.hub.takes(&topic(1)));
+    publish(&mut bench, 10);
+    publish(&mut bench, 20);
+    assert!(!bench.hub.takes(&topic(1)) && bench.hub.takes(&topic(2)));
+    // Each takes a little, so that it is not stuck.
+    for conn in &slow {
+        bench.set_room(*conn, 10);
+        bench.hub.unblock(*conn);
+    }
+    bench.hub.flush(at(90), &mut bench.sockets, |_, _, _| {});
+    bench.hub.begin_second_half(at(109));
+    assert!(!bench.hub.takes(&topic(1)));
+    bench.hub.begin_second_half(at(110));
+    assert!(bench.hub.takes(&topic(1)), "they have been waited for");
+    publish(&mut bench, 121);
+    assert!(bench.hub.takes(&topic(1)), "once");
+    let read_all = |bench: &mut Bench, ms| {
+        for conn in &slow {
+            bench.set_room(*conn, usize::MAX);
+            bench.hub.unblock(*conn);
+        }
+        bench.hub.flush(at(ms), &mut bench.sockets, |_, _, _| {});
+    };
+    read_all(&mut bench, 130);
+    slow.iter().for_each(|conn| bench.set_room(*conn, 0));
+    (140..143).for_each(|ms| publish(&mut bench, ms));
+    assert!(!bench.hub.takes(&topic(1)), "they had caught up");
+    assert_eq!(bench.hub.next_excuse(), Instant::from_ms(0).after_ms(241));
+    read_all(&mut bench, 150);
+    bench.hub.begin_second_half(at(150));
+    assert!(bench.hub.takes(&topic(1)) && bench.hub.next_excuse() == Deadline::NEVER);
+    slow.iter().for_each(|conn| bench.set_room(*conn, 0));
+    (160..163).for_each(|ms| publish(&mut bench, ms));
+    let others: Vec<ConnKey> = (0..25).map(|_| bench.member(topic(1), Encoding::JsonText, usize::MAX)).collect();
+    assert!(bench.hub.takes(&topic(1)), "most of {} keep up", others.len() + slow.len());
+}

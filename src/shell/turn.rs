@@ -49,6 +49,8 @@ pub struct Reactor<O: Os> {
     hot: Vec<LinkKey>,
     buffer: Box<[u8]>,
     letters: Vec<Letter<O::Stream>>,
+    /// The mailbox was not looked into, since the shard had enough of what came before.
+    leaves_mail: bool,
     /// When to try to accept again, after a failure or with more waiting.
     accept_at: Deadline,
     complain_at: Deadline,
@@ -82,6 +84,7 @@ impl<O: Os> Reactor<O> {
             hot: Vec::new(),
             buffer: vec![0; read_bytes].into_boxed_slice(),
             letters: Vec::new(),
+            leaves_mail: false,
             accept_at: Deadline::NEVER,
             complain_at: Deadline::at(Instant::default()),
             drain_until: None,
@@ -139,9 +142,14 @@ impl<O: Os> Reactor<O> {
         if self.siblings_are_full() {
             self.hot = hot;
         } else {
-            for key in hot.drain(..) {
-                self.read(key, now);
+            let mut read = 0;
+            while let Some(key) = hot.get(read)
+                && !(read > 0 && self.shard.is_spent())
+            {
+                self.read(*key, now);
+                read += 1;
             }
+            hot.drain(..read);
             // What was found hot again is in the other list by now.
             std::mem::swap(&mut self.hot, &mut hot);
             self.hot.append(&mut hot);
@@ -150,6 +158,7 @@ impl<O: Os> Reactor<O> {
             self.accept(now);
         }
         self.shard.handle_deadlines(now, &mut self.sockets);
+        self.shard.handle_queued(now, &mut self.sockets);
         self.tell(now);
         self.send_mail();
         // What is written now may have been taken long before: the turn may have been a long one.
@@ -181,7 +190,7 @@ impl<O: Os> Reactor<O> {
 
     /// Returns how long to wait for readiness.
     pub fn timeout(&self) -> Option<Duration> {
-        if self.shard.has_work() {
+        if self.shard.has_work() || self.leaves_mail && self.shard.takes_mail() {
             return Some(Duration::ZERO);
         }
         if !self.hot.is_empty() {
@@ -221,7 +230,7 @@ impl<O: Os> Reactor<O> {
                         return;
                     }
                     budget = budget.saturating_sub(n);
-                    if budget == 0 {
+                    if budget == 0 || self.shard.is_spent() {
                         if self.sockets.heat(key) {
                             self.hot.push(key);
                         }
@@ -243,7 +252,10 @@ impl<O: Os> Reactor<O> {
 
     fn read_mail(&mut self, now: Now) {
         let mut letters = std::mem::take(&mut self.letters);
-        if let Some(mailbox) = self.mailboxes.get(self.number) {
+        self.leaves_mail = !self.shard.takes_mail();
+        if !self.leaves_mail
+            && let Some(mailbox) = self.mailboxes.get(self.number)
+        {
             mailbox.take(&mut letters);
         }
         if let Some(InForce { catalogue, verifier, .. }) = self.current.newer_than(&mut self.version) {

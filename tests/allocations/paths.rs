@@ -73,6 +73,7 @@ impl Bench {
     fn turn(&mut self) {
         loop {
             self.shard.handle_deadlines(START, &mut self.wire);
+            self.shard.handle_queued(START, &mut self.wire);
             self.shard.end_turn(START, &mut self.wire);
             while self.shard.poll_resumed().is_some() {}
             if !self.shard.has_work() {

@@ -14,7 +14,7 @@ use super::ending::{Ending, Parting, Rest, Sender};
 use super::gate::{self, Decision, Refused};
 use super::moved::Moved;
 use super::request::{Arrived, PendingBody, Purpose};
-use super::serve;
+use super::serve::{self, Taken};
 use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
@@ -327,9 +327,13 @@ impl Http {
                 self.reply(reply, &framing, cx)
             }
             Purpose::Publish { head, principal } => {
-                let caller = self.caller(cx);
-                match serve::publish(caller, &head, body, &principal, cx.turn) {
-                    Ok((draft, awaited)) => self.await_answers(draft, framing, awaited, cx),
+                match serve::publish((cx.link, self.ticket()), &head, body, &principal, cx.turn) {
+                    Ok(Taken { draft, awaited, is_late }) => {
+                        let then = self.await_answers(draft, framing, awaited, cx);
+                        // The shard has enough to do: the next request waits in the kernel.
+                        self.asking.iter_mut().filter(|_| is_late).for_each(|asking| asking.hold());
+                        then
+                    }
                     Err(refusal) => {
                         let counted = gate::count_as(refusal.status);
                         self.note_refused(counted, refusal.status, "publish request, by its body", cx);
@@ -342,7 +346,12 @@ impl Http {
 
     /// Who asks, in the next question of this link.
     fn caller(&self, cx: &Cx<'_, '_>) -> Caller {
-        Caller::Request { link: cx.link, ticket: self.asking.as_ref().map_or(0, |asking| asking.ticket()) }
+        Caller::Request { link: cx.link, ticket: self.ticket() }
+    }
+
+    /// The number of its next question.
+    fn ticket(&self) -> u32 {
+        self.asking.as_ref().map_or(0, |asking| asking.ticket())
     }
 
     /// The reply is sent, or waits for what other shards still have to say.

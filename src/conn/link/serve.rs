@@ -6,12 +6,13 @@ use crate::api::publish::{self, Refusal as PublishRefusal, RequestHead};
 use crate::auth::principal::Principal;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
-use crate::conn::delivery::{Delivery, FanOut};
+use crate::conn::delivery::FanOut;
+use crate::conn::mail::{Mail, To};
 use crate::conn::turn::Turn;
 use crate::metrics::Refusal;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate;
-use smallvec::SmallVec;
+use crate::wire::LinkKey;
 use std::sync::Arc;
 
 /// Offers a connection token.
@@ -36,18 +37,27 @@ pub(super) fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 
-/// Takes a publish request: what its reply is made of, and what is still to be answered before its
-/// publisher may know.
+/// A publish request that has been taken.
+pub(super) struct Taken {
+    /// What its reply is made of.
+    pub(super) draft: Draft,
+    /// What is still to be answered before its publisher may know.
+    pub(super) awaited: Awaited,
+    /// Some of its items wait for this shard's next turns.
+    pub(super) is_late: bool,
+}
+
+/// Takes a publish request, which is that question of its link.
 ///
 /// # Errors
 /// The request is refused as a whole.
 pub(super) fn publish(
-    caller: Caller,
+    (link, ticket): (LinkKey, u32),
     head: &RequestHead,
     body: &[u8],
     principal: &Principal,
     turn: &mut Turn<'_>,
-) -> Result<(Draft, Awaited), PublishRefusal> {
+) -> Result<Taken, PublishRefusal> {
     let rules = publish::Rules {
         catalogue: turn.process.catalogue,
         options: &turn.process.options.publish,
@@ -56,14 +66,27 @@ pub(super) fn publish(
     };
     let request = publish::Request { head, body };
     let mut scratch = std::mem::take(&mut turn.tools.publish);
-    let mut fan_out = FanOut { delivery: Delivery::of(turn), away: SmallVec::new() };
+    let mut fan_out = FanOut::of(turn);
     let outcome = publish::publish(request, rules, principal, &mut scratch, &mut fan_out);
-    let asked = fan_out.ask(caller);
+    let collected = fan_out.collected();
     turn.tools.publish = scratch;
     let outcome = outcome?;
+    let (asked, from) = (collected.len(), turn.process.shard);
+    let mut is_late = false;
+    for (home, publications) in collected {
+        if home == from {
+            is_late = true;
+            turn.intake.push(from, link, ticket, publications);
+        } else {
+            turn.out.mail.post(To::Shard(home), Mail::Publish { from, link, ticket, publications });
+        }
+    }
     let awaited = match outcome.topics() {
-        Some(topics) => turn.ask(caller, Asked::All, Question::Members(Arc::from(topics))),
+        Some(topics) => {
+            let caller = Caller::Request { link, ticket };
+            turn.ask(caller, Asked::All, Question::Members(Arc::from(topics)))
+        }
         None => Awaited::new(Some(Answer::Published), asked, turn.now.mono),
     };
-    Ok((Draft::Publish(Box::new(outcome)), awaited))
+    Ok(Taken { draft: Draft::Publish(Box::new(outcome)), awaited, is_late })
 }

@@ -143,6 +143,8 @@ pub struct Outbox {
     pub(super) link: Option<LinkKey>,
     /// Which list of those to flush it is on.
     pub(super) dirty: Dirty,
+    /// Whether publications wait for it.
+    pub(super) stride: Stride,
     is_sealed: bool,
     is_cut: bool,
 }
@@ -150,6 +152,18 @@ pub struct Outbox {
 /// The low bits of an instant: they repeat after 49 days, which nothing waits for.
 fn low_bits(instant: Instant) -> u32 {
     u32::try_from(instant.ms() & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+/// How a reader is thought of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stride {
+    /// It keeps up, or takes nothing.
+    #[default]
+    Keeps,
+    /// Its backlog is over the soft bound, and it reads on.
+    Behind,
+    /// It has been waited for, and has not caught up since.
+    Excused,
 }
 
 /// When an outbox with bytes is written.
@@ -254,6 +268,12 @@ impl Outbox {
         self.writable.stuck_since().is_some_and(|since| now.ms_since(since) >= bounds.overrun_ms)
     }
 
+    /// Whether it holds more than the soft bound while its socket takes something from time to time.
+    pub(super) fn is_behind(&self, bounds: OutboxBounds, now: Instant) -> bool {
+        let is_full = self.backlog_bytes >= bounds.soft_bytes && self.writable.stuck_since().is_some();
+        is_full && !self.is_sealed && !self.is_stuck(bounds, now)
+    }
+
     /// Whether an answer of so many bytes is one too many for a client that asks and does not read.
     pub fn has_too_many_answers(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> bool {
         let is_over = |waiting: usize| waiting + bytes > bounds.hard_bytes;
@@ -321,6 +341,9 @@ impl Outbox {
             self.answer_bytes = 0;
         }
         self.backlog_bytes -= sent;
+        if self.backlog_bytes == 0 && self.stride == Stride::Excused {
+            self.stride = Stride::Keeps;
+        }
         let mut left = sent;
         if let Some(slow) = &mut self.slow {
             left -= slow.copied.advance(left);

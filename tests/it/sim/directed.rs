@@ -4,6 +4,7 @@ mod deadlines;
 mod moving;
 mod requests;
 mod slow;
+mod turns;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use super::client::{self, Ear, Heard, Reply};

@@ -64,7 +64,7 @@ impl Journals {
             return Err(format!("{entry:?} instead of {:?}", journal.entries.get(*cursor)));
         }
         *cursor += 1;
-        let tag = String::from_utf8_lossy(&entry.data).split('#').nth(1).ok_or("no tag")?.to_owned();
+        let tag = tag_of(&entry.data).to_owned();
         self.causes.entry(organization).or_default().deliver(shard, tag)?;
         Ok(self.published.insert(Rc::clone(&entry.data)))
     }
@@ -86,6 +86,11 @@ impl Journals {
         self.causes.entry(organization).or_default().answered.push(tag.to_owned());
     }
 
+    /// The tags of the items of an organization of which a publisher has heard that they were taken.
+    pub fn answered(&self, organization: Uuid) -> &[String] {
+        self.causes.get(&organization).map_or(&[], |causes| &causes.answered)
+    }
+
     /// The newest publication of a topic that a shard has delivered.
     pub fn last(&self, shard: usize, organization: Uuid, name: Name) -> Option<&Entry> {
         let journal = self.journals.get(&organization)?;
@@ -105,6 +110,11 @@ impl Journals {
             None => Ok(()),
         }
     }
+}
+
+/// The tag of an item, by what is delivered of it.
+pub fn tag_of(data: &[u8]) -> &str {
+    std::str::from_utf8(data).expect("text").split('#').nth(1).expect("a tag")
 }
 
 impl Causes {

@@ -5,7 +5,7 @@ use super::actor::Act;
 use super::answers::{Name, find, refusal, same, verdict};
 use super::cast::{Kind, Rights};
 use super::client::{Ask, Call, Heard, Received, Record, Subscription};
-use super::journal::{Entry, Journals};
+use super::journal::{Entry, Journals, tag_of};
 use super::setting::CATALOGUE;
 use rte::hub::Hub;
 use rte::hub::registry::ConnKey;
@@ -37,13 +37,22 @@ enum Due {
     Event(Name, Rc<[u8]>),
 }
 
+/// What a client has said, once so many items of its organization had been answered.
+#[derive(Debug)]
+struct Said {
+    act: Act,
+    answered: usize,
+}
+
 #[derive(Debug)]
 struct Member {
     shard: usize,
     rights: Rights,
     topics: BTreeSet<Name>,
+    /// So many items had been answered when it asked for a topic.
+    since: BTreeMap<Name, usize>,
     /// What it has said and the hub has not done yet.
-    acts: VecDeque<Act>,
+    acts: VecDeque<Said>,
     /// The hub has taken its handshake.
     is_joined: bool,
     due: VecDeque<Due>,
@@ -84,6 +93,7 @@ impl Model {
             shard,
             rights,
             topics: BTreeSet::new(),
+            since: BTreeMap::new(),
             acts: VecDeque::new(),
             is_joined: false,
             due: VecDeque::new(),
@@ -107,7 +117,8 @@ impl Model {
     /// The hub has read the last byte of what a client does.
     pub fn act(&mut self, id: usize, act: Act) {
         if let Some(member) = self.members.get_mut(&id).filter(|member| !member.is_ended) {
-            member.acts.push_back(act);
+            let answered = self.journals.answered(member.rights.organization).len();
+            member.acts.push_back(Said { act, answered });
             self.proceed(id);
         }
     }
@@ -115,9 +126,11 @@ impl Model {
     /// Does what a client has said, until the hub has to say that it has done so: of a handshake and of a Subscribe.
     fn proceed(&mut self, id: usize) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        while let Some(act) = member.acts.pop_front() {
+        while let Some(Said { act, answered }) = member.acts.pop_front() {
             match act {
-                Act::Handshake | Act::Invoke(_, Call::Subscribe(_)) => return member.acts.push_front(act),
+                Act::Handshake | Act::Invoke(_, Call::Subscribe(_)) => {
+                    return member.acts.push_front(Said { act, answered });
+                }
                 Act::Ping(payload) => member.due.push_back(Due::Pong(payload)),
                 Act::Invoke(id, call) => member.invoke(id, &call, &mut self.refusals),
             }
@@ -128,7 +141,7 @@ impl Model {
     pub fn connected(&mut self, id: usize) -> Result<(), String> {
         let member = self.members.get_mut(&id).ok_or("nobody")?;
         match member.acts.pop_front() {
-            Some(Act::Handshake) if !member.is_joined => {}
+            Some(Said { act: Act::Handshake, .. }) if !member.is_joined => {}
             other => return Err(format!("connected by {other:?}")),
         }
         member.is_joined = true;
@@ -140,12 +153,16 @@ impl Model {
     /// The items of a Subscribe have become members.
     pub fn subscribed(&mut self, id: usize, items: usize, subscribed: usize) -> Result<(), String> {
         let member = self.members.get_mut(&id).ok_or("nobody")?;
-        let (invocation, asks) = match member.acts.pop_front() {
-            Some(Act::Invoke(invocation, Call::Subscribe(asks))) if member.is_joined => (invocation, asks),
+        let (invocation, asks, answered) = match member.acts.pop_front() {
+            Some(Said { act: Act::Invoke(invocation, Call::Subscribe(asks)), answered }) if member.is_joined => {
+                (invocation, asks, answered)
+            }
             other => return Err(format!("subscribed by {other:?}")),
         };
-        let verdicts: Vec<Value> =
-            asks.iter().map(|ask| member.subscribe(ask, self.subscriptions_max, &mut self.refusals)).collect();
+        let verdicts: Vec<Value> = asks
+            .iter()
+            .map(|ask| member.subscribe(ask, answered, self.subscriptions_max, &mut self.refusals))
+            .collect();
         let taken: Vec<&Ask> =
             asks.iter().zip(&verdicts).filter(|(_, it)| it["subscribed"] == true).map(|(ask, _)| ask).collect();
         if (asks.len(), taken.len()) != (items, subscribed) {
@@ -178,6 +195,10 @@ impl Model {
             }
             if is_member {
                 assert!(member.rights.cover(kind, it.entity), "a member without the right");
+                let before = &self.journals.answered(it.organization)[..member.since[&entry.name]];
+                if before.iter().any(|tag| *tag == tag_of(it.data)) {
+                    return Err(format!("{id} subscribed to {entry:?} when it had been answered"));
+                }
                 member.due.push_back(Due::Event(entry.name, Rc::clone(&entry.data)));
             }
         }
@@ -289,7 +310,7 @@ impl Member {
         self.due.extend(id.map(|id| Due::Result(id, result)));
     }
 
-    fn subscribe(&mut self, ask: &Ask, max: usize, refusals: &mut BTreeSet<&'static str>) -> Value {
+    fn subscribe(&mut self, ask: &Ask, answered: usize, max: usize, refusals: &mut BTreeSet<&'static str>) -> Value {
         let mut refuse = |message| {
             refusals.insert(message);
             refusal(message, ask)
@@ -304,7 +325,9 @@ impl Member {
         } else if !self.topics.contains(&name) && self.topics.len() >= max {
             refuse("Too many subscriptions")
         } else {
-            self.topics.insert(name);
+            if self.topics.insert(name) {
+                self.since.insert(name, answered);
+            }
             verdict(true, &name)
         }
     }

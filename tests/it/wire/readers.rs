@@ -70,3 +70,63 @@ fn a_large_publish_closes_no_reader_on_one_shard() {
 fn a_large_publish_closes_no_reader_on_two_shards() {
     nobody_who_reads_is_closed(2);
 }
+
+const LIST: &str = "3c9d6b70-2f14-4f0e-9b35-8a4f1de2c611";
+const CALLBACKS: usize = 1_100;
+const MANY_READERS: usize = 300;
+
+/// 1.0 MB of callbacks that are assigned to the user: each of them is two events.
+fn callbacks() -> String {
+    let item = |n: usize| {
+        json!({ "eventName": "CallbackChanged", "data": {
+            "assignedUserId": USER, "calculatedPriority": "100", "callbackAttempts": [], "callbackExtras": [],
+            "callBackId": "5c1f1d0a-91f1-4b53-8f39-0f6a3c2b7e10", "callbackRelatedItems": [], "callId": null,
+            "callListId": LIST, "channelIn": "Support", "classificationId": null, "contactMessage": null,
+            "contactName": null, "contactNumber": "+358401234567", "creationTime": "2024-05-31T07:01:22.1170000Z",
+            "dueDate": null, "expiryDate": null, "lastAttemptNote": null, "lastAttemptTimestamp": null,
+            "lastAttemptTypeId": null, "lastAttemptUserId": null, "lastModifiedUserId": null,
+            "modified": "2024-05-31T07:01:22.1170000Z", "notBefore": null, "note": format!("#{n}#{}", "x".repeat(100)),
+            "organizationId": ORGANIZATION, "recordingId": null, "transcriptId": null, "typeId": 2,
+        }})
+        .to_string()
+    };
+    (0..CALLBACKS).map(item).collect::<Vec<_>>().join("\n")
+}
+
+/// One ordinary publish, and a client on each desk that has both events.
+fn callbacks_close_no_reader(threads: usize) {
+    let hub = Hub::start_with(&[&format!("server.threads={threads}")]);
+    let mut readers: Vec<_> = (0..MANY_READERS).map(|_| hub.client()).collect();
+    for reader in &mut readers {
+        let items = format!(
+            r#"[[{{"EntityId":"{LIST}","EventName":"CallbackChanged"}},{{"EntityId":"{USER}","EventName":"UserCallbackChanged"}}]]"#
+        );
+        assert_eq!(reader.invoke("Subscribe", &items).matches(r#""subscribed":true"#).count(), 2);
+    }
+    let (token, body) = (hub.publisher_token(), callbacks());
+    assert!(body.len() > 1_000_000 && body.len() < 1024 * 1024, "{} bytes", body.len());
+    let expected: Vec<String> = (0..2 * CALLBACKS).map(|n| (n / 2).to_string()).collect();
+    std::thread::scope(|scope| {
+        let mut wire = hub.connect();
+        scope.spawn(move || assert_eq!(publish(&mut wire, &token, &body), 202));
+        for reader in &mut readers {
+            let expected = &expected;
+            scope.spawn(move || {
+                for mark in expected {
+                    assert_eq!(reader.record().split('#').nth(1), Some(mark.as_str()), "a callback, and no Close");
+                }
+            });
+        }
+    });
+    assert!(hub.metric("rte_connections_closed_total{reason=\"overrun\"}") < 1.0);
+}
+
+#[test]
+fn a_publish_of_callbacks_closes_none_of_many_readers_on_one_shard() {
+    callbacks_close_no_reader(1);
+}
+
+#[test]
+fn a_publish_of_callbacks_closes_none_of_many_readers_on_two_shards() {
+    callbacks_close_no_reader(2);
+}

@@ -110,6 +110,7 @@ fn limits(rng: &mut Rng) -> Limits {
         limits.negotiated_max = rng.below(3);
     }
     limits.read_budget_bytes = rng.pick(&[50, 300, 4_096, limits.read_budget_bytes]);
+    limits.turn_deliveries_max = rng.pick(&[1, 4, 30, limits.turn_deliveries_max, limits.turn_deliveries_max]);
     limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
     limits.connections_max = rng.pick(&[6, limits.connections_max, limits.connections_max]);
     // A drain ends by itself here, not by its time.

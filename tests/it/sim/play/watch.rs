@@ -3,6 +3,7 @@
 use super::{Play, WIDE};
 use crate::sim::actor::Role;
 use crate::sim::cast::TOKENS;
+use crate::sim::journal::tag_of;
 use crate::sim::model::Delivered;
 use crate::sim::net::Net;
 use rte::clock::Deadline;
@@ -113,8 +114,7 @@ impl Play<'_> {
 
     /// A publication is the next valid item of its publisher.
     fn accepted(&mut self, data: &[u8]) {
-        let text = std::str::from_utf8(data).unwrap();
-        let tag = text.split('#').nth(1).expect("a tag");
+        let tag = tag_of(data);
         let number: usize = tag.split('.').next().unwrap().parse().unwrap();
         let actor = &mut self.actors[number];
         actor.accepted += 1;

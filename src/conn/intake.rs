@@ -1,0 +1,165 @@
+//! What has come to a shard and waits for its turn: mail of the siblings, in its order, and publish
+//! requests, of which the links take turns.
+//!
+//! Nothing of a request is stamped while it waits, so nothing that happens meanwhile is out of
+//! order. What a sibling has stamped has its place: whoever subscribes to its topics waits behind
+//! it.
+
+use super::mail::Mail;
+use crate::hub::publication::Publication;
+use crate::limits::Limits;
+use crate::wire::LinkKey;
+use std::collections::VecDeque;
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// Mail, with how many of its publications have been delivered.
+    pub(crate) mail: VecDeque<(Mail, usize)>,
+    queues: VecDeque<Queue>,
+    /// Bytes of publications in them.
+    bytes: usize,
+    /// All of them wait for readers who are behind.
+    pub(crate) is_waiting: bool,
+}
+
+/// The requests of one link that wait to be stamped, in their order.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// The link's shard.
+    pub(crate) from: usize,
+    pub(crate) link: LinkKey,
+    requests: VecDeque<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    ticket: u32,
+    publications: VecDeque<Publication>,
+}
+
+impl Intake {
+    /// Whether further mail should be taken from the mailbox.
+    pub(crate) fn takes_mail(&self, limits: &Limits) -> bool {
+        self.mail.is_empty() && self.bytes < limits.mailbox_bytes_max
+    }
+
+    /// Whether there is something to do before anything else happens.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.mail.is_empty() || !(self.queues.is_empty() || self.is_waiting)
+    }
+
+    /// Whether requests wait.
+    pub(crate) fn has_requests(&self) -> bool {
+        !self.queues.is_empty()
+    }
+
+    /// Links of which requests wait.
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// A request of a link of that shard waits, behind those of the same link.
+    pub(crate) fn push(&mut self, from: usize, link: LinkKey, ticket: u32, publications: Vec<Publication>) {
+        self.bytes += bytes_of(&publications);
+        self.is_waiting = false;
+        let request = Request { ticket, publications: publications.into() };
+        match self.queues.iter_mut().find(|queue| (queue.from, queue.link) == (from, link)) {
+            Some(queue) => queue.requests.push_back(request),
+            None => self.queues.push_back(Queue { from, link, requests: [request].into() }),
+        }
+    }
+
+    /// The queue whose turn it is.
+    pub(crate) fn next(&mut self) -> Option<Queue> {
+        self.queues.pop_front()
+    }
+
+    /// It waits for its next turn, where it holds anything.
+    pub(crate) fn put_back(&mut self, queue: Queue) {
+        if !queue.requests.is_empty() {
+            self.queues.push_back(queue);
+        }
+    }
+
+    /// What waits first in a queue has been taken.
+    pub(crate) fn take(&mut self, queue: &mut Queue) -> Option<Publication> {
+        let publication = queue.requests.front_mut()?.publications.pop_front()?;
+        self.bytes -= bytes_of(std::slice::from_ref(&publication));
+        Some(publication)
+    }
+}
+
+impl Queue {
+    /// What waits first.
+    pub(crate) fn first(&self) -> Option<&Publication> {
+        self.requests.front()?.publications.front()
+    }
+
+    /// The ticket of its first request, once nothing of that waits any more.
+    pub(crate) fn take_done(&mut self) -> Option<u32> {
+        let is_done = self.requests.front().is_some_and(|request| request.publications.is_empty());
+        is_done.then(|| self.requests.pop_front())?.map(|request| request.ticket)
+    }
+}
+
+fn bytes_of(publications: &[Publication]) -> usize {
+    publications.iter().map(Publication::bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::topic::Topic;
+    use crate::schema::EventId;
+    use slotmap::SlotMap;
+    use uuid::Uuid;
+
+    fn publication(n: u8) -> Publication {
+        let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+        Publication { topic, position: None, expires: None, data: [n].into() }
+    }
+
+    #[test]
+    fn links_take_turns_and_the_requests_of_each_are_done_in_their_order() {
+        let mut links = SlotMap::<LinkKey, ()>::with_key();
+        let (one, other) = (links.insert(()), links.insert(()));
+        let mut intake = Intake::default();
+        intake.push(0, one, 7, vec![publication(1), publication(2)]);
+        intake.push(1, one, 7, vec![publication(5)]);
+        intake.push(0, other, 0, vec![publication(6)]);
+        intake.push(0, one, 8, vec![publication(3), publication(4)]);
+        let mut order = Vec::new();
+        while let Some(mut queue) = intake.next() {
+            let taken = intake.take(&mut queue).map(|publication| publication.data[0]);
+            order.push((taken, queue.take_done().map(|ticket| (queue.from, queue.link, ticket))));
+            intake.put_back(queue);
+        }
+        let done = |from, link, ticket| Some((from, link, ticket));
+        let expected = [
+            (Some(1), None),
+            (Some(5), done(1, one, 7)),
+            (Some(6), done(0, other, 0)),
+            (Some(2), done(0, one, 7)),
+            (Some(3), None),
+            (Some(4), done(0, one, 8)),
+        ];
+        assert_eq!(order, expected);
+        assert!(!intake.has_requests() && !intake.has_work());
+    }
+
+    #[test]
+    fn mail_is_left_in_the_mailbox_while_as_much_waits_as_fits_one() {
+        let limits = Limits { mailbox_bytes_max: 2 * publication(1).bytes(), ..Limits::DEFAULT };
+        let mut intake = Intake::default();
+        intake.push(0, LinkKey::default(), 0, vec![publication(1)]);
+        assert!(intake.takes_mail(&limits));
+        intake.push(0, LinkKey::default(), 1, vec![publication(2)]);
+        assert!(!intake.takes_mail(&limits));
+        let mut queue = intake.next().unwrap();
+        assert!(intake.take(&mut queue).is_some());
+        assert!(intake.takes_mail(&limits));
+        intake.mail.push_back((Mail::Drain, 0));
+        assert!(!intake.takes_mail(&limits), "what came before comes first");
+    }
+}

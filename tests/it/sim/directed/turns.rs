@@ -1,0 +1,166 @@
+//! What a turn has no room for: it waits, in order, and nobody waits for it.
+
+use super::*;
+use rte::hub::partition::Partition;
+
+/// So little that each delivery, and each read, is a turn's work.
+fn short_turns() -> Limits {
+    Limits { turn_deliveries_max: 2, ..Limits::DEFAULT }
+}
+
+fn alerts(tags: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = tags.map(|tag| ALERT.item(ORGANIZATIONS[0], user(), &tag)).collect();
+    format!("[{}]", items.join(","))
+}
+
+fn numbered(count: usize, bytes: usize) -> String {
+    alerts((0..count).map(|n| tag(&n.to_string(), bytes)))
+}
+
+/// Sends, and does not wait until the hub has done what that asks for.
+fn say(world: &World, peer: &Peer, bytes: &[u8]) {
+    world.net().send(peer.id, bytes);
+    world.net().arrive_all();
+}
+
+fn has_heard(world: &World, peer: &Peer) -> bool {
+    !world.pipe(peer.id).from_hub.is_empty()
+}
+
+#[test]
+fn a_large_request_goes_on_from_turn_to_turn_and_others_come_in_between() {
+    let world = world(short_turns());
+    let mut member = Peer::connect(&world);
+    member.subscribe(&world, ALERT, user());
+    let (mut large, mut small) = (Peer::publisher(&world), Peer::publisher(&world));
+    say(&world, &large, &post(&numbered(40, 10)));
+    world.step(0);
+    say(&world, &small, &post(&alerts(std::iter::once(tag("small", 10)))));
+    let turns = (0..40).take_while(|_| {
+        world.step(0);
+        !has_heard(&world, &small)
+    });
+    assert!(turns.count() < 4, "the small request takes turns with the large one");
+    assert!(!has_heard(&world, &large), "a reply before all its items are delivered");
+    world.settle();
+    assert_eq!((statuses(&large.hear(&world)), statuses(&small.hear(&world))), (vec![202], vec![202]));
+    let mut heard = tags(&member.hear(&world));
+    let at = heard.iter().position(|tag| tag == "small").unwrap();
+    assert!(at < 8, "{heard:?}");
+    heard.remove(at);
+    assert_eq!(heard, (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn requests_of_one_connection_are_delivered_in_their_order_whatever_waits() {
+    let world = world(short_turns());
+    let mut member = Peer::connect(&world);
+    member.subscribe(&world, ALERT, user());
+    let mut publisher = Peer::publisher(&world);
+    let request = |tags: [&str; 2]| post(&alerts(tags.into_iter().map(|name| tag(name, 10))));
+    publisher.send(&world, &[request(["a", "b"]), request(["c", "d"]), request(["e", "f"])].concat());
+    assert_eq!(statuses(&publisher.hear(&world)), [202; 3]);
+    assert_eq!(tags(&member.hear(&world)), ["a", "b", "c", "d", "e", "f"]);
+}
+
+#[test]
+fn a_subscribe_brings_nothing_that_was_answered_before_it_though_its_shard_is_behind() {
+    let world = World::new(&Setting { shards: 2, limits: short_turns(), ..Setting::one_shard() });
+    let home = Partition::of(ORGANIZATIONS[0]).home(2);
+    let is_home = |peer: &Peer| world.place(peer.id).unwrap().0 == home;
+    // The shards take connections by turns.
+    let (mut publisher, other) = (Peer::publisher(&world), Peer::publisher(&world));
+    if !is_home(&publisher) {
+        publisher = other;
+    }
+    let mut clients: Vec<Peer> = (0..4).map(|_| Peer::connect(&world)).filter(|client| !is_home(client)).collect();
+    let (mut late, mut member) = (clients.remove(0), clients.remove(0));
+    member.subscribe(&world, ALERT, user());
+    say(&world, &publisher, &post(&numbered(20, 10)));
+    while !has_heard(&world, &publisher) {
+        world.step(home);
+    }
+    let subscribe = format!(
+        "{{\"type\":1,\"invocationId\":\"s\",\"target\":\"Subscribe\",\"arguments\":[[{{\"EntityId\":\"{}\",\
+         \"EventName\":\"{}\"}}]]}}\x1e",
+        user(),
+        ALERT.name
+    );
+    let mut bytes = Vec::new();
+    client::frame(true, client::TEXT, MASK, subscribe.as_bytes(), &mut bytes);
+    say(&world, &late, &bytes);
+    world.step(1 - home);
+    assert!(!world.shard(1 - home).takes_mail(), "nothing is left to do");
+    world.settle();
+    let heard = late.hear(&world);
+    assert!(matches!(&heard[..], [Heard::Record(r)] if r.contains("\"subscribed\":true")), "{heard:?}");
+    assert_eq!(tags(&member.hear(&world)).len(), 20);
+    assert_eq!(statuses(&publisher.hear(&world)), [202]);
+    publisher.publish(&world, ALERT, user(), &tag("new", 10));
+    assert_eq!(tags(&late.hear(&world)), ["new"]);
+}
+
+#[test]
+fn a_request_goes_on_once_what_it_has_brought_a_crowd_is_written() {
+    let world = world(Limits::DEFAULT);
+    let mut crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(&world)).collect();
+    crowd.iter_mut().for_each(|member| member.subscribe(&world, ALERT, user()));
+    let mut publisher = Peer::publisher(&world);
+    publisher.send(&world, &post(&numbered(4, 40 * 1024)));
+    assert_eq!(statuses(&publisher.hear(&world)), [202]);
+    assert!(crowd.iter_mut().all(|member| tags(&member.hear(&world)) == ["0", "1", "2", "3"]));
+}
+
+/// So many readers of the user's alerts, who have stopped reading, and a request of more than the soft bound.
+fn readers(world: &World, count: usize) -> (Vec<Peer>, Peer) {
+    let mut readers: Vec<Peer> = (0..count).map(|_| Peer::connect(world)).collect();
+    for reader in &mut readers {
+        reader.subscribe(world, ALERT, user());
+        reader.stop_reading(world, 100);
+    }
+    let publisher = Peer::publisher(world);
+    publisher.send(world, &post(&numbered(20, 1000)));
+    (readers, publisher)
+}
+
+fn patient() -> Limits {
+    Limits { overrun_ms: 1_000, ..tight() }
+}
+
+#[test]
+fn a_publisher_waits_for_many_readers_who_have_fallen_behind_until_they_have_read() {
+    let world = world(patient());
+    let (mut readers, mut publisher) = readers(&world, 8);
+    assert_eq!(publisher.hear(&world), []);
+    let backlog = readers[0].backlog(&world);
+    assert!(backlog < patient().outbox_soft_bytes + 2_000, "{backlog} bytes");
+    // Meanwhile nothing more is read of the publisher, and others publish.
+    publisher.send(&world, &post(&numbered(1, 10)));
+    assert!(world.look(publisher.id).is_some_and(|look| !look.wants_input));
+    let mut other = Peer::publisher(&world);
+    other.publish(&world, ALERT, super::super::cast::USERS[1], &tag("elsewhere", 10));
+    readers.iter().for_each(|reader| reader.read_again(&world));
+    assert_eq!(statuses(&publisher.hear(&world)), [202; 2]);
+    let expected: Vec<String> = (0..20).chain([0]).map(|n| n.to_string()).collect();
+    for reader in &mut readers {
+        assert_eq!(tags(&reader.hear(&world)), expected);
+    }
+}
+
+#[test]
+fn a_publisher_waits_for_readers_who_take_nothing_no_longer_than_overrun_ms() {
+    let world = world(patient());
+    let (_readers, mut publisher) = readers(&world, 8);
+    pass(&world, patient().overrun_ms - 100);
+    assert_eq!(publisher.hear(&world), []);
+    pass(&world, 200);
+    assert_eq!(statuses(&publisher.hear(&world)), [202]);
+    publisher.publish(&world, ALERT, user(), &tag("next", 1000));
+}
+
+#[test]
+fn a_publisher_never_waits_for_a_few_readers() {
+    let world = world(patient());
+    let (_readers, mut publisher) = readers(&world, 7);
+    assert_eq!(statuses(&publisher.hear(&world)), [202]);
+}
