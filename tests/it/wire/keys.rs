@@ -168,7 +168,7 @@ fn a_broken_key_of_a_set_is_told_at_the_start_and_the_others_serve() {
         Folder::new("keys-broken-key", &[("rte.toml", "[auth]\njwks_file = \"jwks.json\"\n"), ("jwks.json", &text)]);
     let hub = hub_of(&folder);
     assert_eq!(status(&hub, &a), 200);
-    let told = "rte: warning: auth.jwks_file: passed over: `keys[0]` of the JWK set: the RSA key has 9 bits";
+    let told = "warn warning name=configuration why=\"auth.jwks_file: passed over: `keys[0]` of the JWK set: the RSA key has 9 bits";
     assert!(hub.log().contains(told), "{}", hub.log());
 }
 
