@@ -3,6 +3,7 @@
 //! Not here: routes (`api`), timeouts and buffers (`conn`).
 
 pub mod body;
+pub mod date;
 pub mod head;
 pub mod query;
 pub mod reply;
