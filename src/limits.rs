@@ -159,6 +159,8 @@ pub const LOG_END_MS: u64 = 400;
 pub const ECHO_BYTES_MAX: usize = 128;
 /// Bytes of a token, in the header or in the query.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a header of the PROXY protocol.
+pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 

@@ -12,6 +12,7 @@ mod hub_json;
 mod key_set;
 mod naive;
 mod pieces;
+mod proxy_preamble;
 mod publish;
 mod validate;
 mod ws_frames;
@@ -21,6 +22,7 @@ pub use http_head::http_head;
 pub use hub_json::hub_json;
 pub use key_set::key_set;
 pub use pieces::SIZE_BYTES;
+pub use proxy_preamble::proxy_preamble;
 pub use publish::publish;
 pub use validate::validate;
 pub use ws_frames::ws_frames;
@@ -74,6 +76,11 @@ mod tests {
     #[test]
     fn the_corpus_of_handshake_holds() {
         replay("handshake", handshake);
+    }
+
+    #[test]
+    fn the_corpus_of_proxy_preamble_holds() {
+        replay("proxy_preamble", proxy_preamble);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! and has consumed nothing.
 
 pub mod http;
+pub mod proxy;
 pub mod signalr;
 pub mod ws;
 
