@@ -1,5 +1,5 @@
-//! Why connections end: one list, each reason with its metric label, its sentence, and who is to
-//! blame.
+//! Why connections end: one list, each reason with its metric label, who is to blame, the word that
+//! the client is told, and its sentence.
 
 /// Who has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,10 @@ pub enum Blame {
     Us,
 }
 
-/// Makes the enum from its rows: variant, label, who is to blame, sentence.
+/// Makes the enum from its rows: variant, label, who is to blame, the word with which SignalR's
+/// Close tells it (empty where the client is told nothing, or no error), sentence.
 macro_rules! reasons {
-    ($($Reason:ident $label:literal $Blame:ident $sentence:literal;)*) => {
+    ($($Reason:ident $label:literal $Blame:ident $word:literal $sentence:literal;)*) => {
         /// The reasons. Every connection ends with exactly one: the first that made it begin to
         /// end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +29,9 @@ macro_rules! reasons {
             /// All reasons, in the order of their numbers.
             pub const ALL: [CloseReason; [$($label),*].len()] = [$(CloseReason::$Reason),*];
 
-            fn row(self) -> (&'static str, Blame, &'static str) {
+            fn row(self) -> (&'static str, Blame, &'static str, &'static str) {
                 match self {
-                    $(CloseReason::$Reason => ($label, Blame::$Blame, $sentence),)*
+                    $(CloseReason::$Reason => ($label, Blame::$Blame, $word, $sentence),)*
                 }
             }
         }
@@ -38,27 +39,28 @@ macro_rules! reasons {
 }
 
 reasons! {
-    Served "served" Nobody "the last request has been answered";
-    PeerClosed "peer_closed" Nobody "the peer closed";
-    PeerGone "peer_gone" Nobody "the peer went away without a Close";
-    SocketFailed "socket_failed" Peer "the socket failed";
-    BadRequest "bad_request" Peer "the request head is no good HTTP/1.1";
-    RequestTimeout "request_timeout" Peer "no whole request came in time";
-    IdleTimeout "idle_timeout" Nobody "no further request came in time";
-    BadBody "bad_body" Peer "the request body breaks its framing or its bound";
-    FrameError "frame_error" Peer "the peer violated RFC 6455";
-    HandshakeTimeout "handshake_timeout" Peer "no SignalR handshake came in time";
-    HandshakeRefused "handshake_refused" Peer "the SignalR handshake was refused";
-    MalformedMessage "malformed_message" Peer "a record was no hub message";
-    MessageTooLong "message_too_long" Peer "a hub message passed record_bytes_max";
-    ClientTimeout "client_timeout" Peer "a client that used to ping fell silent";
-    TokenExpired "token_expired" Nobody "the token expired and close_on_expiry is set";
-    Overrun "overrun" Peer "a slow consumer's backlog passed outbox_hard_bytes and it took nothing for overrun_ms";
-    BacklogFull "backlog_full" Peer "its backlog was the largest when all passed backlog_bytes_max, or its reply was one unread too many for a quarter of that";
-    WriteStuck "write_stuck" Peer "the peer took nothing for write_stuck_ms";
-    Drain "drain" Nobody "the hub drains";
-    Full "full" Operator "connections_max is reached";
-    Unanswered "unanswered" Us "another shard of the hub did not answer in time";
+    Served "served" Nobody "" "the last request has been answered";
+    PeerClosed "peer_closed" Nobody "" "the peer closed";
+    PeerGone "peer_gone" Nobody "" "the peer went away without a Close";
+    SocketFailed "socket_failed" Peer "" "the socket failed";
+    BadRequest "bad_request" Peer "" "the request head is no good HTTP/1.1";
+    RequestTimeout "request_timeout" Peer "" "no whole request came in time";
+    IdleTimeout "idle_timeout" Nobody "" "no further request came in time";
+    BadBody "bad_body" Peer "" "the request body breaks its framing or its bound";
+    FrameError "frame_error" Peer "" "the peer violated RFC 6455";
+    HandshakeTimeout "handshake_timeout" Peer "" "no SignalR handshake came in time";
+    HandshakeRefused "handshake_refused" Peer "" "the SignalR handshake was refused";
+    MalformedMessage "malformed_message" Peer "malformed_message" "a record was no hub message";
+    MessageTooLong "message_too_long" Peer "message_too_long" "a hub message passed limits.record_bytes_max";
+    ClientTimeout "client_timeout" Peer "client_timeout" "a client that used to ping was silent for limits.client_timeout_ms";
+    TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
+    Overrun "overrun" Peer "slow_reader" "a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms";
+    OwnAnswers "own_answers" Peer "own_answers" "a client asked and asked and took no answer, until they passed limits.outbox_hard_bytes";
+    BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max, or its reply was one unread too many for a quarter of that";
+    WriteStuck "write_stuck" Peer "" "the peer took nothing for limits.write_stuck_ms";
+    Drain "drain" Nobody "" "the hub drains";
+    Full "full" Operator "" "limits.connections_max is reached";
+    Unanswered "unanswered" Us "unanswered" "another shard of the hub did not answer in time";
 }
 
 impl CloseReason {
@@ -77,9 +79,22 @@ impl CloseReason {
         self.row().1
     }
 
-    /// Returns what happened, as a sentence for logs.
-    pub fn sentence(self) -> &'static str {
+    /// Returns the word with which a client is told, in `error` of SignalR's Close; empty where it
+    /// is told nothing, or goes without an error.
+    pub fn word(self) -> &'static str {
         self.row().2
+    }
+
+    /// Returns the `error` of the Close: the word, then the sentence, then what exactly it was.
+    pub fn told(self, detail: Option<&str>) -> Option<String> {
+        let (word, sentence) = (self.word(), self.sentence());
+        let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+        (!word.is_empty()).then(|| format!("{word}: {sentence}{detail}"))
+    }
+
+    /// Returns what happened, as a sentence for logs and clients.
+    pub fn sentence(self) -> &'static str {
+        self.row().3
     }
 }
 
@@ -92,6 +107,18 @@ mod tests {
         for (number, reason) in CloseReason::ALL.into_iter().enumerate() {
             assert_eq!(reason.index(), number);
             assert_eq!(CloseReason::ALL.iter().filter(|other| other.label() == reason.label()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_word_stands_before_its_sentence_and_who_goes_without_an_error_has_none() {
+        let told = CloseReason::MessageTooLong.told(Some("131072 bytes"));
+        assert_eq!(told.unwrap(), "message_too_long: a hub message passed limits.record_bytes_max (131072 bytes)");
+        assert_eq!(CloseReason::Drain.told(None), None);
+        let words = || CloseReason::ALL.into_iter().map(CloseReason::word).filter(|word| !word.is_empty());
+        for word in words() {
+            assert_eq!(words().filter(|other| *other == word).count(), 1, "{word}");
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   slab entry, timer, socket entry                                     ~0.3 KiB
-//!   partial input:   head_bytes_max  or  record_bytes_max + one frame   32 KiB   (nothing while nothing is partial)
+//!   partial input:   head_bytes_max  or  record_bytes_max + one frame   128 KiB  (nothing while nothing is partial)
 //!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
@@ -43,10 +43,10 @@ macro_rules! limits {
 limits! {
     /// Connections in all, over all shards; one more is answered 503 and closed.
     connections_max: usize = 50_000;
-    /// Bytes of a request head, request line and headers (431 beyond).
-    head_bytes_max: usize = 8 * 1024;
+    /// Bytes of a request head, request line and headers (431 beyond). A token is a part of it.
+    head_bytes_max: usize = 32 * 1024;
     /// Headers in a request head (431 beyond).
-    headers_max: usize = 64;
+    headers_max: usize = 100;
     /// Time for a whole request head, from the first byte (or from the accept, for the first
     /// request).
     head_ms: u64 = 10_000;
@@ -67,10 +67,11 @@ limits! {
     /// Bytes of the answer to a publish; items rejected beyond it are counted, and listed without
     /// their errors.
     reply_bytes_max: usize = 4 * 1024 * 1024;
-    /// Negotiated connection tokens that have not been used yet, over all shards; one more is
-    /// answered 503.
+    /// Negotiated connection tokens that are remembered because their connection is over and they
+    /// have not expired, over all shards; the oldest is forgotten beyond.
     negotiated_max: usize = 10_000;
-    /// How long a negotiated token waits for its connection (SignalR's DisconnectTimeout).
+    /// How long a negotiated token is good for a connection (SignalR's DisconnectTimeout), and 5 s
+    /// for clocks that differ.
     negotiated_ms: u64 = 15_000;
     /// Time for the SignalR handshake (SignalR's HandshakeTimeout).
     handshake_ms: u64 = 15_000;
@@ -79,8 +80,9 @@ limits! {
     /// A client that has pinged once is given up after this long without a byte from it
     /// (ClientTimeoutInterval).
     client_timeout_ms: u64 = 30_000;
-    /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize).
-    record_bytes_max: usize = 32 * 1024;
+    /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize). A
+    /// Subscribe needs 128 for each item.
+    record_bytes_max: usize = 128 * 1024;
     /// Subscriptions of one connection (item message `Too many subscriptions` beyond).
     subscriptions_max: usize = 1_000;
     /// Backlog of one connection from which on state events are conflated.
@@ -157,8 +159,6 @@ pub const PIPELINE_MAX: usize = 64;
 pub const LOG_END_MS: u64 = 400;
 /// Bytes of a refused item's EntityId and EventName that are echoed.
 pub const ECHO_BYTES_MAX: usize = 128;
-/// Bytes of a token, in the header or in the query.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a header of the PROXY protocol.
 pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
@@ -168,6 +168,10 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 const CONNECTION_BYTES: usize = 1024;
 /// What a last value keeps beside its data.
 const LAST_VALUE_BYTES: usize = 256;
+/// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
+pub const ITEM_BYTES: usize = 128;
+/// Bytes of the verdict over an ordinary item.
+pub const VERDICT_BYTES: usize = 192;
 
 impl Limits {
     /// What the process takes at the worst, with so many threads: each connection with a record
@@ -221,6 +225,41 @@ impl Limits {
         }
         Ok(())
     }
+
+    /// Returns, in a sentence each, which limits go together and do not serve: some client will run
+    /// into one of them for ever.
+    pub fn misfits(&self) -> Vec<String> {
+        let Limits { subscriptions_max, record_bytes_max, outbox_hard_bytes, .. } = self;
+        let Limits { ping_every_ms, client_timeout_ms, drain_spread_ms, close_ms, drain_ms, .. } = self;
+        let mut misfits = Vec::new();
+        let question = subscriptions_max.saturating_mul(ITEM_BYTES);
+        if question > *record_bytes_max {
+            misfits.push(format!(
+                "a Subscribe of limits.subscriptions_max ({subscriptions_max}) items has up to {question} bytes and does not \
+                 fit into limits.record_bytes_max ({record_bytes_max}): raise that, or tell clients to send portions"
+            ));
+        }
+        let answer = subscriptions_max.saturating_mul(VERDICT_BYTES);
+        if answer > *outbox_hard_bytes {
+            misfits.push(format!(
+                "the list of limits.subscriptions_max ({subscriptions_max}) subscriptions has up to {answer} bytes, more than \
+                 limits.outbox_hard_bytes ({outbox_hard_bytes}): who asks for it and is slow is given up"
+            ));
+        }
+        if ping_every_ms.saturating_mul(2) > *client_timeout_ms {
+            misfits.push(format!(
+                "limits.client_timeout_ms ({client_timeout_ms}) is less than twice limits.ping_every_ms ({ping_every_ms}): \
+                 JavaScript clients ping only when they hear the hub, and one late ping ends them"
+            ));
+        }
+        if drain_spread_ms.saturating_add(*close_ms) > *drain_ms {
+            misfits.push(format!(
+                "limits.drain_ms ({drain_ms}) is less than limits.drain_spread_ms ({drain_spread_ms}) and limits.close_ms \
+                 ({close_ms}) together: the last connections of a drain are cut"
+            ));
+        }
+        misfits
+    }
 }
 
 impl Default for Limits {
@@ -234,6 +273,7 @@ const _: () = {
     assert!(l.event_bytes_max < l.outbox_soft_bytes && l.outbox_soft_bytes < l.outbox_hard_bytes);
     assert!(l.event_bytes_max < l.body_bytes_max && l.record_bytes_max < l.outbox_soft_bytes);
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
+    assert!(l.subscriptions_max * ITEM_BYTES <= l.record_bytes_max);
     assert!(CONTROL_BYTES_MAX < l.record_bytes_max && l.outbox_hard_bytes < l.backlog_bytes_max);
 };
 
@@ -252,5 +292,23 @@ mod tests {
         assert_eq!(refused(limits), "subscriptions_max (1048577) must be at most 1048576");
         let limits = Limits { ping_every_ms: 30_000, ..Limits::DEFAULT };
         assert_eq!(refused(limits), "ping_every_ms (30000) must be less than client_timeout_ms (30000)");
+    }
+
+    #[test]
+    fn limits_that_some_client_runs_into_for_ever_are_told_by_name() {
+        assert_eq!(Limits::DEFAULT.misfits(), Vec::<String>::new());
+        let table: [(Limits, [&str; 2]); 4] = [
+            (Limits { record_bytes_max: 32 * 1024, ..Limits::DEFAULT }, ["subscriptions_max (1000)", "(32768)"]),
+            (
+                Limits { outbox_hard_bytes: 128 * 1024, ..Limits::DEFAULT },
+                ["192000 bytes", "outbox_hard_bytes (131072)"],
+            ),
+            (Limits { client_timeout_ms: 20_000, ..Limits::DEFAULT }, ["(20000)", "ping_every_ms (15000)"]),
+            (Limits { drain_spread_ms: 9_000, ..Limits::DEFAULT }, ["drain_ms (9500)", "close_ms (5000)"]),
+        ];
+        for (limits, names) in table {
+            let told = limits.misfits();
+            assert!(told.len() == 1 && names.iter().all(|name| told[0].contains(name)), "{told:?}");
+        }
     }
 }

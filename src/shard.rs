@@ -208,9 +208,10 @@ impl Shard {
         self.moved.pop()
     }
 
-    /// A socket beyond `connections_max` has been turned away.
-    pub fn note_full(&mut self, peer: IpAddr) {
+    /// A socket beyond `connections_max` has been turned away; so many bytes of it were read.
+    pub fn note_full(&mut self, peer: IpAddr, read: usize) {
         self.books.metrics.accepted += 1;
+        self.books.metrics.bytes_in += read as u64;
         self.books.metrics.refuse(Refusal::Full);
         self.books.metrics.closed[CloseReason::Full.index()] += 1;
         let fact = || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" };

@@ -39,6 +39,52 @@ impl Level {
     }
 }
 
+/// What is wrong in front of the hub. Each is told in the answer, and once in the life of the
+/// process to the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontFault {
+    /// A proxy has lost what makes a request one for a WebSocket.
+    UpgradeLost,
+    /// A client speaks TLS.
+    Tls,
+    /// A proxy that is not trusted begins with the PROXY protocol.
+    ProxyPreamble,
+}
+
+impl FrontFault {
+    /// Returns a bit of its own.
+    pub fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// Returns what has come.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            FrontFault::UpgradeLost => "a request for a WebSocket came without its Upgrade, or as HTTP/1.0",
+            FrontFault::Tls => "a TLS ClientHello came to a port that speaks plain HTTP",
+            FrontFault::ProxyPreamble => {
+                "a PROXY protocol header came from an address that is not in server.trusted_proxies"
+            }
+        }
+    }
+
+    /// Returns both, for the body of an answer.
+    pub fn told(self) -> String {
+        format!("{}: {}", self.sentence(), self.advice())
+    }
+
+    /// Returns what to do.
+    pub fn advice(self) -> &'static str {
+        match self {
+            FrontFault::UpgradeLost => {
+                "let the proxy speak HTTP/1.1 to the hub and pass on `Upgrade: websocket` and `Connection: Upgrade`"
+            }
+            FrontFault::Tls => "use http:// and ws:// here, or put what ends TLS in front of it",
+            FrontFault::ProxyPreamble => "list the proxy there, or let it speak plain HTTP",
+        }
+    }
+}
+
 /// One notable fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
@@ -151,6 +197,13 @@ pub enum Fact {
         name: String,
         /// How many tokens.
         tokens: u32,
+    },
+    /// Something in front of the hub does not what it should; noted once for each fault.
+    FrontFault {
+        /// What.
+        fault: FrontFault,
+        /// The other end of the socket.
+        peer: IpAddr,
     },
     /// A connection came.
     Opened {
@@ -299,7 +352,8 @@ impl Fact {
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
             | Fact::KeysNotFetched { .. }
-            | Fact::KeyPassedOver { .. } => Level::Warn,
+            | Fact::KeyPassedOver { .. }
+            | Fact::FrontFault { .. } => Level::Warn,
             Fact::Opened { .. }
             | Fact::Refused { .. }
             | Fact::Authenticated { .. }
@@ -331,6 +385,7 @@ impl Fact {
             Fact::LogDropped { .. } => "log_dropped",
             Fact::Panicked { .. } => "panicked",
             Fact::ClaimAbsent { .. } => "claim_absent",
+            Fact::FrontFault { .. } => "front_fault",
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
             Fact::Authenticated { .. } => "authenticated",
@@ -407,6 +462,11 @@ impl Fact {
                 field("claim", name);
                 field("tokens", tokens);
                 field("do", &"name the claim that the issuer writes; `rte token --inspect` shows what a token has");
+            }
+            Fact::FrontFault { fault, peer } => {
+                field("what", &fault.sentence());
+                field("peer", peer);
+                field("do", &fault.advice());
             }
             Fact::Opened { conn, peer } => {
                 field("conn", conn);

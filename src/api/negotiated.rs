@@ -1,19 +1,33 @@
-//! Connection tokens: made by negotiate, used by an upgrade, known as long as their connection
-//! lives, and where that is.
+//! Connection tokens: made by negotiate, used by an upgrade.
 //!
-//! One table for all shards, because the requests of one connection may land on different ones.
-//! Bounded: tokens that nobody uses are forgotten after `negotiated_ms`, and there are at most
-//! `negotiated_max` of them.
+//! A token is signed rather than kept: any process with the same key takes it, the one that made it
+//! before a restart too. Only what is used is in a table: where its connection lives, and after its
+//! end that it is over, until the token expires. One table for all shards, because the requests of
+//! one connection may land on different ones.
 
-use crate::clock::{Deadline, Now};
+use crate::auth::principal::Principal;
+use crate::broken::broken;
+use crate::clock::{Now, UnixMs};
+use crate::entropy::Entropy;
 use crate::hub::registry::{ConnKey, HashSeed};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use core::num::NonZeroU32;
+use ring::{hkdf, hmac};
 use std::collections::VecDeque;
 
-/// A connection token: 16 random bytes, on the wire as 22 characters of base64url. It is a secret.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnectionToken(pub [u8; 16]);
+/// The form of token that is made and read here.
+const VERSION: u8 = 1;
+const NONCE_BYTES: usize = 10;
+/// Version, flags, expiry, nonce.
+const SIGNED_BYTES: usize = 2 + 4 + NONCE_BYTES;
+const TAG_BYTES: usize = 16;
+/// How far the clocks of two processes may be apart.
+const LEEWAY_S: u64 = 5;
+
+/// A connection token, on the wire 43 characters of base64url. It is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionToken([u8; SIGNED_BYTES + TAG_BYTES]);
 
 impl ConnectionToken {
     /// As it stands in a URL.
@@ -21,9 +35,9 @@ impl ConnectionToken {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// Reads the wire form.
+    /// Reads the wire form; whether it is signed is for [`IdKey::check`] to say.
     pub fn parse(text: &str) -> Option<ConnectionToken> {
-        let mut bytes = [0u8; 16];
+        let mut bytes = [0; SIGNED_BYTES + TAG_BYTES];
         let written = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         (written == bytes.len()).then_some(ConnectionToken(bytes))
     }
@@ -35,10 +49,91 @@ impl std::fmt::Debug for ConnectionToken {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting(Deadline),
-    Attached(Place),
+/// What is left of a token that is good: what no other one has, and when it expires.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenId {
+    nonce: [u8; NONCE_BYTES],
+    /// Never 0, so that the room for an id says whether there is one.
+    expires_unix_s: NonZeroU32,
+}
+
+impl TokenId {
+    fn is_expired(self, now: UnixMs) -> bool {
+        now.seconds() >= u64::from(self.expires_unix_s.get())
+    }
+}
+
+/// Nothing that a token could be made of without its key, and a secret all the same.
+impl std::fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenId(redacted)")
+    }
+}
+
+/// The key that signs connection tokens. Processes that share it take each other's. It can't be
+/// printed.
+#[derive(Clone)]
+pub struct IdKey(hmac::Key);
+
+impl std::fmt::Debug for IdKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdKey(redacted)")
+    }
+}
+
+impl IdKey {
+    /// Returns the key that a secret comes to: it says nothing about the secret, which may sign
+    /// other things too.
+    pub fn derived(secret: &[u8]) -> IdKey {
+        // RFC 5869: the salt is optional, the context keeps this key apart from others.
+        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
+        match secret.expand(&[b"rte connection token"], hmac::HMAC_SHA256) {
+            Ok(key) => IdKey(key.into()),
+            Err(_) => broken("HKDF-SHA-256 gives 32 bytes"),
+        }
+    }
+
+    /// Makes a token for that principal, good for `lives_ms`.
+    pub fn sign(&self, principal: &Principal, now: Now, lives_ms: u64, entropy: &mut dyn Entropy) -> ConnectionToken {
+        let mut token = [0; SIGNED_BYTES + TAG_BYTES];
+        let expires_s = now.unix.ms().saturating_add(lives_ms).div_ceil(1_000).saturating_add(LEEWAY_S);
+        let (signed, tag) = token.split_at_mut(SIGNED_BYTES);
+        let (head, nonce) = signed.split_at_mut(SIGNED_BYTES - NONCE_BYTES);
+        // No flag is defined yet.
+        head.copy_from_slice(
+            &[&[VERSION, 0][..], &u32::try_from(expires_s).unwrap_or(u32::MAX).to_be_bytes()].concat(),
+        );
+        entropy.fill(nonce);
+        tag.copy_from_slice(&self.tag(signed, principal).as_ref()[..TAG_BYTES]);
+        ConnectionToken(token)
+    }
+
+    /// Returns what a token is known by; nothing where this key has not signed it for that
+    /// principal.
+    pub fn check(&self, token: &ConnectionToken, principal: &Principal) -> Option<TokenId> {
+        let (signed, tag) = token.0.split_at(SIGNED_BYTES);
+        let expected = self.tag(signed, principal);
+        let is_signed = is_same(tag, &expected.as_ref()[..TAG_BYTES]);
+        let (&[VERSION, _, a, b, c, d], nonce) = signed.split_first_chunk()? else { return None };
+        let nonce = nonce.first_chunk().copied()?;
+        let expires_unix_s = NonZeroU32::new(u32::from_be_bytes([a, b, c, d]))?;
+        is_signed.then_some(TokenId { nonce, expires_unix_s })
+    }
+
+    /// A token is good in the hands of the bearer who has negotiated it.
+    fn tag(&self, signed: &[u8], principal: &Principal) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(signed);
+        for id in [principal.user, principal.organization] {
+            context.update(id.unwrap_or_default().as_bytes());
+        }
+        context.sign()
+    }
+}
+
+/// In constant time: all bytes are looked at, whichever differs.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 /// Where a connection lives.
@@ -50,92 +145,80 @@ pub struct Place {
     pub conn: ConnKey,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Attached(Place),
+    /// Its connection is over.
+    Over,
+}
+
 /// What a request finds under its `id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// The connection is the request's, and lives here.
     Attached(Place),
-    /// Nobody negotiated it, or too long ago.
+    /// It was negotiated too long ago, or its connection is over.
     Unknown,
     /// It has its connection, and that lives here.
     InUse(Place),
 }
 
-#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
-type TokenMap = std::collections::HashMap<ConnectionToken, State, HashSeed>;
+// Each connection has one, and a place in the table.
+const _: () = assert!(size_of::<Option<TokenId>>() == 16 && size_of::<(TokenId, State)>() <= 32);
 
-/// The table.
+#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
+type TokenMap = std::collections::HashMap<TokenId, State, HashSeed>;
+
+/// The tokens that are used.
 #[derive(Debug)]
 pub struct Negotiated {
     tokens: TokenMap,
-    /// Waiting tokens in the order in which they expire. One that has been attached or forgotten
-    /// meanwhile may still be in it.
-    queue: VecDeque<(Deadline, ConnectionToken)>,
-    /// How many wait.
-    waiting: usize,
-    waiting_max: usize,
-    waits_ms: u64,
+    /// Those whose connections are over, in the order of their ends.
+    over: VecDeque<TokenId>,
+    over_max: usize,
 }
 
 impl Negotiated {
-    /// Returns an empty table.
-    pub fn new(seed: HashSeed, waiting_max: usize, waits_ms: u64) -> Negotiated {
-        Negotiated { tokens: TokenMap::with_hasher(seed), queue: VecDeque::new(), waiting: 0, waiting_max, waits_ms }
-    }
-
-    /// Notes a token; false where too many wait.
-    pub fn offer(&mut self, token: ConnectionToken, now: Now) -> bool {
-        self.expire(now);
-        if self.waiting >= self.waiting_max {
-            return false;
-        }
-        if self.queue.len() >= self.waiting_max.saturating_mul(2) {
-            // At least half of it is over; swept as rarely as that, it costs each token a constant.
-            let tokens = &self.tokens;
-            self.queue.retain(|(deadline, token)| tokens.get(token) == Some(&State::Waiting(*deadline)));
-        }
-        self.waiting += 1;
-        let deadline = now.after_ms(self.waits_ms);
-        self.tokens.insert(token, State::Waiting(deadline));
-        self.queue.push_back((deadline, token));
-        true
+    /// Returns an empty table, which remembers so many tokens whose connections are over.
+    pub fn new(seed: HashSeed, over_max: usize) -> Negotiated {
+        Negotiated { tokens: TokenMap::with_hasher(seed), over: VecDeque::new(), over_max }
     }
 
     /// Uses a token for the connection that `begin` makes where the token is free.
-    pub fn attach(&mut self, token: ConnectionToken, now: Now, begin: impl FnOnce() -> Place) -> Attach {
-        self.expire(now);
-        match self.tokens.get_mut(&token) {
-            None => Attach::Unknown,
+    pub fn attach(&mut self, id: TokenId, now: Now, begin: impl FnOnce() -> Place) -> Attach {
+        match self.tokens.get(&id) {
             Some(State::Attached(place)) => Attach::InUse(*place),
-            Some(state) => {
+            Some(State::Over) => Attach::Unknown,
+            None if id.is_expired(now.unix) => Attach::Unknown,
+            None => {
                 let place = begin();
-                *state = State::Attached(place);
-                self.waiting -= 1;
+                self.tokens.insert(id, State::Attached(place));
                 Attach::Attached(place)
             }
         }
     }
 
-    /// Returns whether a token is known.
-    pub fn knows(&mut self, token: ConnectionToken, now: Now) -> bool {
-        self.expire(now);
-        self.tokens.contains_key(&token)
-    }
-
-    /// The connection of a token is gone.
-    pub fn forget(&mut self, token: ConnectionToken) {
-        if let Some(State::Waiting(_)) = self.tokens.remove(&token) {
-            self.waiting -= 1;
+    /// Returns whether a connection has that token, or may still begin with it.
+    pub fn knows(&self, id: TokenId, now: Now) -> bool {
+        match self.tokens.get(&id) {
+            Some(State::Attached(_)) => true,
+            Some(State::Over) => false,
+            None => !id.is_expired(now.unix),
         }
     }
 
-    fn expire(&mut self, now: Now) {
-        while let Some((deadline, token)) = self.queue.front().copied()
-            && deadline.is_due(now)
-        {
-            self.queue.pop_front();
-            if self.tokens.get(&token) == Some(&State::Waiting(deadline)) {
-                self.forget(token);
+    /// The connection of a token is over: until it expires, no other one begins with it.
+    pub fn end(&mut self, id: TokenId, now: Now) {
+        if id.is_expired(now.unix) {
+            // What nearly all are by then.
+            self.tokens.remove(&id);
+        } else {
+            self.tokens.insert(id, State::Over);
+            self.over.push_back(id);
+        }
+        while self.over.len() > self.over_max || self.over.front().is_some_and(|id| id.is_expired(now.unix)) {
+            if let Some(id) = self.over.pop_front() {
+                self.tokens.remove(&id);
             }
         }
     }
@@ -144,9 +227,39 @@ impl Negotiated {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use uuid::Uuid;
 
-    fn at(mono_ms: u64) -> Now {
-        Now::from_ms(mono_ms, 0)
+    const LIVES_MS: u64 = 15_000;
+
+    struct Counting(u8);
+
+    impl Entropy for Counting {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            self.0 += 1;
+            bytes.fill(self.0);
+        }
+    }
+
+    fn at(unix_ms: u64) -> Now {
+        Now::from_ms(0, unix_ms)
+    }
+
+    fn user(number: u128) -> Principal {
+        Principal {
+            user: Some(Uuid::from_u128(number)),
+            organization: Some(Uuid::from_u128(7)),
+            may_publish: false,
+            is_admin: false,
+            is_backend: false,
+            grants: Arc::from([]),
+            foreign_grants: 0,
+            expires_unix_s: 0,
+        }
+    }
+
+    fn key() -> IdKey {
+        IdKey::derived(b"a secret of at least thirty-two bytes")
     }
 
     fn here() -> Place {
@@ -157,53 +270,71 @@ mod tests {
         panic!("a connection that nobody asked for")
     }
 
-    fn table() -> Negotiated {
-        Negotiated::new(HashSeed(1, 2), 2, 15_000)
+    /// Returns what so many tokens that were made at 0 are known by.
+    fn ids(count: u8) -> Vec<TokenId> {
+        let (key, mut entropy) = (key(), Counting(0));
+        let token = |_| key.sign(&user(1), at(0), LIVES_MS, &mut entropy);
+        (0..count).map(token).map(|token| key.check(&token, &user(1)).unwrap()).collect()
     }
 
     #[test]
-    fn a_token_serves_one_connection_until_it_is_gone() {
-        let (mut table, token) = (table(), ConnectionToken([7; 16]));
-        assert_eq!(table.attach(token, at(0), nobody), Attach::Unknown);
-        assert!(table.offer(token, at(0)));
-        assert_eq!(table.attach(token, at(1), here), Attach::Attached(here()));
-        assert_eq!(table.attach(token, at(60_000), nobody), Attach::InUse(here()));
-        table.forget(token);
-        assert_eq!(table.attach(token, at(60_001), nobody), Attach::Unknown);
-    }
-
-    #[test]
-    fn a_token_that_nobody_uses_is_forgotten_and_makes_room() {
-        let mut table = table();
-        assert!(table.offer(ConnectionToken([1; 16]), at(0)) && table.offer(ConnectionToken([2; 16]), at(10)));
-        assert!(!table.offer(ConnectionToken([3; 16]), at(20)));
-        assert!(table.offer(ConnectionToken([3; 16]), at(15_000)));
-        assert_eq!(table.attach(ConnectionToken([1; 16]), at(15_000), nobody), Attach::Unknown);
-        assert!(table.knows(ConnectionToken([2; 16]), at(15_009)));
-    }
-
-    #[test]
-    fn only_tokens_that_wait_count_and_the_table_stays_small() {
-        let mut table = table();
-        for n in 0..100u8 {
-            let token = ConnectionToken([n; 16]);
-            assert!(table.offer(token, at(u64::from(n))), "{n}");
-            assert_eq!(table.attach(token, at(u64::from(n)), here), Attach::Attached(here()));
-            table.forget(token);
-            assert!(table.queue.len() <= 4, "{} entries", table.queue.len());
+    fn a_token_is_good_for_its_bearer_wherever_the_key_is_the_same() {
+        let token = key().sign(&user(1), at(0), LIVES_MS, &mut Counting(0));
+        assert!(key().check(&token, &user(1)).is_some(), "another process, or this one after a restart");
+        assert_eq!(key().check(&token, &user(2)), None);
+        let other_tenant = Principal { organization: None, ..user(1) };
+        assert_eq!(key().check(&token, &other_tenant), None);
+        assert_eq!(IdKey::derived(b"another secret").check(&token, &user(1)), None);
+        for at in 0..token.0.len() {
+            let mut forged = token;
+            forged.0[at] ^= 1;
+            assert_eq!(key().check(&forged, &user(1)), None, "byte {at}");
         }
-        assert!(table.offer(ConnectionToken([101; 16]), at(100)) && table.offer(ConnectionToken([102; 16]), at(100)));
-        assert!(!table.offer(ConnectionToken([103; 16]), at(100)));
     }
 
     #[test]
-    fn the_wire_form_is_22_characters_and_reads_back() {
-        let token = ConnectionToken([0xFB; 16]);
-        assert_eq!(token.text().len(), 22);
+    fn a_token_serves_one_connection_and_none_behind_it() {
+        let (mut table, id) = (Negotiated::new(HashSeed(1, 2), 2), ids(1)[0]);
+        assert!(table.knows(id, at(0)));
+        assert_eq!(table.attach(id, at(1), here), Attach::Attached(here()));
+        assert_eq!(table.attach(id, at(60_000), nobody), Attach::InUse(here()), "however long it lives");
+        table.end(id, at(2_000));
+        assert_eq!(table.attach(id, at(2_001), nobody), Attach::Unknown);
+        assert!(!table.knows(id, at(2_001)));
+    }
+
+    #[test]
+    fn a_token_that_nobody_has_used_in_time_is_unknown() {
+        let (mut table, id) = (Negotiated::new(HashSeed(1, 2), 2), ids(1)[0]);
+        assert!(table.knows(id, at(19_999)) && !table.knows(id, at(20_000)));
+        assert_eq!(table.attach(id, at(20_000), nobody), Attach::Unknown);
+    }
+
+    #[test]
+    fn the_table_has_who_is_there_and_few_who_are_gone() {
+        let (mut table, ids) = (Negotiated::new(HashSeed(1, 2), 2), ids(100));
+        for id in &ids {
+            assert_eq!(table.attach(*id, at(1), here), Attach::Attached(here()));
+            table.end(*id, at(2));
+            assert!(table.over.len() <= 2 && table.tokens.len() == table.over.len());
+        }
+        let last = *ids.last().unwrap();
+        assert_eq!(table.attach(last, at(3), nobody), Attach::Unknown);
+        // Once they expire, the next end sweeps them; one that has lived longer leaves nothing.
+        let lasting = self::ids(101)[100];
+        assert_eq!(table.attach(lasting, at(3), here), Attach::Attached(here()));
+        table.end(lasting, at(60_000));
+        assert!(table.tokens.is_empty() && table.over.is_empty());
+    }
+
+    #[test]
+    fn the_wire_form_is_43_characters_and_reads_back() {
+        let token = key().sign(&user(1), at(0), LIVES_MS, &mut Counting(0));
+        assert_eq!(token.text().len(), 43);
         assert_eq!(ConnectionToken::parse(&token.text()), Some(token));
-        for wrong in ["", "abc", "+/+/+/+/+/+/+/+/+/+/+/", &token.text().repeat(2)] {
+        for wrong in ["", "abc", &"+".repeat(43), &token.text().repeat(2), &token.text()[1..]] {
             assert_eq!(ConnectionToken::parse(wrong), None, "{wrong}");
         }
-        assert!(!format!("{token:?}").contains(&token.text()));
+        assert!(!format!("{token:?} {:?}", key()).contains(&token.text()));
     }
 }

@@ -141,12 +141,13 @@ impl Route {
     }
 
     /// Returns the 405 for a method that it does not serve (RFC 9110 section 15.5.6). ASP.NET's own
-    /// endpoints leave `Allow` out.
+    /// endpoints leave `Allow` and the body out; no client minds a body.
     pub fn method_not_allowed(&self) -> Reply {
-        let reply = Reply::text(405, "");
+        let methods = listed(|method| self.serves(method));
+        let reply = Reply::text(405, format!("this path serves {methods}"));
         match self.gate {
             Gate::Client(_) => reply,
-            Gate::Open(_) | Gate::Publisher => reply.with("Allow", listed(|method| self.serves(method))),
+            Gate::Open(_) | Gate::Publisher => reply.with("Allow", methods),
         }
     }
 }

@@ -7,8 +7,6 @@ use std::fmt;
 /// logged and answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// The token has more than [`crate::limits::TOKEN_BYTES_MAX`] bytes.
-    TooLong,
     /// The request carries two tokens that differ.
     Conflict,
     /// It is no JWT, or one that is unsigned or signed by an algorithm that nobody serves.
@@ -65,7 +63,6 @@ impl TokenError {
     /// `"` and `\`, as `error_description` demands (RFC 6750 section 3).
     pub fn sentence(self) -> &'static str {
         match self {
-            TokenError::TooLong => "The token is too long",
             TokenError::Conflict => "The request carries two different tokens",
             TokenError::Malformed => "The token is not a JWT signed with an algorithm that is served",
             TokenError::Es512 => "The token is signed with ES512, which is not served: use ES384 or ES256",
@@ -98,7 +95,6 @@ impl TokenError {
     /// A word for metrics and structured logs, from a closed list.
     pub fn label(self) -> &'static str {
         match self {
-            TokenError::TooLong => "too-long",
             TokenError::Conflict => "conflict",
             TokenError::Malformed => "malformed",
             TokenError::Es512 => "es512",
@@ -127,8 +123,7 @@ impl fmt::Display for TokenError {
                 write!(f, "The token is valid in {} s and not before (nbf)", grouped(*in_s))
             }
             TokenError::Malformed => write!(f, "The token is not a JWT signed with {SERVED}"),
-            TokenError::TooLong
-            | TokenError::Conflict
+            TokenError::Conflict
             | TokenError::Es512
             | TokenError::Critical
             | TokenError::UnknownKey
@@ -175,7 +170,6 @@ mod tests {
     #[test]
     fn every_sentence_fits_an_error_description() {
         let mut all = vec![
-            TokenError::TooLong,
             TokenError::Conflict,
             TokenError::Malformed,
             TokenError::Critical,

@@ -6,11 +6,15 @@ use super::keys;
 use super::raw::{self, Raw};
 use crate::api::client_address::Network;
 use crate::api::cors::{Origins, parse_origin};
+use crate::api::negotiated::IdKey;
 use crate::api::{publish, routes};
 use crate::auth::token::Tenancy;
+use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
 
+/// A shorter secret could be guessed.
+const ID_SECRET_BYTES_MIN: usize = 32;
 /// Most threads that are started where none are configured.
 pub(super) const THREADS_DEFAULT_MAX: usize = 8;
 
@@ -29,10 +33,13 @@ impl Checker<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
         let (log, log_level) = (server.log, server.log_level);
-        let hub = self.hub(server, cors, publish, auth.tenancy);
+        let own_id_key = server.id_secret_file.as_deref().and_then(|file| self.id_key(file));
+        let mut hub = self.hub(server, cors, publish, auth.tenancy);
         self.limits(&limits);
         let mut warnings = warnings;
-        let (verifier, signing_key) = keys::auth(self, auth, &mut warnings)?;
+        warnings.extend(limits.misfits());
+        let (verifier, signing_key, id_key) = keys::auth(self, auth, &mut warnings)?;
+        hub.id_key = own_id_key.or(id_key);
         let folders = catalogue.schema_dirs.iter();
         let schema_dirs = folders.map(|folder| self.located("catalogue.schema_dirs", folder)).collect();
         let (listen, wire_case, file) = (listen?, catalogue.wire_case, None);
@@ -64,11 +71,25 @@ impl Checker<'_> {
             path: server.path,
             origins: Origins { allowed },
             trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
+            id_key: None,
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,
             // Which derivations are off can only be said when the catalogue is known.
             publish: publish::Options { validation: publish.validation, tenancy, not_derived: Vec::new() },
         }
+    }
+
+    /// The key of connection ids from a file of its own.
+    fn id_key(&mut self, file: &str) -> Option<IdKey> {
+        const PATH: &str = "server.id_secret_file";
+        let text = self.file(PATH, file)?;
+        let secret = bom::secret(&text);
+        if secret.len() < ID_SECRET_BYTES_MIN {
+            let message = format!("the secret has {} bytes, and {ID_SECRET_BYTES_MIN} are needed", secret.len());
+            self.tree.complain(PATH, message);
+            return None;
+        }
+        Some(IdKey::derived(secret.as_bytes()))
     }
 
     fn limits(&mut self, limits: &Limits) {

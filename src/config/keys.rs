@@ -3,6 +3,7 @@
 use super::checker::Checker;
 use super::raw;
 use super::warning::is_weak;
+use crate::api::negotiated::IdKey;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys, SERVED};
 use crate::auth::mint::SigningKey;
@@ -10,12 +11,12 @@ use crate::auth::token::{self, OneOrMany, OptionsError, Verifier};
 use crate::bom;
 use crate::shell::check_address;
 
-/// The verifier, and the key that signs what it verifies, if there is one.
+/// The verifier; the key that signs what it verifies, and the one for connection ids, if there is a secret to make them of.
 pub(super) fn auth(
     checker: &mut Checker<'_>,
     auth: raw::Auth,
     warnings: &mut Vec<String>,
-) -> Option<(Verifier, Option<SigningKey>)> {
+) -> Option<(Verifier, Option<SigningKey>, Option<IdKey>)> {
     let default_grants = checker.list("auth.default_grants", &auth.default_grants, |text| {
         Grant::parse(text).map_err(|error| format!("{text:?}: {error}"))
     });
@@ -49,7 +50,7 @@ pub(super) fn auth(
         close_on_expiry: auth.close_on_expiry,
     });
     match verifier {
-        Ok(verifier) => Some((verifier, options.iter().find_map(signing_key))),
+        Ok(verifier) => Some((verifier, options.iter().find_map(signing_key), options.iter().find_map(id_key))),
         Err(error) => {
             match &error {
                 OptionsError::NoKey => checker.tree.complain("auth", NO_KEY),
@@ -184,6 +185,14 @@ fn sources_of(key: &raw::Key) -> Vec<&'static str> {
         ("jwks_url", key.jwks_url.is_some()),
     ];
     given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
+}
+
+/// The key of connection ids. A public key is no secret, so that none comes of one.
+fn id_key(options: &KeyOptions) -> Option<IdKey> {
+    match &options.source {
+        KeySource::Secret(secret) => Some(IdKey::derived(secret.as_bytes())),
+        KeySource::Pem(_) | KeySource::Jwks(_) | KeySource::JwksUrl(_) => None,
+    }
 }
 
 /// The key that signs what a secret verifies.

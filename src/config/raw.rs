@@ -44,8 +44,13 @@ pub(super) struct Server {
     pub(super) path: String,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
     pub(super) threads: Option<NonZeroU16>,
+    /// A file with a secret of at least 32 bytes that negotiated connection ids are signed with,
+    /// the same on all hubs behind a balancer. By default it is derived from the first secret in
+    /// `[auth]`; without one, only the hub that has negotiated an id takes it.
+    pub(super) id_secret_file: Option<String>,
     /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or
-    /// `X-Forwarded-For` names the client.
+    /// `X-Forwarded-For` names the client. A header of the PROXY protocol (1 or 2) is taken from
+    /// them, too.
     pub(super) trusted_proxies: Vec<String>,
     /// Form of the log lines on standard error.
     pub(super) log: Format,
@@ -65,6 +70,7 @@ impl Default for Server {
             listen: "127.0.0.1:8080".to_owned(),
             path: "/rte".to_owned(),
             threads: None,
+            id_secret_file: None,
             trusted_proxies: Vec::new(),
             log: Format::default(),
             log_level: Level::default(),
@@ -174,8 +180,9 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cors {
-    /// Origins whose pages may use the hub, such as `https://app.example.com`; others are refused
-    /// (403). By default any may: no cookie is ever read, and a page without a token gets nowhere.
+    /// Origins whose pages may use the hub: `https://app.example.com`, `https://*.example.com`,
+    /// `capacitor://localhost`, `null`; others are refused (403), but for the hub's own host. By
+    /// default any may: no cookie is ever read, and a page without a token gets nowhere.
     pub(super) origins: Option<Vec<String>>,
 }
 

@@ -65,7 +65,7 @@ fn the_defaults_serve_with_nothing_but_a_key() {
     assert!((1..=THREADS_DEFAULT_MAX).contains(&config.threads));
     assert_eq!(config.limits, Limits::DEFAULT);
     assert_eq!((config.hub.publish.validation, config.wire_case), (Mode::Strict, None));
-    assert!(config.hub.origins.allow(Some("https://anybody.example")));
+    assert!(config.hub.origins.allow(Some("https://anybody.example"), None));
     assert_eq!(config.verifier.options().leeway_s, 5);
     assert!(config.warnings.is_empty() && config.derive.is_empty() && config.file.is_none());
 }
@@ -426,7 +426,7 @@ fn the_reference_has_every_key_with_default_and_meaning() {
         "| auth.claims.user | `\"sub\"` | ",
         "| derive | `{}` | ",
         "| catalogue.wire_case |  | How property names are spelled on the wire. By default as the catalogue says. One of `\"camel\"`, `\"documented\"`. |",
-        "| limits.head_bytes_max | `8192` | ",
+        "| limits.head_bytes_max | `32768` | ",
     ] {
         assert!(table.contains(row), "{row}\n{table}");
     }

@@ -3,7 +3,6 @@
 use crate::close::CloseReason;
 use crate::proto::signalr::handshake::HandshakeError;
 use crate::proto::ws::decode::FrameError;
-use std::borrow::Cow;
 
 /// Why something ends. The first reason counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(super) enum LastWord {
     /// Nothing: it is gone, or takes nothing any more.
     Nothing,
     /// SignalR's Close.
-    Close { error: Option<Cow<'static, str>>, allow_reconnect: bool },
+    Close { error: Option<String>, allow_reconnect: bool },
     /// The answer to a handshake that can't be accepted.
     HandshakeError(HandshakeError),
     /// There is no hub protocol yet to say it in, and the hub goes away.
@@ -65,9 +64,15 @@ impl End {
         End { why: Why::new(reason), word: LastWord::Nothing }
     }
 
-    /// With SignalR's Close.
-    pub(super) fn close(why: Why, error: Option<Cow<'static, str>>, allow_reconnect: bool) -> End {
-        End { why, word: LastWord::Close { error, allow_reconnect } }
+    /// With SignalR's Close, which says what the reason has for clients. The client may come back.
+    pub(super) fn close(why: Why) -> End {
+        End::close_with(why, None)
+    }
+
+    /// The same, with what exactly it was.
+    pub(super) fn close_with(why: Why, detail: Option<&str>) -> End {
+        let error = why.reason.told(detail);
+        End { why, word: LastWord::Close { error, allow_reconnect: true } }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::hub::grant_sets::GrantSets;
 use super::hub::results::Verdict;
 use crate::api::publish;
+use crate::proto::http::date::Date;
 use crate::proto::signalr::codec::Parser;
 
 /// Memory of a shard that one link or connection after the other uses.
@@ -12,6 +13,8 @@ pub(crate) struct Tools {
     pub(super) parser: Option<Parser>,
     /// Of the hub's methods: a result on its way into a frame. Empty between uses.
     pub(super) verdicts: Vec<Verdict>,
+    /// Of replies.
+    pub(super) date: Date,
     /// Of connections: the grants that they hold.
     pub(super) grants: GrantSets,
     /// Of the publish route.

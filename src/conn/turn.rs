@@ -6,7 +6,7 @@ use super::mail::Outbound;
 use super::tools::Tools;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
-use crate::api::negotiated::Negotiated;
+use crate::api::negotiated::{IdKey, Negotiated};
 use crate::api::publish;
 use crate::auth::token::Verifier;
 use crate::clock::Now;
@@ -19,10 +19,12 @@ use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
 use crate::metrics::Vitals;
 use crate::schema::Catalogue;
+use crate::trace::{Fact, FrontFault, Level};
 use crate::wire::Wire;
+use core::net::IpAddr;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How the hub is run, for all connections.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Options {
     pub origins: Origins,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: Vec<Network>,
+    /// What signs connection tokens; without one only this process takes those that it makes.
+    pub id_key: Option<IdKey>,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
     /// Whether a Subscribe item that doesn't say gets the last value.
@@ -48,6 +52,7 @@ impl Default for Options {
             path: "/rte".to_owned(),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
+            id_key: None,
             detailed_errors: false,
             snapshots: false,
             publish: publish::Options::default(),
@@ -62,10 +67,14 @@ pub struct Shared {
     pub options: Options,
     /// Every bound.
     pub limits: Limits,
-    /// Connection tokens.
+    /// Signs connection tokens.
+    pub id_key: IdKey,
+    /// Connection tokens that are used.
     pub negotiated: Mutex<Negotiated>,
     /// Set once, when the drain begins.
     pub is_draining: AtomicBool,
+    /// What is wrong in front of the hub and has been warned of, a bit each.
+    pub warned: AtomicU8,
     /// What waits for slow readers, over all shards.
     pub backlog: Arc<Backlog>,
     /// What all homes keep together.
@@ -77,14 +86,18 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What so many shards share; `seed` is of the table of connection tokens.
+    /// What so many shards share; `seed` is of the table of connection tokens, and of their key
+    /// where none is configured.
     pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed) -> Shared {
+        let random = || IdKey::derived(&[seed.0.to_le_bytes(), seed.1.to_le_bytes()].concat());
         Shared {
+            id_key: options.id_key.clone().unwrap_or_else(random),
             options,
-            negotiated: Negotiated::new(seed, limits.negotiated_max, limits.negotiated_ms).into(),
+            negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
             limits,
             is_draining: AtomicBool::new(false),
+            warned: AtomicU8::new(0),
             kept: Arc::default(),
             shards,
             vitals: Vitals::default(),
@@ -103,9 +116,11 @@ pub(crate) struct Process<'t> {
     /// The events.
     pub(crate) catalogue: &'t Catalogue,
     pub(crate) verifier: &'t Verifier,
+    pub(crate) id_key: &'t IdKey,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
     pub(crate) draining: &'t AtomicBool,
     pub(crate) vitals: &'t Vitals,
+    pub(crate) warned: &'t AtomicU8,
 }
 
 impl<'t> Process<'t> {
@@ -116,8 +131,9 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, negotiated, is_draining: draining, shards, vitals, .. } = shared;
-        Process { shard, shards: *shards, options, limits, catalogue, verifier, negotiated, draining, vitals }
+        let Shared { options, limits, id_key, negotiated, is_draining: draining, warned, shards, vitals, .. } = shared;
+        let shards = *shards;
+        Process { shard, shards, options, limits, catalogue, verifier, id_key, negotiated, draining, vitals, warned }
     }
 
     /// Whether the drain has begun.
@@ -150,4 +166,14 @@ pub(crate) struct Turn<'t> {
     pub(crate) books: &'t mut Books,
     pub(crate) out: WayOut<'t>,
     pub(crate) tools: &'t mut Tools,
+}
+
+impl Turn<'_> {
+    /// Something in front of the hub does not what it should: warns of it, once in the life of the
+    /// process, since a stranger may be the cause.
+    pub(super) fn note_front_fault(&mut self, fault: FrontFault, peer: IpAddr) {
+        if self.process.warned.fetch_or(fault.bit(), Ordering::Relaxed) & fault.bit() == 0 {
+            self.books.trace.note(Level::Warn, || Fact::FrontFault { fault, peer });
+        }
+    }
 }

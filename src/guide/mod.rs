@@ -67,6 +67,7 @@ fn reasons() -> String {
 /// [documents]: crate::guide::schemas#documents
 /// [limits]: crate::guide::reference#limits
 /// [order]: crate::guide::publishers#order
+/// [reasons]: crate::guide::reference#reasons
 ///
 #[doc = include_str!("clients.md")]
 pub mod clients {}

@@ -66,8 +66,8 @@ pub fn warnings() -> Table<2> {
     Table::new(["warning", "meaning"], WARNINGS.map(|row| [row.name, row.meaning].map(str::to_owned)))
 }
 
-/// Returns why connections end, by who is to blame.
-pub fn reasons() -> Table<3> {
+/// Returns why connections end, by who is to blame, and with which word a client is told.
+pub fn reasons() -> Table<4> {
     let by_blame = [
         (Blame::Nobody, "nobody"),
         (Blame::Peer, "the client, or its network"),
@@ -76,9 +76,9 @@ pub fn reasons() -> Table<3> {
     ];
     let rows = by_blame.into_iter().flat_map(|(blame, whose)| {
         let of_blame = CloseReason::ALL.into_iter().filter(move |reason| reason.blame() == blame);
-        of_blame.map(move |reason| [reason.label(), whose, reason.sentence()].map(str::to_owned))
+        of_blame.map(move |reason| [reason.label(), whose, reason.word(), reason.sentence()].map(str::to_owned))
     });
-    Table::new(["reason", "blame", "meaning"], rows)
+    Table::new(["reason", "blame", "error", "meaning"], rows)
 }
 
 /// Returns the labels of refused requests and items.

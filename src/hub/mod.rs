@@ -357,12 +357,11 @@ impl Hub {
     fn queue(&mut self, conn: ConnKey, frame: Frame) {
         self.spend(frame.len() / BYTES_PER_DELIVERY);
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
-        if outbox.has_too_many_answers(frame.len(), self.bounds, self.now) {
-            // A client that asks and asks and never reads its answers.
+        if let Some(reason) = outbox.is_too_much(frame.len(), self.bounds, self.now) {
             let lost_bytes = outbox.discard(&mut self.arena, &self.share);
             self.tally.discarded_bytes += lost_bytes as u64;
             outbox.seal();
-            self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
+            self.doomed.push(Doomed { conn, reason, lost_bytes });
         } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
             self.tally.dropped += 1;
         }
@@ -475,7 +474,7 @@ impl Hub {
         let outbox = self.outboxes.get(conn)?;
         let since = outbox.writable().stuck_since()?;
         let stuck = (since.after_ms(write_stuck_ms), CloseReason::WriteStuck);
-        let overrun = (since.after_ms(self.bounds.overrun_ms), CloseReason::Overrun);
+        let overrun = (since.after_ms(self.bounds.overrun_ms), outbox.given_up_for());
         let is_too_much = outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
         Some(if is_too_much { overrun.min(stuck) } else { stuck })
     }

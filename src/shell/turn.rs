@@ -9,9 +9,11 @@ use super::load::Load;
 use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
+use crate::api::cors::Origins;
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{Mail, Moved, Shared, To};
 use crate::metrics::Metrics;
+use crate::proto::http::date::Date;
 use crate::proto::http::reply::{self, Reply};
 use crate::shard::Shard;
 use crate::trace::Fact;
@@ -324,10 +326,14 @@ impl<O: Os> Reactor<O> {
 
     fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
         if self.load.total() >= self.shared.limits.connections_max {
-            self.shard.note_full(peer.ip());
-            let mut bytes = Vec::new();
-            let reply = Reply::text(503, "limits.connections_max is reached\n").with("Retry-After", "5");
-            reply::encode(reply, false, false, &mut bytes);
+            // What has come by now says which page asks, and does not turn the close into a reset.
+            let read = stream.read(&mut self.buffer).unwrap_or(0);
+            self.shard.note_full(peer.ip(), read);
+            let head = self.buffer.get(..read).unwrap_or_default();
+            let reply = Reply::text(503, "limits.connections_max is reached: come back later").with("Retry-After", "5");
+            let reply = Origins::dress(reply, self.shared.options.origins.loose_reader(head));
+            let (mut bytes, mut date) = (Vec::new(), Date::default());
+            reply::encode(reply, false, false, date.at(now.unix), &mut bytes);
             // A fresh socket has room for it; if not, the peer sees a closed connection.
             let _ = stream.write(&[&bytes]);
             return;

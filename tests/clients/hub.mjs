@@ -21,13 +21,20 @@ export const PATIENCE_MS = 20_000;
 export class Hub {
   #child;
   #exited;
-  #secret = randomBytes(32).toString('hex');
+  #secret;
+  #settings;
   #port = 0;
   #log = [];
 
+  /** Of these settings, `limits.items_max=7`; two with one secret are two nodes of one hub. */
+  constructor(settings = [], secret = randomBytes(32).toString('hex')) {
+    this.#settings = settings.flatMap((setting) => ['--set', setting]);
+    this.#secret = secret;
+  }
+
   /** Starts the binary and waits until it says where it listens. A second start takes the same port again. */
   async start() {
-    const child = spawn(BINARY, ['serve', '--set', `server.listen=127.0.0.1:${this.#port}`], {
+    const child = spawn(BINARY, ['serve', '--set', `server.listen=127.0.0.1:${this.#port}`, ...this.#settings], {
       env: { RTE_AUTH_SECRET: this.#secret },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -61,6 +68,10 @@ export class Hub {
 
   get base() {
     return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get port() {
+    return this.#port;
   }
 
   get url() {

@@ -167,6 +167,32 @@ for (const [name, signalR] of [
       assert.equal((await inbox.next()).subscription.entityId, USER);
     });
 
+    test('shows the word of a Close, and comes back', async () => {
+      const { connection } = await connected();
+      const reconnecting = new Promise((resolve) => connection.onreconnecting(resolve));
+      const reconnected = new Promise((resolve) => connection.onreconnected(resolve));
+      connection.invoke('Subscribe', [pair(USER, 'x'.repeat(140_000))]).catch(() => {});
+      assert.match((await within(reconnecting, 'onreconnecting')).message, /message_too_long: .*limits\.record_bytes_max/);
+      await within(reconnected, 'onreconnected');
+      // As many items as there may be subscriptions are one message.
+      const many = Array.from({ length: 1000 }, (_, n) => pair(`${String(n).padStart(8, '0')}-ff4b-ea11-ac9c-00155d4fdcf3`, EVENT));
+      const verdicts = await connection.invoke('Subscribe', many);
+      assert.deepEqual([verdicts.length, verdicts.every((verdict) => verdict.subscribed)], [1000, true]);
+    });
+
+    test('shows why it was refused', async () => {
+      const message = (factory) => build(factory).connection.start().then(
+        () => assert.fail('it is refused'),
+        (error) => error.message,
+      );
+      // The oldest shows the status only.
+      const isShown = signalR === newest;
+      const shown = async (factory, words) => isShown && assert.match(await message(factory), words);
+      await shown(() => '', /there is no token/);
+      await shown(() => hub.client({ exp: 1500000000 }), /The token expired [\d,]+ s ago/);
+      await shown(() => hub.client({ org: undefined }), /organization/);
+    });
+
     test('has left no token in the log', () => {
       assert.doesNotMatch(hub.log, /eyJ|access_token=[^&\s]/);
     });

@@ -111,13 +111,16 @@ fn open(stream: &mut TcpStream, input: &mut Input, limits: &Limits) -> io::Resul
                 return Ok(true);
             }
             Asked::Wrongly(refusal) => {
-                reply::encode(refusal, false, false, &mut out);
+                reply::encode(refusal, false, false, DATE, &mut out);
                 stream.write_all(&out)?;
                 return Ok(false);
             }
         }
     }
 }
+
+/// An echo has no clock.
+const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// What a request head asks for.
 enum Asked {
@@ -137,7 +140,7 @@ fn asked(bytes: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Asked {
     };
     match upgrade::check(&head) {
         Ok(key) => {
-            upgrade::accept(key, out);
+            upgrade::accept(key, DATE, out);
             Asked::Upgrade { head_bytes: head.len }
         }
         Err(error) => Asked::Wrongly(Reply::text(error.status, error.message).with("Sec-WebSocket-Version", "13")),

@@ -7,7 +7,6 @@ use super::principal::Principal;
 use super::rights::{self, Action, Allowed, Denied, Standing};
 use super::watch::Watch;
 use crate::clock::Now;
-use crate::limits::TOKEN_BYTES_MAX;
 use crate::proto::http::query;
 use crate::schema::Event;
 use base64::Engine;
@@ -89,10 +88,11 @@ impl fmt::Debug for Bearer<'_> {
 
 /// Finds the token of a request: in the value of its `Authorization` header (RFC 6750 section 2.1;
 /// other schemes are somebody else's) or under `access_token` in its query string, where browsers
-/// have to put it. An empty one counts as none.
+/// have to put it. An empty one counts as none. How long it may be is the bound of the head that it
+/// is a part of.
 ///
 /// # Errors
-/// [`TokenError::Conflict`] where the request carries two that differ, [`TokenError::TooLong`].
+/// [`TokenError::Conflict`] where the request carries two that differ.
 pub fn bearer<'r>(authorization: Option<&'r str>, query: &'r str) -> Result<Option<Bearer<'r>>, TokenError> {
     let in_header = authorization.and_then(|value| {
         let (scheme, token) = value.trim().split_once(' ')?;
@@ -101,9 +101,6 @@ pub fn bearer<'r>(authorization: Option<&'r str>, query: &'r str) -> Result<Opti
     let in_query = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("access_token"));
     let mut found: Option<Cow<'r, str>> = None;
     for token in in_header.into_iter().chain(in_query.map(|(_, value)| value)).filter(|token| !token.is_empty()) {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::TooLong);
-        }
         match &found {
             Some(other) if *other != token => return Err(TokenError::Conflict),
             Some(_) => {}
@@ -281,9 +278,6 @@ impl Verifier {
     /// claims. A client needs [`Verifier::check_client`] on top.
     pub fn verify(&self, token: Token<'_>, now: Now) -> Result<Principal, TokenError> {
         let Token(text) = token;
-        if text.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::TooLong);
-        }
         // Parses no `alg` that it does not know, `none` among them.
         let header = jsonwebtoken::decode_header(text).map_err(|_| unread(text))?;
         if header.crit.is_some() {

@@ -14,7 +14,7 @@ use super::super::turn::Turn;
 use super::handshake;
 use super::methods::{self, Next, Speaker};
 use super::subscribing::Subscribing;
-use crate::api::negotiated::ConnectionToken;
+use crate::api::negotiated::TokenId;
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant};
@@ -25,7 +25,6 @@ use crate::limits::{ASK_MS, Limits};
 use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake::ACCEPTED;
 use crate::proto::signalr::message::ServerMessage;
-use crate::proto::signalr::text;
 use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, Level};
 use core::net::IpAddr;
@@ -41,7 +40,9 @@ pub(in super::super) struct Origin {
     pub(in super::super) number: u64,
     /// Where its deadline stands.
     pub(in super::super) timer: TimerSlot,
-    /// The peer, or behind a trusted proxy its client.
+    /// The other end of the socket.
+    pub(in super::super) peer: IpAddr,
+    /// The same, or behind a trusted proxy its client.
     pub(in super::super) client: IpAddr,
 }
 
@@ -63,7 +64,7 @@ pub struct Connection {
     /// From its first ping on, silence is a reason to give it up.
     has_pinged: bool,
     /// The token it negotiated, until it is over.
-    token: Option<ConnectionToken>,
+    token: Option<TokenId>,
     principal: Principal,
 }
 
@@ -99,7 +100,7 @@ impl Connection {
     pub(in super::super) fn begin(
         origin: Origin,
         mut principal: Principal,
-        token: Option<ConnectionToken>,
+        token: Option<TokenId>,
         turn: &mut Turn<'_>,
     ) -> Connection {
         principal.grants = turn.tools.grants.share(&principal.grants);
@@ -265,11 +266,14 @@ impl Handle<'_, '_> {
                 Said::GoOn
             }
             Ok(Next::Ask(subscribing)) => Said::Ask(subscribing),
-            Ok(Next::Close) => Said::End(End::close(Why::new(CloseReason::PeerClosed), None, false)),
+            Ok(Next::Close) => {
+                let word = LastWord::Close { error: None, allow_reconnect: false };
+                Said::End(End::new(Why::new(CloseReason::PeerClosed), word))
+            }
             Err(malformed) => {
-                let error = text::closed_with_error(malformed.message, self.turn.process.options.detailed_errors);
+                let detail = self.turn.process.options.detailed_errors.then_some(malformed.message);
                 let why = Why::blame(CloseReason::MalformedMessage, malformed.message);
-                Said::End(End::close(why, Some(error), true))
+                Said::End(End::close_with(why, detail))
             }
         }
     }
@@ -279,8 +283,7 @@ impl Handle<'_, '_> {
         if !self.connection.is_open() {
             return handshake::canceled(why);
         }
-        let what = text::record_too_long(self.turn.process.limits.record_bytes_max);
-        End::close(why, Some(text::closed_with_error(&what, self.turn.process.options.detailed_errors)), true)
+        End::close_with(why, Some(&format!("{} bytes", self.turn.process.limits.record_bytes_max)))
     }
 
     /// A shard has answered: once all have, the Subscribe is completed, and what was read behind it
@@ -302,22 +305,21 @@ impl Handle<'_, '_> {
         let mut waits = self.connection.waits(self.key, self.turn.hub, self.turn.process.limits);
         let Some((_, wait)) = waits.find(|(deadline, _)| deadline.is_due(self.turn.now)) else { return Flow::GoOn };
         drop(waits);
-        let failed = |reason| End::close(Why::new(reason), Some(text::CLOSED_WITH_ERROR.into()), true);
+        let closed = |reason| End::close(Why::new(reason));
         Flow::End(match wait {
             Wait::Room => {
                 let next = self.turn.hub.next_give_up(self.key, self.turn.process.limits.write_stuck_ms);
                 match next.map(|(_, reason)| reason) {
-                    Some(CloseReason::Overrun) => {
-                        let why = Why::given_up(CloseReason::Overrun, self.turn.hub.discard(self.key));
-                        End::close(why, Some(text::CLOSED_WITH_ERROR.into()), true)
+                    Some(reason @ (CloseReason::Overrun | CloseReason::OwnAnswers)) => {
+                        End::close(Why::given_up(reason, self.turn.hub.discard(self.key)))
                     }
                     _ => End::silent(CloseReason::WriteStuck),
                 }
             }
-            Wait::Answer => failed(CloseReason::Unanswered),
+            Wait::Answer => closed(CloseReason::Unanswered),
             Wait::Handshake => handshake::late(),
-            Wait::End => End::close(Why::new(self.connection.ends_for), None, true),
-            Wait::Sign => failed(CloseReason::ClientTimeout),
+            Wait::End => closed(self.connection.ends_for),
+            Wait::Sign => closed(CloseReason::ClientTimeout),
             Wait::Ping => {
                 // A peer whose socket is full gets no ping on top; the bytes that wait will do.
                 if self.turn.hub.backlog_bytes(self.key) == 0 {
@@ -348,7 +350,7 @@ impl Handle<'_, '_> {
     pub(in super::super) fn end(&mut self) {
         self.turn.hub.registry.leave_all(self.key);
         if let Some(token) = self.connection.token.take() {
-            self.turn.process.negotiated.lock().forget(token);
+            self.turn.process.negotiated.lock().end(token, self.turn.now);
         }
         if self.connection.is_open() {
             self.turn.books.metrics.hub_open -= 1;

@@ -4,6 +4,7 @@
 //! section 9.3.2). Further publishes are taken on meanwhile, so that a shard which is not their
 //! home passes them on together; every other request waits until all replies before it are out.
 
+use super::cx::Cx;
 use crate::api::exposition;
 use crate::api::publish::Outcome;
 use crate::broken::broken;
@@ -20,7 +21,16 @@ use std::collections::VecDeque;
 pub(super) struct Framing {
     pub(super) keep_alive: bool,
     pub(super) head_only: bool,
-    pub(super) origin: Option<String>,
+    /// The origin whose pages may read it.
+    pub(super) reader: Option<String>,
+}
+
+impl Framing {
+    /// Of a last reply to bytes that are no whole head, as far as they tell it.
+    pub(super) fn of_raw(bytes: &[u8], cx: &Cx<'_, '_>) -> Framing {
+        let reader = cx.turn.process.options.origins.loose_reader(bytes);
+        Framing { reader: reader.map(str::to_owned), ..Framing::default() }
+    }
 }
 
 /// What becomes a reply once the shards have answered.

@@ -2,8 +2,9 @@
 
 use super::cx::Cx;
 use super::request::Purpose;
+use crate::api::cors::NOT_ALLOWED;
 use crate::api::documents;
-use crate::api::negotiated::{Attach, ConnectionToken, Place};
+use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::publish;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::claimed;
@@ -18,7 +19,7 @@ use crate::proto::http::query;
 use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
 use crate::proto::ws::upgrade;
-use crate::trace::{Fact, Level};
+use crate::trace::{Fact, FrontFault, Level};
 
 /// What a head has decided.
 pub(super) enum Decision {
@@ -53,7 +54,8 @@ pub(super) fn decide(
         return Ok(Decision::Reply(routes::preflight(route, head, &options.origins)));
     }
     let Some(found) = found else {
-        return Err(Refused(Refusal::NotFound, Reply::text(404, ""), "no such path"));
+        let sentence = format!("nothing is served at this path; the hub is at {}", options.path);
+        return Err(Refused(Refusal::NotFound, Reply::text(404, sentence), "no such path"));
     };
     let readers = found.route.readers;
     match pass_gate(head, &found, origin, known, cx) {
@@ -78,7 +80,7 @@ fn pass_gate(
     match route.gate {
         Gate::Client(_) if cx.turn.process.is_draining() => {
             // A connection that began now would be cut without a Close.
-            let reply = Reply::text(503, "draining").with("Retry-After", "1");
+            let reply = Reply::text(503, "the hub is draining: connect again").with("Retry-After", "1");
             Err(Refused(Refusal::Draining, reply, "draining"))
         }
         Gate::Client(endpoint) => {
@@ -92,7 +94,10 @@ fn pass_gate(
             check_method()?;
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
-                Endpoint::Negotiate => Ok(Decision::Body(Purpose::Negotiate { query: head.query.to_owned() })),
+                Endpoint::Negotiate => {
+                    let (query, principal) = (head.query.to_owned(), Box::new(principal));
+                    Ok(Decision::Body(Purpose::Negotiate { query, principal }))
+                }
             }
         }
         Gate::Publisher => {
@@ -118,21 +123,28 @@ fn pass_gate(
 /// The hub's own path: upgrades, and what ASP.NET answers to everything else.
 fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
     let id = query::value(head.query, "id").filter(|id| !id.is_empty());
-    let token = id.as_deref().map(|id| ConnectionToken::parse(id).ok_or_else(unknown_id)).transpose();
-    if head.method == Method::Get && upgrade::is_upgrade(head) {
-        if !cx.turn.process.options.origins.allow(head.header("origin")) {
-            let reply = Reply::text(403, "this Origin is not in [cors] origins");
+    let check = |id: &str| cx.turn.process.id_key.check(&ConnectionToken::parse(id)?, &principal);
+    let token = id.as_deref().map(|id| check(id).ok_or_else(unknown_id)).transpose();
+    if head.method == Method::Get && upgrade::is_upgrade(head) && !upgrade::is_lost(head) {
+        if !cx.turn.process.options.origins.allow(head.header("origin"), head.header("host")) {
+            let reply = Reply::text(403, NOT_ALLOWED);
             return Err(Refused(Refusal::Origin, reply, "origin not allowed"));
         }
         let accept_key = upgrade::check(head).map_err(|error| {
             let reply = Reply::text(error.status, error.message);
-            let reply = if error.status == 426 { reply.with("Sec-WebSocket-Version", "13") } else { reply };
+            // RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426
+            // response".
+            let version = |reply: Reply| reply.with("Sec-WebSocket-Version", "13").with("Upgrade", "websocket");
+            let reply = if error.status == 426 { version(reply) } else { reply };
             Refused(Refusal::BadRequest, reply, error.message)
         })?;
         let conn = attach(token?, principal, origin, cx)?;
         let mut accept = Vec::new();
-        upgrade::accept(accept_key, &mut accept);
+        upgrade::accept(accept_key, cx.turn.tools.date.at(cx.turn.now.unix), &mut accept);
         return Ok(Decision::Upgraded { conn, accept });
+    }
+    if upgrade::is_lost(head) {
+        return Err(lost_upgrade(origin, cx.turn));
     }
     let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
     let Some(token) = token? else { return Err(bad(400, text::CONNECTION_ID_REQUIRED)) };
@@ -151,7 +163,7 @@ fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx
 
 /// Begins a connection, under its token where it has negotiated one.
 fn attach(
-    token: Option<ConnectionToken>,
+    token: Option<TokenId>,
     principal: Principal,
     origin: Origin,
     cx: &mut Cx<'_, '_>,
@@ -163,8 +175,16 @@ fn attach(
     match process.negotiated.lock().attach(token, now, begin) {
         Attach::Attached(place) => Ok(place.conn),
         Attach::Unknown => Err(unknown_id()),
-        Attach::InUse(_) => Err(Refused(Refusal::BadRequest, Reply::text(409, ""), "id in use")),
+        Attach::InUse(_) => Err(Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use")),
     }
+}
+
+/// A proxy has lost the upgrade: whoever asks for WebSockets reads here what its operator must do.
+fn lost_upgrade(origin: Origin, turn: &mut Turn<'_>) -> Refused {
+    let fault = FrontFault::UpgradeLost;
+    turn.note_front_fault(fault, origin.peer);
+    let reply = Reply::text(426, fault.told()).with("Upgrade", "websocket");
+    Refused(Refusal::BadRequest, reply, fault.sentence())
 }
 
 fn unknown_id() -> Refused {
@@ -197,9 +217,13 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
     }
 }
 
+/// The body of a 401 without a token.
+const NO_TOKEN: &str =
+    "there is no token: send it in the header Authorization (Bearer), or in the query as access_token";
+
 fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
     let refuse = |refusal, error: Option<TokenError>| {
-        let why = error.map_or_else(String::new, |error| error.to_string());
+        let why = error.map_or_else(|| NO_TOKEN.to_owned(), |error| error.to_string());
         let reply = Reply::text(401, why).with("WWW-Authenticate", challenge(error));
         Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
     };

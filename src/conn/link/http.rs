@@ -11,6 +11,7 @@
 use super::asking::{Asking, Draft, Framing};
 use super::cx::Cx;
 use super::ending::{Ending, Parting, Rest, Sender};
+use super::front;
 use super::gate::{self, Decision, Refused};
 use super::moved::Moved;
 use super::request::{Arrived, PendingBody, Purpose};
@@ -18,6 +19,7 @@ use super::serve::{self, Taken};
 use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
+use crate::api::cors::Origins;
 use crate::api::routes::{self, Gate};
 use crate::auth::token::Known;
 use crate::broken::broken;
@@ -35,8 +37,9 @@ use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
 use crate::proto::http::reply::{self, Reply};
+use crate::proto::proxy::Preamble;
 use crate::timer::{TimerSlot, Wait};
-use crate::trace::{Fact, Level};
+use crate::trace::{Fact, FrontFault, Level};
 use core::net::IpAddr;
 
 /// A link that speaks HTTP/1.1.
@@ -125,6 +128,11 @@ impl Http {
     pub(super) fn handle_bytes(mut self: Box<Self>, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
         if !self.partial.is_empty() {
             self.partial.extend_from_slice(bytes);
+            if matches!(self.phase, Phase::Head { .. })
+                && front::is_cut_line(&self.partial, bytes, cx.turn.process.limits)
+            {
+                return Next::Http(self);
+            }
             return self.resume(cx);
         }
         if let Phase::Head { since, is_first: false } = &mut self.phase {
@@ -201,6 +209,11 @@ impl Http {
     /// One request head, if it is whole. While replies wait only a publish is taken on: what others
     /// ask for may be large, and costs nothing to ask.
     fn advance_head(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Option<(usize, Then)> {
+        match self.advance_preamble(input, cx) {
+            Status::Partial => return None,
+            Status::Complete(Some(step)) => return Some(step),
+            Status::Complete(None) => {}
+        }
         let limits = cx.turn.process.limits;
         match parse_head(input, limits.head_bytes_max, limits.headers_max) {
             Ok(Status::Partial) => None,
@@ -217,11 +230,41 @@ impl Http {
                 }
                 Some((taken, self.handle_request(&head, cx)))
             }
-            Err(HeadError { status, message }) => {
-                self.note_refused(Refusal::BadRequest, status, message, cx);
-                self.ends.get_or_insert(Why::blame(CloseReason::BadRequest, message));
-                Some((input.len(), self.reply(Reply::text(status, message), &Framing::default(), cx)))
+            Err(error) => {
+                let fault = front::fault(input).filter(|_| matches!(self.phase, Phase::Head { is_first: true, .. }));
+                Some((input.len(), self.refuse_head(error, fault, input, cx)))
             }
+        }
+    }
+
+    /// The bytes are no head. The page that has sent them can read why, where its `Origin` is
+    /// found.
+    fn refuse_head(&mut self, error: HeadError, fault: Option<FrontFault>, input: &[u8], cx: &mut Cx<'_, '_>) -> Then {
+        let HeadError { status, message } = error;
+        if let Some(fault) = fault {
+            cx.turn.note_front_fault(fault, self.peer);
+        }
+        let why = fault.map_or(message, FrontFault::sentence);
+        self.note_refused(Refusal::BadRequest, status, why, cx);
+        self.ends.get_or_insert(Why::blame(CloseReason::BadRequest, why));
+        let reply = Reply::text(status, fault.map_or_else(|| message.to_owned(), FrontFault::told));
+        self.reply(reply, &Framing::of_raw(input, cx), cx)
+    }
+
+    /// What a proxy that passes bytes on says first. A second one would be its client's, and is no
+    /// request. Nothing where the bytes are a head.
+    fn advance_preamble(&mut self, input: &[u8], cx: &mut Cx<'_, '_>) -> Status<Option<(usize, Then)>> {
+        let Phase::Head { since, is_first: true } = self.phase else { return Status::Complete(None) };
+        match front::preamble(input, self.peer, &cx.turn.process.options.trusted_proxies) {
+            Ok(Status::Partial) => Status::Partial,
+            Ok(Status::Complete(Preamble { len: 0, .. })) => Status::Complete(None),
+            Ok(Status::Complete(Preamble { source, len })) => {
+                self.peer = source.unwrap_or(self.peer);
+                self.client = self.peer;
+                self.phase = Phase::Head { since, is_first: false };
+                Status::Complete(Some((len, Then::GoOn)))
+            }
+            Err(error) => Status::Complete(Some((input.len(), self.refuse_head(error, None, input, cx)))),
         }
     }
 
@@ -231,9 +274,9 @@ impl Http {
         let mut framing = Framing {
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
-            origin: head.header("origin").map(str::to_owned),
+            reader: cx.turn.process.options.origins.reader(head).map(str::to_owned),
         };
-        let origin = Origin { number: self.number, timer: self.timer, client: self.client };
+        let origin = Origin { number: self.number, timer: self.timer, peer: self.peer, client: self.client };
         let decision = match gate::decide(head, origin, &mut self.known, cx) {
             Ok(decision) => decision,
             Err(Refused(refusal, reply, why)) => {
@@ -322,8 +365,8 @@ impl Http {
         let Phase::Body(pending) = std::mem::replace(&mut self.phase, next) else { return Then::GoOn };
         let PendingBody { purpose, framing, .. } = *pending;
         match purpose {
-            Purpose::Negotiate { query } => {
-                let reply = serve::negotiate(&query, cx.turn);
+            Purpose::Negotiate { query, principal } => {
+                let reply = serve::negotiate(&query, &principal, cx.turn);
                 self.reply(reply, &framing, cx)
             }
             Purpose::Publish { head, principal } => {
@@ -426,8 +469,9 @@ impl Http {
     }
 
     fn write_reply(&mut self, reply: Reply, keep_alive: bool, framing: &Framing, cx: &mut Cx<'_, '_>) {
-        let reply = cx.turn.process.options.origins.dress(reply, framing.origin.as_deref());
-        self.unsent.push_reply(reply, keep_alive, framing.head_only, &mut cx.turn.books.metrics);
+        let reply = Origins::dress(reply, framing.reader.as_deref());
+        let date = cx.turn.tools.date.at(cx.turn.now.unix);
+        self.unsent.push_reply(reply, keep_alive, framing.head_only, date, &mut cx.turn.books.metrics);
     }
 
     /// The peer sends no more.
@@ -503,14 +547,14 @@ impl Http {
     /// No whole request came in time (RFC 9110 section 15.5.9).
     fn refuse_late(&mut self, cx: &mut Cx<'_, '_>) -> Then {
         self.ends.get_or_insert(Why::new(CloseReason::RequestTimeout));
-        let framing = match &mut self.phase {
-            Phase::Body(pending) => std::mem::take(&mut pending.framing),
+        let (framing, sentence) = match &mut self.phase {
+            Phase::Body(pending) => (std::mem::take(&mut pending.framing), "no whole body came within limits.body_ms"),
             // Not a byte of a request: nobody waits for an answer.
             Phase::Head { .. } if self.partial.is_empty() => return Then::Finish,
-            Phase::Head { .. } => Framing::default(),
+            Phase::Head { .. } => (Framing::of_raw(&self.partial, cx), "no whole head came within limits.head_ms"),
         };
         cx.turn.books.metrics.refuse(Refusal::Timeout);
-        self.reply(Reply::text(408, ""), &Framing { keep_alive: false, ..framing }, cx)
+        self.reply(Reply::text(408, sentence), &Framing { keep_alive: false, ..framing }, cx)
     }
 
     /// The hub drains. Whoever is in the middle of a request ends by itself: the reply in the

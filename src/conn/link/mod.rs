@@ -14,6 +14,7 @@
 mod asking;
 pub(super) mod cx;
 mod ending;
+mod front;
 mod gate;
 mod http;
 mod moved;
@@ -33,7 +34,6 @@ use crate::hub::registry::ConnKey;
 use crate::hub::{Doomed, Hub};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::proto::signalr::text;
 use crate::timer::TimerSlot;
 use crate::wire::{Cut, LinkKey};
 use core::net::IpAddr;
@@ -183,9 +183,8 @@ impl Link {
             Link::WebSocket(websocket) => {
                 let why = Why::given_up(doomed.reason, doomed.lost_bytes);
                 // A slow reader is told why, and that it may come back.
-                let is_told = doomed.reason == CloseReason::Overrun;
-                let sentence = || End::close(why, Some(text::CLOSED_WITH_ERROR.into()), true);
-                let end = if is_told { sentence() } else { End::new(why, LastWord::Nothing) };
+                let is_told = !doomed.reason.word().is_empty();
+                let end = if is_told { End::close(why) } else { End::new(why, LastWord::Nothing) };
                 Link::Ending(websocket.end(end, cx))
             }
             Link::Ending(ending) => Link::Ending(ending.handle_failure()),

@@ -30,6 +30,7 @@ pub(super) enum Purpose {
     /// Read and not looked at: SignalR clients may send one with negotiate.
     Negotiate {
         query: String,
+        principal: Box<Principal>,
     },
 }
 

@@ -1,7 +1,6 @@
 //! What becomes of a request whose body is there.
 
 use super::asking::Draft;
-use crate::api::negotiated::ConnectionToken;
 use crate::api::publish::{self, Refusal as PublishRefusal, RequestHead};
 use crate::auth::principal::Principal;
 use crate::conn::answers::Asked;
@@ -9,29 +8,26 @@ use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::delivery::FanOut;
 use crate::conn::mail::{Mail, To};
 use crate::conn::turn::Turn;
-use crate::metrics::Refusal;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate;
 use crate::wire::LinkKey;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
-/// Offers a connection token.
-pub(super) fn negotiate(query: &str, turn: &mut Turn<'_>) -> Reply {
+/// Offers a connection token to that principal.
+pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>) -> Reply {
     let mut body = Vec::new();
     match negotiate::version(query) {
         Err(error) => negotiate::encode_error(error, &mut body),
         Ok(version) => {
-            let mut token = ConnectionToken([0; 16]);
-            turn.out.entropy.fill(&mut token.0);
-            if !turn.process.negotiated.lock().offer(token, turn.now) {
-                turn.books.metrics.refuse(Refusal::Full);
-                return Reply::text(503, "too many connections are being negotiated").with("Retry-After", "1");
-            }
-            let mut id = ConnectionToken([0; 16]);
-            turn.out.entropy.fill(&mut id.0);
-            let (id, token) = (id.text(), token.text());
+            let lives_ms = turn.process.limits.negotiated_ms;
+            let token = turn.process.id_key.sign(principal, turn.now, lives_ms, turn.out.entropy).text();
+            let mut id = [0; 16];
+            turn.out.entropy.fill(&mut id);
             // Version 0 knows one id for both.
-            negotiate::encode(version, if version == 0 { &token } else { &id }, &token, &mut body);
+            let id = if version == 0 { token.clone() } else { URL_SAFE_NO_PAD.encode(id) };
+            negotiate::encode(version, &id, &token, &mut body);
         }
     }
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")

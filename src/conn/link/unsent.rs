@@ -38,9 +38,16 @@ impl Unsent {
     }
 
     /// Appends a reply.
-    pub(super) fn push_reply(&mut self, reply: Reply, keep_alive: bool, head_only: bool, metrics: &mut Metrics) {
+    pub(super) fn push_reply(
+        &mut self,
+        reply: Reply,
+        keep_alive: bool,
+        head_only: bool,
+        date: &str,
+        metrics: &mut Metrics,
+    ) {
         self.append(metrics, |out| {
-            reply::encode_head(&reply, keep_alive, out);
+            reply::encode_head(&reply, keep_alive, date, out);
             match reply.into_body(head_only)? {
                 Body::Owned(bytes) => {
                     out.extend_from_slice(&bytes);

@@ -148,7 +148,7 @@ impl WebSocket {
         let WebSocket { conn, .. } = self;
         let encoding = cx.turn.hub.encoding(conn);
         let (opened, left_bytes) = (cx.turn.hub.opened(conn), cx.turn.hub.backlog_bytes(conn));
-        if why.reason == CloseReason::Overrun {
+        if matches!(why.reason, CloseReason::Overrun | CloseReason::OwnAnswers) {
             // Its backlog is gone and nothing else is taken; this is, behind what had been begun.
             cx.turn.hub.send_last(conn, |out| {
                 word.write_message(encoding, out);

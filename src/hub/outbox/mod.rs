@@ -19,6 +19,7 @@ use super::encoding::Encoding;
 use super::late::{Late, LateQueue};
 use crate::broken::broken;
 use crate::clock::Instant;
+use crate::close::CloseReason;
 use crate::wire::LinkKey;
 use core::num::NonZeroU32;
 use smallvec::SmallVec;
@@ -274,11 +275,23 @@ impl Outbox {
         is_full && !self.is_sealed && !self.is_stuck(bounds, now)
     }
 
-    /// Whether an answer of so many bytes is one too many for a client that asks and does not read.
-    pub fn has_too_many_answers(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> bool {
+    /// Why an answer of so many bytes is one too many: the client asks and does not read, or it is
+    /// a slow reader all the same.
+    pub fn is_too_much(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> Option<CloseReason> {
         let is_over = |waiting: usize| waiting + bytes > bounds.hard_bytes;
-        !self.writable.may_write()
-            && (is_over(self.answer_bytes) || is_over(self.backlog_bytes) && self.is_stuck(bounds, now))
+        if self.writable.may_write() {
+            return None;
+        }
+        if is_over(self.answer_bytes) {
+            return Some(CloseReason::OwnAnswers);
+        }
+        (is_over(self.backlog_bytes) && self.is_stuck(bounds, now)).then(|| self.given_up_for())
+    }
+
+    /// Why a connection is given up that takes nothing: for its own answers, where they are most of
+    /// what waits.
+    pub fn given_up_for(&self) -> CloseReason {
+        if self.answer_bytes > self.backlog_bytes / 2 { CloseReason::OwnAnswers } else { CloseReason::Overrun }
     }
 
     fn has_late(&self) -> bool {

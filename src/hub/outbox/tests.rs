@@ -231,11 +231,12 @@ fn answers_that_nobody_takes_are_too_many_at_once_and_those_behind_publications_
             break;
         }
     }
-    assert!(!bench.outbox.has_too_many_answers(100, patient, Instant::default()));
+    assert_eq!(bench.outbox.is_too_much(100, patient, Instant::default()), None);
     while bench.outbox.answer_bytes <= BOUNDS.hard_bytes {
         bench.push(100, 0);
     }
-    assert!(bench.outbox.has_too_many_answers(100, patient, Instant::default()));
+    let verdict = bench.outbox.is_too_much(100, patient, Instant::default());
+    assert_eq!(verdict, Some(CloseReason::OwnAnswers));
 }
 
 #[test]

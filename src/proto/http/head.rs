@@ -95,8 +95,9 @@ const fn bad(message: &'static str) -> HeadError {
     HeadError { status: 400, message }
 }
 
-const TOO_LARGE: HeadError = HeadError { status: 431, message: "The request head is too large." };
-const TOO_MANY: HeadError = HeadError { status: 431, message: "The request has too many headers." };
+const TOO_LARGE: HeadError =
+    HeadError { status: 431, message: "The request head has more bytes than limits.head_bytes_max." };
+const TOO_MANY: HeadError = HeadError { status: 431, message: "The request has more headers than limits.headers_max." };
 const BAD_TARGET: HeadError = bad("The request target is malformed.");
 
 /// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and
@@ -160,6 +161,19 @@ fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
             bad("The request line is malformed.")
         }
     }
+}
+
+/// Returns the first line that looks like that header, in a head that is not good or not whole.
+///
+/// Good for the answer that says so, which a page can only read where its `Origin` is known, and
+/// for nothing else.
+pub fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
+    let lines = bytes.split(|&byte| byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
+    let mut values = lines.filter_map(|line| {
+        let (header, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
+        header.eq_ignore_ascii_case(name.as_bytes()).then_some(value.get(1..)?)
+    });
+    std::str::from_utf8(values.next()?.trim_ascii()).ok()
 }
 
 /// Path and query of a request target (RFC 9112 section 3.2): origin-form, absolute-form, and `*`
@@ -399,6 +413,16 @@ mod tests {
         let text = "\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
         assert_eq!(complete(text).len, text.len());
         assert!(matches!(parse("\r\n"), Ok(Status::Partial)));
+    }
+
+    #[test]
+    fn a_header_is_found_in_a_head_that_is_cut_or_no_good() {
+        let origin = |text: &'static str| loose_header(text.as_bytes(), "origin");
+        assert_eq!(origin("GET / HTTP/9\r\nHost: h\r\nORIGIN:  https://a.example \r\nX"), Some("https://a.example"));
+        assert_eq!(origin("GET / HTTP/1.1\nno header\nOrigin:https://a.example"), Some("https://a.example"));
+        for none in ["Origin: https://a.example", "GET /\r\n\r\nOrigin: x\r\n", "GET /\r\nOrigin", "", "\n\n"] {
+            assert_eq!(origin(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Body {
     }
 }
 
-/// One reply. `Content-Length`, `Connection` and `Date`-free framing are added by [`encode`].
+/// One reply. `Date`, `Content-Length` and `Connection` are added by [`encode`].
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status code.
@@ -74,9 +74,9 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Appends the reply's bytes. `head_only` (a HEAD request) leaves the body out but keeps its
 /// length; without `keep_alive` it says `Connection: close`, with it `Connection: keep-alive`, for
-/// which HTTP/1.0 clients wait.
-pub fn encode(reply: Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8>) {
-    encode_head(&reply, keep_alive, out);
+/// which HTTP/1.0 clients wait. `date` is what [`Date`](super::date::Date) gives.
+pub fn encode(reply: Reply, keep_alive: bool, head_only: bool, date: &str, out: &mut Vec<u8>) {
+    encode_head(&reply, keep_alive, date, out);
     if let Some(body) = reply.into_body(head_only) {
         out.extend_from_slice(body.bytes());
     }
@@ -85,13 +85,16 @@ pub fn encode(reply: Reply, keep_alive: bool, head_only: bool, out: &mut Vec<u8>
 /// Appends the reply's head; [`Reply::into_body`] is what follows.
 ///
 /// The statuses 1xx, 204 and 304 have neither body nor length (RFC 9110 sections 8.6 and 15.4.5).
-pub fn encode_head(reply: &Reply, keep_alive: bool, out: &mut Vec<u8>) {
+pub fn encode_head(reply: &Reply, keep_alive: bool, date: &str, out: &mut Vec<u8>) {
     let mut number = itoa::Buffer::new();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(number.format(reply.status).as_bytes());
     out.push(b' ');
     out.extend_from_slice(reason(reply.status).as_bytes());
     out.extend_from_slice(b"\r\n");
+    // RFC 9110 section 6.6.1: "An origin server with a clock MUST generate a Date header field in
+    // all 2xx (Successful), 3xx (Redirection), and 4xx (Client Error) responses".
+    header("Date", date, out);
     if !reply.content_type.is_empty() {
         header("Content-Type", reply.content_type, out);
     }
@@ -165,9 +168,11 @@ pub fn reason(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
     fn text(reply: Reply, keep_alive: bool, head_only: bool) -> String {
         let mut out = Vec::new();
-        encode(reply, keep_alive, head_only, &mut out);
+        encode(reply, keep_alive, head_only, DATE, &mut out);
         String::from_utf8(out).expect("replies in these tests are text")
     }
 
@@ -176,7 +181,8 @@ mod tests {
         let reply = Reply::json(207, "{}").with("Vary", "Origin");
         assert_eq!(
             text(reply, true, false),
-            "HTTP/1.1 207 Multi-Status\r\nContent-Type: application/json\r\nVary: Origin\r\n\
+            "HTTP/1.1 207 Multi-Status\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             Content-Type: application/json\r\nVary: Origin\r\n\
              Content-Length: 2\r\nConnection: keep-alive\r\n\r\n{}"
         );
     }
@@ -186,7 +192,7 @@ mod tests {
         let reply = Reply::new(404, "", Body::Static(b""));
         assert_eq!(
             text(reply, false, false),
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
     }
 
@@ -220,6 +226,6 @@ mod tests {
         let mut headers = [httparse::EMPTY_HEADER; 8];
         let mut response = httparse::Response::new(&mut headers);
         assert_eq!(response.parse(text.as_bytes()), Ok(httparse::Status::Complete(text.len() - 2)));
-        assert_eq!((response.code, response.reason, response.headers.len()), (Some(426), Some("Upgrade Required"), 4));
+        assert_eq!((response.code, response.reason, response.headers.len()), (Some(426), Some("Upgrade Required"), 5));
     }
 }

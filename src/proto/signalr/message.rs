@@ -92,7 +92,7 @@ pub struct Item<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BindError;
 
-/// A message that cannot be read; the connection ends with the Close of `text::CLOSED_WITH_ERROR`.
+/// A message that cannot be read; the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// What is wrong, in .NET's words, for the detailed form of the error.

@@ -7,14 +7,14 @@
 //!
 //! Method names are quoted in the client's spelling.
 
-use std::borrow::Cow;
-
 // Plain HTTP answers of the hub's address, `text/plain`.
 
 /// 400: neither a WebSocket upgrade nor an `id` in the query.
 pub const CONNECTION_ID_REQUIRED: &str = "Connection ID required";
 /// 404: the `id` of the query is unknown, used up or expired.
 pub const NO_SUCH_CONNECTION: &str = "No Connection with that ID";
+/// 409: the `id` of the query has its connection. ASP.NET says nothing.
+pub const ID_IN_USE: &str = "This connection ID is in use: negotiate again";
 /// 405: a POST to an `id` that a WebSocket serves.
 pub const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
 /// 400: a DELETE of an `id` that isn't served by long polling.
@@ -93,30 +93,6 @@ pub fn unexpected_streams(target: &str, streams: usize) -> String {
     hub_exception(target, &format!("Client sent {streams} stream(s), Hub method expects 0."))
 }
 
-// Errors of a Close record; the connection ends behind it.
-
-/// The error of a Close that follows a malformed record, a record too long, or a silent client.
-pub const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
-/// What went wrong where the stream ends in the middle of a record; for [`closed_with_error`].
-pub const CUT_OFF: &str = "Connection terminated while reading a message.";
-
-/// Returns what went wrong where a record is longer than `record_bytes_max`; for
-/// [`closed_with_error`].
-pub fn record_too_long(record_bytes_max: usize) -> String {
-    format!(
-        "The maximum message size of {record_bytes_max}B was exceeded. The message size can be configured in AddHubOptions."
-    )
-}
-
-/// [`CLOSED_WITH_ERROR`], followed by what went wrong where `detailed`.
-pub fn closed_with_error(what: &str, detailed: bool) -> Cow<'static, str> {
-    if detailed {
-        Cow::Owned(format!("{CLOSED_WITH_ERROR} InvalidDataException: {what}"))
-    } else {
-        Cow::Borrowed(CLOSED_WITH_ERROR)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,24 +132,6 @@ mod tests {
             argument_type("Subscribe", true),
             "Failed to invoke 'Subscribe' due to an error on the server. InvalidDataException: Error binding arguments. Make sure \
              that the types of the provided values match the types of the hub method being invoked."
-        );
-    }
-
-    #[test]
-    fn close_errors_tell_more_only_when_detailed() {
-        assert_eq!(closed_with_error("Error reading JSON.", false), "Connection closed with an error.");
-        assert_eq!(
-            closed_with_error("Error reading JSON.", true),
-            "Connection closed with an error. InvalidDataException: Error reading JSON."
-        );
-        assert_eq!(
-            closed_with_error(&record_too_long(32_768), true),
-            "Connection closed with an error. InvalidDataException: The maximum message size of 32768B was exceeded. The message \
-             size can be configured in AddHubOptions."
-        );
-        assert_eq!(
-            closed_with_error(CUT_OFF, true),
-            "Connection closed with an error. InvalidDataException: Connection terminated while reading a message."
         );
     }
 

@@ -33,6 +33,13 @@ const ACCEPT_CHARS: usize = 28;
 const KEY: GeneralPurpose =
     GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
+/// Returns whether a client has asked for a WebSocket, and something between has lost that: only
+/// the key has come, which is no header of one hop, or the request has become one of HTTP/1.0.
+pub fn is_lost(head: &Head<'_>) -> bool {
+    let is_asked_for = head.method == Method::Get && head.header("sec-websocket-key").is_some();
+    is_asked_for && (!is_upgrade(head) || head.version < Version::Http11)
+}
+
 /// Returns whether the request asks for a WebSocket at all (`Upgrade: websocket` and
 /// `Connection: Upgrade`).
 pub fn is_upgrade(head: &Head<'_>) -> bool {
@@ -97,10 +104,10 @@ fn checked_key(key: &[u8]) -> Result<&str, UpgradeError> {
 
 /// Appends the whole `101 Switching Protocols` reply for that key. No extension and no subprotocol
 /// is ever chosen.
-pub fn accept(key: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-    );
+pub fn accept(key: &str, date: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nDate: ");
+    out.extend_from_slice(date.as_bytes());
+    out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(&accept_key(key));
     out.extend_from_slice(b"\r\n\r\n");
 }
@@ -150,10 +157,11 @@ mod tests {
     fn the_example_of_the_rfc_is_accepted() {
         let key = check_lines(GET, &[ASK, KEY_LINE, VERSION_LINE]).expect("RFC 6455 section 1.3");
         let mut out = Vec::new();
-        accept(&key, &mut out);
+        accept(&key, "Sun, 06 Nov 1994 08:49:37 GMT", &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "HTTP/1.1 101 Switching Protocols\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             Upgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         );
     }

@@ -40,7 +40,7 @@ fn every_sample_in_toml_is_what_its_first_line_says() {
             read: &|path| match path.to_str() {
                 Some("issuer.pem") => Ok(PEM.to_owned()),
                 Some("jwks.json") => Ok(JWKS.to_owned()),
-                Some("secret") => Ok("a secret of the manual, long enough\n".to_owned()),
+                Some("secret" | "id-secret") => Ok("a secret of the manual, long enough\n".to_owned()),
                 _ => Err(io::Error::from(io::ErrorKind::NotFound)),
             },
         };

@@ -50,7 +50,7 @@ fn spellings(name: &str, value: u64) -> Vec<String> {
 #[test]
 fn limits_are_found_and_spelt_as_a_reader_would() {
     let limits = limits();
-    assert!(limits.contains(&("head_bytes_max".to_owned(), 8192)), "{limits:?}");
-    assert_eq!(spellings("head_bytes_max", 8192), ["8192", "8,192", "8_192", "8 192", "8192 B", "8 KiB"]);
+    assert!(limits.contains(&("head_bytes_max".to_owned(), 32_768)), "{limits:?}");
+    assert_eq!(spellings("items_bytes_max", 8192), ["8192", "8,192", "8_192", "8 192", "8192 B", "8 KiB"]);
     assert_eq!(spellings("idle_ms", 1500), ["1500", "1,500", "1_500", "1 500", "1500 ms"]);
 }

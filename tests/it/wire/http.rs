@@ -12,11 +12,11 @@ fn the_endpoint_pair_answers_with_the_statuses_and_texts_of_asp_net() {
     let unsupported = "transport not supported by this end point type";
     let waiting = hub.negotiate();
     let table = [
-        ("GET /rte/negotiate".to_owned(), 405, ""),
-        ("PUT /rte/negotiate".to_owned(), 405, ""),
-        ("DELETE /rte/negotiate".to_owned(), 405, ""),
-        ("PUT /rte".to_owned(), 405, ""),
-        ("PATCH /rte".to_owned(), 405, ""),
+        ("GET /rte/negotiate".to_owned(), 405, "this path serves POST, OPTIONS"),
+        ("PUT /rte/negotiate".to_owned(), 405, "this path serves POST, OPTIONS"),
+        ("DELETE /rte/negotiate".to_owned(), 405, "this path serves POST, OPTIONS"),
+        ("PUT /rte".to_owned(), 405, "this path serves GET, POST, DELETE, OPTIONS"),
+        ("PATCH /rte".to_owned(), 405, "this path serves GET, POST, DELETE, OPTIONS"),
         ("HEAD /rte".to_owned(), 405, ""),
         ("GET /rte".to_owned(), 400, "Connection ID required"),
         ("POST /rte".to_owned(), 400, "Connection ID required"),
@@ -51,7 +51,7 @@ fn an_upgrade_takes_its_id_once() {
     let token = hub.negotiate();
     let mut first = hub.websocket(&format!("/rte?id={token}"));
     let second = hub.request_as_client(&format!("GET /rte?id={token}"), &UPGRADE);
-    assert_eq!((second.status, second.body.as_str()), (409, ""));
+    assert_eq!((second.status, second.body.as_str()), (409, "This connection ID is in use: negotiate again"));
     first.close(1000);
     first.assert_closed(1000);
     let third = hub.request_as_client(&format!("GET /rte?id={token}"), &UPGRADE);
@@ -82,10 +82,10 @@ fn negotiate_speaks_versions_0_and_1() {
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{query}");
         let body = reply.json();
         let id = body["connectionId"].as_str().unwrap();
-        // Sixteen random bytes as base64url, letter for letter in .NET's order of properties.
-        assert_eq!(id.len(), 22);
+        // Base64url, letter for letter in .NET's order of properties. With version 0 the id is the signed token.
+        assert_eq!(id.len(), if version == 0 { 43 } else { 22 });
         let token = body["connectionToken"].as_str().map(|token| {
-            assert!(token.len() == 22 && token != id, "{token}");
+            assert!(token.len() == 43 && token != id, "{token}");
             format!(r#""connectionToken":"{token}","#)
         });
         assert_eq!(token.is_some(), version == 1, "{query}");
@@ -138,7 +138,8 @@ fn every_hub_route_wants_a_good_token_before_anything_else() {
     let mut faults = Vec::new();
     for line in ["POST /rte/negotiate", "GET /rte?id=unknown", "POST /rte?id=unknown", "DELETE /rte"] {
         let reply = hub.request(line, &[], "");
-        if (reply.status, reply.header("www-authenticate"), reply.body.as_str()) != (401, Some("Bearer"), "") {
+        let is_told = reply.body.starts_with("there is no token: ");
+        if (reply.status, reply.header("www-authenticate"), is_told) != (401, Some("Bearer"), true) {
             faults.push(format!("{line} without a token: {reply:?}"));
         }
         for (what, token) in &bad {
@@ -295,8 +296,8 @@ fn a_connection_ends_when_its_client_asks_for_it() {
 #[test]
 fn bytes_that_are_no_http_are_refused_and_the_hub_lives_on() {
     let hub = Hub::start();
-    let long = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(9000));
-    let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(100));
+    let long = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(33_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(101));
     let both = "POST /publish HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
     let table = [
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n", 400),

@@ -1,5 +1,6 @@
 //! The bytes between the hub and whoever is at the other end, asked of the running binary.
 
+mod clients;
 mod documents;
 mod http;
 mod keys;

@@ -2,7 +2,13 @@
 
 use crate::support::{Hub, RS, USER};
 
-const CLOSED_WITH_ERROR: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+/// The Close of a connection that its client may open anew, with that error.
+fn close(error: &str) -> String {
+    format!(r#"{{"type":7,"error":"{error}","allowReconnect":true}}"#)
+}
+
+const MALFORMED: &str = "malformed_message: a record was no hub message";
+const SILENT: &str = "client_timeout: a client that used to ping was silent for limits.client_timeout_ms";
 
 #[test]
 fn good_handshakes_are_answered_and_bad_ones_told_why() {
@@ -171,7 +177,7 @@ fn a_malformed_message_ends_the_connection_behind_what_was_good() {
         let good = r#"{"type":1,"invocationId":"0","target":"UnsubscribeAll","arguments":[]}"#;
         peer.send_text(&format!("{good}{RS}{bad}{RS}{good}{RS}"));
         assert_eq!(peer.record(), r#"{"type":3,"invocationId":"0","result":true}"#, "{bad}");
-        assert_eq!(peer.record(), CLOSED_WITH_ERROR, "{bad}");
+        assert_eq!(peer.record(), close(MALFORMED), "{bad}");
         peer.assert_closed(1000);
     }
 }
@@ -185,17 +191,17 @@ fn a_message_too_long_ends_the_connection_behind_the_good_ones() {
     };
     let good = r#"{"type":1,"invocationId":"0","target":"UnsubscribeAll","arguments":[]}"#;
     let mut peer = hub.client();
-    // 32,768 bytes with the separator are the most.
-    peer.send_text(&format!("{good}{RS}{}{RS}{good}{RS}{}{RS}{good}{RS}", ping(32_768), ping(32_769)));
+    // 131,072 bytes with the separator are the most.
+    peer.send_text(&format!("{good}{RS}{}{RS}{good}{RS}{}{RS}{good}{RS}", ping(131_072), ping(131_073)));
     let answer = r#"{"type":3,"invocationId":"0","result":true}"#;
     assert_eq!([peer.record(), peer.record()], [answer, answer]);
-    assert_eq!(peer.record(), CLOSED_WITH_ERROR);
+    assert_eq!(peer.record(), close("message_too_long: a hub message passed limits.record_bytes_max (131072 bytes)"));
     peer.assert_closed(1000);
     // Nor is a message without an end gathered for ever.
     let mut peer = hub.client();
-    peer.send_text(&"x".repeat(20_000));
-    peer.send_text(&"x".repeat(20_000));
-    assert_eq!(peer.record(), CLOSED_WITH_ERROR);
+    peer.send_text(&"x".repeat(80_000));
+    peer.send_text(&"x".repeat(80_000));
+    assert_eq!(peer.record(), close("message_too_long: a hub message passed limits.record_bytes_max (131072 bytes)"));
     peer.assert_closed(1000);
 }
 
@@ -218,7 +224,7 @@ fn the_hub_pings_who_hears_nothing_and_gives_up_who_stops_pinging() {
     pinging.send(r#"{"type":6}"#);
     // The one that has pinged once must go on; the one that never did is left alone.
     let last = (0..100).map(|_| pinging.record()).find(|record| record != r#"{"type":6}"#);
-    assert_eq!(last.as_deref(), Some(CLOSED_WITH_ERROR));
+    assert_eq!(last, Some(close(SILENT)));
     pinging.assert_closed(1000);
     for _ in 0..3 {
         assert_eq!(silent.record(), r#"{"type":6}"#);

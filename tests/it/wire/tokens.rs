@@ -17,7 +17,7 @@ fn subscribed(hub: &Hub, claims: Value, entity: &str, event: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a hub of these tests runs by the real clock")]
-fn unix_s() -> u64 {
+pub(super) fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 

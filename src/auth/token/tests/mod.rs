@@ -194,8 +194,7 @@ fn a_token_that_is_no_jwt_is_malformed() {
     {
         assert_eq!(verify(&verifier, token), Err(TokenError::Malformed), "{token}");
     }
-    assert_eq!(verify(&verifier, &"a".repeat(TOKEN_BYTES_MAX + 1)), Err(TokenError::TooLong));
-    assert_eq!(verify(&verifier, &"a".repeat(TOKEN_BYTES_MAX)), Err(TokenError::Malformed));
+    assert_eq!(verify(&verifier, &"a".repeat(100_000)), Err(TokenError::Malformed));
 }
 
 #[test]

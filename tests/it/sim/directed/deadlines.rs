@@ -56,7 +56,7 @@ fn a_client_that_has_pinged_is_given_up_after_thirty_seconds_of_silence() {
     assert!(peer.hear(&world).iter().all(|heard| *heard == said(PING)));
     pass(&world, 200);
     let heard = peer.hear(&world);
-    let close = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+    let close = r#"{"type":7,"error":"client_timeout: a client that used to ping was silent for limits.client_timeout_ms","allowReconnect":true}"#;
     assert_eq!(heard, [said(close), Heard::Close(Some(1000))]);
     pass(&world, Limits::DEFAULT.close_ms + 100);
     assert!(!peer.is_there(&world));

@@ -3,7 +3,7 @@
 use super::*;
 use rte::wire::Cut;
 
-const CLOSE_WITH_RECONNECT: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+const CLOSE_WITH_RECONNECT: &str = r#"{"type":7,"error":"slow_reader: a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms","allowReconnect":true}"#;
 
 /// A subscriber of the user's alerts that has stopped reading, and a publisher.
 fn stuck_subscriber(world: &World, kinds: &[Kind]) -> (Peer, Peer) {
@@ -219,6 +219,24 @@ fn a_client_that_asks_and_never_reads_costs_no_more_than_the_hard_bound() {
     let most = Limits::DEFAULT.outbox_hard_bytes;
     assert!(asker.backlog(&world) <= most, "{} bytes wait", asker.backlog(&world));
     assert!(closing(&asker, &world).is_some());
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_is_told_that_its_own_answers_were_too_many() {
+    let world = world(tight());
+    let mut asker = Peer::connect(&world);
+    asker.stop_reading(&world, 100);
+    let question = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"AvailableSubscriptions\",\"arguments\":[]}\x1e";
+    for _ in 0..100 {
+        asker.say(&world, question.as_bytes());
+    }
+    assert!(closing(&asker, &world).is_some());
+    asker.read_again(&world);
+    let heard = asker.hear(&world);
+    let [.., Heard::Record(close), Heard::Close(Some(1000))] = &heard[..] else { panic!("{heard:?}") };
+    assert!(close.starts_with(r#"{"type":7,"error":"own_answers: a client asked and asked"#), "{close}");
+    pass(&world, tight().close_ms + 100);
+    assert_eq!((closed(&world, CloseReason::OwnAnswers), closed(&world, CloseReason::Overrun)), (1, 0));
 }
 
 #[test]

@@ -138,7 +138,11 @@ impl Play<'_> {
             !matches!(
                 actor.closed,
                 Some(
-                    CloseReason::Overrun | CloseReason::WriteStuck | CloseReason::SocketFailed | CloseReason::PeerGone
+                    CloseReason::Overrun
+                        | CloseReason::OwnAnswers
+                        | CloseReason::WriteStuck
+                        | CloseReason::SocketFailed
+                        | CloseReason::PeerGone
                 )
             ) && self.world.pipe(actor.number).ending != Some(Cut::Reset)
         });

@@ -75,7 +75,8 @@ impl Play<'_> {
             | Fact::Authenticated { .. }
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
-            | Fact::ClaimAbsent { .. } => {}
+            | Fact::ClaimAbsent { .. }
+            | Fact::FrontFault { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::LogDropped { .. }
@@ -142,6 +143,7 @@ impl Play<'_> {
             | CloseReason::HandshakeTimeout
             | CloseReason::ClientTimeout
             | CloseReason::Overrun
+            | CloseReason::OwnAnswers
             | CloseReason::BacklogFull
             | CloseReason::WriteStuck
             | CloseReason::Drain
@@ -218,7 +220,8 @@ impl Play<'_> {
         // Who was turned away got as much as there was room for.
         let is_whole = pipe.place.is_some() && pipe.ending == Some(Cut::Graceful);
         assert!(!is_whole || !actor.ear.is_partial(), "ended within a word: {actor:?}");
-        let heard_all = actor.closed == Some(CloseReason::Overrun) || self.model.heard_all(number);
+        let is_given_up = matches!(actor.closed, Some(CloseReason::Overrun | CloseReason::OwnAnswers));
+        let heard_all = is_given_up || self.model.heard_all(number);
         assert!(!is_whole || heard_all, "something due was lost: {actor:?}");
     }
 }
