@@ -41,6 +41,11 @@ fn what_the_hub_says_about_its_catalogue_has_the_bound_of_the_manual() {
     let hub = Hub::start();
     let grants: Vec<String> = (0..100).map(|n| format!("user/{n:08}-7a51-4a0f-9d0e-5d1f2c3b4a59")).collect();
     let mut peer = hub.client_with(&hub.token(json!({ "rte": grants })));
+    let longest = format!(r#"{{"queueId":"{USER}","queueName":"{}"}}"#, "x".repeat(65_000));
+    peer.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{USER}","EventName":"UserQueueAlert"}}]]"#));
+    let item = format!(r#"{{"eventName":"UserQueueAlert","entityId":"{USER}","data":{longest}}}"#);
+    assert_eq!(hub.publish(&item).status, 202);
+    assert!((65_000..64 * 1024 + 4 * 1024).contains(&peer.record().len()));
     let answer = peer.invoke("Catalogue", "[]");
     let (events, entities) = (answer.matches(r#""eventName":"#).count(), answer.matches("-7a51-4a0f-").count());
     assert!(events > 30 && entities > 1_000, "{events} events, {entities} entities");
