@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+"""What a crowd costs the others, and whether anybody who reads is closed: tests/bench/crowd.py [figure ...]
+
+    --rte PATH         the program, target/release/rte
+    --threads 1,2      shards; each figure is made with each of them
+    --members 1000     members of the crowd's topic; the soft limit of descriptors must allow for them
+    --seconds 5        how long latencies are measured
+    --wsload PATH      a load generator that prints "us_per_delivery" as JSON, for the figure "deliveries"
+
+Figures: callbacks (1,100 callbacks in one request to 300 readers), publishers (8 requests of 1 MiB at once to 300 readers),
+agent (events for one agent while the crowd gets 100 a second), large (the same during requests of 1 MiB for the crowd),
+subscribes (the same while clients subscribe to 1,000 topics each), mute (the same beside 100 peers that never read),
+deliveries (CPU of a delivery, by the load generator). Only Python's own library is needed. Everything is on loopback.
+The reader is one process, the one that measures another; a machine with two cores to spare gives figures worth comparing.
+"""
+import argparse, base64, hashlib, hmac, json, multiprocessing, os, re, resource, selectors, socket, subprocess, time
+
+SECRET = "the secret of the bench has more than 32 bytes"
+ORGANIZATION = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59"
+CROWD, AGENT, LIST = (f"{n:08x}-0000-4000-8000-000000000000" for n in (1, 2, 3))
+RS = b"\x1e"
+
+
+def token(**claims):
+    part = lambda value: base64.urlsafe_b64encode(value).rstrip(b"=")
+    claims = {"exp": 4102444800, "org": ORGANIZATION, **claims}
+    head = b".".join(part(json.dumps(value).encode()) for value in ({"alg": "HS256"}, claims))
+    return (head + b"." + part(hmac.new(SECRET.encode(), head, hashlib.sha256).digest())).decode()
+
+
+class Hub:
+    def __init__(self, rte, threads):
+        command = [rte, "serve", "--set", "server.listen=127.0.0.1:0", "--set", f"server.threads={threads}"]
+        environment = {**os.environ, "RTE_AUTH_SECRET": SECRET}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        for line in self.process.stderr:
+            if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                break
+        multiprocessing.get_context("fork").Process(target=lambda: self.process.stderr.read(), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def connect(self):
+        stream = socket.create_connection(("127.0.0.1", self.port))
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+
+    def status(self, name):
+        text = open(f"/proc/{self.process.pid}/status").read()
+        return int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) / 1024
+
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def closed(self):
+        with self.connect() as stream:
+            stream.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            text = b"".join(iter(lambda: stream.recv(1 << 16), b"")).decode()
+        counts = re.findall(r'rte_connections_closed_total\{reason="(overrun|backlog_full|write_stuck)"\} (\d+)', text)
+        return {reason: int(count) for reason, count in counts if count != "0"}
+
+
+def frame(payload):
+    length = len(payload)
+    head = bytes([0x81, 0x80 | length]) if length < 126 else bytes([0x81, 0xFE]) + length.to_bytes(2, "big")
+    return head + bytes(4) + payload
+
+
+def subscribe(pairs):
+    items = ",".join(f'{{"EntityId":"{entity}","EventName":"{event}"}}' for entity, event in pairs)
+    record = f'{{"type":1,"invocationId":"1","target":"Subscribe","arguments":[[{items}]]}}'
+    return frame(record.encode() + RS)
+
+
+class Client:
+    """Counts what it hears of these words, and keeps the last bytes for words that are cut."""
+
+    def __init__(self, hub, pairs, read_bytes=None):
+        self.stream, self.counts, self.rest, self.is_closed = hub.connect(), {}, b"", False
+        if read_bytes:
+            self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
+        bearer = token(sub=AGENT, rte=["user/*", "queue/*", "calllist/*"])
+        self.stream.sendall(
+            f"GET /rte?access_token={bearer} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            + frame(b'{"protocol":"json","version":1}' + RS) + subscribe(pairs)
+        )
+        while self.rest.count(b'"subscribed":true') < len(pairs):
+            self.rest += self.stream.recv(1 << 16)
+        self.rest = b""
+
+    def read(self, word):
+        try:
+            got = self.stream.recv(1 << 18)
+        except ConnectionError:
+            got = b""
+        self.is_closed |= not got
+        text = self.rest + got
+        self.counts[word] = self.counts.get(word, 0) + text.count(word)
+        self.rest = text[len(text) - len(word) + 1:] if len(word) > 1 else b""
+        return got
+
+
+def post(hub, bodies):
+    """Requests, one after the other; the statuses."""
+    with hub.connect() as stream:
+        bearer, reader, statuses = token(scope="publish"), stream.makefile("rb"), []
+        for body in bodies:
+            stream.sendall(
+                f"POST /publish HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {bearer}\r\n"
+                f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            )
+            statuses.append(int(reader.readline().split()[1]))
+            length = 0
+            while (line := reader.readline()) != b"\r\n":
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            reader.read(length)
+        return statuses
+
+
+def alert(user, value, padding=0):
+    return json.dumps({"eventName": "UserAlert", "data": {
+        "alertId": LIST, "conditionExpression": "x" * padding, "conditionName": "a", "conditionValue": "5",
+        "organizationId": ORGANIZATION, "userId": user, "value": value}})
+
+
+def callback(n):
+    data = {name: None for name in (
+        "callId", "classificationId", "contactMessage", "contactName", "dueDate", "expiryDate", "lastAttemptNote",
+        "lastAttemptTimestamp", "lastAttemptTypeId", "lastAttemptUserId", "lastModifiedUserId", "notBefore",
+        "recordingId", "transcriptId")}
+    data |= {"assignedUserId": AGENT, "calculatedPriority": "100", "callbackAttempts": [], "callbackExtras": [],
+             "callBackId": CROWD, "callbackRelatedItems": [], "callListId": LIST, "channelIn": "Support",
+             "contactNumber": "+358401234567", "creationTime": "2024-05-31T07:01:22.1170000Z",
+             "modified": "2024-05-31T07:01:22.1170000Z", "note": f"{n:0100}", "organizationId": ORGANIZATION, "typeId": 2}
+    return json.dumps({"eventName": "CallbackChanged", "data": data}, separators=(",", ":"))
+
+
+def lines(items):
+    return "\n".join(items).encode()
+
+
+def fork(target, *arguments):
+    process = multiprocessing.get_context("fork").Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def burst(hub, pairs, bodies, each, word=b'"MessageReceived"'):
+    """All bodies at once, to 300 readers: who was closed, what was lost."""
+    readers = [Client(hub, pairs) for _ in range(300)]
+    selector = selectors.DefaultSelector()
+    for reader in readers:
+        selector.register(reader.stream, selectors.EVENT_READ, reader)
+    began, most = time.monotonic(), 0
+    publishers = [fork(post, hub, [body]) for body in bodies]
+    while time.monotonic() - began < 120:
+        for key, _ in selector.select(1):
+            reader = key.data
+            reader.read(word)
+            if reader.is_closed or reader.counts[word] >= each:
+                selector.unregister(reader.stream)
+        most = max(most, hub.status("VmRSS"))
+        if not selector.get_map():
+            break
+    took = time.monotonic() - began
+    [publisher.join() for publisher in publishers]
+    lost = sum(each - reader.counts.get(word, 0) for reader in readers)
+    return f"closed {hub.closed() or 'nobody'}, lost {lost}, {took:.1f} s, RSS at most {most:.0f} MB"
+
+
+def callbacks(hub, _):
+    pairs = [(LIST, "CallbackChanged"), (AGENT, "UserCallbackChanged")]
+    return burst(hub, pairs, [lines(callback(n) for n in range(1100))], 2200)
+
+
+def publishers(hub, _):
+    body = lines(alert(CROWD, str(n), 700) for n in range(1000))
+    return burst(hub, [(CROWD, "UserAlert")], [body] * 8, 8000)
+
+
+def read_all(clients):
+    selector = selectors.DefaultSelector()
+    for client in clients:
+        selector.register(client.stream, selectors.EVENT_READ, client)
+    while selector.get_map():
+        for key, _ in selector.select():
+            if not key.data.read(b"!"):
+                selector.unregister(key.data.stream)
+
+
+def probe(hub, seconds, meanwhile):
+    """Events for one agent, 100 a second, sent without waiting for the last one; percentiles of their latency."""
+    agent = Client(hub, [(AGENT, "UserAlert")])
+    process = fork(meanwhile)
+    began, cpu, latencies = time.monotonic(), hub.cpu(), []
+    def send():
+        stream, bearer = hub.connect(), token(scope="publish")
+        for n in range(seconds * 100):
+            time.sleep(max(0, began + n / 100 - time.monotonic()))
+            body = alert(AGENT, f"~{time.monotonic_ns()}~").encode()
+            stream.sendall(f"POST /publish HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {bearer}\r\nContent-Type: "
+                           f"application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        stream.recv(1 << 20)
+        time.sleep(5)
+    sender, text = fork(send), b""
+    agent.stream.settimeout(10)
+    while len(latencies) < seconds * 100:
+        text += agent.stream.recv(1 << 16)
+        now = time.monotonic_ns()
+        *marks, text = text.split(RS)
+        latencies += [now - int(mark[1]) for mark in (re.search(rb"~(\d+)~", each) for each in marks) if mark]
+    busy = (hub.cpu() - cpu) / (time.monotonic() - began)
+    process.terminate()
+    sender.terminate()
+    latencies.sort()
+    at = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] / 1e6
+    return f"p50 {at(.5):.2f} ms, p99 {at(.99):.2f} ms, p99.9 {at(.999):.2f} ms, CPU {busy:.0%}, closed {hub.closed() or 'nobody'}"
+
+
+def crowd(hub, options):
+    clients = [Client(hub, [(CROWD, "UserAlert")]) for _ in range(options.members)]
+    reading = fork(read_all, clients)
+    return clients, reading
+
+
+def agent(hub, options):
+    held = crowd(hub, options)
+    def meanwhile():
+        while True:
+            post(hub, [alert(CROWD, "!").encode()])
+            time.sleep(.01)
+    return probe(hub, options.seconds, meanwhile), held[1].terminate()
+
+
+def large(hub, options):
+    held = crowd(hub, options)
+    body = lines(alert(CROWD, "!", 700) for _ in range(1000))
+    def meanwhile():
+        while True:
+            post(hub, [body])
+            time.sleep(1)
+    return probe(hub, options.seconds, meanwhile), held[1].terminate()
+
+
+def subscribes(hub, options):
+    def meanwhile():
+        pairs = [(f"{n:08x}-1111-4000-8000-000000000000", "UserAlert") for n in range(1000)]
+        while True:
+            clients = [Client(hub, []) for _ in range(200)]
+            for start in range(0, 1000, 100):
+                [client.stream.sendall(subscribe(pairs[start:start + 100])) for client in clients]
+            for client in clients:
+                while client.counts.get(b'"subscribed":true', 0) < 1000:
+                    client.read(b'"subscribed":true')
+                client.stream.close()
+    return probe(hub, options.seconds, meanwhile), None
+
+
+def mute(hub, options):
+    held = crowd(hub, options), [Client(hub, [(CROWD, "UserAlert")], 4096) for _ in range(100)]
+    def meanwhile():
+        while True:
+            post(hub, [lines([alert(CROWD, "!", 700)] * 10)])
+            time.sleep(.05)
+    return probe(hub, options.seconds, meanwhile), held[0][1].terminate()
+
+
+def deliveries(hub, options):
+    found = []
+    for name, more in {"f100": ["--subs", "100"], "f1000": ["--subs", "1000"], "f5000": ["--subs", "5000"],
+                       "w1": ["--subs", "1000", "--window", "1"]}.items():
+        url = f"ws://127.0.0.1:{hub.port}/rte?access_token={{TOKEN}}"
+        command = [options.wsload, "fanout", "--dialect", "signalr", "--url", url, "--org", ORGANIZATION,
+                   "--token", token(sub=AGENT, rte=["user/*"]), "--pub-token", token(scope="publish"),
+                   "--pub-url", f"http://127.0.0.1:{hub.port}/publish", "--pub-pipeline", "256",
+                   "--pid", str(hub.process.pid), "--json", "--duration", "3", *more]
+        figures = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+        found.append(f"{name} {figures['window']['server']['us_per_delivery']:.3f} µs")
+    return ", ".join(found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, deliveries)}
+    parser.add_argument("figures", nargs="*", choices=[[], *figures], default=[])
+    parser.add_argument("--rte", default="target/release/rte")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--members", type=int, default=1000)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--wsload")
+    options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for name in options.figures or [name for name in figures if name != "deliveries" or options.wsload]:
+        for threads in options.threads.split(","):
+            with Hub(options.rte, threads) as hub:
+                found = figures[name](hub, options)
+                print(f"{name:<11} {threads} shard(s): {found if isinstance(found, str) else found[0]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
