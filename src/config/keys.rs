@@ -151,7 +151,8 @@ fn one(checker: &mut Checker<'_>, path: &str, key: raw::Key, issuers: &[String])
 fn note_source(checker: &mut Checker<'_>, path: &str, key: &raw::Key) {
     let file = key.secret_file.as_ref().or(key.pem_file.as_ref()).or(key.jwks_file.as_ref());
     let Some(file) = file.map(|file| checker.located(path, file)) else {
-        checker.key_sources.is_in_config |= checker.is_in_file(path);
+        // A set at an address is no secret.
+        checker.key_sources.is_in_config |= key.secret.is_some() && checker.is_in_file(path);
         return;
     };
     if key.secret_file.is_some() {

@@ -16,6 +16,7 @@ pub mod backlog;
 mod behind;
 mod copied;
 pub mod encoding;
+mod exit;
 mod frames;
 pub mod home;
 pub mod kept;
@@ -29,15 +30,16 @@ pub mod topic;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::metrics::Histogram;
 use crate::proto::signalr::message::ServerMessage;
-use crate::wire::{LinkKey, Wire, WireError};
+use crate::wire::{LinkKey, Wire};
 use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
 use behind::Behind;
 use encoding::Encoding;
+use exit::Exit;
+pub use exit::{Doomed, Tally};
 use frames::Frames;
-use outbox::{Dirty, Outbox, OutboxBounds, Push, Slices, Writable};
+use outbox::{Dirty, Outbox, OutboxBounds, Push, Writable};
 use publication::{EventTraits, Payload, Publication};
 use registry::{ConnKey, HashSeed, Registry};
 use slotmap::SecondaryMap;
@@ -51,35 +53,6 @@ const SLICE: usize = 256;
 const SEND_COST: usize = 128;
 /// So many bytes that are copied cost as much as a delivery.
 const BYTES_PER_DELIVERY: usize = 256;
-
-/// Counters of the fan-out; plain numbers of one shard.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Frames of publications that replaced an older one in a backlog.
-    pub conflated: u64,
-    /// Frames of publications that nobody took because their connection was closing.
-    pub dropped: u64,
-    /// Bytes discarded when a slow consumer was given up.
-    pub discarded_bytes: u64,
-    /// Bytes that sockets took.
-    pub sent_bytes: u64,
-    /// Writes that sockets took less of than offered.
-    pub short_writes: u64,
-    /// How long publications took from the place in the order to the socket: of each write that left
-    /// nothing waiting, the first that had to wait.
-    pub written: Histogram,
-}
-
-/// A connection that must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doomed {
-    /// Which.
-    pub conn: ConnKey,
-    /// Why.
-    pub reason: CloseReason,
-    /// What waited for it and is gone.
-    pub lost_bytes: usize,
-}
 
 /// The fan-out of one shard.
 ///
@@ -150,7 +123,7 @@ impl Hub {
             crowd: VecDeque::new(),
             doomed: Vec::new(),
             behind: Behind::default(),
-            deliveries_left: limits.turn_deliveries_max.max(1),
+            deliveries_left: limits.turn_deliveries_max.max(1).div_ceil(2),
             deliveries_max: limits.turn_deliveries_max.max(1),
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
@@ -543,94 +516,6 @@ fn mark_in_slices(crowd: &mut VecDeque<ConnKey>, conn: ConnKey, outbox: &mut Out
     if outbox.dirty == Dirty::No {
         outbox.dirty = Dirty::InSlices;
         crowd.push_back(conn);
-    }
-}
-
-/// What it takes to write an outbox, or to give it up.
-struct Exit<'h> {
-    arena: &'h mut Arena,
-    share: &'h Arc<Share>,
-    scratch: &'h mut Vec<u8>,
-    tally: &'h mut Tally,
-    doomed: &'h mut Vec<Doomed>,
-    now: Now,
-    wire: &'h mut dyn Wire,
-}
-
-impl Exit<'_> {
-    /// Writes what waits for a connection that has something new, unless its socket is known to be full.
-    fn flush_dirty(&mut self, conn: ConnKey, outbox: &mut Outbox, flushed: &mut impl FnMut(ConnKey, usize, usize)) {
-        let was_now = std::mem::take(&mut outbox.dirty) == Dirty::Now;
-        if outbox.writable().may_write() {
-            let taken = self.flush(conn, outbox);
-            flushed(conn, taken, outbox.backlog_bytes());
-        } else if was_now {
-            // It got stuck on the way through the turn, or too much waits for it by now, and nobody has been told.
-            flushed(conn, 0, outbox.backlog_bytes());
-        }
-    }
-
-    /// Writes what waits until the socket is full; how many bytes it took.
-    fn flush(&mut self, conn: ConnKey, outbox: &mut Outbox) -> usize {
-        let mut total = 0;
-        loop {
-            let (offered, written) = {
-                let mut slices: Slices<'_> = Slices::new();
-                outbox.slices(self.arena, self.scratch, &mut slices);
-                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-                if offered == 0 {
-                    break;
-                }
-                let Some(link) = outbox.link else { return total };
-                (offered, self.wire.write(link, &slices))
-            };
-            match written {
-                Ok(taken) => {
-                    outbox.sent(self.arena, taken);
-                    total += taken;
-                    self.tally.sent_bytes += taken as u64;
-                    if taken < offered {
-                        self.tally.short_writes += 1;
-                        // An edge that brought no room doesn't restart the clock of a stuck write.
-                        let since = outbox.writable().stuck_since().filter(|_| total == 0);
-                        outbox.set_writable(Writable::Blocked { since: since.unwrap_or(self.now.mono) });
-                        return total;
-                    }
-                }
-                Err(WireError) => {
-                    outbox.seal();
-                    self.doomed.push(Doomed { conn, reason: CloseReason::SocketFailed, lost_bytes: 0 });
-                    return total;
-                }
-            }
-        }
-        outbox.set_writable(Writable::Open);
-        if let Some(ms) = outbox.note_written(self.now.mono) {
-            self.tally.written.observe(ms);
-        }
-        total
-    }
-
-    /// Drops what waits for a slow consumer; its connection ends.
-    fn give_up(&mut self, conn: ConnKey, outbox: &mut Outbox) {
-        let lost_bytes = outbox.discard(self.arena, self.share);
-        self.tally.discarded_bytes += lost_bytes as u64;
-        outbox.seal();
-        self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
-    }
-
-    /// While the process keeps too much for slow readers: the largest backlog goes, and its connection without a last word,
-    /// which would wait for the same socket.
-    fn relieve_process(&mut self, outboxes: &mut SecondaryMap<ConnKey, Outbox>) {
-        while self.share.is_over() {
-            let slow = outboxes.iter_mut().filter(|(_, outbox)| outbox.is_slow() && !outbox.is_sealed());
-            let Some((conn, outbox)) = slow.max_by_key(|(_, outbox)| outbox.backlog_bytes()) else { return };
-            let lost_bytes = outbox.backlog_bytes();
-            self.tally.discarded_bytes += lost_bytes as u64;
-            outbox.release(self.arena);
-            outbox.cut();
-            self.doomed.push(Doomed { conn, reason: CloseReason::BacklogFull, lost_bytes });
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::schema::EventId;
-use crate::wire::Cut;
+use crate::wire::{Cut, WireError};
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
 use uuid::Uuid;

@@ -153,8 +153,8 @@ impl Asking {
         self.places.is_empty()
     }
 
-    /// No further request is taken on until all replies are out: one has come that is no publish,
-    /// or the peer sends no more.
+    /// No further request is taken on until all replies are out: one has come that is no publish or
+    /// waits for its turn, or the peer sends no more.
     pub(super) fn hold(&mut self) {
         self.is_held = true;
     }

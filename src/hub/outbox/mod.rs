@@ -146,8 +146,7 @@ pub struct Outbox {
     pub(super) dirty: Dirty,
     /// Whether publications wait for it.
     pub(super) stride: Stride,
-    is_sealed: bool,
-    is_cut: bool,
+    seal: Seal,
 }
 
 /// The low bits of an instant: they repeat after 49 days, which nothing waits for.
@@ -165,6 +164,17 @@ pub enum Stride {
     Behind,
     /// It has been waited for, and has not caught up since.
     Excused,
+}
+
+/// Whether an outbox takes anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seal {
+    #[default]
+    Open,
+    /// Nothing more; what waits is still sent.
+    Sealed,
+    /// Nothing more, and what waited is gone, in the midst of a frame.
+    Cut,
 }
 
 /// When an outbox with bytes is written.
@@ -208,7 +218,7 @@ impl Outbox {
         now: Instant,
         late: impl FnOnce() -> Arc<Late>,
     ) -> Push {
-        if self.is_sealed {
+        if self.is_sealed() {
             return Push::Dropped;
         }
         // Behind late records only a late record keeps the order.
@@ -248,7 +258,7 @@ impl Outbox {
 
     /// Queues an answer, a ping, a Close, a reply: never conflated, never refused for the bound.
     pub fn push_own(&mut self, arena: &mut Arena, frame: Frame, share: &Arc<Share>) -> Push {
-        if self.is_sealed {
+        if self.is_sealed() {
             return Push::Dropped;
         }
         self.answer_bytes += frame.len();
@@ -272,7 +282,7 @@ impl Outbox {
     /// Whether it holds more than the soft bound while its socket takes something from time to time.
     pub(super) fn is_behind(&self, bounds: OutboxBounds, now: Instant) -> bool {
         let is_full = self.backlog_bytes >= bounds.soft_bytes && self.writable.stuck_since().is_some();
-        is_full && !self.is_sealed && !self.is_stuck(bounds, now)
+        is_full && !self.is_sealed() && !self.is_stuck(bounds, now)
     }
 
     /// Why an answer of so many bytes is one too many: the client asks and does not read, or it is
@@ -425,27 +435,31 @@ impl Outbox {
 
     /// Nothing more is queued, and what waited is gone whole, whatever had begun.
     pub fn cut(&mut self) {
-        (self.is_sealed, self.is_cut) = (true, true);
+        self.seal = Seal::Cut;
     }
 
     /// Whether it was cut.
     pub fn is_cut(&self) -> bool {
-        self.is_cut
+        self.seal == Seal::Cut
     }
 
     /// Nothing more is taken; what waits is still sent.
     pub fn seal(&mut self) {
-        self.is_sealed = true;
+        if self.seal == Seal::Open {
+            self.seal = Seal::Sealed;
+        }
     }
 
     /// Whether nothing more is taken.
     pub(super) fn is_sealed(&self) -> bool {
-        self.is_sealed
+        self.seal != Seal::Open
     }
 
     /// Takes bytes again, for a last word.
     pub(super) fn unseal(&mut self) {
-        self.is_sealed = false;
+        if self.seal == Seal::Sealed {
+            self.seal = Seal::Open;
+        }
     }
 
     /// Gives back all it holds.
