@@ -1,19 +1,14 @@
 //! `rte serve`, and the hub of `rte demo`: the two ways into the shell.
 
 use super::console::Console;
-use super::demo::{DemoHub, HubPlan};
+use super::demo::DemoHub;
 use super::failure::Failure;
 use super::schema;
-use crate::auth::keys::{KeyOptions, KeySource, Keys};
-use crate::auth::token::{Options as TokenOptions, Verifier};
 use crate::config::{Changes, Config, ConfigErrors, Flags, Machine, Warning, environment, warnings};
-use crate::conn;
-use crate::limits::Limits;
 use crate::schema::Catalogue;
-use crate::shell::current::{InForce, Settings};
-use crate::shell::log::Format;
+use crate::shell::current::InForce;
 use crate::shell::{self, Renewal, Server};
-use crate::trace::{Fact, Level};
+use crate::trace::Fact;
 use std::net::SocketAddr;
 
 const LONG: &str = "\
@@ -94,30 +89,14 @@ impl DemoHub for InProcess {
     }
 }
 
-/// Starts a hub for `rte demo`, as `plan` wants it.
+/// Starts a hub for `rte demo`, as that configuration wants it.
 ///
 /// # Errors
-/// [`Failure::Refused`] where the address is taken or the hub cannot run.
-pub fn start_demo(plan: &HubPlan) -> Result<Box<dyn DemoHub>, Failure> {
-    let refused = |what: &dyn std::fmt::Display| Failure::Refused(format!("the demo hub can't run: {what}"));
-    let key = KeyOptions::new(KeySource::Secret(plan.secret.clone()));
-    let keys = Keys::new(&[key]).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| error.problem.to_string()).collect();
-        refused(&lines.join("; "))
-    })?;
-    let verifier = Verifier::new(TokenOptions::new(keys)).map_err(|error| refused(&error))?;
-    let options = shell::Options {
-        listen: plan.listen,
-        threads: 1,
-        hub: conn::Options { detailed_errors: true, ..conn::Options::default() },
-        limits: Limits::default(),
-        verifier,
-        catalogue: Catalogue::built_in(None),
-        settings: Settings::default(),
-        log: Format::Human,
-        log_level: Level::Warn,
-        notes: Vec::new(),
-    };
-    let server = Server::start(options).map_err(|error| refused(&error))?;
-    Ok(Box::new(InProcess(server)))
+/// [`Failure::Usage`] for events that are no good, [`Failure::Refused`] where the address is taken
+/// or the hub cannot run.
+pub fn start_demo(config: Config, console: &mut Console) -> Result<Box<dyn DemoHub>, Failure> {
+    let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
+    let options = config.into_shell(catalogue).map_err(Failure::Usage)?;
+    let refused = |error| Failure::Refused(format!("the demo hub can't run: {error}"));
+    Ok(Box::new(InProcess(Server::start(options).map_err(refused)?)))
 }

@@ -207,7 +207,7 @@ fn remarks(args: &Args, needs_organization: bool) -> Vec<&'static str> {
 
 /// The first issuer whose tokens the other half of this key is for; without such a key that of the
 /// first one.
-fn issuer_of(options: &Options, key: &SigningKey) -> Option<String> {
+pub(super) fn issuer_of(options: &Options, key: &SigningKey) -> Option<String> {
     let mut keys = options.keys.iter().zip(options.keys.issuers());
     let own = keys.clone().find(|((id, algorithm), _)| (*id, *algorithm) == (key.id(), key.algorithm()));
     own.or_else(|| keys.next()).and_then(|(_, issuers)| issuers.first().cloned())
@@ -228,7 +228,7 @@ fn grant(text: &str) -> Result<String, &'static str> {
 }
 
 /// Reads `90s`, `15m`, `1h`, `30d` or plain seconds.
-fn seconds(text: &str) -> Result<u64, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<u64, &'static str> {
     let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let unit = match text.strip_prefix(digits) {
         Some("" | "s") => 1,

@@ -85,10 +85,8 @@ impl Config {
         let alone = |place: String, message: String| ConfigErrors(vec![ConfigError { place, message }]);
         let mut settings = Vec::new();
         for text in &flags.set {
-            let (key, text) = text.split_once('=').ok_or_else(|| {
-                alone("--set".to_owned(), "needs a key and a value, `--set server.listen=0.0.0.0:8080`".to_owned())
-            })?;
-            settings.push(Setting { key: key.trim().to_owned(), text: text.to_owned(), origin: "--set".to_owned() });
+            let setting = Setting::parse(text, "--set");
+            settings.push(setting.ok_or_else(|| alone("--set".to_owned(), Setting::FORM.to_owned()))?);
         }
         let by_variable = variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
         let named = flags.config.clone().or_else(|| by_variable.map(|(_, path)| PathBuf::from(path)));

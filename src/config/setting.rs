@@ -13,6 +13,17 @@ pub struct Setting {
     pub origin: String,
 }
 
+impl Setting {
+    /// How a flag has it.
+    pub const FORM: &'static str = "needs a key and a value, `--set server.listen=0.0.0.0:8080`";
+
+    /// Reads `server.listen=0.0.0.0:8080`.
+    pub fn parse(text: &str, origin: &str) -> Option<Setting> {
+        let (key, text) = text.split_once('=')?;
+        Some(Setting { key: key.trim().to_owned(), text: text.to_owned(), origin: origin.to_owned() })
+    }
+}
+
 /// Without the text: it may be a secret.
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,6 +18,7 @@ use super::state::{Availability, LastStates};
 use crate::cli::random::Random;
 use crate::schema::DateTime;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Something that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +75,27 @@ pub(super) struct Day {
     pub(super) is_active: [bool; QUEUES.len()],
 }
 
+/// What a centre dates its events by.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar {
+    /// When it opens.
+    pub start_unix_ms: u64,
+    /// How much faster than its dates the centre works: with the speed of a demo, nothing is dated
+    /// ahead of the clock on the wall.
+    pub speed: f64,
+}
+
+impl Calendar {
+    /// Returns one by which the centre works as fast as life.
+    pub fn own(start_unix_ms: u64) -> Calendar {
+        Calendar { start_unix_ms, speed: 1.0 }
+    }
+}
+
 /// The call centre.
 pub struct Centre {
     pub(super) random: Random,
-    start_unix_ms: u64,
+    calendar: Calendar,
     pub(super) now_ms: u64,
     agenda: BTreeMap<(u64, u64), Happening>,
     serial: u64,
@@ -91,8 +109,8 @@ pub struct Centre {
 }
 
 impl Centre {
-    /// Returns a centre that opens at `start_unix_ms` and draws all chances from `seed`.
-    pub fn new(seed: u64, start_unix_ms: u64) -> Centre {
+    /// Returns a centre with that calendar, which draws all chances from `seed`.
+    pub fn new(seed: u64, calendar: Calendar) -> Centre {
         let day = |person: usize| Day {
             engagement: Engagement::Free { since_ms: 0 },
             availability: Availability::open_end(0),
@@ -102,7 +120,7 @@ impl Centre {
         };
         let mut centre = Centre {
             random: Random::new(seed),
-            start_unix_ms,
+            calendar,
             now_ms: 0,
             agenda: BTreeMap::new(),
             serial: 0,
@@ -249,6 +267,12 @@ impl Centre {
 
     /// A time of this centre as a date.
     pub(super) fn date(&self, at_ms: u64) -> DateTime {
-        DateTime(date::rfc3339(self.start_unix_ms.saturating_add(at_ms)))
+        DateTime(date::rfc3339(self.calendar.start_unix_ms.saturating_add(self.lasted_ms(at_ms))))
+    }
+
+    /// How long a time of this centre is by its dates.
+    pub(super) fn lasted_ms(&self, ms: u64) -> u64 {
+        let lasted = Duration::from_millis(ms).div_f64(self.calendar.speed);
+        u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -21,14 +21,16 @@ use super::credential::Bearer;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::publish::Publisher;
-use super::{listen, world};
+use super::{listen, token, world};
+use crate::config::{Config, Setting, Sources, file};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cast::{A, B, C, CALL_LIST, PEOPLE, QUEUES, SUPPORT};
-use centre::Centre;
+use centre::{Calendar, Centre};
 use events::Item;
 use key::Key;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const LONG: &str = "\
@@ -42,8 +44,12 @@ centre has a clock of its own, which starts on a Monday at 08:00 UTC.
 
 It prints a client token, the URL, and a line for listening. Exit code 1: the hub rejected an event (that would be a fault).
 
+Neither rte.toml nor the environment counts here; --set and --schema-dir do as they do for `rte serve`. Each start has a \
+secret of its own, so that a token is good until the demo ends; with --secret-file it is good for the next one too.
+
 Examples:
   rte demo
+  rte demo --secret-file demo.secret --ttl 30d --set cors.origins=https://app.example.com
   rte demo --listen 127.0.0.1:0 --seed 7 --speed 10 --for 60 --print";
 
 /// Runs a hub and a call centre.
@@ -62,9 +68,22 @@ pub struct Args {
     /// End after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = listen::seconds)]
     duration: Option<Duration>,
-    /// Date the events by the wall clock
+    /// Date the events by the wall clock, at any speed
     #[arg(long)]
     wall_clock: bool,
+    /// A file that holds the secret which signs the tokens, at least 32 bytes; by default a fresh
+    /// one
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<String>,
+    /// How long the client token is valid: a number with s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = token::seconds)]
+    ttl: u64,
+    /// Sets any key of the hub's configuration, `--set server.path=/hub`
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<Setting>,
+    /// A folder of further events; may be repeated
+    #[arg(long = "schema-dir", value_name = "DIR")]
+    schema_dirs: Vec<PathBuf>,
     /// Print each published item as a line of JSON
     #[arg(long)]
     print: bool,
@@ -72,14 +91,6 @@ pub struct Args {
 
 /// Monday 2 March 2026, 08:00 UTC.
 const MONDAY_UNIX_MS: u64 = 1_772_438_400_000;
-/// The hub that a demo needs: it takes HS256 tokens made with `secret`.
-pub struct HubPlan {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// The secret of its one key.
-    pub secret: String,
-}
-
 /// A hub that runs in threads of its own, until it is dropped.
 pub trait DemoHub {
     /// Returns where it really listens.
@@ -95,26 +106,65 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+fn setting(text: &str) -> Result<Setting, &'static str> {
+    Setting::parse(text, "--set").ok_or(Setting::FORM)
+}
+
+/// Returns the configuration of the demo's hub: what a demo needs, and over it what is set.
+///
+/// # Errors
+/// [`Failure::Usage`] with all that is wrong.
+fn configuration(args: &Args) -> Result<Config, Failure> {
+    let own = |key: &str, text: String| Setting { key: key.to_owned(), text, origin: "rte demo".to_owned() };
+    let mut settings = vec![
+        own("server.listen", args.listen.to_string()),
+        own("server.threads", "1".to_owned()),
+        own("server.log_level", "warn".to_owned()),
+        own("server.detailed_errors", "true".to_owned()),
+    ];
+    if let Some(file) = &args.secret_file {
+        let (key, text, origin) = ("auth.secret_file".to_owned(), file.clone(), "--secret-file".to_owned());
+        settings.push(Setting { key, text, origin });
+    } else if !args.set.iter().any(|set| set.key.starts_with("auth.secret")) {
+        let secret = world::entropy::<32>().map_err(Failure::Refused)?;
+        settings.push(own("auth.secret", URL_SAFE_NO_PAD.encode(secret)));
+    }
+    settings.extend(args.set.iter().cloned());
+    let sources = Sources { file: None, variables: Vec::new(), settings, read: &file::read };
+    let mut config = Config::from_sources(sources).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    if !args.schema_dirs.is_empty() {
+        config.schema_dirs.clone_from(&args.schema_dirs);
+    }
+    Ok(config)
+}
+
 /// Runs the demo on a hub that `start` starts, until its time is over.
 ///
 /// # Errors
-/// Where the hub does not start, goes away, or rejects an event.
+/// Where the configuration is wrong, or the hub does not start, goes away, or rejects an event.
 pub fn run(
     args: &Args,
     console: &mut Console,
-    start: impl FnOnce(&HubPlan) -> Result<Box<dyn DemoHub>, Failure>,
+    start: impl FnOnce(Config, &mut Console) -> Result<Box<dyn DemoHub>, Failure>,
 ) -> Result<(), Failure> {
-    let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
-    let key = Key::new(&secret)?;
-    let hub = start(&HubPlan { listen: args.listen, secret })?;
+    let config = configuration(args)?;
     let issued_unix_s = world::unix_ms() / 1000;
+    let key = Key::of(&config)?;
+    let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
+    let path = config.hub.path.clone();
+    let hub = start(config, console)?;
     let address = reachable(hub.local_addr());
-    introduce(args, console, address, &key.client_token(issued_unix_s)?)?;
+    let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
+    introduce(args, console, &format!("{address}{path}"), &client, &until)?;
 
     let endpoint = Endpoint::parse(&format!("http://{address}")).map_err(Failure::Refused)?;
-    let publisher = Publisher::new(&endpoint, key.publisher_token(issued_unix_s)?, None);
-    let start_unix_ms = if args.wall_clock { world::unix_ms() } else { MONDAY_UNIX_MS };
-    let mut centre = Centre::new(args.seed, start_unix_ms);
+    let publisher = Publisher::new(&endpoint, publisher, None);
+    let calendar = if args.wall_clock {
+        Calendar { start_unix_ms: world::unix_ms(), speed: args.speed }
+    } else {
+        Calendar::own(MONDAY_UNIX_MS)
+    };
+    let mut centre = Centre::new(args.seed, calendar);
     let mut batch = Batch::new(Form::Ndjson);
     let began_at = world::now();
     loop {
@@ -166,17 +216,18 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// Says what there is and how to listen to it.
-fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Bearer) -> Result<(), Failure> {
+fn introduce(args: &Args, console: &mut Console, hub: &str, token: &Bearer, until: &str) -> Result<(), Failure> {
     let (support, token) = (&QUEUES[SUPPORT], token.reveal());
     let program = world::program();
     let (a, b, c) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C]);
+    let address = hub.split('/').next().unwrap_or(hub);
     let lines = [
         format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed),
         String::new(),
-        format!("  hub         http://{address}/rte"),
+        format!("  hub         http://{hub}"),
         format!("  publish     http://{address}/publish"),
         format!("  token       {token}"),
-        "              (good for a day: may hear every user, queue and call list here)".to_owned(),
+        format!("              (good until {until}: may hear every user, queue and call list here)"),
         format!("  Support     {}  the queue", support.id),
         format!("  user A      {}  {}, calls Support", a.id, a.name),
         format!("  user B      {}  {}, declines", b.id, b.name),
@@ -186,7 +237,7 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
         "To listen, paste this into another terminal:".to_owned(),
         String::new(),
         format!(
-            "  {program} listen --url http://{address}/rte --token {token} '{}:Queue*' '{}:UserCall*' '{}:UserCall*' \
+            "  {program} listen --url http://{hub} --token {token} '{}:Queue*' '{}:UserCall*' '{}:UserCall*' \
              '{}:UserCall*' {CALL_LIST}:CallbackChanged,CallbackListStatus",
             support.id, a.id, b.id, c.id
         ),
@@ -205,7 +256,7 @@ fn introduce(args: &Args, console: &mut Console, address: SocketAddr, token: &Be
 
 /// Returns the items of the first `until_ms` of a centre: what a demo with this seed publishes.
 pub fn items(seed: u64, until_ms: u64) -> Vec<Item> {
-    let mut centre = Centre::new(seed, MONDAY_UNIX_MS);
+    let mut centre = Centre::new(seed, Calendar::own(MONDAY_UNIX_MS));
     let mut items = Vec::new();
     while centre.next_due() <= until_ms {
         items.extend(centre.step(centre.next_due()));

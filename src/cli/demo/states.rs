@@ -140,7 +140,7 @@ impl Centre {
     /// Told along with the counters, but no reason to tell them: it grows with every second.
     fn longest_wait_s(&self, queue: usize) -> i64 {
         let arrivals = self.calls.values().filter(|call| call.is_unserved_in(queue)).map(|call| call.arrived_ms);
-        let waited_s = arrivals.min().map_or(0, |arrived_ms| (self.now_ms - arrived_ms) / 1000);
+        let waited_s = arrivals.min().map_or(0, |arrived_ms| self.lasted_ms(self.now_ms - arrived_ms) / 1000);
         i64::try_from(waited_s).unwrap_or(i64::MAX)
     }
 

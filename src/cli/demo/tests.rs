@@ -34,7 +34,7 @@ fn the_same_seed_gives_the_same_traffic_and_another_one_other_traffic() {
 
 #[test]
 fn how_often_the_centre_is_asked_makes_no_difference() {
-    let mut centre = Centre::new(3, MONDAY_UNIX_MS);
+    let mut centre = Centre::new(3, Calendar::own(MONDAY_UNIX_MS));
     let mut in_big_steps = Vec::new();
     for now_ms in (0..=TEN_MINUTES_MS).step_by(60_000) {
         in_big_steps.extend(centre.step(now_ms));
@@ -329,7 +329,7 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
     let hub = std::thread::spawn(move || serve(&listener));
     let (mut console, results, _) = console_on_paper();
     let args = demo_args(&["--seed", "7", "--speed", "1000", "--for", "0.03"]);
-    run(&args, &mut console, |_| Ok(Box::new(TakingHub(address)))).unwrap();
+    run(&args, &mut console, |_, _| Ok(Box::new(TakingHub(address)))).unwrap();
     drop(console);
     let published = hub.join().unwrap();
     assert!(published.len() > 20);
@@ -357,7 +357,99 @@ fn a_rejected_event_ends_the_demo() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let (mut console, _, _) = console_on_paper();
-    let failure = run(&demo_args(&[]), &mut console, |_| Ok(Box::new(TakingHub(address)))).unwrap_err();
+    let failure = run(&demo_args(&[]), &mut console, |_, _| Ok(Box::new(TakingHub(address)))).unwrap_err();
     hub.join().unwrap();
     assert_eq!(failure, Failure::Refused("the hub rejected an event of the demo: /data: type: no".to_owned()));
+}
+
+/// Runs a demo on a hub that takes nothing, and returns the hub's configuration with the client
+/// token that is printed.
+fn started(arguments: &[&str]) -> Result<(Config, String), Failure> {
+    use crate::cli::console::tests::console_on_paper;
+    let (mut console, results, _) = console_on_paper();
+    let mut used = None;
+    let arguments = [arguments, &["--for", "0.001"]].concat();
+    run(&demo_args(&arguments), &mut console, |config, _| {
+        used = Some(config);
+        Ok(Box::new(TakingHub("127.0.0.1:9".parse().unwrap())))
+    })
+    .or_else(|failure| if used.is_some() { Ok(()) } else { Err(failure) })?;
+    drop(console);
+    let said = results.text();
+    let token = said.lines().find_map(|line| line.strip_prefix("  token       ")).unwrap();
+    Ok((used.unwrap(), token.to_owned()))
+}
+
+/// When a token that the hub takes expires, seconds from now.
+fn expires_in_s(config: &Config, token: &str) -> u64 {
+    use crate::auth::token::Token;
+    use crate::clock::Now;
+    let now_ms = world::unix_ms();
+    let principal = config.verifier.verify(Token::new(token), Now::from_ms(0, now_ms)).unwrap();
+    assert_eq!((principal.organization, principal.may_publish), (Some(ORGANIZATION), false));
+    principal.expires_unix_s - now_ms / 1000
+}
+
+#[test]
+fn the_token_of_a_secret_file_is_good_at_the_next_demo_and_for_as_long_as_was_said() {
+    let file = std::env::temp_dir().join(format!("rte-demo-secret-{}", std::process::id()));
+    std::fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let with_file = ["--secret-file", file.to_str().unwrap(), "--ttl", "30d"];
+    let (_, token) = started(&with_file).unwrap();
+    let (next, _) = started(&with_file).unwrap();
+    let expires_in_s = expires_in_s(&next, &token);
+    std::fs::remove_file(&file).unwrap();
+    assert!((30 * 86_400 - 5..=30 * 86_400).contains(&expires_in_s), "{expires_in_s}");
+    assert!(matches!(started(&["--secret-file", "/no/such/file"]), Err(Failure::Usage(_))));
+}
+
+#[test]
+fn without_a_secret_each_demo_has_its_own() {
+    let (first, token) = started(&[]).unwrap();
+    assert!(expires_in_s(&first, &token) > 86_000);
+    let (next, _) = started(&[]).unwrap();
+    let now = crate::clock::Now::from_ms(0, world::unix_ms());
+    assert!(next.verifier.verify(crate::auth::token::Token::new(&token), now).is_err());
+}
+
+#[test]
+fn a_demo_is_set_like_a_hub() {
+    let (config, token) = started(&[
+        "--set=server.path=/hub",
+        "--set=auth.audience=rte",
+        "--set=auth.claims.organization=tenant",
+        "--set=auth.secret=fedcba9876543210fedcba9876543210",
+        "--schema-dir=extra",
+    ])
+    .unwrap();
+    assert_eq!((config.hub.path.as_str(), config.threads), ("/hub", 1));
+    assert_eq!(config.schema_dirs, ["extra"].map(PathBuf::from));
+    assert!(expires_in_s(&config, &token) > 0, "the token says what the hub looks at");
+    let Err(Failure::Usage(why)) = started(&["--set=server.pth=/hub"]) else { panic!("taken") };
+    assert!(why.contains("server.pth") && why.contains("server.path"), "{why}");
+}
+
+/// All dates that an event tells as past.
+fn past_dates(items: &[Item]) -> Vec<String> {
+    let names = ["startTime", "creationTime", "modified", "lastAttemptTimestamp"];
+    let dates = items.iter().flat_map(|item| names.map(|name| item.data[name].as_str().map(str::to_owned)));
+    dates.flatten().collect()
+}
+
+#[test]
+fn by_the_wall_clock_nothing_is_dated_ahead_of_it_at_any_speed() {
+    for speed in [0.01, 1.0, 7.0, 1000.0] {
+        let mut centre = Centre::new(4, Calendar { start_unix_ms: MONDAY_UNIX_MS, speed });
+        let mut dates = 0;
+        while centre.next_due() < TEN_MINUTES_MS {
+            let due_ms = centre.next_due();
+            let wall = Duration::from_millis(due_ms).div_f64(speed);
+            let now = date::rfc3339(MONDAY_UNIX_MS + u64::try_from(wall.as_millis()).unwrap());
+            for told in past_dates(&centre.step(due_ms)) {
+                assert!(told <= now, "at speed {speed} {told} is told at {now}");
+                dates += 1;
+            }
+        }
+        assert!(dates > 100);
+    }
 }
