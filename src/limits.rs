@@ -116,6 +116,9 @@ limits! {
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
     /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
     socket_send_bytes: usize = 208 * 1024;
+    /// How long `/readyz` says that the hub will drain before it does; nothing else changes
+    /// meanwhile. More than a load balancer needs to notice.
+    drain_delay_ms: u64 = 0;
     /// A drain ends after this long, whoever is still there; the default lets the process be gone
     /// within ten seconds.
     drain_ms: u64 = 9_500;
@@ -151,6 +154,8 @@ pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 /// How long a connection waits for an answer of other shards before it is given up. They answer
 /// within a turn; this is for the one that is stuck.
 pub const ASK_MS: u64 = 30_000;
+/// How long a drain waits for the first request of a connection that has just been accepted.
+pub const DRAIN_FIRST_MS: u64 = 1_000;
 /// Publish requests of one connection that may wait for other shards at a time; the next one waits
 /// in the kernel.
 pub const PIPELINE_MAX: usize = 64;
@@ -274,6 +279,7 @@ const _: () = {
     assert!(l.event_bytes_max < l.body_bytes_max && l.record_bytes_max < l.outbox_soft_bytes);
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
     assert!(l.subscriptions_max * ITEM_BYTES <= l.record_bytes_max);
+    assert!(DRAIN_FIRST_MS < l.head_ms && DRAIN_FIRST_MS < l.drain_ms);
     assert!(CONTROL_BYTES_MAX < l.record_bytes_max && l.outbox_hard_bytes < l.backlog_bytes_max);
 };
 

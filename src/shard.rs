@@ -192,7 +192,7 @@ impl Shard {
     /// Lets a link go on with the bytes that it brought; ends it in time where the hub drains.
     pub fn resume(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
         self.with(key, now, wire, Link::resume);
-        if self.process().is_draining() {
+        if self.process().drain.has_begun() {
             self.with(key, now, wire, |link, cx| link.drain(0, cx));
         }
     }

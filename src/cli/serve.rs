@@ -12,7 +12,9 @@ use crate::trace::Fact;
 use std::net::SocketAddr;
 
 const LONG: &str = "\
-Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds.
+Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds, \
+or 10 seconds after limits.drain_delay_ms.
+A listening socket that is passed by LISTEN_FDS is taken over; NOTIFY_SOCKET is told of start, reload and end.
 SIGHUP reads rte.toml, the keys and the folders of further events again: all of it or nothing, and only if nobody breaks; the \
 log says what changed, or why nothing did.
 
@@ -45,7 +47,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut options = config.into_shell(catalogue).map_err(Failure::Usage)?;
     options.notes = notes;
     let reload = |present: &InForce| renew(present, load().map_err(|errors| errors.to_string())?);
-    shell::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
+    shell::serve::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 /// What the files say now, in the place of what is in force.

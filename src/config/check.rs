@@ -96,7 +96,7 @@ impl Checker<'_> {
         if let Ok(serde_json::Value::Object(values)) = serde_json::to_value(limits) {
             for (name, value) in values {
                 // A drain may close everybody at once; nothing else works without any room or time.
-                if value == 0 && name != "drain_spread_ms" {
+                if value == 0 && !matches!(name.as_str(), "drain_spread_ms" | "drain_delay_ms") {
                     self.tree.complain(&format!("limits.{name}"), format!("`limits.{name}` must be at least 1"));
                 }
             }

@@ -1,6 +1,7 @@
 //! What a link or a connection may touch in a turn, and how the hub is run.
 
 use super::books::Books;
+use super::drain::Drain;
 use super::intake::Intake;
 use super::mail::Outbound;
 use super::tools::Tools;
@@ -24,7 +25,7 @@ use crate::wire::Wire;
 use core::net::IpAddr;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How the hub is run, for all connections.
 #[derive(Debug)]
@@ -71,8 +72,8 @@ pub struct Shared {
     pub id_key: IdKey,
     /// Connection tokens that are used.
     pub negotiated: Mutex<Negotiated>,
-    /// Set once, when the drain begins.
-    pub is_draining: AtomicBool,
+    /// Whether the process is about to end.
+    pub drain: Drain,
     /// What is wrong in front of the hub and has been warned of, a bit each.
     pub warned: AtomicU8,
     /// What waits for slow readers, over all shards.
@@ -96,7 +97,7 @@ impl Shared {
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
             limits,
-            is_draining: AtomicBool::new(false),
+            drain: Drain::default(),
             warned: AtomicU8::new(0),
             kept: Arc::default(),
             shards,
@@ -118,7 +119,7 @@ pub(crate) struct Process<'t> {
     pub(crate) verifier: &'t Verifier,
     pub(crate) id_key: &'t IdKey,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
-    pub(crate) draining: &'t AtomicBool,
+    pub(crate) drain: &'t Drain,
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
 }
@@ -131,14 +132,9 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, id_key, negotiated, is_draining: draining, warned, shards, vitals, .. } = shared;
+        let Shared { options, limits, id_key, negotiated, drain, warned, shards, vitals, .. } = shared;
         let shards = *shards;
-        Process { shard, shards, options, limits, catalogue, verifier, id_key, negotiated, draining, vitals, warned }
-    }
-
-    /// Whether the drain has begun.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        Process { shard, shards, options, limits, catalogue, verifier, id_key, negotiated, drain, vitals, warned }
     }
 }
 

@@ -25,17 +25,25 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds. The options are set here once: Linux hands them down to the sockets that are
-    /// accepted.
+    /// Binds.
     pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_send_buffer_size(limits.socket_send_bytes)?;
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
-        socket.set_tcp_keepalive(&keepalive)?;
+        set_options(&socket, limits)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
+        Listener::of(socket)
+    }
+
+    /// Takes over a socket that listens already; its queue stays as long as it is.
+    pub fn take_over(socket: std::net::TcpListener, limits: &Limits) -> io::Result<Listener> {
+        let socket = Socket::from(socket);
+        set_options(&socket, limits)?;
+        Listener::of(socket)
+    }
+
+    fn of(socket: Socket) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
         Ok(Listener { socket, address })
@@ -64,4 +72,12 @@ impl Listener {
             }
         }
     }
+}
+
+/// The options are set here once: Linux hands them down to the sockets that are accepted.
+fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(limits.socket_send_bytes)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    socket.set_tcp_keepalive(&keepalive)
 }

@@ -1,6 +1,7 @@
 //! Letters from thread to thread.
 
 use super::os::{Os, Stream, Wake};
+use super::supervisor::Turns;
 use crate::conn::{Mail, Moved};
 use crate::limits::Limits;
 use parking_lot::Mutex;
@@ -16,6 +17,8 @@ pub enum Letter<S> {
     Mail(Mail),
     /// A link that comes from a sibling shard: its socket, and what goes with it.
     Moved(S, Moved),
+    /// The reactor adds one to it: it still turns.
+    Turns(Turns),
 }
 
 /// One reactor's letters. A burst costs one wake-up.
@@ -85,7 +88,7 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
 fn bytes<S>(letter: &Letter<S>) -> usize {
     match letter {
         Letter::Mail(mail) => mail.data_bytes(),
-        Letter::Accepted(..) | Letter::Moved(..) => 0,
+        Letter::Accepted(..) | Letter::Moved(..) | Letter::Turns(_) => 0,
     }
 }
 

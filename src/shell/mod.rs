@@ -2,7 +2,8 @@
 //! the core's; nothing here knows a protocol.
 //!
 //! [`Server::start`] binds, starts one thread per shard, and returns; [`Server::drain`] and
-//! [`Server::join`] end it. [`serve`] is both, with signals, for `rte serve`.
+//! [`Server::join`] end it. [`serve::serve`] is both, with signals, for
+//! `rte serve`.
 //!
 //! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has
 //! its own.
@@ -12,6 +13,7 @@ mod clock;
 pub mod current;
 mod entropy;
 mod fetch;
+mod inherited;
 mod key_sets;
 pub mod listener;
 pub mod load;
@@ -20,13 +22,16 @@ pub mod mailbox;
 mod memory;
 mod mio_os;
 pub mod os;
+pub mod serve;
 mod signals;
 mod sockets;
+mod supervisor;
 mod token;
 pub mod turn;
 mod vitals;
 
 use crate::auth::token::Verifier;
+use crate::clock::Deadline;
 use crate::conn::{self, Mail, Shared};
 use crate::entropy::next_u64;
 use crate::hub::registry::HashSeed;
@@ -45,12 +50,11 @@ use log::Logger;
 use mailbox::{Letter, Mailbox, Mailboxes};
 use mio_os::MioOs;
 use parking_lot::Mutex;
-use signals::{Request, Signals};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use supervisor::Turns;
 use turn::Reactor;
 use vitals::Reloads;
 
@@ -116,14 +120,27 @@ impl Server {
     ///
     /// The address can't be bound, or the system gives no poll or thread.
     pub fn start(options: Options) -> io::Result<Server> {
+        let listener = Listener::bind(options.listen, &options.limits)
+            .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
+        Server::run(listener, options)
+    }
+
+    /// Starts on a socket that listens already, in the place of `listen`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub fn start_on(socket: TcpListener, options: Options) -> io::Result<Server> {
+        Server::run(Listener::take_over(socket, &options.limits)?, options)
+    }
+
+    fn run(listener: Listener, options: Options) -> io::Result<Server> {
         let clock = Clock::start();
         let log = Logger::start(options.log, options.log_level, options.limits.log_bytes_max, clock)?;
         options.notes.iter().for_each(|fact| log.write(fact, clock.now()));
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they
         // run out.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
-        let listener = Listener::bind(options.listen, &options.limits)
-            .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
         let address = listener.address();
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
@@ -216,9 +233,29 @@ impl Server {
         outcome.unwrap_or_else(refused).iter().for_each(|fact| self.log.write(fact, now));
     }
 
+    /// Returns how many shards there are.
+    pub fn shards(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// Each shard counts itself when it next turns.
+    fn count_turns(&self, turns: &Turns) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Turns(Arc::clone(turns))));
+    }
+
+    /// Says that a drain is to come: `/readyz` is 503, and nothing else changes. Returns when
+    /// [`Server::drain`] should follow.
+    pub fn announce_drain(&self) -> Deadline {
+        let (now, delay_ms) = (self.clock.now(), self.shared.limits.drain_delay_ms);
+        if self.shared.drain.announce() && delay_ms > 0 {
+            self.log.write(&Fact::DrainAnnounced { delay_ms }, now);
+        }
+        now.after_ms(delay_ms)
+    }
+
     /// Begins to end: takes no more connections, and closes those there are. Returns at once.
     pub fn drain(&self) {
-        if !self.shared.is_draining.swap(true, Ordering::SeqCst) {
+        if self.shared.drain.begin() {
             self.log.write(&Fact::Draining { connections: self.load.total() }, self.clock.now());
             for mailbox in self.mailboxes.iter() {
                 mailbox.post(Letter::Mail(Mail::Drain));
@@ -249,22 +286,4 @@ impl Server {
             log.end();
         }));
     }
-}
-
-/// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At
-/// SIGHUP `reload` makes of what is in force what is to be.
-///
-/// # Errors
-///
-/// As [`Server::start`]; also where signals can't be had.
-pub fn serve(options: Options, reload: impl Fn(&InForce) -> Result<Renewal, String>) -> io::Result<()> {
-    let mut signals = Signals::install()?;
-    let server = Server::start(options)?;
-    server.log_panics();
-    while signals.next()? == Request::Reload {
-        server.reload(&reload);
-    }
-    server.drain();
-    server.join();
-    Ok(())
 }

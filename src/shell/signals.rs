@@ -7,13 +7,14 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// SIGTERM or SIGINT: end.
     End,
-    /// SIGHUP: read the catalogue again.
+    /// SIGHUP: read the files again.
     Reload,
 }
 
@@ -22,6 +23,8 @@ pub struct Signals {
     bytes: UnixStream,
     ends: Arc<AtomicBool>,
     reloads: Arc<AtomicBool>,
+    /// Whether the end has been told.
+    is_ending: bool,
 }
 
 impl Signals {
@@ -37,19 +40,22 @@ impl Signals {
         }
         flag::register(SIGHUP, Arc::clone(&reloads))?;
         pipe::register(SIGHUP, sender)?;
-        Ok(Signals { bytes, ends, reloads })
+        Ok(Signals { bytes, ends, reloads, is_ending: false })
     }
 
-    /// Waits for the next one. Several reloads asked for at once are one.
-    pub fn next(&mut self) -> io::Result<Request> {
-        loop {
-            self.bytes.read_exact(&mut [0])?;
-            if self.ends.load(Ordering::SeqCst) {
-                return Ok(Request::End);
-            }
-            if self.reloads.swap(false, Ordering::SeqCst) {
-                return Ok(Request::Reload);
-            }
+    /// Waits for the next one, at most so long. It may also come back early with none. Several
+    /// reloads asked for at once are one, and the end is asked for once.
+    pub fn next(&mut self, longest: Option<Duration>) -> io::Result<Option<Request>> {
+        // A timeout of nothing would be none at all.
+        self.bytes.set_read_timeout(longest.map(|longest| longest.max(Duration::from_millis(1))))?;
+        match self.bytes.read_exact(&mut [0]) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
         }
+        if self.ends.load(Ordering::SeqCst) && !std::mem::replace(&mut self.is_ending, true) {
+            return Ok(Some(Request::End));
+        }
+        Ok(self.reloads.swap(false, Ordering::SeqCst).then_some(Request::Reload))
     }
 }

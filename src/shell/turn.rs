@@ -20,6 +20,7 @@ use crate::trace::Fact;
 use crate::wire::LinkKey;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Bytes of the thread's one read buffer, unless the read budget is less.
@@ -268,6 +269,9 @@ impl<O: Os> Reactor<O> {
             match letter {
                 Letter::Accepted(stream, peer) => self.open(stream, peer, now),
                 Letter::Moved(stream, moved) => self.adopt(stream, moved, now),
+                Letter::Turns(turns) => {
+                    turns.fetch_add(1, Ordering::Relaxed);
+                }
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
                         self.os.stop_listening();
@@ -347,17 +351,16 @@ impl<O: Os> Reactor<O> {
     }
 
     fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
-        if self.drain_until.is_some() {
-            // Accepted on one shard while this one had begun to drain.
-            self.load.leave(self.number);
-            return;
-        }
         let key = self.shard.open(peer.ip(), now);
         let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
         self.tell(now);
         if registered.is_err() {
             self.shard.handle_failure(key, now, &mut self.sockets);
+            self.tell(now);
+        } else if self.drain_until.is_some() {
+            // Accepted on one shard while this one had begun to drain.
+            self.shard.resume(key, now, &mut self.sockets);
             self.tell(now);
         }
     }

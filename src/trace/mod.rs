@@ -115,6 +115,11 @@ pub enum Fact {
         /// What is wrong, and where.
         why: String,
     },
+    /// A drain is to come; `/readyz` tells it.
+    DrainAnnounced {
+        /// How long until then.
+        delay_ms: u64,
+    },
     /// The drain begins.
     Draining {
         /// Connections to close.
@@ -303,6 +308,7 @@ impl Fact {
             Fact::Listening { .. }
             | Fact::Reloaded { .. }
             | Fact::KeysFetched { .. }
+            | Fact::DrainAnnounced { .. }
             | Fact::Draining { .. }
             | Fact::Drained { .. } => Level::Info,
             Fact::ClaimAbsent { .. }
@@ -336,6 +342,7 @@ impl Fact {
             Fact::KeysFetched { .. } => "keys_fetched",
             Fact::KeysNotFetched { .. } => "keys_not_fetched",
             Fact::KeyPassedOver { .. } => "key_passed_over",
+            Fact::DrainAnnounced { .. } => "drain_announced",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
             Fact::Warning { .. } => "warning",
@@ -397,6 +404,7 @@ impl Fact {
                 field("why", why);
             }
             Fact::ReloadRefused { why } => field("why", why),
+            Fact::DrainAnnounced { delay_ms } => field("delay_ms", delay_ms),
             Fact::Draining { connections } => field("connections", connections),
             Fact::Drained { left, took_ms } => {
                 field("left", left);

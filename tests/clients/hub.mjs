@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-const BINARY = process.env.HUB_BINARY ?? join(ROOT, 'target', 'debug', 'rte');
+export const BINARY = process.env.HUB_BINARY ?? join(ROOT, 'target', 'debug', 'rte');
 
 /** The organization and the entities of the catalogue's examples. */
 export const ORGANIZATION = '0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59';

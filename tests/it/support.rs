@@ -6,7 +6,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -78,7 +79,6 @@ impl Hub {
         let mut child = command
             .args(["--set", "server.listen=127.0.0.1:0"])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -306,6 +306,15 @@ pub fn serve() -> Command {
     command
 }
 
+/// `rte serve` on this listening socket, passed as systemd does it.
+pub fn serve_on(socket: &TcpListener) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve \"$@\" 3<&0"]).arg(env!("CARGO_BIN_EXE_rte"));
+    let mut command = with_key(command);
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    command
+}
+
 /// `rte` with the key of these tests, and nothing else of this environment.
 pub fn rte() -> Command {
     with_key(Command::new(env!("CARGO_BIN_EXE_rte")))
@@ -316,7 +325,7 @@ fn with_key(mut command: Command) -> Command {
     ours.for_each(|name| {
         command.env_remove(name);
     });
-    command.env("RTE_AUTH_SECRET", SECRET);
+    command.env("RTE_AUTH_SECRET", SECRET).stdin(Stdio::null());
     command
 }
 

@@ -78,9 +78,10 @@ fn pass_gate(
         false => Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method")),
     };
     match route.gate {
-        Gate::Client(_) if cx.turn.process.is_draining() => {
-            // A connection that began now would be cut without a Close.
-            let reply = Reply::text(503, "the hub is draining: connect again").with("Retry-After", "1");
+        Gate::Client(_) | Gate::Publisher if cx.turn.process.drain.has_begun() => {
+            // A connection that began now would be cut without a Close, a publication would reach
+            // only those who are still there.
+            let reply = Reply::text(503, "the hub is draining: try again").with("Retry-After", "1");
             Err(Refused(Refusal::Draining, reply, "draining"))
         }
         Gate::Client(endpoint) => {
@@ -204,7 +205,7 @@ pub(super) fn count_as(status: u16) -> Refusal {
 fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -> Result<Decision, Refused> {
     let reply = match public {
         Public::Health => Reply::text(200, "ok\n"),
-        Public::Ready if turn.process.is_draining() => Reply::text(503, "draining\n"),
+        Public::Ready if turn.process.drain.is_announced() => Reply::text(503, "draining\n"),
         Public::Ready => Reply::text(200, "ready\n"),
         Public::Metrics => return Ok(Decision::Metrics),
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),

@@ -31,7 +31,7 @@ use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
 use crate::hub::outbox::Writable;
 use crate::hub::registry::ConnKey;
-use crate::limits::{ASK_MS, Limits};
+use crate::limits::{ASK_MS, DRAIN_FIRST_MS, Limits};
 use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
@@ -65,6 +65,8 @@ pub(crate) struct Http {
     ends: Option<Why>,
     /// The shard to which it moves, as soon as nothing is unanswered and nothing unsent.
     moves_to: Option<usize>,
+    /// By then its first byte has come, in a drain.
+    speaks_by: Deadline,
 }
 
 /// Where it stands.
@@ -110,6 +112,7 @@ impl Http {
             known: None,
             ends: None,
             moves_to: None,
+            speaks_by: Deadline::NEVER,
         })
     }
 
@@ -119,9 +122,24 @@ impl Http {
         let Moved { number, peer, opened, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
-        let (asking, known, ends, moves_to) = (None, None, None, None);
+        let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
         let (partial, client) = (unread, peer);
-        Box::new(Http { number, timer, opened, phase, partial, asking, unsent, peer, client, known, ends, moves_to })
+        let http = Http {
+            number,
+            timer,
+            opened,
+            phase,
+            partial,
+            asking,
+            unsent,
+            peer,
+            client,
+            known,
+            ends,
+            moves_to,
+            speaks_by,
+        };
+        Box::new(http)
     }
 
     /// Takes bytes in; they may be spoilt.
@@ -459,7 +477,7 @@ impl Http {
     /// Queues the last reply that is due; the link goes on to the next request, or ends.
     fn send_reply(&mut self, reply: Reply, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
         // The peer may have ended its direction while the reply was made, or the drain have begun.
-        let keep_alive = framing.keep_alive && self.ends.is_none() && !cx.turn.process.is_draining();
+        let keep_alive = framing.keep_alive && self.ends.is_none() && !cx.turn.process.drain.has_begun();
         self.write_reply(reply, keep_alive, framing, cx);
         if !keep_alive {
             return Then::Finish;
@@ -518,6 +536,9 @@ impl Http {
             Phase::Head { since, is_first: false } if self.partial.is_empty() => {
                 (since.after_ms(limits.idle_ms), Wait::Request)
             }
+            Phase::Head { since, .. } if self.partial.is_empty() => {
+                (since.after_ms(limits.head_ms).min(self.speaks_by), Wait::Head)
+            }
             Phase::Head { since, .. } => (since.after_ms(limits.head_ms), Wait::Head),
             Phase::Body(body) => (body.since.after_ms(limits.body_ms), Wait::Body),
         };
@@ -546,7 +567,9 @@ impl Http {
 
     /// No whole request came in time (RFC 9110 section 15.5.9).
     fn refuse_late(&mut self, cx: &mut Cx<'_, '_>) -> Then {
-        self.ends.get_or_insert(Why::new(CloseReason::RequestTimeout));
+        let is_drained = cx.turn.process.drain.has_begun() && self.partial.is_empty();
+        let reason = if is_drained { CloseReason::Drain } else { CloseReason::RequestTimeout };
+        self.ends.get_or_insert(Why::new(reason));
         let (framing, sentence) = match &mut self.phase {
             Phase::Body(pending) => (std::mem::take(&mut pending.framing), "no whole body came within limits.body_ms"),
             // Not a byte of a request: nobody waits for an answer.
@@ -558,12 +581,15 @@ impl Http {
     }
 
     /// The hub drains. Whoever is in the middle of a request ends by itself: the reply in the
-    /// making says so.
-    pub(super) fn drain(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+    /// making says so. The first request of a fresh link may be on its way.
+    pub(super) fn drain(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let is_silent = self.partial.is_empty() && self.asking.is_none();
         match &self.phase {
-            Phase::Head { .. } if self.partial.is_empty() && self.asking.is_none() => {
-                Next::Ending(self.finish(CloseReason::Drain, Sender::Open, cx))
+            Phase::Head { is_first: true, .. } if is_silent => {
+                self.speaks_by = cx.turn.now.after_ms(DRAIN_FIRST_MS);
+                Next::Http(self)
             }
+            Phase::Head { .. } if is_silent => Next::Ending(self.finish(CloseReason::Drain, Sender::Open, cx)),
             Phase::Head { .. } | Phase::Body(_) => Next::Http(self),
         }
     }

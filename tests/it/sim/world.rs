@@ -17,7 +17,6 @@ use rte::trace::{Fact, Level, Trace};
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub struct World {
@@ -119,7 +118,7 @@ impl World {
     pub fn drain_soon(&self) {
         let (shared, mailboxes) = (Arc::clone(&self.shared), Arc::clone(&self.mailboxes));
         self.threads.set_other(move || {
-            shared.is_draining.store(true, Ordering::SeqCst);
+            shared.drain.begin();
             mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(Mail::Drain)));
         });
     }

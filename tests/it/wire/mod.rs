@@ -11,5 +11,6 @@ mod publishing;
 mod readers;
 mod running;
 mod state;
+mod supervised;
 mod tokens;
 mod websocket;

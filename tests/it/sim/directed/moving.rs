@@ -1,6 +1,7 @@
 //! A socket that goes to another shard between two requests, with what was read behind the first one.
 
 use super::*;
+use rte::limits::DRAIN_FIRST_MS;
 
 /// Two shards, and a publisher on the first.
 fn two_shards() -> (World, Peer) {
@@ -104,7 +105,7 @@ fn a_socket_that_comes_to_a_draining_shard_is_drained_there() {
     world.move_link(peer.id, 1);
     world.drain();
     world.step(1);
-    world.settle();
+    pass(&world, DRAIN_FIRST_MS);
     assert!(!peer.is_there(&world) && world.load() == 0);
     assert_eq!(world.numbers(1).closed[CloseReason::Drain.index()], 1);
 }

@@ -3,6 +3,7 @@
 use super::super::net::Faults;
 use super::*;
 use rte::api::client_address::Network;
+use rte::limits::DRAIN_FIRST_MS;
 use rte::trace::Fact;
 
 #[test]
@@ -134,4 +135,21 @@ fn an_accept_that_failed_is_tried_again_by_time_since_no_edge_will_tell() {
     world.set_faults(Faults::default());
     pass(&world, Limits::DEFAULT.accept_retry_ms);
     assert_eq!(world.load(), 1);
+}
+
+#[test]
+fn a_drain_waits_a_second_for_the_first_request_of_a_fresh_connection() {
+    let world = world(Limits::DEFAULT);
+    let (mut asks, mut silent) = (Peer::dial(&world, WIDE), Peer::dial(&world, WIDE));
+    world.settle();
+    world.drain();
+    world.settle();
+    pass(&world, DRAIN_FIRST_MS - 1);
+    assert!(asks.is_there(&world) && silent.is_there(&world), "their requests may be on their way");
+    asks.send(&world, b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(statuses(&asks.hear(&world)), [200]);
+    assert!(world.pipe(asks.id).is_shut, "the hub keeps a connection alive that drains");
+    pass(&world, 1);
+    assert!(!silent.is_there(&world), "nobody waits longer for one that says nothing");
+    assert!(silent.hear(&world).is_empty());
 }

@@ -82,6 +82,7 @@ impl Play<'_> {
             | Fact::LogDropped { .. }
             | Fact::Warning { .. }
             | Fact::Panicked { .. }
+            | Fact::DrainAnnounced { .. }
             | Fact::Reloaded { .. }
             | Fact::ReloadRefused { .. }
             | Fact::KeysFetched { .. }
