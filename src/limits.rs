@@ -9,6 +9,8 @@
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
+//!   TLS, if any:     session and read buffer                             ~8 KiB
+//!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
@@ -156,6 +158,10 @@ pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 pub const ASK_MS: u64 = 30_000;
 /// How long a drain waits for the first request of a connection that has just been accepted.
 pub const DRAIN_FIRST_MS: u64 = 1_000;
+/// Bytes of a TLS handshake from a client, which shows no certificate.
+pub const TLS_HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a connection that are encrypted and wait for its socket.
+pub const TLS_SEND_BYTES_MAX: usize = 32 * 1024;
 /// Publish requests of one connection that may wait for other shards at a time; the next one waits
 /// in the kernel.
 pub const PIPELINE_MAX: usize = 64;

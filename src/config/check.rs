@@ -12,6 +12,7 @@ use crate::auth::token::Tenancy;
 use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
+use crate::shell::tls::{Tls, TlsError};
 
 /// A shorter secret could be guessed.
 const ID_SECRET_BYTES_MIN: usize = 32;
@@ -34,6 +35,7 @@ impl Checker<'_> {
         let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
         let (log, log_level) = (server.log, server.log_level);
         let own_id_key = server.id_secret_file.as_deref().and_then(|file| self.id_key(file));
+        let tls = self.tls(server.tls_certificate.as_deref(), server.tls_key.as_deref());
         let mut hub = self.hub(server, cors, publish, auth.tenancy);
         self.limits(&limits);
         let mut warnings = warnings;
@@ -46,6 +48,7 @@ impl Checker<'_> {
         Some(Config {
             file,
             listen,
+            tls,
             threads,
             log,
             log_level,
@@ -60,6 +63,33 @@ impl Checker<'_> {
             key_sources: std::mem::take(&mut self.key_sources),
             signing_key,
         })
+    }
+
+    fn tls(&mut self, certificate: Option<&str>, key: Option<&str>) -> Option<Tls> {
+        let paths = ("server.tls_certificate", "server.tls_key");
+        let (certificate, key) = match (certificate, key) {
+            (None, None) => return None,
+            (Some(_), None) => {
+                self.tree.complain(paths.0, "`server.tls_certificate` needs its private key: `server.tls_key`");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.tree.complain(paths.1, "`server.tls_key` needs its certificate: `server.tls_certificate`");
+                return None;
+            }
+            (Some(certificate), Some(key)) => (self.file(paths.0, certificate)?, self.file(paths.1, key)?),
+        };
+        match Tls::of(&certificate, &key) {
+            Ok(tls) => Some(tls),
+            Err(TlsError::Certificate(why)) => {
+                self.tree.complain(paths.0, why);
+                None
+            }
+            Err(TlsError::Key(why)) => {
+                self.tree.complain(paths.1, why);
+                None
+            }
+        }
     }
 
     fn hub(&mut self, server: raw::Server, cors: raw::Cors, publish: raw::Publish, tenancy: Tenancy) -> conn::Options {

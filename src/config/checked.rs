@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::schema::WireCase;
 use crate::shell::current::Settings;
 use crate::shell::log::Format;
+use crate::shell::tls::Tls;
 use crate::trace::Level;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What connections are encrypted by, where they are.
+    pub tls: Option<Tls>,
     /// Threads, at least one.
     pub threads: usize,
     /// The form of log lines.
@@ -59,7 +62,7 @@ pub struct Changes {
 }
 
 /// Sections and keys that can change while the hub runs, but for [`FIXED`].
-const LIVE: [&str; 2] = ["auth", "catalogue.schema_dirs"];
+const LIVE: [&str; 4] = ["auth", "catalogue.schema_dirs", "server.tls_certificate", "server.tls_key"];
 /// What can't change even so: topics are made by it.
 const FIXED: &str = "auth.tenancy";
 

@@ -37,9 +37,14 @@ pub(super) struct Raw {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Server {
-    /// Address and port to listen at. TLS ends at a reverse proxy, so the default is for this
-    /// machine only.
+    /// Address and port to listen at. Without TLS of its own the hub is behind a proxy, so the
+    /// default is for this machine only.
     pub(super) listen: String,
+    /// A file with the certificate of this server and those of its issuers, in PEM: the hub speaks
+    /// TLS (https, wss), and nothing else. Read again at SIGHUP.
+    pub(super) tls_certificate: Option<String>,
+    /// The file with the private key of that certificate, in PEM.
+    pub(super) tls_key: Option<String>,
     /// Path of the hub; clients negotiate below it.
     pub(super) path: String,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
@@ -68,6 +73,8 @@ impl Default for Server {
     fn default() -> Self {
         Server {
             listen: "127.0.0.1:8080".to_owned(),
+            tls_certificate: None,
+            tls_key: None,
             path: "/rte".to_owned(),
             threads: None,
             id_secret_file: None,

@@ -455,3 +455,38 @@ fn the_schema_accepts_what_the_configuration_accepts() {
         assert_eq!(serde_json::from_value::<Raw>(json).is_ok(), is_good, "{text}");
     }
 }
+
+#[test]
+fn a_certificate_and_its_key_belong_together_and_neither_is_quoted() {
+    let pair = || rcgen::generate_simple_self_signed(["rte.example.com".to_owned()]).unwrap();
+    let (one, other) = (pair(), pair());
+    let told = |certificate: &str, key: &str, text: &str| {
+        let config = Config::from_sources(Sources {
+            file: Some((PathBuf::from("/etc/rte/rte.toml"), text.to_owned())),
+            variables: vec![("RTE_AUTH_SECRET".to_owned(), SECRET.to_owned())],
+            settings: Vec::new(),
+            read: &|path| match path.to_str() {
+                Some("/etc/rte/c.pem") => Ok(certificate.to_owned()),
+                Some("/etc/rte/k.pem") => Ok(key.to_owned()),
+                _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+            },
+        });
+        config.map(|config| config.tls.is_some()).map_err(|errors| errors.to_string())
+    };
+    let both = "[server]\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\"";
+    let (chain, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    assert_eq!(told(&chain, &key, both), Ok(true));
+    assert_eq!(told(&chain, &key, ""), Ok(false));
+    for (certificate, key, text, place, why) in [
+        (chain.as_str(), key.as_str(), "[server]\ntls_certificate = \"c.pem\"", "2:", "`server.tls_key`"),
+        (&chain, &key, "[server]\ntls_key = \"k.pem\"", "2:", "`server.tls_certificate`"),
+        (&key, &key, both, "2:", "BEGIN CERTIFICATE"),
+        ("", &key, both, "2:", "BEGIN CERTIFICATE"),
+        (&chain, &chain, both, "3:", "BEGIN PRIVATE KEY"),
+        (&chain, &other.signing_key.serialize_pem(), both, "3:", "can't serve"),
+    ] {
+        let error = told(certificate, key, text).unwrap_err();
+        assert!(error.contains(&format!("rte.toml:{place}")) && error.contains(why), "{error}");
+        assert!(!error.contains(key.lines().nth(1).unwrap_or("-----")), "{error}");
+    }
+}

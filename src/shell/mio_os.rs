@@ -4,18 +4,17 @@ use super::clock::Clock;
 use super::listener::Listener;
 use super::log::Logger;
 use super::memory;
-use super::os::{Os, Readiness, Stream, StreamState, Wake};
+use super::net_stream::NetStream;
+use super::os::{Os, Readiness, StreamState, Wake};
+use super::tls::CurrentTls;
 use super::token::{LISTENER, WAKE, key, token};
 use crate::clock::Now;
 use crate::trace::Fact;
-use crate::wire::{Cut, LinkKey};
+use crate::wire::LinkKey;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Waker};
-use smallvec::SmallVec;
-use socket2::SockRef;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Readinesses taken from one poll.
@@ -26,16 +25,23 @@ pub struct MioOs {
     poll: Poll,
     events: Events,
     listener: Option<Listener>,
+    tls: CurrentTls,
     clock: Clock,
     log: Logger,
 }
 
 impl MioOs {
-    pub fn new(poll: Poll, mut listener: Option<Listener>, clock: Clock, log: Logger) -> io::Result<MioOs> {
+    pub fn new(
+        poll: Poll,
+        mut listener: Option<Listener>,
+        tls: CurrentTls,
+        clock: Clock,
+        log: Logger,
+    ) -> io::Result<MioOs> {
         if let Some(listener) = &mut listener {
             listener.register(&poll)?;
         }
-        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listener, clock, log })
+        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listener, tls, clock, log })
     }
 }
 
@@ -45,7 +51,7 @@ pub fn waker(poll: &Poll) -> io::Result<Waker> {
 }
 
 impl Os for MioOs {
-    type Stream = TcpStream;
+    type Stream = NetStream;
     type Wake = Waker;
 
     fn now(&self) -> Now {
@@ -65,16 +71,22 @@ impl Os for MioOs {
         }
     }
 
-    fn register(&mut self, stream: &mut TcpStream, key: LinkKey) -> io::Result<()> {
-        self.poll.registry().register(stream, token(key), Interest::READABLE | Interest::WRITABLE)
+    fn register(&mut self, stream: &mut NetStream, key: LinkKey) -> io::Result<()> {
+        self.poll.registry().register(stream.socket(), token(key), Interest::READABLE | Interest::WRITABLE)
     }
 
-    fn deregister(&mut self, stream: &mut TcpStream) -> io::Result<()> {
-        self.poll.registry().deregister(stream)
+    fn deregister(&mut self, stream: &mut NetStream) -> io::Result<()> {
+        self.poll.registry().deregister(stream.socket())
     }
 
-    fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        self.listener.as_ref().map_or(Ok(None), Listener::accept)
+    fn accept(&mut self) -> io::Result<Option<(NetStream, SocketAddr)>> {
+        let accepted = self.listener.as_ref().map_or(Ok(None), Listener::accept)?;
+        let Some((socket, peer)) = accepted else { return Ok(None) };
+        let stream = match self.tls.lock().as_ref() {
+            None => NetStream::Plain(socket),
+            Some(tls) => NetStream::Tls(tls.accept(socket)?),
+        };
+        Ok(Some((stream, peer)))
     }
 
     fn stop_listening(&mut self) {
@@ -102,34 +114,6 @@ fn readiness(event: &Event) -> Readiness {
                 is_read_closed,
             };
             Readiness::Stream(key(token), state)
-        }
-    }
-}
-
-impl Stream for TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, buffer)
-    }
-
-    fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
-        match slices {
-            [one] => Write::write(self, one),
-            many => {
-                let many: SmallVec<[IoSlice<'_>; 64]> = many.iter().map(|slice| IoSlice::new(slice)).collect();
-                self.write_vectored(&many)
-            }
-        }
-    }
-
-    fn shutdown_write(&mut self) {
-        // It fails where the peer is gone already, which the next read tells.
-        let _ = self.shutdown(Shutdown::Write);
-    }
-
-    fn close(self, cut: Cut) {
-        if cut == Cut::Reset {
-            // It fails where the socket is closed already, and then there is nothing to reset.
-            let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
         }
     }
 }

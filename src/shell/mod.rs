@@ -21,11 +21,13 @@ pub mod log;
 pub mod mailbox;
 mod memory;
 mod mio_os;
+mod net_stream;
 pub mod os;
 pub mod serve;
 mod signals;
 mod sockets;
 mod supervisor;
+pub mod tls;
 mod token;
 pub mod turn;
 mod vitals;
@@ -55,6 +57,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use supervisor::Turns;
+use tls::{CurrentTls, Tls};
 use turn::Reactor;
 use vitals::Reloads;
 
@@ -65,6 +68,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Shards, each with a thread of its own; at least one.
     pub threads: usize,
+    /// What connections are encrypted by, where they are.
+    pub tls: Option<Tls>,
     /// How the hub is run.
     pub hub: conn::Options,
     /// Every bound.
@@ -90,6 +95,8 @@ pub struct Renewal {
     pub catalogue: Catalogue,
     /// Checks tokens; its sets are empty.
     pub verifier: Verifier,
+    /// What connections are encrypted by.
+    pub tls: Option<Tls>,
     /// What these were made of.
     pub settings: Settings,
     /// The keys of the configuration that changed.
@@ -106,6 +113,7 @@ pub struct Server {
     load: Arc<Load>,
     current: Arc<Current>,
     key_sets: Arc<KeySets>,
+    tls: CurrentTls,
     mailboxes: Arc<Mailboxes<MioOs>>,
     threads: Vec<JoinHandle<()>>,
     log: Logger,
@@ -161,6 +169,7 @@ impl Server {
         let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
         let mailboxes = mailboxes.collect::<io::Result<Arc<[_]>>>()?;
         let mut listener = Some(listener);
+        let tls = CurrentTls::new(options.tls.into());
         let mut threads = Vec::with_capacity(shards);
         for (number, poll) in polls.into_iter().enumerate() {
             let shard = Shard::new(
@@ -173,7 +182,7 @@ impl Server {
             );
             let reactor = Reactor::new(
                 number,
-                MioOs::new(poll, listener.take(), clock, log.clone())?,
+                MioOs::new(poll, listener.take(), Arc::clone(&tls), clock, log.clone())?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
@@ -193,7 +202,7 @@ impl Server {
             clock.now(),
         );
         key_sets.watch(&current)?;
-        Ok(Server { address, shared, load, current, key_sets, mailboxes, threads, log, clock, reloads })
+        Ok(Server { address, shared, load, current, key_sets, tls, mailboxes, threads, log, clock, reloads })
     }
 
     /// Returns where it listens.
@@ -207,12 +216,13 @@ impl Server {
         let present = self.current.get();
         let outcome = read(&present).and_then(|renewal| {
             let events = renewal.catalogue.available_subscriptions().count();
-            let Renewal { catalogue, verifier, settings, changed, notes: mut facts } = renewal;
+            let Renewal { catalogue, verifier, tls, settings, changed, notes: mut facts } = renewal;
             self.key_sets.put_in_force(&self.current, verifier, |verifier| InForce {
                 catalogue: Arc::new(catalogue),
                 verifier: Arc::new(verifier),
                 settings: Arc::new(settings),
             })?;
+            *self.tls.lock() = tls;
             let (keys, former) = (self.current.get().verifier, present.verifier);
             let (keys, former) = (&keys.options().keys, &former.options().keys);
             facts.push(Fact::Reloaded {

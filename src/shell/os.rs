@@ -89,6 +89,12 @@ pub trait Stream {
     /// stream has failed.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether the last read has left something that no edge will tell of, though it didn't fill
+    /// the buffer.
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// Writes what the stream takes, in order. Less than all means that it is full, and that an
     /// edge will come.
     ///
@@ -97,6 +103,15 @@ pub trait Stream {
     /// `WouldBlock` when it takes nothing, `Interrupted` when it should be tried again, else the
     /// stream has failed.
     fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize>;
+
+    /// Takes an edge that says that there is room: what was taken, and is not out, goes out.
+    ///
+    /// # Errors
+    ///
+    /// The stream has failed, which the next read or write tells too.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Ends the sending direction.
     fn shutdown_write(&mut self);

@@ -34,6 +34,8 @@ pub enum Readable {
     Bytes(usize, bool),
     /// Nothing for now.
     Drained,
+    /// Nothing yet, of what there is.
+    Later,
     /// The peer sends no more.
     End,
     /// The socket failed.
@@ -108,15 +110,29 @@ impl<S: Stream> Sockets<S> {
         }
     }
 
+    /// There is room in a socket that was full.
+    pub fn flush(&mut self, key: LinkKey) {
+        if let Some(socket) = self.map.get_mut(key) {
+            // A stream that has failed tells it when it is next read or written.
+            let _ = socket.stream.flush();
+        }
+    }
+
     /// Reads once.
     pub fn read(&mut self, key: LinkKey, buffer: &mut [u8]) -> Readable {
         let Some(socket) = self.map.get_mut(key) else { return Readable::Drained };
         loop {
             return match socket.stream.read(buffer) {
                 Ok(0) => Readable::End,
-                Ok(n) => Readable::Bytes(n, n == buffer.len() || socket.is_read_closed),
+                Ok(n) => Readable::Bytes(n, n == buffer.len() || socket.is_read_closed || socket.stream.has_more()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Readable::Drained,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if socket.stream.has_more() {
+                        Readable::Later
+                    } else {
+                        Readable::Drained
+                    }
+                }
                 Err(_) => Readable::Failed,
             };
         }

@@ -131,6 +131,7 @@ impl<O: Os> Reactor<O> {
                 Readiness::Listener => self.accept_at = Deadline::at(now.mono),
                 Readiness::Stream(key, state) => {
                     if state.is_writable {
+                        self.sockets.flush(key);
                         self.shard.handle_writable(key, now, &mut self.sockets);
                     }
                     if state.is_read_closed {
@@ -234,12 +235,10 @@ impl<O: Os> Reactor<O> {
                     }
                     budget = budget.saturating_sub(n);
                     if budget == 0 || self.shard.is_spent() {
-                        if self.sockets.heat(key) {
-                            self.hot.push(key);
-                        }
-                        return;
+                        return self.heat(key);
                     }
                 }
+                Readable::Later => return self.heat(key),
                 Readable::Drained => return,
                 Readable::End => {
                     self.shard.handle_eof(key, now, &mut self.sockets);
@@ -250,6 +249,12 @@ impl<O: Os> Reactor<O> {
                     return self.tell(now);
                 }
             }
+        }
+    }
+
+    fn heat(&mut self, key: LinkKey) {
+        if self.sockets.heat(key) {
+            self.hot.push(key);
         }
     }
 
@@ -448,7 +453,7 @@ mod tests {
             let number = number.next().unwrap();
             let clock = Clock::start();
             let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
-            let os = MioOs::new(poll, listener.take(), clock, log).unwrap();
+            let os = MioOs::new(poll, listener.take(), Arc::default(), clock, log).unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);

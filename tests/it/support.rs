@@ -115,6 +115,11 @@ impl Hub {
         format!("http://{}/rte", self.address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Everything that the hub has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -379,6 +384,11 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// The socket.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
     /// Sends these bytes, as one segment if they fit into one.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();

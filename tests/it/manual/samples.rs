@@ -27,6 +27,7 @@ impl Fence {
 
 #[test]
 fn every_sample_in_toml_is_what_its_first_line_says() {
+    let pair = rcgen::generate_simple_self_signed(["rte.example.com".to_owned()]).unwrap();
     for fence in fences("toml") {
         let name = fence.file();
         if name.starts_with(VENDOR) {
@@ -38,6 +39,8 @@ fn every_sample_in_toml_is_what_its_first_line_says() {
             variables: Vec::new(),
             settings: Vec::new(),
             read: &|path| match path.to_str() {
+                Some("rte.pem") => Ok(pair.cert.pem()),
+                Some("rte.key") => Ok(pair.signing_key.serialize_pem()),
                 Some("issuer.pem") => Ok(PEM.to_owned()),
                 Some("jwks.json") => Ok(JWKS.to_owned()),
                 Some("secret" | "id-secret") => Ok("a secret of the manual, long enough\n".to_owned()),

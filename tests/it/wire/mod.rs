@@ -12,5 +12,6 @@ mod readers;
 mod running;
 mod state;
 mod supervised;
+mod tls;
 mod tokens;
 mod websocket;

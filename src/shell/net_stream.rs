@@ -1,0 +1,83 @@
+//! A socket that was accepted: plain, or with TLS.
+
+use super::os::Stream;
+use super::tls::TlsStream;
+use crate::wire::Cut;
+use mio::net::TcpStream;
+use smallvec::SmallVec;
+use socket2::SockRef;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+/// What a reactor reads and writes.
+#[derive(Debug)]
+pub enum NetStream {
+    /// The bytes as they are.
+    Plain(TcpStream),
+    /// The bytes of a TLS session.
+    Tls(Box<TlsStream>),
+}
+
+impl NetStream {
+    /// Returns the socket, to be polled.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        match self {
+            NetStream::Plain(socket) => socket,
+            NetStream::Tls(stream) => stream.socket(),
+        }
+    }
+}
+
+impl Stream for NetStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            NetStream::Plain(socket) => Read::read(socket, buffer),
+            NetStream::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        match self {
+            NetStream::Plain(_) => false,
+            NetStream::Tls(stream) => stream.has_more(),
+        }
+    }
+
+    fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
+        match (self, slices) {
+            (NetStream::Plain(socket), [one]) => Write::write(socket, one),
+            (NetStream::Plain(socket), many) => socket.write_vectored(&io_slices(many)),
+            (NetStream::Tls(stream), many) => stream.write(&mut io_slices(many)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            NetStream::Plain(_) => Ok(()),
+            NetStream::Tls(stream) => stream.flush(),
+        }
+    }
+
+    fn shutdown_write(&mut self) {
+        match self {
+            // It fails where the peer is gone already, which the next read tells.
+            NetStream::Plain(socket) => drop(socket.shutdown(Shutdown::Write)),
+            NetStream::Tls(stream) => stream.shutdown_write(),
+        }
+    }
+
+    fn close(mut self, cut: Cut) {
+        match (cut, &mut self) {
+            (Cut::Graceful, NetStream::Plain(_)) => {}
+            // The peer knows then that nothing was cut off; what waits may still find room.
+            (Cut::Graceful, NetStream::Tls(stream)) => stream.shutdown_write(),
+            // It fails where the socket is closed already, and then there is nothing to reset.
+            (Cut::Reset, _) => drop(SockRef::from(&*self.socket()).set_linger(Some(Duration::ZERO))),
+        }
+    }
+}
+
+fn io_slices<'s>(slices: &[&'s [u8]]) -> SmallVec<[IoSlice<'s>; 64]> {
+    slices.iter().map(|slice| IoSlice::new(slice)).collect()
+}

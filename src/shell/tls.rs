@@ -1,0 +1,214 @@
+//! TLS on the listening socket. The core does not know of it: a [`TlsStream`] is a stream whose
+//! bytes are encrypted on their way.
+
+use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
+use mio::net::TcpStream;
+use parking_lot::Mutex;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+/// What is negotiated where a client asks (RFC 7301): a WebSocket begins as HTTP/1.1.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// A certificate and its key, checked; what connections are accepted by. It can't be printed.
+#[derive(Clone)]
+pub struct Tls(Arc<ServerConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(redacted)")
+    }
+}
+
+/// What connections are accepted by from now on; without TLS there is none.
+pub type CurrentTls = Arc<Mutex<Option<Tls>>>;
+
+/// What is wrong with which of the two files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsError {
+    /// The certificates.
+    Certificate(String),
+    /// The key, or that it is not the certificate's.
+    Key(String),
+}
+
+impl Tls {
+    /// Makes it of the texts of two PEM files: the certificate of this server, then those of its
+    /// issuers; and the private key of the first.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, which quotes nothing of the files.
+    pub fn of(certificates: &str, key: &str) -> Result<Tls, TlsError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates.as_bytes()).collect();
+        let chain = chain.unwrap_or_default();
+        if chain.is_empty() {
+            return Err(TlsError::Certificate("this is no PEM file with -----BEGIN CERTIFICATE-----".to_owned()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
+            TlsError::Key("this is no PEM file with an unencrypted -----BEGIN PRIVATE KEY-----".to_owned())
+        })?;
+        let provider = Arc::new(ring::default_provider());
+        let unusable =
+            |error: rustls::Error| TlsError::Key(format!("the certificate and this key can't serve: {error}"));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(unusable)?;
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // Sessions are kept by the clients, sealed: many of them return at once, and none costs
+        // memory while it is away.
+        config.ticketer = ring::Ticketer::new().map_err(unusable)?;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 1;
+        Ok(Tls(Arc::new(config)))
+    }
+
+    /// Returns a stream over a fresh socket, whose handshake is still to come.
+    ///
+    /// # Errors
+    ///
+    /// The cryptography has no randomness.
+    pub fn accept(&self, socket: TcpStream) -> io::Result<Box<TlsStream>> {
+        let mut session = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
+        session.set_buffer_limit(Some(TLS_SEND_BYTES_MAX));
+        Ok(Box::new(TlsStream { socket, session, handshake_bytes: 0, has_more: false, is_ending: false }))
+    }
+}
+
+/// A socket and its TLS session.
+#[derive(Debug)]
+pub struct TlsStream {
+    socket: TcpStream,
+    session: ServerConnection,
+    /// Bytes that have come for the handshake.
+    handshake_bytes: usize,
+    has_more: bool,
+    /// The sending direction ends once all is out.
+    is_ending: bool,
+}
+
+impl TlsStream {
+    /// Takes in some of what the socket has, and answers what the protocol wants answered. Returns
+    /// how many bytes there were; 0 is the end.
+    fn receive(&mut self) -> io::Result<usize> {
+        let is_handshaking = self.session.is_handshaking();
+        let n = self.session.read_tls(&mut self.socket)?;
+        if is_handshaking {
+            self.handshake_bytes += n;
+            if self.handshake_bytes > TLS_HANDSHAKE_BYTES_MAX {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the TLS handshake is too long"));
+            }
+        }
+        let processed = self.session.process_new_packets();
+        // An answer of the handshake, or an alert that says what was wrong.
+        let sent = self.send();
+        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        sent?;
+        Ok(n)
+    }
+
+    /// Sends what is encrypted and waits. Returns whether all of it is out.
+    fn send(&mut self) -> io::Result<bool> {
+        while self.session.wants_write() {
+            match self.session.write_tls(&mut self.socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.is_ending {
+            // It fails where the peer is gone already, which the next read tells.
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+        Ok(true)
+    }
+
+    /// Returns the socket, to be polled.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// As [`Stream::read`](super::os::Stream::read).
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (mut filled, mut budget) = (0, buffer.len().max(TLS_HANDSHAKE_BYTES_MAX));
+        self.has_more = false;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let outcome = match self.session.reader().read(rest) {
+                Ok(0) => Err(None),
+                Ok(n) => Ok(n),
+                // Whoever cuts a connection short does so in the midst of a request, or between
+                // two: browsers don't say goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(None),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(Some(error)),
+                // Bytes that become no plaintext are not read for ever.
+                Err(error) if budget == 0 => {
+                    self.has_more = true;
+                    Err(Some(error))
+                }
+                Err(_) => match self.receive() {
+                    Ok(n) => {
+                        budget = budget.saturating_sub(n);
+                        Ok(0)
+                    }
+                    Err(error) => Err(Some(error)),
+                },
+            };
+            match outcome {
+                Ok(n) => filled += n,
+                Err(None) if filled == 0 => return Ok(0),
+                Err(Some(error)) if filled == 0 => return Err(error),
+                Err(end) => {
+                    // What came before is good, and what ends it is found by the next read.
+                    self.has_more |= end.is_none_or(|error| error.kind() != io::ErrorKind::WouldBlock);
+                    break;
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Whether the last read has left something that no edge will tell of.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Encrypts and writes; as [`Stream::write`](super::os::Stream::write), but that what is taken
+    /// may still wait here: at most `TLS_SEND_BYTES_MAX`, until [`TlsStream::flush`].
+    pub fn write(&mut self, mut rest: &mut [IoSlice<'_>]) -> io::Result<usize> {
+        if self.session.is_handshaking() || !self.send()? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut taken = 0;
+        while !rest.is_empty() {
+            let n = self.session.writer().write_vectored(rest)?;
+            taken += n;
+            IoSlice::advance_slices(&mut rest, n);
+            if !self.send()? || n == 0 {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The socket takes bytes again.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.send().map(|_| ())
+    }
+
+    /// Says goodbye; the sending direction ends once that is out.
+    pub fn shutdown_write(&mut self) {
+        if !std::mem::replace(&mut self.is_ending, true) {
+            self.session.send_close_notify();
+        }
+        // It fails where the peer is gone already, which the next read tells.
+        let _ = self.send();
+    }
+}
