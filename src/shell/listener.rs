@@ -22,6 +22,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    is_shared: bool,
 }
 
 impl Listener {
@@ -32,21 +33,21 @@ impl Listener {
         set_options(&socket, limits)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Listener::of(socket)
+        Listener::of(socket, false)
     }
 
     /// Takes over a socket that listens already; its queue stays as long as it is.
     pub fn take_over(socket: std::net::TcpListener, limits: &Limits) -> io::Result<Listener> {
         let socket = Socket::from(socket);
         set_options(&socket, limits)?;
-        Listener::of(socket)
+        Listener::of(socket, true)
     }
 
-    fn of(socket: Socket) -> io::Result<Listener> {
+    fn of(socket: Socket, is_shared: bool) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address })
+        Ok(Listener { socket, address, is_shared })
     }
 
     /// Has the poll report connections, edge by edge, under a token of its own.
@@ -57,6 +58,11 @@ impl Listener {
     /// Returns where it listens: the port that was given for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns whether others have the socket too: what this hub leaves in its queue is theirs.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Returns the next connection; `None` when there is none for now.

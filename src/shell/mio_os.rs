@@ -89,6 +89,10 @@ impl Os for MioOs {
         Ok(Some((stream, peer)))
     }
 
+    fn loses_queue(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| !listener.is_shared())
+    }
+
     fn stop_listening(&mut self) {
         self.listener = None;
     }

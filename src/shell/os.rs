@@ -68,6 +68,11 @@ pub trait Os {
     /// Out of descriptors, most likely. No further edge will tell of those that wait.
     fn accept(&mut self) -> io::Result<Option<(Self::Stream, SocketAddr)>>;
 
+    /// Whether connections that wait to be accepted do so in vain once the listening stops.
+    fn loses_queue(&self) -> bool {
+        false
+    }
+
     /// No more connections are accepted.
     fn stop_listening(&mut self);
 

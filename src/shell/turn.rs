@@ -279,6 +279,10 @@ impl<O: Os> Reactor<O> {
                 }
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
+                        if self.os.loses_queue() {
+                            // They have been let in by the kernel, which would reset them.
+                            self.accept(now);
+                        }
                         self.os.stop_listening();
                         self.accept_at = Deadline::NEVER;
                         self.drain_until = Some(now.after_ms(self.shared.limits.drain_ms));
@@ -421,6 +425,7 @@ mod tests {
     use super::super::log::{Format, Logger};
     use super::super::mailbox::Mailbox;
     use super::super::mio_os::{self, MioOs};
+    use super::super::tls::CurrentTls;
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::token::{Options, Verifier};
