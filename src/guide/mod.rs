@@ -22,10 +22,11 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 14] = [
+pub const PAGES: [Page; 15] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
+    Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
     Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
     Page { name: "changes", what: "What has changed, and what never changes unsaid", text: || printed(CHANGES) },
     Page { name: "reference", what: "All tables below, as one page", text: || printed(REFERENCE) },
@@ -42,6 +43,7 @@ pub const PAGES: [Page; 14] = [
 const CLIENTS: &str = include_str!("clients.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
+const TOKENS: &str = include_str!("tokens.md");
 const SCHEMAS: &str = include_str!("schemas.md");
 const REFERENCE: &str = include_str!("reference.md");
 const CHANGES: &str = include_str!("changes.md");
@@ -80,17 +82,26 @@ pub mod publishers {}
 /// For those who run a hub.
 ///
 /// [alerts]: crate::guide::reference#alerts
+/// [grants]: crate::guide::tokens#claims-and-grants
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
 /// [reasons]: crate::guide::reference#reasons
+/// [tokens]: crate::guide::tokens
 /// [warnings]: crate::guide::reference#warnings
 ///
 #[doc = include_str!("operators.md")]
 pub mod operators {}
 
+/// For those who say whom the hub trusts.
+///
+/// [signals]: crate::guide::operators#signals-and-reload
+///
+#[doc = include_str!("tokens.md")]
+pub mod tokens {}
+
 /// For those who add an event, or use the schemas.
 ///
-/// [grants]: crate::guide::operators#claims-and-grants
+/// [grants]: crate::guide::tokens#claims-and-grants
 /// [routes]: crate::guide::reference#routes
 /// [signals]: crate::guide::operators#signals-and-reload
 ///

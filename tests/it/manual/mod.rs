@@ -12,12 +12,13 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// The pages from the root, each with its lines at the most: a longer one is no longer read.
-const PAGES: [(&str, usize); 9] = [
+const PAGES: [(&str, usize); 10] = [
     ("README.md", 200),
     ("src/guide/clients.md", 400),
     ("src/guide/publishers.md", 400),
     ("src/guide/schemas.md", 400),
     ("src/guide/operators.md", 400),
+    ("src/guide/tokens.md", 400),
     ("src/guide/reference.md", 400),
     ("src/guide/changes.md", 400),
     (".github/CONTRIBUTING.md", 400),
