@@ -425,7 +425,6 @@ mod tests {
     use super::super::log::{Format, Logger};
     use super::super::mailbox::Mailbox;
     use super::super::mio_os::{self, MioOs};
-    use super::super::tls::CurrentTls;
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::token::{Options, Verifier};
