@@ -52,6 +52,21 @@ impl UnixMs {
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
     }
+
+    /// Appends the instant as RFC 3339 in UTC with milliseconds, up to the year 9999:
+    /// `2026-03-02T08:00:00.000Z`.
+    pub fn encode_rfc3339(self, out: &mut Vec<u8>) {
+        let (days, ms) = (self.0 / 86_400_000, self.0 % 86_400_000);
+        let (year, month, day) = civil(days);
+        let parts = [(year, 4, b'-'), (month, 2, b'-'), (day, 2, b'T')];
+        let time =
+            [(ms / 3_600_000, 2, b':'), (ms / 60_000 % 60, 2, b':'), (ms / 1000 % 60, 2, b'.'), (ms % 1000, 3, b'Z')];
+        for (number, digits, behind) in parts.into_iter().chain(time) {
+            let tens = [1000, 100, 10, 1];
+            out.extend(tens[tens.len() - digits..].iter().map(|ten| b'0' + (number / ten % 10) as u8));
+            out.push(behind);
+        }
+    }
 }
 
 /// The instant of the current turn, on two clocks.

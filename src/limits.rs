@@ -14,6 +14,9 @@
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
+//! What the process keeps of the past: `last_values_bytes_max`, `history_bytes_max`, and about
+//! 10 MiB of newest positions.
+//!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
 //! keep at most `backlog_bytes_max`, however many connections there are: data that several of them
@@ -107,6 +110,14 @@ limits! {
     last_values_max: usize = 100_000;
     /// Bytes of those values.
     last_values_bytes_max: usize = 64 * 1024 * 1024;
+    /// Memory of the recent publications that all shards together keep, for those who come back and
+    /// say since when; 0 keeps none.
+    history_bytes_max: usize = 16 * 1024 * 1024;
+    /// How long they are kept.
+    history_ms: u64 = 5 * 60_000;
+    /// Publications that one item of a Subscribe gets replayed; where it missed more, it is told so
+    /// (`recovered: false`).
+    replay_items_max: usize = 1_000;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
@@ -141,6 +152,9 @@ limits! {
 pub const CONNECTIONS_MAX: usize = 1 << 24;
 /// The most that `subscriptions_max` may be, for the same reason.
 pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
+/// Topics of which the newest position is known, over all shards, beyond those whose publications
+/// are kept: whoever has seen that one is told that nothing was missed.
+pub const HEADS_MAX: usize = 100_000;
 /// Bytes of a key set at an address.
 pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 /// How long the fetch of a key set may take, from the name to the last byte.
@@ -177,6 +191,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 
 /// What an idle connection keeps, with its subscriptions.
 const CONNECTION_BYTES: usize = 1024;
+/// What the newest position of a topic keeps.
+const HEAD_BYTES: usize = 128;
 /// What a last value keeps beside its data.
 const LAST_VALUE_BYTES: usize = 256;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
@@ -197,6 +213,7 @@ impl Limits {
             threads.saturating_mul(thread),
             self.backlog_bytes_max,
             last_values,
+            self.history_bytes_max.saturating_add(HEADS_MAX * HEAD_BYTES),
             2 * self.log_bytes_max,
         ];
         parts.into_iter().fold(0, |sum: u64, part| sum.saturating_add(part as u64))

@@ -85,24 +85,32 @@ macro_rules! numbers {
     };
 }
 
-/// Makes the enum of refusals from their rows.
-macro_rules! refusals {
-    ($($Refusal:ident $label:literal;)*) => {
-        /// Why a request or an item of an invocation was refused.
+/// Makes an enum from rows of its variants and their labels.
+macro_rules! labels {
+    ($(#[$doc:meta])* pub enum $Name:ident; $($Variant:ident $label:literal;)*) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[expect(missing_docs, reason = "the labels say it")]
-        pub enum Refusal {
-            $($Refusal,)*
+        pub enum $Name {
+            $($Variant,)*
         }
 
-        impl Refusal {
+        impl $Name {
             /// All, in the order of their numbers, with their labels.
-            pub const ALL: [(Refusal, &'static str); [$($label),*].len()] = [$((Refusal::$Refusal, $label)),*];
+            pub const ALL: [($Name, &'static str); [$($label),*].len()] = [$(($Name::$Variant, $label)),*];
+
+            /// Returns its place in the list of all.
+            pub fn index(self) -> usize {
+                self as usize
+            }
         }
     };
 }
 
-refusals! {
+labels! {
+    /// Why a request or an item of an invocation was refused.
+    pub enum Refusal;
+
     BadRequest "bad_request";
     NoToken "no_token";
     BadToken "bad_token";
@@ -118,11 +126,17 @@ refusals! {
     Item "subscription_item";
 }
 
-impl Refusal {
-    /// Returns its place in [`Refusal::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
+labels! {
+    /// What became of an item of a Subscribe that said since when.
+    pub enum Recovery;
+
+    Recovered "recovered";
+    Unreadable "unreadable";
+    Epoch "epoch";
+    Partition "partition";
+    Ahead "ahead";
+    Trimmed "trimmed";
+    TooMuch "too_much";
 }
 
 numbers! {
@@ -143,6 +157,8 @@ numbers! {
         pub closed: [u64; CloseReason::ALL.len()],
         /// Requests and items refused, by reason.
         pub refused: [u64; Refusal::ALL.len()],
+        /// Items that said since when, by what became of them.
+        pub recoveries: [u64; Recovery::ALL.len()],
         /// By event, in catalogue order.
         pub events: Vec<EventCounts>,
         /// How long it took from the place in the order to the socket.
@@ -167,6 +183,9 @@ numbers! {
     discarded_bytes: Counter "rte_discarded_bytes_total" "Bytes discarded with connections that ended.";
     unchanged: Counter "rte_unchanged_total" "State values equal to the one before and not delivered.";
     snapshots: Counter "rte_snapshots_total" "Last values sent behind a Subscribe.";
+    replayed: Counter "rte_replayed_total" "Publications that were missed and sent behind a Subscribe.";
+    logged: Gauge "rte_history_publications" "Recent publications kept for those who come back.";
+    logged_bytes: Gauge "rte_history_bytes" "Memory of those.";
     last_values: Gauge "rte_last_values" "Last values of state topics kept.";
     last_values_evicted: Counter "rte_last_values_evicted_total" "Last values let go for the bounds' sake.";
     backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that wait for sockets.";
@@ -241,6 +260,11 @@ impl Histogram {
 }
 
 impl Metrics {
+    /// One more item that said since when.
+    pub fn recover(&mut self, recovery: Recovery) {
+        self.recoveries[recovery.index()] += 1;
+    }
+
     /// One more refusal.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.refused[refusal.index()] += 1;
@@ -258,8 +282,9 @@ impl Metrics {
     pub fn add(&mut self, other: &Metrics) {
         self.add_numbers(other);
         self.written.add(&other.written);
-        let Metrics { closed, refused, events, .. } = other;
-        for (mine, theirs) in self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused)) {
+        let Metrics { closed, refused, recoveries, events, .. } = other;
+        let labelled = self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused));
+        for (mine, theirs) in labelled.chain(self.recoveries.iter_mut().zip(recoveries)) {
             *mine += theirs;
         }
         for (index, theirs) in events.iter().enumerate() {

@@ -36,7 +36,8 @@ const READ_BYTES_PER_DELIVERY: usize = 4;
 /// ```
 /// use rte::auth::keys::{KeyOptions, KeySource, Keys};
 /// use rte::auth::token::{Options, Verifier};
-/// use rte::{clock::Now, conn, entropy::Entropy, hub::registry::HashSeed, limits::Limits};
+/// use rte::hub::{position::Epoch, registry::HashSeed};
+/// use rte::{clock::Now, conn, entropy::Entropy, limits::Limits};
 /// use rte::{schema::Catalogue, shard::Shard, trace::{Level, Trace}};
 /// use std::sync::Arc;
 ///
@@ -51,7 +52,8 @@ const READ_BYTES_PER_DELIVERY: usize = 4;
 /// let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
 /// let keys = Keys::new(&[KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source }]).unwrap();
 /// let verifier = Verifier::new(Options::new(keys)).unwrap();
-/// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2));
+/// let epoch = Epoch::begin(Now::from_ms(0, 0), 7);
+/// let shared = conn::Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2), epoch);
 /// let (catalogue, trace) = (Catalogue::built_in(None), Trace::new(Level::Info));
 /// let (shared, catalogue, verifier) = (Arc::new(shared), Arc::new(catalogue), Arc::new(verifier));
 /// let mut shard = Shard::new(0, shared, catalogue, verifier, Box::new(Sevens), trace);
@@ -127,7 +129,7 @@ impl Shard {
     ) -> Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
         let hub = Hub::new(seed, &shared.limits, Arc::clone(&shared.backlog));
-        let home = Home::new(seed, &shared.limits, Arc::clone(&shared.kept), shared.shards);
+        let home = Home::new(seed, &shared.limits, shared.epoch, &shared.totals, shared.shards);
         Shard {
             number,
             shared,
@@ -345,7 +347,7 @@ impl Shard {
             Mail::Publish { from, link, ticket, publications } => self.intake.push(from, link, ticket, publications),
             Mail::Ask { from, caller, question } => {
                 let answer = self.turn(now, wire).1.answer(question);
-                let is_cut = matches!(answer, Answer::Snapshot(_));
+                let is_cut = matches!(answer, Answer::Block(_));
                 let answered = Mail::Answered { caller, answer };
                 if is_cut {
                     self.outbound.post(To::Shard(from), answered);
@@ -442,7 +444,7 @@ impl Shard {
             self.dirty = dirty;
         }
         self.end_doomed(now, wire);
-        self.home.shrink();
+        self.home.shrink(now);
     }
 
     fn note_resumed(&mut self, key: LinkKey) {

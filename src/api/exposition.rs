@@ -2,7 +2,7 @@
 
 use crate::broken::broken;
 use crate::close::CloseReason;
-use crate::metrics::{EventCounts, Histogram, Metric, Metrics, ProcessNumbers, Refusal};
+use crate::metrics::{EventCounts, Histogram, Metric, Metrics, ProcessNumbers, Recovery, Refusal};
 use crate::proto::http::reply::{Body, Reply};
 use crate::schema::Catalogue;
 use std::fmt::{self, Write};
@@ -10,6 +10,8 @@ use std::fmt::{self, Write};
 const CLOSED: (&str, &str, &str) = ("rte_connections_closed_total", "counter", "Connections ended, by reason.");
 const REFUSED: (&str, &str, &str) =
     ("rte_refusals_total", "counter", "Requests and subscription items refused, by reason.");
+const RECOVERIES: (&str, &str, &str) =
+    ("rte_since_total", "counter", "Items of a Subscribe that said since when, by what became of them.");
 const WRITTEN: (&str, &str, &str) = (
     "rte_delivery_seconds",
     "histogram",
@@ -19,7 +21,7 @@ const WRITTEN: (&str, &str, &str) = (
 const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
 /// The metrics with a label that is no event.
-pub const LABELLED: [&str; 2] = [CLOSED.0, REFUSED.0];
+pub const LABELLED: [&str; 3] = [CLOSED.0, REFUSED.0, RECOVERIES.0];
 
 /// Whether a metric has a series for each event.
 pub fn is_per_event(name: &str) -> bool {
@@ -31,7 +33,7 @@ pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static
     let process = ProcessNumbers::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let plain = Metrics::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let per_event = EventCounts::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
-    [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([WRITTEN, CLOSED, REFUSED])
+    [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([WRITTEN, CLOSED, REFUSED, RECOVERIES])
 }
 
 /// Returns the reply with the sum over all shards. Every series is there from the start: what
@@ -58,6 +60,10 @@ pub fn metrics(sum: &Metrics, process: &ProcessNumbers, catalogue: &Catalogue) -
     head(&mut text, REFUSED);
     for (refusal, label) in Refusal::ALL {
         line(&mut text, format_args!("{}{{reason=\"{label}\"}} {}", REFUSED.0, sum.refused[refusal.index()]));
+    }
+    head(&mut text, RECOVERIES);
+    for (recovery, label) in Recovery::ALL {
+        line(&mut text, format_args!("{}{{result=\"{label}\"}} {}", RECOVERIES.0, sum.recoveries[recovery.index()]));
     }
     Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", Body::Owned(text.into_bytes()))
 }

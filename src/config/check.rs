@@ -125,8 +125,9 @@ impl Checker<'_> {
     fn limits(&mut self, limits: &Limits) {
         if let Ok(serde_json::Value::Object(values)) = serde_json::to_value(limits) {
             for (name, value) in values {
-                // A drain may close everybody at once; nothing else works without any room or time.
-                if value == 0 && !matches!(name.as_str(), "drain_spread_ms" | "drain_delay_ms") {
+                // A drain may close everybody at once, and a hub may keep no history; nothing else
+                // works without any room or time.
+                if value == 0 && !matches!(name.as_str(), "drain_spread_ms" | "drain_delay_ms" | "history_bytes_max") {
                     self.tree.complain(&format!("limits.{name}"), format!("`limits.{name}` must be at least 1"));
                 }
             }

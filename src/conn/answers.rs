@@ -42,7 +42,9 @@ impl Turn<'_> {
         match question {
             Question::Members(topics) => Answer::Members(count_members(self.hub, &topics)),
             Question::Numbers => Answer::Numbers(Box::new(self.measure())),
-            Question::Snapshot(topics) => Answer::Snapshot(self.home.snapshot(&topics, self.now)),
+            Question::Recover { organization, wanted } => {
+                Answer::Block(self.home.recover(organization, &wanted, self.now))
+            }
         }
     }
 
@@ -61,6 +63,8 @@ impl Turn<'_> {
         metrics.dropped = self.hub.tally.dropped;
         metrics.discarded_bytes += self.hub.tally.discarded_bytes;
         metrics.last_values = self.home.kept_rows() as u64;
+        metrics.logged = self.home.log().len() as u64;
+        metrics.logged_bytes = self.home.log().bytes() as u64;
         metrics.last_values_evicted = self.home.evicted();
         metrics
     }

@@ -6,12 +6,13 @@
 //! [`super::Turn::answer`].
 
 use crate::clock::Instant;
-use crate::hub::publication::Publication;
+use crate::hub::block::{Block, Wanted};
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
 use crate::wire::LinkKey;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What a shard wants to know of its siblings.
 #[derive(Clone, Debug)]
@@ -20,8 +21,13 @@ pub enum Question {
     Members(Arc<[Topic]>),
     /// What are your numbers?
     Numbers,
-    /// Which publications of these topics still hold with you, their home?
-    Snapshot(Arc<[Topic]>),
+    /// What have these items of an organization missed, and what still holds, with you, its home?
+    Recover {
+        /// Whose.
+        organization: Uuid,
+        /// The items.
+        wanted: Arc<[Wanted]>,
+    },
 }
 
 /// What they say.
@@ -33,8 +39,8 @@ pub enum Answer {
     Members(u64),
     /// All numbers.
     Numbers(Box<Metrics>),
-    /// What holds, in the order of the topics.
-    Snapshot(Vec<Publication>),
+    /// What goes before anything live.
+    Block(Block),
 }
 
 impl Answer {
@@ -43,10 +49,9 @@ impl Answer {
         match (self, other) {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
-            (Answer::Snapshot(sum), Answer::Snapshot(mut rows)) => sum.append(&mut rows),
             // All that is asked of several homes is to be done; and nobody answers what was not
             // asked.
-            (Answer::Published | Answer::Members(_) | Answer::Numbers(_) | Answer::Snapshot(_), _) => {}
+            (Answer::Published | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_), _) => {}
         }
     }
 }

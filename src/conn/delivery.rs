@@ -9,7 +9,8 @@ use crate::clock::{Now, UnixMs};
 use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::kept::Change;
-use crate::hub::partition::{Partition, Position};
+use crate::hub::partition::Partition;
+use crate::hub::position::Stamp;
 use crate::hub::publication::{EventTraits, Payload, Publication};
 use crate::hub::topic::Topic;
 use crate::schema::{Event, Kind};
@@ -47,14 +48,15 @@ impl<'t> Delivery<'t> {
     /// is nobody's news where the event says so.
     fn take(&mut self, publication: &mut Publication) -> bool {
         let event = self.process.catalogue.event(publication.topic.event);
-        let position = self.home.stamp(self.now);
-        publication.position = Some(position);
+        let stamp = self.home.stamp(self.now);
+        publication.stamp = Some(stamp);
         let is_state = event.kind == Kind::State;
         if is_state && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
             self.books.metrics.unchanged += 1;
             return false;
         }
-        self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
+        self.home.record(publication.clone());
+        self.hand_out(event, &publication.topic, stamp, Payload::Shared(&publication.data));
         true
     }
 
@@ -68,18 +70,17 @@ impl<'t> Delivery<'t> {
     /// A publication that its home has stamped goes to the members here.
     pub(crate) fn deliver(&mut self, publication: &Publication) {
         let event = self.process.catalogue.event(publication.topic.event);
-        if let Some(position) = publication.position {
-            self.hand_out(event, &publication.topic, position, Payload::Shared(&publication.data));
+        if let Some(stamp) = publication.stamp {
+            self.hand_out(event, &publication.topic, stamp, Payload::Shared(&publication.data));
         }
     }
 
-    fn hand_out(&mut self, event: &Event, topic: &Topic, position: Position, data: Payload<'_>) {
+    fn hand_out(&mut self, event: &Event, topic: &Topic, stamp: Stamp, data: Payload<'_>) {
         let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
-        let taken = position.taken(self.now);
-        let members = self.hub.publish(topic, traits, data, taken, self.now, self.wire);
+        let members = self.hub.publish(topic, traits, Some(stamp), data, self.now, self.wire);
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {
-            position: position.number(),
+            position: stamp.position.number(),
             organization: topic.organization,
             event: event.name.as_str().into(),
             entity: topic.entity,
@@ -137,12 +138,12 @@ impl Sink for FanOut<'_> {
         let is_alone = shards == 1;
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
         let is_late = home == shard && self.is_late(&topic);
-        if is_alone && !is_late && event.kind == Kind::Occurrence {
+        if is_alone && !is_late && event.kind == Kind::Occurrence && !self.delivery.home.records() {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
-            let position = self.delivery.home.stamp(self.delivery.now);
-            return self.delivery.hand_out(event, &topic, position, Payload::Borrowed(data));
+            let stamp = self.delivery.home.stamp(self.delivery.now);
+            return self.delivery.hand_out(event, &topic, stamp, Payload::Borrowed(data));
         }
-        let publication = Publication { topic, position: None, expires, data: data.into() };
+        let publication = Publication { topic, stamp: None, expires, data: data.into() };
         if home != shard || is_late {
             self.collect(home, publication);
         } else {

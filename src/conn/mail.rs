@@ -119,7 +119,7 @@ mod tests {
     fn an_answer_stands_behind_what_was_stamped_before_it() {
         let publication = |n: u8| Publication {
             topic: Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() },
-            position: None,
+            stamp: None,
             expires: None,
             data: [n].into(),
         };

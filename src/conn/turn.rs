@@ -14,8 +14,8 @@ use crate::clock::Now;
 use crate::entropy::Entropy;
 use crate::hub::Hub;
 use crate::hub::backlog::Backlog;
-use crate::hub::home::Home;
-use crate::hub::kept::KeptTotal;
+use crate::hub::home::{Home, HomeTotals};
+use crate::hub::position::Epoch;
 use crate::hub::registry::HashSeed;
 use crate::limits::Limits;
 use crate::metrics::Vitals;
@@ -79,7 +79,9 @@ pub struct Shared {
     /// What waits for slow readers, over all shards.
     pub backlog: Arc<Backlog>,
     /// What all homes keep together.
-    pub kept: Arc<KeptTotal>,
+    pub totals: HomeTotals,
+    /// The time of continuity, which began with the process.
+    pub epoch: Epoch,
     /// Shards in all.
     pub shards: usize,
     /// What the system says of the process.
@@ -89,7 +91,7 @@ pub struct Shared {
 impl Shared {
     /// What so many shards share; `seed` is of the table of connection tokens, and of their key
     /// where none is configured.
-    pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed) -> Shared {
+    pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed, epoch: Epoch) -> Shared {
         let random = || IdKey::derived(&[seed.0.to_le_bytes(), seed.1.to_le_bytes()].concat());
         Shared {
             id_key: options.id_key.clone().unwrap_or_else(random),
@@ -99,7 +101,8 @@ impl Shared {
             limits,
             drain: Drain::default(),
             warned: AtomicU8::new(0),
-            kept: Arc::default(),
+            totals: HomeTotals::default(),
+            epoch,
             shards,
             vitals: Vitals::default(),
         }

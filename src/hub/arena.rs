@@ -6,7 +6,7 @@
 //! that a range cut by a short write still tells what has been begun. It is kept while an outbox holds a range of it (a *pin*);
 //! one without pins is reused, so a hub whose peers keep up lives in one segment per lane.
 
-use super::encoding::Encoding;
+use super::encoding::Form;
 
 /// A segment is left for the next one when it holds this much.
 const SEGMENT_BYTES: usize = 256 * 1024;
@@ -43,20 +43,20 @@ impl Frame {
 /// Whom a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// All members of a topic that have this encoding.
-    Shared(Encoding),
+    /// All members of a topic that are sent this form.
+    Shared(Form),
     /// One connection.
     Own,
 }
 
 /// Lanes in all.
-const LANES: usize = 1 + Encoding::ALL.len();
+const LANES: usize = 1 + Form::COUNT;
 
 impl Lane {
     fn index(self) -> usize {
         match self {
             Lane::Own => 0,
-            Lane::Shared(encoding) => 1 + encoding.index(),
+            Lane::Shared(form) => 1 + form.index(),
         }
     }
 }
@@ -189,8 +189,9 @@ fn offset(bytes: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::encoding::Encoding;
 
-    const SHARED: Lane = Lane::Shared(Encoding::JsonText);
+    const SHARED: Lane = Lane::Shared(Form { encoding: Encoding::JsonText, positioned: false });
 
     #[test]
     fn frames_of_a_turn_are_adjacent_and_the_segment_is_reused() {
@@ -218,7 +219,9 @@ mod tests {
     fn each_encoding_has_a_lane_so_that_its_frames_are_adjacent() {
         let mut arena = Arena::default();
         let a = arena.append(SHARED, |out| out.extend_from_slice(b"one"));
-        let other = arena.append(Lane::Shared(Encoding::JsonBare), |out| out.extend_from_slice(b"one"));
+        let other = arena.append(Lane::Shared(Form { encoding: Encoding::JsonBare, positioned: false }), |out| {
+            out.extend_from_slice(b"one")
+        });
         let b = arena.append(SHARED, |out| out.extend_from_slice(b"two"));
         assert_eq!((a.segment, a.end), (b.segment, b.start));
         assert_ne!(other.segment, a.segment);

@@ -3,7 +3,7 @@
 //! takes nothing is not waited for at all.
 
 use super::outbox::{Outbox, OutboxBounds, Stride};
-use super::registry::{ConnKey, Member};
+use super::registry::{ConnKey, Member, Members};
 use crate::clock::{Deadline, Instant};
 use slotmap::SecondaryMap;
 
@@ -41,14 +41,14 @@ impl Behind {
     }
 
     /// Whether a publication to these members should wait.
-    pub(super) fn are_many(&self, members: &[Member], outboxes: &SecondaryMap<ConnKey, Outbox>) -> bool {
+    pub(super) fn are_many(&self, members: &Members<'_>, outboxes: &SecondaryMap<ConnKey, Outbox>) -> bool {
         if self.0.len() < MANY {
             return false;
         }
         let is_behind =
             |member: &&Member| outboxes.get(member.conn).is_some_and(|outbox| outbox.stride == Stride::Behind);
-        let count = members.iter().filter(is_behind).count();
-        count >= MANY && count * ONE_IN >= members.len()
+        let count = members.plain.iter().chain(members.positioned).filter(is_behind).count();
+        count >= MANY && count * ONE_IN >= members.count()
     }
 
     /// When the next of them is no longer waited for.

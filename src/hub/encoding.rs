@@ -1,11 +1,14 @@
-//! How hub messages are written for a connection: SignalR's hub protocol, and what the transport puts around each message.
+//! How hub messages are written for a connection: SignalR's hub protocol, and what the transport
+//! puts around each message.
 //!
-//! A further pair is a variant here and an arm in each method. What is made of a publication is made once per encoding, and
-//! each encoding has a lane of the arena, so that the frames of a member are adjacent whoever else is served.
+//! A further pair is a variant here and an arm in each method. What is made of a publication is made
+//! once per [`Form`], and each form has a lane of the arena, so that the frames of a member are
+//! adjacent whoever else is served.
 
+use super::position::Stamp;
 use super::publication::Payload;
 use super::topic::Topic;
-use crate::proto::signalr::message::ServerMessage;
+use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
 use crate::proto::ws::encode::{self, Opcode};
 
@@ -55,11 +58,34 @@ impl Encoding {
             Encoding::JsonBare => write(out),
         }
     }
+}
 
-    /// Appends a publication as its members are sent it. The same arguments make the same bytes, whenever they are asked for.
-    pub fn encode_publication(self, topic: &Topic, lower: &str, data: Payload<'_>, out: &mut Vec<u8>) {
-        let message = ServerMessage::MessageReceived { entity: topic.entity, event_name: lower, data: data.bytes() };
-        self.encode(&message, out);
+/// What a member is sent of a publication: in which encoding, and whether with its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The connection's.
+    pub encoding: Encoding,
+    /// Whether the subscription asked for positions.
+    pub positioned: bool,
+}
+
+impl Form {
+    /// How many there are.
+    pub const COUNT: usize = 2 * Encoding::ALL.len();
+
+    /// Its number, for tables.
+    pub fn index(self) -> usize {
+        2 * self.encoding.index() + usize::from(self.positioned)
+    }
+
+    /// Appends a publication. The same arguments make the same bytes, whenever they are asked for.
+    pub fn encode(self, topic: &Topic, lower: &str, stamp: Option<Stamp>, data: Payload<'_>, out: &mut Vec<u8>) {
+        let stamp = stamp.filter(|_| self.positioned);
+        let token = stamp.map(|stamp| stamp.of(topic.organization).token());
+        let position = token.as_ref().zip(stamp).map(|(token, stamp)| Place { token, at: stamp.at });
+        let message =
+            ServerMessage::MessageReceived { entity: topic.entity, event_name: lower, data: data.bytes(), position };
+        self.encoding.encode(&message, out);
     }
 }
 
@@ -70,10 +96,11 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn every_encoding_has_its_own_number() {
-        for (number, encoding) in Encoding::ALL.into_iter().enumerate() {
-            assert_eq!(encoding.index(), number);
-        }
+    fn every_form_has_its_own_number() {
+        let forms =
+            Encoding::ALL.into_iter().flat_map(|encoding| [false, true].map(|positioned| (encoding, positioned)));
+        let numbers = forms.map(|(encoding, positioned)| Form { encoding, positioned }.index());
+        assert!(numbers.eq(0..Form::COUNT));
     }
 
     #[test]
@@ -81,7 +108,8 @@ mod tests {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
         let made = |encoding: Encoding| {
             let mut out = b"before".to_vec();
-            encoding.encode_publication(&topic, "useralert", Payload::Borrowed(b"{}"), &mut out);
+            let form = Form { encoding, positioned: false };
+            form.encode(&topic, "useralert", None, Payload::Borrowed(b"{}"), &mut out);
             out
         };
         let mut bare = made(Encoding::JsonBare);

@@ -1,10 +1,11 @@
-//! What is made of one publication on its way to the members: a frame per encoding, and what slow readers hold instead. Each is
+//! What is made of one publication on its way to the members: a frame per form, and what slow readers hold instead. Each is
 //! made at the first member that needs it, so that nothing is left for the others but a copy of a place or a pointer.
 
 use super::arena::{Arena, Frame, Lane};
 use super::backlog::Share;
-use super::encoding::Encoding;
+use super::encoding::Form;
 use super::late::Late;
+use super::position::Stamp;
 use super::publication::{EventTraits, Payload, Publication};
 use super::registry::TopicId;
 use super::topic::Topic;
@@ -15,34 +16,42 @@ pub(super) struct Frames<'p> {
     topic: &'p Topic,
     id: TopicId,
     event: EventTraits<'p>,
+    stamp: Option<Stamp>,
     data: Payload<'p>,
-    frames: [Option<Frame>; Encoding::ALL.len()],
-    late: [Option<Arc<Late>>; Encoding::ALL.len()],
+    frames: [Option<Frame>; Form::COUNT],
+    late: [Option<Arc<Late>>; Form::COUNT],
     /// The data, once a slow reader holds them.
     shared: Option<Arc<[u8]>>,
 }
 
 impl<'p> Frames<'p> {
-    pub(super) fn new(topic: &'p Topic, id: TopicId, event: EventTraits<'p>, data: Payload<'p>) -> Frames<'p> {
-        Frames { topic, id, event, data, frames: [None; Encoding::ALL.len()], late: Default::default(), shared: None }
+    pub(super) fn new(
+        topic: &'p Topic,
+        id: TopicId,
+        event: EventTraits<'p>,
+        stamp: Option<Stamp>,
+        data: Payload<'p>,
+    ) -> Frames<'p> {
+        let (frames, late) = ([None; Form::COUNT], Default::default());
+        Frames { topic, id, event, stamp, data, frames, late, shared: None }
     }
 
-    /// Its frame in this encoding.
-    pub(super) fn frame(&mut self, encoding: Encoding, arena: &mut Arena) -> Frame {
-        let Frames { topic, event, data, frames, .. } = self;
-        *frames[encoding.index()].get_or_insert_with(|| {
-            arena.append(Lane::Shared(encoding), |out| encoding.encode_publication(topic, event.lower, *data, out))
+    /// Its frame in this form.
+    pub(super) fn frame(&mut self, form: Form, arena: &mut Arena) -> Frame {
+        let Frames { topic, event, stamp, data, frames, .. } = self;
+        *frames[form.index()].get_or_insert_with(|| {
+            arena.append(Lane::Shared(form), |out| form.encode(topic, event.lower, *stamp, *data, out))
         })
     }
 
-    /// What a slow reader of this encoding holds; `len` is the frame's.
-    pub(super) fn late(&mut self, encoding: Encoding, len: usize, share: &Arc<Share>) -> Arc<Late> {
-        let Frames { topic, id, event, data, late, shared, .. } = self;
-        let late = late[encoding.index()].get_or_insert_with(|| {
+    /// What a slow reader of this form holds; `len` is the frame's.
+    pub(super) fn late(&mut self, form: Form, len: usize, share: &Arc<Share>) -> Arc<Late> {
+        let Frames { topic, id, event, stamp, data, late, shared, .. } = self;
+        let late = late[form.index()].get_or_insert_with(|| {
             let data = Arc::clone(shared.get_or_insert_with(|| data.share()));
-            let publication = Publication { topic: **topic, position: None, expires: None, data };
+            let publication = Publication { topic: **topic, stamp: *stamp, expires: None, data };
             let conflates = event.is_state.then_some(*id);
-            Arc::new(Late::publication(publication, event.lower, conflates, encoding, len, share))
+            Arc::new(Late::publication(publication, event.lower, conflates, form, len, share))
         });
         Arc::clone(late)
     }

@@ -1,37 +1,74 @@
-//! What a home knows of its partitions, and nobody else: the order of the publications, and which of them still hold.
+//! What a home knows of its partitions, and nobody else: the order of the publications, which of
+//! them still hold, and which came of late.
 
+use super::block::{Block, Found, Since, Wanted};
 use super::kept::{Change, Kept, KeptTotal};
-use super::partition::Position;
+use super::log::{Log, LogBounds, LogTotal, Missed};
+use super::partition::Partition;
+use super::position::{Epoch, Position, Stamp, WirePosition};
 use super::publication::Publication;
 use super::registry::HashSeed;
-use super::topic::Topic;
-use crate::clock::Now;
-use crate::limits::Limits;
+use crate::clock::{Now, UnixMs};
+use crate::limits::{HEADS_MAX, Limits};
+use crate::metrics::Recovery;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use uuid::Uuid;
+
+/// What all homes of a process keep together.
+#[derive(Clone, Debug, Default)]
+pub struct HomeTotals {
+    /// Of last values.
+    pub kept: Arc<KeptTotal>,
+    /// Of logs.
+    pub logged: Arc<LogTotal>,
+}
 
 /// The part of a shard that is home to partitions.
 ///
-/// Each publication of those partitions comes here once, wherever it arrived: [`Home::stamp`] gives it its place, and
-/// [`Home::keep`] keeps it where its event is a state. Members hear of it only afterwards.
+/// Each publication of those partitions comes here once, wherever it arrived: [`Home::stamp`] gives
+/// it its place, [`Home::keep`] keeps it where its event is a state, and [`Home::record`] puts it
+/// into the log. Members hear of it only afterwards.
 #[derive(Debug)]
 pub struct Home {
-    /// One sequence serves all partitions of a home: within each of them positions grow all the same.
-    last: Option<Position>,
+    epoch: Epoch,
+    /// One sequence serves all partitions of a home: within each of them positions grow all the
+    /// same.
+    last: Position,
     kept: Kept,
+    log: Log,
+    replay_items_max: usize,
+    /// Bytes of data in a block that are replayed; what a connection may have waiting.
+    replay_bytes_max: usize,
 }
 
 impl Home {
-    /// A home to which nothing has come. `total` counts what all homes of the process keep.
-    pub fn new(seed: HashSeed, limits: &Limits, total: Arc<KeptTotal>, shards: usize) -> Home {
-        let kept = Kept::new(seed, total, limits.last_values_max, limits.last_values_bytes_max, shards);
-        Home { last: None, kept }
+    /// A home to which nothing has come in an epoch. `totals` count what all homes of the process
+    /// keep, of which there are so many.
+    pub fn new(seed: HashSeed, limits: &Limits, epoch: Epoch, totals: &HomeTotals, homes: usize) -> Home {
+        let kept =
+            Kept::new(seed, Arc::clone(&totals.kept), limits.last_values_max, limits.last_values_bytes_max, homes);
+        let bounds = LogBounds {
+            bytes_max: limits.history_bytes_max,
+            age_ms_max: limits.history_ms,
+            heads_max: HEADS_MAX,
+            homes,
+        };
+        let last = epoch.start();
+        Home {
+            epoch,
+            last,
+            kept,
+            log: Log::new(seed, last, bounds, Arc::clone(&totals.logged)),
+            replay_items_max: limits.replay_items_max,
+            replay_bytes_max: limits.outbox_hard_bytes,
+        }
     }
 
-    /// The next place in the order.
-    pub fn stamp(&mut self, now: Now) -> Position {
-        let position = Position::after(self.last, now);
-        self.last = Some(position);
-        position
+    /// Gives the next publication its place in the order.
+    pub fn stamp(&mut self, now: Now) -> Stamp {
+        self.last = Position::after(Some(self.last), now);
+        Stamp { epoch: self.epoch, position: self.last, at: now.unix }
     }
 
     /// Keeps a stamped publication as its topic's last value, until it is stale.
@@ -39,9 +76,128 @@ impl Home {
         self.kept.keep(publication)
     }
 
-    /// The last values of these topics, in their order; topics that have none are passed over.
-    pub fn snapshot(&self, topics: &[Topic], now: Now) -> Vec<Publication> {
-        topics.iter().filter_map(|topic| self.kept.value(topic, now)).cloned().collect()
+    /// Whether [`Home::record`] keeps anything.
+    pub fn records(&self) -> bool {
+        self.log.is_on()
+    }
+
+    /// Puts a stamped publication into the log.
+    pub fn record(&mut self, publication: Publication) {
+        self.log.append(publication);
+    }
+
+    /// Where an organization stands: what is published later stands behind it.
+    pub fn present(&self, organization: Uuid) -> WirePosition {
+        WirePosition { epoch: self.epoch, partition: Partition::of(organization), position: self.last }
+    }
+
+    /// Finds what the items of a Subscribe want, which are all of one organization. A topic that is
+    /// named again gets nothing more.
+    pub fn recover(&self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {
+        let present = self.present(organization);
+        let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new() };
+        let (mut named, mut bytes) = (BTreeSet::new(), 0);
+        for item in wanted {
+            let is_first = named.insert(item.topic.within());
+            let found = if is_first {
+                self.find(item, present, now, &mut bytes, &mut block.publications)
+            } else {
+                Found {
+                    position: present.position,
+                    recovery: item.since.map(|_| Recovery::Recovered),
+                    replayed: 0,
+                    rows: 0,
+                }
+            };
+            block.found.push(found);
+        }
+        block.publications.sort_by_key(Publication::position);
+        block
+    }
+
+    fn find(
+        &self,
+        item: &Wanted,
+        present: WirePosition,
+        now: Now,
+        bytes: &mut usize,
+        publications: &mut Vec<Publication>,
+    ) -> Found {
+        let start = publications.len();
+        let (outcome, from) = match item.since {
+            None | Some(Since::Present) => (None, present.position),
+            Some(Since::Unreadable) => (Some(Err(Recovery::Unreadable)), present.position),
+            Some(Since::Behind(place)) => {
+                let outcome = self.check(place, present).and_then(|()| self.replay(item, place.position, publications));
+                (Some(outcome), place.position)
+            }
+            Some(Since::Back { ms }) => {
+                let from = Position::at(UnixMs::from_ms(now.unix.ms().saturating_sub(ms)));
+                let reaches = if self.log.reaches(from) { Ok(()) } else { Err(Recovery::Trimmed) };
+                let from = from.max(self.log.floor());
+                (Some(self.replay(item, from, publications).and(reaches)), from)
+            }
+        };
+        let replayed_bytes: usize = publications.iter().skip(start).map(|publication| publication.data.len()).sum();
+        let is_too_much = *bytes + replayed_bytes > self.replay_bytes_max;
+        let outcome = if is_too_much { Some(Err(Recovery::TooMuch)) } else { outcome };
+        if is_too_much {
+            publications.truncate(start);
+        } else {
+            *bytes += replayed_bytes;
+        }
+        let replayed = publications.len() - start;
+        let mut rows = 0;
+        if item.snapshot
+            && replayed == 0
+            && outcome != Some(Ok(()))
+            && let Some(row) = self.kept.value(&item.topic, now)
+        {
+            publications.push(row.clone());
+            rows = 1;
+        }
+        let first = publications.get(start).and_then(Publication::position);
+        let position = match first {
+            None => present.position,
+            Some(_) if replayed > 0 => from,
+            Some(first) => first.before(),
+        };
+        let recovery = outcome.map(|outcome| outcome.err().unwrap_or(Recovery::Recovered));
+        Found { position, recovery, replayed, rows }
+    }
+
+    /// Whether a position can be compared with what is known here.
+    fn check(&self, place: WirePosition, present: WirePosition) -> Result<(), Recovery> {
+        if place.epoch != present.epoch {
+            Err(Recovery::Epoch)
+        } else if place.partition != present.partition {
+            Err(Recovery::Partition)
+        } else if place.position > present.position {
+            Err(Recovery::Ahead)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Appends what came on a topic behind a position: of a state the newest value only, all of it
+    /// of anything else.
+    fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Publication>) -> Result<(), Recovery> {
+        if item.is_state {
+            let newest = match self.log.newest_since(&item.topic, after) {
+                Ok(newest) => newest,
+                // What is kept is the newest in any case.
+                Err(_) => Some(self.kept.newest(&item.topic).ok_or(Recovery::Trimmed)?)
+                    .filter(|newest| newest.position() > Some(after)),
+            };
+            publications.extend(newest.cloned());
+            return Ok(());
+        }
+        let missed = self.log.since(&item.topic, after, self.replay_items_max).map_err(|missed| match missed {
+            Missed::Trimmed => Recovery::Trimmed,
+            Missed::TooMuch => Recovery::TooMuch,
+        })?;
+        publications.extend(missed.into_iter().cloned());
+        Ok(())
     }
 
     /// Last values held.
@@ -54,8 +210,148 @@ impl Home {
         self.kept.evicted()
     }
 
-    /// Lets go of what all homes together keep too much. Called at the end of each turn, since others may have added.
-    pub fn shrink(&mut self) {
+    /// The log, to look at.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Lets go of what all homes together keep too much. Called at the end of each turn, since
+    /// others may have added.
+    pub fn shrink(&mut self, now: Now) {
         self.kept.shrink();
+        self.log.trim(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::topic::Topic;
+    use crate::schema::EventId;
+
+    const ORGANIZATION: Uuid = Uuid::nil();
+
+    fn at(unix_ms: u64) -> Now {
+        Now::from_ms(0, unix_ms)
+    }
+
+    fn topic(event: u16, entity: u8) -> Topic {
+        Topic { organization: ORGANIZATION, event: EventId(event), entity: Uuid::from_u128(u128::from(entity)) }
+    }
+
+    /// The home of one shard; event 0 is a state, event 1 an occurrence.
+    fn home(limits: &Limits) -> Home {
+        Home::new(HashSeed(1, 2), limits, Epoch::begin(at(1_000), 7), &HomeTotals::default(), 1)
+    }
+
+    fn publish(home: &mut Home, topic: Topic, data: &[u8], now: Now) -> WirePosition {
+        let stamp = home.stamp(now);
+        let publication = Publication { topic, stamp: Some(stamp), expires: None, data: data.into() };
+        if topic.event == EventId(0) {
+            home.keep(publication.clone());
+        }
+        home.record(publication);
+        stamp.of(ORGANIZATION)
+    }
+
+    fn item(topic: Topic, since: Option<Since>, snapshot: bool) -> Wanted {
+        Wanted { topic, is_state: topic.event == EventId(0), since, snapshot }
+    }
+
+    fn texts(block: &Block) -> Vec<&str> {
+        block.publications.iter().map(|publication| core::str::from_utf8(&publication.data).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_block_is_in_the_order_of_positions_over_all_items() {
+        let mut home = home(&Limits::DEFAULT);
+        let (calls, status) = (topic(1, 1), topic(0, 1));
+        let start = home.present(ORGANIZATION);
+        publish(&mut home, calls, b"1", at(1_001));
+        publish(&mut home, status, b"2", at(1_002));
+        let seen = publish(&mut home, calls, b"3", at(1_003));
+        publish(&mut home, status, b"4", at(1_004));
+        publish(&mut home, calls, b"5", at(1_005));
+        let wanted = [item(status, Some(Since::Behind(start)), false), item(calls, Some(Since::Behind(start)), false)];
+        let block = home.recover(ORGANIZATION, &wanted, at(1_006));
+        assert_eq!(texts(&block), ["1", "3", "4", "5"], "of a state only the newest");
+        assert_eq!(block.found.iter().map(|found| found.replayed).collect::<Vec<_>>(), [1, 3]);
+        assert!(
+            block.found.iter().all(|found| found.position == start.position),
+            "what it had, until it has the block"
+        );
+        let wanted = [item(calls, Some(Since::Behind(seen)), false), item(calls, Some(Since::Behind(start)), false)];
+        let block = home.recover(ORGANIZATION, &wanted, at(1_006));
+        assert_eq!(texts(&block), ["5"], "what is named again gets nothing more");
+        let up_to_date =
+            [item(calls, Some(Since::Behind(block.present)), false), item(status, Some(Since::Present), true)];
+        let block = home.recover(ORGANIZATION, &up_to_date, at(1_006));
+        assert_eq!(texts(&block), ["4"]);
+        assert_eq!(block.found[0].position, block.present.position);
+        assert_eq!(block.found[1].position, block.publications[0].position().unwrap().before());
+        assert_eq!((block.found[0].recovery, block.found[1].recovery), (Some(Recovery::Recovered), None));
+    }
+
+    #[test]
+    fn what_cannot_be_recovered_says_why_and_falls_back_to_what_holds() {
+        let limits = Limits { history_ms: 10, replay_items_max: 2, ..Limits::DEFAULT };
+        let mut home = home(&limits);
+        let (calls, status) = (topic(1, 1), topic(0, 1));
+        let start = home.present(ORGANIZATION);
+        publish(&mut home, status, b"0", at(1_001));
+        for n in [b"1", b"2", b"3"] {
+            publish(&mut home, calls, n, at(1_002));
+        }
+        let other = WirePosition { epoch: Epoch::begin(at(1_000), 8), ..start };
+        let foreign = (1..).map(Uuid::from_u128).map(Partition::of).find(|other| *other != start.partition).unwrap();
+        let ahead = WirePosition { position: Position::at(UnixMs::from_ms(9_999)), ..start };
+        let told = |home: &Home, topic, since| {
+            let block = home.recover(ORGANIZATION, &[item(topic, Some(since), true)], at(1_003));
+            (block.found[0].recovery.unwrap(), block.found[0].replayed, block.found[0].rows)
+        };
+        for (since, why) in [
+            (Since::Unreadable, Recovery::Unreadable),
+            (Since::Behind(other), Recovery::Epoch),
+            (Since::Behind(WirePosition { partition: foreign, ..start }), Recovery::Partition),
+            (Since::Behind(ahead), Recovery::Ahead),
+        ] {
+            assert_eq!(told(&home, status, since), (why, 0, 1));
+        }
+        assert_eq!(told(&home, calls, Since::Behind(start)), (Recovery::TooMuch, 0, 0));
+        home.shrink(at(1_020));
+        assert_eq!(told(&home, calls, Since::Behind(start)), (Recovery::Trimmed, 0, 0));
+        assert_eq!(told(&home, status, Since::Behind(start)), (Recovery::Recovered, 1, 0), "its last value is kept");
+    }
+
+    #[test]
+    fn how_far_back_gives_what_there_is_and_says_whether_that_is_all() {
+        let mut home = home(&Limits::DEFAULT);
+        let calls = topic(1, 1);
+        for (n, unix_ms) in [(b"1", 2_000), (b"2", 3_000), (b"3", 4_000)] {
+            publish(&mut home, calls, n, at(unix_ms));
+        }
+        let told = |ms| {
+            let block = home.recover(ORGANIZATION, &[item(calls, Some(Since::Back { ms }), false)], at(4_500));
+            (texts(&block).concat(), block.found[0].recovery.unwrap())
+        };
+        assert_eq!(told(1_600), ("23".to_owned(), Recovery::Recovered));
+        assert_eq!(told(3_500), ("123".to_owned(), Recovery::Recovered), "since the process began");
+        assert_eq!(told(3_600), ("123".to_owned(), Recovery::Trimmed), "before it, nothing is known");
+        assert_eq!(told(0), (String::new(), Recovery::Recovered));
+    }
+
+    #[test]
+    fn a_replay_of_more_bytes_than_may_wait_is_none() {
+        let limits = Limits { outbox_hard_bytes: 10, ..Limits::DEFAULT };
+        let mut home = home(&limits);
+        let start = home.present(ORGANIZATION);
+        publish(&mut home, topic(1, 1), b"123456", at(1_001));
+        publish(&mut home, topic(1, 2), b"123456", at(1_002));
+        let since = Some(Since::Behind(start));
+        let block =
+            home.recover(ORGANIZATION, &[item(topic(1, 1), since, false), item(topic(1, 2), since, false)], at(1_003));
+        assert_eq!(block.publications.len(), 1);
+        assert_eq!(block.found[1].recovery, Some(Recovery::TooMuch));
+        assert_eq!(block.found[1].position, block.present.position);
     }
 }

@@ -97,6 +97,11 @@ impl Kept {
         (!has_ended).then_some(&value.publication)
     }
 
+    /// The last value of a topic, even if it has ended.
+    pub fn newest(&self, topic: &Topic) -> Option<&Publication> {
+        self.values.get(topic).map(|value| &value.publication)
+    }
+
     /// Values held.
     pub fn len(&self) -> usize {
         self.values.len()
@@ -164,7 +169,7 @@ mod tests {
     }
 
     fn publication(n: u8, data: &[u8]) -> Publication {
-        Publication { topic: topic(n), position: None, expires: None, data: data.into() }
+        Publication { topic: topic(n), stamp: None, expires: None, data: data.into() }
     }
 
     /// The table of the only home.

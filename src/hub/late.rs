@@ -1,11 +1,11 @@
 //! What waits behind a slow reader: references to publications, and the answers between them.
 //!
-//! All slow readers of a topic share one [`Late`] per encoding; each holds a pointer. The frame is made when a socket takes it.
+//! All slow readers of a topic share one [`Late`] per form; each holds a pointer. The frame is made when a socket takes it.
 //! Of a state topic at most one value waits behind the last answer: a newer one takes its place, which an index knows. An answer
 //! is never passed: behind the completion of a Subscribe, a value must not take a place in front of it.
 
 use super::backlog::{Held, Share};
-use super::encoding::Encoding;
+use super::encoding::Form;
 use super::publication::{Payload, Publication};
 use super::registry::TopicId;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +31,7 @@ pub struct Late {
 #[derive(Debug)]
 enum Record {
     Answer(Box<[u8]>),
-    Publication { publication: Publication, lower: Box<str>, encoding: Encoding },
+    Publication { publication: Publication, lower: Box<str>, form: Form },
 }
 
 impl Late {
@@ -41,17 +41,17 @@ impl Late {
         Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), held }
     }
 
-    /// A publication, whose frame in this encoding has so many bytes.
+    /// A publication, whose frame in this form has so many bytes.
     pub fn publication(
         publication: Publication,
         lower: &str,
         conflates: Option<TopicId>,
-        encoding: Encoding,
+        form: Form,
         len: usize,
         share: &Arc<Share>,
     ) -> Late {
         let bytes = publication.data.len() + lower.len() + size_of::<Late>() + 2 * COUNTS_BYTES + 3 * ROUNDED_BYTES;
-        let record = Record::Publication { publication, lower: lower.into(), encoding };
+        let record = Record::Publication { publication, lower: lower.into(), form };
         Late { len, conflates, record, held: Held::new(bytes, share) }
     }
 
@@ -69,8 +69,9 @@ impl Late {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match &self.record {
             Record::Answer(frame) => out.extend_from_slice(frame),
-            Record::Publication { publication, lower, encoding } => {
-                encoding.encode_publication(&publication.topic, lower, Payload::Shared(&publication.data), out);
+            Record::Publication { publication, lower, form } => {
+                let Publication { topic, stamp, data, .. } = publication;
+                form.encode(topic, lower, *stamp, Payload::Shared(data), out);
             }
         }
     }
@@ -157,11 +158,13 @@ impl LateQueue {
 #[cfg(test)]
 mod tests {
     use super::super::backlog::Backlog;
+    use super::super::encoding::Encoding;
     use super::super::topic::Topic;
     use super::*;
     use crate::schema::EventId;
     use uuid::Uuid;
 
+    const FORM: Form = Form { encoding: Encoding::JsonBare, positioned: false };
     const TOPIC: Topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
 
     struct Bench {
@@ -177,8 +180,8 @@ mod tests {
 
         /// Queues a value of a state topic, or an occurrence; whether it took an older one's place.
         fn publish(&mut self, topic: Option<TopicId>, data: &[u8]) -> bool {
-            let publication = Publication { topic: TOPIC, position: None, expires: None, data: data.into() };
-            let late = Late::publication(publication, "e", topic, Encoding::JsonBare, 0, &self.share);
+            let publication = Publication { topic: TOPIC, stamp: None, expires: None, data: data.into() };
+            let late = Late::publication(publication, "e", topic, FORM, 0, &self.share);
             match self.queue.place(&late) {
                 Some(place) => *place = Arc::new(late),
                 None => {

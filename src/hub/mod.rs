@@ -14,6 +14,7 @@
 pub mod arena;
 pub mod backlog;
 mod behind;
+pub mod block;
 mod copied;
 pub mod encoding;
 mod exit;
@@ -21,8 +22,10 @@ mod frames;
 pub mod home;
 pub mod kept;
 pub mod late;
+pub mod log;
 pub mod outbox;
 pub mod partition;
+pub mod position;
 pub mod publication;
 pub mod registry;
 pub mod topic;
@@ -35,13 +38,14 @@ use crate::wire::{LinkKey, Wire};
 use arena::{Arena, Frame, Lane};
 use backlog::{Backlog, Share};
 use behind::Behind;
-use encoding::Encoding;
+use encoding::{Encoding, Form};
 use exit::Exit;
 pub use exit::{Doomed, Tally};
 use frames::Frames;
 use outbox::{Dirty, Outbox, OutboxBounds, Push, Writable};
+use position::Stamp;
 use publication::{EventTraits, Payload, Publication};
-use registry::{ConnKey, HashSeed, Registry};
+use registry::{ConnKey, HashSeed, Members, Registry};
 use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -76,8 +80,8 @@ const BYTES_PER_DELIVERY: usize = 256;
 ///
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
 /// hub.open(conn, link, Writable::Open, now);
-/// hub.registry.join(conn, topic, 100);
-/// assert_eq!(hub.publish(&topic, event, Payload::Borrowed(b"{}"), now.mono, now, &mut wire), 1);
+/// hub.registry.join(conn, topic, false, 100);
+/// assert_eq!(hub.publish(&topic, event, None, Payload::Borrowed(b"{}"), now, &mut wire), 1);
 /// assert!(wire.is_empty() && hub.backlog_bytes(conn) > 0, "written when the turn ends");
 /// hub.flush(now, &mut wire, |written, taken, left| assert!((written, left) == (conn, 0) && taken > 0));
 /// assert!(String::from_utf8_lossy(&wire).contains("MessageReceived"));
@@ -180,16 +184,17 @@ impl Hub {
         &mut self,
         topic: &Topic,
         event: EventTraits<'_>,
+        stamp: Option<Stamp>,
         data: Payload<'_>,
-        taken: Instant,
         now: Now,
         wire: &mut dyn Wire,
     ) -> usize {
         self.now = now.mono;
-        let Some((id, members)) = self.registry.members(topic) else { return 0 };
-        let count = members.len();
+        let Some(Members { id, plain, positioned }) = self.registry.members(topic) else { return 0 };
+        let count = plain.len() + positioned.len();
         let is_large = count > SLICE;
-        let mut frames = Frames::new(topic, id, event, data);
+        let taken = stamp.map_or(now.mono, |stamp| stamp.taken(now));
+        let mut frames = Frames::new(topic, id, event, stamp, data);
         let flush_bytes = self.bounds.flush_bytes();
         let (sent_before, dirty_before) = (self.tally.sent_bytes, self.dirty.len());
         let mut exit = Exit {
@@ -201,13 +206,12 @@ impl Hub {
             now,
             wire,
         };
-        for member in members {
+        let plain = plain.iter().map(|member| (member, false));
+        for (member, positioned) in plain.chain(positioned.iter().map(|member| (member, true))) {
             let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
-            let encoding = outbox.encoding();
-            let frame = frames.frame(encoding, exit.arena);
-            match outbox
-                .push(exit.arena, frame, self.bounds, now.mono, || frames.late(encoding, frame.len(), exit.share))
-            {
+            let form = Form { encoding: outbox.encoding(), positioned };
+            let frame = frames.frame(form, exit.arena);
+            match outbox.push(exit.arena, frame, self.bounds, now.mono, || frames.late(form, frame.len(), exit.share)) {
                 Push::Queued => outbox.note_taken(taken),
                 Push::Conflated => exit.tally.conflated += 1,
                 Push::Dropped => exit.tally.dropped += 1,
@@ -262,8 +266,8 @@ impl Hub {
     /// Whether a publication of this topic may be delivered now: not where many members are behind and read on, nor where it
     /// would be the next of many for a crowd that has not been written yet.
     pub fn takes(&self, topic: &Topic) -> bool {
-        let members = self.registry.members(topic).map_or(&[][..], |(_, members)| members);
-        !self.is_crowded(topic) && !self.behind.are_many(members, &self.outboxes)
+        let members = self.registry.members(topic);
+        !self.is_crowded(topic) && !members.is_some_and(|members| self.behind.are_many(&members, &self.outboxes))
     }
 
     /// Whether the topic is large, and much waits to be written to the members of large topics.
@@ -282,12 +286,13 @@ impl Hub {
         self.behind.deadline(self.bounds)
     }
 
-    /// Sends a publication to one connection only, whether or not it is a member.
-    pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str) {
+    /// Sends a publication to one connection only, whether or not it is a member; with its position
+    /// where it wants it.
+    pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str, positioned: bool) {
         let Some(outbox) = self.outboxes.get(conn) else { return };
-        let (encoding, data) = (outbox.encoding(), Payload::Shared(&publication.data));
-        let topic = &publication.topic;
-        let frame = self.arena.append(Lane::Own, |out| encoding.encode_publication(topic, lower, data, out));
+        let form = Form { encoding: outbox.encoding(), positioned };
+        let Publication { topic, stamp, data, .. } = publication;
+        let frame = self.arena.append(Lane::Own, |out| form.encode(topic, lower, *stamp, Payload::Shared(data), out));
         self.queue(conn, frame);
     }
 

@@ -1,6 +1,6 @@
 //! Publications.
 
-use super::partition::Position;
+use super::position::{Position, Stamp};
 use super::topic::Topic;
 use crate::clock::UnixMs;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub struct Publication {
     /// Where it goes.
     pub topic: Topic,
     /// Its place in the order of its partition, once its home has stamped it.
-    pub position: Option<Position>,
+    pub stamp: Option<Stamp>,
     /// When it is stale, where it is a state that ends.
     pub expires: Option<UnixMs>,
     /// The event's data, as delivered.
@@ -22,6 +22,11 @@ impl Publication {
     /// What it takes while it waits.
     pub fn bytes(&self) -> usize {
         size_of::<Publication>() + self.data.len()
+    }
+
+    /// Its place in the order, once it has one.
+    pub fn position(&self) -> Option<Position> {
+        self.stamp.map(|stamp| stamp.position)
     }
 }
 

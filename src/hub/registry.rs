@@ -4,6 +4,9 @@
 //! subscriptions in a short list. A subscription knows its member's place; a member's subscription
 //! is looked for in the short list. So an entry has eight bytes each way, and leaving costs a look
 //! at two short lists however many members a topic has. A topic without members is forgotten.
+//!
+//! Members that want to know positions stand in an array of their own, beside those that don't: the
+//! fan-out does not ask each of them, and whoever has none pays nothing.
 
 use super::topic::Topic;
 use crate::broken::broken;
@@ -45,12 +48,47 @@ pub struct Member {
     pub conn: ConnKey,
 }
 
+/// The members of a topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'r> {
+    /// The topic's.
+    pub id: TopicId,
+    /// Those that are sent publications as they are.
+    pub plain: &'r [Member],
+    /// Those that want each publication's position with it.
+    pub positioned: &'r [Member],
+}
+
+impl Members<'_> {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.plain.len() + self.positioned.len()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Subscription {
     /// The topic's slot. It needs no generation: the slot is not given away while it has a member.
     slot: u32,
-    /// The place of the connection in the topic's members.
+    /// The place of the connection among the members, and whether those are the positioned ones.
     at: u32,
+}
+
+/// The bit of a place among the positioned members; places are bounded far below it.
+const POSITIONED: u32 = 1 << 31;
+
+impl Subscription {
+    fn new(slot: u32, index: usize, positioned: bool) -> Subscription {
+        Subscription { slot, at: place(index) | if positioned { POSITIONED } else { 0 } }
+    }
+
+    fn index(self) -> usize {
+        (self.at & !POSITIONED) as usize
+    }
+
+    fn is_positioned(self) -> bool {
+        self.at & POSITIONED != 0
+    }
 }
 
 #[derive(Debug)]
@@ -78,6 +116,9 @@ pub enum Joined {
     Full,
 }
 
+#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
+type PositionedMap = std::collections::HashMap<u32, Vec<Member>, HashSeed>;
+
 /// Topics and members.
 #[derive(Debug)]
 pub struct Registry {
@@ -85,6 +126,8 @@ pub struct Registry {
     /// The slots of the topics that have members; a topic itself is written down once, in its slot.
     topics: HashTable<u32>,
     slots: Vec<Slot>,
+    /// The members that want positions, by slot; an entry is never empty.
+    positioned: PositionedMap,
     /// Slots without a topic.
     free: Vec<u32>,
     subscriptions: SecondaryMap<ConnKey, Subscriptions>,
@@ -99,31 +142,75 @@ impl Registry {
             seed,
             topics: HashTable::new(),
             slots: Vec::new(),
+            positioned: PositionedMap::with_hasher(seed),
             free: Vec::new(),
             subscriptions: SecondaryMap::new(),
             count: 0,
         }
     }
 
-    /// Makes the connection a member of the topic, once.
-    pub fn join(&mut self, conn: ConnKey, topic: Topic, subscriptions_max: usize) -> Joined {
+    /// Makes the connection a member of the topic, once. Whether it wants positions is as it said
+    /// last.
+    pub fn join(&mut self, conn: ConnKey, topic: Topic, positioned: bool, subscriptions_max: usize) -> Joined {
         let known = self.find(&topic);
         let Some(entry) = self.subscriptions.entry(conn) else { return Joined::Full };
         let list = entry.or_default();
-        if list.iter().any(|subscription| Some(subscription.slot) == known) {
+        if let Some(at) = list.iter().position(|subscription| Some(subscription.slot) == known) {
+            let held = list[at];
+            if held.is_positioned() != positioned {
+                self.leave_members(held);
+                self.subscriptions[conn][at] = self.enter_members(held.slot, conn, positioned);
+                self.check_invariants(conn);
+            }
             return Joined::Already;
         }
         if list.len() >= subscriptions_max {
             return Joined::Full;
         }
         let slot = known.unwrap_or_else(|| self.add(topic));
-        let members = &mut self.slots[slot as usize].members;
-        let at = place(members.len());
-        members.push(Member { conn });
-        self.subscriptions[conn].push(Subscription { slot, at });
+        let subscription = self.enter_members(slot, conn, positioned);
+        self.subscriptions[conn].push(subscription);
         self.count += 1;
         self.check_invariants(conn);
         Joined::Fresh
+    }
+
+    /// Adds a connection to the members of a slot.
+    fn enter_members(&mut self, slot: u32, conn: ConnKey, positioned: bool) -> Subscription {
+        let index = if positioned {
+            let members = self.positioned.entry(slot).or_default();
+            members.push(Member { conn });
+            members.len() - 1
+        } else {
+            let members = &mut self.slots[slot as usize].members;
+            members.push(Member { conn });
+            members.len() - 1
+        };
+        Subscription::new(slot, index, positioned)
+    }
+
+    /// Takes the member of a subscription from those of its slot; the last one of them stands in its
+    /// place then.
+    fn leave_members(&mut self, gone: Subscription) {
+        let (slot, index) = (gone.slot, gone.index());
+        let moved = if gone.is_positioned() {
+            let members = self.positioned.get_mut(&slot).unwrap_or_else(|| broken("a member stands in its list"));
+            members.swap_remove(index);
+            let moved = members.get(index).copied();
+            if members.is_empty() {
+                self.positioned.remove(&slot);
+            }
+            moved
+        } else {
+            let members = &mut self.slots[slot as usize].members;
+            members.swap_remove(index);
+            members.get(index).copied()
+        };
+        if let Some(moved) = moved {
+            let mut list = self.subscriptions[moved.conn].iter_mut();
+            let subscription = list.find(|subscription| subscription.slot == slot);
+            subscription.unwrap_or_else(|| broken("a member has a subscription")).at = gone.at;
+        }
     }
 
     /// Ends a membership; whether there was one.
@@ -148,13 +235,8 @@ impl Registry {
 
     fn remove(&mut self, conn: ConnKey, at: usize) {
         let gone = self.subscriptions[conn].swap_remove(at);
-        let slot = &mut self.slots[gone.slot as usize];
-        slot.members.swap_remove(gone.at as usize);
-        if let Some(moved) = slot.members.get(gone.at as usize) {
-            let mut list = self.subscriptions[moved.conn].iter_mut();
-            let subscription = list.find(|subscription| subscription.slot == gone.slot);
-            subscription.unwrap_or_else(|| broken("a member has a subscription")).at = gone.at;
-        } else if slot.members.is_empty() {
+        self.leave_members(gone);
+        if self.members_of(gone.slot).count() == 0 {
             self.forget(gone.slot);
         }
         self.count -= 1;
@@ -192,22 +274,32 @@ impl Registry {
         self.subscriptions.get(conn).map(SmallVec::as_slice).unwrap_or_default()
     }
 
-    /// The members of a topic, and its id.
-    pub fn members(&self, topic: &Topic) -> Option<(TopicId, &[Member])> {
-        let slot = self.find(topic)?;
-        let Slot { generation, members, .. } = &self.slots[slot as usize];
-        Some((TopicId { slot, generation: *generation }, members))
+    /// The members of a topic, if it has any.
+    pub fn members(&self, topic: &Topic) -> Option<Members<'_>> {
+        self.find(topic).map(|slot| self.members_of(slot))
     }
 
-    /// Whether the connection is a member of the topic.
-    pub fn is_member(&self, conn: ConnKey, topic: &Topic) -> bool {
-        let slot = self.find(topic);
-        self.list(conn).iter().any(|subscription| Some(subscription.slot) == slot)
+    fn members_of(&self, slot: u32) -> Members<'_> {
+        let Slot { generation, members, .. } = &self.slots[slot as usize];
+        let positioned = if self.positioned.is_empty() { None } else { self.positioned.get(&slot) };
+        Members {
+            id: TopicId { slot, generation: *generation },
+            plain: members,
+            positioned: positioned.map(Vec::as_slice).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the connection wants positions with the publications of the topic; none where it is
+    /// no member.
+    pub fn membership(&self, conn: ConnKey, topic: &Topic) -> Option<bool> {
+        let slot = self.find(topic)?;
+        let subscription = self.list(conn).iter().find(|subscription| subscription.slot == slot)?;
+        Some(subscription.is_positioned())
     }
 
     /// How many members a topic has.
     pub fn member_count(&self, topic: &Topic) -> usize {
-        self.members(topic).map_or(0, |(_, members)| members.len())
+        self.members(topic).map_or(0, |members| members.count())
     }
 
     /// The topics of a connection.
@@ -229,9 +321,11 @@ impl Registry {
     fn check_invariants(&self, conn: ConnKey) {
         if cfg!(debug_assertions) {
             for subscription in self.list(conn) {
-                let slot = &self.slots[subscription.slot as usize];
-                debug_assert_eq!(slot.members[subscription.at as usize].conn, conn);
-                debug_assert_eq!(self.find(&slot.topic), Some(subscription.slot));
+                let members = self.members_of(subscription.slot);
+                let list = if subscription.is_positioned() { members.positioned } else { members.plain };
+                debug_assert_eq!(list[subscription.index()].conn, conn);
+                let topic = self.slots[subscription.slot as usize].topic;
+                debug_assert_eq!(self.find(&topic), Some(subscription.slot));
             }
         }
     }
@@ -247,8 +341,8 @@ impl TopicId {
 
 /// A place in a list of members or slots.
 fn place(index: usize) -> u32 {
-    let Ok(place) = u32::try_from(index) else { broken("members and topics are bounded far below 2^32") };
-    place
+    let place = u32::try_from(index).ok().filter(|place| *place < POSITIONED);
+    place.unwrap_or_else(|| broken("members and topics are bounded far below 2^31"))
 }
 
 #[cfg(test)]
@@ -257,7 +351,7 @@ mod tests {
     use crate::schema::EventId;
     use proptest::prelude::*;
     use slotmap::SlotMap;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use uuid::Uuid;
 
     fn topic(n: u8) -> Topic {
@@ -270,14 +364,14 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Join(usize, u8),
+        Join(usize, u8, bool),
         Leave(usize, u8),
         LeaveAll(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (0usize..5, 0u8..9).prop_map(|(conn, topic)| Step::Join(conn, topic)),
+            4 => (0usize..5, 0u8..9, any::<bool>()).prop_map(|(conn, topic, positioned)| Step::Join(conn, topic, positioned)),
             2 => (0usize..5, 0u8..9).prop_map(|(conn, topic)| Step::Leave(conn, topic)),
             1 => (0usize..5).prop_map(Step::LeaveAll),
         ]
@@ -290,36 +384,41 @@ mod tests {
             let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
             let conns: Vec<ConnKey> = (0..5).map(|_| keys.insert(())).collect();
             let mut registry = Registry::new(HashSeed(1, 2));
-            let mut twin: BTreeSet<(usize, u8)> = BTreeSet::new();
+            let mut twin: BTreeMap<(usize, u8), bool> = BTreeMap::new();
             for step in steps {
                 match step {
-                    Step::Join(conn, name) => {
-                        let have = twin.iter().filter(|(other, _)| *other == conn).count();
-                        let expected = if twin.contains(&(conn, name)) { Joined::Already }
+                    Step::Join(conn, name, positioned) => {
+                        let have = twin.keys().filter(|(other, _)| *other == conn).count();
+                        let expected = if twin.contains_key(&(conn, name)) { Joined::Already }
                             else if have >= MAX { Joined::Full } else { Joined::Fresh };
-                        prop_assert_eq!(registry.join(conns[conn], topic(name), MAX), expected);
-                        if expected == Joined::Fresh { twin.insert((conn, name)); }
+                        prop_assert_eq!(registry.join(conns[conn], topic(name), positioned, MAX), expected);
+                        if expected != Joined::Full { twin.insert((conn, name), positioned); }
                     }
                     Step::Leave(conn, name) => {
-                        prop_assert_eq!(registry.leave(conns[conn], topic(name)), twin.remove(&(conn, name)));
+                        prop_assert_eq!(registry.leave(conns[conn], topic(name)), twin.remove(&(conn, name)).is_some());
                     }
                     Step::LeaveAll(conn) => {
                         let before = twin.len();
-                        twin.retain(|(other, _)| *other != conn);
+                        twin.retain(|(other, _), _| *other != conn);
                         prop_assert_eq!(registry.leave_all(conns[conn]), before - twin.len());
                     }
                 }
                 prop_assert_eq!(registry.subscription_count(), twin.len());
-                prop_assert_eq!(registry.topic_count(), twin.iter().map(|(_, name)| name).collect::<BTreeSet<_>>().len());
+                prop_assert_eq!(registry.topic_count(), twin.keys().map(|(_, name)| name).collect::<BTreeSet<_>>().len());
                 for name in 0..9 {
-                    let members: BTreeSet<ConnKey> = registry.members(&topic(name))
-                        .map(|(_, members)| members.iter().map(|member| member.conn).collect()).unwrap_or_default();
-                    let expected: BTreeSet<ConnKey> = twin.iter().filter(|(_, n)| *n == name).map(|(c, _)| conns[*c]).collect();
-                    prop_assert_eq!(members, expected);
+                    let members = registry.members(&topic(name));
+                    for positioned in [false, true] {
+                        let list = members.map(|members| if positioned { members.positioned } else { members.plain });
+                        let told: BTreeSet<ConnKey> = list.unwrap_or_default().iter().map(|member| member.conn).collect();
+                        let expected: BTreeSet<ConnKey> = twin.iter()
+                            .filter(|((_, n), wants)| *n == name && **wants == positioned)
+                            .map(|((c, _), _)| conns[*c]).collect();
+                        prop_assert_eq!(told, expected);
+                    }
                 }
                 for (n, conn) in conns.iter().enumerate() {
                     registry.check_invariants(*conn);
-                    prop_assert_eq!(registry.topics_of(*conn).count(), twin.iter().filter(|(c, _)| *c == n).count());
+                    prop_assert_eq!(registry.topics_of(*conn).count(), twin.keys().filter(|(c, _)| *c == n).count());
                 }
             }
         }
@@ -330,11 +429,11 @@ mod tests {
         let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
         let conn = keys.insert(());
         let mut registry = Registry::new(HashSeed(1, 2));
-        registry.join(conn, topic(1), 9);
-        let (before, _) = registry.members(&topic(1)).unwrap();
+        registry.join(conn, topic(1), false, 9);
+        let before = registry.members(&topic(1)).unwrap().id;
         registry.leave(conn, topic(1));
-        registry.join(conn, topic(2), 9);
-        let (after, _) = registry.members(&topic(2)).unwrap();
+        registry.join(conn, topic(2), false, 9);
+        let after = registry.members(&topic(2)).unwrap().id;
         assert!(before.slot == after.slot && before != after);
     }
 }

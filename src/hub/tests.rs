@@ -1,4 +1,6 @@
 use super::*;
+use crate::clock::UnixMs;
+use crate::hub::position::{Epoch, Position};
 use crate::schema::EventId;
 use crate::wire::{Cut, WireError};
 use slotmap::SlotMap;
@@ -6,6 +8,11 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const NOW: Now = Now::from_ms(0, 0);
+
+/// What all publications of these tests are stamped with.
+fn stamp() -> Stamp {
+    Stamp { epoch: Epoch::begin(NOW, 1), position: Position::after(None, NOW), at: UnixMs::from_ms(7) }
+}
 const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false };
 
 fn topic(n: u128) -> Topic {
@@ -56,7 +63,7 @@ impl Bench {
         let link = self.links.insert(());
         self.hub.open(conn, link, Writable::Open, NOW);
         self.hub.set_encoding(conn, encoding);
-        self.hub.registry.join(conn, of, 10);
+        self.hub.registry.join(conn, of, false, 10);
         self.sockets.room.insert(link, room);
         conn
     }
@@ -71,7 +78,7 @@ impl Bench {
     }
 
     fn publish(&mut self, to: Topic, data: &[u8]) {
-        self.hub.publish(&to, OCCURRENCE, Payload::Borrowed(data), NOW.mono, NOW, &mut self.sockets);
+        self.hub.publish(&to, OCCURRENCE, Some(stamp()), Payload::Borrowed(data), NOW, &mut self.sockets);
     }
 
     fn flush(&mut self) {
@@ -90,11 +97,27 @@ fn each_member_gets_one_range_of_its_own_encoding() {
     for (encoding, member) in members {
         let mut expected = Vec::new();
         for data in [b"{\"a\":1}", b"{\"a\":2}"] {
-            encoding.encode_publication(&topic(1), "useralert", Payload::Borrowed(data), &mut expected);
+            let form = Form { encoding, positioned: false };
+            form.encode(&topic(1), "useralert", Some(stamp()), Payload::Borrowed(data), &mut expected);
         }
         assert_eq!(bench.taken(member), expected, "{encoding:?}");
     }
     assert_eq!(bench.sockets.slices, [1; 4], "frames of an encoding are adjacent");
+}
+
+#[test]
+fn who_asks_for_positions_gets_them_and_nobody_else_does() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let plain = bench.member(topic(1), Encoding::JsonBare, usize::MAX);
+    let positioned = bench.member(topic(1), Encoding::JsonBare, usize::MAX);
+    bench.hub.registry.join(positioned, topic(1), true, 10);
+    bench.publish(topic(1), b"{}");
+    bench.flush();
+    let token = String::from_utf8(stamp().of(topic(1).organization).token().to_vec()).unwrap();
+    let ending = format!(r#""data":{{}},"position":"{token}","at":"1970-01-01T00:00:00.007Z"}}]}}"#);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text(bench.taken(positioned)).contains(&ending), "{}", text(bench.taken(positioned)));
+    assert!(text(bench.taken(plain)).contains(r#""data":{}}]}"#));
 }
 
 /// Limits with a bound of so many bytes for the whole process.
@@ -157,10 +180,11 @@ fn the_time_from_taken_to_written_is_that_of_the_first_that_waited() {
     let mut bench = Bench::new(&Limits::DEFAULT);
     let quick = bench.member(topic(1), Encoding::JsonBare, usize::MAX);
     let slow = bench.member(topic(1), Encoding::JsonBare, 10);
-    let at = |ms| Now::from_ms(1_000 + ms, 0);
+    let at = |ms| Now::from_ms(1_000 + ms, 1_000 + ms);
     let publish = |bench: &mut Bench, taken: u64, now: u64| {
         let data = Payload::Borrowed(b"{}");
-        bench.hub.publish(&topic(1), OCCURRENCE, data, at(taken).mono, at(now), &mut bench.sockets);
+        let stamp = Stamp { at: at(taken).unix, ..stamp() };
+        bench.hub.publish(&topic(1), OCCURRENCE, Some(stamp), data, at(now), &mut bench.sockets);
         bench.hub.flush(at(now), &mut bench.sockets, |_, _, _| {});
     };
     publish(&mut bench, 0, 4);
@@ -226,14 +250,7 @@ fn a_topic_waits_for_many_members_that_read_on_and_for_each_of_them_once() {
     let mut bench = Bench::new(&Limits { overrun_ms: 100, ..bounded(1_000_000) });
     let slow: Vec<ConnKey> = (0..8).map(|_| bench.member(topic(1), Encoding::JsonText, 1_000)).collect();
     let publish = |bench: &mut Bench, ms| {
-        bench.hub.publish(
-            &topic(1),
-            OCCURRENCE,
-            Payload::Borrowed(&[b'1'; 1_500]),
-            at(ms).mono,
-            at(ms),
-            &mut bench.sockets,
-        );
+        bench.hub.publish(&topic(1), OCCURRENCE, None, Payload::Borrowed(&[b'1'; 1_500]), at(ms), &mut bench.sockets);
         bench.hub.flush(at(ms), &mut bench.sockets, |_, _, _| {});
     };
     publish(&mut bench, 0);

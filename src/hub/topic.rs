@@ -14,3 +14,10 @@ pub struct Topic {
     /// The user, queue, call list, … it is about.
     pub entity: Uuid,
 }
+
+impl Topic {
+    /// Returns what tells it from the others of its organization.
+    pub fn within(&self) -> (EventId, Uuid) {
+        (self.event, self.entity)
+    }
+}

@@ -429,6 +429,7 @@ mod tests {
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::token::{Options, Verifier};
     use crate::conn;
+    use crate::hub::position::Epoch;
     use crate::hub::registry::HashSeed;
     use crate::limits::Limits;
     use crate::schema::Catalogue;
@@ -441,7 +442,13 @@ mod tests {
         let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
         let key = KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source };
         let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap());
-        let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 2, HashSeed(1, 2));
+        let shared = Shared::new(
+            conn::Options::default(),
+            Limits::DEFAULT,
+            2,
+            HashSeed(1, 2),
+            Epoch::begin(Now::from_ms(0, 0), 1),
+        );
         let (shared, catalogue) = (Arc::new(shared), Arc::new(Catalogue::built_in(None)));
         let in_force =
             InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings: Arc::default() };

@@ -1,13 +1,12 @@
 //! Dates as events carry them.
 
-use crate::clock::civil;
+use crate::clock::UnixMs;
 
-/// `unix_ms` milliseconds after the epoch as RFC 3339 in UTC, up to the year 9999.
+/// Returns an instant as RFC 3339 in UTC, up to the year 9999.
 pub fn rfc3339(unix_ms: u64) -> String {
-    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+    let mut text = Vec::new();
+    UnixMs::from_ms(unix_ms).encode_rfc3339(&mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,24 +10,26 @@
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
 use super::super::turn::{Options, Process, Turn};
-use super::results::{Described, Names, Verdict, Verdicts};
-use super::subscribing::{Judged, Refused, Subscribing};
+use super::results::{Besides, Described, Names, Verdict, Verdicts};
+use super::subscribing::{self, Judged, Refused, Right, Snapshot, Subscribing};
 use crate::auth::principal::Principal;
 use crate::auth::rights::Action;
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
+use crate::hub::block::{Block, Found, Wanted};
 use crate::hub::partition::Partition;
-use crate::hub::publication::Publication;
+use crate::hub::position::WirePosition;
 use crate::hub::registry::{ConnKey, Joined};
 use crate::hub::topic::Topic;
-use crate::metrics::Refusal;
+use crate::metrics::{Recovery, Refusal};
 use crate::proto::signalr::codec::Arguments;
 use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
 use crate::proto::signalr::text;
 use crate::proto::signalr::value::Value;
-use crate::schema::guid;
+use crate::schema::{EventId, Kind, guid};
 use crate::trace::{Fact, Level};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -130,9 +132,9 @@ pub(super) fn complete(
 ) -> bool {
     subscribing.awaited.add(answer);
     let Some(answer) = subscribing.awaited.whole() else { return false };
-    let Answer::Snapshot(rows) = answer else { broken("a shard answers what it was asked") };
+    let Answer::Block(block) = answer else { broken("a shard answers what it was asked") };
     let items = std::mem::take(&mut subscribing.items);
-    Methods { speaker, turn }.seat(subscribing.id.as_deref(), items, &rows);
+    Methods { speaker, turn }.seat(subscribing.id.as_deref(), items, Some(&block));
     true
 }
 
@@ -187,7 +189,12 @@ impl Methods<'_, '_> {
             Method::AvailableSubscriptions => self.complete(id, Ok(&Names(catalogue))),
             Method::GetActiveSubscriptions => {
                 let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.speaker.key).collect();
-                self.complete_list(id, topics, |_, topic| Verdict::Told { subscribed: true, message: None, topic });
+                self.complete_list(id, topics, |_, topic| Verdict::Told {
+                    subscribed: true,
+                    message: None,
+                    topic,
+                    besides: Besides::default(),
+                });
             }
             Method::Catalogue => {
                 self.complete(id, Ok(&Described { catalogue, verifier, principal: self.speaker.principal }));
@@ -220,81 +227,123 @@ impl Methods<'_, '_> {
     /// Judges the items, and completes at once where no other shard has to be asked. A connection
     /// has one organization, so there is one home to ask.
     fn subscribe(&mut self, id: Option<&str>, items: &[Item<'_>]) -> Next {
-        let by_default = self.turn.process.options.snapshots;
         let items: SmallVec<[Judged; 8]> = items
             .iter()
             .map(|item| match self.judge(item) {
-                Ok(topic) => Judged::Right { topic, snapshot: item.snapshot.unwrap_or(by_default) },
+                Ok(topic) => Judged::Right(self.right(topic, item)),
                 Err(message) => Judged::Wrong(Refused::new(message, item)),
             })
             .collect();
         let wanted = items.iter().filter_map(|item| match item {
-            Judged::Right { topic, snapshot: true } => Some(*topic),
-            Judged::Right { snapshot: false, .. } | Judged::Wrong(_) => None,
+            Judged::Right(right) => right.wanted(),
+            Judged::Wrong(_) => None,
         });
-        let wanted: SmallVec<[Topic; 8]> = wanted.collect();
+        let wanted: SmallVec<[Wanted; 8]> = wanted.collect();
         let organization = self.organization();
         let home = Partition::of(organization).home(self.turn.process.shards);
         // What the home has stamped and this shard has not delivered yet comes before.
         let is_behind = home != self.turn.process.shard && !self.turn.intake.takes_mail(self.turn.process.limits);
         if wanted.is_empty() && !is_behind {
-            self.seat(id, items, &[]);
+            self.seat(id, items, None);
             return Next::GoOn;
         }
         let caller = Caller::Connection(self.speaker.key);
-        let mut awaited = self.turn.ask(caller, Asked::Home(home), Question::Snapshot(Arc::from(&wanted[..])));
+        let question = Question::Recover { organization, wanted: Arc::from(&wanted[..]) };
+        let mut awaited = self.turn.ask(caller, Asked::Home(home), question);
         match awaited.whole() {
-            Some(Answer::Snapshot(rows)) => {
-                self.seat(id, items, &rows);
+            Some(Answer::Block(block)) => {
+                self.seat(id, items, Some(&block));
                 Next::GoOn
             }
             _ => Next::Ask(Box::new(Subscribing { id: id.map(str::to_owned), items, awaited })),
         }
     }
 
-    /// The items become subscriptions; then come the completion, the last values, and whatever is
+    fn right(&self, topic: Topic, item: &Item<'_>) -> Right {
+        let snapshot = match item.snapshot {
+            Some(true) => Snapshot::Asked,
+            None if self.turn.process.options.snapshots => Snapshot::ByDefault,
+            None | Some(false) => Snapshot::No,
+        };
+        let is_state = self.turn.process.catalogue.event(topic.event).kind == Kind::State;
+        Right { topic, is_state, since: subscribing::since(item), snapshot }
+    }
+
+    /// The items become subscriptions; then come the completion, the block, and whatever is
     /// published later.
-    fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, rows: &[Publication]) {
+    fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, block: Option<&Block>) {
         let (count, mut subscribed) = (items.len(), 0);
+        let mut found = block.map(|block| block.found.as_slice()).unwrap_or_default().iter();
+        let current = self.current(&items);
         self.complete_list(id, items, |methods, item| {
-            let verdict = methods.join(item);
+            let right = match item {
+                Judged::Wrong(refused) => return methods.refuse(refused),
+                Judged::Right(right) => right,
+            };
+            let found = right.wanted().and_then(|_| found.next());
+            let verdict = methods.join(right, block.zip(found), current.contains(&right.topic.within()));
             subscribed += usize::from(matches!(verdict, Verdict::Told { subscribed: true, .. }));
             verdict
         });
         let conn = self.speaker.number;
         self.turn.books.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
-        for row in rows {
-            let topic = &row.topic;
-            if !self.turn.hub.registry.is_member(self.speaker.key, topic) {
-                // It was one too many.
+        let publications = block.map(|block| block.publications.as_slice()).unwrap_or_default();
+        for publication in publications.iter().filter(|publication| !current.contains(&publication.topic.within())) {
+            // Some were one too many.
+            let Some(positioned) = self.turn.hub.registry.membership(self.speaker.key, &publication.topic) else {
                 continue;
-            }
-            let lower = &self.turn.process.catalogue.event(topic.event).lower;
-            self.turn.hub.send_publication(self.speaker.key, row, lower);
-            self.turn.books.metrics.snapshots += 1;
+            };
+            let lower = &self.turn.process.catalogue.event(publication.topic.event).lower;
+            self.turn.hub.send_publication(self.speaker.key, publication, lower, positioned);
             if !self.turn.hub.relieve(self.speaker.key, self.turn.now, self.turn.out.wire) {
                 break;
             }
         }
     }
 
-    fn join(&mut self, item: Judged) -> Verdict {
-        match item {
-            Judged::Wrong(refused) => self.refuse(refused),
-            Judged::Right { topic, .. } => {
-                let max = self.turn.process.limits.subscriptions_max;
-                match self.turn.hub.registry.join(self.speaker.key, topic, max) {
-                    Joined::Fresh | Joined::Already => Verdict::Told { subscribed: true, message: None, topic },
-                    Joined::Full => {
-                        const MESSAGE: &str = "Too many subscriptions";
-                        let event = &self.turn.process.catalogue.event(topic.event).lower;
-                        let asked = || (Some(event.as_str().into()), Some(topic.entity.to_string().into()));
-                        self.note_refused(MESSAGE, asked);
-                        Verdict::Told { subscribed: false, message: Some(MESSAGE), topic }
-                    }
-                }
+    /// The topics among the items that ask since when and are held already: nothing of them was
+    /// missed, whatever their position.
+    fn current(&self, items: &[Judged]) -> BTreeSet<(EventId, Uuid)> {
+        let asking = items.iter().filter_map(|item| match item {
+            Judged::Right(Right { topic, since: Some(_), .. }) => Some(topic),
+            Judged::Right(_) | Judged::Wrong(_) => None,
+        });
+        let held = asking.filter(|topic| self.turn.hub.registry.membership(self.speaker.key, topic).is_some());
+        held.map(|topic| topic.within()).collect()
+    }
+
+    fn join(&mut self, right: Right, told: Option<(&Block, &Found)>, is_current: bool) -> Verdict {
+        let Right { topic, since, snapshot, .. } = right;
+        let max = self.turn.process.limits.subscriptions_max;
+        if self.turn.hub.registry.join(self.speaker.key, topic, since.is_some(), max) == Joined::Full {
+            const MESSAGE: &str = "Too many subscriptions";
+            let event = &self.turn.process.catalogue.event(topic.event).lower;
+            let asked = || (Some(event.as_str().into()), Some(topic.entity.to_string().into()));
+            self.note_refused(MESSAGE, asked);
+            return Verdict::Told { subscribed: false, message: Some(MESSAGE), topic, besides: Besides::default() };
+        }
+        let mut besides = Besides::default();
+        if let Some((block, found)) = told {
+            let Found { position, recovery, replayed, rows } = if is_current {
+                let recovery = found.recovery.map(|_| Recovery::Recovered);
+                Found { position: block.present.position, recovery, replayed: 0, rows: 0 }
+            } else {
+                *found
+            };
+            if since.is_some() {
+                besides.position = Some(WirePosition { position, ..block.present });
+            }
+            if let Some(recovery) = recovery {
+                besides.recovered = Some((recovery == Recovery::Recovered, replayed));
+                self.turn.books.metrics.recover(recovery);
+                self.turn.books.metrics.replayed += replayed as u64;
+            }
+            self.turn.books.metrics.snapshots += rows as u64;
+            if snapshot == Snapshot::Asked {
+                besides.snapshot = Some(rows);
             }
         }
+        Verdict::Told { subscribed: true, message: None, topic, besides }
     }
 
     fn refuse(&mut self, refused: Refused) -> Verdict {
@@ -331,7 +380,7 @@ impl Methods<'_, '_> {
         match self.topic(item) {
             Ok(topic) => {
                 self.turn.hub.registry.leave(self.speaker.key, topic);
-                Verdict::Told { subscribed: false, message: None, topic }
+                Verdict::Told { subscribed: false, message: None, topic, besides: Besides::default() }
             }
             Err(message) => self.refuse(Refused::new(message, item)),
         }

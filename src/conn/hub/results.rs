@@ -4,15 +4,28 @@ use super::subscribing::Refused;
 use crate::auth::principal::Principal;
 use crate::auth::rights::Standing;
 use crate::auth::token::Verifier;
+use crate::hub::position::WirePosition;
 use crate::hub::topic::Topic;
 use crate::proto::signalr::value::{Value, Writer};
 use crate::schema::{Catalogue, EntityRule, Event, EventId, Kind};
+use smallvec::{SmallVec, smallvec};
 
 /// What is said of an item.
 #[derive(Debug)]
 pub(in super::super) enum Verdict {
-    Told { subscribed: bool, message: Option<&'static str>, topic: Topic },
+    Told { subscribed: bool, message: Option<&'static str>, topic: Topic, besides: Besides },
     Refused(Refused),
+}
+
+/// What an item asked to be told besides; nothing, for most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in super::super) struct Besides {
+    /// From where on nothing is missing.
+    pub(super) position: Option<WirePosition>,
+    /// Whether what it missed follows, and how many publications those are.
+    pub(super) recovered: Option<(bool, usize)>,
+    /// How many rows still hold and follow.
+    pub(super) snapshot: Option<usize>,
 }
 
 /// A verdict for each item of `Subscribe`, `Unsubscribe` or `GetActiveSubscriptions`.
@@ -24,12 +37,12 @@ pub(super) struct Verdicts<'v> {
 impl Value for Verdicts<'_> {
     fn write(&self, out: &mut Writer<'_>) {
         out.list(self.verdicts.iter(), |verdict, out| match verdict {
-            Verdict::Told { subscribed, message, topic } => {
+            Verdict::Told { subscribed, message, topic, besides } => {
                 let event_name = self.catalogue.event(topic.event).lower.as_str();
-                write_verdict(*subscribed, message, &topic.entity, &event_name, out);
+                write_verdict(*subscribed, message, &topic.entity, &event_name, besides, out);
             }
             Verdict::Refused(Refused { message, entity, event }) => {
-                write_verdict(false, message, &entity.as_deref(), &event.as_deref(), out);
+                write_verdict(false, message, &entity.as_deref(), &event.as_deref(), &Besides::default(), out);
             }
         });
     }
@@ -40,14 +53,29 @@ fn write_verdict(
     message: &dyn Value,
     entity_id: &dyn Value,
     event_name: &dyn Value,
+    besides: &Besides,
     out: &mut Writer<'_>,
 ) {
-    out.object(&[
-        ("subscribed", &subscribed),
+    let token = besides.position.map(WirePosition::token);
+    let position = token.as_ref().and_then(|token| core::str::from_utf8(token).ok());
+    let (recovered, replayed) = besides.recovered.unzip();
+    let mut members: SmallVec<[(&str, &dyn Value); 8]> = smallvec![
+        ("subscribed", &subscribed as &dyn Value),
         ("message", message),
         ("entityId", entity_id),
         ("eventName", event_name),
-    ]);
+    ];
+    if position.is_some() {
+        members.push(("position", &position));
+    }
+    if recovered.is_some() {
+        members.push(("recovered", &recovered));
+        members.push(("replayed", &replayed));
+    }
+    if besides.snapshot.is_some() {
+        members.push(("snapshot", &besides.snapshot));
+    }
+    out.object(&members);
 }
 
 /// The result of `AvailableSubscriptions`: the names of all events.

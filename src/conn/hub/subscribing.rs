@@ -1,6 +1,7 @@
 //! A Subscribe on its way: its items are judged, and what the home keeps is still to be told.
 
 use super::super::ask::Awaited;
+use crate::hub::block::{Since, Wanted};
 use crate::hub::topic::Topic;
 use crate::limits::ECHO_BYTES_MAX;
 use crate::proto::signalr::message::{Given, Item};
@@ -17,8 +18,44 @@ pub(super) struct Subscribing {
 /// An item of a Subscribe, by all but the limit.
 #[derive(Debug)]
 pub(super) enum Judged {
-    Right { topic: Topic, snapshot: bool },
+    Right(Right),
     Wrong(Refused),
+}
+
+/// An item that is granted, and what it asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Right {
+    pub(super) topic: Topic,
+    pub(super) is_state: bool,
+    pub(super) since: Option<Since>,
+    pub(super) snapshot: Snapshot,
+}
+
+/// Whether an item gets what still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Snapshot {
+    No,
+    /// The hub gives it to everybody.
+    ByDefault,
+    /// The item asked for it, and is told how much there was.
+    Asked,
+}
+
+impl Right {
+    /// What its home is asked for, if anything.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let Right { topic, is_state, since, snapshot } = *self;
+        let snapshot = snapshot != Snapshot::No;
+        (snapshot || since.is_some()).then_some(Wanted { topic, is_state, since, snapshot })
+    }
+}
+
+/// Reads what an item says of the past.
+pub(super) fn since(item: &Item<'_>) -> Option<Since> {
+    item.since.map(|given| match given {
+        Given::Missing => Since::Present,
+        Given::Text(text) => Since::parse(text),
+    })
 }
 
 /// Why an item is refused, and what is echoed of it.

@@ -53,8 +53,8 @@ impl Draft {
             }
             (Draft::Publish(outcome), Answer::Members(members)) => outcome.reply(Some(members)),
             (Draft::Metrics(process), Answer::Numbers(numbers)) => exposition::metrics(&numbers, &process, catalogue),
-            (Draft::Publish(_), Answer::Numbers(_) | Answer::Snapshot(_))
-            | (Draft::Metrics(_), Answer::Published | Answer::Members(_) | Answer::Snapshot(_)) => {
+            (Draft::Publish(_), Answer::Numbers(_) | Answer::Block(_))
+            | (Draft::Metrics(_), Answer::Published | Answer::Members(_) | Answer::Block(_)) => {
                 broken("a shard answers what it was asked")
             }
         }

@@ -1,5 +1,6 @@
 use super::super::arena::Lane;
 use super::super::backlog::Backlog;
+use super::super::encoding::Form;
 use super::super::frames::Frames;
 use super::super::publication::{EventTraits, Payload};
 use super::super::registry::TopicId;
@@ -140,10 +141,11 @@ impl Bench {
         }
         let id = if let Origin::State(id) = origin { id } else { self.topics[0] };
         let event = EventTraits { lower: "useralert", is_state: matches!(origin, Origin::State(_)) };
-        let mut frames = Frames::new(&TOPIC, id, event, Payload::Borrowed(&data));
-        let frame = frames.frame(encoding, &mut self.arena);
+        let mut frames = Frames::new(&TOPIC, id, event, None, Payload::Borrowed(&data));
+        let form = Form { encoding, positioned: false };
+        let frame = frames.frame(form, &mut self.arena);
         let bytes = self.arena.bytes(frame).to_vec();
-        let late = || frames.late(encoding, frame.len(), &self.share);
+        let late = || frames.late(form, frame.len(), &self.share);
         (origin, bytes, self.outbox.push(&mut self.arena, frame, BOUNDS, Instant::default(), late))
     }
 

@@ -1,6 +1,7 @@
 //! Hub messages, whatever the hub protocol.
 
 use super::value::Value;
+use crate::clock::UnixMs;
 use uuid::Uuid;
 
 /// One message from a client. Arguments stay in the protocol's own form (`A`) until the hub method
@@ -86,6 +87,9 @@ pub struct Item<'r> {
     pub event_name: Given<'r>,
     /// `Snapshot`: whether the last value is asked for; `None` leaves it to the hub.
     pub snapshot: Option<bool>,
+    /// `Since`: from where on publications are wanted with their positions; `None` where the item
+    /// does not speak of it.
+    pub since: Option<Given<'r>>,
 }
 
 /// The arguments don't fit the method.
@@ -99,6 +103,15 @@ pub struct Malformed {
     pub message: &'static str,
 }
 
+/// Where a publication stands in the order of its organization, and when the hub took it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'m> {
+    /// An ASCII token, opaque to clients.
+    pub token: &'m [u8],
+    /// Written in UTC with milliseconds.
+    pub at: UnixMs,
+}
+
 /// One message to a client.
 #[derive(Clone, Copy)]
 pub enum ServerMessage<'m> {
@@ -110,6 +123,8 @@ pub enum ServerMessage<'m> {
         event_name: &'m str,
         /// Its data: a JSON value without a raw 0x1E, which is what every validated event is.
         data: &'m [u8],
+        /// Where it stands, for a subscription that asked.
+        position: Option<Place<'m>>,
     },
     /// Type 3.
     Completion {

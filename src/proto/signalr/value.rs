@@ -57,6 +57,13 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// Appends a whole number.
+    pub fn number(&mut self, number: usize) {
+        match self.protocol {
+            HubProtocol::Json => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        }
+    }
+
     /// Appends a string.
     pub fn text(&mut self, text: &str) {
         match self.protocol {
@@ -104,6 +111,12 @@ impl<'o> Writer<'o> {
 impl Value for bool {
     fn write(&self, out: &mut Writer<'_>) {
         out.bool(*self);
+    }
+}
+
+impl Value for usize {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.number(*self);
     }
 }
 

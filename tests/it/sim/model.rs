@@ -159,22 +159,28 @@ impl Model {
             }
             other => return Err(format!("subscribed by {other:?}")),
         };
-        let verdicts: Vec<Value> = asks
+        let mut verdicts: Vec<Value> = asks
             .iter()
             .map(|ask| member.subscribe(ask, answered, self.subscriptions_max, &mut self.refusals))
             .collect();
-        let taken: Vec<&Ask> =
-            asks.iter().zip(&verdicts).filter(|(_, it)| it["subscribed"] == true).map(|(ask, _)| ask).collect();
+        let mut taken: Vec<(&Ask, &mut Value)> =
+            asks.iter().zip(&mut verdicts).filter(|(_, it)| it["subscribed"] == true).collect();
         if (asks.len(), taken.len()) != (items, subscribed) {
             return Err(format!("{subscribed} of {items} subscribed, not {verdicts:?}"));
         }
-        member.due.extend(invocation.map(|id| Due::Result(id, Value::Array(verdicts))));
-        for (kind, entity) in taken.into_iter().filter(|ask| ask.snapshot).filter_map(|ask| find(ask).ok()) {
+        let (mut named, mut block) = (BTreeSet::new(), Vec::new());
+        for (ask, verdict) in taken.iter_mut().filter(|(ask, _)| ask.snapshot) {
+            let Ok((kind, entity)) = find(ask) else { continue };
             let name = (kind.name, entity);
-            let last = self.journals.last(member.shard, member.rights.organization, name).filter(|_| kind.is_state);
-            self.snapshots += u64::from(last.is_some());
-            member.due.extend(last.map(|last| Due::Event(name, Rc::clone(&last.data))));
+            let last = self.journals.last(member.shard, member.rights.organization, name);
+            let row = last.filter(|_| kind.is_state && named.insert(name));
+            verdict["snapshot"] = usize::from(row.is_some()).into();
+            block.extend(row);
         }
+        block.sort_by_key(|row| row.position);
+        self.snapshots += block.len() as u64;
+        member.due.extend(invocation.map(|id| Due::Result(id, Value::Array(verdicts))));
+        member.due.extend(block.into_iter().map(|row| Due::Event(row.name, Rc::clone(&row.data))));
         self.proceed(id);
         Ok(())
     }
@@ -235,7 +241,7 @@ impl Model {
         let both_ways = |topic: &Topic| {
             hub.registry
                 .members(topic)
-                .is_some_and(|(_, members)| members.iter().any(|member| Some(member.conn) == conn))
+                .is_some_and(|members| members.plain.iter().chain(members.positioned).any(|it| Some(it.conn) == conn))
         };
         if !topics_of().all(|topic| is_own(&topic) && both_ways(&topic)) {
             return Err("another tenant's topic, or one that doesn't know its member".into());

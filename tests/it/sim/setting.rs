@@ -7,6 +7,7 @@ use rte::api::cors::Origins;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
 use rte::conn::{self, Shared};
+use rte::hub::position::Epoch;
 use rte::hub::registry::HashSeed;
 use rte::limits::Limits;
 use rte::schema::Catalogue;
@@ -60,5 +61,5 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         detailed_errors: setting.detailed_errors,
         ..conn::Options::default()
     };
-    Arc::new(Shared::new(options, setting.limits.clone(), setting.shards, seed))
+    Arc::new(Shared::new(options, setting.limits.clone(), setting.shards, seed, Epoch::begin(START, rng.next())))
 }

@@ -10,6 +10,7 @@ mod protocol;
 mod publishing;
 mod readers;
 mod running;
+mod since;
 mod state;
 mod supervised;
 mod tls;

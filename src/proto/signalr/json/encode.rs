@@ -3,7 +3,7 @@
 
 use super::string::encode_str;
 use crate::proto::signalr::framing::SEPARATOR;
-use crate::proto::signalr::message::ServerMessage;
+use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
 use crate::proto::signalr::value::Writer;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// Appends the record of a message, with its separator.
 pub fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     match *message {
-        ServerMessage::MessageReceived { entity, event_name, data } => {
-            encode_message_received(entity, event_name, data, out);
+        ServerMessage::MessageReceived { entity, event_name, data, position } => {
+            encode_message_received(entity, event_name, data, position, out);
         }
         ServerMessage::Completion { id, result } => {
             out.extend_from_slice(br#"{"type":3,"invocationId":"#);
@@ -43,19 +43,33 @@ pub fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'}', SEPARATOR]);
 }
 
-fn encode_message_received(entity: Uuid, event_name: &str, data: &[u8], out: &mut Vec<u8>) {
+fn encode_message_received(
+    entity: Uuid,
+    event_name: &str,
+    data: &[u8],
+    position: Option<Place<'_>>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(br#"{"type":1,"target":"MessageReceived","arguments":[{"subscription":{"entityId":""#);
     out.extend_from_slice(entity.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]).as_bytes());
     out.extend_from_slice(br#"","eventName":"#);
     encode_str(event_name, out);
     out.extend_from_slice(br#"},"data":"#);
     out.extend_from_slice(data);
+    if let Some(Place { token, at }) = position {
+        out.extend_from_slice(br#","position":""#);
+        out.extend_from_slice(token);
+        out.extend_from_slice(br#"","at":""#);
+        at.encode_rfc3339(out);
+        out.push(b'"');
+    }
     out.extend_from_slice(b"}]");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixMs;
 
     fn text(message: &ServerMessage<'_>) -> String {
         let mut out = Vec::new();
@@ -87,10 +101,17 @@ mod tests {
     #[test]
     fn a_publication_is_one_invocation_without_an_id() {
         let (entity, data) = (Uuid::from_u128(0xABC), br#"{"a":1}"#);
+        let received =
+            |position| text(&ServerMessage::MessageReceived { entity, event_name: "queuestatus", data, position });
         assert_eq!(
-            text(&ServerMessage::MessageReceived { entity, event_name: "queuestatus", data }),
+            received(None),
             "{\"type\":1,\"target\":\"MessageReceived\",\"arguments\":[{\"subscription\":{\"entityId\":\
              \"00000000-0000-0000-0000-000000000abc\",\"eventName\":\"queuestatus\"},\"data\":{\"a\":1}}]}\x1e"
+        );
+        let place = Place { token: b"0a1", at: UnixMs::from_ms(951_782_399_999) };
+        assert!(
+            received(Some(place))
+                .ends_with("\"data\":{\"a\":1},\"position\":\"0a1\",\"at\":\"2000-02-28T23:59:59.999Z\"}]}\x1e")
         );
     }
 }

@@ -321,7 +321,7 @@ impl<'r> JsonArguments<'_, 'r> {
 /// Binds one item as .NET binds an object: names without case, unknown ones passed over, the last
 /// of several counts.
 fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
-    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None };
+    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None, since: None };
     match value.node {
         Node::Static(StaticNode::Null) => return Ok(item),
         Node::Object { .. } => {}
@@ -334,6 +334,8 @@ fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
             item.event_name = bind_text(&value)?;
         } else if name.eq_ignore_ascii_case("Snapshot") {
             item.snapshot = bind_bool(&value)?;
+        } else if name.eq_ignore_ascii_case("Since") {
+            item.since = Some(bind_text(&value)?);
         }
     }
     Ok(item)

@@ -1,0 +1,98 @@
+//! What follows a Subscribe's Completion before anything live: what was missed, or what still holds.
+
+use super::position::{Position, WirePosition};
+use super::publication::Publication;
+use super::topic::Topic;
+use crate::metrics::Recovery;
+
+/// From where on an item wants to have its publications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From now on, with their positions.
+    Present,
+    /// Behind a position.
+    Behind(WirePosition),
+    /// Those of the last so many milliseconds, too.
+    Back {
+        /// How many.
+        ms: u64,
+    },
+    /// A text that is none of these.
+    Unreadable,
+}
+
+impl Since {
+    /// Reads what an item says: a position, or how far back as `-30s`, `-5m` or `-1500ms`.
+    ///
+    /// ```
+    /// use rte::hub::block::Since;
+    ///
+    /// assert_eq!(Since::parse("-30s"), Since::Back { ms: 30_000 });
+    /// assert_eq!(Since::parse("-0.5s"), Since::Unreadable);
+    /// ```
+    pub fn parse(text: &str) -> Since {
+        if let Ok(position) = text.parse() {
+            return Since::Behind(position);
+        }
+        let units = [("ms", 1), ("s", 1000), ("m", 60_000)];
+        let read = |(unit, ms): (&str, u64)| {
+            let digits = text.strip_prefix('-')?.strip_suffix(unit)?;
+            let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+            is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(ms)).flatten()
+        };
+        units.into_iter().find_map(read).map_or(Since::Unreadable, |ms| Since::Back { ms })
+    }
+}
+
+/// What an item of a Subscribe wants to have before anything live.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Of which topic.
+    pub topic: Topic,
+    /// Whether only the topic's newest value matters.
+    pub is_state: bool,
+    /// From where on, if it says so.
+    pub since: Option<Since>,
+    /// Whether it wants what still holds, where what it missed can't be told.
+    pub snapshot: bool,
+}
+
+/// What is told of one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// From here on nothing of the item is missing.
+    pub position: Position,
+    /// Whether what it missed is in the block, or why not; where it asked.
+    pub recovery: Option<Recovery>,
+    /// Publications of the log that are its part of the block.
+    pub replayed: usize,
+    /// Rows that still hold and are its part of the block.
+    pub rows: usize,
+}
+
+/// The block of one Subscribe.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Where its organization stood.
+    pub present: WirePosition,
+    /// For each item that wanted something, in their order.
+    pub found: Vec<Found>,
+    /// What follows the Completion, in the order of positions.
+    pub publications: Vec<Publication>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_back_is_a_whole_number_with_a_unit() {
+        for (text, ms) in [("-30s", 30_000), ("-5m", 300_000), ("-1500ms", 1500), ("-0s", 0)] {
+            assert_eq!(Since::parse(text), Since::Back { ms }, "{text}");
+        }
+        let beyond = format!("-{}m", u64::MAX);
+        for text in ["", "-", "-s", "30s", "-30", "- 30s", "-+3s", "-3h", "-1.5s", "--3s", "-٣s", &beyond] {
+            assert_eq!(Since::parse(text), Since::Unreadable, "{text}");
+        }
+    }
+}

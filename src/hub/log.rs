@@ -1,0 +1,430 @@
+//! The recent publications of a home's partitions, for those who were away for a moment.
+//!
+//! All are in one ring, in the order in which they were stamped; each knows the one before it on its
+//! topic, so that finding what a topic missed costs a step per publication found and none for the
+//! others. A head, the newest position of a topic, outlives its publications: whoever has seen it has
+//! missed nothing, however long ago it was.
+
+use super::position::{Position, Stamp};
+use super::publication::Publication;
+use super::registry::HashSeed;
+use super::topic::Topic;
+use crate::broken::broken;
+use crate::clock::{Now, UnixMs};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How much a log keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct LogBounds {
+    /// Memory of all logs of the process; 0 switches them off.
+    pub bytes_max: usize,
+    /// Age of a publication.
+    pub age_ms_max: u64,
+    /// Heads of all logs of the process.
+    pub heads_max: usize,
+    /// Logs in the process.
+    pub homes: usize,
+}
+
+/// What all logs of the process keep. The counts are read to bound memory only, so no order is asked
+/// of them.
+#[derive(Debug, Default)]
+pub struct LogTotal {
+    bytes: AtomicUsize,
+    heads: AtomicUsize,
+}
+
+/// Why what a topic missed cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Some of it is not kept any more.
+    Trimmed,
+    /// It is more than was asked for.
+    TooMuch,
+}
+
+#[derive(Debug)]
+struct Entry {
+    publication: Publication,
+    position: Position,
+    at: UnixMs,
+    /// The one before it on its topic, by number, and its position.
+    previous: Option<(u64, Position)>,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        size_of::<Entry>() + self.publication.data.len()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// The number of the entry.
+    number: u64,
+    position: Position,
+}
+
+#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
+type HeadMap = std::collections::HashMap<Topic, Head, HashSeed>;
+
+/// The log of one home.
+///
+/// [`Log::append`] takes each publication as it is stamped, [`Log::since`] tells what came behind a
+/// position, and [`Log::trim`], at the end of each turn, lets go of what is too old or too much.
+#[derive(Debug)]
+pub struct Log {
+    bounds: LogBounds,
+    total: Arc<LogTotal>,
+    entries: VecDeque<Entry>,
+    /// The number of the first entry; each further one has the next.
+    first: u64,
+    bytes: usize,
+    heads: HeadMap,
+    /// Topics without entries, by the position of their heads. What has a newer head by now is
+    /// passed over.
+    resting: VecDeque<(Position, Topic)>,
+    /// All publications behind this are in the log.
+    floor: Position,
+    /// A topic without a head has no publication behind this.
+    heads_floor: Position,
+}
+
+impl Log {
+    /// A log to which nothing has come since that place, at which the epoch began.
+    pub fn new(seed: HashSeed, start: Position, bounds: LogBounds, total: Arc<LogTotal>) -> Log {
+        Log {
+            bounds,
+            total,
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            heads: HeadMap::with_hasher(seed),
+            resting: VecDeque::new(),
+            floor: start,
+            heads_floor: start,
+        }
+    }
+
+    /// Whether anything is kept at all.
+    pub fn is_on(&self) -> bool {
+        self.bounds.bytes_max > 0
+    }
+
+    /// Keeps a publication, which stands behind all others.
+    pub fn append(&mut self, publication: Publication) {
+        if !self.is_on() {
+            return;
+        }
+        let Some(Stamp { position, at, .. }) = publication.stamp else { broken("what is recorded has been stamped") };
+        let head = Head { number: self.first + self.entries.len() as u64, position };
+        let before = self.heads.insert(publication.topic, head);
+        if before.is_none() {
+            self.total.heads.fetch_add(1, Ordering::Relaxed);
+        }
+        let previous = before.map(|head| (head.number, head.position));
+        let entry = Entry { publication, position, at, previous };
+        self.bytes += entry.bytes();
+        self.total.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
+        self.entries.push_back(entry);
+        while self.has_too_many_bytes() && self.drop_first() {}
+    }
+
+    /// The publications of a topic behind a position, in their order; at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Missed`], where they cannot all be told.
+    pub fn since(&self, topic: &Topic, after: Position, items_max: usize) -> Result<Vec<&Publication>, Missed> {
+        let mut found = Vec::new();
+        let Some(head) = self.heads.get(topic) else {
+            return if self.is_on() && after >= self.heads_floor { Ok(found) } else { Err(Missed::Trimmed) };
+        };
+        let mut next = Some((head.number, head.position));
+        while let Some((number, position)) = next
+            && position > after
+        {
+            let entry = self.entry(number).ok_or(Missed::Trimmed)?;
+            if found.len() == items_max {
+                return Err(Missed::TooMuch);
+            }
+            found.push(&entry.publication);
+            next = entry.previous;
+        }
+        if next.is_none() && after < self.heads_floor.min(self.floor) {
+            // Before the first one that is known, there may have been others.
+            return Err(Missed::Trimmed);
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The newest publication of a topic, if it stands behind a position; nothing where none does.
+    ///
+    /// # Errors
+    ///
+    /// [`Missed::Trimmed`], where there may be one which is not kept any more.
+    pub fn newest_since(&self, topic: &Topic, after: Position) -> Result<Option<&Publication>, Missed> {
+        match self.heads.get(topic) {
+            Some(head) if head.position <= after => Ok(None),
+            Some(head) => self.entry(head.number).map(|entry| Some(&entry.publication)).ok_or(Missed::Trimmed),
+            None if self.is_on() && after >= self.heads_floor => Ok(None),
+            None => Err(Missed::Trimmed),
+        }
+    }
+
+    /// Whether all publications behind a position are kept.
+    pub fn reaches(&self, after: Position) -> bool {
+        self.is_on() && after >= self.floor
+    }
+
+    /// The place behind which all publications are kept.
+    pub fn floor(&self) -> Position {
+        self.floor
+    }
+
+    /// Lets go of what is too old, and of what all logs together keep too much while this one has
+    /// more than its share.
+    pub fn trim(&mut self, now: Now) {
+        let is_old = |entry: &Entry, age_ms_max| now.unix.ms().saturating_sub(entry.at.ms()) > age_ms_max;
+        while self.entries.front().is_some_and(|entry| is_old(entry, self.bounds.age_ms_max))
+            || self.has_too_many_bytes()
+        {
+            if !self.drop_first() {
+                break;
+            }
+        }
+        while self.has_too_many_heads()
+            && let Some((position, topic)) = self.resting.pop_front()
+        {
+            if self.heads.get(&topic).is_some_and(|head| head.position == position) {
+                self.heads.remove(&topic);
+                self.total.heads.fetch_sub(1, Ordering::Relaxed);
+                self.heads_floor = position;
+            }
+        }
+        // A topic that rests and wakes again and again leaves a note each time: swept when they
+        // outnumber the heads.
+        if self.resting.len() > 2 * self.heads.len() + 64 {
+            let heads = &self.heads;
+            self.resting.retain(|(position, topic)| heads.get(topic).is_some_and(|head| head.position == *position));
+        }
+    }
+
+    /// Publications kept.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Memory of the publications kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Lets go of the oldest; false where there is none.
+    fn drop_first(&mut self) -> bool {
+        let Some(entry) = self.entries.pop_front() else { return false };
+        self.first += 1;
+        self.floor = entry.position;
+        self.bytes -= entry.bytes();
+        self.total.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
+        let topic = entry.publication.topic;
+        if self.heads.get(&topic).is_some_and(|head| head.position == entry.position) {
+            self.resting.push_back((entry.position, topic));
+        }
+        true
+    }
+
+    fn has_too_many_bytes(&self) -> bool {
+        self.is_over(self.bytes, &self.total.bytes, self.bounds.bytes_max)
+    }
+
+    fn has_too_many_heads(&self) -> bool {
+        self.is_over(self.heads.len(), &self.total.heads, self.bounds.heads_max)
+    }
+
+    fn is_over(&self, mine: usize, all: &AtomicUsize, max: usize) -> bool {
+        mine > max / self.bounds.homes.max(1) && all.load(Ordering::Relaxed) > max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::position::Epoch;
+    use crate::schema::EventId;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn topic(n: u8) -> Topic {
+        Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(u128::from(n)) }
+    }
+
+    fn at(unix_ms: u64) -> Now {
+        Now::from_ms(0, unix_ms)
+    }
+
+    const START_MS: u64 = 1_000;
+
+    fn bounds(bytes_max: usize, heads_max: usize) -> LogBounds {
+        LogBounds { bytes_max, age_ms_max: 100, heads_max, homes: 1 }
+    }
+
+    struct Bench {
+        log: Log,
+        last: Position,
+        now_ms: u64,
+    }
+
+    impl Bench {
+        fn new(bounds: LogBounds, total: &Arc<LogTotal>) -> Bench {
+            let start = Position::at(UnixMs::from_ms(START_MS));
+            let log = Log::new(HashSeed(1, 2), start, bounds, Arc::clone(total));
+            Bench { log, last: start, now_ms: START_MS }
+        }
+
+        fn publish(&mut self, n: u8, data: &[u8]) -> Position {
+            let now = at(self.now_ms);
+            self.last = Position::after(Some(self.last), now);
+            let stamp = Stamp { epoch: Epoch::begin(at(START_MS), 0), position: self.last, at: now.unix };
+            self.log.append(Publication { topic: topic(n), stamp: Some(stamp), expires: None, data: data.into() });
+            self.last
+        }
+
+        fn since(&self, n: u8, after: Position) -> Result<Vec<Vec<u8>>, Missed> {
+            let found = self.log.since(&topic(n), after, 100)?;
+            Ok(found.into_iter().map(|publication| publication.data.to_vec()).collect())
+        }
+    }
+
+    #[test]
+    fn what_a_topic_missed_is_told_in_order_and_nothing_of_others() {
+        let mut bench = Bench::new(bounds(1 << 20, 99), &Arc::default());
+        let start = bench.last;
+        bench.publish(1, b"a");
+        bench.publish(2, b"x");
+        let seen = bench.publish(1, b"b");
+        bench.publish(2, b"y");
+        let last = bench.publish(1, b"c");
+        assert_eq!(bench.since(1, start), Ok(vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
+        assert_eq!(bench.since(1, seen), Ok(vec![b"c".to_vec()]));
+        assert_eq!(bench.since(1, last), Ok(vec![]));
+        assert_eq!(bench.since(3, start), Ok(vec![]), "to a topic without a head nothing has come");
+        assert_eq!(bench.log.since(&topic(1), start, 2).unwrap_err(), Missed::TooMuch);
+        assert_eq!(bench.log.newest_since(&topic(1), seen).unwrap().map(|it| &*it.data), Some(&b"c"[..]));
+        assert!(bench.log.newest_since(&topic(1), last).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_head_outlives_its_publications_and_below_its_floor_nothing_is_known() {
+        let mut bench = Bench::new(bounds(1 << 20, 2), &Arc::default());
+        let seen = bench.publish(1, b"a");
+        let unseen = bench.last.before();
+        for n in 2..5 {
+            bench.publish(n, b"x");
+        }
+        bench.now_ms += 101;
+        bench.log.trim(at(bench.now_ms));
+        assert!(bench.log.is_empty() && bench.log.bytes() == 0);
+        assert_eq!(bench.since(4, bench.last), Ok(vec![]), "who has seen the head has missed nothing");
+        assert_eq!(bench.since(4, unseen), Err(Missed::Trimmed));
+        assert_eq!(bench.since(1, seen), Err(Missed::Trimmed), "its head went for the bound's sake");
+        assert_eq!(bench.since(1, bench.last), Ok(vec![]));
+        assert!(!bench.log.reaches(seen) && bench.log.reaches(bench.last));
+    }
+
+    #[test]
+    fn a_log_without_room_tells_nothing() {
+        let mut bench = Bench::new(bounds(0, 9), &Arc::default());
+        let seen = bench.publish(1, b"a");
+        assert!(bench.log.is_empty() && !bench.log.reaches(seen));
+        assert_eq!(bench.since(1, seen), Err(Missed::Trimmed));
+    }
+
+    #[test]
+    fn homes_share_the_bound_and_the_one_with_more_than_its_share_gives_way() {
+        let total = Arc::default();
+        let entry = size_of::<Entry>() + 1;
+        let half = LogBounds { homes: 2, ..bounds(10 * entry, 99) };
+        let (mut large, mut small) = (Bench::new(half, &total), Bench::new(half, &total));
+        for n in 0..12 {
+            large.publish(n, b"x");
+        }
+        assert_eq!(large.log.len(), 10, "one home alone may have it all");
+        for n in 0..4 {
+            small.publish(n, b"x");
+        }
+        large.log.trim(at(START_MS));
+        assert_eq!((large.log.len(), small.log.len()), (6, 4));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Publish(u8, usize),
+        Pass(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0u8..6, 0usize..40).prop_map(|(n, len)| Step::Publish(n, len)),
+            1 => (0u64..80).prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        /// Against all publications there ever were: what is told is what came, whole; and what is
+        /// kept by a plain reading of the bounds is told.
+        #[test]
+        fn tells_what_a_list_of_all_would(steps in proptest::collection::vec(step(), 1..60)) {
+            const BYTES: usize = 1_500;
+            let mut bench = Bench::new(bounds(BYTES, 4), &Arc::default());
+            let mut all: Vec<(u8, Position, u64, Vec<u8>)> = Vec::new();
+            let start = bench.last;
+            for step in steps {
+                match step {
+                    Step::Publish(n, len) => {
+                        let data = vec![n; len];
+                        let position = bench.publish(n, &data);
+                        all.push((n, position, bench.now_ms, data));
+                    }
+                    Step::Pass(ms) => bench.now_ms += ms,
+                }
+                bench.log.trim(at(bench.now_ms));
+                let mut bytes = 0;
+                let kept = all.iter().rev().take_while(|(_, _, then_ms, data)| {
+                    bytes += size_of::<Entry>() + data.len();
+                    bytes <= BYTES && bench.now_ms - then_ms <= 100
+                }).count();
+                prop_assert_eq!(bench.log.len(), kept);
+                prop_assert!(bench.log.resting.len() <= 2 * bench.log.heads.len() + 64);
+                let floor = all.len().checked_sub(kept + 1).map_or(start, |last| all[last].1);
+                let places = all.iter().map(|(_, position, _, _)| *position);
+                for after in places.clone().chain([start]).chain(places.map(Position::before)) {
+                    for n in 0..7 {
+                        let missed: Vec<Vec<u8>> = all.iter()
+                            .filter(|(other, position, _, _)| *other == n && *position > after)
+                            .map(|(_, _, _, data)| data.clone()).collect();
+                        match bench.since(n, after) {
+                            Ok(told) => prop_assert_eq!(told, missed),
+                            Err(why) => {
+                                prop_assert_eq!(why, Missed::Trimmed);
+                                prop_assert!(after < floor, "it is all kept");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
