@@ -197,7 +197,8 @@ fn time_that_runs_out_is_a_failure_only_if_events_were_to_be_counted() {
         let (address, hub) = hub(|listener| {
             negotiate(listener);
             let mut socket = accept(listener);
-            next(&mut socket);
+            // Its time may be over before it has subscribed.
+            let _ = socket.read();
             let _ = socket.send(verdicts(&[(true, "queuestatus")]));
             while socket.read().is_ok() {}
         });
