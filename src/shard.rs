@@ -325,7 +325,8 @@ impl Shard {
             let (from, link, done) = (queue.from, queue.link, queue.take_done());
             self.intake.put_back(queue);
             if let Some(ticket) = done {
-                self.answer(from, Caller::Request { link, ticket }, Answer::Published, now, wire);
+                let answer = Answer::Published(self.home.last());
+                self.answer(from, Caller::Request { link, ticket }, answer, now, wire);
             }
         }
         // What is written at the end of the turn may be what they wait for, and no edge will tell.

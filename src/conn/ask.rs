@@ -7,6 +7,7 @@
 
 use crate::clock::Instant;
 use crate::hub::block::{Block, Wanted};
+use crate::hub::position::Position;
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
@@ -33,8 +34,9 @@ pub enum Question {
 /// What they say.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are.
-    Published,
+    /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are, none of them
+    /// behind this place.
+    Published(Position),
     /// So many members.
     Members(u64),
     /// All numbers.
@@ -49,9 +51,9 @@ impl Answer {
         match (self, other) {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
-            // All that is asked of several homes is to be done; and nobody answers what was not
-            // asked.
-            (Answer::Published | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_), _) => {}
+            (Answer::Published(sum), Answer::Published(last)) => *sum = last.max(*sum),
+            // Nobody answers what was not asked.
+            (Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_), _) => {}
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::schema::{Event, Kind};
 use crate::trace::{Fact, Level};
 use crate::wire::Wire;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 /// What stamps publications and hands them to the members of this shard.
 pub(crate) struct Delivery<'t> {
@@ -98,12 +99,35 @@ pub(super) struct FanOut<'t> {
     away: SmallVec<[(usize, Vec<Publication>); 1]>,
     /// An item of this shard waits, so those behind it do, too.
     is_late: bool,
+    organizations: Organizations,
+}
+
+/// Whose the items of a request are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Organizations {
+    #[default]
+    None,
+    One(Uuid),
+    Several,
 }
 
 impl<'t> FanOut<'t> {
     /// With the means of a turn.
     pub(super) fn of(turn: &'t mut Turn<'_>) -> FanOut<'t> {
-        FanOut { delivery: Delivery::of(turn), away: SmallVec::new(), is_late: false }
+        FanOut {
+            delivery: Delivery::of(turn),
+            away: SmallVec::new(),
+            is_late: false,
+            organizations: Organizations::None,
+        }
+    }
+
+    /// Returns whose all items are, if there are any and they are one organization's.
+    pub(super) fn organization(&self) -> Option<Uuid> {
+        match self.organizations {
+            Organizations::One(organization) => Some(organization),
+            Organizations::None | Organizations::Several => None,
+        }
     }
 
     /// What was collected, for each home.
@@ -134,6 +158,11 @@ impl Sink for FanOut<'_> {
             Provenance::Sent => counts.published += 1,
             Provenance::Derived => counts.derived += 1,
         }
+        self.organizations = match self.organizations {
+            Organizations::None => Organizations::One(topic.organization),
+            Organizations::One(other) if other == topic.organization => self.organizations,
+            Organizations::One(_) | Organizations::Several => Organizations::Several,
+        };
         let event = catalogue.event(topic.event);
         let is_alone = shards == 1;
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };

@@ -111,6 +111,8 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Now;
+    use crate::hub::position::Position;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
     use uuid::Uuid;
@@ -124,11 +126,12 @@ mod tests {
             data: [n].into(),
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
+        let last = Position::after(None, Now::from_ms(0, 0));
         let mut outbound = Outbound::default();
         outbound.post_last(To::Shard(2), Mail::Drain);
         outbound.publish(publication(1));
         outbound.publish(publication(2));
-        outbound.post(To::Shard(1), Mail::Answered { caller, answer: Answer::Published });
+        outbound.post(To::Shard(1), Mail::Answered { caller, answer: Answer::Published(last) });
         outbound.publish(publication(3));
         let told: Vec<(To, Vec<u8>)> = outbound
             .drain()

@@ -125,6 +125,7 @@ pub(crate) struct Process<'t> {
     pub(crate) drain: &'t Drain,
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
+    pub(crate) epoch: Epoch,
 }
 
 impl<'t> Process<'t> {
@@ -135,9 +136,22 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, id_key, negotiated, drain, warned, shards, vitals, .. } = shared;
-        let shards = *shards;
-        Process { shard, shards, options, limits, catalogue, verifier, id_key, negotiated, drain, vitals, warned }
+        let Shared { options, limits, id_key, negotiated, drain, warned, epoch, shards, vitals, .. } = shared;
+        let (shards, epoch) = (*shards, *epoch);
+        Process {
+            shard,
+            shards,
+            options,
+            limits,
+            catalogue,
+            verifier,
+            id_key,
+            negotiated,
+            drain,
+            vitals,
+            warned,
+            epoch,
+        }
     }
 }
 

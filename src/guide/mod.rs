@@ -76,6 +76,8 @@ pub mod clients {}
 
 /// For those who publish events.
 ///
+/// [since]: crate::guide::clients#what-was-missed
+///
 #[doc = include_str!("publishers.md")]
 pub mod publishers {}
 

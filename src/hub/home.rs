@@ -86,6 +86,11 @@ impl Home {
         self.log.append(publication);
     }
 
+    /// Returns the place of what was stamped last.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
     /// Where an organization stands: what is published later stands behind it.
     pub fn present(&self, organization: Uuid) -> WirePosition {
         WirePosition { epoch: self.epoch, partition: Partition::of(organization), position: self.last }

@@ -2,6 +2,7 @@
 
 use super::partition::Partition;
 use crate::clock::{Instant, Now, UnixMs};
+use core::fmt::{self, Write};
 use core::num::NonZeroU64;
 use core::str::FromStr;
 use uuid::Uuid;
@@ -49,6 +50,15 @@ impl Epoch {
     /// Returns the place at which it began.
     pub fn start(self) -> Position {
         Position::at(UnixMs::from_ms(self.0 >> 20))
+    }
+}
+
+/// In so many digits as in a position.
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; NUMBER];
+        encode(self.0, &mut digits);
+        digits.iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 
@@ -124,6 +134,12 @@ impl WirePosition {
         encode(u64::from(self.partition.number()), &mut token[NUMBER..=NUMBER]);
         encode(self.position.number(), &mut token[NUMBER + 1..]);
         token
+    }
+}
+
+impl fmt::Display for WirePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.token().iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 

@@ -10,11 +10,14 @@ use crate::api::publish::Outcome;
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited};
+use crate::conn::turn::Process;
+use crate::hub::partition::Partition;
+use crate::hub::position::WirePosition;
 use crate::limits::{Limits, PIPELINE_MAX};
 use crate::metrics::{Metrics, ProcessNumbers};
 use crate::proto::http::reply::Reply;
-use crate::schema::Catalogue;
 use std::collections::VecDeque;
+use uuid::Uuid;
 
 /// How a reply is framed, decided by its request.
 #[derive(Clone, Debug, Default)]
@@ -36,25 +39,34 @@ impl Framing {
 /// What becomes a reply once the shards have answered.
 #[derive(Debug)]
 pub(super) enum Draft {
-    /// A publish request, or a dry run.
-    Publish(Box<Outcome>),
+    /// A publish request, or a dry run; and whose all its items are, if they are one's.
+    Publish(Box<Outcome>, Option<Uuid>),
     /// With what the process as a whole has.
     Metrics(Box<ProcessNumbers>),
 }
 
 impl Draft {
     /// The reply.
-    pub(super) fn reply(self, answer: Answer, catalogue: &Catalogue, metrics: &mut Metrics) -> Reply {
+    pub(super) fn reply(self, answer: Answer, process: Process<'_>, metrics: &mut Metrics) -> Reply {
         match (self, answer) {
-            (Draft::Publish(outcome), Answer::Published) => {
+            (Draft::Publish(outcome, organization), Answer::Published(position)) => {
                 metrics.items_rejected += outcome.rejected as u64;
                 metrics.tolerated += outcome.tolerated;
-                outcome.reply(None)
+                let epoch = process.epoch;
+                let reply = outcome.reply(None).with("Rte-Epoch", epoch.to_string());
+                match organization.map(Partition::of) {
+                    Some(partition) => {
+                        reply.with("Rte-Position", WirePosition { epoch, partition, position }.to_string())
+                    }
+                    None => reply,
+                }
             }
-            (Draft::Publish(outcome), Answer::Members(members)) => outcome.reply(Some(members)),
-            (Draft::Metrics(process), Answer::Numbers(numbers)) => exposition::metrics(&numbers, &process, catalogue),
-            (Draft::Publish(_), Answer::Numbers(_) | Answer::Block(_))
-            | (Draft::Metrics(_), Answer::Published | Answer::Members(_) | Answer::Block(_)) => {
+            (Draft::Publish(outcome, _), Answer::Members(members)) => outcome.reply(Some(members)),
+            (Draft::Metrics(vitals), Answer::Numbers(numbers)) => {
+                exposition::metrics(&numbers, &vitals, process.catalogue)
+            }
+            (Draft::Publish(..), Answer::Numbers(_) | Answer::Block(_))
+            | (Draft::Metrics(_), Answer::Published(_) | Answer::Members(_) | Answer::Block(_)) => {
                 broken("a shard answers what it was asked")
             }
         }
@@ -62,7 +74,7 @@ impl Draft {
 
     fn bytes(&self) -> usize {
         match self {
-            Draft::Publish(outcome) => outcome.reply_bytes(),
+            Draft::Publish(outcome, _) => outcome.reply_bytes(),
             Draft::Metrics(_) => 0,
         }
     }
@@ -125,7 +137,7 @@ impl Asking {
     /// The next reply, if its turn has come and all have answered.
     pub(super) fn pop(
         &mut self,
-        catalogue: &Catalogue,
+        process: Process<'_>,
         metrics: &mut Metrics,
         now: Instant,
     ) -> Option<(Reply, Framing)> {
@@ -141,7 +153,7 @@ impl Asking {
             (Place::Ready(reply), _) => reply,
             (Place::Waiting(draft, _), Some(answer)) => {
                 self.bytes -= draft.bytes();
-                draft.reply(answer, catalogue, metrics)
+                draft.reply(answer, process, metrics)
             }
             (Place::Waiting(..), None) => broken("a reply is made of its answers"),
         };

@@ -420,7 +420,7 @@ impl Http {
         if self.asking.is_none()
             && let Some(answer) = awaited.whole()
         {
-            let reply = draft.reply(answer, cx.turn.process.catalogue, &mut cx.turn.books.metrics);
+            let reply = draft.reply(answer, cx.turn.process, &mut cx.turn.books.metrics);
             return self.send_reply(reply, &framing, cx);
         }
         let since = cx.turn.now.mono;
@@ -434,8 +434,7 @@ impl Http {
         asking.add(ticket, answer);
         let mut then = Then::GoOn;
         while let Some(asking) = &mut self.asking
-            && let Some((reply, framing)) =
-                asking.pop(cx.turn.process.catalogue, &mut cx.turn.books.metrics, cx.turn.now.mono)
+            && let Some((reply, framing)) = asking.pop(cx.turn.process, &mut cx.turn.books.metrics, cx.turn.now.mono)
         {
             if !asking.is_empty() {
                 // Another reply follows, so this one can't end the link.

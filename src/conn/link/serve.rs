@@ -64,6 +64,7 @@ pub(super) fn publish(
     let mut scratch = std::mem::take(&mut turn.tools.publish);
     let mut fan_out = FanOut::of(turn);
     let outcome = publish::publish(request, rules, principal, &mut scratch, &mut fan_out);
+    let organization = fan_out.organization();
     let collected = fan_out.collected();
     turn.tools.publish = scratch;
     let outcome = outcome?;
@@ -82,7 +83,11 @@ pub(super) fn publish(
             let caller = Caller::Request { link, ticket };
             turn.ask(caller, Asked::All, Question::Members(Arc::from(topics)))
         }
-        None => Awaited::new(Some(Answer::Published), asked, turn.now.mono),
+        None => {
+            // Where others are asked, theirs is the place that counts.
+            let stamped = (asked == 0).then(|| Answer::Published(turn.home.last()));
+            Awaited::new(stamped, asked, turn.now.mono)
+        }
     };
-    Ok(Taken { draft: Draft::Publish(Box::new(outcome)), awaited, is_late })
+    Ok(Taken { draft: Draft::Publish(Box::new(outcome), organization), awaited, is_late })
 }

@@ -197,3 +197,25 @@ fn since_what_is_no_text_fails_the_binding() {
     let answer = hub.client().invoke("Subscribe", &item);
     assert!(answer.contains(r#""error":"#) && !answer.contains("result"), "{answer}");
 }
+
+#[test]
+fn a_publisher_is_told_where_its_items_stand() {
+    for threads in ["server.threads=1", "server.threads=4"] {
+        let hub = Hub::start_with(&[threads]);
+        let mut peer = hub.client();
+        subscribe(&mut peer, r#","Since":null"#);
+        // On each shard, home or not.
+        for n in 0..8 {
+            let reply = hub.publish(&call(&n.to_string()).to_string());
+            let position = next(&mut peer).1;
+            assert_eq!(reply.header("rte-position"), position.as_deref(), "{reply:?}");
+            assert_eq!(reply.header("rte-epoch"), position.as_deref().map(|position| &position[..13]));
+        }
+        let nothing = hub.publish(r#"{"eventName":"Nope","data":{}}"#);
+        assert_eq!((nothing.status, nothing.header("rte-position")), (422, None));
+        assert!(nothing.header("rte-epoch").is_some());
+        let headers = [&*format!("Authorization: Bearer {}", hub.publisher_token()), "Content-Type: application/json"];
+        let trial = hub.request("POST /publish?dry_run=1", &headers, &call("x").to_string());
+        assert_eq!((trial.status, trial.header("rte-position")), (202, None), "{trial:?}");
+    }
+}
