@@ -79,7 +79,9 @@
 //!    ends) or complete.
 //! 4. [`auth`] verifies the token at `now`, before the body is read.
 //! 5. The validator walks each item once against the catalogue; all errors are told, each with
-//!    pointer and rule. The text is rewritten only where something must change.
+//!    pointer and rule. The text is rewritten only where something must change. What is more than
+//!    a portion of the turn waits with the link, and the link in the intake; so do records of a
+//!    client.
 //! 6. What is accepted goes to the home of its organization, which gives it its place in the order,
 //!    delivers it to its own members and mails it to every sibling. What the turn has no room for
 //!    waits in the intake before it gets its place, so that others come in between; so does what

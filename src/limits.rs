@@ -5,7 +5,8 @@
 //! ```text
 //!   slab entry, timer, socket entry                                     ~0.3 KiB
 //!   partial input:   head_bytes_max  or  record_bytes_max + one frame   128 KiB  (nothing while nothing is partial)
-//!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests)
+//!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests;
+//!                                                                                until its items are judged)
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
@@ -124,7 +125,7 @@ limits! {
     read_budget_bytes: usize = 256 * 1024;
     /// Deliveries to members that a thread makes between two polls, other work counted as
     /// deliveries that take as long; what is left waits for the next turn, so that nobody waits for
-    /// a crowd.
+    /// a crowd. One connection has an eighth of it for what it has sent.
     turn_deliveries_max: usize = 64 * 1024;
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
     /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
@@ -179,6 +180,11 @@ pub const TLS_SEND_BYTES_MAX: usize = 32 * 1024;
 /// Publish requests of one connection that may wait for other shards at a time; the next one waits
 /// in the kernel.
 pub const PIPELINE_MAX: usize = 64;
+/// Items of a publish request, from the first, whose unknown names are told with the nearest known
+/// one: it is searched for among all.
+pub const SUGGEST_ITEMS_MAX: usize = 20;
+/// Errors of such an item, from the first, that may have one.
+pub const SUGGESTIONS_MAX: usize = 8;
 /// How long the process waits at its end until the log is written: with `drain_ms` it is gone
 /// within ten seconds.
 pub const LOG_END_MS: u64 = 400;

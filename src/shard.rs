@@ -228,6 +228,7 @@ impl Shard {
             bytes: bytes.len(),
         });
         self.hub.spend(bytes.len() / READ_BYTES_PER_DELIVERY);
+        self.hub.begin_portion();
         self.with(key, now, wire, |link, cx| link.handle_bytes(bytes, cx));
         self.wants_input(key)
     }
@@ -278,6 +279,20 @@ impl Shard {
         self.hub.begin_second_half(now);
         self.proceed_with_mail(now, wire);
         self.proceed_with_requests(now, wire);
+        self.proceed_with_links(now, wire);
+    }
+
+    /// Links go on with what they have read, a portion each. One of them does in any case.
+    fn proceed_with_links(&mut self, now: Now, wire: &mut dyn Wire) {
+        for done in 0..self.intake.links.len() {
+            if done > 0 && self.hub.is_spent() {
+                return;
+            }
+            let Some(key) = self.intake.links.pop_front() else { return };
+            self.hub.begin_portion();
+            self.with(key, now, wire, Link::proceed);
+            self.note_resumed(key);
+        }
     }
 
     fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {

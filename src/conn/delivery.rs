@@ -95,8 +95,14 @@ impl<'t> Delivery<'t> {
 /// turn has room for them, else collected for the shard that is, or for a later turn.
 pub(super) struct FanOut<'t> {
     pub(super) delivery: Delivery<'t>,
+    collected: Collected,
+}
+
+/// The items of one request that are collected, while the rest of it is judged.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
     /// By their home, nearly always none or one; an organization's items in their order.
-    away: SmallVec<[(usize, Vec<Publication>); 1]>,
+    pub(super) away: SmallVec<[(usize, Vec<Publication>); 1]>,
     /// An item of this shard waits, so those behind it do, too.
     is_late: bool,
     organizations: Organizations,
@@ -111,17 +117,7 @@ enum Organizations {
     Several,
 }
 
-impl<'t> FanOut<'t> {
-    /// With the means of a turn.
-    pub(super) fn of(turn: &'t mut Turn<'_>) -> FanOut<'t> {
-        FanOut {
-            delivery: Delivery::of(turn),
-            away: SmallVec::new(),
-            is_late: false,
-            organizations: Organizations::None,
-        }
-    }
-
+impl Collected {
     /// Returns whose all items are, if there are any and they are one organization's.
     pub(super) fn organization(&self) -> Option<Uuid> {
         match self.organizations {
@@ -129,22 +125,29 @@ impl<'t> FanOut<'t> {
             Organizations::None | Organizations::Several => None,
         }
     }
+}
 
-    /// What was collected, for each home.
-    pub(super) fn collected(self) -> SmallVec<[(usize, Vec<Publication>); 1]> {
-        self.away
+impl<'t> FanOut<'t> {
+    /// With the means of a turn, and what was collected before.
+    pub(super) fn of(turn: &'t mut Turn<'_>, collected: Collected) -> FanOut<'t> {
+        FanOut { delivery: Delivery::of(turn), collected }
+    }
+
+    /// What is collected by now.
+    pub(super) fn collected(self) -> Collected {
+        self.collected
     }
 
     /// Whether the items of this shard wait from here on.
     fn is_late(&mut self, topic: &Topic) -> bool {
-        self.is_late |= self.delivery.hub.is_spent() || !self.delivery.hub.takes(topic);
-        self.is_late
+        self.collected.is_late |= self.delivery.hub.is_spent() || !self.delivery.hub.takes(topic);
+        self.collected.is_late
     }
 
     fn collect(&mut self, home: usize, publication: Publication) {
-        match self.away.iter_mut().find(|(other, _)| *other == home) {
+        match self.collected.away.iter_mut().find(|(other, _)| *other == home) {
             Some((_, list)) => list.push(publication),
-            None => self.away.push((home, vec![publication])),
+            None => self.collected.away.push((home, vec![publication])),
         }
     }
 }
@@ -158,9 +161,10 @@ impl Sink for FanOut<'_> {
             Provenance::Sent => counts.published += 1,
             Provenance::Derived => counts.derived += 1,
         }
-        self.organizations = match self.organizations {
+        let organizations = &mut self.collected.organizations;
+        *organizations = match *organizations {
             Organizations::None => Organizations::One(topic.organization),
-            Organizations::One(other) if other == topic.organization => self.organizations,
+            Organizations::One(other) if other == topic.organization => Organizations::One(other),
             Organizations::One(_) | Organizations::Several => Organizations::Several,
         };
         let event = catalogue.event(topic.event);
@@ -178,5 +182,10 @@ impl Sink for FanOut<'_> {
         } else {
             self.delivery.stamp(publication);
         }
+    }
+
+    fn takes_more(&mut self, work: usize) -> bool {
+        self.delivery.hub.spend(work);
+        !self.delivery.hub.is_portion_over()
     }
 }

@@ -1,5 +1,6 @@
 //! What has come to a shard and waits for its turn: mail of the siblings, in its order, and publish
-//! requests, of which the links take turns.
+//! requests, of which the links take turns; links with more of their own to do than a portion of a
+//! turn.
 //!
 //! Nothing of a request is stamped while it waits, so nothing that happens meanwhile is out of
 //! order. What a sibling has stamped has its place: whoever subscribes to its topics waits behind
@@ -16,6 +17,8 @@ use std::collections::VecDeque;
 pub(crate) struct Intake {
     /// Mail, with how many of its publications have been delivered.
     pub(crate) mail: VecDeque<(Mail, usize)>,
+    /// Links that go on, in the order in which they stopped, each once.
+    pub(crate) links: VecDeque<LinkKey>,
     queues: VecDeque<Queue>,
     /// Bytes of publications in them.
     bytes: usize,
@@ -46,7 +49,7 @@ impl Intake {
 
     /// Whether there is something to do before anything else happens.
     pub(crate) fn has_work(&self) -> bool {
-        !self.mail.is_empty() || !(self.queues.is_empty() || self.is_waiting)
+        !(self.mail.is_empty() && self.links.is_empty()) || !(self.queues.is_empty() || self.is_waiting)
     }
 
     /// Whether requests wait.

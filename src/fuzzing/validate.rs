@@ -1,14 +1,17 @@
 //! The validator: its scanner against serde_json, and what it delivers against itself.
 
-use crate::limits::Limits;
+use crate::limits::{Limits, SUGGESTIONS_MAX};
 use crate::schema::validate::{Accepted, Bounds, Mode, Violation, rule, validate as check};
 use crate::schema::{Catalogue, EventId};
 use std::sync::LazyLock;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in(None));
 
-const BOUNDS: Bounds =
-    Bounds { depth_max: Limits::DEFAULT.json_depth_max, errors_max: Limits::DEFAULT.errors_per_item_max };
+const BOUNDS: Bounds = Bounds {
+    depth_max: Limits::DEFAULT.json_depth_max,
+    errors_max: Limits::DEFAULT.errors_per_item_max,
+    suggestions_max: SUGGESTIONS_MAX,
+};
 
 /// An input has three parts: a letter that picks the event (`A` is the first), one for the mode
 /// (`s` strict, `l` lenient), and the data. No JSON is called so exactly where serde_json refuses;

@@ -57,6 +57,8 @@ const SLICE: usize = 256;
 const SEND_COST: usize = 128;
 /// So many bytes that are copied cost as much as a delivery.
 const BYTES_PER_DELIVERY: usize = 256;
+/// So many links together have all of a turn's work.
+const PORTIONS: usize = 8;
 
 /// The fan-out of one shard.
 ///
@@ -100,6 +102,8 @@ pub struct Hub {
     /// Deliveries that this turn has room for.
     deliveries_left: usize,
     deliveries_max: usize,
+    /// And of them for the link whose bytes are looked at.
+    portion_left: usize,
     bounds: OutboxBounds,
     pinned_bytes_max: usize,
     share: Arc<Share>,
@@ -129,6 +133,7 @@ impl Hub {
             behind: Behind::default(),
             deliveries_left: limits.turn_deliveries_max.max(1).div_ceil(2),
             deliveries_max: limits.turn_deliveries_max.max(1),
+            portion_left: 0,
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
             share: Arc::new(Share::new(backlog)),
@@ -245,6 +250,17 @@ impl Hub {
     /// Counts work of this turn, in deliveries.
     pub fn spend(&mut self, deliveries: usize) {
         self.deliveries_left = self.deliveries_left.saturating_sub(deliveries);
+        self.portion_left = self.portion_left.saturating_sub(deliveries);
+    }
+
+    /// From here on work is that of another link, which has a portion of the turn's.
+    pub fn begin_portion(&mut self) {
+        self.portion_left = (self.deliveries_max / PORTIONS).max(1);
+    }
+
+    /// Whether what else the link has brought should wait for the next turn.
+    pub fn is_portion_over(&self) -> bool {
+        self.portion_left == 0 || self.is_spent()
     }
 
     /// Counts the work of so many bytes that have been read or made.

@@ -17,3 +17,10 @@ pub enum Status<T> {
     /// Nothing wrong so far; come back with more bytes.
     Partial,
 }
+
+impl<T> Status<T> {
+    /// Whether something is missing.
+    pub fn is_partial(&self) -> bool {
+        matches!(self, Status::Partial)
+    }
+}

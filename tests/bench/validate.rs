@@ -5,7 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that can't run has nothing to say")]
 
-use rte::limits::Limits;
+use rte::limits::{Limits, SUGGESTIONS_MAX};
 use rte::schema::Catalogue;
 use rte::schema::compiler::validate::{Bounds, Mode, validate};
 use serde::de::IgnoredAny;
@@ -35,7 +35,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn main() -> ExitCode {
     let catalogue = Catalogue::built_in(None);
-    let bounds = Bounds { depth_max: Limits::DEFAULT.json_depth_max, errors_max: Limits::DEFAULT.errors_per_item_max };
+    let bounds = Bounds {
+        depth_max: Limits::DEFAULT.json_depth_max,
+        errors_max: Limits::DEFAULT.errors_per_item_max,
+        suggestions_max: SUGGESTIONS_MAX,
+    };
     let mut worst: f64 = 0.0;
     for name in EVENTS {
         let id = catalogue.find(name).expect("an event of the catalogue");

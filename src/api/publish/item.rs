@@ -156,7 +156,9 @@ impl<'b> Item<'b> {
         let Some(member) = seed.dialect.member(name) else {
             if seed.dialect == Dialect::Own && self.violations.len() < seed.errors_max {
                 let mut message = format!("items have no member \"{}\"", cut(name));
-                if let Some(nearest) = names::nearest(name, seed.dialect.names().iter().map(|(known, _)| *known)) {
+                if self.violations.len() < seed.suggestions_max
+                    && let Some(nearest) = names::nearest(name, seed.dialect.names().iter().map(|(known, _)| *known))
+                {
                     message.push_str(&format!("; did you mean \"{nearest}\"?"));
                 }
                 self.refuse(pointer(), rule::UNKNOWN_MEMBER, message);
@@ -180,6 +182,8 @@ pub(super) struct Reading {
     pub(super) dialect: Dialect,
     /// At most so many violations of form are noted.
     pub(super) errors_max: usize,
+    /// So many of the first are told with the nearest member.
+    pub(super) suggestions_max: usize,
 }
 
 impl Reading {
@@ -191,12 +195,45 @@ impl Reading {
         Ok(item)
     }
 
-    /// Reads the array of items that `text` holds; `None` where there are more than `items_max`.
-    pub(super) fn all(self, text: &str, items_max: usize) -> serde_json::Result<Option<Vec<Item<'_>>>> {
+    /// Reads the item that `text` begins with, which has been read before; how many bytes it takes.
+    pub(super) fn first(self, text: &str) -> (Item<'_>, usize) {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let items = reader.deserialize_seq(Array { item: self, items_max })?;
+        let item = self.deserialize(&mut reader).unwrap_or_else(|_| broken("what was read once is read again"));
+        (item, reader.into_iter::<IgnoredAny>().byte_offset())
+    }
+
+    /// Reads the array of items that `text` holds; `None` where there are more than `items_max`. So many errors of the item
+    /// of an index are told with the nearest member.
+    pub(super) fn all(
+        self,
+        text: &str,
+        items_max: usize,
+        suggestions_max: impl Fn(usize) -> usize,
+    ) -> serde_json::Result<Option<Vec<Item<'_>>>> {
+        let mut items = Vec::new();
+        let count = self.each(text, items_max, |item| {
+            items.push(item);
+            suggestions_max(items.len())
+        })?;
+        Ok(count.map(|_| items))
+    }
+
+    /// Counts the items of the array that `text` holds; `None` where there are more than `items_max`.
+    pub(super) fn count(self, text: &str, items_max: usize) -> serde_json::Result<Option<usize>> {
+        self.each(text, items_max, |_| self.suggestions_max)
+    }
+
+    /// Hands on each item, and is told how many suggestions the next one may have.
+    fn each<'b>(
+        self,
+        text: &'b str,
+        items_max: usize,
+        take: impl FnMut(Item<'b>) -> usize,
+    ) -> serde_json::Result<Option<usize>> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let count = reader.deserialize_seq(Array { item: self, items_max, take })?;
         reader.end()?;
-        Ok(items)
+        Ok(count)
     }
 
     fn no_object<'b>(found: &str) -> Item<'b> {
@@ -260,29 +297,31 @@ impl<'b> Visitor<'b> for Reading {
 }
 
 /// Reads an array of items.
-struct Array {
+struct Array<F> {
     item: Reading,
     items_max: usize,
+    take: F,
 }
 
-impl<'b> Visitor<'b> for Array {
-    type Value = Option<Vec<Item<'b>>>;
+impl<'b, F: FnMut(Item<'b>) -> usize> Visitor<'b> for Array<F> {
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of items")
     }
 
-    fn visit_seq<A: SeqAccess<'b>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < self.items_max {
-            let Some(item) = seq.next_element_seed(self.item)? else { return Ok(Some(items)) };
-            items.push(item);
+    fn visit_seq<A: SeqAccess<'b>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut count = 0;
+        while count < self.items_max {
+            let Some(item) = seq.next_element_seed(self.item)? else { return Ok(Some(count)) };
+            self.item.suggestions_max = (self.take)(item);
+            count += 1;
         }
         let mut is_over = false;
         while seq.next_element::<IgnoredAny>()?.is_some() {
             is_over = true;
         }
-        Ok((!is_over).then_some(items))
+        Ok((!is_over).then_some(count))
     }
 }
 
@@ -294,7 +333,7 @@ struct Name<'b>(#[serde(borrow)] Cow<'b, str>);
 mod tests {
     use super::*;
 
-    const OWN: Reading = Reading { dialect: Dialect::Own, errors_max: 3 };
+    const OWN: Reading = Reading { dialect: Dialect::Own, errors_max: 3, suggestions_max: 3 };
 
     fn wrong(item: &Item<'_>) -> Vec<(String, &'static str)> {
         item.violations.iter().map(|violation| (violation.pointer.clone(), violation.rule)).collect()
@@ -317,7 +356,7 @@ mod tests {
             [("/EventName", "duplicate-member"), ("/event_name", "unknown-member"), ("/a~1b", "unknown-member")];
         assert_eq!(wrong(&item), expected.map(|(pointer, rule)| (pointer.to_owned(), rule)));
         assert!(item.violations[1].message.ends_with("did you mean \"eventName\"?"));
-        let cloud = Reading { dialect: Dialect::CloudEvents, errors_max: 3 };
+        let cloud = Reading { dialect: Dialect::CloudEvents, ..OWN };
         assert!(cloud.one(r#"{"type":"a","traceparent":"b","Data":1}"#).unwrap().violations.is_empty());
     }
 
@@ -333,9 +372,9 @@ mod tests {
 
     #[test]
     fn an_array_is_read_whole_and_counted() {
-        assert_eq!(OWN.all("[{},1,{}]", 3).unwrap().unwrap().len(), 3);
-        assert!(OWN.all("[{},1,{}]", 2).unwrap().is_none());
-        assert!(OWN.all("[{},{},{}", 2).is_err() && OWN.all("[{}] x", 2).is_err());
+        assert_eq!(OWN.all("[{},1,{}]", 3, |_| 0).unwrap().unwrap().len(), 3);
+        assert!(OWN.count("[{},1,{}]", 2).unwrap().is_none());
+        assert!(OWN.count("[{},{},{}", 2).is_err() && OWN.count("[{}] x", 2).is_err());
     }
 
     #[test]

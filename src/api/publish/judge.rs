@@ -24,6 +24,8 @@ pub(super) struct Judge<'r> {
     pub(super) principal: &'r Principal,
     pub(super) mode: Mode,
     pub(super) dialect: Dialect,
+    /// So many of an item's first errors are told with the nearest name.
+    pub(super) suggestions_max: usize,
 }
 
 /// An item that is to be published.
@@ -59,6 +61,7 @@ impl Judge<'_> {
         let bounds = Bounds {
             depth_max: limits.json_depth_max,
             errors_max: limits.errors_per_item_max.saturating_sub(item.violations.len()),
+            suggestions_max: self.suggestions_max.saturating_sub(item.violations.len()),
         };
         let accepted = match validate(catalogue.model(), id, sent, self.mode, bounds, delivered) {
             Ok(accepted) => accepted,
@@ -121,7 +124,9 @@ impl Judge<'_> {
         };
         if found.is_none() {
             let mut message = format!("no event \"{}\"", cut(&name));
-            if let Some(nearest) = catalogue.nearest(meant) {
+            if item.violations.len() < self.suggestions_max
+                && let Some(nearest) = catalogue.nearest(meant)
+            {
                 message.push_str(&format!("; did you mean \"{nearest}\"?"));
             }
             item.refuse(self.dialect.pointer(Field::EventName), rule::UNKNOWN_EVENT, message);

@@ -90,13 +90,17 @@ use crate::bom;
 use crate::broken::broken;
 use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
+use crate::limits::{SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
+use crate::proto::Status;
 use crate::proto::http::head::Head;
 use crate::schema::validate::derive::derive;
+use attributes::Attributes;
 use coding::{Coding, inflate};
 use form::Form;
 use item::{Dialect, Field, Item, Reading};
 use judge::{Approved, Judge};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// What of a request this route reads; the body is complete and within `body_bytes_max`.
@@ -142,39 +146,105 @@ pub fn publish(
     scratch: &mut Scratch,
     sink: &mut impl Sink,
 ) -> Result<Outcome, Refusal> {
-    check_scope(principal)?;
-    let RequestHead { form, coding, terms, attributes } = request.head;
-    let inflated;
-    let body = match coding {
-        Coding::Identity => request.body,
-        Coding::Gzip => {
-            inflated = inflate(request.body, rules.limits.body_bytes_max)?;
-            inflated.as_slice()
-        }
-    };
-    let body = text_of(body)?;
-    let dialect = match form {
-        Form::Items | Form::Lines => Dialect::Own,
-        Form::CloudEvent | Form::CloudEvents | Form::Data => Dialect::CloudEvents,
-    };
-    let reading = Reading { dialect, errors_max: rules.limits.errors_per_item_max };
-    let outcome = Outcome::new(terms.dry_run, rules.limits.reply_bytes_max);
-    let judge = Judge { rules, principal, mode: terms.mode.unwrap_or(rules.options.validation), dialect };
-    let mut run = Run { judge, scratch, sink, outcome };
-    match form {
-        Form::Items if body.trim_start().starts_with('[') => run.array(body, reading)?,
-        Form::CloudEvents => run.array(body, reading)?,
-        Form::Items | Form::CloudEvent => run.take(reading.one(body).map_err(no_json)?),
-        Form::Lines => run.lines(body, reading)?,
-        Form::Data => {
-            let data: &RawValue = serde_json::from_str(body).map_err(no_json)?;
-            let mut item = Item::default();
-            attributes.iter().for_each(|(field, json)| item.put(dialect, field, json));
-            item.put(dialect, Field::Data, data.get());
-            run.take(item);
-        }
+    let mut judgement = Judgement::new(request, rules, principal)?;
+    while judgement.proceed(rules, principal, scratch, sink)?.is_partial() {}
+    Ok(judgement.outcome)
+}
+
+/// A request while its items are judged. One that is large is judged in portions, so that others come in between:
+///
+/// 1. [`Judgement::proceed`] judges items until [`Sink::takes_more`] says that this is enough. The first call refuses the whole.
+/// 2. While that is partial, [`Judgement::into_owned`] keeps the body where it must outlive what was read.
+/// 3. [`Judgement::outcome`] has what became of it.
+#[derive(Debug)]
+pub struct Judgement<'b> {
+    head: Cow<'b, RequestHead>,
+    body: Cow<'b, str>,
+    place: Place,
+    /// What has become of the items so far.
+    pub outcome: Outcome,
+}
+
+/// How far a body has been judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing has been looked at.
+    Whole,
+    /// Before an item of an array, which is known to be JSON.
+    Item(usize),
+    /// Before a line, which has that number.
+    Line(usize, usize),
+    /// Behind the last.
+    Over,
+}
+
+/// An array of fewer bytes is judged at once: reading it twice would cost more than it saves.
+const AT_ONCE_BYTES: usize = 32 * 1024;
+/// So many bytes whose form is checked are one unit of work.
+const CHECKED_BYTES_PER_WORK: usize = 64;
+/// So many bytes of an item that is judged are.
+const JUDGED_BYTES_PER_WORK: usize = 32;
+/// The work of an error that is told.
+const ERROR_WORK: usize = 4;
+/// And of one that may have the nearest name, for which the search is most of it.
+const SUGGESTION_WORK: usize = 100;
+
+impl<'b> Judgement<'b> {
+    /// Nothing is judged yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`publish`] that don't concern the items.
+    pub fn new(request: Request<'b>, rules: Rules<'_>, principal: &Principal) -> Result<Judgement<'b>, Refusal> {
+        check_scope(principal)?;
+        let Request { head, body } = request;
+        let body = match head.coding {
+            Coding::Identity => Cow::Borrowed(text_of(body)?),
+            Coding::Gzip => Cow::Owned(text_of(&inflate(body, rules.limits.body_bytes_max)?)?.to_owned()),
+        };
+        let outcome = Outcome::new(head.terms.dry_run, rules.limits.reply_bytes_max);
+        Ok(Judgement { head: Cow::Borrowed(head), body, place: Place::Whole, outcome })
     }
-    Ok(run.outcome)
+
+    /// Judges the next items, at least one. Partial where some are left.
+    ///
+    /// # Errors
+    ///
+    /// The request is refused as a whole; only the first call does that.
+    pub fn proceed(
+        &mut self,
+        rules: Rules<'_>,
+        principal: &Principal,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+    ) -> Result<Status<()>, Refusal> {
+        let RequestHead { form, terms, attributes, .. } = &*self.head;
+        let dialect = match form {
+            Form::Items | Form::Lines => Dialect::Own,
+            Form::CloudEvent | Form::CloudEvents | Form::Data => Dialect::CloudEvents,
+        };
+        let mode = terms.mode.unwrap_or(rules.options.validation);
+        let judge = Judge { rules, principal, mode, dialect, suggestions_max: SUGGESTIONS_MAX };
+        let body = &*self.body;
+        let mut run = Run { judge, scratch, sink, outcome: &mut self.outcome };
+        self.place = match (self.place, form) {
+            (Place::Over, _) => Place::Over,
+            (Place::Item(at), _) => run.items(body, at),
+            (Place::Line(at, number), _) => run.lines(body, at, number),
+            (Place::Whole, Form::Items) if body.trim_start().starts_with('[') => run.array(body)?,
+            (Place::Whole, Form::CloudEvents) => run.array(body)?,
+            (Place::Whole, Form::Items | Form::CloudEvent) => run.one(body)?,
+            (Place::Whole, Form::Lines) => run.first_lines(body)?,
+            (Place::Whole, Form::Data) => run.data(body, attributes)?,
+        };
+        Ok(if self.place == Place::Over { Status::Complete(()) } else { Status::Partial })
+    }
+
+    /// The same, with a body of its own.
+    pub fn into_owned(self) -> Judgement<'static> {
+        let Judgement { head, body, place, outcome } = self;
+        Judgement { head: Cow::Owned(head.into_owned()), body: Cow::Owned(body.into_owned()), place, outcome }
+    }
 }
 
 /// The body as text, without byte order mark.
@@ -198,51 +268,132 @@ fn too_many(items_max: usize) -> Refusal {
     Refusal::new(413, format!("The body holds more than {items_max} items"))
 }
 
-/// One request under way.
+/// A portion of a request under way.
 struct Run<'r, S> {
     judge: Judge<'r>,
     scratch: &'r mut Scratch,
     sink: &'r mut S,
-    outcome: Outcome,
+    outcome: &'r mut Outcome,
 }
 
 impl<S: Sink> Run<'_, S> {
-    fn array(&mut self, body: &str, reading: Reading) -> Result<(), Refusal> {
+    /// How the next item is read.
+    fn reading(&self) -> Reading {
+        let errors_max = self.judge.rules.limits.errors_per_item_max;
+        Reading {
+            dialect: self.judge.dialect,
+            errors_max,
+            suggestions_max: self.suggestions_max(self.outcome.judged()),
+        }
+    }
+
+    /// So many errors of the item of that index are told with the nearest name.
+    fn suggestions_max(&self, index: usize) -> usize {
+        if index < SUGGEST_ITEMS_MAX { self.judge.suggestions_max } else { 0 }
+    }
+
+    fn one(&mut self, body: &str) -> Result<Place, Refusal> {
+        let item = self.reading().one(body).map_err(no_json)?;
+        self.take(item, body.len());
+        Ok(Place::Over)
+    }
+
+    fn data(&mut self, body: &str, attributes: &Attributes) -> Result<Place, Refusal> {
+        let data: &RawValue = serde_json::from_str(body).map_err(no_json)?;
+        let (dialect, mut item) = (self.judge.dialect, Item::default());
+        attributes.iter().for_each(|(field, json)| item.put(dialect, field, json));
+        item.put(dialect, Field::Data, data.get());
+        self.take(item, body.len());
+        Ok(Place::Over)
+    }
+
+    /// A small array is judged at once. Of a larger one the form is checked, and its items are read when they are judged.
+    fn array(&mut self, body: &str) -> Result<Place, Refusal> {
         let items_max = self.judge.rules.limits.items_max;
-        let items = reading.all(body, items_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
+        let reading = self.reading();
+        if body.len() >= AT_ONCE_BYTES {
+            let unread = Reading { errors_max: 0, suggestions_max: 0, ..reading };
+            let count = unread.count(body, items_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
+            let first = body.find('[').map_or(0, |bracket| bracket + 1);
+            return match count {
+                0 => Err(no_items()),
+                _ if self.sink.takes_more(body.len() / CHECKED_BYTES_PER_WORK) => Ok(self.items(body, first)),
+                _ => Ok(Place::Item(first)),
+            };
+        }
+        let suggestions_max = |index| self.suggestions_max(index);
+        let items =
+            reading.all(body, items_max, suggestions_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
         if items.is_empty() {
             return Err(no_items());
         }
-        items.into_iter().for_each(|item| self.take(item));
-        Ok(())
+        let bytes = body.len() / items.len();
+        for item in items {
+            self.take(item, bytes);
+        }
+        Ok(Place::Over)
     }
 
-    fn lines(&mut self, body: &str, reading: Reading) -> Result<(), Refusal> {
-        let items_max = self.judge.rules.limits.items_max;
-        match lines(body).take(items_max.saturating_add(1)).count() {
-            0 => return Err(no_items()),
-            count if count > items_max => return Err(too_many(items_max)),
-            _ => {}
-        }
-        for (number, line) in lines(body) {
-            self.take(reading.one(line).unwrap_or_else(|error| bad_line(number, &error)));
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, mut sent: Item<'_>) {
-        let decoded = self.judge.decode(&mut sent);
-        let mut item = sent;
-        if let Some(data) = &decoded {
-            item.put(self.judge.dialect, Field::Data, data);
-        }
-        match self.judge.judge(&mut item, &mut self.scratch.delivered) {
-            Some(approved) if item.violations.is_empty() => self.deliver(&approved),
-            _ => {
-                item.violations.truncate(self.judge.rules.limits.errors_per_item_max.max(1));
-                self.outcome.reject(&item.violations);
+    /// Items of an array from there on.
+    fn items(&mut self, body: &str, mut at: usize) -> Place {
+        loop {
+            let rest = body.get(at..).unwrap_or_else(|| no_text());
+            let (item, bytes) = self.reading().first(rest);
+            at += bytes;
+            let takes_more = self.take(item, bytes);
+            // A comma, or the end.
+            let behind = body.get(at..).and_then(|rest| rest.find([',', ']'])).unwrap_or_else(|| no_text());
+            at += behind + 1;
+            if body.as_bytes().get(at - 1) == Some(&b']') {
+                return Place::Over;
+            }
+            if !takes_more {
+                return Place::Item(at);
             }
         }
+    }
+
+    fn first_lines(&mut self, body: &str) -> Result<Place, Refusal> {
+        let items_max = self.judge.rules.limits.items_max;
+        match lines(body, 0, 1).take(items_max.saturating_add(1)).count() {
+            0 => Err(no_items()),
+            count if count > items_max => Err(too_many(items_max)),
+            _ => Ok(self.lines(body, 0, 1)),
+        }
+    }
+
+    /// Lines from there on, of which the first has that number.
+    fn lines(&mut self, body: &str, at: usize, number: usize) -> Place {
+        for (number, end, line) in lines(body, at, number) {
+            let item = self.reading().one(line).unwrap_or_else(|error| bad_line(number, &error));
+            if !self.take(item, line.len()) {
+                return if end < body.len() { Place::Line(end, number + 1) } else { Place::Over };
+            }
+        }
+        Place::Over
+    }
+
+    /// Judges an item, which was written in so many bytes. Whether another may follow in this portion.
+    fn take(&mut self, mut sent: Item<'_>, bytes: usize) -> bool {
+        let judge = Judge { suggestions_max: self.suggestions_max(self.outcome.judged()), ..self.judge };
+        let decoded = judge.decode(&mut sent);
+        let mut item = sent;
+        if let Some(data) = &decoded {
+            item.put(judge.dialect, Field::Data, data);
+        }
+        let errors = match judge.judge(&mut item, &mut self.scratch.delivered) {
+            Some(approved) if item.violations.is_empty() => {
+                self.deliver(&approved);
+                0
+            }
+            _ => {
+                item.violations.truncate(judge.rules.limits.errors_per_item_max.max(1));
+                self.outcome.reject(&item.violations);
+                item.violations.len()
+            }
+        };
+        let error_work = if judge.suggestions_max > 0 { SUGGESTION_WORK } else { ERROR_WORK };
+        self.sink.takes_more(1 + bytes / JUDGED_BYTES_PER_WORK + errors * error_work)
     }
 
     fn deliver(&mut self, approved: &Approved<'_>) {
@@ -252,7 +403,7 @@ impl<S: Sink> Run<'_, S> {
         let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
         self.outcome.accept(accepted.tolerated);
         let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
-        emit(&mut self.outcome, self.sink, Made { topic, data, expires, provenance: Provenance::Sent });
+        emit(self.outcome, self.sink, Made { topic, data, expires, provenance: Provenance::Sent });
         let rules = catalogue.derived_from(topic.event);
         if rules.is_empty() {
             return;
@@ -264,7 +415,7 @@ impl<S: Sink> Run<'_, S> {
                 let text = simdutf8::basic::from_utf8(derived).unwrap_or_else(|_| no_text());
                 let expires = catalogue.expires(*id, text);
                 let made = Made { topic, data: derived, expires, provenance: Provenance::Derived };
-                emit(&mut self.outcome, self.sink, made);
+                emit(self.outcome, self.sink, made);
             }
         }
     }
@@ -289,18 +440,22 @@ fn emit(outcome: &mut Outcome, sink: &mut impl Sink, Made { topic, data, expires
     }
 }
 
-/// The lines of an NDJSON body that hold anything, with their numbers from 1.
-fn lines(body: &str) -> impl Iterator<Item = (usize, &str)> {
-    let ends = memchr::memchr_iter(b'\n', body.as_bytes()).chain(std::iter::once(body.len()));
-    let mut start = 0;
+/// The lines of an NDJSON body that hold anything, from there on: their numbers, where the next one begins, and what they hold.
+fn lines(body: &str, at: usize, number: usize) -> impl Iterator<Item = (usize, usize, &str)> {
+    let rest = body.get(at..).unwrap_or_default();
+    let ends = memchr::memchr_iter(b'\n', rest.as_bytes()).map(move |end| at + end).chain(std::iter::once(body.len()));
+    let mut start = at;
     let lines = ends.map(move |end| {
         let line = body.get(std::mem::replace(&mut start, end + 1)..end);
         // Files with a byte order mark, one behind the other, have marks in their midst.
-        bom::behind(
-            line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order")),
-        )
+        let line =
+            line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order"));
+        (end + 1, bom::behind(line))
     });
-    (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
+    (number..)
+        .zip(lines)
+        .map(|(number, (end, line))| (number, end, line))
+        .filter(|(_, _, line)| !line.trim_ascii().is_empty())
 }
 
 /// An NDJSON line that is no JSON.

@@ -40,6 +40,11 @@ impl Outcome {
         self.results.len()
     }
 
+    /// Items so far.
+    pub(super) fn judged(&self) -> usize {
+        self.accepted + self.rejected
+    }
+
     pub(super) fn accept(&mut self, tolerated: u32) {
         self.accepted += 1;
         self.tolerated = self.tolerated.saturating_add(u64::from(tolerated));
@@ -53,7 +58,7 @@ impl Outcome {
 
     /// Lists the next item as rejected; items are told in their order, so its index is the number of those before it.
     pub(super) fn reject(&mut self, violations: &[Violation]) {
-        let index = self.accepted + self.rejected;
+        let index = self.judged();
         self.rejected += 1;
         let before = self.results.len();
         self.list(index, violations);

@@ -2,7 +2,7 @@
 //! payload comes in, hub messages go to its outbox, and a [`Flow`] says how it goes on.
 //!
 //! ```text
-//!   begun ─▶ Handshake ─▶ Open ⇄ Waiting          a Subscribe asks the connection's home
+//!   begun ─▶ Handshake ─▶ Open ⇄ Waiting, Paused     a Subscribe asks the connection's home, a turn had no room for more
 //!                │          │       │
 //!                ▼          ▼       ▼
 //!              Over: its last word is queued; what is left in its outbox goes out, then it is freed with its link
@@ -29,6 +29,9 @@ use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, Level};
 use core::net::IpAddr;
 use slotmap::SlotMap;
+
+/// What a hub message costs beside the bytes of its answer, in deliveries.
+const RECORD_COST: usize = 8;
 
 /// The connections of a shard.
 pub type Connections = SlotMap<ConnKey, Connection>;
@@ -76,6 +79,8 @@ enum Stage {
     Open(Option<Box<Records>>),
     /// Other shards have been asked for a Subscribe.
     Waiting(Box<Waiting>),
+    /// What else it has said waits for the next turn.
+    Paused(Box<Paused>),
     /// It has ended.
     Over,
 }
@@ -92,6 +97,14 @@ struct Greeting {
 struct Waiting {
     subscribing: Box<Subscribing>,
     /// Payload that was read behind it.
+    unread: Vec<u8>,
+}
+
+/// What was read when a turn had no room for more.
+#[derive(Debug)]
+struct Paused {
+    /// Perhaps with a record that is cut.
+    records: Records,
     unread: Vec<u8>,
 }
 
@@ -136,7 +149,7 @@ impl Connection {
     /// Whether it is past its handshake.
     pub fn is_open(&self) -> bool {
         match self.stage {
-            Stage::Open(_) | Stage::Waiting(_) => true,
+            Stage::Open(_) | Stage::Waiting(_) | Stage::Paused(_) => true,
             Stage::Handshake(_) | Stage::Over => false,
         }
     }
@@ -145,7 +158,7 @@ impl Connection {
     pub fn wants_input(&self) -> bool {
         match self.stage {
             Stage::Handshake(_) | Stage::Open(_) | Stage::Over => true,
-            Stage::Waiting(_) => false,
+            Stage::Waiting(_) | Stage::Paused(_) => false,
         }
     }
 
@@ -164,7 +177,7 @@ impl Connection {
         let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
         let (phase, asked) = match &self.stage {
             Stage::Handshake(greeting) => ((greeting.since.after_ms(limits.handshake_ms), Wait::Handshake), None),
-            Stage::Open(_) => ((self.ends, Wait::End), None),
+            Stage::Open(_) | Stage::Paused(_) => ((self.ends, Wait::End), None),
             Stage::Waiting(waiting) => ((self.ends, Wait::End), Some(waiting.subscribing.awaited.since)),
             Stage::Over => ((Deadline::NEVER, Wait::End), None),
         };
@@ -195,7 +208,7 @@ impl Handle<'_, '_> {
         let mut records = match &mut self.connection.stage {
             Stage::Handshake(greeting) => std::mem::take(&mut greeting.records),
             Stage::Open(records) => records.take().map(|records| *records).unwrap_or_default(),
-            Stage::Waiting(_) | Stage::Over => return Flow::Wait,
+            Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => return Flow::Wait,
         };
         let mut rest = payload;
         // The questions of a client that has been given up are not worth an answer that nobody
@@ -204,6 +217,10 @@ impl Handle<'_, '_> {
             let protocol = self.turn.hub.encoding(self.key).protocol();
             match protocol.next_message(&mut records, &mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
+                    Said::GoOn if !rest.is_empty() && self.turn.hub.is_portion_over() && self.connection.is_open() => {
+                        self.pause_with(Records::default(), rest.to_vec());
+                        return Flow::Wait;
+                    }
                     Said::GoOn => {}
                     Said::End(end) => return Flow::End(end),
                     Said::Ask(subscribing) => {
@@ -220,10 +237,35 @@ impl Handle<'_, '_> {
             match &mut self.connection.stage {
                 Stage::Handshake(greeting) => greeting.records = records,
                 Stage::Open(kept) => *kept = Some(Box::new(records)),
-                Stage::Waiting(_) | Stage::Over => broken("a connection that waits or ends has returned"),
+                Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
+                    broken("a connection that waits or ends has returned")
+                }
             }
         }
         Flow::GoOn
+    }
+
+    /// What its link has read further waits for the next turn. False where it can't: it is not past
+    /// its handshake.
+    pub(in super::super) fn pause(&mut self) -> bool {
+        let Stage::Open(records) = &mut self.connection.stage else { return false };
+        let records = records.take().map(|records| *records).unwrap_or_default();
+        self.pause_with(records, Vec::new());
+        true
+    }
+
+    fn pause_with(&mut self, records: Records, unread: Vec<u8>) {
+        self.connection.stage = Stage::Paused(Box::new(Paused { records, unread }));
+        self.turn.intake.links.extend(self.turn.hub.link(self.key));
+    }
+
+    /// Goes on with what a turn had no room for.
+    pub(in super::super) fn proceed(&mut self) -> Flow {
+        let Stage::Paused(paused) = &mut self.connection.stage else { return Flow::Wait };
+        let Paused { records, mut unread } =
+            std::mem::replace(&mut **paused, Paused { records: Records::default(), unread: Vec::new() });
+        self.connection.stage = Stage::Open(records.is_partial().then(|| Box::new(records)));
+        self.handle_payload(&mut unread)
     }
 
     fn handle_record(&mut self, record: &mut [u8]) -> Said {
@@ -233,7 +275,9 @@ impl Handle<'_, '_> {
                 self.handle_handshake(record, client)
             }
             Stage::Open(_) => self.handle_message(record),
-            Stage::Waiting(_) | Stage::Over => broken("a connection that waits or ends reads no record"),
+            Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
+                broken("a connection that waits or ends reads no record")
+            }
         }
     }
 
@@ -257,6 +301,7 @@ impl Handle<'_, '_> {
 
     fn handle_message(&mut self, record: &mut [u8]) -> Said {
         self.turn.books.metrics.hub_messages += 1;
+        self.turn.hub.spend(RECORD_COST);
         let Connection { principal, number, .. } = &*self.connection;
         let speaker = Speaker { key: self.key, number: *number, principal };
         match methods::handle_record(speaker, record, self.turn) {
@@ -336,7 +381,7 @@ impl Handle<'_, '_> {
     pub(in super::super) fn drain(&mut self, spread_ms: u64) -> Flow {
         match &self.connection.stage {
             Stage::Handshake(_) => Flow::End(End::new(Why::new(CloseReason::Drain), LastWord::GoingAway)),
-            Stage::Open(_) | Stage::Waiting(_) => {
+            Stage::Open(_) | Stage::Waiting(_) | Stage::Paused(_) => {
                 self.connection.ends = self.connection.ends.min(self.turn.now.after_ms(spread_ms));
                 self.connection.ends_for = CloseReason::Drain;
                 Flow::GoOn

@@ -1,7 +1,7 @@
 //! A link that speaks HTTP/1.1: requests in order, one reply each, then perhaps the upgrade.
 //!
 //! ```text
-//!   Head ⇄ Body         one request after the other; replies may wait for other shards
+//!   Head ⇄ Body ⇄ Items      one request after the other; replies may wait for other shards
 //! ```
 //!
 //! What decides about a request is in its head: a stranger's body is never collected. A request
@@ -15,7 +15,7 @@ use super::front;
 use super::gate::{self, Decision, Refused};
 use super::moved::Moved;
 use super::request::{Arrived, PendingBody, Purpose};
-use super::serve::{self, Taken};
+use super::serve::{self, Judged, PendingItems, Taken};
 use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
@@ -77,6 +77,8 @@ enum Phase {
     Head { since: Instant, is_first: bool },
     /// A head has been read, its body is being collected.
     Body(Box<PendingBody>),
+    /// Its body is there, and items of it are still to be judged.
+    Items(Box<PendingItems>, Framing),
 }
 
 /// What a link becomes that spoke HTTP.
@@ -197,7 +199,7 @@ impl Http {
                 Phase::Head { .. } if !rest.is_empty() && self.takes_more(cx.turn.process.limits) => {
                     self.advance_head(rest, cx)
                 }
-                Phase::Head { .. } => None,
+                Phase::Head { .. } | Phase::Items(..) => None,
                 Phase::Body(_) => self.advance_body(rest, cx),
             };
             let Some((taken, then)) = step else { return (used, Then::GoOn) };
@@ -220,8 +222,12 @@ impl Http {
     /// Whether a further publish would be taken on.
     fn takes_more(&self, limits: &Limits) -> bool {
         let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
-        let stays = self.moves_to.is_none() || matches!(self.phase, Phase::Body(_));
-        may_ask && stays && self.unsent.takes_more(limits)
+        let is_free = match self.phase {
+            Phase::Head { .. } => self.moves_to.is_none(),
+            Phase::Body(_) => true,
+            Phase::Items(..) => false,
+        };
+        may_ask && is_free && self.unsent.takes_more(limits)
     }
 
     /// One request head, if it is whole. While replies wait only a publish is taken on: what others
@@ -388,19 +394,50 @@ impl Http {
                 self.reply(reply, &framing, cx)
             }
             Purpose::Publish { head, principal } => {
-                match serve::publish((cx.link, self.ticket()), &head, body, &principal, cx.turn) {
-                    Ok(Taken { draft, awaited, is_late }) => {
-                        let then = self.await_answers(draft, framing, awaited, cx);
-                        // The shard has enough to do: the next request waits in the kernel.
-                        self.asking.iter_mut().filter(|_| is_late).for_each(|asking| asking.hold());
-                        then
-                    }
+                match serve::publish((cx.link, self.ticket()), &head, body, principal, cx.turn) {
+                    Ok(judged) => self.follow_items(judged, framing, cx),
                     Err(refusal) => {
                         let counted = gate::count_as(refusal.status);
                         self.note_refused(counted, refusal.status, "publish request, by its body", cx);
                         self.reply(refusal.reply(), &framing, cx)
                     }
                 }
+            }
+        }
+    }
+
+    /// Items have been judged: all of them, or the rest waits for the next turn.
+    fn follow_items(&mut self, judged: Judged, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+        match judged {
+            Judged::All(Taken { draft, awaited, is_late }) => {
+                let then = self.await_answers(draft, framing, awaited, cx);
+                // The shard has enough to do: the next request waits in the kernel.
+                self.asking.iter_mut().filter(|_| is_late).for_each(|asking| asking.hold());
+                then
+            }
+            Judged::Part(pending) => {
+                self.phase = Phase::Items(pending, framing);
+                cx.turn.intake.links.push_back(cx.link);
+                Then::GoOn
+            }
+        }
+    }
+
+    /// Goes on with the items that a turn had no room for, and then with the bytes behind them.
+    pub(super) fn proceed(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let next = Phase::Head { since: cx.turn.now.mono, is_first: false };
+        match std::mem::replace(&mut self.phase, next) {
+            Phase::Items(pending, framing) => {
+                let judged = serve::proceed((cx.link, self.ticket()), pending, cx.turn);
+                let then = self.follow_items(judged, framing, cx);
+                if then == Then::GoOn && self.has_waiting_input() {
+                    return self.resume(cx);
+                }
+                self.follow(then, &mut [], cx)
+            }
+            phase @ (Phase::Head { .. } | Phase::Body(_)) => {
+                self.phase = phase;
+                Next::Http(self)
             }
         }
     }
@@ -443,8 +480,13 @@ impl Http {
             }
             self.asking = None;
             // A request whose body is still coming goes on, unless the peer has ended its
-            // direction.
-            if self.ends.is_none() && matches!(self.phase, Phase::Body(_)) {
+            // direction; one that is being judged does.
+            let goes_on = match self.phase {
+                Phase::Head { .. } => false,
+                Phase::Body(_) => self.ends.is_none(),
+                Phase::Items(..) => true,
+            };
+            if goes_on {
                 self.write_reply(reply, true, &framing, cx);
             } else {
                 then = self.send_reply(reply, &framing, cx);
@@ -493,7 +535,7 @@ impl Http {
 
     /// The peer sends no more.
     pub(super) fn handle_eof(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
-        let is_between = matches!(self.phase, Phase::Head { .. }) && self.partial.is_empty();
+        let is_between = !matches!(self.phase, Phase::Body(_)) && self.partial.is_empty();
         let reason = if is_between { CloseReason::Served } else { CloseReason::PeerGone };
         self.ends.get_or_insert(Why::new(reason));
         match &mut self.asking {
@@ -502,6 +544,7 @@ impl Http {
                 asking.hold();
                 Next::Http(self)
             }
+            None if matches!(self.phase, Phase::Items(..)) => Next::Http(self),
             None => Next::Ending(self.finish(reason, Sender::Ended, cx)),
         }
     }
@@ -540,6 +583,7 @@ impl Http {
             }
             Phase::Head { since, .. } => (since.after_ms(limits.head_ms), Wait::Head),
             Phase::Body(body) => (body.since.after_ms(limits.body_ms), Wait::Body),
+            Phase::Items(..) => (Deadline::NEVER, Wait::Body),
         };
         let room = after(self.unsent.stuck_since(), limits.write_stuck_ms);
         let answer = after(self.asking.as_ref().map(|asking| asking.since()), ASK_MS);
@@ -574,6 +618,7 @@ impl Http {
             // Not a byte of a request: nobody waits for an answer.
             Phase::Head { .. } if self.partial.is_empty() => return Then::Finish,
             Phase::Head { .. } => (Framing::of_raw(&self.partial, cx), "no whole head came within limits.head_ms"),
+            Phase::Items(..) => broken("a request that is there is not late"),
         };
         cx.turn.books.metrics.refuse(Refusal::Timeout);
         self.reply(Reply::text(408, sentence), &Framing { keep_alive: false, ..framing }, cx)
@@ -589,7 +634,7 @@ impl Http {
                 Next::Http(self)
             }
             Phase::Head { .. } if is_silent => Next::Ending(self.finish(CloseReason::Drain, Sender::Open, cx)),
-            Phase::Head { .. } | Phase::Body(_) => Next::Http(self),
+            Phase::Head { .. } | Phase::Body(_) | Phase::Items(..) => Next::Http(self),
         }
     }
 

@@ -119,6 +119,15 @@ impl Link {
         }
     }
 
+    /// Goes on with what a turn had no room for.
+    pub(crate) fn proceed(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.proceed(cx).into(),
+            Link::WebSocket(websocket) => websocket.proceed(cx).into(),
+            Link::Ending(_) => self,
+        }
+    }
+
     /// The peer sends no more.
     pub(crate) fn handle_eof(self, cx: &mut Cx<'_, '_>) -> Link {
         match self {

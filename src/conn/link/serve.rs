@@ -1,13 +1,15 @@
 //! What becomes of a request whose body is there.
 
 use super::asking::Draft;
-use crate::api::publish::{self, Refusal as PublishRefusal, RequestHead};
+use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, RequestHead, Rules};
 use crate::auth::principal::Principal;
+use crate::broken::broken;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
-use crate::conn::delivery::FanOut;
+use crate::conn::delivery::{Collected, FanOut};
 use crate::conn::mail::{Mail, To};
-use crate::conn::turn::Turn;
+use crate::conn::turn::{Process, Turn};
+use crate::proto::Status;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate;
 use crate::wire::LinkKey;
@@ -43,34 +45,85 @@ pub(super) struct Taken {
     pub(super) is_late: bool,
 }
 
-/// Takes a publish request, which is that question of its link.
+/// A publish request of which items are still to be judged.
+#[derive(Debug)]
+pub(super) struct PendingItems {
+    judgement: Judgement<'static>,
+    principal: Box<Principal>,
+    collected: Collected,
+}
+
+/// How a publish request stands after a portion of its items.
+pub(super) enum Judged {
+    All(Taken),
+    Part(Box<PendingItems>),
+}
+
+/// Takes a publish request, which is that question of its link, and judges a portion of its items.
 ///
 /// # Errors
 /// The request is refused as a whole.
 pub(super) fn publish(
-    (link, ticket): (LinkKey, u32),
+    asked: (LinkKey, u32),
     head: &RequestHead,
     body: &[u8],
-    principal: &Principal,
+    principal: Box<Principal>,
     turn: &mut Turn<'_>,
-) -> Result<Taken, PublishRefusal> {
-    let rules = publish::Rules {
-        catalogue: turn.process.catalogue,
-        options: &turn.process.options.publish,
-        everybody: &turn.process.verifier.options().default_grants,
-        limits: turn.process.limits,
-    };
+) -> Result<Judged, PublishRefusal> {
     let request = publish::Request { head, body };
+    let mut judgement = Judgement::new(request, rules(turn.process), &principal)?;
+    let (status, collected) = judge(&mut judgement, &principal, Collected::default(), turn)?;
+    Ok(match status {
+        Status::Complete(()) => Judged::All(hand_on(asked, judgement.outcome, collected, turn)),
+        Status::Partial => {
+            Judged::Part(Box::new(PendingItems { judgement: judgement.into_owned(), principal, collected }))
+        }
+    })
+}
+
+/// Judges the next portion of a request, which is that question of its link.
+pub(super) fn proceed(asked: (LinkKey, u32), mut pending: Box<PendingItems>, turn: &mut Turn<'_>) -> Judged {
+    let PendingItems { judgement, principal, collected } = &mut *pending;
+    let judged = judge(judgement, principal, std::mem::take(collected), turn);
+    let (status, collected) = judged.unwrap_or_else(|_| broken("a request is refused before its items are judged"));
+    match status {
+        Status::Complete(()) => Judged::All(hand_on(asked, pending.judgement.outcome, collected, turn)),
+        Status::Partial => {
+            pending.collected = collected;
+            Judged::Part(pending)
+        }
+    }
+}
+
+fn rules(process: Process<'_>) -> Rules<'_> {
+    Rules {
+        catalogue: process.catalogue,
+        options: &process.options.publish,
+        everybody: &process.verifier.options().default_grants,
+        limits: process.limits,
+    }
+}
+
+fn judge(
+    judgement: &mut Judgement<'_>,
+    principal: &Principal,
+    collected: Collected,
+    turn: &mut Turn<'_>,
+) -> Result<(Status<()>, Collected), PublishRefusal> {
+    let rules = rules(turn.process);
     let mut scratch = std::mem::take(&mut turn.tools.publish);
-    let mut fan_out = FanOut::of(turn);
-    let outcome = publish::publish(request, rules, principal, &mut scratch, &mut fan_out);
-    let organization = fan_out.organization();
+    let mut fan_out = FanOut::of(turn, collected);
+    let status = judgement.proceed(rules, principal, &mut scratch, &mut fan_out);
     let collected = fan_out.collected();
     turn.tools.publish = scratch;
-    let outcome = outcome?;
-    let (asked, from) = (collected.len(), turn.process.shard);
+    Ok((status?, collected))
+}
+
+/// All items are judged: what was collected goes to the homes.
+fn hand_on((link, ticket): (LinkKey, u32), outcome: Outcome, collected: Collected, turn: &mut Turn<'_>) -> Taken {
+    let (asked, from, organization) = (collected.away.len(), turn.process.shard, collected.organization());
     let mut is_late = false;
-    for (home, publications) in collected {
+    for (home, publications) in collected.away {
         if home == from {
             is_late = true;
             turn.intake.push(from, link, ticket, publications);
@@ -89,5 +142,5 @@ pub(super) fn publish(
             Awaited::new(stamped, asked, turn.now.mono)
         }
     };
-    Ok(Taken { draft: Draft::Publish(Box::new(outcome), organization), awaited, is_late })
+    Taken { draft: Draft::Publish(Box::new(outcome), organization), awaited, is_late }
 }

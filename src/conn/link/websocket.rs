@@ -62,6 +62,12 @@ impl WebSocket {
     ) -> Result<WebSocket, Box<Ending>> {
         let mut used = 0;
         loop {
+            let has_more = used > 0 && used < input.len();
+            if has_more && cx.turn.hub.is_portion_over() && cx.connection(self.conn).pause() {
+                let bytes = input.get(used..).unwrap_or_default().to_vec();
+                self.cut = Some(Box::new(CutFrames { decoder, bytes }));
+                return Ok(self);
+            }
             let flow = match decoder.decode(input.get_mut(used..).unwrap_or_default()) {
                 Ok(Status::Partial) => Flow::Wait,
                 Ok(Status::Complete((piece, taken))) => {
@@ -105,11 +111,23 @@ impl WebSocket {
 
     /// A shard has answered the connection's question.
     pub(super) fn handle_answer(self, answer: Answer, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
-        match cx.connection(self.conn).handle_answer(answer) {
+        let flow = cx.connection(self.conn).handle_answer(answer);
+        self.go_on(flow, cx)
+    }
+
+    /// Goes on with the frames that have waited, unless there is more to wait for.
+    fn go_on(self, flow: Flow, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        match flow {
             Flow::GoOn => self.handle_bytes(&mut [], cx),
             Flow::Wait => Ok(self),
             Flow::End(end) => Err(self.end_with_frames(end, cx)),
         }
+    }
+
+    /// Goes on with what a turn had no room for.
+    pub(super) fn proceed(self, cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        let flow = cx.connection(self.conn).proceed();
+        self.go_on(flow, cx)
     }
 
     /// The connection's deadline has come.

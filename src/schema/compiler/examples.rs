@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// What an example may cost: as an event that is published with the default limits.
-const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50 };
+const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50, suggestions_max: 50 };
 
 /// Checks all examples and notes in the model how each is delivered.
 pub fn check(model: &mut Model, declarations: &Declarations, findings: &mut Findings<'_>) {

@@ -1,4 +1,5 @@
 mod envelopes;
+mod portions;
 
 use super::*;
 use crate::auth::grant::Grant;

@@ -21,6 +21,8 @@ pub struct Bounds {
     pub depth_max: usize,
     /// Violations told; at least one is.
     pub errors_max: usize,
+    /// Unknown properties that are told with the nearest known one, which is searched for; of the first violations only.
+    pub suggestions_max: usize,
 }
 
 /// The walk recurses; this keeps it well within any thread's stack.

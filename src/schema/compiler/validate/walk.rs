@@ -31,7 +31,8 @@ pub(super) fn validate(
             message: format!("the catalogue has no event number {}", event.0),
         }]);
     };
-    let bounds = Bounds { depth_max: bounds.depth_max.min(DEPTH_CEILING), errors_max: bounds.errors_max.max(1) };
+    let (depth_max, errors_max) = (bounds.depth_max.min(DEPTH_CEILING), bounds.errors_max.max(1));
+    let bounds = Bounds { depth_max, errors_max, ..bounds };
     let mut walk = Walk::new(model, text, mode, bounds, out);
     match walk.event(declared) {
         Ok(accepted) => Ok(accepted),
@@ -257,7 +258,9 @@ impl<'a> Walk<'a> {
         }
         let name_read: String = name.chars().collect();
         let mut message = format!("unknown property \"{}\"", cut(&name_read));
-        if let Some(nearest) = names::nearest(&name_read, properties.iter().map(|property| property.wire.as_str())) {
+        if self.violations.len() < self.bounds.suggestions_max
+            && let Some(nearest) = names::nearest(&name_read, properties.iter().map(|property| property.wire.as_str()))
+        {
             message.push_str(&format!("; did you mean \"{nearest}\"?"));
         }
         self.violate(rule::UNKNOWN_PROPERTY, &Path { up: Some(path), step: Step::Name(name) }, message)

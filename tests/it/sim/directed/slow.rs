@@ -215,10 +215,13 @@ fn a_client_that_asks_and_never_reads_costs_no_more_than_the_hard_bound() {
     client::frame(true, client::TEXT, MASK, question.repeat(2500).as_bytes(), &mut bytes);
     world.net().send(asker.id, &bytes);
     world.net().arrive_all();
-    world.step(0);
     let most = Limits::DEFAULT.outbox_hard_bytes;
-    assert!(asker.backlog(&world) <= most, "{} bytes wait", asker.backlog(&world));
-    assert!(closing(&asker, &world).is_some());
+    let turns = (0..100).take_while(|_| {
+        world.step(0);
+        assert!(asker.backlog(&world) <= most, "{} bytes wait", asker.backlog(&world));
+        closing(&asker, &world).is_none()
+    });
+    assert!(turns.count() < 100);
 }
 
 #[test]

@@ -164,3 +164,106 @@ fn a_publisher_never_waits_for_a_few_readers() {
     let (_readers, mut publisher) = readers(&world, 7);
     assert_eq!(statuses(&publisher.hear(&world)), [202]);
 }
+
+/// Portions of so few deliveries that a few hundred items or questions are many turns' work.
+fn small_portions() -> Limits {
+    Limits { turn_deliveries_max: 8_000, ..Limits::DEFAULT }
+}
+
+/// Turns until that peer has heard something; a hundred at the most.
+fn turns_until_heard(world: &World, peer: &Peer) -> usize {
+    let turns = (0..100).take_while(|_| {
+        let waits = !has_heard(world, peer);
+        if waits {
+            world.step(0);
+        }
+        waits
+    });
+    turns.count()
+}
+
+#[test]
+fn a_body_of_many_items_is_judged_from_turn_to_turn_and_others_come_in_between() {
+    let world = world(small_portions());
+    let mut member = Peer::connect(&world);
+    member.subscribe(&world, ALERT, user());
+    let (mut large, mut other) = (Peer::publisher(&world), Peer::publisher(&world));
+    let misspelt = vec!["{\"eventName\":\"UserAlrt\",\"data\":{}}"; 3_000].join(",");
+    let good = ALERT.item(ORGANIZATIONS[0], user(), &tag("last", 10));
+    let request = post(&format!("[{misspelt},{good}]"));
+    say(&world, &large, &[request, post(&alerts(std::iter::once(tag("next", 10))))].concat());
+    world.step(0);
+    assert!(world.look(large.id).is_some_and(|look| !look.wants_input), "what follows waits");
+    say(&world, &other, &post(&alerts(std::iter::once(tag("small", 10)))));
+    assert!(turns_until_heard(&world, &other) <= 3);
+    let turns = turns_until_heard(&world, &large);
+    assert!((3..100).contains(&turns), "{turns} turns");
+    world.settle();
+    let heard = large.hear(&world);
+    assert_eq!((statuses(&heard), statuses(&other.hear(&world))), (vec![207, 202], vec![202]));
+    let Some(Heard::Reply(reply)) = heard.first() else { panic!("{heard:?}") };
+    let reply = String::from_utf8_lossy(&reply.body);
+    assert_eq!(reply.matches("\"rule\":\"unknown-event\"").count(), 3_000);
+    assert_eq!(reply.matches("did you mean").count(), 20);
+    assert_eq!(tags(&member.hear(&world)), ["small", "last", "next"]);
+}
+
+#[test]
+fn a_publisher_that_ends_its_direction_while_its_items_are_judged_gets_its_reply() {
+    let world = world(small_portions());
+    let mut publisher = Peer::publisher(&world);
+    let items = vec!["{}"; 10_000].join(",");
+    say(&world, &publisher, &post(&format!("[{items}]")));
+    world.step(0);
+    assert!(!has_heard(&world, &publisher));
+    world.net().end(publisher.id);
+    world.settle();
+    assert_eq!(statuses(&publisher.hear(&world)), [422]);
+    assert!(!publisher.is_there(&world));
+}
+
+/// Questions whose answers are dear: in one frame, or each in its own.
+fn questions(count: usize, in_one: bool) -> Vec<u8> {
+    let record = |n| format!("{{\"type\":1,\"invocationId\":\"{n}\",\"target\":\"Catalogue\",\"arguments\":[]}}\x1e");
+    let mut bytes = Vec::new();
+    if in_one {
+        let records: String = (0..count).map(record).collect();
+        client::frame(true, client::TEXT, MASK, records.as_bytes(), &mut bytes);
+    } else {
+        (0..count).for_each(|n| client::frame(true, client::TEXT, MASK, record(n).as_bytes(), &mut bytes));
+    }
+    bytes
+}
+
+#[test]
+fn the_questions_of_one_client_are_answered_in_order_from_turn_to_turn_and_others_come_in_between() {
+    for in_one in [true, false] {
+        let world = world(small_portions());
+        let (mut asker, other) = (Peer::connect(&world), Peer::connect(&world));
+        say(&world, &asker, &questions(600, in_one));
+        world.step(0);
+        assert!(world.look(asker.id).is_some_and(|look| !look.wants_input), "what follows waits");
+        let mut bytes = Vec::new();
+        client::frame(
+            true,
+            client::TEXT,
+            MASK,
+            b"{\"type\":1,\"invocationId\":\"o\",\"target\":\"UnsubscribeAll\",\"arguments\":[]}\x1e",
+            &mut bytes,
+        );
+        say(&world, &other, &bytes);
+        assert!(turns_until_heard(&world, &other) <= 2);
+        let mut turns = 0;
+        while world.look(asker.id).is_some_and(|look| !look.wants_input) && turns < 1_000 {
+            world.step(0);
+            turns += 1;
+        }
+        assert!((3..1_000).contains(&turns), "{turns} turns");
+        let heard = asker.hear(&world);
+        let ids = heard.iter().map(|heard| match heard {
+            Heard::Record(record) => record.split('"').nth(5).unwrap().to_owned(),
+            Heard::Reply(_) | Heard::Pong(_) | Heard::Close(_) => panic!("{heard:?}"),
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), (0..600).map(|n| n.to_string()).collect::<Vec<_>>());
+    }
+}

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::sync::LazyLock;
 
-const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50 };
+const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50, suggestions_max: 8 };
 
 /// What a publisher and a subscriber have of an event.
 struct Offered {

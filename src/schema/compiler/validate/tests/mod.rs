@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::sync::LazyLock;
 
-const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50 };
+const BOUNDS: Bounds = Bounds { depth_max: 64, errors_max: 50, suggestions_max: 2 };
 
 /// What is delivered, or the violations.
 fn run(event: EventId, text: &str, mode: Mode) -> Result<(Accepted, String), Vec<Violation>> {
@@ -217,6 +217,14 @@ fn unknown_properties_are_refused_with_the_nearest_or_delivered_unchanged() {
     assert_eq!(message(AVAILABILITY, &text), "/user_name: unknown property \"user_name\"; did you mean \"userName\"?");
     let text = availability("\"userName\"", "\"a/b~\": 1, \"userName\"");
     assert_eq!(message(AVAILABILITY, &text), "/a~1b~0: unknown property \"a/b~\"");
+}
+
+#[test]
+fn the_nearest_property_is_searched_for_the_first_violations_only() {
+    let text = availability("\"userName\"", "\"user_name\": 1, \"user__name\": 1, \"user_nam\": 1, \"userName\"");
+    let told = run(AVAILABILITY, &text, Mode::Strict).unwrap_err();
+    let hints: Vec<bool> = told.iter().map(|violation| violation.message.contains("did you mean")).collect();
+    assert_eq!(hints, [true, true, false]);
 }
 
 #[test]

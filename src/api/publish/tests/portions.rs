@@ -1,0 +1,98 @@
+//! Large bodies, which are judged in portions, and what is bounded in each.
+
+use super::*;
+
+/// Keeps what it gets, and takes a portion of so much work at a time.
+struct Portions {
+    kept: Published,
+    left: usize,
+    /// The most work of an item.
+    most: usize,
+    done: usize,
+}
+
+impl Sink for Portions {
+    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance) {
+        self.kept.publish(topic, data, expires, provenance);
+    }
+
+    fn takes_more(&mut self, work: usize) -> bool {
+        self.most = self.most.max(work);
+        self.done += work;
+        self.left = self.left.saturating_sub(work);
+        self.left > 0
+    }
+}
+
+#[test]
+fn a_body_that_is_judged_in_portions_comes_to_the_same() {
+    let world = World::new();
+    let good = item("UserAvailability").to_string();
+    let items = |count: usize| -> Vec<String> {
+        let bad = ["1", "[[],{}]", "\"],[\"", "{\"a]\":[\",\"]}", "null", "{\"eventName\":\"UserStats\",\"data\":{}}"];
+        (0..count).map(|n| if n % 7 == 6 { good.clone() } else { bad[n % 7].to_owned() }).collect()
+    };
+    let (few, many) = (items(40), items(1_000));
+    let bodies = [
+        ("application/json", format!("\u{feff} [{}]", few.join(","))),
+        ("application/json", format!("\u{feff} [\n{}\t] ", many.join(" ,\r\n"))),
+        ("application/cloudevents-batch+json", format!("[{}]", many.join(","))),
+        ("application/x-ndjson", format!("{}\n\n{{\n\u{feff}{good}", many.join("\r\n"))),
+    ];
+    for (content_type, body) in &bodies {
+        let (whole, expected) = world.post(content_type, "", body.as_bytes());
+        let head = RequestHead::of(Some(content_type), "").unwrap();
+        let rules = Rules { catalogue: &CATALOGUE, options: &world.options, everybody: &[], limits: &world.limits };
+        for portion in [1, 100, 10_000] {
+            let request = Request { head: &head, body: body.as_bytes() };
+            let mut judgement = Judgement::new(request, rules, &world.principal).unwrap();
+            let mut sink = Portions { kept: Published::default(), left: 0, most: 0, done: 0 };
+            let (mut scratch, mut portions, mut before) = (Scratch::default(), 0, 0);
+            let mut status = Status::Partial;
+            while status.is_partial() {
+                sink.left = portion;
+                status = judgement.proceed(rules, &world.principal, &mut scratch, &mut sink).unwrap();
+                judgement = judgement.into_owned();
+                let is_small = body.len() < AT_ONCE_BYTES;
+                assert!(is_small || sink.done - before <= portion + sink.most, "{} in a portion", sink.done - before);
+                before = sink.done;
+                portions += 1;
+            }
+            assert!(portions > 500 || portion > 1 || body.len() < AT_ONCE_BYTES, "{portions} portions");
+            assert_eq!(Ok(&judgement.outcome), whole.as_ref());
+            assert_eq!(sink.kept.0, expected.0);
+        }
+    }
+}
+
+#[test]
+fn nothing_of_a_large_body_is_delivered_where_its_end_is_wrong() {
+    let good = item("UserAvailability").to_string();
+    let body = format!("[{}", vec![good; 200].join(","));
+    assert!(body.len() > AT_ONCE_BYTES);
+    let (refused, kept) = World::new().post("application/json", "", body.as_bytes());
+    assert_eq!((refused.unwrap_err().status, kept.0.len()), (400, 0));
+    for (count, status) in [(20_000, 413), (10_001, 413)] {
+        let body = format!("[{}]", vec!["{}  "; count].join(","));
+        assert_eq!(World::new().post("application/json", "", body.as_bytes()).0.unwrap_err().status, status);
+    }
+}
+
+#[test]
+fn the_nearest_names_are_told_for_the_first_items_and_errors_only() {
+    let hints = |reply: &Json| -> Vec<usize> {
+        let results = reply["results"].as_array().unwrap().iter();
+        results.map(|result| result.to_string().matches("did you mean").count()).collect()
+    };
+    let members: serde_json::Map<String, Json> = (0..12).map(|n| (format!("dat{n}"), json!(1))).collect();
+    let mut data = item("UserAvailability");
+    data["data"]["userIdd"] = json!(1);
+    for wrong in [json!({ "eventName": "UserStats", "data": {} }), json!(members), data] {
+        let (_, reply, _) = World::new().json(&json!(vec![wrong; SUGGEST_ITEMS_MAX + 2]));
+        let told = hints(&reply);
+        assert!(told[..SUGGEST_ITEMS_MAX].iter().all(|hints| (1..=SUGGESTIONS_MAX).contains(hints)), "{told:?}");
+        assert_eq!(told[SUGGEST_ITEMS_MAX..], [0, 0]);
+    }
+    let (_, reply, _) = World::new().json(&json!(members));
+    assert_eq!(hints(&reply), [SUGGESTIONS_MAX]);
+}
