@@ -185,6 +185,9 @@ pub const PIPELINE_MAX: usize = 64;
 pub const SUGGEST_ITEMS_MAX: usize = 20;
 /// Errors of such an item, from the first, that may have one.
 pub const SUGGESTIONS_MAX: usize = 8;
+/// Bytes of the answers to `Catalogue` that a thread keeps: they are made once for each principal,
+/// and the oldest goes first.
+pub const DESCRIPTIONS_BYTES_MAX: usize = 1024 * 1024;
 /// How long the process waits at its end until the log is written: with `drain_ms` it is gone
 /// within ten seconds.
 pub const LOG_END_MS: u64 = 400;
@@ -211,7 +214,11 @@ impl Limits {
     /// that is cut, and all that is bounded in common. What the kernel keeps is not in it.
     pub fn memory_bytes_max(&self, threads: usize) -> u64 {
         let connection = CONNECTION_BYTES + self.head_bytes_max.max(self.record_bytes_max);
-        let thread = self.pinned_bytes_max + self.mailbox_bytes_max + 2 * self.body_bytes_max + self.read_budget_bytes;
+        let thread = self.pinned_bytes_max
+            + self.mailbox_bytes_max
+            + 2 * self.body_bytes_max
+            + self.read_budget_bytes
+            + DESCRIPTIONS_BYTES_MAX;
         let last_values =
             self.last_values_bytes_max.saturating_add(self.last_values_max.saturating_mul(LAST_VALUE_BYTES));
         let parts = [

@@ -157,11 +157,13 @@ impl Shard {
     /// Another catalogue is in force; events keep their numbers.
     pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         self.catalogue = catalogue;
+        self.tools.forget_descriptions();
     }
 
     /// Tokens are checked by another verifier from now on; whoever is connected stays.
     pub fn replace_verifier(&mut self, verifier: Arc<Verifier>) {
         self.verifier = verifier;
+        self.tools.forget_descriptions();
     }
 
     /// Whether a token has wanted a key, since the last call, that a fresher set may have.

@@ -1,5 +1,6 @@
 //! What links and connections of a shard share.
 
+use super::hub::descriptions::Descriptions;
 use super::hub::grant_sets::GrantSets;
 use super::hub::results::Verdict;
 use crate::api::publish;
@@ -13,10 +14,19 @@ pub(crate) struct Tools {
     pub(super) parser: Option<Parser>,
     /// Of the hub's methods: a result on its way into a frame. Empty between uses.
     pub(super) verdicts: Vec<Verdict>,
+    /// Of the hub's methods: answers that are the same next time.
+    pub(super) descriptions: Descriptions,
     /// Of replies.
     pub(super) date: Date,
     /// Of connections: the grants that they hold.
     pub(super) grants: GrantSets,
     /// Of the publish route.
     pub(super) publish: publish::Scratch,
+}
+
+impl Tools {
+    /// The catalogue, or what tokens are checked by, is another from now on.
+    pub(crate) fn forget_descriptions(&mut self) {
+        self.descriptions = Descriptions::default();
+    }
 }

@@ -33,6 +33,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// What a verdict costs, in deliveries.
+const VERDICT_COST: usize = 1;
+/// So many bytes of an answer to `Catalogue` that is made cost as much as a delivery.
+const MADE_BYTES_PER_DELIVERY: usize = 24;
+
 /// What a record asks of the connection.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -197,7 +202,7 @@ impl Methods<'_, '_> {
                 });
             }
             Method::Catalogue => {
-                self.complete(id, Ok(&Described { catalogue, verifier, principal: self.speaker.principal }));
+                self.describe(id, &Described { catalogue, verifier, principal: self.speaker.principal });
             }
         }
         Next::GoOn
@@ -210,6 +215,15 @@ impl Methods<'_, '_> {
         }
     }
 
+    /// Answers what the principal may have.
+    fn describe(&mut self, id: Option<&str>, described: &Described<'_>) {
+        let mut descriptions = std::mem::take(&mut self.turn.tools.descriptions);
+        let (answer, is_fresh) = descriptions.answer(self.turn.hub.encoding(self.speaker.key).protocol(), described);
+        self.turn.hub.spend(if is_fresh { answer.bytes() / MADE_BYTES_PER_DELIVERY } else { 0 });
+        self.complete(id, Ok(&answer));
+        self.turn.tools.descriptions = descriptions;
+    }
+
     /// Answers with a verdict for each item, in order.
     fn complete_list<I>(
         &mut self,
@@ -219,6 +233,7 @@ impl Methods<'_, '_> {
     ) {
         let mut verdicts = std::mem::take(&mut self.turn.tools.verdicts);
         verdicts.extend(items.into_iter().map(|item| verdict(self, item)));
+        self.turn.hub.spend(VERDICT_COST * verdicts.len());
         self.complete(id, Ok(&Verdicts { verdicts: &verdicts, catalogue: self.turn.process.catalogue }));
         verdicts.clear();
         self.turn.tools.verdicts = verdicts;

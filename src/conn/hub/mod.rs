@@ -1,6 +1,7 @@
 //! The SignalR side: connections, whatever carries their bytes.
 
 pub mod connection;
+pub(super) mod descriptions;
 pub(super) mod grant_sets;
 mod handshake;
 mod methods;

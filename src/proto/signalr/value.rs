@@ -71,6 +71,11 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// Appends a value that was written before, in the same protocol.
+    pub fn written(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+    }
+
     /// Appends a list: `write` writes the value of each item.
     pub fn list<I: ExactSizeIterator>(&mut self, items: I, mut write: impl FnMut(I::Item, &mut Writer<'_>)) {
         match self.protocol {
