@@ -1,12 +1,15 @@
 //! Where a hub is: the URLs that commands take.
 
-/// A hub's address, from `http://host[:port][/path][?query]` or the same with `ws://`.
+/// A hub's address, from `http://host[:port][/path][?query]`, or the same with `ws`, `https` or
+/// `wss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// A name or an address, without the brackets of an IPv6 address.
     pub host: String,
-    /// 80 where the URL has none.
+    /// Where the URL has none: 80, or 443 with TLS.
     pub port: u16,
+    /// Whether the hub, or what is in front of it, speaks TLS.
+    pub is_tls: bool,
     /// Empty, or starts with a slash.
     path: String,
     /// Empty, or starts with a question mark.
@@ -20,15 +23,11 @@ impl Endpoint {
     /// A sentence for the caller: what is wrong with the URL, and what to write.
     pub fn parse(url: &str) -> Result<Endpoint, String> {
         let (scheme, rest) = url.split_once("://").ok_or("write it in full, such as http://127.0.0.1:8080")?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" | "ws" => {}
-            "https" | "wss" => {
-                return Err("rte speaks no TLS itself, TLS ends at the reverse proxy: \
-                            give the http:// address of the hub behind it"
-                    .to_owned());
-            }
-            _ => return Err(format!("unknown scheme {scheme}: http and ws are known")),
-        }
+        let is_tls = match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" => false,
+            "https" | "wss" => true,
+            _ => return Err(format!("unknown scheme {scheme}: http, https, ws and wss are known")),
+        };
         if !url.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains('#') {
             return Err("blanks, fragments and characters beyond ASCII have no place in it".to_owned());
         }
@@ -38,9 +37,10 @@ impl Endpoint {
             return Err("user and password have no place in it: give a token".to_owned());
         }
         let (host, port) = split_authority(authority)?;
+        let port = port.unwrap_or(if is_tls { 443 } else { 80 });
         let query_at = target.find('?').unwrap_or(target.len());
         let (path, query) = target.split_at_checked(query_at).unwrap_or((target, ""));
-        Ok(Endpoint { host: host.to_owned(), port, path: path.to_owned(), query: query.to_owned() })
+        Ok(Endpoint { host: host.to_owned(), port, is_tls, path: path.to_owned(), query: query.to_owned() })
     }
 
     /// Returns the same hub; `path` where the URL named none.
@@ -51,15 +51,20 @@ impl Endpoint {
         self
     }
 
+    /// Returns the same hub without path and query.
+    pub fn root(&self) -> Endpoint {
+        Endpoint { path: String::new(), query: String::new(), ..self.clone() }
+    }
+
     /// Returns the URL for HTTP, with `segment` behind the path (SignalR: `/negotiate`) and
     /// `parameter` in the query.
     pub fn http_url(&self, segment: &str, parameter: Option<&str>) -> String {
-        self.url("http", segment, parameter)
+        self.url(if self.is_tls { "https" } else { "http" }, segment, parameter)
     }
 
     /// Returns the URL for a WebSocket, with `parameter` in the query.
     pub fn ws_url(&self, parameter: Option<&str>) -> String {
-        self.url("ws", "", parameter)
+        self.url(if self.is_tls { "wss" } else { "ws" }, "", parameter)
     }
 
     /// `host:port`, as a person reads it.
@@ -87,7 +92,7 @@ impl Endpoint {
     }
 }
 
-fn split_authority(authority: &str) -> Result<(&str, u16), String> {
+fn split_authority(authority: &str) -> Result<(&str, Option<u16>), String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the [ of an IPv6 address is not closed")?;
@@ -99,10 +104,10 @@ fn split_authority(authority: &str) -> Result<(&str, u16), String> {
         return Err("it names no host".to_owned());
     }
     match port {
-        Some("") => Ok((host, 80)),
+        Some("") => Ok((host, None)),
         Some(port) => {
             let port = port.parse().map_err(|_| format!("{port:?} is no port"))?;
-            Ok((host, port))
+            Ok((host, Some(port)))
         }
         None => Err("behind the ] of an IPv6 address only :port can stand".to_owned()),
     }
@@ -129,13 +134,18 @@ mod tests {
 
         let hub = Endpoint::parse("http://hub.example?").unwrap();
         assert_eq!(hub.ws_url(Some("id=1")), "ws://hub.example:80/?id=1");
+
+        for url in ["https://hub.example/rte?tenant=a", "WSS://hub.example:443/rte?tenant=a"] {
+            let hub = Endpoint::parse(url).unwrap();
+            assert_eq!(hub.http_url("/negotiate", None), "https://hub.example:443/rte/negotiate?tenant=a");
+            assert_eq!(hub.ws_url(Some("id=1")), "wss://hub.example:443/rte?tenant=a&id=1");
+            assert_eq!(hub.root().or_path("/publish").http_url("", None), "https://hub.example:443/publish");
+        }
     }
 
     #[test]
     fn each_wrong_url_is_told_what_is_wrong_with_it() {
         for (url, part) in [
-            ("https://hub.example", "TLS ends at the reverse proxy"),
-            ("wss://hub.example/rte", "TLS ends at the reverse proxy"),
             ("127.0.0.1:8080", "in full"),
             ("ftp://hub", "unknown scheme ftp"),
             ("http://", "no host"),

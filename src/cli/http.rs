@@ -2,6 +2,8 @@
 
 use super::credential::Bearer;
 use super::failure::Failure;
+use super::trust;
+use crate::shell::roots::Roots;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -13,7 +15,10 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Posts to a hub, over one kept connection. Proxies that the environment names are left aside: a
 /// token must reach the hub only.
-pub struct HttpClient(ureq::Agent);
+pub struct HttpClient {
+    agent: ureq::Agent,
+    roots: Roots,
+}
 
 /// What a hub answered.
 #[derive(Debug)]
@@ -25,9 +30,10 @@ pub struct Response {
 }
 
 impl HttpClient {
-    /// Returns a client without connections yet.
-    pub fn new() -> HttpClient {
+    /// Returns a client without connections yet, which trusts these.
+    pub fn new(roots: Roots) -> HttpClient {
         let config = ureq::Agent::config_builder()
+            .tls_config(roots.for_http())
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -36,7 +42,12 @@ impl HttpClient {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
             .build();
-        HttpClient(config.new_agent())
+        HttpClient { agent: config.new_agent(), roots }
+    }
+
+    /// Returns whom it trusts.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// Posts `body` and reads the answer, whatever its status is, except that of a refused token.
@@ -50,11 +61,13 @@ impl HttpClient {
         content_type: Option<&str>,
         body: &[u8],
     ) -> Result<Response, Failure> {
-        let mut request = self.0.post(url).header("authorization", token.header());
+        let mut request = self.agent.post(url).header("authorization", token.header());
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
-        let no_answer = |error: ureq::Error| Failure::Connection(format!("no answer from {}: {error}", host_of(url)));
+        let no_answer = |error: ureq::Error| {
+            Failure::Connection(format!("no answer from {}: {}", host_of(url), trust::why_not_http(&error)))
+        };
         let mut response = request.send(body).map_err(no_answer)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(no_answer)?;
@@ -63,12 +76,6 @@ impl HttpClient {
             403 => Err(Failure::Token(said("the token does not allow this (403)", &body))),
             _ => Ok(Response { status, body }),
         }
-    }
-}
-
-impl Default for HttpClient {
-    fn default() -> HttpClient {
-        HttpClient::new()
     }
 }
 
@@ -106,8 +113,9 @@ mod tests {
     #[test]
     fn nobody_listening_is_a_failed_connection() {
         // Port 1 of the loopback has no listener on any machine that runs tests.
-        let failure =
-            HttpClient::new().post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"").unwrap_err();
+        let failure = HttpClient::new(Roots::default())
+            .post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"")
+            .unwrap_err();
         assert_eq!(failure.exit_code(), 3);
     }
 }

@@ -27,6 +27,7 @@ mod batch;
 mod identity;
 mod inspect;
 mod session;
+mod trust;
 
 use clap::{CommandFactory, Parser};
 use console::Console;

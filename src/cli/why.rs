@@ -10,12 +10,14 @@ use super::inspect::expiry;
 use super::listen::socket::{self, Read};
 use super::publish::Publisher;
 use super::session::{HELLO, Interest, Session, Step, Verdict};
+use super::trust::Trust;
 use super::{batch, schema, world};
 use crate::auth::principal::Principal;
 use crate::auth::rights::{Action, Allowed, Denied};
 use crate::auth::token::Tenancy;
 use crate::config::{Flags, environment};
 use crate::schema::{Catalogue, EntityRule, EventId, Kind, guid};
+use crate::shell::roots::Roots;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +48,8 @@ pub struct Args {
     /// A hub to ask; the path is /rte where none is given
     #[arg(long, value_name = "URL", value_parser = Endpoint::parse)]
     url: Option<Endpoint>,
+    #[command(flatten)]
+    trust: Trust,
     /// A file with a token of scope publish, by which members are counted
     #[arg(long, value_name = "FILE", requires = "url")]
     publisher_token_file: Option<PathBuf>,
@@ -84,7 +88,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     };
     let catalogue = schema::load(&folders, wire_case, console).map_err(Failure::Usage)?;
     let identity = judge.look(token.reveal(), world::unix_ms())?;
-    let on_hub = args.url.as_ref().map(|url| ask(url, &token, &args.topics)).transpose()?;
+    let hub = args.url.as_ref().map(|url| Ok((url, args.trust.roots(url)?))).transpose()?;
+    let verdicts = hub.as_ref().map(|(url, roots)| ask(url, roots, &token, &args.topics)).transpose()?;
     let publisher = match &args.publisher_token_file {
         Some(file) => Credential { token: None, token_file: Some(file.clone()) }.read()?,
         None => token,
@@ -92,13 +97,15 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut refused = 0;
     for (number, asked) in args.topics.iter().enumerate() {
         let mut answer = explain(&judge, &identity, &catalogue, asked);
-        if let (Some(verdicts), Some(url)) = (&on_hub, &args.url) {
+        if let (Some(verdicts), Some((url, roots))) = (&verdicts, &hub) {
             let verdict = verdicts.get(number);
             answer.is_allowed = verdict.is_some_and(|verdict| verdict.subscribed);
             answer.lines.push(("hub", said(verdict)));
-            answer
-                .lines
-                .push(("members", members(url, &publisher, &catalogue, asked, identity.principal.as_ref().ok())));
+            let members = || {
+                let item = item(&catalogue, asked, identity.principal.as_ref().ok())?;
+                count(&Publisher::new(&url.root(), roots.clone(), publisher.clone(), Some("dry_run=1")), &item)
+            };
+            answer.lines.push(("members", told(members())));
         }
         refused += usize::from(!answer.is_allowed);
         let yes_or_no = if answer.is_allowed { "yes" } else { "no" };
@@ -215,11 +222,11 @@ fn reason(decided: Result<Allowed<'_>, Denied>, principal: &Principal) -> (bool,
 }
 
 /// What the hub says to these subscriptions, in their order.
-fn ask(url: &Endpoint, token: &Bearer, topics: &[Asked]) -> Result<Vec<Verdict>, Failure> {
+fn ask(url: &Endpoint, roots: &Roots, token: &Bearer, topics: &[Asked]) -> Result<Vec<Verdict>, Failure> {
     let endpoint = url.clone().or_path("/rte");
     let interest = |asked: &Asked| Interest { entity: asked.entity.to_string(), event: asked.event.clone() };
     let mut session = Session::new(&topics.iter().map(interest).collect::<Vec<_>>());
-    let mut socket = socket::connect(&HttpClient::new(), &endpoint, token)?;
+    let mut socket = socket::connect(&HttpClient::new(roots.clone()), &endpoint, token)?;
     socket::send(&mut socket, HELLO)?;
     let mut verdicts = Vec::new();
     let until = world::now() + ANSWER_MAX;
@@ -256,22 +263,26 @@ fn said(verdict: Option<&Verdict>) -> String {
     }
 }
 
-/// How many members the hub counts, by a dry run of an example. Why not, where it can't.
-fn members(url: &Endpoint, token: &Bearer, catalogue: &Catalogue, asked: &Asked, who: Option<&Principal>) -> String {
-    let counted = || -> Result<u64, String> {
-        let id = catalogue.find(&asked.event).ok_or("there is no such event")?;
-        let item = example(catalogue, id, asked.entity, who.and_then(|who| who.organization))?;
-        let hub = Endpoint::parse(&format!("http://{}", url.authority()))?;
-        let mut batch = batch::Batch::new(batch::Form::Json);
-        batch.push(1, item.to_string().as_bytes());
-        let publisher = Publisher::new(&hub, token.clone(), Some("dry_run=1"));
-        let outcome = publisher.send(&mut batch);
-        let outcome = outcome.map_err(|failure| failure.sentence().unwrap_or_default().to_owned())?;
-        let fault = outcome.rejections.into_iter().flat_map(|rejection| rejection.faults).next();
-        fault.map_or(Ok(()), Err)?;
-        outcome.members.ok_or_else(|| "the hub does not say".to_owned())
-    };
-    counted().map_or_else(|why| format!("not counted: {why} (a token of scope publish can)"), |count| count.to_string())
+/// An item by which members can be counted.
+fn item(catalogue: &Catalogue, asked: &Asked, who: Option<&Principal>) -> Result<Value, String> {
+    let id = catalogue.find(&asked.event).ok_or("there is no such event")?;
+    example(catalogue, id, asked.entity, who.and_then(|who| who.organization))
+}
+
+/// How many members the hub counts, by a dry run.
+fn count(publisher: &Publisher, item: &Value) -> Result<u64, String> {
+    let mut batch = batch::Batch::new(batch::Form::Json);
+    batch.push(1, item.to_string().as_bytes());
+    let outcome = publisher.send(&mut batch);
+    let outcome = outcome.map_err(|failure| failure.sentence().unwrap_or_default().to_owned())?;
+    let fault = outcome.rejections.into_iter().flat_map(|rejection| rejection.faults).next();
+    fault.map_or(Ok(()), Err)?;
+    outcome.members.ok_or_else(|| "the hub does not say".to_owned())
+}
+
+/// The members, or why they can't be counted.
+fn told(count: Result<u64, String>) -> String {
+    count.map_or_else(|why| format!("not counted: {why} (a token of scope publish can)"), |count| count.to_string())
 }
 
 /// An item about that entity, made of the event's first example.

@@ -1,11 +1,11 @@
 //! Fetches the text of a key set, over TLS unless it is on this machine.
 
+use super::roots::Roots;
 use crate::auth::token::Verifier;
 use crate::limits::{KEY_SET_BYTES_MAX, KEY_SET_MS};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// A key set that moves is followed so many times.
 const REDIRECTS_MAX: u32 = 3;
@@ -88,15 +88,8 @@ pub fn with_fetched_keys(mut verifier: Verifier) -> (Verifier, Vec<String>) {
 }
 
 fn agent() -> ureq::Agent {
-    let found = rustls_native_certs::load_native_certs().certs;
-    let certificates: Vec<Certificate<'static>> =
-        found.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&certificates))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
     let config = ureq::Agent::config_builder()
-        .tls_config(tls)
+        .tls_config(Roots::of_this_machine().for_http())
         .http_status_as_error(false)
         .max_redirects_will_error(true)
         // A connection that was kept for a quarter of an hour is dead at the other end.

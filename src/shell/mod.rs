@@ -23,6 +23,7 @@ mod memory;
 mod mio_os;
 mod net_stream;
 pub mod os;
+pub mod roots;
 pub mod serve;
 mod signals;
 mod sockets;

@@ -1,12 +1,13 @@
 //! TLS on the listening socket. The core does not know of it: a [`TlsStream`] is a stream whose
 //! bytes are encrypted on their way.
 
+use super::roots;
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -46,11 +47,8 @@ impl Tls {
     ///
     /// A sentence, which quotes nothing of the files.
     pub fn of(certificates: &str, key: &str) -> Result<Tls, TlsError> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates.as_bytes()).collect();
-        let chain = chain.unwrap_or_default();
-        if chain.is_empty() {
-            return Err(TlsError::Certificate("this is no PEM file with -----BEGIN CERTIFICATE-----".to_owned()));
-        }
+        let chain = roots::certificates(certificates)
+            .ok_or_else(|| TlsError::Certificate("this is no PEM file with -----BEGIN CERTIFICATE-----".to_owned()))?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
             TlsError::Key("this is no PEM file with an unencrypted -----BEGIN PRIVATE KEY-----".to_owned())
         })?;

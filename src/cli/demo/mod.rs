@@ -21,6 +21,7 @@ use super::credential::Bearer;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::publish::Publisher;
+use super::trust::Trust;
 use super::{listen, token, world};
 use crate::config::{Config, Setting, Sources, file};
 use base64::Engine;
@@ -87,6 +88,8 @@ pub struct Args {
     /// Print each published item as a line of JSON
     #[arg(long)]
     print: bool,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// Monday 2 March 2026, 08:00 UTC.
@@ -151,14 +154,15 @@ pub fn run(
     let issued_unix_s = world::unix_ms() / 1000;
     let key = Key::of(&config)?;
     let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
-    let path = config.hub.path.clone();
+    let (path, is_tls) = (config.hub.path.clone(), config.tls.is_some());
+    let trust = Trust { ca: args.trust.ca.clone().or_else(|| own_certificate(args)) };
     let hub = start(config, console)?;
-    let address = reachable(hub.local_addr());
+    let scheme = if is_tls { "https" } else { "http" };
+    let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(hub.local_addr()))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
-    introduce(args, console, &format!("{address}{path}"), &client, &until)?;
+    introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
 
-    let endpoint = Endpoint::parse(&format!("http://{address}")).map_err(Failure::Refused)?;
-    let publisher = Publisher::new(&endpoint, publisher, None);
+    let publisher = Publisher::new(&endpoint, trust.roots(&endpoint)?, publisher, None);
     let calendar = if args.wall_clock {
         Calendar { start_unix_ms: world::unix_ms(), speed: args.speed }
     } else {
@@ -204,6 +208,12 @@ fn deliver(publisher: &Publisher, batch: &mut Batch) -> Result<(), Failure> {
     }
 }
 
+/// Returns the file of the hub's own certificate, if it has one: that vouches for itself here.
+fn own_certificate(args: &Args) -> Option<PathBuf> {
+    let setting = args.set.iter().rfind(|setting| setting.key == "server.tls_certificate");
+    setting.map(|setting| PathBuf::from(&setting.text))
+}
+
 /// Returns an address to connect to, where the hub listens on all of them.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -216,16 +226,24 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// Says what there is and how to listen to it.
-fn introduce(args: &Args, console: &mut Console, hub: &str, token: &Bearer, until: &str) -> Result<(), Failure> {
+fn introduce(
+    args: &Args,
+    console: &mut Console,
+    hub: &Endpoint,
+    trust: &Trust,
+    token: &Bearer,
+    until: &str,
+) -> Result<(), Failure> {
     let (support, token) = (&QUEUES[SUPPORT], token.reveal());
     let program = world::program();
     let (a, b, c) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C]);
-    let address = hub.split('/').next().unwrap_or(hub);
+    let (hub, publish) = (hub.http_url("", None), hub.root().or_path("/publish").http_url("", None));
+    let ca = trust.ca.as_ref().map_or_else(String::new, |file| format!("--ca '{}' ", file.display()));
     let lines = [
         format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed),
         String::new(),
-        format!("  hub         http://{hub}"),
-        format!("  publish     http://{address}/publish"),
+        format!("  hub         {hub}"),
+        format!("  publish     {publish}"),
         format!("  token       {token}"),
         format!("              (good until {until}: may hear every user, queue and call list here)"),
         format!("  Support     {}  the queue", support.id),
@@ -237,7 +255,7 @@ fn introduce(args: &Args, console: &mut Console, hub: &str, token: &Bearer, unti
         "To listen, paste this into another terminal:".to_owned(),
         String::new(),
         format!(
-            "  {program} listen --url http://{hub} --token {token} '{}:Queue*' '{}:UserCall*' '{}:UserCall*' \
+            "  {program} listen --url {hub} {ca}--token {token} '{}:Queue*' '{}:UserCall*' '{}:UserCall*' \
              '{}:UserCall*' {CALL_LIST}:CallbackChanged,CallbackListStatus",
             support.id, a.id, b.id, c.id
         ),

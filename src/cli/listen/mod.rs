@@ -8,12 +8,12 @@ use super::failure::Failure;
 use super::http::HttpClient;
 use super::random::Random;
 use super::session::{self, Interest, Session, Step};
+use super::trust::Trust;
 use super::{redact, world};
 use crate::schema::Catalogue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use socket::{Read, goodbye, read, send};
-use std::net::TcpStream;
+use socket::{Read, Stream, goodbye, read, send};
 use std::time::{Duration, Instant};
 use tungstenite::WebSocket;
 
@@ -41,6 +41,8 @@ pub struct Args {
     /// The hub; the path is /rte where none is given
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/rte", value_parser = Endpoint::parse)]
     url: Endpoint,
+    #[command(flatten)]
+    trust: Trust,
     #[command(flatten)]
     credential: Credential,
     /// What to hear: a GUID and its events; an event may be a pattern ('Queue*'), and is --all's
@@ -105,7 +107,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         args,
         catalogue: args.redact.then(|| Catalogue::built_in(None)),
         endpoint: args.url.clone().or_path("/rte"),
-        client: HttpClient::new(),
+        client: HttpClient::new(args.trust.roots(&args.url)?),
         ends_at: args.timeout.and_then(|timeout| world::now().checked_add(timeout)),
         heard: 0,
         refused: 0,
@@ -251,7 +253,7 @@ impl Listener<'_> {
     fn on_text(
         &mut self,
         conversation: &mut Conversation,
-        socket: &mut WebSocket<TcpStream>,
+        socket: &mut WebSocket<Stream>,
         text: &str,
     ) -> Result<Option<End>, Failure> {
         let mut steps = Vec::new();

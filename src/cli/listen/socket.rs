@@ -4,8 +4,13 @@ use crate::cli::credential::Bearer;
 use crate::cli::endpoint::Endpoint;
 use crate::cli::failure::Failure;
 use crate::cli::http::{CONNECT_TIMEOUT, HttpClient};
-use crate::cli::{session, world};
+use crate::cli::{session, trust, world};
+use crate::shell::roots::Roots;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::http::header::{AUTHORIZATION, HeaderValue};
@@ -19,7 +24,7 @@ pub(in crate::cli) fn connect(
     client: &HttpClient,
     endpoint: &Endpoint,
     token: &Bearer,
-) -> Result<WebSocket<TcpStream>, Failure> {
+) -> Result<WebSocket<Stream>, Failure> {
     let answer = client.post(&endpoint.http_url("/negotiate", Some("negotiateVersion=1")), token, None, b"")?;
     if answer.status != 200 {
         return Err(Failure::Connection(format!("cannot negotiate: {}", answer.sentence())));
@@ -31,7 +36,7 @@ pub(in crate::cli) fn connect(
         tungstenite::client::IntoClientRequest::into_client_request(url).map_err(|error| failed(&error.to_string()))?;
     let header = HeaderValue::from_str(&token.header()).map_err(|_| failed("the token fits no header"))?;
     request.headers_mut().insert(AUTHORIZATION, header);
-    let stream = open(endpoint).map_err(|error| failed(&error.to_string()))?;
+    let stream = Stream::open(endpoint, client.roots()).map_err(|error| failed(&trust::why_not(&error)))?;
     match tungstenite::client(request, stream) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Interrupted(_)) => Err(failed("it does not answer")),
@@ -43,8 +48,65 @@ pub(in crate::cli) fn connect(
     }
 }
 
-fn open(endpoint: &Endpoint) -> std::io::Result<TcpStream> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+/// What a WebSocket of a command reads and writes.
+pub(in crate::cli) enum Stream {
+    /// The bytes as they are.
+    Plain(TcpStream),
+    /// The bytes of a TLS session.
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn open(endpoint: &Endpoint, roots: &Roots) -> io::Result<Stream> {
+        let mut socket = connected(endpoint)?;
+        if !endpoint.is_tls {
+            return Ok(Stream::Plain(socket));
+        }
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
+        let config = Arc::new(roots.for_streams().map_err(io::Error::other)?);
+        let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        // Now, so that what is wrong with the certificate is told as that.
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        Ok(Stream::Tls(Box::new(StreamOwned::new(session, socket))))
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref(),
+        }
+    }
+}
+
+impl io::Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+fn connected(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in (endpoint.host.as_str(), endpoint.port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
             Ok(stream) => {
@@ -63,7 +125,7 @@ fn open(endpoint: &Endpoint) -> std::io::Result<TcpStream> {
 ///
 /// # Errors
 /// [`Failure::Connection`] where the connection is gone.
-pub(in crate::cli) fn send(socket: &mut WebSocket<TcpStream>, text: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn send(socket: &mut WebSocket<Stream>, text: &str) -> Result<(), Failure> {
     socket.send(Message::text(text)).map_err(|error| Failure::Connection(error.to_string()))
 }
 
@@ -80,9 +142,9 @@ pub(in crate::cli) enum Read {
 }
 
 /// Waits for what comes next, so long.
-pub(in crate::cli) fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) -> Read {
+pub(in crate::cli) fn read(socket: &mut WebSocket<Stream>, wait: Duration) -> Read {
     // A timeout of nothing would mean to wait for ever.
-    if let Err(error) = socket.get_ref().set_read_timeout(Some(wait.max(Duration::from_millis(1)))) {
+    if let Err(error) = socket.get_ref().socket().set_read_timeout(Some(wait.max(Duration::from_millis(1)))) {
         return Read::Lost(error.to_string());
     }
     match socket.read() {
@@ -94,7 +156,7 @@ pub(in crate::cli) fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) ->
         Ok(Message::Close(None)) => Read::Lost("closed without a code".to_owned()),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Read::Life,
         Err(tungstenite::Error::Io(error))
-            if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
         {
             Read::Nothing
         }
@@ -104,7 +166,7 @@ pub(in crate::cli) fn read(socket: &mut WebSocket<TcpStream>, wait: Duration) ->
 
 /// Says goodbye in both protocols and gives the hub a moment to answer; what it answers does not
 /// matter any more.
-pub(in crate::cli) fn goodbye(socket: &mut WebSocket<TcpStream>) {
+pub(in crate::cli) fn goodbye(socket: &mut WebSocket<Stream>) {
     let until = world::now() + GOODBYE_MAX;
     let said =
         socket.send(Message::text(session::CLOSE)).and_then(|()| socket.close(None)).and_then(|()| socket.flush());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::console::tests::console_on_paper;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use tungstenite::Message;
 

@@ -7,6 +7,8 @@ use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::http;
 use super::http::HttpClient;
+use super::trust::Trust;
+use crate::shell::roots::Roots;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -35,6 +37,8 @@ pub struct Args {
     /// The hub; the path is /publish where none is given
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = Endpoint::parse)]
     url: Endpoint,
+    #[command(flatten)]
+    trust: Trust,
     #[command(flatten)]
     credential: Credential,
     /// Read an item per line, whatever the name or the first line looks like
@@ -69,7 +73,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     } else {
         Box::new(File::open(&args.file).map_err(unreadable)?)
     };
-    let publisher = Publisher::new(&args.url, args.credential.read()?, query(args));
+    let publisher = Publisher::new(&args.url, args.trust.roots(&args.url)?, args.credential.read()?, query(args));
     let mut run = Run { publisher, console, name: &name, tally: Tally::default(), is_dry: args.dry_run };
     let done = run.input(&mut *input, form(args), &unreadable);
     run.summary();
@@ -107,9 +111,9 @@ pub struct Publisher {
 
 impl Publisher {
     /// Publishes to `endpoint`, on `/publish` where it names no path, with `query` behind it.
-    pub fn new(endpoint: &Endpoint, token: Bearer, query: Option<&str>) -> Publisher {
+    pub fn new(endpoint: &Endpoint, roots: Roots, token: Bearer, query: Option<&str>) -> Publisher {
         let url = endpoint.clone().or_path("/publish").http_url("", query);
-        Publisher { client: HttpClient::new(), url, token }
+        Publisher { client: HttpClient::new(roots), url, token }
     }
 
     /// Sends a batch, which is empty afterwards.

@@ -73,7 +73,7 @@ fn args(address: SocketAddr, more: &[&str]) -> Args {
 fn publish(address: SocketAddr, more: &[&str], text: &str) -> (String, String, Result<(), Failure>) {
     let args = args(address, more);
     let (mut console, results, remarks) = console_on_paper();
-    let publisher = Publisher::new(&args.url, args.credential.read().unwrap(), query(&args));
+    let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), query(&args));
     let mut run = Run { publisher, console: &mut console, name: "in", tally: Tally::default(), is_dry: args.dry_run };
     let unreadable = |error: io::Error| Failure::Usage(error.to_string());
     let done = run.input(&mut text.as_bytes(), form(&args), &unreadable);
@@ -162,7 +162,7 @@ fn a_pipe_is_published_as_it_flows() {
     });
     let args = args(address, &[]);
     let (mut console, _, _) = console_on_paper();
-    let publisher = Publisher::new(&args.url, args.credential.read().unwrap(), None);
+    let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), None);
     let mut run = Run { publisher, console: &mut console, name: "in", tally: Tally::default(), is_dry: false };
     let mut pipe = Pipe { pieces: vec!["{\"now\":1}\n{\"ha", "lf\":1}\n", "{\"later\":1}\n"], was_published };
     run.input(&mut pipe, None, &|error| Failure::Usage(error.to_string())).unwrap();

@@ -14,5 +14,6 @@ mod since;
 mod state;
 mod supervised;
 mod tls;
+mod tls_clients;
 mod tokens;
 mod websocket;
