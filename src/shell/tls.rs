@@ -210,3 +210,70 @@ impl TlsStream {
         let _ = self.send();
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::roots::Roots;
+    use super::*;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::{ClientConfig, ClientConnection, StreamOwned};
+    use std::net::{SocketAddr, TcpListener};
+    use std::time::Duration;
+
+    pub(in crate::shell) type Peer = StreamOwned<ClientConnection, std::net::TcpStream>;
+
+    /// A certificate for `localhost`, and what trusts it.
+    pub(in crate::shell) fn certified() -> (Tls, ClientConfig) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let tls = Tls::of(&cert.pem(), &signing_key.serialize_pem()).unwrap();
+        (tls, Roots::of_pem(&cert.pem()).unwrap().for_streams().unwrap())
+    }
+
+    /// A client that has connected and said nothing. It waits for bytes a moment only.
+    pub(in crate::shell) fn peer(config: ClientConfig, address: SocketAddr) -> Peer {
+        let socket = std::net::TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap(), socket)
+    }
+
+    /// The handshake, while `hub` does its part.
+    pub(in crate::shell) fn shake_hands(peer: &mut Peer, mut hub: impl FnMut()) {
+        while peer.conn.is_handshaking() {
+            if let Err(error) = peer.conn.complete_io(&mut peer.sock) {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+            }
+            hub();
+        }
+    }
+
+    #[test]
+    fn what_is_encrypted_and_waits_for_the_socket_has_a_bound() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (tls, config) = certified();
+        let mut peer = peer(config, listener.local_addr().unwrap());
+        let socket = listener.accept().unwrap().0;
+        socket.set_nonblocking(true).unwrap();
+        let mut stream = tls.accept(TcpStream::from_std(socket)).unwrap();
+        shake_hands(&mut peer, || drop(stream.read(&mut [0; 1024])));
+
+        // More than the kernel keeps for a peer that does not read.
+        let bytes = vec![b'x'; 16 * 1024 * 1024];
+        let mut taken = 0;
+        let full = loop {
+            match stream.write(&mut [IoSlice::new(&bytes[taken..])]) {
+                Ok(n) => taken += n,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(taken < bytes.len());
+        let mut waiting = Vec::new();
+        while stream.session.wants_write() {
+            stream.session.write_tls(&mut waiting).unwrap();
+        }
+        // The socket may have taken a part of the first record. Each of the two has a head, a type
+        // and a tag of 22 bytes together (RFC 8446 section 5.2).
+        let expected = TLS_SEND_BYTES_MAX / 2..=TLS_SEND_BYTES_MAX + 2 * 22;
+        assert!(expected.contains(&waiting.len()), "{}", waiting.len());
+    }
+}

@@ -425,6 +425,8 @@ mod tests {
     use super::super::log::{Format, Logger};
     use super::super::mailbox::Mailbox;
     use super::super::mio_os::{self, MioOs};
+    use super::super::tls::tests::{certified, peer, shake_hands};
+    use super::super::tls::{CurrentTls, Tls};
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::token::{Options, Verifier};
@@ -437,8 +439,11 @@ mod tests {
     use std::io::{ErrorKind, Read, Write};
     use std::net::TcpStream;
 
+    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
+
     /// Returns two reactors over the kernel's sockets, the first of which listens; and where.
-    fn reactors() -> ([Reactor<MioOs>; 2], SocketAddr) {
+    fn reactors(tls: Option<Tls>) -> ([Reactor<MioOs>; 2], SocketAddr) {
+        let tls = CurrentTls::new(tls.into());
         let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
         let key = KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source };
         let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap());
@@ -464,7 +469,7 @@ mod tests {
             let number = number.next().unwrap();
             let clock = Clock::start();
             let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
-            let os = MioOs::new(poll, listener.take(), Arc::default(), clock, log).unwrap();
+            let os = MioOs::new(poll, listener.take(), Arc::clone(&tls), clock, log).unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);
@@ -475,7 +480,7 @@ mod tests {
     }
 
     /// Turns until a reply has arrived, and returns it.
-    fn answer(reactor: &mut Reactor<MioOs>, peer: &mut TcpStream) -> String {
+    fn answer(reactor: &mut Reactor<MioOs>, peer: &mut impl Read) -> String {
         let mut reply = String::new();
         while !reply.ends_with("\r\n\r\nok\n") {
             assert!(reactor.step());
@@ -490,16 +495,15 @@ mod tests {
 
     #[test]
     fn a_socket_of_the_kernel_moves_between_polls_and_loses_no_byte() {
-        let request = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
-        let (mut reactors, address) = reactors();
+        let (mut reactors, address) = reactors(None);
         let mut peer = TcpStream::connect(address).unwrap();
         // A poll would sleep while what it has led to is still on its way.
         peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let mut from = 0;
         for moves in 0..4 {
-            let (behind, ahead) = request.split_at(20);
+            let (behind, ahead) = REQUEST.split_at(20);
             // One whole request, and the beginning of the next, which moves with the socket.
-            peer.write_all(if moves == 0 { request } else { ahead }).unwrap();
+            peer.write_all(if moves == 0 { REQUEST } else { ahead }).unwrap();
             peer.write_all(behind).unwrap();
             let reply = answer(&mut reactors[from], &mut peer);
             assert_eq!(reply.matches("200 OK").count(), 1, "{reply}");
@@ -517,5 +521,37 @@ mod tests {
             assert!(reactors[from].step());
         }
         assert_eq!(reactors.map(|mut reactor| reactor.numbers().accepted), [1, 0]);
+    }
+
+    #[test]
+    fn a_tls_session_moves_in_the_midst_of_a_record_and_loses_no_byte() {
+        let (tls, config) = certified();
+        let (mut reactors, address) = reactors(Some(tls));
+        let mut peer = peer(config, address);
+        shake_hands(&mut peer, || assert!(reactors[0].step()));
+        let mut record = Vec::new();
+        for moves in 0..4 {
+            let (from, to) = (moves % 2, 1 - moves % 2);
+            // What is left of one request, and the beginning of the next, which moves with the
+            // session.
+            peer.sock.write_all(&record).unwrap();
+            record.clear();
+            if moves == 0 {
+                peer.write_all(REQUEST).unwrap();
+            }
+            peer.conn.writer().write_all(REQUEST).unwrap();
+            peer.conn.write_tls(&mut record).unwrap();
+            peer.sock.write_all(&record.drain(..20).collect::<Vec<_>>()).unwrap();
+            let reply = answer(&mut reactors[from], &mut peer);
+            assert_eq!(reply.matches("200 OK").count(), 1, "{reply}");
+            let key = reactors[from].sockets.keys().next().unwrap();
+            reactors[from].move_link(key, to);
+            let links = reactors.each_ref().map(|reactor| reactor.shard.link_count());
+            assert_eq!(links, [0, 0], "the letter is under way");
+        }
+        drop(peer);
+        while reactors[0].load.total() > 0 {
+            assert!(reactors[0].step());
+        }
     }
 }
