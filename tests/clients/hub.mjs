@@ -66,8 +66,21 @@ export class Hub {
     await this.#exited;
   }
 
+  /** Sends SIGHUP, and waits until the hub says that it has read its files. */
+  async reload() {
+    const reloaded = new Promise((resolve, reject) => {
+      createInterface({ input: this.#child.stderr }).on('line', (line) => {
+        if (/ reloaded /.test(line)) resolve();
+        if (/ reload_refused /.test(line)) reject(new Error(line));
+      });
+    });
+    this.#child.kill('SIGHUP');
+    await within(reloaded, 'the hub to reload');
+  }
+
   get base() {
-    return `http://127.0.0.1:${this.#port}`;
+    const hasTls = this.#settings.some((setting) => setting.startsWith('server.tls_certificate='));
+    return `${hasTls ? 'https' : 'http'}://127.0.0.1:${this.#port}`;
   }
 
   get port() {
