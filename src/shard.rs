@@ -42,7 +42,6 @@ const READ_BYTES_PER_DELIVERY: usize = 4;
 /// use std::sync::Arc;
 ///
 /// struct Sevens;
-///
 /// impl Entropy for Sevens {
 ///     fn fill(&mut self, bytes: &mut [u8]) {
 ///         bytes.fill(7);
@@ -64,7 +63,6 @@ const READ_BYTES_PER_DELIVERY: usize = 4;
 /// assert!(shard.handle_bytes(link, &mut request, now, &mut wire), "it would read on");
 /// shard.end_turn(now, &mut wire);
 /// assert!(wire.starts_with(b"HTTP/1.1 200 OK\r\n") && wire.ends_with(b"ok\n"));
-/// while shard.poll_resumed().is_some() {}
 /// ```
 pub struct Shard {
     number: usize,
@@ -229,8 +227,7 @@ impl Shard {
             conn: links.get(key).and_then(Option::as_ref).map_or(0, |link| link.number(connections)),
             bytes: bytes.len(),
         });
-        self.hub.spend(bytes.len() / READ_BYTES_PER_DELIVERY);
-        self.hub.begin_portion();
+        self.hub.begin_portion(bytes.len() / READ_BYTES_PER_DELIVERY);
         self.with(key, now, wire, |link, cx| link.handle_bytes(bytes, cx));
         self.wants_input(key)
     }
@@ -284,16 +281,16 @@ impl Shard {
         self.proceed_with_links(now, wire);
     }
 
-    /// Links go on with what they have read, a portion each. One of them does in any case.
+    /// Links go on with what they have read, a portion each; one of them does in any case.
     fn proceed_with_links(&mut self, now: Now, wire: &mut dyn Wire) {
-        for done in 0..self.intake.links.len() {
-            if done > 0 && self.hub.is_spent() {
-                return;
-            }
-            let Some(key) = self.intake.links.pop_front() else { return };
-            self.hub.begin_portion();
+        let mut links = self.intake.links.len();
+        while links > 0
+            && let Some(key) = self.intake.links.pop_front()
+        {
+            self.hub.begin_portion(0);
             self.with(key, now, wire, Link::proceed);
             self.note_resumed(key);
+            links = if self.hub.is_spent() { 0 } else { links - 1 };
         }
     }
 

@@ -59,6 +59,8 @@ const SEND_COST: usize = 128;
 const BYTES_PER_DELIVERY: usize = 256;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
+/// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
+const PORTION_MIN: usize = 8 * 1024;
 
 /// The fan-out of one shard.
 ///
@@ -253,14 +255,15 @@ impl Hub {
         self.portion_left = self.portion_left.saturating_sub(deliveries);
     }
 
-    /// From here on work is that of another link, which has a portion of the turn's.
-    pub fn begin_portion(&mut self) {
-        self.portion_left = (self.deliveries_max / PORTIONS).max(1);
+    /// From here on work is that of another link, which has a portion of the turn's. To read of it has cost so many deliveries.
+    pub fn begin_portion(&mut self, read: usize) {
+        self.spend(read);
+        self.portion_left = (self.deliveries_max / PORTIONS).max(PORTION_MIN);
     }
 
     /// Whether what else the link has brought should wait for the next turn.
     pub fn is_portion_over(&self) -> bool {
-        self.portion_left == 0 || self.is_spent()
+        self.portion_left == 0
     }
 
     /// Counts the work of so many bytes that have been read or made.
