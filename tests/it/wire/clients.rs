@@ -216,6 +216,7 @@ fn a_proxy_that_loses_the_upgrade_is_told_and_warned_of_once() {
     );
     let reply = reply_to(&hub, old.as_bytes()).1;
     assert!(reply.status == 426 && reply.body.contains("HTTP/1.1"), "{reply:?}");
+    hub.await_log("warn front_fault");
     assert_eq!(hub.log().matches("warn front_fault").count(), 1, "{}", hub.log());
 }
 
