@@ -67,7 +67,7 @@ pub struct FamilyArgs {
 }
 
 const LONG_TYPE: &str = "\
-Writes NAME.toml with a helper type of one property. A file that is there is left alone. `rte schema check` warns until an event \
+Writes types/NAME.toml with a helper type of one property. A file that is there is left alone. `rte schema check` warns until an event \
 has a property of that type.
 
 Example:
@@ -128,14 +128,18 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     match &args.what {
         What::Event(args) => {
             let there = args.place.files(console)?;
-            let model = told(compile(&there, None), console).map_err(Failure::Usage)?.model;
+            let model = match compile(&there, None) {
+                Ok(compiled) => compiled.model,
+                // Warnings of what is there already are not this command's news.
+                refused @ Err(_) => told(refused, console).map_err(Failure::Usage)?.model,
+            };
             let text = skeleton(&model, &args.name, &args.family, args.kind);
-            args.place.write(there, &args.name, &text, console)
+            args.place.write(there, "", &args.name, &text, console)
         }
         What::Type(args) => {
             let there = args.place.files(console)?;
             let text = type_skeleton(&args.name);
-            args.place.write(there, &args.name, &text, console)
+            args.place.write(there, "types", &args.name, &text, console)
         }
         What::Family(args) => add_family(args, console),
     }
@@ -166,8 +170,15 @@ impl Place {
 
     /// Writes what declares `name`, once it compiles with the rest: the compiler says what is wrong with a name or a family, and
     /// what it takes is a file name too.
-    fn write(&self, mut there: Vec<File>, name: &str, text: &str, console: &mut Console) -> Result<(), Failure> {
-        let path = self.folder().join(format!("{name}.toml"));
+    fn write(
+        &self,
+        mut there: Vec<File>,
+        below: &str,
+        name: &str,
+        text: &str,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        let path = self.folder().join(below).join(format!("{name}.toml"));
         if path.exists() {
             return Err(Failure::Refused(format!("{} is there already", path.display())));
         }

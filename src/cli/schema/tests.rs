@@ -431,9 +431,11 @@ fn a_family_a_type_and_an_event_of_them_are_made_in_one_folder() {
     let (outcome, results, _) = new(&["family", "Room"]);
     assert_eq!((exit_code(&outcome), folder.stripped(&results).as_str()), (0, "schema.d/catalogue.toml\n"));
     assert_eq!(exit_code(&new(&["family", "Hall", "--entity", "large \"hall\""]).0), 0);
-    assert_eq!(exit_code(&new(&["type", "AcmeDoor"]).0), 0);
+    let (outcome, results, _) = new(&["type", "AcmeDoor"]);
+    assert_eq!((exit_code(&outcome), folder.stripped(&results).as_str()), (0, "schema.d/types/AcmeDoor.toml\n"));
     // --dir says that the folder's own family counts.
-    let (outcome, results, _) = new(&["event", "AcmeRoomEntered", "--family", "Room"]);
+    let (outcome, results, remarks) = new(&["event", "AcmeRoomEntered", "--family", "Room"]);
+    assert!(!remarks.contains("warning"), "the texts that AcmeDoor lacks are not told again: {remarks}");
     assert_eq!((exit_code(&outcome), folder.stripped(&results).as_str()), (0, "schema.d/AcmeRoomEntered.toml\n"));
     let doors = "Doors = { type = \"List<AcmeDoor>\", doc = \"D.\" }\nOrganizationId =";
     folder.edit("schema.d/AcmeRoomEntered.toml", "OrganizationId =", doors);
@@ -450,7 +452,7 @@ fn a_family_a_type_and_an_event_of_them_are_made_in_one_folder() {
         (&["type", "AcmeDoor"], 1),
         (&["type", "acme"], 2),
         (&["type", "UserStatus"], 2),
-        (&["event", "AcmeDoor", "--family", "Room"], 1),
+        (&["event", "AcmeDoor", "--family", "Room"], 2),
     ] {
         assert_eq!(exit_code(&new(line).0), code, "{line:?}");
     }
@@ -491,4 +493,21 @@ fn the_repositorys_own_catalogue_keeps_what_was_released() {
         exit_code(&rte_schema(&["diff", folder.join(FILE_NAME).to_str().unwrap(), folder.to_str().unwrap()]).0),
         0
     );
+}
+
+#[test]
+fn a_folder_that_said_no_version_breaks_its_own_by_saying_2() {
+    let folder = Folder::new("unversioned", &[("a/AcmeLunchStarted.toml", LUNCH)]);
+    let a = folder.0.join("a").to_str().unwrap().to_owned();
+    assert_eq!(exit_code(&rte_schema(&["lock", &a]).0), 0);
+    fs::remove_file(folder.0.join("a/AcmeLunchStarted.toml")).unwrap();
+    for (catalogue, code) in
+        [("format = 1", 1), ("format = 1\nversion = \"1.1.0\"", 1), ("format = 1\nversion = \"2.0.0\"", 0)]
+    {
+        folder.write("a/catalogue.toml", &format!("{catalogue}\n"));
+        assert_eq!(exit_code(&rte_schema(&["check", &a]).0), code, "{catalogue}");
+        assert_eq!(exit_code(&rte_schema(&["lock", &a]).0), code, "{catalogue}");
+    }
+    assert!(folder.read("a/lock.json").contains("\"is_part\": true"));
+    assert_eq!(exit_code(&rte_schema(&["lock", "--check", &a]).0), 0);
 }

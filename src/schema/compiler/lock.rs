@@ -17,6 +17,9 @@ pub const FILE_NAME: &str = "lock.json";
 /// The version of the file format.
 const FORMAT: u32 = 1;
 
+/// The major version of a folder whose `catalogue.toml` says none, or that has no such file.
+const MAJOR_UNSAID: u32 = 1;
+
 /// The document; reading borrows nothing of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,10 +94,15 @@ impl Compiled {
         let Some(text) = lock else { return Ok(self) };
         let broken = match read(path, text) {
             Ok(released) => {
-                // A file from before the folder had a version of its own is about everything.
-                let present =
-                    if released.is_part { Contract::at(&self.model, path) } else { Contract::of(&self.model) };
-                broken(&released, &present, path)
+                let present = Contract::at(&self.model, path);
+                match (released.is_part, present.is_part) {
+                    // A file from before the folder had a version of its own is about everything.
+                    (false, true) if major(&present.version) <= MAJOR_UNSAID => {
+                        broken(&released, &Contract::of(&self.model), path)
+                    }
+                    (false, true) => Vec::new(),
+                    (_, _) => broken(&released, &present, path),
+                }
             }
             Err(finding) => vec![finding],
         };

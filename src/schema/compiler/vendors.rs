@@ -177,10 +177,11 @@ fn a_folder_with_a_version_of_its_own_breaks_its_own_by_raising_it() {
 }
 
 #[test]
-fn a_lock_file_from_before_the_folder_had_a_version_is_about_everything() {
+fn a_folder_that_said_no_version_had_1_and_a_lock_file_of_that_time_is_about_everything() {
     let first = vendor("1.0.0", GATE);
     let text = lock::write(&Contract::of(&first.model)).unwrap();
     assert!(!text.contains("is_part"));
     assert!(vendor("1.0.0", GATE).held_to("x/lock.json", Some(&text)).is_ok());
-    assert!(vendor("2.0.0", "").held_to("x/lock.json", Some(&text)).is_err());
+    assert!(vendor("1.1.0", "").held_to("x/lock.json", Some(&text)).is_err());
+    assert!(vendor("2.0.0", "").held_to("x/lock.json", Some(&text)).is_ok());
 }
