@@ -135,7 +135,7 @@ IQDS+fzVTnZ1lK3vzX4SafD/xSsy1E012oB8Pj9TxhTsMA==
 ";
 
 /// Ed25519, PKCS#8.
-pub(super) const ED_PRIVATE: &str = "\
+pub(crate) const ED_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIHb68ApAS9kI6KanOs9weXgPWNgn0VI0yptPgniNtr46
 -----END PRIVATE KEY-----

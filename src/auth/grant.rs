@@ -1,7 +1,6 @@
 //! Grants: `family/entity/event` patterns and what they cover.
 
-use crate::schema::Event;
-use crate::schema::guid;
+use crate::schema::{Catalogue, Event, guid, names};
 use std::fmt;
 use uuid::Uuid;
 
@@ -45,6 +44,29 @@ impl Grant {
             },
             event: name(event.unwrap_or("*")).ok_or(GrantError::Event)?,
         })
+    }
+
+    /// Why it covers nothing of this catalogue, where that is so: `covers nothing: there is no …`.
+    pub fn fault(&self, catalogue: &Catalogue) -> Option<String> {
+        let families = || catalogue.model().families.iter().map(|family| family.name.as_str());
+        let family = match self.family.as_deref() {
+            Some(name) => match families().find(|family| family.eq_ignore_ascii_case(name)) {
+                Some(family) => Some(family),
+                None => {
+                    let near = names::hint(name, families(), "`");
+                    return Some(format!("covers nothing: there is no family `{name}`{near}"));
+                }
+            },
+            None => None,
+        };
+        let name = self.event.as_deref()?;
+        let Some(event) = catalogue.find(name) else {
+            let near = names::hint(name, catalogue.events().map(|(_, event)| event.name.as_str()), "`");
+            return Some(format!("covers nothing: there is no event `{name}`{near}"));
+        };
+        let owner = catalogue.family_of(event);
+        let is_apart = family.is_some_and(|family| family != owner);
+        is_apart.then(|| format!("covers nothing: {} is an event of the family {owner}", catalogue.event(event).name))
     }
 
     /// Whether the pattern covers that event of that entity, for a principal with or without scope `backend`.

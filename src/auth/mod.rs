@@ -21,4 +21,4 @@ mod watch;
 pub use claimed::claimed;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

@@ -4,6 +4,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::schema;
 use crate::api::routes::{Gate, ROUTES};
+use crate::auth::keys::Keys;
 use crate::auth::token::Tenancy;
 use crate::config::{Config, Flags, Machine, environment, warnings};
 use crate::limits::Limits;
@@ -42,22 +43,28 @@ fn check(
     machine: impl Fn(&Config) -> Machine,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let config = Config::load(&args.flags, variables)
+    let mut config = Config::load(&args.flags, variables)
         .map_err(|errors| Failure::Refused(format!("the configuration is wrong\n{errors}")))?;
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
     let wrong = |unknown| Failure::Refused(format!("the configuration is wrong\n{unknown}"));
     config.not_derived(&catalogue).map_err(wrong)?;
-    for warning in warnings(&config, &machine(&config), &catalogue) {
+    let (keys, keys_not_fetched) = shell::fetched_keys(&config.verifier.options().keys);
+    for url in keys.urls() {
+        let told = |one| format!("{}: passed over: {one}", shell::shown(url));
+        config.warnings.extend(keys.passed_over_of(url).map(told));
+    }
+    let machine = Machine { keys_not_fetched, ..machine(&config) };
+    for warning in warnings(&config, &machine, &catalogue) {
         console.note(format_args!("rte: warning: {warning}"));
     }
-    for (name, value) in summary(&config) {
+    for (name, value) in summary(&config, &keys) {
         console.line(format_args!("{name:<16}{value}"))?;
     }
     Ok(())
 }
 
 /// Returns what holds, as pairs of a word and its value.
-fn summary(config: &Config) -> Vec<(&'static str, String)> {
+fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
     let auth = config.verifier.options();
     let or = |list: Vec<String>, none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
     let file = config.file.as_ref().map_or("none, the defaults hold".to_owned(), |path| path.display().to_string());
@@ -69,15 +76,19 @@ fn summary(config: &Config) -> Vec<(&'static str, String)> {
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
         ("threads", config.threads.to_string()),
     ];
-    for ((id, algorithm), issuers) in auth.keys.iter().zip(auth.keys.issuers()) {
+    let of = |issuers: &[String]| match issuers {
+        [] => "any issuer".to_owned(),
+        issuers => format!("of {}", issuers.join(", ")),
+    };
+    for ((id, algorithm), issuers) in keys.iter().zip(keys.issuers()) {
         let id = id.map_or("without id".to_owned(), |id| format!("id {id:?}"));
-        let issuers = if issuers.is_empty() { "any issuer".to_owned() } else { format!("of {}", issuers.join(", ")) };
-        lines.push(("key", format!("{algorithm}, {id}, {issuers}")));
+        lines.push(("key", format!("{algorithm}, {id}, {}", of(issuers))));
     }
-    let urls = auth.keys.urls().into_iter();
-    lines.extend(urls.map(|url| ("key set", format!("{}, fetched at the start", shell::shown(url)))));
-    if auth.keys.skipped() > 0 {
-        lines.push(("passed over", format!("{} keys of JWK sets are not for this", auth.keys.skipped())));
+    let sets =
+        keys.sets().map(|(url, issuers)| format!("{}, {}, fetched at the start", shell::shown(url), of(issuers)));
+    lines.extend(sets.map(|set| ("key set", set)));
+    if keys.skipped() > 0 {
+        lines.push(("passed over", format!("{} keys of JWK sets are not for this", keys.skipped())));
     }
     lines.extend(config.schema_dirs.iter().map(|folder| ("further events", folder.display().to_string())));
     lines.extend([
@@ -170,12 +181,23 @@ mod tests {
         let told = failure.sentence().unwrap();
         assert_eq!((failure.exit_code(), told.lines().count(), results.as_str()), (1, 4, ""));
         assert!(
-            told.contains("\nRTE_AUTH_SECRET: the secret has 5 bytes") && told.contains("\n--set: \"here\""),
+            told.contains("\nRTE_AUTH_SECRET: the secret has 5 bytes")
+                && told.contains("\n--set server.listen: \"here\""),
             "{told}"
         );
-        assert!(told.contains("\n--set: \"/reference\" can't be the hub's: /reference serves"), "{told}");
+        assert!(told.contains("\n--set server.path: \"/reference\" can't be the hub's: /reference serves"), "{told}");
         let (outcome, ..) = checked(&settings, &[]);
         assert!(outcome.unwrap_err().sentence().unwrap().contains("`auth.tenancy` must be one of"));
+    }
+
+    #[test]
+    fn a_key_set_that_cannot_be_had_is_a_warning_and_its_issuer_is_shown() {
+        let variables = [("RTE_AUTH_JWKS_URL", "http://127.0.0.1:1/jwks?hidden"), ("RTE_AUTH_ISSUER", "https://id")];
+        let (outcome, results, remarks) = checked(&["auth.audience=rte"], &variables);
+        assert_eq!(outcome, Ok(()));
+        assert!(results.contains("key set         http://127.0.0.1:1/jwks, of https://id, fetched"), "{results}");
+        assert!(remarks.starts_with("rte: warning: keys_not_fetched: http://127.0.0.1:1/jwks: "), "{remarks}");
+        assert!(!remarks.contains("hidden") && remarks.lines().count() == 1, "{remarks}");
     }
 
     #[test]

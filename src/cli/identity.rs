@@ -36,9 +36,9 @@ impl Judge {
     /// [`Failure::Usage`] where a configuration was asked for and is wrong.
     pub fn new(flags: &Flags, variables: Vec<(String, String)>) -> Result<Judge, Failure> {
         match Config::load(flags, variables) {
-            Ok(mut config) => {
-                let (verifier, complaints) =
-                    shell::with_fetched_keys(std::mem::replace(&mut config.verifier, blind()?));
+            Ok(config) => {
+                let (keys, complaints) = shell::fetched_keys(&config.verifier.options().keys);
+                let verifier = config.verifier.with_keys(keys);
                 let unproven = (verifier.options().keys.is_empty()).then(|| complaints.join("; "));
                 Ok(Judge { verifier, unproven, config: Some(config) })
             }

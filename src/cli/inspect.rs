@@ -6,6 +6,7 @@ use super::identity::{Identity, Judge};
 use crate::auth::grant::Grant;
 use crate::auth::principal::Principal;
 use crate::auth::token::{ClaimNames, Tenancy, grouped};
+use crate::schema::Catalogue;
 use serde_json::{Map, Value};
 
 /// Prints a token's claims and what they mean here. The signature is not printed, so that the lines
@@ -14,9 +15,15 @@ use serde_json::{Map, Value};
 /// # Errors
 /// [`Failure::Usage`] where the text is no token, [`Failure::Refused`] where the hub would refuse
 /// it.
-pub fn inspect(judge: &Judge, token: &str, unix_ms: u64, console: &mut Console) -> Result<(), Failure> {
+pub fn inspect(
+    judge: &Judge,
+    catalogue: &Catalogue,
+    token: &str,
+    unix_ms: u64,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let identity = judge.look(token, unix_ms)?;
-    for (name, value) in lines(judge, &identity, unix_ms / 1000) {
+    for (name, value) in lines(judge, catalogue, &identity, unix_ms / 1000) {
         console.line(format_args!("{name:<14}{value}"))?;
     }
     match identity.verdict {
@@ -25,7 +32,7 @@ pub fn inspect(judge: &Judge, token: &str, unix_ms: u64, console: &mut Console) 
     }
 }
 
-fn lines(judge: &Judge, identity: &Identity, now_s: u64) -> Vec<(&'static str, String)> {
+fn lines(judge: &Judge, catalogue: &Catalogue, identity: &Identity, now_s: u64) -> Vec<(&'static str, String)> {
     let (header, claims) = (&identity.said.header, &identity.said.claims);
     let text = |object: &Map<String, Value>, name: &str| object.get(name).map_or("none".to_owned(), shown);
     let mut lines = vec![
@@ -38,7 +45,10 @@ fn lines(judge: &Judge, identity: &Identity, now_s: u64) -> Vec<(&'static str, S
     ];
     let names = &judge.verifier.options().claims;
     match &identity.principal {
-        Ok(principal) => lines.extend(whom(principal, names, claims, judge.verifier.tenancy())),
+        Ok(principal) => {
+            lines.extend(whom(principal, names, claims, judge.verifier.tenancy()));
+            lines.extend(granted(principal, names, claims, catalogue));
+        }
         Err(error) => lines.push(("claims", error.to_string())),
     }
     let known = ["exp", "nbf", "iat", "iss", "aud"];
@@ -75,10 +85,14 @@ pub fn expiry(claims: &Map<String, Value>, now_s: u64) -> String {
     // Seconds since 1970 lie far below the 53 bits of a double.
     let from_now = end - std::time::Duration::from_secs(now_s).as_secs_f64();
     let seconds = std::time::Duration::try_from_secs_f64(from_now.abs()).map_or(u64::MAX, |time| time.as_secs());
-    if from_now > 0.0 {
-        format!("in {} s (exp)", grouped(seconds))
-    } else {
-        format!("{} s ago (exp)", grouped(seconds))
+    if from_now > 0.0 { format!("in {} (exp)", span(seconds)) } else { format!("{} ago (exp)", span(seconds)) }
+}
+
+/// Seconds, with the days that they are from two on.
+fn span(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 | 1 => format!("{} s", grouped(seconds)),
+        days => format!("{} s, {} days", grouped(seconds), grouped(days)),
     }
 }
 
@@ -101,12 +115,25 @@ fn whom(
     let scopes = [("publish", principal.may_publish), ("admin", principal.is_admin), ("backend", principal.is_backend)];
     let scopes: Vec<&str> = scopes.into_iter().filter_map(|(name, has)| has.then_some(name)).collect();
     let scopes = if scopes.is_empty() { "none that means something here".to_owned() } else { scopes.join(", ") };
-    let mut lines = vec![
+    vec![
         ("user", format!("{user} ({})", names.user)),
         ("organization", format!("{organization} ({})", names.organization)),
         ("scope", format!("{scopes} ({})", names.scope)),
-    ];
-    lines.extend(principal.grants.iter().map(|grant| ("grant", grant.to_string())));
+    ]
+}
+
+/// The grants, those that cover nothing with the reason, and the entries that are none.
+fn granted(
+    principal: &Principal,
+    names: &ClaimNames,
+    claims: &Map<String, Value>,
+    catalogue: &Catalogue,
+) -> Vec<(&'static str, String)> {
+    let grant = |grant: &Grant| match grant.fault(catalogue) {
+        Some(fault) => format!("{grant} {fault}"),
+        None => grant.to_string(),
+    };
+    let mut lines: Vec<_> = principal.grants.iter().map(|one| ("grant", grant(one))).collect();
     lines.extend(foreign(names.grants.find(claims)).map(|(entry, why)| ("no grant", format!("{entry}: {why}"))));
     if principal.grants.is_empty() && principal.foreign_grants == 0 {
         lines.push(("grant", format!("none ({})", names.grants)));
@@ -156,7 +183,7 @@ mod tests {
         let names = judge.verifier.options().claims.clone();
         let token = mint(&SigningKey::from_secret(None, SECRET, None).unwrap(), &names, statement).unwrap();
         let (mut console, results, _) = console_on_paper();
-        let outcome = inspect(&judge, &token, at_s * 1000, &mut console);
+        let outcome = inspect(&judge, &Catalogue::built_in(None), &token, at_s * 1000, &mut console);
         console.flush().unwrap();
         let text = results.text();
         assert!(!text.contains(&token) && !text.contains(token.rsplit('.').next().unwrap()), "{text}");
@@ -197,6 +224,16 @@ mod tests {
                  no grant      user/alice: The entity of a grant is neither a GUID of 36 characters nor *\n"
             )
         );
+    }
+
+    #[test]
+    fn a_grant_that_covers_nothing_and_a_far_end_are_told() {
+        let grants = ["qeue/*", "user/*/UserAvailabilty"].map(str::to_owned).to_vec();
+        let statement = Statement { grants, expires_unix_s: NOW_S + 30 * 86_400, ..statement() };
+        let (_, text) = inspected(&statement, &[("RTE_AUTH_SECRET", SECRET)], NOW_S);
+        assert!(text.contains("qeue/*/* covers nothing: there is no family `qeue`: did you mean `Queue`?"), "{text}");
+        assert!(text.contains("did you mean `UserAvailability`?"), "{text}");
+        assert!(text.contains("expiry        in 2,592,000 s, 30 days (exp)"), "{text}");
     }
 
     #[test]

@@ -6,15 +6,15 @@ use super::credential::Credential;
 use super::failure::Failure;
 use super::identity::Judge;
 use super::inspect::inspect;
-use super::world;
+use super::{schema, world};
 use crate::auth::grant::Grant;
-use crate::auth::keys::{Algorithm, SERVED};
+use crate::auth::keys::{Algorithm, Material, SERVED};
 use crate::auth::mint::{SigningKey, Statement, mint};
 use crate::auth::token::{ClaimNames, Options, Tenancy};
 use crate::bom;
 use crate::config::file;
-use crate::config::{Config, Flags, environment};
-use crate::schema::guid;
+use crate::config::{Config, FILE_DEFAULT, Flags, environment};
+use crate::schema::{Catalogue, guid};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ Makes a token (JWT) and prints it on standard output, and nothing else there.
 
 The key that signs is --secret, --secret-file or --pem; without any of them, the first secret of the configuration that \
 `rte serve` would use here (its environment RTE_AUTH_SECRET included). The names of the claims, issuer and audience are \
-the configuration's too; where a key is given, only that of --config.
+the configuration's too. Where a key is given, the configuration need not be there.
 
 --inspect shows a token instead, without its signature: what it says, what each claim means here, whether the hub takes it.
 
@@ -95,7 +95,9 @@ struct KeyFlags {
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     if args.inspect {
         let token = args.credential.read()?;
-        return inspect(&Judge::new(&args.flags, environment())?, token.reveal(), world::unix_ms(), console);
+        let judge = Judge::new(&args.flags, environment())?;
+        let catalogue = catalogue(&args.flags, judge.config.as_ref())?;
+        return inspect(&judge, &catalogue, token.reveal(), world::unix_ms(), console);
     }
     if args.credential.token.is_some() || args.credential.token_file.is_some() {
         return Err(Failure::Usage("a token is given for --inspect only".to_owned()));
@@ -108,18 +110,14 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
 }
 
 /// Returns a token and what is odd about it.
-fn make(
-    args: &Args,
-    variables: Vec<(String, String)>,
-    now_unix_s: u64,
-) -> Result<(String, Vec<&'static str>), Failure> {
+fn make(args: &Args, variables: Vec<(String, String)>, now_unix_s: u64) -> Result<(String, Vec<String>), Failure> {
     let given = args.key.read()?;
     // A configuration that nobody asked for must not forbid to sign by a key that was given.
-    let config = match &given {
-        Some(_) if args.flags.config.is_none() && args.flags.set.is_empty() => None,
-        Some(_) | None => {
-            Some(Config::load(&args.flags, variables).map_err(|errors| Failure::Usage(errors.to_string()))?)
-        }
+    let is_asked_for = given.is_none() || args.flags.config.is_some() || !args.flags.set.is_empty();
+    let config = match Config::load(&args.flags, variables) {
+        Ok(config) => Some(config),
+        Err(errors) if is_asked_for => return Err(Failure::Usage(errors.to_string())),
+        Err(_) => None,
     };
     let own;
     let key = match (&given, &config) {
@@ -146,7 +144,31 @@ fn make(
     };
     let token = mint(key, &names, &statement).map_err(|error| Failure::Usage(error.to_string()))?;
     let needs_organization = options.is_none_or(|options| options.tenancy == Tenancy::Multi);
-    Ok((token, remarks(args, needs_organization)))
+    let mut remarks: Vec<String> = remarks(args, needs_organization).into_iter().map(str::to_owned).collect();
+    if config.is_none() && Path::new(FILE_DEFAULT).exists() {
+        remarks.push(format!(
+            "{FILE_DEFAULT} is not usable (`rte check` says why): the token has no issuer and no audience of it"
+        ));
+    }
+    // Nor must events that are no good: those are for `rte check` to tell.
+    if let Ok(catalogue) = catalogue(&args.flags, config.as_ref()) {
+        let grants = args.grants.iter().filter_map(|text| Grant::parse(text).ok());
+        remarks.extend(grants.filter_map(|grant| Some(format!("{grant} {}", grant.fault(&catalogue)?))));
+    }
+    Ok((token, remarks))
+}
+
+/// The events that grants are for.
+///
+/// # Errors
+/// [`Failure::Usage`] where they are no good.
+pub(super) fn catalogue(flags: &Flags, config: Option<&Config>) -> Result<Catalogue, Failure> {
+    let (folders, wire_case) = match config {
+        Some(config) => (&config.schema_dirs, config.wire_case),
+        None => (&flags.schema_dirs, None),
+    };
+    let mut silent = Console::new(std::io::sink(), std::io::sink());
+    schema::load(folders, wire_case, &mut silent).map_err(Failure::Usage)
 }
 
 /// The text of the key that was given.
@@ -205,12 +227,15 @@ fn remarks(args: &Args, needs_organization: bool) -> Vec<&'static str> {
     remarks
 }
 
-/// The first issuer whose tokens the other half of this key is for; without such a key that of the
-/// first one.
+/// The first issuer whose tokens the other half of this key is for. Without such a key it is that
+/// of the first set at an address, which may have it, or else of the first key.
 pub(super) fn issuer_of(options: &Options, key: &SigningKey) -> Option<String> {
     let mut keys = options.keys.iter().zip(options.keys.issuers());
     let own = keys.clone().find(|((id, algorithm), _)| (*id, *algorithm) == (key.id(), key.algorithm()));
-    own.or_else(|| keys.next()).and_then(|(_, issuers)| issuers.first().cloned())
+    // Secrets in such a set are not used.
+    let mut sets = options.keys.sets().filter(|_| key.algorithm().material() != Material::Secret);
+    let issuers = own.map(|(_, issuers)| issuers).or_else(|| Some(sets.next()?.1)).or_else(|| Some(keys.next()?.1));
+    issuers?.first().cloned()
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, String> {
@@ -265,7 +290,7 @@ mod tests {
         Command::try_parse_from([&["token"], words].concat()).map(|command| command.args)
     }
 
-    fn made(words: &[&str], variables: &[(&str, &str)]) -> Result<(String, Vec<&'static str>), Failure> {
+    fn made(words: &[&str], variables: &[(&str, &str)]) -> Result<(String, Vec<String>), Failure> {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         make(&args(words).unwrap(), variables.iter().map(owned).collect(), NOW_S)
     }
@@ -349,6 +374,30 @@ mod tests {
         assert!(remarks(&["--sub", "alice", "--org", GUID]).contains("no GUID"));
         assert!(remarks(&["--org", GUID, "--scope", "Publish"]).contains("exactly so spelled"));
         assert_eq!(remarks(&["--sub", "billing", "--scope", "publish"]), "");
+        let slip = remarks(&["--org", GUID, "--grant", "qeue/*", "--grant", "user/*/UserStatus"]);
+        assert_eq!(slip, "qeue/*/* covers nothing: there is no family `qeue`: did you mean `Queue`?");
+    }
+
+    #[test]
+    fn a_given_key_signs_for_the_issuer_and_audience_of_the_configuration() {
+        let pem = SigningKey::from_pem(None, crate::auth::fixtures::ED_PRIVATE, None);
+        let options = |url: &str| {
+            let set = KeyOptions {
+                issuers: vec!["of-set".to_owned()],
+                ..KeyOptions::new(KeySource::JwksUrl(url.to_owned()))
+            };
+            let secret = KeySource::Secret(SECRET.to_owned());
+            let lone = KeyOptions { issuers: vec!["of-secret".to_owned()], ..KeyOptions::new(secret) };
+            Options::new(Keys::new(&[lone, set]).unwrap())
+        };
+        let options = options("http://127.0.0.1:1/jwks");
+        assert_eq!(issuer_of(&options, &pem.unwrap()), Some("of-set".to_owned()));
+        let secret = SigningKey::from_secret(Some("other".to_owned()), SECRET, None).unwrap();
+        assert_eq!(issuer_of(&options, &secret), Some("of-secret".to_owned()));
+        let variables = [("RTE_AUTH_SECRET", SECRET), ("RTE_AUTH_ISSUER", "pbx"), ("RTE_AUTH_AUDIENCE", "rte")];
+        let (token, _) = made(&["--secret", SECRET], &variables).unwrap();
+        let claims = Token::new(&token).unverified().unwrap().claims;
+        assert_eq!((claims["iss"].as_str(), claims["aud"].as_str()), (Some("pbx"), Some("rte")));
     }
 
     #[test]

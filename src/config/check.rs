@@ -133,7 +133,11 @@ impl Checker<'_> {
             }
         }
         if let Err(message) = limits.check() {
-            self.tree.complain("limits", message);
+            // Where one of the limits that it names is set outside of the file, that is the news.
+            let named = message.split(' ').map(|word| format!("limits.{word}"));
+            let outside = |path: &String| self.tree.node(path).is_some() && !self.is_in_file(path);
+            let path = named.into_iter().find(outside).unwrap_or_else(|| "limits".to_owned());
+            self.tree.complain(&path, message);
         }
     }
 }

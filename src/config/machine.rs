@@ -21,6 +21,8 @@ pub struct Machine {
     pub modes: Vec<(PathBuf, u32)>,
     /// Why the address cannot be listened on.
     pub not_bound: Option<String>,
+    /// The key sets that can't be had, each with the reason.
+    pub keys_not_fetched: Vec<String>,
 }
 
 impl Machine {
@@ -35,6 +37,7 @@ impl Machine {
             memory_bytes: memory_bytes(),
             modes: files.filter_map(|path| Some((path.clone(), mode(path)?))).collect(),
             not_bound: None,
+            keys_not_fetched: Vec::new(),
         }
     }
 

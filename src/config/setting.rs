@@ -20,7 +20,8 @@ impl Setting {
     /// Reads `server.listen=0.0.0.0:8080`.
     pub fn parse(text: &str, origin: &str) -> Option<Setting> {
         let (key, text) = text.split_once('=')?;
-        Some(Setting { key: key.trim().to_owned(), text: text.to_owned(), origin: origin.to_owned() })
+        let key = key.trim().to_owned();
+        Some(Setting { origin: format!("{origin} {key}"), key, text: text.to_owned() })
     }
 }
 

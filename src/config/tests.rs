@@ -490,3 +490,19 @@ fn a_certificate_and_its_key_belong_together_and_neither_is_quoted() {
         assert!(!error.contains(key.lines().nth(1).unwrap_or("-----")), "{error}");
     }
 }
+
+#[test]
+fn what_is_set_outside_is_read_as_toml_writes_it_or_told_how() {
+    let variables = &[("RTE_AUTH_SECRET", SECRET)];
+    let given = |text, settings| Given { text, variables, settings };
+    let config = given("", &[("limits.connections_max", "10_000")]).config().unwrap();
+    assert_eq!(config.limits.connections_max, 10_000);
+    assert!(given("", &[("limits.connections_max", "1\n2")]).config().is_err());
+    assert_eq!(
+        given("", &[("cors.origins", "[\"https://a\",\"https://b\"]")]).errors(),
+        ["--set: the texts of `cors.origins` are separated by commas here, without brackets"]
+    );
+    let told = given("[limits]\nitems_max = 7", &[("limits.connections_max", "99999999")]).errors();
+    assert!(told.len() == 1 && told[0].starts_with("--set: connections_max (99999999) must be at most"), "{told:?}");
+    assert_eq!(Setting::parse(" limits.items_max=1", "--set").unwrap().origin, "--set limits.items_max");
+}

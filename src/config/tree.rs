@@ -74,8 +74,12 @@ impl Tree {
         };
         let text = setting.text.trim();
         let value = match kind(leaf.schema) {
-            Kind::Integer(..) => text.parse().map(Value::Integer).ok(),
+            Kind::Integer(..) => text.parse().ok().or_else(|| integer(text)).map(Value::Integer),
             Kind::Bool => text.parse().map(Value::Bool).ok(),
+            Kind::List(_) | Kind::Texts if text.starts_with(['[', '"']) => {
+                let message = format!("the texts of `{}` are separated by commas here, without brackets", setting.key);
+                return self.complain_at(&place, message);
+            }
             Kind::Texts if !text.contains(',') => Some(Value::Text(text.to_owned())),
             Kind::List(_) | Kind::Texts => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -301,6 +305,15 @@ fn read(text: &str, key: Place, value: &toml::Spanned<DeValue<'_>>) -> Placed {
         DeValue::Table(table) => Value::Table(entries(text, table)),
     };
     Placed { key, place, value }
+}
+
+/// A whole number as TOML has it besides the plain form: `10_000`.
+fn integer(text: &str) -> Option<i64> {
+    let tree = Tree::parse("", &format!("number = {text}"));
+    match tree.node("number").map(|node| &node.value) {
+        Some(Value::Integer(number)) if tree.is_good() => Some(*number),
+        Some(_) | None => None,
+    }
 }
 
 /// Line and column of a byte.

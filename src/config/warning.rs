@@ -3,9 +3,8 @@
 
 use super::checked::Config;
 use super::machine::Machine;
-use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, Material};
-use crate::schema::{Catalogue, names};
+use crate::schema::Catalogue;
 use crate::shell::listener::BACKLOG;
 use crate::shell::shown;
 use std::fmt;
@@ -36,7 +35,7 @@ pub struct Row {
 }
 
 /// All kinds, in the order in which they are told.
-pub const ROWS: [Row; 13] = [
+pub const ROWS: [Row; 14] = [
     row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
     row("descriptors", "the process may not have as many file descriptors as `connections_max` needs", descriptors),
     row("memory", "the limits allow more memory than the machine or the control group has", memory),
@@ -58,6 +57,11 @@ pub const ROWS: [Row; 13] = [
     row("issuer", "a public key or set serves tokens of any issuer", issuer),
     row("audience", "with a public key or set, tokens that were issued for other programs are taken", audience),
     row("listen", "nobody can listen on the address now; told by `rte check` only", listen),
+    row(
+        "keys_not_fetched",
+        "a set of keys cannot be fetched now; told by `rte check`, and in the log of a hub",
+        keys_not_fetched,
+    ),
 ];
 
 /// Descriptors besides those of connections: listener, polls, wakers, standard streams, files.
@@ -133,30 +137,7 @@ fn wmem_max(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
 
 fn default_grants(config: &Config, _: &Machine, catalogue: &Catalogue) -> Vec<String> {
     let grants = &config.verifier.options().default_grants;
-    grants.iter().filter_map(|grant| Some(format!("{grant} {}", fault(grant, catalogue)?))).collect()
-}
-
-/// Why a grant covers nothing.
-fn fault(grant: &Grant, catalogue: &Catalogue) -> Option<String> {
-    let families = || catalogue.model().families.iter().map(|family| family.name.as_str());
-    let family = match grant.family.as_deref() {
-        Some(name) => match families().find(|family| family.eq_ignore_ascii_case(name)) {
-            Some(family) => Some(family),
-            None => {
-                let near = names::hint(name, families(), "`");
-                return Some(format!("covers nothing: there is no family `{name}`{near}"));
-            }
-        },
-        None => None,
-    };
-    let name = grant.event.as_deref()?;
-    let Some(event) = catalogue.find(name) else {
-        let near = names::hint(name, catalogue.events().map(|(_, event)| event.name.as_str()), "`");
-        return Some(format!("covers nothing: there is no event `{name}`{near}"));
-    };
-    let owner = catalogue.family_of(event);
-    let is_apart = family.is_some_and(|family| family != owner);
-    is_apart.then(|| format!("covers nothing: {} is an event of the family {owner}", catalogue.event(event).name))
+    grants.iter().filter_map(|grant| Some(format!("{grant} {}", grant.fault(catalogue)?))).collect()
 }
 
 fn weak_secret(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
@@ -240,6 +221,12 @@ fn listen(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     told.into_iter().collect()
 }
 
+fn keys_not_fetched(_: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
+    let told =
+        |why: &String| format!("{why}; a hub that starts now refuses the tokens of that issuer until it has the set");
+    machine.keys_not_fetched.iter().map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Sources;
@@ -288,6 +275,7 @@ mod tests {
             memory_bytes: Some(64 << 30),
             modes: [("secret", 0o100_640), ("rte.toml", 0o100_644)].map(|(path, mode)| (path.into(), mode)).into(),
             not_bound: None,
+            keys_not_fetched: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Fetches the text of a key set, over TLS unless it is on this machine.
 
 use super::roots::Roots;
-use crate::auth::token::Verifier;
+use crate::auth::keys::Keys;
 use crate::limits::{KEY_SET_BYTES_MAX, KEY_SET_MS};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -72,19 +72,17 @@ impl Fetcher {
     }
 }
 
-/// The verifier with the keys of all its addresses, fetched now; and what can't be had.
-pub fn with_fetched_keys(mut verifier: Verifier) -> (Verifier, Vec<String>) {
-    let fetcher = Fetcher::default();
-    let urls: Vec<String> = verifier.options().keys.urls().into_iter().map(str::to_owned).collect();
-    let mut complaints = Vec::new();
-    for url in &urls {
+/// These keys, and those of all their addresses, fetched now; and what can't be had.
+pub fn fetched_keys(keys: &Keys) -> (Keys, Vec<String>) {
+    let (fetcher, mut fetched, mut complaints) = (Fetcher::default(), keys.clone(), Vec::new());
+    for url in keys.urls() {
         let text = fetcher.fetch(url);
-        match text.and_then(|text| verifier.with_set(url, &text).map_err(|problem| problem.to_string())) {
-            Ok(next) => verifier = next,
+        match text.and_then(|text| fetched.with_set(url, &text).map_err(|problem| problem.to_string())) {
+            Ok(next) => fetched = next,
             Err(why) => complaints.push(format!("{}: {why}", shown(url))),
         }
     }
-    (verifier, complaints)
+    (fetched, complaints)
 }
 
 fn agent() -> ureq::Agent {

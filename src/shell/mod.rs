@@ -46,7 +46,7 @@ use crate::trace::{Fact, Level, Trace};
 use clock::Clock;
 use current::{Current, InForce, Settings};
 use entropy::SystemEntropy;
-pub use fetch::{check_address, shown, with_fetched_keys};
+pub use fetch::{check_address, fetched_keys, shown};
 use key_sets::KeySets;
 use listener::Listener;
 use load::Load;

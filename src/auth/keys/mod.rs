@@ -191,6 +191,11 @@ impl Keys {
         self.parts.iter().filter(|part| part.options.issuers.is_empty()).filter_map(Part::url)
     }
 
+    /// Each set at an address, with the issuers that it is for; none for anybody.
+    pub fn sets(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.parts.iter().filter_map(|part| Some((part.url()?, &*part.options.issuers)))
+    }
+
     /// The addresses of sets, each once.
     pub fn urls(&self) -> Vec<&str> {
         let mut urls: Vec<&str> = self.parts.iter().filter_map(Part::url).collect();

@@ -269,9 +269,13 @@ impl Verifier {
     /// # Errors
     /// As [`Keys::with_set`].
     pub fn with_set(&self, url: &str, text: &str) -> Result<Verifier, KeyProblem> {
-        let keys = self.options.keys.with_set(url, text)?;
+        Ok(self.with_keys(self.options.keys.with_set(url, text)?))
+    }
+
+    /// The same, but for the keys.
+    pub fn with_keys(&self, keys: Keys) -> Verifier {
         let options = Options { keys, ..self.options.clone() };
-        Ok(Verifier { options, watch: Arc::clone(&self.watch), identity: Arc::default() })
+        Verifier { options, watch: Arc::clone(&self.watch), identity: Arc::default() }
     }
 
     /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its
