@@ -100,11 +100,14 @@ struct Item {
     event: String,
     #[serde(skip)]
     by_pattern: bool,
+    #[serde(rename = "Snapshot", skip_serializing_if = "std::ops::Not::not")]
+    snapshot: bool,
 }
 
 /// One connection's conversation.
 pub struct Session {
     interests: Vec<Interest>,
+    snapshots: bool,
     phase: Phase,
     /// All items, in the order they were sent; invocation n (from 1) has the n-th hundred.
     items: Vec<Item>,
@@ -136,7 +139,13 @@ struct Record<'t> {
 impl Session {
     /// Returns a session that will ask for `interests`.
     pub fn new(interests: &[Interest]) -> Session {
-        Session { interests: interests.to_vec(), phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
+        let interests = interests.to_vec();
+        Session { interests, snapshots: false, phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
+    }
+
+    /// Makes it ask for the last values of states, too.
+    pub fn with_snapshots(self, snapshots: bool) -> Session {
+        Session { snapshots, ..self }
     }
 
     /// Takes one WebSocket text message, which holds whole records, and appends what there is to
@@ -199,12 +208,14 @@ impl Session {
                     entity: interest.entity.clone(),
                     event: name.clone(),
                     by_pattern: true,
+                    snapshot: self.snapshots,
                 }));
             } else {
                 self.items.push(Item {
                     entity: interest.entity.clone(),
                     event: interest.event.clone(),
                     by_pattern: false,
+                    snapshot: self.snapshots,
                 });
             }
             if self.items.len() == before {
@@ -359,6 +370,13 @@ mod tests {
             Step::Closed { error, may_reconnect } => format!("closed {error:?} {may_reconnect}"),
         });
         Ok(told.collect())
+    }
+
+    #[test]
+    fn each_item_asks_for_a_snapshot_where_that_is_wanted() {
+        let mut session = Session::new(&[interest("QueueStatus")]).with_snapshots(true);
+        let steps = fed(&mut session, "{}\u{1e}").unwrap().join("\n");
+        assert!(steps.contains("\"EventName\":\"QueueStatus\",\"Snapshot\":true}"), "{steps}");
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct Args {
     /// End after this many seconds; without --count that is a good end
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    /// Ask for the last value of each state first, as a page does that was just loaded
+    #[arg(long)]
+    snapshot: bool,
     /// Print for people: event, entity, and its data as name=value
     #[arg(long)]
     text: bool,
@@ -209,7 +212,8 @@ impl Listener<'_> {
         let mut socket = socket::connect(&self.client, &self.endpoint, &token)?;
         self.refused = 0;
         send(&mut socket, session::HELLO)?;
-        let mut conversation = Conversation { session: Session::new(interests), subscribed: 0 };
+        let mut conversation =
+            Conversation { session: Session::new(interests).with_snapshots(self.args.snapshot), subscribed: 0 };
         let (mut pinged_at, mut heard_at) = (world::now(), world::now());
         loop {
             let now = world::now();

@@ -185,9 +185,15 @@ impl Outcome {
             .results
             .into_iter()
             .filter_map(|item| {
+                // The hub counts the lines of the body; that of the input is told already.
+                let in_body = format!("line {} column", item.index.saturating_add(1));
                 let faults = item.errors.into_iter().map(|fault| {
                     let place = if fault.pointer.is_empty() { "item" } else { &fault.pointer };
-                    format!("{place}: {}: {}", fault.rule, fault.message)
+                    let message = match fault.rule.as_str() {
+                        "json" => fault.message.replace(&in_body, "column"),
+                        _ => fault.message,
+                    };
+                    format!("{place}: {}: {message}", fault.rule)
                 });
                 Some(Rejection { line: *lines.get(item.index)?, faults: faults.collect() })
             })

@@ -208,3 +208,11 @@ fn flags_and_names_say_the_form() {
     assert_eq!(form(&args(address, &["a.json", "--ndjson"])), Some(Form::Ndjson));
     assert_eq!(form(&args(address, &["a.txt"])), None);
 }
+
+#[test]
+fn a_line_that_is_no_json_has_the_line_of_the_file_and_no_other() {
+    let answer = r#"{"accepted":1,"rejected":1,"results":[{"index":1,"errors":[{"pointer":"","rule":"json","message":"line 2 column 2 is no JSON: key must be a string"}]}]}"#;
+    let (address, _thread) = hub(vec![(207, answer.to_owned())]);
+    let (results, ..) = publish(address, &["--ndjson"], "{\"a\":1}\n\n\n{b}\n");
+    assert_eq!(results, "in:4: item: json: column 2 is no JSON: key must be a string\n");
+}
