@@ -9,6 +9,7 @@ use core::net::IpAddr;
 pub use front_fault::FrontFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use uuid::Uuid;
 
@@ -243,6 +244,15 @@ pub enum Fact {
         /// Why.
         why: &'static str,
     },
+    /// An invocation has reached no method.
+    InvocationFailed {
+        /// Its connection.
+        conn: u64,
+        /// The method that was named, cut short.
+        method: Box<str>,
+        /// Why; nothing of the arguments.
+        why: Cow<'static, str>,
+    },
     /// A shard has handed a publication to its members.
     Delivered {
         /// Its place in the order of its partition.
@@ -322,6 +332,7 @@ impl Fact {
             | Fact::Authenticated { .. }
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
+            | Fact::InvocationFailed { .. }
             | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
@@ -355,6 +366,7 @@ impl Fact {
             Fact::Authenticated { .. } => "authenticated",
             Fact::TokenRefused { .. } => "token_refused",
             Fact::ItemRefused { .. } => "item_refused",
+            Fact::InvocationFailed { .. } => "invocation_failed",
             Fact::Connected { .. } => "connected",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
@@ -460,6 +472,11 @@ impl Fact {
                 field("conn", conn);
                 field("event", &event.as_deref().unwrap_or_default());
                 field("entity", &entity.as_deref().unwrap_or_default());
+                field("why", why);
+            }
+            Fact::InvocationFailed { conn, method, why } => {
+                field("conn", conn);
+                field("method", method);
                 field("why", why);
             }
             Fact::Connected { conn, client } => {

@@ -21,6 +21,7 @@ use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::hub::registry::{ConnKey, Joined};
 use crate::hub::topic::Topic;
+use crate::limits::ECHO_BYTES_MAX;
 use crate::metrics::{Recovery, Refusal};
 use crate::proto::signalr::codec::Arguments;
 use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
@@ -29,6 +30,7 @@ use crate::proto::signalr::value::Value;
 use crate::schema::{EventId, Kind, guid};
 use crate::trace::{Fact, Level};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -98,19 +100,15 @@ pub(super) struct Speaker<'c> {
 
 /// Reads one record of an open connection and does what it says.
 pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut Turn<'_>) -> Result<Next, Malformed> {
-    let (options, limits) = (turn.process.options, turn.process.limits);
+    let limits = turn.process.limits;
     let mut parser = turn.tools.parser.take().unwrap_or_default();
     let protocol = turn.hub.encoding(speaker.key).protocol();
     let mut methods = Methods { speaker, turn };
     let next = parser.parse(protocol, record, limits.json_depth_max, |message| match message {
         HubMessage::Invocation { id, target, arguments, streams } => methods.invoke(id, target, &arguments, streams),
         HubMessage::StreamInvocation { id, target, arguments } => {
-            let error = match Bound::new(target, &arguments, options) {
-                Err(error) => error,
-                Ok(_) => text::not_streaming(target),
-            };
-            methods.complete(Some(id), Err(&error));
-            Next::GoOn
+            let misfit = Bound::new(target, &arguments).err().unwrap_or(Misfit::NotStreaming);
+            methods.refuse_invocation(Some(id), target, misfit)
         }
         HubMessage::Ping => Next::Pinged,
         HubMessage::Close(_) => Next::Close,
@@ -151,16 +149,61 @@ struct Bound<'r> {
 
 impl<'r> Bound<'r> {
     /// Binds in ASP.NET's order: the method, the number of arguments, their types.
-    fn new(target: &str, arguments: &Arguments<'_, 'r>, options: &Options) -> Result<Bound<'r>, String> {
-        let method = Method::find(target).ok_or_else(|| text::unknown_method(target))?;
+    fn new(target: &str, arguments: &Arguments<'_, 'r>) -> Result<Bound<'r>, Misfit> {
+        let method = Method::find(target).ok_or(Misfit::UnknownMethod)?;
         let mut items = SmallVec::new();
         if let Some(expected) = method.arguments() {
-            if arguments.count() != expected {
-                return Err(text::argument_count(target, arguments.count(), expected, options.detailed_errors));
+            let given = arguments.count();
+            if given != expected {
+                return Err(Misfit::ArgumentCount { given, expected });
             }
-            arguments.items(&mut items).map_err(|_| text::argument_type(target, options.detailed_errors))?;
+            arguments.items(&mut items).map_err(|_| Misfit::ArgumentType)?;
         }
         Ok(Bound { method, items })
+    }
+}
+
+/// Why an invocation reaches no method. The client is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Misfit {
+    UnknownMethod,
+    ArgumentCount {
+        given: usize,
+        expected: usize,
+    },
+    ArgumentType,
+    NotStreaming,
+    /// It announces so many upload streams.
+    Streams(usize),
+}
+
+impl Misfit {
+    /// Returns what ASP.NET tells the client.
+    fn told(self, target: &str, options: &Options) -> String {
+        match self {
+            Misfit::UnknownMethod => text::unknown_method(target),
+            Misfit::ArgumentCount { given, expected } => {
+                text::argument_count(target, given, expected, options.detailed_errors)
+            }
+            Misfit::ArgumentType => text::argument_type(target, options.detailed_errors),
+            Misfit::NotStreaming => text::not_streaming(target),
+            Misfit::Streams(streams) => text::unexpected_streams(target, streams),
+        }
+    }
+
+    /// Returns what the log says: more, but nothing of the arguments themselves.
+    fn why(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Misfit::UnknownMethod => "there is no such method",
+            Misfit::ArgumentCount { given, expected } => {
+                return Cow::Owned(format!("{given} arguments were given, it takes {expected}: an array of all items"));
+            }
+            Misfit::ArgumentType => {
+                "the argument must be an array of objects, with EntityId, EventName and Since strings, Snapshot a boolean"
+            }
+            Misfit::NotStreaming => "it was invoked as a stream, and answers once",
+            Misfit::Streams(_) => "it takes no upload streams",
+        })
     }
 }
 
@@ -172,17 +215,11 @@ struct Methods<'m, 't> {
 
 impl Methods<'_, '_> {
     fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &Arguments<'_, '_>, streams: usize) -> Next {
-        let bound = match Bound::new(target, arguments, self.turn.process.options) {
-            Ok(bound) => bound,
-            Err(error) => {
-                self.complete(id, Err(&error));
-                return Next::GoOn;
-            }
+        let bound = match Bound::new(target, arguments) {
+            Ok(bound) if streams == 0 => bound,
+            Ok(_) => return self.refuse_invocation(id, target, Misfit::Streams(streams)),
+            Err(misfit) => return self.refuse_invocation(id, target, misfit),
         };
-        if streams > 0 {
-            self.complete(id, Err(&text::unexpected_streams(target, streams)));
-            return Next::GoOn;
-        }
         let Process { catalogue, verifier, .. } = self.turn.process;
         match bound.method {
             Method::Subscribe => return self.subscribe(id, &bound.items),
@@ -204,6 +241,20 @@ impl Methods<'_, '_> {
             Method::Catalogue => {
                 self.describe(id, &Described { catalogue, verifier, principal: self.speaker.principal });
             }
+        }
+        Next::GoOn
+    }
+
+    /// Answers with an error, and tells more of it where somebody listens: a client learns little,
+    /// and one that asked for no answer nothing.
+    fn refuse_invocation(&mut self, id: Option<&str>, target: &str, misfit: Misfit) -> Next {
+        let conn = self.speaker.number;
+        self.turn.books.trace.note(Level::Debug, || {
+            let method = target.get(..target.floor_char_boundary(ECHO_BYTES_MAX)).unwrap_or_default().into();
+            Fact::InvocationFailed { conn, method, why: misfit.why() }
+        });
+        if id.is_some() {
+            self.complete(id, Err(&misfit.told(target, self.turn.process.options)));
         }
         Next::GoOn
     }

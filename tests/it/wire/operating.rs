@@ -137,6 +137,30 @@ fn the_log_tells_who_came_what_was_refused_and_how_it_ended_and_never_a_token() 
 }
 
 #[test]
+fn an_invocation_that_reaches_no_method_is_a_line_that_says_why_and_nothing_of_its_arguments() {
+    let hub = Hub::start_with(&["server.log_level=debug"]);
+    let mut client = hub.client();
+    let long = "m".repeat(1_000);
+    for (method, arguments, why) in [
+        ("Subscribe", r#"["cbeeb190-secret","QueueStatus"]"#, "2 arguments were given, it takes 1"),
+        ("Subscribe", "[]", "0 arguments were given"),
+        ("Unsubscribe", r#"[{"EntityId":"secret"}]"#, "must be an array of objects"),
+        ("Subscribe", r#"[[{"EntityId":7,"EventName":"secret"}]]"#, "must be an array of objects"),
+        ("Subscribe", r#"[[{"EntityId":"x","EventName":"secret","Snapshot":"yes"}]]"#, "Snapshot a boolean"),
+        ("subscribe_to", r#"["secret"]"#, "there is no such method"),
+        (&long, "[]", "there is no such method"),
+    ] {
+        assert!(client.invoke(method, arguments).contains("due to an error on the server."), "{method}");
+        hub.await_log(&format!("method={} why=\"", &method[..method.len().min(128)]));
+        hub.await_log(why);
+    }
+    let log = hub.log();
+    assert_eq!(log.matches("debug invocation_failed conn=").count(), 7, "{log}");
+    assert!(!log.contains("secret"), "{log}");
+    assert!(client.invoke("UnsubscribeAll", "[]").contains(r#""result":true"#), "it goes on");
+}
+
+#[test]
 fn what_cannot_hold_is_a_warning_of_the_log_and_stops_nobody() {
     let hub = Hub::start_with(&["limits.connections_max=9000000", "auth.default_grants=user/*/UserStatos"]);
     hub.await_log("warn warning name=descriptors why=\"limits.connections_max = 9000000 needs ");

@@ -75,6 +75,7 @@ impl Play<'_> {
             | Fact::Authenticated { .. }
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
+            | Fact::InvocationFailed { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::FrontFault { .. } => {}
             Fact::Listening { .. }
