@@ -50,8 +50,11 @@ pub(super) fn decide(
     let found = routes::find(head.path, &options.path);
     if head.method == Method::Options {
         // Browsers send no token with a preflight.
-        let route = found.map(|found| found.route);
-        return Ok(Decision::Reply(routes::preflight(route, head, &options.origins)));
+        let reply = routes::preflight(found.map(|found| found.route), head, &options.origins);
+        return match reply.status {
+            403 => Err(Refused(Refusal::Origin, reply, NOT_ALLOWED)),
+            _ => Ok(Decision::Reply(reply)),
+        };
     }
     let Some(found) = found else {
         let sentence = format!("nothing is served at this path; the hub is at {}", options.path);
@@ -93,6 +96,7 @@ fn pass_gate(
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = principal?;
             check_method()?;
+            check_origin(head, cx.turn)?;
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
                 Endpoint::Negotiate => {
@@ -123,14 +127,18 @@ fn pass_gate(
 
 /// The hub's own path: upgrades, and what ASP.NET answers to everything else.
 fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
+/// The pages of other origins learn it when they negotiate, and not only from the upgrade.
+fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
+    match turn.process.options.origins.allow(head.header("origin"), head.header("host")) {
+        true => Ok(()),
+        false => Err(Refused(Refusal::Origin, Reply::text(403, NOT_ALLOWED), NOT_ALLOWED)),
+    }
+}
+
     let id = query::value(head.query, "id").filter(|id| !id.is_empty());
     let check = |id: &str| cx.turn.process.id_key.check(&ConnectionToken::parse(id)?, &principal);
     let token = id.as_deref().map(|id| check(id).ok_or_else(unknown_id)).transpose();
     if head.method == Method::Get && upgrade::is_upgrade(head) && !upgrade::is_lost(head) {
-        if !cx.turn.process.options.origins.allow(head.header("origin"), head.header("host")) {
-            let reply = Reply::text(403, NOT_ALLOWED);
-            return Err(Refused(Refusal::Origin, reply, "origin not allowed"));
-        }
         let accept_key = upgrade::check(head).map_err(|error| {
             let reply = Reply::text(error.status, error.message);
             // RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426

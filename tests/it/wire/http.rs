@@ -255,7 +255,7 @@ fn a_browser_can_read_every_answer_the_bad_ones_too() {
 
 #[test]
 fn configured_origins_narrow_cors_and_upgrades() {
-    let hub = Hub::start_with(&["cors.origins=https://app.example"]);
+    let hub = Hub::start_with(&["cors.origins=https://app.example", "server.log_level=debug"]);
     let upgrade = |origin: &'static str| {
         let mut wire = hub.connect();
         let authorization = format!("Authorization: Bearer {}", hub.client_token());
@@ -268,7 +268,16 @@ fn configured_origins_narrow_cors_and_upgrades() {
     // What is no browser sends none.
     assert_eq!(upgrade("X-Nothing: x"), 101);
     let strange = hub.request_as_client("POST /rte/negotiate", &["Origin: https://evil.example"]);
-    assert_eq!(strange.header("access-control-allow-origin"), None);
+    assert_eq!((strange.status, strange.header("access-control-allow-origin")), (403, None));
+    assert!(strange.body.contains("cors.origins"), "{strange:?}");
+    let own = hub.request_as_client("POST /rte/negotiate", &["Origin: https://app.example"]);
+    assert_eq!((own.status, own.header("access-control-allow-origin")), (200, Some("https://app.example")));
+    let preflight = hub.request("OPTIONS /rte/negotiate", &["Origin: https://evil.example"], "");
+    assert_eq!(preflight.status, 403);
+    // The operator sees each of the three.
+    assert_eq!(hub.metric("rte_refusals_total{reason=\"origin\"} "), 3.0);
+    hub.await_log("status=403 why=\"the Origin of this page is neither");
+    assert_eq!(hub.log().matches("status=403 why=\"the Origin").count(), 3, "{}", hub.log());
 }
 
 #[test]
