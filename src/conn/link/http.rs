@@ -58,6 +58,9 @@ pub(crate) struct Http {
     /// The other end of the socket.
     peer: IpAddr,
     /// The same; behind a trusted proxy the client of the latest request.
+    /// The peer is a proxy that has not said whose bytes it passes on: what they claim of their
+    /// client is not believed.
+    is_nameless: bool,
     client: IpAddr,
     /// The publisher's token, which it shows with each request.
     known: Option<Box<Known>>,
@@ -111,6 +114,7 @@ impl Http {
             unsent: Unsent::default(),
             peer,
             client: peer,
+            is_nameless: false,
             known: None,
             ends: None,
             moves_to: None,
@@ -121,7 +125,7 @@ impl Http {
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, opened, unread, since, is_first } = moved;
+        let Moved { number, peer, is_nameless, opened, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
@@ -136,6 +140,7 @@ impl Http {
             unsent,
             peer,
             client,
+            is_nameless,
             known,
             ends,
             moves_to,
@@ -284,6 +289,7 @@ impl Http {
             Ok(Status::Complete(Preamble { len: 0, .. })) => Status::Complete(None),
             Ok(Status::Complete(Preamble { source, len })) => {
                 self.peer = source.unwrap_or(self.peer);
+                self.is_nameless = source.is_none();
                 self.client = self.peer;
                 self.phase = Phase::Head { since, is_first: false };
                 Status::Complete(Some((len, Then::GoOn)))
@@ -294,7 +300,9 @@ impl Http {
 
     fn handle_request(&mut self, head: &Head<'_>, cx: &mut Cx<'_, '_>) -> Then {
         cx.turn.books.metrics.requests += 1;
-        self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
+        if !self.is_nameless {
+            self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
+        }
         let mut framing = Framing {
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
@@ -653,7 +661,8 @@ impl Http {
     /// What goes to the other shard.
     pub(super) fn into_moved(self) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
-        Moved { number: self.number, peer: self.peer, opened: self.opened, unread: self.partial, since, is_first }
+        let Http { number, peer, is_nameless, opened, partial: unread, .. } = self;
+        Moved { number, peer, is_nameless, opened, unread, since, is_first }
     }
 
     fn parting(&self) -> Parting {

@@ -10,6 +10,8 @@ pub struct Moved {
     pub(super) number: u64,
     /// The other end of the socket.
     pub(super) peer: IpAddr,
+    /// The peer is a proxy that has not said whose bytes it passes on.
+    pub(super) is_nameless: bool,
     /// When it was accepted.
     pub(super) opened: Instant,
     /// Bytes that were read and are still to be understood, in order: the request that it moves
