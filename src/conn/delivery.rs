@@ -81,6 +81,7 @@ impl<'t> Delivery<'t> {
         let members = self.hub.publish(topic, traits, Some(stamp), data, self.now, self.wire);
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {
+            shard: self.process.shard,
             position: stamp.position.number(),
             organization: topic.organization,
             event: event.name.as_str().into(),

@@ -1,47 +1,19 @@
 //! Notable facts: a closed list, emitted by the core, printed by the shell, compared by tests. No
 //! fact prints a token, a query string, or what an event says.
 
+mod claimed;
 mod front_fault;
+mod level;
 
 use crate::broken::broken;
 use crate::close::{Blame, CloseReason};
+pub use claimed::Claimed;
 use core::net::IpAddr;
 pub use front_fault::FrontFault;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use level::Level;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use uuid::Uuid;
-
-/// How much a fact matters, most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Something the operator must mend.
-    Error,
-    /// Something the operator should know.
-    Warn,
-    /// The life of the process.
-    #[default]
-    Info,
-    /// The life of each connection; whatever a stranger can cause is here.
-    Debug,
-    /// What is read, and the way of each publication and each subscription.
-    Trace,
-}
-
-impl Level {
-    /// Returns the level's name, lower case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "debug",
-            Level::Trace => "trace",
-        }
-    }
-}
 
 /// One notable fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,8 +225,25 @@ pub enum Fact {
         /// Why; nothing of the arguments.
         why: Cow<'static, str>,
     },
+    /// Items of a publish request were rejected.
+    ItemsRejected {
+        /// Its connection.
+        conn: u64,
+        /// The publisher, behind trusted proxies.
+        client: IpAddr,
+        /// How many.
+        rejected: usize,
+        /// The place of the first in its request.
+        index: usize,
+        /// The first rule that it breaks.
+        rule: &'static str,
+        /// The event that it names, cut short.
+        event: Box<str>,
+    },
     /// A shard has handed a publication to its members.
     Delivered {
+        /// The shard.
+        shard: usize,
         /// Its place in the order of its partition.
         position: u64,
         /// Whose it is.
@@ -285,28 +274,6 @@ pub enum Fact {
     },
 }
 
-/// What a token says of its bearer, cut short: enough to find a user in the log. Only of a token
-/// that was taken is it true.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claimed {
-    /// The user.
-    pub sub: Option<Box<str>>,
-    /// The organization.
-    pub org: Option<Box<str>>,
-    /// The key.
-    pub kid: Option<Box<str>>,
-}
-
-impl Claimed {
-    fn fields(&self, field: &mut impl FnMut(&'static str, &dyn fmt::Display)) {
-        for (name, text) in [("sub", &self.sub), ("org", &self.org), ("kid", &self.kid)] {
-            if let Some(text) = text {
-                field(name, text);
-            }
-        }
-    }
-}
-
 impl Fact {
     /// Returns how much it matters.
     pub fn level(&self) -> Level {
@@ -333,6 +300,7 @@ impl Fact {
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
+            | Fact::ItemsRejected { .. }
             | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
@@ -367,6 +335,7 @@ impl Fact {
             Fact::TokenRefused { .. } => "token_refused",
             Fact::ItemRefused { .. } => "item_refused",
             Fact::InvocationFailed { .. } => "invocation_failed",
+            Fact::ItemsRejected { .. } => "items_rejected",
             Fact::Connected { .. } => "connected",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
@@ -479,6 +448,14 @@ impl Fact {
                 field("method", method);
                 field("why", why);
             }
+            Fact::ItemsRejected { conn, client, rejected, index, rule, event } => {
+                field("conn", conn);
+                field("client", client);
+                field("rejected", rejected);
+                field("index", index);
+                field("rule", rule);
+                field("event", event);
+            }
             Fact::Connected { conn, client } => {
                 field("conn", conn);
                 field("client", client);
@@ -492,7 +469,8 @@ impl Fact {
                 field("items", items);
                 field("subscribed", subscribed);
             }
-            Fact::Delivered { position, organization, event, entity, members, data: _ } => {
+            Fact::Delivered { shard, position, organization, event, entity, members, data: _ } => {
+                field("shard", shard);
                 field("position", position);
                 field("organization", organization);
                 field("event", event);

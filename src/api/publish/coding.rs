@@ -43,7 +43,7 @@ pub(super) fn coding<'h>(mut listed: impl Iterator<Item = &'h [u8]>) -> Result<C
 ///
 /// 413 for more, 400 for what is no gzip.
 pub(super) fn inflate(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refusal> {
-    let no_gzip = |why: &str| Refusal::new(400, format!("The body is no gzip: {why}"));
+    let no_gzip = |why: &str| Refusal::new(400, "The body is no gzip").told(format!("The body is no gzip: {why}"));
     let mut inflated = Vec::new();
     let mut rest = body;
     loop {
@@ -53,7 +53,7 @@ pub(super) fn inflate(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refusal>
             Fault::TooLarge => {
                 let sentence =
                     format!("The body has more than limits.body_bytes_max = {bytes_max} bytes when inflated");
-                Refusal::new(413, sentence)
+                Refusal::new(413, "The body has more than limits.body_bytes_max when inflated").told(sentence)
             }
             Fault::Broken => no_gzip("its data is broken, or cut off"),
         })?;

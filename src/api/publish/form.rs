@@ -31,7 +31,7 @@ const TAKEN: &str =
 ///
 /// 415 for any other type, or for a charset other than UTF-8 (RFC 8259 section 8.1).
 pub(super) fn form(content_type: Option<&str>, has_attributes: bool) -> Result<Form, Refusal> {
-    let refuse = |what: &str| Err(Refusal::new(415, format!("{what}; send {TAKEN}")).with("Accept", TAKEN));
+    let refuse = |what| Err(Refusal::new(415, what).told(format!("{what}; send {TAKEN}")).with("Accept", TAKEN));
     let Some(content_type) = content_type else {
         return if has_attributes { Ok(Form::Data) } else { refuse("Content-Type is missing") };
     };
@@ -79,7 +79,8 @@ pub(super) fn terms(text: &str) -> Result<Terms, Refusal> {
     for (name, _) in query::pairs(text).filter(|(name, _)| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)))
     {
         if let Some(near) = names::nearest(&name, KNOWN) {
-            return Err(Refusal::new(400, format!("no such name in the query; did you mean {near}?")));
+            let why = "no such name in the query";
+            return Err(Refusal::new(400, why).told(format!("{why}; did you mean {near}?")));
         }
     }
     let dry_run = match query::value(text, "dry_run").as_deref() {

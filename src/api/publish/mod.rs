@@ -81,7 +81,7 @@ mod tests;
 
 pub use head::RequestHead;
 pub use options::{Options, Rules};
-pub use outcome::Outcome;
+pub use outcome::{FirstRejected, Outcome};
 pub use refusal::Refusal;
 pub use sink::{Provenance, Sink};
 
@@ -252,12 +252,15 @@ fn text_of(body: &[u8]) -> Result<&str, Refusal> {
     if bom::is_utf16(body) {
         return Err(Refusal::new(400, "The body is UTF-16; send UTF-8"));
     }
-    simdutf8::compat::from_utf8(bom::behind_bytes(body))
-        .map_err(|error| Refusal::new(400, format!("The body is no UTF-8 from byte {} on", error.valid_up_to())))
+    simdutf8::compat::from_utf8(bom::behind_bytes(body)).map_err(|error| {
+        let sentence = format!("The body is no UTF-8 from byte {} on", error.valid_up_to());
+        Refusal::new(400, "The body is no UTF-8").told(sentence)
+    })
 }
 
 fn no_json(error: serde_json::Error) -> Refusal {
-    Refusal::new(400, format!("The body is no JSON of this form: {error}"))
+    let why = "The body is no JSON of this form";
+    Refusal::new(400, why).told(format!("{why}: {error}"))
 }
 
 fn no_items() -> Refusal {
@@ -265,7 +268,8 @@ fn no_items() -> Refusal {
 }
 
 fn too_many(items_max: usize) -> Refusal {
-    Refusal::new(413, format!("The body holds more than {items_max} items"))
+    Refusal::new(413, "The body holds more than limits.items_max items")
+        .told(format!("The body holds more than {items_max} items"))
 }
 
 /// A portion of a request under way.
@@ -388,7 +392,7 @@ impl<S: Sink> Run<'_, S> {
             }
             _ => {
                 item.violations.truncate(judge.rules.limits.errors_per_item_max.max(1));
-                self.outcome.reject(&item.violations);
+                self.outcome.reject(&item.violations, item.value(Field::EventName));
                 item.violations.len()
             }
         };

@@ -2,6 +2,7 @@
 
 use super::sink::Provenance;
 use crate::hub::topic::Topic;
+use crate::limits::ECHO_BYTES_MAX;
 use crate::proto::http::reply::Reply;
 use crate::schema::validate::Violation;
 
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub derived: usize,
     /// Things that lenient mode let through in accepted items.
     pub tolerated: u64,
+    /// The first of the items rejected.
+    pub first_rejected: Option<FirstRejected>,
     /// The topics that a dry run would have published on; `None` if the request was no dry run.
     topics: Option<Vec<Topic>>,
     /// The elements of `results`, as JSON.
@@ -23,10 +26,41 @@ pub struct Outcome {
     reply_bytes_max: usize,
 }
 
+/// An item that was rejected, for the log: nothing of what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstRejected {
+    /// Its place in the request.
+    pub index: usize,
+    /// The first rule that it breaks.
+    pub rule: &'static str,
+    /// The event that it names, cut short; empty where it names none.
+    pub event: Box<str>,
+}
+
+impl FirstRejected {
+    fn new(index: usize, violations: &[Violation], event: Option<&str>) -> FirstRejected {
+        let event = event.and_then(|json| json.strip_prefix('"')?.strip_suffix('"')).unwrap_or_default();
+        FirstRejected {
+            index,
+            rule: violations.first().map_or("", |violation| violation.rule),
+            event: event.get(..event.floor_char_boundary(ECHO_BYTES_MAX)).unwrap_or_default().into(),
+        }
+    }
+}
+
 impl Outcome {
     pub(super) fn new(is_dry_run: bool, reply_bytes_max: usize) -> Outcome {
         let topics = is_dry_run.then(Vec::new);
-        Outcome { accepted: 0, rejected: 0, derived: 0, tolerated: 0, topics, results: Vec::new(), reply_bytes_max }
+        Outcome {
+            accepted: 0,
+            rejected: 0,
+            derived: 0,
+            tolerated: 0,
+            first_rejected: None,
+            topics,
+            results: Vec::new(),
+            reply_bytes_max,
+        }
     }
 
     /// The topics that a dry run would have published on, in order, derived ones included; `None` if it was no dry run, and the
@@ -57,8 +91,10 @@ impl Outcome {
     }
 
     /// Lists the next item as rejected; items are told in their order, so its index is the number of those before it.
-    pub(super) fn reject(&mut self, violations: &[Violation]) {
+    /// `event` is what the item names, as JSON.
+    pub(super) fn reject(&mut self, violations: &[Violation], event: Option<&str>) {
         let index = self.judged();
+        self.first_rejected.get_or_insert_with(|| FirstRejected::new(index, violations, event));
         self.rejected += 1;
         let before = self.results.len();
         self.list(index, violations);

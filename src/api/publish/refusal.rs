@@ -7,6 +7,8 @@ use crate::proto::http::reply::Reply;
 pub struct Refusal {
     /// The status: 400, 403, 413 or 415.
     pub status: u16,
+    /// What is wrong, without anything that the publisher has sent: for the log.
+    pub why: &'static str,
     /// A sentence for the publisher.
     pub sentence: String,
     /// A header that says the same to programs.
@@ -14,8 +16,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: u16, sentence: impl Into<String>) -> Refusal {
-        Refusal { status, sentence: sentence.into(), header: None }
+    pub(super) fn new(status: u16, why: &'static str) -> Refusal {
+        Refusal { status, why, sentence: why.to_owned(), header: None }
+    }
+
+    /// The publisher is told more than the log.
+    pub(super) fn told(self, sentence: String) -> Refusal {
+        Refusal { sentence, ..self }
     }
 
     pub(super) fn with(self, name: &'static str, value: &'static str) -> Refusal {

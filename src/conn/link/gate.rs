@@ -107,13 +107,15 @@ fn pass_gate(
         }
         Gate::Publisher => {
             check_method()?;
+            // A token is told once, and not with each request that shows it again.
+            let former = known.as_deref().map(core::ptr::from_ref);
             let principal = authenticate(head, known, cx.turn);
-            if principal.is_err() {
+            if principal.is_err() || known.as_deref().map(core::ptr::from_ref) != former {
                 note_bearer(head, origin, principal.as_ref(), cx.turn);
             }
             let principal = principal?;
             let head = publish::admit(head, &principal).map_err(|refusal| {
-                let why = "publish request, by its head";
+                let why = refusal.why;
                 Refused(count_as(refusal.status), refusal.reply(), why)
             })?;
             Ok(Decision::Body(Purpose::Publish { head: Box::new(head), principal: Box::new(principal) }))
@@ -125,8 +127,6 @@ fn pass_gate(
     }
 }
 
-/// The hub's own path: upgrades, and what ASP.NET answers to everything else.
-fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
 /// The pages of other origins learn it when they negotiate, and not only from the upgrade.
 fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     match turn.process.options.origins.allow(head.header("origin"), head.header("host")) {
@@ -135,6 +135,8 @@ fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     }
 }
 
+/// The hub's own path: upgrades, and what ASP.NET answers to everything else.
+fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
     let id = query::value(head.query, "id").filter(|id| !id.is_empty());
     let check = |id: &str| cx.turn.process.id_key.check(&ConnectionToken::parse(id)?, &principal);
     let token = id.as_deref().map(|id| check(id).ok_or_else(unknown_id)).transpose();

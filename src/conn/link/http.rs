@@ -20,6 +20,7 @@ use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
 use crate::api::cors::Origins;
+use crate::api::publish::FirstRejected;
 use crate::api::routes::{self, Gate};
 use crate::auth::token::Known;
 use crate::broken::broken;
@@ -57,10 +58,10 @@ pub(crate) struct Http {
     pub(super) unsent: Unsent,
     /// The other end of the socket.
     peer: IpAddr,
-    /// The same; behind a trusted proxy the client of the latest request.
     /// The peer is a proxy that has not said whose bytes it passes on: what they claim of their
     /// client is not believed.
     is_nameless: bool,
+    /// The same; behind a trusted proxy the client of the latest request.
     client: IpAddr,
     /// The publisher's token, which it shows with each request.
     known: Option<Box<Known>>,
@@ -113,8 +114,8 @@ impl Http {
             asking: None,
             unsent: Unsent::default(),
             peer,
-            client: peer,
             is_nameless: false,
+            client: peer,
             known: None,
             ends: None,
             moves_to: None,
@@ -139,8 +140,8 @@ impl Http {
             asking,
             unsent,
             peer,
-            client,
             is_nameless,
+            client,
             known,
             ends,
             moves_to,
@@ -288,8 +289,8 @@ impl Http {
             Ok(Status::Partial) => Status::Partial,
             Ok(Status::Complete(Preamble { len: 0, .. })) => Status::Complete(None),
             Ok(Status::Complete(Preamble { source, len })) => {
-                self.peer = source.unwrap_or(self.peer);
                 self.is_nameless = source.is_none();
+                self.peer = source.unwrap_or(self.peer);
                 self.client = self.peer;
                 self.phase = Phase::Head { since, is_first: false };
                 Status::Complete(Some((len, Then::GoOn)))
@@ -406,7 +407,7 @@ impl Http {
                     Ok(judged) => self.follow_items(judged, framing, cx),
                     Err(refusal) => {
                         let counted = gate::count_as(refusal.status);
-                        self.note_refused(counted, refusal.status, "publish request, by its body", cx);
+                        self.note_refused(counted, refusal.status, refusal.why, cx);
                         self.reply(refusal.reply(), &framing, cx)
                     }
                 }
@@ -418,6 +419,7 @@ impl Http {
     fn follow_items(&mut self, judged: Judged, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
         match judged {
             Judged::All(Taken { draft, awaited, is_late }) => {
+                self.note_rejected(&draft, cx);
                 let then = self.await_answers(draft, framing, awaited, cx);
                 // The shard has enough to do: the next request waits in the kernel.
                 self.asking.iter_mut().filter(|_| is_late).for_each(|asking| asking.hold());
@@ -681,6 +683,17 @@ impl Http {
     pub(super) fn cut_off(self, reason: CloseReason) -> Box<Ending> {
         let why = self.ends.unwrap_or(Why::new(reason));
         Ending::over(self.parting(), why, Rest::Own(self.unsent))
+    }
+
+    /// Of the items that are rejected the first is told, which is mostly what is wrong with all.
+    fn note_rejected(&self, draft: &Draft, cx: &mut Cx<'_, '_>) {
+        if let Draft::Publish(outcome, _) = draft
+            && let Some(FirstRejected { index, rule, event }) = &outcome.first_rejected
+        {
+            let (conn, client, rejected) = (self.number, self.client, outcome.rejected);
+            let fact = || Fact::ItemsRejected { conn, client, rejected, index: *index, rule, event: event.clone() };
+            cx.turn.books.trace.note(Level::Debug, fact);
+        }
     }
 
     fn note_refused(&self, refusal: Refusal, status: u16, why: &'static str, cx: &mut Cx<'_, '_>) {

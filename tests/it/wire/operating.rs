@@ -1,6 +1,6 @@
 //! What an operator sees of a hub: its log and its metrics.
 
-use crate::support::{Hub, ORGANIZATION, USER, mint_with};
+use crate::support::{Hub, ORGANIZATION, USER, mint_with, request};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -134,6 +134,41 @@ fn the_log_tells_who_came_what_was_refused_and_how_it_ended_and_never_a_token() 
     for token in [&token, &expired, &publisher] {
         assert!(token.split('.').all(|part| !log.contains(part)), "a part of a token is in the log: {log}");
     }
+}
+
+/// An event is not heard by anybody: what the log says of its publisher.
+#[test]
+fn the_log_tells_who_publishes_and_what_was_rejected_and_nothing_of_the_data() {
+    let hub = Hub::start_with(&["server.log_level=debug"]);
+    let bearer = |claims| format!("Authorization: Bearer {}", hub.token(claims));
+    let publisher = bearer(json!({ "sub": "auth0|bob", "scope": "publish" }));
+    let other = bearer(json!({ "sub": "auth0|carol", "scope": "publish" }));
+    let nobody = bearer(json!({ "sub": "auth0|dave" }));
+    let mut wire = hub.connect();
+    let mut publish = |bearer: &str, body: &str| {
+        let headers = [bearer, "Content-Type: application/json"];
+        wire.send(request("POST /publish", &headers, body).as_bytes());
+        wire.reply().status
+    };
+    let bad = r#"{"eventName":"UserQueueAlert","data":{"secret":1}}"#;
+    let nameless = r#"{"data":{"secret":1}}"#;
+    assert_eq!(publish(&publisher, &alert()), 202);
+    assert_eq!(publish(&publisher, &format!("[{},{bad},{nameless}]", alert())), 207);
+    assert_eq!(publish(&publisher, r#"["secret"#), 400);
+    assert_eq!(publish(&other, &alert()), 202);
+    assert_eq!(hub.request("POST /publish", &[&nobody, "Content-Type: application/json"], &alert()).status, 403);
+    for line in [
+        " rejected=2 index=1 rule=",
+        " event=UserQueueAlert",
+        "status=400 why=\"The body is no JSON of this form\"",
+        "status=403 why=\"The token has no scope publish\"",
+    ] {
+        hub.await_log(line);
+    }
+    let log = hub.log();
+    let counts = ["sub=auth0|bob ", "sub=auth0|carol ", "debug items_rejected "].map(|part| log.matches(part).count());
+    assert_eq!(counts, [1, 1, 1], "each token once on its link: {log}");
+    assert!(!log.contains("secret"), "{log}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Play<'_> {
             Fact::Subscribed { conn, items, subscribed } => {
                 assert_eq!(self.model.subscribed(of(conn), *items, *subscribed), Ok(()), "actor {}", of(conn));
             }
-            Fact::Delivered { position, organization, event, entity, members, data } => {
+            Fact::Delivered { shard: _, position, organization, event, entity, members, data } => {
                 let (position, organization, entity, members) = (*position, *organization, *entity, *members);
                 let delivered = Delivered { position, organization, event, entity, members, data };
                 match self.model.deliver(shard, delivered) {
@@ -76,6 +76,7 @@ impl Play<'_> {
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
+            | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::FrontFault { .. } => {}
             Fact::Listening { .. }
