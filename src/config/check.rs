@@ -77,7 +77,12 @@ impl Checker<'_> {
                 self.tree.complain(paths.1, "`server.tls_key` needs its certificate: `server.tls_certificate`");
                 return None;
             }
-            (Some(certificate), Some(key)) => (self.file(paths.0, certificate)?, self.file(paths.1, key)?),
+            (Some(certificate), Some(key)) => {
+                let located = [self.located(paths.0, certificate), self.located(paths.1, key)];
+                self.key_sources.secrets.extend(located.get(1).cloned());
+                self.key_sources.files.extend(located);
+                (self.file(paths.0, certificate)?, self.file(paths.1, key)?)
+            }
         };
         match Tls::of(&certificate, &key) {
             Ok(tls) => Some(tls),

@@ -170,7 +170,7 @@ fn secret_readable(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<Str
         |path| sources.secrets.contains(path) || sources.is_in_config && config.file.as_ref() == Some(path);
     let open = machine.modes.iter().filter(|(path, mode)| holds_secret(path) && mode & 0o004 != 0);
     open.map(|(path, _)| {
-        format!("everybody may read {}: chmod o-r, for who has the secret makes tokens", path.display())
+        format!("everybody may read {}: chmod o-r, for who has it makes tokens, or speaks as this hub", path.display())
     })
     .collect()
 }

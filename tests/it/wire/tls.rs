@@ -238,6 +238,25 @@ fn a_handshake_ends_by_its_time_and_by_its_size() {
 }
 
 #[test]
+fn a_private_key_that_everybody_may_read_and_a_certificate_that_everybody_may_write_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let authority = Authority::new("tls-modes");
+    let told = |certificate, key| {
+        for (file, mode) in [("rte.pem", certificate), ("rte.key", key)] {
+            std::fs::set_permissions(authority.folder.file(file), PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let hub = authority.hub(&[]);
+        let log = hub.log();
+        let warned = |start: &str, file| log.contains(&format!("{start} {}:", authority.folder.file(file)));
+        let readable = warned("name=secret_readable why=\"everybody may read", "rte.key");
+        assert!(!warned("name=secret_readable why=\"everybody may read", "rte.pem"), "a certificate is public");
+        (readable, warned("name=key_writable why=\"everybody may write", "rte.pem"))
+    };
+    assert_eq!(told(0o644, 0o600), (false, false));
+    assert_eq!(told(0o646, 0o644), (true, true));
+}
+
+#[test]
 fn who_speaks_without_tls_is_let_go_and_nobody_else_notices() {
     let authority = Authority::new("tls-plain");
     let hub = authority.hub(&[]);
