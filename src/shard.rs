@@ -21,7 +21,7 @@ use crate::metrics::{Metrics, Refusal};
 use crate::schema::Catalogue;
 use crate::timer::Timers;
 use crate::trace::{Fact, Level, Trace};
-use crate::wire::{LinkKey, Wire};
+use crate::wire::{Failure, LinkKey, Wire};
 use core::net::IpAddr;
 use slotmap::SlotMap;
 use std::sync::Arc;
@@ -238,8 +238,8 @@ impl Shard {
     }
 
     /// The socket failed.
-    pub fn handle_failure(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
-        self.with(key, now, wire, Link::handle_failure);
+    pub fn handle_failure(&mut self, key: LinkKey, failure: Failure, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, |link, cx| link.handle_failure(failure, cx));
     }
 
     /// The socket takes bytes again.

@@ -17,6 +17,17 @@ pub enum Cut {
     Reset,
 }
 
+/// Why a socket failed, as far as it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The system says so.
+    Socket,
+    /// TLS can't go on, for that reason.
+    Tls(&'static str),
+    /// The peer doesn't speak TLS, and the port does.
+    NoTls,
+}
+
 /// The socket failed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireError;

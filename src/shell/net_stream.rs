@@ -2,7 +2,7 @@
 
 use super::os::Stream;
 use super::tls::TlsStream;
-use crate::wire::Cut;
+use crate::wire::{Cut, Failure};
 use mio::net::TcpStream;
 use smallvec::SmallVec;
 use socket2::SockRef;
@@ -41,6 +41,13 @@ impl Stream for NetStream {
         match self {
             NetStream::Plain(_) => false,
             NetStream::Tls(stream) => stream.has_more(),
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        match self {
+            NetStream::Plain(_) => Failure::Socket,
+            NetStream::Tls(stream) => stream.failure(),
         }
     }
 

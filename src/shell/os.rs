@@ -3,7 +3,7 @@
 
 use crate::clock::Now;
 use crate::trace::Fact;
-use crate::wire::{Cut, LinkKey};
+use crate::wire::{Cut, Failure, LinkKey};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -98,6 +98,11 @@ pub trait Stream {
     /// the buffer.
     fn has_more(&self) -> bool {
         false
+    }
+
+    /// Why it has failed.
+    fn failure(&self) -> Failure {
+        Failure::Socket
     }
 
     /// Writes what the stream takes, in order. Less than all means that it is full, and that an

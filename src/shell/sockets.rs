@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use super::os::Stream;
-use crate::wire::{Cut, LinkKey, Wire, WireError};
+use crate::wire::{Cut, Failure, LinkKey, Wire, WireError};
 use slotmap::SecondaryMap;
 use std::io;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub enum Readable {
     /// The peer sends no more.
     End,
     /// The socket failed.
-    Failed,
+    Failed(Failure),
 }
 
 /// The sockets.
@@ -133,7 +133,7 @@ impl<S: Stream> Sockets<S> {
                         Readable::Drained
                     }
                 }
-                Err(_) => Readable::Failed,
+                Err(_) => Readable::Failed(socket.stream.failure()),
             };
         }
     }

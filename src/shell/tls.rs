@@ -1,8 +1,13 @@
 //! TLS on the listening socket. The core does not know of it: a [`TlsStream`] is a stream whose
 //! bytes are encrypted on their way.
 
+use super::clock::Clock;
 use super::roots;
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
+use crate::proto::http::date::Date;
+use crate::proto::http::reply::{self, Reply};
+use crate::trace::FrontFault;
+use crate::wire::Failure;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 use rustls::crypto::ring;
@@ -76,7 +81,28 @@ impl Tls {
     pub fn accept(&self, socket: TcpStream) -> io::Result<Box<TlsStream>> {
         let mut session = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
         session.set_buffer_limit(Some(TLS_SEND_BYTES_MAX));
-        Ok(Box::new(TlsStream { socket, session, handshake_bytes: 0, has_more: false, is_ending: false }))
+        Ok(Box::new(TlsStream {
+            socket,
+            session,
+            handshake_bytes: 0,
+            has_more: false,
+            is_ending: false,
+            failure: Failure::Socket,
+        }))
+    }
+}
+
+/// What the log says of a session that can't go on, from a closed list.
+fn told(error: &rustls::Error) -> &'static str {
+    use rustls::Error as E;
+    if matches!(error, E::PeerIncompatible(_)) {
+        "the peer offers no version or cipher of TLS that the hub speaks"
+    } else if matches!(error, E::AlertReceived(_)) {
+        "the peer ends TLS with an alert, as one does that trusts no such certificate"
+    } else if matches!(error, E::InvalidMessage(_)) {
+        "what came is no TLS"
+    } else {
+        "the peer breaks the rules of TLS"
     }
 }
 
@@ -90,6 +116,8 @@ pub struct TlsStream {
     has_more: bool,
     /// The sending direction ends once all is out.
     is_ending: bool,
+    /// Why it fails, once it does.
+    failure: Failure,
 }
 
 impl TlsStream {
@@ -97,19 +125,51 @@ impl TlsStream {
     /// how many bytes there were; 0 is the end.
     fn receive(&mut self) -> io::Result<usize> {
         let is_handshaking = self.session.is_handshaking();
+        if is_handshaking && self.handshake_bytes == 0 {
+            self.check_first()?;
+        }
         let n = self.session.read_tls(&mut self.socket)?;
         if is_handshaking {
             self.handshake_bytes += n;
             if self.handshake_bytes > TLS_HANDSHAKE_BYTES_MAX {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the TLS handshake is too long"));
+                self.failure = Failure::Tls("the TLS handshake is too long");
+                return Err(io::ErrorKind::InvalidData.into());
             }
         }
         let processed = self.session.process_new_packets();
         // An answer of the handshake, or an alert that says what was wrong.
         let sent = self.send();
-        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        processed.map_err(|error| {
+            self.failure = Failure::Tls(told(&error));
+            io::Error::new(io::ErrorKind::InvalidData, error)
+        })?;
         sent?;
         Ok(n)
+    }
+
+    /// A request that comes without TLS is answered as it came: that says more than an alert.
+    fn check_first(&mut self) -> io::Result<()> {
+        let mut first = [0];
+        // No type of a TLS record (RFC 8446 section 5.1) is a letter, and a request begins with
+        // one.
+        if self.socket.peek(&mut first)? == 0 || !first[0].is_ascii_alphabetic() {
+            return Ok(());
+        }
+        let (mut unread, mut answer, mut date) = ([0; 4096], Vec::new(), Date::default());
+        let reply = Reply::text(400, FrontFault::NoTls.told());
+        reply::encode(reply, false, false, date.at(Clock::start().now().unix), &mut answer);
+        // What is read does not turn the close into a reset; a fresh socket has room for the
+        // answer.
+        let _ = self.socket.read(&mut unread);
+        let _ = self.socket.write(&answer);
+        let _ = self.socket.shutdown(Shutdown::Write);
+        (self.failure, self.is_ending) = (Failure::NoTls, true);
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// Why it has failed.
+    pub fn failure(&self) -> Failure {
+        self.failure
     }
 
     /// Sends what is encrypted and waits. Returns whether all of it is out.

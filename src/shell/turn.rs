@@ -17,7 +17,7 @@ use crate::proto::http::date::Date;
 use crate::proto::http::reply::{self, Reply};
 use crate::shard::Shard;
 use crate::trace::Fact;
-use crate::wire::LinkKey;
+use crate::wire::{Failure, LinkKey};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -244,8 +244,8 @@ impl<O: Os> Reactor<O> {
                     self.shard.handle_eof(key, now, &mut self.sockets);
                     return self.tell(now);
                 }
-                Readable::Failed => {
-                    self.shard.handle_failure(key, now, &mut self.sockets);
+                Readable::Failed(failure) => {
+                    self.shard.handle_failure(key, failure, now, &mut self.sockets);
                     return self.tell(now);
                 }
             }
@@ -365,7 +365,7 @@ impl<O: Os> Reactor<O> {
         self.sockets.insert(key, stream);
         self.tell(now);
         if registered.is_err() {
-            self.shard.handle_failure(key, now, &mut self.sockets);
+            self.shard.handle_failure(key, Failure::Socket, now, &mut self.sockets);
             self.tell(now);
         } else if self.drain_until.is_some() {
             // Accepted on one shard while this one had begun to drain.
@@ -399,7 +399,7 @@ impl<O: Os> Reactor<O> {
         let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
         if registered.is_err() {
-            self.shard.handle_failure(key, now, &mut self.sockets);
+            self.shard.handle_failure(key, Failure::Socket, now, &mut self.sockets);
             return self.tell(now);
         }
         self.shard.resume(key, now, &mut self.sockets);

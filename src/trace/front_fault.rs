@@ -8,6 +8,8 @@ pub enum FrontFault {
     UpgradeLost,
     /// A client speaks TLS.
     Tls,
+    /// A client does not speak TLS, where the hub does.
+    NoTls,
     /// A proxy that is not trusted begins with the PROXY protocol.
     ProxyPreamble,
 }
@@ -23,6 +25,7 @@ impl FrontFault {
         match self {
             FrontFault::UpgradeLost => "a request for a WebSocket came without its Upgrade, or as HTTP/1.0",
             FrontFault::Tls => "a TLS ClientHello came to a port that speaks plain HTTP",
+            FrontFault::NoTls => "plain bytes came to a port that speaks TLS",
             FrontFault::ProxyPreamble => {
                 "a PROXY protocol header came from an address that is not in server.trusted_proxies"
             }
@@ -41,6 +44,7 @@ impl FrontFault {
                 "let the proxy speak HTTP/1.1 to the hub and pass on `Upgrade: websocket` and `Connection: Upgrade`"
             }
             FrontFault::Tls => "use http:// and ws:// here, or put what ends TLS in front of it",
+            FrontFault::NoTls => "use https:// and wss:// here, or leave out server.tls_certificate",
             FrontFault::ProxyPreamble => "list the proxy there, or let it speak plain HTTP",
         }
     }

@@ -41,6 +41,7 @@ use crate::proto::http::reply::{self, Reply};
 use crate::proto::proxy::Preamble;
 use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, FrontFault, Level};
+use crate::wire::Failure;
 use core::net::IpAddr;
 
 /// A link that speaks HTTP/1.1.
@@ -679,9 +680,27 @@ impl Http {
         Ending::finishing(self.parting(), why, Rest::Own(self.unsent), sender, cx)
     }
 
+    /// The socket failed, perhaps since it never spoke what it should.
+    pub(super) fn handle_failure(self, failure: Failure, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        let reason = CloseReason::SocketFailed;
+        let why = match failure {
+            Failure::Socket => Why::new(reason),
+            Failure::Tls(detail) => Why::blame(reason, detail),
+            Failure::NoTls => {
+                cx.turn.note_front_fault(FrontFault::NoTls, self.peer);
+                Why::blame(reason, FrontFault::NoTls.sentence())
+            }
+        };
+        self.cut_off_for(why)
+    }
+
     /// The link ends at once.
     pub(super) fn cut_off(self, reason: CloseReason) -> Box<Ending> {
-        let why = self.ends.unwrap_or(Why::new(reason));
+        self.cut_off_for(Why::new(reason))
+    }
+
+    fn cut_off_for(self, why: Why) -> Box<Ending> {
+        let why = self.ends.unwrap_or(why);
         Ending::over(self.parting(), why, Rest::Own(self.unsent))
     }
 

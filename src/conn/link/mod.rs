@@ -35,7 +35,7 @@ use crate::hub::{Doomed, Hub};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::timer::TimerSlot;
-use crate::wire::{Cut, LinkKey};
+use crate::wire::{Cut, Failure, LinkKey};
 use core::net::IpAddr;
 use cx::Cx;
 pub(crate) use ending::Life;
@@ -138,9 +138,9 @@ impl Link {
     }
 
     /// The socket failed.
-    pub(crate) fn handle_failure(self, cx: &mut Cx<'_, '_>) -> Link {
+    pub(crate) fn handle_failure(self, failure: Failure, cx: &mut Cx<'_, '_>) -> Link {
         Link::Ending(match self {
-            Link::Http(http) => http.cut_off(CloseReason::SocketFailed),
+            Link::Http(http) => http.handle_failure(failure, cx),
             Link::WebSocket(websocket) => websocket.end(End::silent(CloseReason::SocketFailed), cx),
             Link::Ending(ending) => ending.handle_failure(),
         })

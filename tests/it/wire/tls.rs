@@ -259,12 +259,22 @@ fn a_private_key_that_everybody_may_read_and_a_certificate_that_everybody_may_wr
 #[test]
 fn who_speaks_without_tls_is_let_go_and_nobody_else_notices() {
     let authority = Authority::new("tls-plain");
-    let hub = authority.hub(&[]);
+    let hub = authority.hub(&["server.log_level=debug"]);
     let mut member = client(&hub, authority.connect(&hub));
-    let mut plain = hub.connect();
-    plain.send(request("GET /healthz", &[], "").as_bytes());
-    let mut bytes = Vec::new();
-    let _ = plain.stream().read_to_end(&mut bytes);
-    assert!(!bytes.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&bytes));
+    for _ in 0..2 {
+        let mut plain = hub.connect();
+        plain.send(request("GET /healthz", &[], "").as_bytes());
+        let reply = plain.reply();
+        assert!(reply.status == 400 && reply.body.contains("a port that speaks TLS"), "{reply:?}");
+        plain.assert_ends();
+    }
+    await_log(&hub, &authority.certificate, "detail=\"plain bytes came to a port that speaks TLS\"");
+    assert_eq!(hub.log().matches("warn front_fault what=\"plain bytes").count(), 1, "{}", hub.log());
+
+    // A ClientHello of TLS 1.1, without extensions.
+    let mut old = hub.connect();
+    old.send(&[&[0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2][..], &[7; 32], &[0, 0, 2, 0, 0x2f, 1, 0]].concat());
+    let _ = old.stream().read_to_end(&mut Vec::new());
+    await_log(&hub, &authority.certificate, "detail=\"the peer offers no version");
     subscribe(&mut member);
 }

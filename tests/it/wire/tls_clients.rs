@@ -129,8 +129,9 @@ fn each_certificate_that_will_not_do_is_told_with_what_to_do() {
 #[test]
 fn the_wrong_scheme_for_a_port_is_told_either_way() {
     let secure = Secure::new("tls-scheme", &HERE, |_| ());
-    let said = fault(&secure.hub, secure.publish("http", "", "none.pem"));
-    assert!(said.contains("write https://"), "{said}");
+    let output = secure.publish("http", "", "none.pem");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("use https://"), "{said}");
 
     let plain = Hub::launch(serve(), &[]);
     let url = format!("https://{}", plain.address());
