@@ -313,6 +313,7 @@ impl Hub {
         let Publication { topic, stamp, data, .. } = publication;
         let frame = self.arena.append(Lane::Own, |out| form.encode(topic, lower, *stamp, Payload::Shared(data), out));
         self.queue(conn, frame);
+        self.outboxes.get_mut(conn).into_iter().for_each(Outbox::note_sent);
     }
 
     /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so

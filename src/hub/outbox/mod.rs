@@ -231,13 +231,18 @@ impl Outbox {
 
     /// A publication that was taken then has been queued.
     pub fn note_taken(&mut self, taken: Instant) {
-        self.delivered = self.delivered.wrapping_add(1);
+        self.note_sent();
         if self.behind_since.is_none() {
             self.behind_since = NonZeroU32::new(low_bits(taken)).or(Some(NonZeroU32::MIN));
         }
     }
 
-    /// Publications queued so far, of which some may have been replaced or dropped.
+    /// One has been queued, now or of the past.
+    pub fn note_sent(&mut self) {
+        self.delivered = self.delivered.wrapping_add(1);
+    }
+
+    /// Publications queued so far, snapshots and replays among them, of which some may have been replaced or dropped.
     pub fn delivered(&self) -> u32 {
         self.delivered
     }

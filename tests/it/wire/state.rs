@@ -52,6 +52,17 @@ fn a_snapshot_follows_the_completion_and_comes_before_later_values() {
 }
 
 #[test]
+fn the_end_of_a_connection_tells_of_a_snapshot_that_it_was_sent() {
+    let hub = Hub::start_with(&["server.log_level=debug"]);
+    assert_eq!(hub.publish(&availability("kept", NEVER)).status, 202);
+    let mut peer = hub.client();
+    subscribe(&mut peer, r#","Snapshot":true"#);
+    assert_eq!(next_note(&mut peer), "kept");
+    drop(peer);
+    hub.await_log(" delivered=1 ");
+}
+
+#[test]
 fn without_asking_there_is_no_snapshot_unless_the_operator_says_so() {
     let hub = Hub::start();
     assert_eq!(hub.publish(&availability("kept", NEVER)).status, 202);
