@@ -1,8 +1,10 @@
-//! The pure whole of one thread: links, connections, fan-out, deadlines. Bytes, mail and time in; bytes through a [`Wire`], mail
-//! and deadlines out. The shell drives it with sockets, a simulation with whatever it likes.
+//! The pure whole of one thread: links, connections, fan-out, deadlines. Bytes, mail and time in;
+//! bytes through a [`Wire`], mail and deadlines out. The shell drives it with sockets, a simulation
+//! with whatever it likes.
 //!
-//! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin, [`Shard::handle_deadlines`],
-//! [`Shard::handle_queued`], [`Shard::poll_outbound`] until it is empty, then [`Shard::end_turn`].
+//! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin,
+//! [`Shard::handle_deadlines`], [`Shard::handle_queued`], [`Shard::poll_outbound`] until it is
+//! empty, then [`Shard::end_turn`].
 
 use crate::auth::token::Verifier;
 use crate::broken::broken;
@@ -103,7 +105,8 @@ pub struct Look {
     pub is_open: bool,
     /// Whether only its last bytes matter.
     pub is_ending: bool,
-    /// Whether nothing more is taken for its connection, which is given up, or whose socket has failed.
+    /// Whether nothing more is taken for its connection, which is given up, or whose socket has
+    /// failed.
     pub is_sealed: bool,
     /// Whether its bytes should be read.
     pub wants_input: bool,
@@ -182,8 +185,8 @@ impl Shard {
         key
     }
 
-    /// A link comes from another shard, and is as it was there. Once its socket is in its place, [`Shard::resume`] lets it
-    /// look at the bytes that it brought.
+    /// A link comes from another shard, and is as it was there. Once its socket is in its place,
+    /// [`Shard::resume`] lets it look at the bytes that it brought.
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {
         let timers = &mut self.timers;
         let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Timed::Link(key)))));
@@ -199,8 +202,9 @@ impl Shard {
         }
     }
 
-    /// A link shall go to another shard, before its next request is looked at: [`Shard::poll_moved`] names it once nothing is
-    /// unanswered and nothing unsent. A link that carries a connection stays.
+    /// A link shall go to another shard, before its next request is looked at:
+    /// [`Shard::poll_moved`] names it once nothing is unanswered and nothing unsent. A link that
+    /// carries a connection stays.
     pub fn move_link(&mut self, key: LinkKey, shard: usize, now: Now, wire: &mut dyn Wire) {
         self.with(key, now, wire, |link, _| link.move_to(shard));
     }
@@ -220,7 +224,8 @@ impl Shard {
         self.books.trace.note(Level::Debug, fact);
     }
 
-    /// Bytes have been read; they may be spoilt. False when the link wants no more for now: [`Shard::poll_resumed`] will name it.
+    /// Bytes have been read; they may be spoilt. False when the link wants no more for now:
+    /// [`Shard::poll_resumed`] will name it.
     pub fn handle_bytes(&mut self, key: LinkKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
         let (links, connections) = (&self.links, &self.connections);
         self.books.trace.note(Level::Trace, || Fact::Read {
@@ -414,8 +419,8 @@ impl Shard {
         self.timers.next_deadline().min(excuse)
     }
 
-    /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows that the siblings have what
-    /// it tells of.
+    /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows
+    /// that the siblings have what it tells of.
     pub fn poll_outbound(&mut self) -> impl Iterator<Item = (To, Mail)> {
         self.outbound.drain()
     }
@@ -517,7 +522,8 @@ impl Shard {
         }
     }
 
-    /// Hands a link, if it is still there, to `then`, stores what it becomes, and sees to what that needs.
+    /// Hands a link, if it is still there, to `then`, stores what it becomes, and sees to what that
+    /// needs.
     fn with(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire, then: impl FnOnce(Link, &mut Cx<'_, '_>) -> Link) {
         let Some(link) = self.links.get_mut(key).and_then(Option::take) else { return };
         let (connections, mut turn) = self.turn(now, wire);

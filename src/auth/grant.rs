@@ -29,8 +29,8 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// Reads `family/entity` or `family/entity/event`. Names are not looked up: a grant for a family or event that the catalogue
-    /// does not have yet covers nothing until it has.
+    /// Reads `family/entity` or `family/entity/event`. Names are not looked up: a grant for a
+    /// family or event that the catalogue does not have yet covers nothing until it has.
     pub fn parse(text: &str) -> Result<Grant, GrantError> {
         let mut parts = text.split('/');
         let (Some(family), Some(entity), event, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -69,7 +69,8 @@ impl Grant {
         is_apart.then(|| format!("covers nothing: {} is an event of the family {owner}", catalogue.event(event).name))
     }
 
-    /// Whether the pattern covers that event of that entity, for a principal with or without scope `backend`.
+    /// Whether the pattern covers that event of that entity, for a principal with or without scope
+    /// `backend`.
     pub(super) fn covers(&self, family: &str, event: &Event, entity: Uuid, is_backend: bool) -> bool {
         self.family.as_deref().is_none_or(|literal| literal.eq_ignore_ascii_case(family))
             && self.entity.is_none_or(|literal| literal == entity)
@@ -80,7 +81,8 @@ impl Grant {
     }
 }
 
-/// Whether an event is covered without being named. Those for back ends hold e-mail addresses and phone numbers.
+/// Whether an event is covered without being named. Those for back ends hold e-mail addresses and
+/// phone numbers.
 pub(super) fn is_open(event: &Event, is_backend: bool) -> bool {
     event.audience.client || is_backend
 }

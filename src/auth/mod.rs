@@ -1,8 +1,9 @@
 //! Who is there and what they may do: tokens to principals, grants to verdicts.
 //!
-//! How to use it: texts of keys become [`keys::Keys`], those and the operator's choices a [`token::Verifier`]; per request,
-//! [`token::bearer`] finds the token, [`token::Verifier::verify`] makes a [`principal::Principal`] of it, and
-//! [`token::Verifier::may`] judges each topic. Pure: time and keys are arguments, files are read elsewhere.
+//! How to use it: texts of keys become [`keys::Keys`], those and the operator's choices a
+//! [`token::Verifier`]; per request, [`token::bearer`] finds the token, [`token::Verifier::verify`]
+//! makes a [`principal::Principal`] of it, and [`token::Verifier::may`] judges each topic. Pure:
+//! time and keys are arguments, files are read elsewhere.
 
 mod algorithm;
 mod claimed;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 pub struct Principal {
     /// `sub`, where it is a GUID.
     pub user: Option<Uuid>,
-    /// `org`; `None` only for publishers and administrators (a client without one is refused), or in single tenancy.
+    /// `org`; `None` only for publishers and administrators (a client without one is refused), or
+    /// in single tenancy.
     pub organization: Option<Uuid>,
     /// Scope `publish`.
     pub may_publish: bool,
@@ -17,7 +18,8 @@ pub struct Principal {
     pub is_admin: bool,
     /// Scope `backend`: events whose audience is not `client` are covered without being named.
     pub is_backend: bool,
-    /// The grants of the token (configured default grants are kept once, by the verifier). Principals may share them.
+    /// The grants of the token (configured default grants are kept once, by the verifier).
+    /// Principals may share them.
     pub grants: Arc<[Grant]>,
     /// Entries among the grants of the token that are none: roles of other systems, or mistakes.
     pub foreign_grants: usize,

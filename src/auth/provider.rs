@@ -9,8 +9,9 @@ use ring::signature as sign;
 use ring::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
 use ring::{hmac, rand::SystemRandom};
 
-/// Makes `ring` the cryptography of `jsonwebtoken` in this process; without it the first token would panic. Whatever makes or
-/// uses a key calls it, so no order of calls can forget it; all but the first call change nothing.
+/// Makes `ring` the cryptography of `jsonwebtoken` in this process; without it the first token
+/// would panic. Whatever makes or uses a key calls it, so no order of calls can forget it; all but
+/// the first call change nothing.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| Ok(Box::new(Signing::new(*algorithm, key)?)),
@@ -100,7 +101,8 @@ pub(super) fn is_private_on(algorithm: Algorithm, bytes: &[u8]) -> bool {
     }
 }
 
-/// One private key about to sign one token: for `rte token`, the demo and tests; a serving hub signs nothing.
+/// One private key about to sign one token: for `rte token`, the demo and tests; a serving hub
+/// signs nothing.
 struct Signing {
     algorithm: Algorithm,
     pair: Pair,
@@ -127,7 +129,8 @@ impl Signing {
             Scheme::Ecdsa(_, form) => {
                 Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(form, bytes, &SystemRandom::new()).map_err(rejected)?)
             }
-            // OpenSSL writes Ed25519 keys without their public half, which ring's stricter reading asks for.
+            // OpenSSL writes Ed25519 keys without their public half, which ring's stricter reading
+            // asks for.
             Scheme::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(rejected)?),
         };
         Ok(Signing { algorithm, pair })
@@ -145,7 +148,8 @@ impl Signer<Vec<u8>> for Signing {
         let failed = |_| signature::Error::new();
         match &self.pair {
             Pair::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
-            // The randomness blinds the private key and makes the nonce of ECDSA; nothing else ever sees it.
+            // The randomness blinds the private key and makes the nonce of ECDSA; nothing else ever
+            // sees it.
             Pair::Rsa(pair, form) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(*form, &SystemRandom::new(), message, &mut signature).map_err(failed)?;

@@ -35,7 +35,8 @@ impl Checker<'_> {
         parsed
     }
 
-    /// What the key at `path` names: relative to the configuration file where that says it, else to the working directory.
+    /// What the key at `path` names: relative to the configuration file where that says it, else to
+    /// the working directory.
     pub(super) fn located(&self, path: &str, file: &str) -> PathBuf {
         match self.folder {
             Some(folder) if self.is_in_file(path) => folder.join(file),

@@ -11,7 +11,8 @@ use crate::auth::token::{self, OneOrMany, OptionsError, Verifier};
 use crate::bom;
 use crate::shell::check_address;
 
-/// The verifier; the key that signs what it verifies, and the one for connection ids, if there is a secret to make them of.
+/// The verifier; the key that signs what it verifies, and the one for connection ids, if there is a
+/// secret to make them of.
 pub(super) fn auth(
     checker: &mut Checker<'_>,
     auth: raw::Auth,

@@ -1,12 +1,14 @@
 //! The configuration: from what the operator gives to what each room wants, checked.
 //!
-//! Three layers, the later over the earlier: the file `rte.toml`, the environment, flags. Every key that holds a plain value or a
-//! list of strings has one variable, `RTE_` and its path in upper case with `_` for `.`: `server.listen` is `RTE_SERVER_LISTEN`,
-//! `auth.claims.user` is `RTE_AUTH_CLAIMS_USER`. A list is separated by commas. An empty variable counts as not given. The same
-//! keys are set by the flag `--set KEY=VALUE`.
+//! Three layers, the later over the earlier: the file `rte.toml`, the environment, flags. Every key
+//! that holds a plain value or a list of strings has one variable, `RTE_` and its path in upper
+//! case with `_` for `.`: `server.listen` is `RTE_SERVER_LISTEN`, `auth.claims.user` is
+//! `RTE_AUTH_CLAIMS_USER`. A list is separated by commas. An empty variable counts as not given.
+//! The same keys are set by the flag `--set KEY=VALUE`.
 //!
-//! What may be typed stands in `raw`, whose JSON Schema drives the check of the typed tree, the environment and the reference.
-//! [`Config::load`] tells all errors at once, each with its place, and no secret.
+//! What may be typed stands in `raw`, whose JSON Schema drives the check of the typed tree, the
+//! environment and the reference. [`Config::load`] tells all errors at once, each with its place,
+//! and no secret.
 
 mod check;
 mod checked;
@@ -49,7 +51,8 @@ pub struct Flags {
     /// The configuration; without it RTE_CONFIG, or rte.toml if there is one
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Sets any key of the configuration, `--set server.listen=0.0.0.0:8080`; over the environment, over the file
+    /// Sets any key of the configuration, `--set server.listen=0.0.0.0:8080`; over the environment,
+    /// over the file
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// A folder of further events, instead of `catalogue.schema_dirs`; may be repeated
@@ -147,7 +150,8 @@ impl Config {
         settings.into_generator().into_root_schema_for::<Raw>().to_value()
     }
 
-    /// Returns all keys of `rte.toml`, each with its default, as code where there is one, and its meaning.
+    /// Returns all keys of `rte.toml`, each with its default, as code where there is one, and its
+    /// meaning.
     pub fn reference() -> Vec<[String; 3]> {
         schema::reference(&Config::json_schema())
     }
@@ -155,7 +159,8 @@ impl Config {
     /// The derived events that are switched off.
     ///
     /// # Errors
-    /// The names under `[derive]` that this catalogue does not derive, each in a sentence with the nearest one that it does.
+    /// The names under `[derive]` that this catalogue does not derive, each in a sentence with the
+    /// nearest one that it does.
     pub fn not_derived(&self, catalogue: &Catalogue) -> Result<Vec<EventId>, String> {
         let derived = || catalogue.events().filter(|(_, event)| event.derive.is_some());
         let (mut off, mut unknown) = (Vec::new(), Vec::new());
@@ -184,8 +189,8 @@ impl Config {
     }
 }
 
-/// The settings that the environment holds. A variable that looks like ours and is none is a warning, no error: container
-/// platforms put such ones there (`RTE_SERVICE_HOST`).
+/// The settings that the environment holds. A variable that looks like ours and is none is a
+/// warning, no error: container platforms put such ones there (`RTE_SERVICE_HOST`).
 fn from_environment(
     schema: &serde_json::Value,
     variables: &[(String, String)],

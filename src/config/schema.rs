@@ -1,8 +1,10 @@
-//! The JSON Schema of the configuration as the one source of what may stand in it: kinds, keys, defaults, reference.
+//! The JSON Schema of the configuration as the one source of what may stand in it: kinds, keys,
+//! defaults, reference.
 
 use serde_json::{Map, Value};
 
-/// What a schema asks for. Only the forms that `schemars` makes of the raw configuration, all references inlined.
+/// What a schema asks for. Only the forms that `schemars` makes of the raw configuration, all
+/// references inlined.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind<'s> {
     /// A table of these keys.

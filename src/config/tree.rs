@@ -1,4 +1,5 @@
-//! A configuration before it is typed: a tree whose every value knows where it stands, so that every complaint can say it.
+//! A configuration before it is typed: a tree whose every value knows where it stands, so that
+//! every complaint can say it.
 
 use super::error::ConfigError;
 use super::schema::{Kind, kind, leaves, quoted};
@@ -104,7 +105,8 @@ impl Tree {
         }
     }
 
-    /// Holds the whole tree to the schema; complains of every unknown key and every value of a wrong kind.
+    /// Holds the whole tree to the schema; complains of every unknown key and every value of a
+    /// wrong kind.
     pub(super) fn check(&mut self, schema: &Json) {
         let mut complaints = Vec::new();
         self.root.check("", schema, schema, &mut complaints);
@@ -122,7 +124,8 @@ impl Tree {
         })
     }
 
-    /// Complains of the value at that path; where it is not given, of the nearest thing around it that is.
+    /// Complains of the value at that path; where it is not given, of the nearest thing around it
+    /// that is.
     pub(super) fn complain(&mut self, path: &str, message: impl Into<String>) {
         let mut around = Some(path);
         let place = loop {
@@ -268,7 +271,8 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The complaint about a key that nobody knows: the nearest one here, or the section that has it, or all that there are.
+/// The complaint about a key that nobody knows: the nearest one here, or the section that has it,
+/// or all that there are.
 fn unknown(path: &str, key: &str, known: &Map<String, Json>, root: &Json) -> String {
     let place = if path.is_empty() { String::new() } else { format!(" in [{path}]") };
     let advice = if let Some(near) = names::nearest(key, known.keys().map(String::as_str)) {

@@ -1,23 +1,27 @@
 //! The bytes of a turn: frames are appended once and shared by everyone they are for.
 //!
-//! A [`Frame`] is a place in a segment. Frames made one behind the other are adjacent, so that what a connection has to send in
-//! a turn is mostly one range. Each encoding writes to segments of its own, and so does what goes to one connection only
-//! ([`Lane`]): a reply between two publications would cut the range of every member. A segment knows where its frames end, so
-//! that a range cut by a short write still tells what has been begun. It is kept while an outbox holds a range of it (a *pin*);
-//! one without pins is reused, so a hub whose peers keep up lives in one segment per lane.
+//! A [`Frame`] is a place in a segment. Frames made one behind the other are adjacent, so that what
+//! a connection has to send in a turn is mostly one range. Each encoding writes to segments of its
+//! own, and so does what goes to one connection only ([`Lane`]): a reply between two publications
+//! would cut the range of every member. A segment knows where its frames end, so that a range cut
+//! by a short write still tells what has been begun. It is kept while an outbox holds a range of it
+//! (a *pin*); one without pins is reused, so a hub whose peers keep up lives in one segment per
+//! lane.
 
 use super::encoding::Form;
 
 /// A segment is left for the next one when it holds this much.
 const SEGMENT_BYTES: usize = 256 * 1024;
 
-/// Segments without pins that keep their memory for the next burst; what a larger one has needed is given back.
+/// Segments without pins that keep their memory for the next burst; what a larger one has needed is
+/// given back.
 const SPARE_SEGMENTS: usize = 4;
 
 /// Frame ends that a segment without pins keeps room for.
 const SPARE_ENDS: usize = SEGMENT_BYTES / 64;
 
-/// A place in a segment: whole frames, one or several; a cursor where the first one is sent in part.
+/// A place in a segment: whole frames, one or several; a cursor where the first one is sent in
+/// part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The segment's number.

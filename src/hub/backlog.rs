@@ -1,7 +1,8 @@
 //! What waits for slow readers in the whole process, in bytes of memory, and its bound.
 //!
-//! An outbox counts what its own peer has to take; here counts what that costs. Data that a thousand slow readers wait for are
-//! held once, so they are counted once. Shards are threads, so the sum is atomic; it changes only where somebody is slow.
+//! An outbox counts what its own peer has to take; here counts what that costs. Data that a
+//! thousand slow readers wait for are held once, so they are counted once. Shards are threads, so
+//! the sum is atomic; it changes only where somebody is slow.
 
 use crate::clock::{Deadline, Instant, Now};
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub struct Backlog {
 const REPLIES_PART: usize = 4;
 /// Less than this is not worth giving back.
 const RELEASED_BYTES: usize = 4 * 1024 * 1024;
-/// Memory is given back this often at the most: it costs some milliseconds, and as much again to get it anew.
+/// Memory is given back this often at the most: it costs some milliseconds, and as much again to
+/// get it anew.
 const GIVE_BACK_EVERY_MS: u64 = 1_000;
 
 impl Backlog {
@@ -78,8 +80,9 @@ impl Share {
         Share { bytes: AtomicUsize::new(0), all }
     }
 
-    /// Whether this shard must give up a connection: the process holds too much, and this shard no less than the others on
-    /// average. Where the sum is over its bound there is always such a shard, and the innocent ones keep their readers.
+    /// Whether this shard must give up a connection: the process holds too much, and this shard no
+    /// less than the others on average. Where the sum is over its bound there is always such a
+    /// shard, and the innocent ones keep their readers.
     pub fn is_over(&self) -> bool {
         let all = self.all.bytes();
         all > self.all.bytes_max && self.bytes.load(Ordering::Relaxed) >= all / self.all.shards

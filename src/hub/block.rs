@@ -1,4 +1,5 @@
-//! What follows a Subscribe's Completion before anything live: what was missed, or what still holds.
+//! What follows a Subscribe's Completion before anything live: what was missed, or what still
+//! holds.
 
 use super::position::{Position, WirePosition};
 use super::publication::Publication;

@@ -1,8 +1,9 @@
-//! Bytes that one connection has for itself: copied out of segments that it pinned for too long, or what is left of a record
-//! that its socket took in part. They are sent before all else.
+//! Bytes that one connection has for itself: copied out of segments that it pinned for too long, or
+//! what is left of a record that its socket took in part. They are sent before all else.
 //!
-//! Each copy is a chunk of its own that is never grown and is freed when it is sent: growing one by little steps, for a thousand
-//! slow readers at once, left holes between them that made up a third of the heap.
+//! Each copy is a chunk of its own that is never grown and is freed when it is sent: growing one by
+//! little steps, for a thousand slow readers at once, left holes between them that made up a third
+//! of the heap.
 
 use super::arena::{Arena, Frame};
 use std::collections::VecDeque;

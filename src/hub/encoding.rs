@@ -1,9 +1,9 @@
 //! How hub messages are written for a connection: SignalR's hub protocol, and what the transport
 //! puts around each message.
 //!
-//! A further pair is a variant here and an arm in each method. What is made of a publication is made
-//! once per [`Form`], and each form has a lane of the arena, so that the frames of a member are
-//! adjacent whoever else is served.
+//! A further pair is a variant here and an arm in each method. What is made of a publication is
+//! made once per [`Form`], and each form has a lane of the arena, so that the frames of a member
+//! are adjacent whoever else is served.
 
 use super::position::Stamp;
 use super::publication::Payload;

@@ -24,8 +24,8 @@ pub struct Tally {
     pub sent_bytes: u64,
     /// Writes that sockets took less of than offered.
     pub short_writes: u64,
-    /// How long publications took from the place in the order to the socket: of each write that left
-    /// nothing waiting, the first that had to wait.
+    /// How long publications took from the place in the order to the socket: of each write that
+    /// left nothing waiting, the first that had to wait.
     pub written: Histogram,
 }
 
@@ -52,7 +52,8 @@ pub(super) struct Exit<'h> {
 }
 
 impl Exit<'_> {
-    /// Writes what waits for a connection that has something new, unless its socket is known to be full.
+    /// Writes what waits for a connection that has something new, unless its socket is known to be
+    /// full.
     pub(super) fn flush_dirty(
         &mut self,
         conn: ConnKey,
@@ -64,7 +65,8 @@ impl Exit<'_> {
             let taken = self.flush(conn, outbox);
             flushed(conn, taken, outbox.backlog_bytes());
         } else if was_now {
-            // It got stuck on the way through the turn, or too much waits for it by now, and nobody has been told.
+            // It got stuck on the way through the turn, or too much waits for it by now, and nobody
+            // has been told.
             flushed(conn, 0, outbox.backlog_bytes());
         }
     }
@@ -118,8 +120,8 @@ impl Exit<'_> {
         self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
     }
 
-    /// While the process keeps too much for slow readers: the largest backlog goes, and its connection without a last word,
-    /// which would wait for the same socket.
+    /// While the process keeps too much for slow readers: the largest backlog goes, and its
+    /// connection without a last word, which would wait for the same socket.
     pub(super) fn relieve_process(&mut self, outboxes: &mut SecondaryMap<ConnKey, Outbox>) {
         while self.share.is_over() {
             let slow = outboxes.iter_mut().filter(|(_, outbox)| outbox.is_slow() && !outbox.is_sealed());

@@ -1,5 +1,6 @@
-//! What is made of one publication on its way to the members: a frame per form, and what slow readers hold instead. Each is
-//! made at the first member that needs it, so that nothing is left for the others but a copy of a place or a pointer.
+//! What is made of one publication on its way to the members: a frame per form, and what slow
+//! readers hold instead. Each is made at the first member that needs it, so that nothing is left
+//! for the others but a copy of a place or a pointer.
 
 use super::arena::{Arena, Frame, Lane};
 use super::backlog::Share;

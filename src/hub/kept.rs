@@ -1,8 +1,9 @@
 //! The last value of each state topic, for those who subscribe later.
 //!
-//! Only the home of a topic keeps its value, in the order in which it stamps: there is no gap and no double between a snapshot
-//! and what follows it. All homes of the process together are bounded in values and bytes. Where that is too much, a home that
-//! has more than its share lets go of what was written longest ago.
+//! Only the home of a topic keeps its value, in the order in which it stamps: there is no gap and
+//! no double between a snapshot and what follows it. All homes of the process together are bounded
+//! in values and bytes. Where that is too much, a home that has more than its share lets go of what
+//! was written longest ago.
 
 use super::publication::Publication;
 use super::registry::HashSeed;
@@ -31,7 +32,8 @@ struct Value {
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
 type ValueMap = std::collections::HashMap<Topic, Value, HashSeed>;
 
-/// What all homes of a process keep together. The counts are read to bound memory only, so no order is asked of them.
+/// What all homes of a process keep together. The counts are read to bound memory only, so no order
+/// is asked of them.
 #[derive(Debug, Default)]
 pub struct KeptTotal {
     values: AtomicUsize,
@@ -42,7 +44,8 @@ pub struct KeptTotal {
 #[derive(Debug)]
 pub struct Kept {
     values: ValueMap,
-    /// Topics in the order of their writes; notes of values written again meanwhile are passed over.
+    /// Topics in the order of their writes; notes of values written again meanwhile are passed
+    /// over.
     order: VecDeque<(u64, Topic)>,
     next_serial: u64,
     bytes: usize,
@@ -117,7 +120,8 @@ impl Kept {
         self.evicted
     }
 
-    /// Lets go of the oldest values while all homes together keep too much and this one has more than its share.
+    /// Lets go of the oldest values while all homes together keep too much and this one has more
+    /// than its share.
     pub fn shrink(&mut self) {
         while self.has_too_much() {
             let Some((serial, topic)) = self.order.pop_front() else { return };

@@ -1,8 +1,9 @@
 //! What waits behind a slow reader: references to publications, and the answers between them.
 //!
-//! All slow readers of a topic share one [`Late`] per form; each holds a pointer. The frame is made when a socket takes it.
-//! Of a state topic at most one value waits behind the last answer: a newer one takes its place, which an index knows. An answer
-//! is never passed: behind the completion of a Subscribe, a value must not take a place in front of it.
+//! All slow readers of a topic share one [`Late`] per form; each holds a pointer. The frame is made
+//! when a socket takes it. Of a state topic at most one value waits behind the last answer: a newer
+//! one takes its place, which an index knows. An answer is never passed: behind the completion of a
+//! Subscribe, a value must not take a place in front of it.
 
 use super::backlog::{Held, Share};
 use super::encoding::Form;
@@ -17,7 +18,8 @@ const COUNTS_BYTES: usize = 2 * size_of::<usize>();
 /// What an allocator adds to each piece, on average.
 const ROUNDED_BYTES: usize = 16;
 
-/// One record that waits. A publication is shared by all who wait for it; an answer is its connection's own.
+/// One record that waits. A publication is shared by all who wait for it; an answer is its
+/// connection's own.
 #[derive(Debug)]
 pub struct Late {
     /// Bytes of its frame.

@@ -1,9 +1,9 @@
 //! The recent publications of a home's partitions, for those who were away for a moment.
 //!
-//! All are in one ring, in the order in which they were stamped; each knows the one before it on its
-//! topic, so that finding what a topic missed costs a step per publication found and none for the
-//! others. A head, the newest position of a topic, outlives its publications: whoever has seen it has
-//! missed nothing, however long ago it was.
+//! All are in one ring, in the order in which they were stamped; each knows the one before it on
+//! its topic, so that finding what a topic missed costs a step per publication found and none for
+//! the others. A head, the newest position of a topic, outlives its publications: whoever has seen
+//! it has missed nothing, however long ago it was.
 
 use super::position::{Position, Stamp};
 use super::publication::Publication;
@@ -28,8 +28,8 @@ pub struct LogBounds {
     pub homes: usize,
 }
 
-/// What all logs of the process keep. The counts are read to bound memory only, so no order is asked
-/// of them.
+/// What all logs of the process keep. The counts are read to bound memory only, so no order is
+/// asked of them.
 #[derive(Debug, Default)]
 pub struct LogTotal {
     bytes: AtomicUsize,

@@ -1,15 +1,17 @@
 //! Topics and their members, publications, outboxes: the fan-out of one shard.
 //!
-//! A publication is encoded into the turn's [`Arena`], once for each [`Encoding`] that its members have; each member's [`Outbox`]
-//! gets a range of it. One that is far behind gets a reference instead ([`late`]). Nothing is written
-//! until the turn ends, except that an outbox which a single turn fills beyond [`outbox::FLUSH_BYTES`] is flushed on the way, so that a
-//! peer which keeps up is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
+//! A publication is encoded into the turn's [`Arena`], once for each [`Encoding`] that its members
+//! have; each member's [`Outbox`] gets a range of it. One that is far behind gets a reference
+//! instead ([`late`]). Nothing is written until the turn ends, except that an outbox which a single
+//! turn fills beyond [`outbox::FLUSH_BYTES`] is flushed on the way, so that a peer which keeps up
+//! is never mistaken for a slow one. Nobody is freed here: who has to go is put on a list.
 //!
-//! A turn has room for so many deliveries, and of the members of large topics a slice is written in each. [`Hub::is_spent`] and
-//! [`Hub::takes`] tell whoever publishes when to go on later: after the next poll, once most of a crowd has been written, or once
-//! members have read that are behind. Those are waited for where they are many, read on, and not longer than `overrun_ms`; then
-//! they count as slow until they have caught up, and what they don't take in time is their own affair. One that takes nothing
-//! is never waited for.
+//! A turn has room for so many deliveries, and of the members of large topics a slice is written in
+//! each. [`Hub::is_spent`] and [`Hub::takes`] tell whoever publishes when to go on later: after the
+//! next poll, once most of a crowd has been written, or once members have read that are behind.
+//! Those are waited for where they are many, read on, and not longer than `overrun_ms`; then they
+//! count as slow until they have caught up, and what they don't take in time is their own affair.
+//! One that takes nothing is never waited for.
 
 pub mod arena;
 pub mod backlog;
@@ -185,8 +187,8 @@ impl Hub {
         }
     }
 
-    /// Delivers a publication, taken at that instant, to the members of its topic: encodes it once, queues it for each. How
-    /// many members there are.
+    /// Delivers a publication, taken at that instant, to the members of its topic: encodes it once,
+    /// queues it for each. How many members there are.
     pub fn publish(
         &mut self,
         topic: &Topic,
@@ -255,7 +257,8 @@ impl Hub {
         self.portion_left = self.portion_left.saturating_sub(deliveries);
     }
 
-    /// From here on work is that of another link, which has a portion of the turn's. To read of it has cost so many deliveries.
+    /// From here on work is that of another link, which has a portion of the turn's. To read of it
+    /// has cost so many deliveries.
     pub fn begin_portion(&mut self, read: usize) {
         self.spend(read);
         self.portion_left = (self.deliveries_max / PORTIONS).max(PORTION_MIN);
@@ -276,14 +279,16 @@ impl Hub {
         self.deliveries_left == 0
     }
 
-    /// All that is ready has had its turn, or this turn's half of it; the other half is for what has waited.
+    /// All that is ready has had its turn, or this turn's half of it; the other half is for what
+    /// has waited.
     pub fn begin_second_half(&mut self, now: Now) {
         self.deliveries_left += (self.deliveries_max / 2).max(1);
         self.behind.review(&mut self.outboxes, self.bounds, now.mono);
     }
 
-    /// Whether a publication of this topic may be delivered now: not where many members are behind and read on, nor where it
-    /// would be the next of many for a crowd that has not been written yet.
+    /// Whether a publication of this topic may be delivered now: not where many members are behind
+    /// and read on, nor where it would be the next of many for a crowd that has not been written
+    /// yet.
     pub fn takes(&self, topic: &Topic) -> bool {
         let members = self.registry.members(topic);
         !self.is_crowded(topic) && !members.is_some_and(|members| self.behind.are_many(&members, &self.outboxes))
@@ -316,9 +321,9 @@ impl Hub {
         self.outboxes.get_mut(conn).into_iter().for_each(Outbox::note_sent);
     }
 
-    /// Writes what waits for a connection where that is much already: between the questions of a client that asks a lot, so
-    /// that one that reads its answers is not mistaken for one that doesn't, and one that doesn't is found out. Whether
-    /// further answers would be taken.
+    /// Writes what waits for a connection where that is much already: between the questions of a
+    /// client that asks a lot, so that one that reads its answers is not mistaken for one that
+    /// doesn't, and one that doesn't is found out. Whether further answers would be taken.
     #[must_use]
     pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
         self.now = now.mono;
@@ -372,8 +377,8 @@ impl Hub {
         }
     }
 
-    /// Queues last bytes and nothing after them, whatever was said before: a connection that was given up may still be
-    /// told why.
+    /// Queues last bytes and nothing after them, whatever was said before: a connection that was
+    /// given up may still be told why.
     pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
@@ -399,10 +404,11 @@ impl Hub {
         self.doomed.pop()
     }
 
-    /// End of the turn: connections with something to send are written, each once. Answers, and publications that have few
-    /// members, go out in any case; of the members of large topics a slice does, and the others after the next poll, so that
-    /// nobody waits for a crowd. `flushed` is told of every connection that was written to, how many bytes its socket took,
-    /// and how many wait.
+    /// End of the turn: connections with something to send are written, each once. Answers, and
+    /// publications that have few members, go out in any case; of the members of large topics a
+    /// slice does, and the others after the next poll, so that nobody waits for a crowd. `flushed`
+    /// is told of every connection that was written to, how many bytes its socket took, and how
+    /// many wait.
     pub fn flush(&mut self, now: Now, wire: &mut dyn Wire, mut flushed: impl FnMut(ConnKey, usize, usize)) {
         let (mut dirty, mut crowd) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.crowd));
         let pinned_bytes_max = self.pinned_bytes_max;
@@ -426,8 +432,8 @@ impl Hub {
             }
         }
         if is_urgent && exit.arena.pinned_bytes() > pinned_bytes_max {
-            // Each pays with a copy of its own. A look at every outbox is cheap against the `pinned_bytes_max` of traffic that
-            // must pass before the next one.
+            // Each pays with a copy of its own. A look at every outbox is cheap against the
+            // `pinned_bytes_max` of traffic that must pass before the next one.
             for outbox in outboxes.values_mut().filter(|outbox| outbox.pins()) {
                 outbox.evict(exit.arena, exit.share);
             }
@@ -477,12 +483,14 @@ impl Hub {
         Some(if is_too_much { overrun.min(stuck) } else { stuck })
     }
 
-    /// Whether all that waited for a connection was dropped, in the midst of a frame: only a reset is an honest end.
+    /// Whether all that waited for a connection was dropped, in the midst of a frame: only a reset
+    /// is an honest end.
     pub fn is_cut(&self, conn: ConnKey) -> bool {
         self.outboxes.get(conn).is_some_and(Outbox::is_cut)
     }
 
-    /// Drops what waits for a slow consumer, which is given up; only a last word is taken for it. How many bytes that were.
+    /// Drops what waits for a slow consumer, which is given up; only a last word is taken for it.
+    /// How many bytes that were.
     pub fn discard(&mut self, conn: ConnKey) -> usize {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return 0 };
         let lost_bytes = outbox.discard(&mut self.arena, &self.share);

@@ -189,8 +189,8 @@ impl Registry {
         Subscription::new(slot, index, positioned)
     }
 
-    /// Takes the member of a subscription from those of its slot; the last one of them stands in its
-    /// place then.
+    /// Takes the member of a subscription from those of its slot; the last one of them stands in
+    /// its place then.
     fn leave_members(&mut self, gone: Subscription) {
         let (slot, index) = (gone.slot, gone.index());
         let moved = if gone.is_positioned() {

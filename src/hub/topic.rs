@@ -3,8 +3,8 @@
 use crate::schema::EventId;
 use uuid::Uuid;
 
-/// Where a publication goes and what a subscription names. It holds the organization, so a member of another tenant cannot even
-/// be written down.
+/// Where a publication goes and what a subscription names. It holds the organization, so a member
+/// of another tenant cannot even be written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Topic {
     /// The tenant; nil where the hub is run for one organization only.

@@ -1,4 +1,5 @@
-//! Everything that is made from the catalogue for others to read: what is served, and what an export writes.
+//! Everything that is made from the catalogue for others to read: what is served, and what an
+//! export writes.
 
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
@@ -11,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 /// One document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artefact {
-    /// Its path below the root of the hub, or of an export: `schemas/v1/UserStatus.json`. Slashes, whatever the system.
+    /// Its path below the root of the hub, or of an export: `schemas/v1/UserStatus.json`. Slashes,
+    /// whatever the system.
     pub path: String,
     /// Its media type, for `Content-Type`.
     pub content_type: &'static str,
@@ -71,7 +73,8 @@ fn sha256(text: &str) -> String {
     hex
 }
 
-/// The documents of one catalogue, each made when the first of its kind is asked for, and then shared.
+/// The documents of one catalogue, each made when the first of its kind is asked for, and then
+/// shared.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     open: OnceLock<Vec<Artefact>>,

@@ -56,24 +56,28 @@ pub struct Catalogue {
     by_name: Vec<(Box<str>, EventId)>,
     /// By source event: the events derived from it.
     derived: Vec<Vec<EventId>>,
-    /// In the order of families, by name within: not that of the numbers where a reload has appended some.
+    /// In the order of families, by name within: not that of the numbers where a reload has
+    /// appended some.
     listed: Vec<EventId>,
     published: Published,
 }
 
 impl Catalogue {
-    /// The catalogue that the program was built with. `wire_case` overrides its own spelling on the wire.
+    /// The catalogue that the program was built with. `wire_case` overrides its own spelling on the
+    /// wire.
     pub fn built_in(wire_case: Option<WireCase>) -> Catalogue {
         let built_in = Catalogue::load(&[], wire_case);
         built_in.unwrap_or_else(|_| broken("the build has compiled these very texts with this very compiler"))
     }
 
-    /// The built-in catalogue with further files, pairs (path, text), on top. They may add families, events, types and enums, and
-    /// redefine nothing. The files are checked as those of the build are, examples included; a few milliseconds.
+    /// The built-in catalogue with further files, pairs (path, text), on top. They may add
+    /// families, events, types and enums, and redefine nothing. The files are checked as those of
+    /// the build are, examples included; a few milliseconds.
     ///
     /// # Errors
     ///
-    /// All findings, warnings included, sorted by place; at least one is an error. The operator wrote the files.
+    /// All findings, warnings included, sorted by place; at least one is an error. The operator
+    /// wrote the files.
     pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
         let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
@@ -108,8 +112,8 @@ impl Catalogue {
         &self.warnings
     }
 
-    /// When a state value, given as delivered, is stale. The validator says the same of what it accepts; this is for data that
-    /// has not been through it.
+    /// When a state value, given as delivered, is stale. The validator says the same of what it
+    /// accepts; this is for data that has not been through it.
     pub fn expires(&self, id: EventId, text: &str) -> Option<UnixMs> {
         expiry::expires_unix_ms(&self.model, id, text).map(UnixMs::from_ms)
     }
@@ -184,12 +188,14 @@ impl Catalogue {
         json_schema::folder(&self.model)
     }
 
-    /// The schemas again, but refusing properties that they do not name: made once, at the first call.
+    /// The schemas again, but refusing properties that they do not name: made once, at the first
+    /// call.
     pub fn closed_schemas(&self) -> &[Artefact] {
         self.published.closed(&self.model)
     }
 
-    /// The events that are derived from an event, in catalogue order; each has its rule in [`Event::derive`].
+    /// The events that are derived from an event, in catalogue order; each has its rule in
+    /// [`Event::derive`].
     ///
     /// # Panics
     ///

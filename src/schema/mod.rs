@@ -1,7 +1,7 @@
 //! The catalogue at run time: generated code, names, validation.
 //!
-//! What the running hub uses of the compiler stands at this door: the types of the model, [`names`] and [`validate`]. Only the
-//! commands `rte schema` go past it.
+//! What the running hub uses of the compiler stands at this door: the types of the model, [`names`]
+//! and [`validate`]. Only the commands `rte schema` go past it.
 
 pub mod artefacts;
 pub mod catalogue;

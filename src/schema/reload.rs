@@ -10,7 +10,8 @@ use super::events::SOURCES;
 use crate::broken::broken;
 use std::fmt;
 
-/// Why a catalogue cannot take the place of the running one. `Display` writes a line for each reason.
+/// Why a catalogue cannot take the place of the running one. `Display` writes a line for each
+/// reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The files have errors.
@@ -40,8 +41,9 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Catalogue {
-    /// The built-in catalogue with these further files, pairs (path, text), in the place of this one. Every event keeps its
-    /// [`EventId`]; events that come are numbered behind. The spelling on the wire stays.
+    /// The built-in catalogue with these further files, pairs (path, text), in the place of this
+    /// one. Every event keeps its [`EventId`]; events that come are numbered behind. The spelling
+    /// on the wire stays.
     ///
     /// # Errors
     ///
@@ -61,7 +63,8 @@ impl Catalogue {
     }
 }
 
-/// The model with its events numbered as in `former`, which has none that is gone; further ones follow.
+/// The model with its events numbered as in `former`, which has none that is gone; further ones
+/// follow.
 fn renumbered(model: Model, former: &Model) -> Model {
     let former_number = |name: &str| former.events.iter().position(|event| event.name == name);
     let mut order: Vec<usize> = (0..model.events.len()).collect();

@@ -1,4 +1,5 @@
-//! What holds for the built-in catalogue: the counts, the schemas, the structs and the run-time view agree.
+//! What holds for the built-in catalogue: the counts, the schemas, the structs and the run-time
+//! view agree.
 
 use super::compiler::emit;
 use super::compiler::finding::Finding;
@@ -172,8 +173,8 @@ fn schemas_name_each_property_in_the_configured_case_and_use_standard_keywords_o
     }
 }
 
-/// A struct takes and gives back each delivered example unchanged, takes it in documented spelling too, and its own schema,
-/// which schemars makes of the Rust type, admits it.
+/// A struct takes and gives back each delivered example unchanged, takes it in documented spelling
+/// too, and its own schema, which schemars makes of the Rust type, admits it.
 fn holds_the_examples<E: DeserializeOwned + Serialize + JsonSchema>(name: &str) {
     let camel = built_in();
     let documented = Catalogue::built_in(Some(WireCase::Documented));

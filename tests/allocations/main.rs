@@ -1,5 +1,6 @@
-//! Counts what the hot paths allocate, and what an idle connection keeps. A binary of its own with its own runner: the global
-//! allocator counts for the whole process, so that nothing may run beside a test.
+//! Counts what the hot paths allocate, and what an idle connection keeps. A binary of its own with
+//! its own runner: the global allocator counts for the whole process, so that nothing may run
+//! beside a test.
 
 #[cfg(test)]
 #[path = "../it/sim/cast.rs"]

@@ -84,7 +84,8 @@ impl Bench {
         }
     }
 
-    /// Gives bytes, which are made before, to a connection, and turns until they have had their effect.
+    /// Gives bytes, which are made before, to a connection, and turns until they have had their
+    /// effect.
     fn take(&mut self, key: LinkKey, bytes: &mut [u8]) {
         self.shard.handle_bytes(key, bytes, self.now, &mut self.wire);
         self.turn();
@@ -143,7 +144,8 @@ fn user() -> Uuid {
     CLIENTS[2].user
 }
 
-/// What a publish request of one event allocates in the steady state, from the socket to so many sockets.
+/// What a publish request of one event allocates in the steady state, from the socket to so many
+/// sockets.
 fn publish_to(members: usize) -> u64 {
     let mut bench = Bench::new();
     for _ in 0..members {
@@ -167,12 +169,12 @@ fn a_publication_allocates_nothing_per_member() {
     assert!(few <= REQUEST, "{few}");
 }
 
-/// Allocations of one publish request in debug and release builds: the token's claims, what the head says of the body, and the
-/// reply. A back end sends many events in one.
+/// Allocations of one publish request in debug and release builds: the token's claims, what the
+/// head says of the body, and the reply. A back end sends many events in one.
 const REQUEST: u64 = 30;
 
-/// Live bytes that so many stalled members of one topic cost, each with three quarters of the hard bound waiting, and what is
-/// left of them when they read again.
+/// Live bytes that so many stalled members of one topic cost, each with three quarters of the hard
+/// bound waiting, and what is left of them when they read again.
 fn stalled(members: usize) -> (i64, i64) {
     let mut bench = Bench::new();
     let members: Vec<LinkKey> = (0..members).map(|_| bench.connect(&[(ALERT.name, user())])).collect();
@@ -314,7 +316,8 @@ fn publish_items(event: &str, items: usize) -> u64 {
 }
 
 fn an_item_published_unchanged_allocates_what_is_named() {
-    // A body of 32 KiB is judged in portions: each item has a reader of its own, which allocates once.
+    // A body of 32 KiB is judged in portions: each item has a reader of its own, which allocates
+    // once.
     for (event, each) in [("UserAvailability", 0), ("QueueStatus", 0), ("CallbackChanged", 1)] {
         let (few, many) = (publish_items(event, 10), publish_items(event, 110));
         report(&format!("{event}: {few} allocations for 10 items, {many} for 110"));
@@ -373,7 +376,8 @@ fn an_idle_connection_keeps_what_is_stated() {
     assert!(private <= PRIVATE_BYTES, "{private}");
 }
 
-/// Bytes that an idle client keeps, with four subscriptions to topics that others have too, without its socket:
+/// Bytes that an idle client keeps, with four subscriptions to topics that others have too, without
+/// its socket:
 ///
 /// ```text
 ///   Link, Connection and Outbox, each with its slot's generation   280

@@ -1,7 +1,8 @@
-//! What validation costs against a bare syntax check of the same text, in one run: `cargo bench --bench validate`.
+//! What validation costs against a bare syntax check of the same text, in one run: `cargo bench
+//! --bench validate`.
 //!
-//! The promise is at most 3 times; it fails beyond. Ratios are of medians over interleaved rounds, since the machine's speed
-//! drifts and both drift with it.
+//! The promise is at most 3 times; it fails beyond. Ratios are of medians over interleaved rounds,
+//! since the machine's speed drifts and both drift with it.
 
 #![expect(clippy::expect_used, reason = "a benchmark that can't run has nothing to say")]
 

@@ -1,5 +1,6 @@
-//! A WebSocket echo made of the hub's own parts: its listener, heads, upgrade, frames in, frames out, limits. Conformance suites
-//! test those parts with it, which speak to an echo and know nothing of SignalR.
+//! A WebSocket echo made of the hub's own parts: its listener, heads, upgrade, frames in, frames
+//! out, limits. Conformance suites test those parts with it, which speak to an echo and know
+//! nothing of SignalR.
 //!
 //! `echo PORT` prints the address and runs until it is ended. Port 0 is any free one.
 

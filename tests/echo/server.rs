@@ -20,8 +20,8 @@ pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// RFC 6455 section 7.4.1: "1000 indicates a normal closure".
 const NORMAL: u16 = 1000;
-/// RFC 6455 section 7.4.1: "1009 indicates that an endpoint is terminating the connection because it has received a message
-/// that is too big for it to process."
+/// RFC 6455 section 7.4.1: "1009 indicates that an endpoint is terminating the connection because
+/// it has received a message that is too big for it to process."
 const TOO_BIG: u16 = 1009;
 
 /// A bound listener.
@@ -71,7 +71,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         stream.set_read_timeout(None)?;
         echo(&mut stream, &mut input, &limits)?;
     }
-    // What the peer still sends is read, or the kernel would answer it with a reset and take our last bytes back.
+    // What the peer still sends is read, or the kernel would answer it with a reset and take our
+    // last bytes back.
     stream.set_read_timeout(Some(Duration::from_millis(limits.close_ms)))?;
     stream.shutdown(Shutdown::Write)?;
     while stream.read(&mut input.bytes)? > 0 {}

@@ -152,7 +152,8 @@ fn a_broken_folder_stops_the_start_with_the_lines_of_the_build() {
     ] {
         assert!(told.contains(&line), "{line}: {told}");
     }
-    // The same lines from the check of the folder, on standard output, and from the check of the configuration.
+    // The same lines from the check of the folder, on standard output, and from the check of the
+    // configuration.
     let rte = || Command::new(env!("CARGO_BIN_EXE_rte"));
     let (code, checked, _) = ended(rte().args(["schema", "check", path]));
     assert_eq!((code, told.starts_with(&checked)), (Some(1), true), "{checked}");

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 /// What all their names begin with.
 const PREFIX: &str = "ce-";
-/// The headers that tell binary mode: the one that every event has, and the one that nobody leaves out by mistake.
+/// The headers that tell binary mode: the one that every event has, and the one that nobody leaves
+/// out by mistake.
 const TELLING: [&str; 2] = ["ce-specversion", "ce-type"];
 
 /// The attributes that mean something here, as JSON texts, in their order.
@@ -14,7 +15,8 @@ const TELLING: [&str; 2] = ["ce-specversion", "ce-type"];
 pub(super) struct Attributes(Vec<(Field, String)>);
 
 impl Attributes {
-    /// Reads them from the headers of a request, pairs of name and value. Without a telling one there are none.
+    /// Reads them from the headers of a request, pairs of name and value. Without a telling one
+    /// there are none.
     pub(super) fn of<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])> + Clone) -> Attributes {
         if !headers.clone().any(|(name, _)| TELLING.iter().any(|telling| name.eq_ignore_ascii_case(telling))) {
             return Attributes::default();
@@ -39,8 +41,9 @@ impl Attributes {
     }
 }
 
-/// The value of an attribute. CloudEvents HTTP binding, section 3.1.3.2: what is in double quotes is taken out of them, then
-/// percent-decoded; SDKs differ in whether they encode, so a `%` that begins no escape stands for itself.
+/// The value of an attribute. CloudEvents HTTP binding, section 3.1.3.2: what is in double quotes
+/// is taken out of them, then percent-decoded; SDKs differ in whether they encode, so a `%` that
+/// begins no escape stands for itself.
 fn decoded(value: &[u8]) -> String {
     let value = value.trim_ascii();
     let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));

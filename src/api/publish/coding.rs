@@ -1,6 +1,7 @@
 //! Compressed bodies (RFC 9110 section 8.4): gzip, and nothing else.
 //!
-//! The members of the format are read here, for the readers of `flate2` want streams; the compression itself is its own.
+//! The members of the format are read here, for the readers of `flate2` want streams; the
+//! compression itself is its own.
 
 use super::refusal::Refusal;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -37,7 +38,8 @@ pub(super) fn coding<'h>(mut listed: impl Iterator<Item = &'h [u8]>) -> Result<C
     }
 }
 
-/// Inflates a body of gzip members (RFC 1952 section 2.2), to at most `bytes_max` bytes: what would be more is not even made.
+/// Inflates a body of gzip members (RFC 1952 section 2.2), to at most `bytes_max` bytes: what would
+/// be more is not even made.
 ///
 /// # Errors
 ///
@@ -77,7 +79,8 @@ fn header(bytes: &[u8]) -> Option<&[u8]> {
     const HAS_EXTRA: u8 = 4;
     const HAS_NAME: u8 = 8;
     const HAS_COMMENT: u8 = 16;
-    // The magic number, "deflate", flags; then time, extra flags and system, for which nobody here asks.
+    // The magic number, "deflate", flags; then time, extra flags and system, for which nobody here
+    // asks.
     let (&[0x1F, 0x8B, 8, flags, ..], mut rest) = bytes.split_first_chunk::<10>()? else { return None };
     // Section 2.3.1.2: a reserved bit that is set "must give an error indication".
     if flags & 0xE0 != 0 {
@@ -112,7 +115,8 @@ enum Fault {
 
 /// Appends what a member holds, and answers what follows its compressed data.
 fn member<'b>(mut rest: &'b [u8], inflated: &mut Vec<u8>, bytes_max: usize) -> Result<&'b [u8], Fault> {
-    /// What is made room for at first; then twice as much each time, but never more than a body may have.
+    /// What is made room for at first; then twice as much each time, but never more than a body may
+    /// have.
     const ROOM_BYTES: usize = 32 * 1024;
     let mut inflater = Decompress::new(false);
     loop {

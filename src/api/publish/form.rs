@@ -24,8 +24,9 @@ pub(super) enum Form {
 const TAKEN: &str =
     "application/json, application/x-ndjson, application/cloudevents+json or application/cloudevents-batch+json";
 
-/// Reads the value of `Content-Type`; `has_attributes` says that headers have the attributes of a CloudEvent. The content type
-/// decides first, as the HTTP binding of CloudEvents has it (section 3): with one of its own types the attributes are in the body.
+/// Reads the value of `Content-Type`; `has_attributes` says that headers have the attributes of a
+/// CloudEvent. The content type decides first, as the HTTP binding of CloudEvents has it (section
+/// 3): with one of its own types the attributes are in the body.
 ///
 /// # Errors
 ///
@@ -54,7 +55,8 @@ pub(super) fn form(content_type: Option<&str>, has_attributes: bool) -> Result<F
     }
 }
 
-/// Whether a media type, in lower case and without parameters, is JSON and no envelope of CloudEvents.
+/// Whether a media type, in lower case and without parameters, is JSON and no envelope of
+/// CloudEvents.
 fn is_json(media_type: &str) -> bool {
     let is_envelope = media_type.starts_with("application/cloudevents");
     !is_envelope && (matches!(media_type, "application/json" | "text/json") || media_type.ends_with("+json"))
@@ -72,8 +74,9 @@ pub(super) struct Terms {
 ///
 /// # Errors
 ///
-/// 400 for other values, and for `validation` without `dry_run`: what is delivered is the operator's choice. Also for a name that is
-/// nearly one of these: a misspelt `dry_run` would deliver. Other names are passed over, as query strings have all sorts.
+/// 400 for other values, and for `validation` without `dry_run`: what is delivered is the
+/// operator's choice. Also for a name that is nearly one of these: a misspelt `dry_run` would
+/// deliver. Other names are passed over, as query strings have all sorts.
 pub(super) fn terms(text: &str) -> Result<Terms, Refusal> {
     const KNOWN: [&str; 3] = ["dry_run", "validation", "access_token"];
     for (name, _) in query::pairs(text).filter(|(name, _)| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)))

@@ -30,9 +30,11 @@ const MEMBERS: usize = Field::DataBase64 as usize + 1;
 /// How items are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`; names without case, others refused.
+    /// `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`; names without case, others
+    /// refused.
     Own,
-    /// CloudEvents 1.0, JSON format; names as they stand, further attributes passed over as extensions are.
+    /// CloudEvents 1.0, JSON format; names as they stand, further attributes passed over as
+    /// extensions are.
     CloudEvents,
 }
 
@@ -106,7 +108,8 @@ impl<'b> Item<'b> {
         *self.values.get(member as usize).unwrap_or_else(|| no_place())
     }
 
-    /// The member's value, which is to be a string; `None` where it is absent, or is none, which is noted.
+    /// The member's value, which is to be a string; `None` where it is absent, or is none, which is
+    /// noted.
     pub(super) fn text(&mut self, dialect: Dialect, member: Field) -> Option<Cow<'b, str>> {
         let raw = self.value(member)?;
         match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
@@ -202,8 +205,8 @@ impl Reading {
         (item, reader.into_iter::<IgnoredAny>().byte_offset())
     }
 
-    /// Reads the array of items that `text` holds; `None` where there are more than `items_max`. So many errors of the item
-    /// of an index are told with the nearest member.
+    /// Reads the array of items that `text` holds; `None` where there are more than `items_max`. So
+    /// many errors of the item of an index are told with the nearest member.
     pub(super) fn all(
         self,
         text: &str,
@@ -218,7 +221,8 @@ impl Reading {
         Ok(count.map(|_| items))
     }
 
-    /// Counts the items of the array that `text` holds; `None` where there are more than `items_max`.
+    /// Counts the items of the array that `text` holds; `None` where there are more than
+    /// `items_max`.
     pub(super) fn count(self, text: &str, items_max: usize) -> serde_json::Result<Option<usize>> {
         self.each(text, items_max, |_| self.suggestions_max)
     }

@@ -1,4 +1,5 @@
-//! The judgement of one item: which event it is, whether its data is right, where it goes, and whether the publisher may.
+//! The judgement of one item: which event it is, whether its data is right, where it goes, and
+//! whether the publisher may.
 
 use super::item::{Dialect, Field, Item};
 use super::options::Rules;
@@ -37,8 +38,8 @@ pub(super) struct Approved<'b> {
 }
 
 impl Judge<'_> {
-    /// Judges an item and notes all that is wrong with it; `None` where something is that hides the rest. The data to deliver is
-    /// written to `delivered` where it differs from what was sent.
+    /// Judges an item and notes all that is wrong with it; `None` where something is that hides the
+    /// rest. The data to deliver is written to `delivered` where it differs from what was sent.
     pub(super) fn judge<'b>(&self, item: &mut Item<'b>, delivered: &mut Vec<u8>) -> Option<Approved<'b>> {
         // No JSON, or no object: its members can't be missed.
         if item.violations.iter().any(|violation| violation.pointer.is_empty()) {
@@ -49,7 +50,8 @@ impl Judge<'_> {
         }
         let id = self.event(item);
         let named = match self.dialect {
-            // A subject is any text (CloudEvents 1.0, section "subject"): whether it must be a GUID shows later.
+            // A subject is any text (CloudEvents 1.0, section "subject"): whether it must be a GUID
+            // shows later.
             Dialect::CloudEvents => item.text(self.dialect, Field::EntityId).and_then(|subject| guid::parse(&subject)),
             Dialect::Own => self.guid(item, Field::EntityId),
         };
@@ -86,7 +88,8 @@ impl Judge<'_> {
         Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted })
     }
 
-    /// The data of a CloudEvent that has it as base64 (JSON format, section 3.1): SDKs that are given bytes write it so.
+    /// The data of a CloudEvent that has it as base64 (JSON format, section 3.1): SDKs that are
+    /// given bytes write it so.
     pub(super) fn decode(&self, item: &mut Item<'_>) -> Option<String> {
         if self.dialect == Dialect::Own {
             return None;
@@ -166,7 +169,8 @@ impl Judge<'_> {
         item.refuse(self.dialect.pointer(Field::Data), rule::TOO_LARGE, message);
     }
 
-    /// The entity that an item is about: what its data names, else what the item names; both must agree.
+    /// The entity that an item is about: what its data names, else what the item names; both must
+    /// agree.
     fn entity(&self, item: &mut Item<'_>, event: &Event, accepted: &Accepted, named: Option<Uuid>) -> Option<Uuid> {
         let pointer = || self.dialect.pointer(Field::EntityId);
         match (accepted.entity.map(Uuid::from_bytes), named) {
@@ -199,8 +203,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The organization that a publication belongs to: what its data names, else what the item or the token name; all that name
-    /// one must agree, and the all-zero GUID names none.
+    /// The organization that a publication belongs to: what its data names, else what the item or
+    /// the token name; all that name one must agree, and the all-zero GUID names none.
     fn organization(
         &self,
         item: &mut Item<'_>,
@@ -261,9 +265,10 @@ fn routing_property(event: &Event) -> Option<&str> {
     }
 }
 
-/// The names of events that the type of a CloudEvent may mean. It is prefixed with a reverse-DNS name, and may have a version
-/// (CloudEvents 1.0, section "type" and primer, section "versioning"): `com.acme.QueueStatus.v1`, `acme/QueueStatus:2.1`,
-/// `com.acme.QueueStatusV2`. So: the last word, and as long as such are versions the one before.
+/// The names of events that the type of a CloudEvent may mean. It is prefixed with a reverse-DNS
+/// name, and may have a version (CloudEvents 1.0, section "type" and primer, section "versioning"):
+/// `com.acme.QueueStatus.v1`, `acme/QueueStatus:2.1`, `com.acme.QueueStatusV2`. So: the last word,
+/// and as long as such are versions the one before.
 fn names_in_type(name: &str) -> impl Iterator<Item = &str> {
     let is_version = |word: &&str| {
         let digits = word.strip_prefix(['v', 'V']).unwrap_or(word);

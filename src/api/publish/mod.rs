@@ -1,10 +1,11 @@
 //! `POST /publish`: a body of events in, topics with their data out, a verdict for each item.
 //!
 //! 1. Give the head to [`admit`], which says what the body will be, or that it need not come.
-//! 2. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the request as a whole (rights,
-//!    content type, UTF-8, JSON syntax, number of items) comes back as a [`Refusal`]; nothing has been delivered then.
-//! 3. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once by the events derived from
-//!    it, and the [`Outcome`] knows what was accepted and rejected.
+//! 2. Call [`publish`] with the request and the publisher's principal. Whatever is wrong with the
+//!    request as a whole (rights, content type, UTF-8, JSON syntax, number of items) comes back as
+//!    a [`Refusal`]; nothing has been delivered then.
+//! 3. Otherwise the accepted items have gone to the [`Sink`] in their order, each followed at once
+//!    by the events derived from it, and the [`Outcome`] knows what was accepted and rejected.
 //! 4. For a dry run the sink has got nothing; count the members of [`Outcome::topics`].
 //! 5. Send [`Outcome::reply`].
 //!
@@ -51,19 +52,23 @@
 //! assert_eq!(outcome.reply(None).status, 202);
 //! ```
 //!
-//! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case, null as good as absent. `entityId`
-//! is needed only where the data doesn't name the entity, `organizationId` only where neither the data nor the token name the
-//! organization; where both name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's name, or
-//! a reverse-DNS name that ends in it, with or without a version), `subject`, the extension `organizationid`, and `data` or
-//! `data_base64`. In binary mode the attributes are headers, `ce-type` and so on, and the body is the data. A subject that is no
-//! GUID says nothing where the data names the entity.
+//! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case,
+//! null as good as absent. `entityId` is needed only where the data doesn't name the entity,
+//! `organizationId` only where neither the data nor the token name the organization; where both
+//! name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's
+//! name, or a reverse-DNS name that ends in it, with or without a version), `subject`, the
+//! extension `organizationid`, and `data` or `data_base64`. In binary mode the attributes are
+//! headers, `ce-type` and so on, and the body is the data. A subject that is no GUID says nothing
+//! where the data names the entity.
 //!
-//! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands for itself: blank lines don't
-//! count, a bad one is a rejected item. Pointers of errors are relative to the item, in the publisher's spelling: `/eventName`,
-//! `/data/userId`. The reply lists rejected items only; those that would make it larger than `reply_bytes_max` are listed with
-//! an empty array of errors.
+//! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands
+//! for itself: blank lines don't count, a bad one is a rejected item. Pointers of errors are
+//! relative to the item, in the publisher's spelling: `/eventName`, `/data/userId`. The reply lists
+//! rejected items only; those that would make it larger than `reply_bytes_max` are listed with an
+//! empty array of errors.
 //!
-//! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes between shards.
+//! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes
+//! between shards.
 
 mod attributes;
 mod coding;
@@ -137,8 +142,9 @@ fn check_scope(principal: &Principal) -> Result<(), Refusal> {
 ///
 /// # Errors
 ///
-/// A request that is refused as a whole: 403 without scope `publish`; 400 for a body that is no gzip though it is to be, no UTF-8
-/// or no JSON, and for one without items; 413 for more than `items_max`, or than `body_bytes_max` once it is inflated.
+/// A request that is refused as a whole: 403 without scope `publish`; 400 for a body that is no
+/// gzip though it is to be, no UTF-8 or no JSON, and for one without items; 413 for more than
+/// `items_max`, or than `body_bytes_max` once it is inflated.
 pub fn publish(
     request: Request<'_>,
     rules: Rules<'_>,
@@ -151,10 +157,13 @@ pub fn publish(
     Ok(judgement.outcome)
 }
 
-/// A request while its items are judged. One that is large is judged in portions, so that others come in between:
+/// A request while its items are judged. One that is large is judged in portions, so that others
+/// come in between:
 ///
-/// 1. [`Judgement::proceed`] judges items until [`Sink::takes_more`] says that this is enough. The first call refuses the whole.
-/// 2. While that is partial, [`Judgement::into_owned`] keeps the body where it must outlive what was read.
+/// 1. [`Judgement::proceed`] judges items until [`Sink::takes_more`] says that this is enough. The
+///    first call refuses the whole.
+/// 2. While that is partial, [`Judgement::into_owned`] keeps the body where it must outlive what
+///    was read.
 /// 3. [`Judgement::outcome`] has what became of it.
 #[derive(Debug)]
 pub struct Judgement<'b> {
@@ -311,7 +320,8 @@ impl<S: Sink> Run<'_, S> {
         Ok(Place::Over)
     }
 
-    /// A small array is judged at once. Of a larger one the form is checked, and its items are read when they are judged.
+    /// A small array is judged at once. Of a larger one the form is checked, and its items are read
+    /// when they are judged.
     fn array(&mut self, body: &str) -> Result<Place, Refusal> {
         let items_max = self.judge.rules.limits.items_max;
         let reading = self.reading();
@@ -377,7 +387,8 @@ impl<S: Sink> Run<'_, S> {
         Place::Over
     }
 
-    /// Judges an item, which was written in so many bytes. Whether another may follow in this portion.
+    /// Judges an item, which was written in so many bytes. Whether another may follow in this
+    /// portion.
     fn take(&mut self, mut sent: Item<'_>, bytes: usize) -> bool {
         let judge = Judge { suggestions_max: self.suggestions_max(self.outcome.judged()), ..self.judge };
         let decoded = judge.decode(&mut sent);
@@ -444,7 +455,8 @@ fn emit(outcome: &mut Outcome, sink: &mut impl Sink, Made { topic, data, expires
     }
 }
 
-/// The lines of an NDJSON body that hold anything, from there on: their numbers, where the next one begins, and what they hold.
+/// The lines of an NDJSON body that hold anything, from there on: their numbers, where the next one
+/// begins, and what they hold.
 fn lines(body: &str, at: usize, number: usize) -> impl Iterator<Item = (usize, usize, &str)> {
     let rest = body.get(at..).unwrap_or_default();
     let ends = memchr::memchr_iter(b'\n', rest.as_bytes()).map(move |end| at + end).chain(std::iter::once(body.len()));

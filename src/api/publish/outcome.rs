@@ -63,8 +63,8 @@ impl Outcome {
         }
     }
 
-    /// The topics that a dry run would have published on, in order, derived ones included; `None` if it was no dry run, and the
-    /// sink has them.
+    /// The topics that a dry run would have published on, in order, derived ones included; `None`
+    /// if it was no dry run, and the sink has them.
     pub fn topics(&self) -> Option<&[Topic]> {
         self.topics.as_deref()
     }
@@ -90,8 +90,8 @@ impl Outcome {
         self.topics.as_mut().map(|topics| topics.push(topic)).is_none()
     }
 
-    /// Lists the next item as rejected; items are told in their order, so its index is the number of those before it.
-    /// `event` is what the item names, as JSON.
+    /// Lists the next item as rejected; items are told in their order, so its index is the number
+    /// of those before it. `event` is what the item names, as JSON.
     pub(super) fn reject(&mut self, violations: &[Violation], event: Option<&str>) {
         let index = self.judged();
         self.first_rejected.get_or_insert_with(|| FirstRejected::new(index, violations, event));
@@ -129,9 +129,10 @@ impl Outcome {
     }
 
     /// The reply: 202 where all items were accepted, 207 where some, 422 where none, with
-    /// `{"accepted":n,"rejected":m,"results":[{"index":i,"errors":[{"pointer":…,"rule":…,"message":…}]}]}`. Two members more tell
-    /// what is rarely so: `tolerated`, how many things lenient mode let through, and `members`, how many members a dry run would
-    /// have reached (the caller has counted them).
+    /// the members `accepted`, `rejected` and `results`, a list of `{"index":i,"errors":[…]}`.
+    /// Two members more tell what is rarely so: `tolerated`, how many things lenient mode let
+    /// through, and `members`, how many members a dry run would have reached (the caller has
+    /// counted them).
     pub fn reply(self, members: Option<u64>) -> Reply {
         let status = match (self.accepted, self.rejected) {
             (_, 0) => 202,

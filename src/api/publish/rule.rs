@@ -1,5 +1,6 @@
-//! The names of the rules that publishing adds to those of the data ([`crate::schema::validate::rule`]). They are part
-//! of the publishing interface: stable, and told to publishers.
+//! The names of the rules that publishing adds to those of the data
+//! ([`crate::schema::validate::rule`]). They are part of the publishing interface: stable, and told
+//! to publishers.
 
 pub use crate::schema::validate::rule::{ENTITY_ZERO, GUID, JSON, TEXT, TYPE};
 
@@ -15,7 +16,8 @@ pub const UNKNOWN_EVENT: &str = "unknown-event";
 pub const ENTITY_MISSING: &str = "entity-missing";
 /// The item names another entity than the data.
 pub const ENTITY_MISMATCH: &str = "entity-mismatch";
-/// No organization, the all-zero one, two different ones, or one that the token may not publish for.
+/// No organization, the all-zero one, two different ones, or one that the token may not publish
+/// for.
 pub const ORGANIZATION: &str = "organization";
 /// The grants of the token don't cover this event of this entity.
 pub const UNAUTHORIZED: &str = "unauthorized";

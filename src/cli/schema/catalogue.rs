@@ -39,8 +39,8 @@ fn wire_cases() -> impl TypedValueParser<Value = WireCase> {
     })
 }
 
-/// Loads the built-in catalogue with further folders on top. Everything there is to say about their files goes to standard error,
-/// in the lines of the build.
+/// Loads the built-in catalogue with further folders on top. Everything there is to say about their
+/// files goes to standard error, in the lines of the build.
 ///
 /// # Errors
 /// How many errors there are, as a sentence.

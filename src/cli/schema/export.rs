@@ -31,7 +31,8 @@ pub struct Args {
 /// Writes the files, and the path of each.
 ///
 /// # Errors
-/// [`Failure::Usage`] where a folder of events has errors, [`Failure::Refused`] where a file cannot be written.
+/// [`Failure::Usage`] where a folder of events has errors, [`Failure::Refused`] where a file cannot
+/// be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let catalogue = args.catalogue.load(console)?;
     let open_api = open_api::document(HUB_PATH);
@@ -50,7 +51,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
 /// The hub's path as it is by default; what is exported has no configuration.
 const HUB_PATH: &str = "/rte";
 
-/// What editors complete and check the files of a catalogue with: to be copied beside them, under these names.
+/// What editors complete and check the files of a catalogue with: to be copied beside them, under
+/// these names.
 const EDITOR: [(&str, &str); 2] = [
     (".event.schema.json", include_str!("../../../schema/.event.schema.json")),
     (".taplo.toml", include_str!("../../../schema/.taplo.toml")),

@@ -23,7 +23,8 @@ pub fn built_in() -> Vec<File> {
 /// The built-in files and those of folders behind them; or, `alone`, only those.
 ///
 /// # Errors
-/// What cannot be read, together with what is wrong with the rest, so that one run tells everything.
+/// What cannot be read, together with what is wrong with the rest, so that one run tells
+/// everything.
 pub fn read(folders: &[PathBuf], alone: bool) -> Result<Vec<File>, Vec<Finding>> {
     let mut files = if alone { Vec::new() } else { built_in() };
     let mut unreadable = Vec::new();
@@ -33,8 +34,8 @@ pub fn read(folders: &[PathBuf], alone: bool) -> Result<Vec<File>, Vec<Finding>>
     if unreadable.is_empty() { Ok(files) } else { Err(with_faults_of_the_rest(unreadable, files)) }
 }
 
-/// Stands for the text of a file that cannot be read. No TOML, so that the compiler takes the file's name for one that is declared
-/// and does not miss it elsewhere.
+/// Stands for the text of a file that cannot be read. No TOML, so that the compiler takes the
+/// file's name for one that is declared and does not miss it elsewhere.
 const UNREADABLE: &str = "=";
 
 /// The findings about files that cannot be read, and those about the others, sorted by place.
@@ -48,7 +49,8 @@ fn with_faults_of_the_rest(mut findings: Vec<Finding>, files: Vec<File>) -> Vec<
     findings
 }
 
-/// The files of a folder that is either a whole catalogue or goes on top of the built-in one, in which case that is added.
+/// The files of a folder that is either a whole catalogue or goes on top of the built-in one, in
+/// which case that is added.
 ///
 /// # Errors
 /// What cannot be read.
@@ -62,8 +64,8 @@ pub fn completed(files: Vec<File>) -> Vec<File> {
     if is_whole(&files) { files } else { built_in().into_iter().chain(files).collect() }
 }
 
-/// Whether a `catalogue.toml` among them has what only the first of a catalogue has. One that is no TOML is taken for such: the
-/// compiler says more about it.
+/// Whether a `catalogue.toml` among them has what only the first of a catalogue has. One that is no
+/// TOML is taken for such: the compiler says more about it.
 fn is_whole(files: &[File]) -> bool {
     let heads =
         files.iter().filter(|(path, _)| Path::new(path).file_name().is_some_and(|name| name == "catalogue.toml"));
@@ -102,8 +104,8 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// Collects the files of a folder, sorted. What starts with a dot is not looked at: editors and container platforms (the `..data`
-/// of a mounted configuration) keep theirs there.
+/// Collects the files of a folder, sorted. What starts with a dot is not looked at: editors and
+/// container platforms (the `..data` of a mounted configuration) keep theirs there.
 fn walk(path: &Path, files: &mut Vec<File>, unreadable: &mut Vec<Finding>) {
     let shown = path.display().to_string();
     if !path.is_dir() {

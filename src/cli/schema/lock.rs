@@ -38,7 +38,8 @@ pub struct Args {
 /// Writes or checks the file.
 ///
 /// # Errors
-/// [`Failure::Refused`] where the catalogue has errors or breaks what was released, or the file is stale or cannot be written.
+/// [`Failure::Refused`] where the catalogue has errors or breaks what was released, or the file is
+/// stale or cannot be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let path = args.folder.join(lock::FILE_NAME);
     let shown = path.display();

@@ -1,4 +1,5 @@
-//! `rte schema`: the catalogue of events for those who write one, read one or change one. No hub is needed for any of it.
+//! `rte schema`: the catalogue of events for those who write one, read one or change one. No hub is
+//! needed for any of it.
 
 mod catalogue;
 mod check;

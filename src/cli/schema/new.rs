@@ -123,7 +123,8 @@ enum KindWord {
 /// Writes the file, and its path.
 ///
 /// # Errors
-/// [`Failure::Usage`] where name or family do not fit, [`Failure::Refused`] where the file is there or cannot be written.
+/// [`Failure::Usage`] where name or family do not fit, [`Failure::Refused`] where the file is there
+/// or cannot be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     match &args.what {
         What::Event(args) => {
@@ -168,8 +169,8 @@ impl Place {
         })
     }
 
-    /// Writes what declares `name`, once it compiles with the rest: the compiler says what is wrong with a name or a family, and
-    /// what it takes is a file name too.
+    /// Writes what declares `name`, once it compiles with the rest: the compiler says what is wrong
+    /// with a name or a family, and what it takes is a file name too.
     fn write(
         &self,
         mut there: Vec<File>,

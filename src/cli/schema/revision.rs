@@ -21,8 +21,8 @@ impl Repository {
         Repository { folder: folder.into() }
     }
 
-    /// The catalogue files of `HEAD~1` (their folder is `schema`) or `v1.0:folder`, or the lock file `v1.0:schema/lock.json`. Their
-    /// paths in messages start with the revision.
+    /// The catalogue files of `HEAD~1` (their folder is `schema`) or `v1.0:folder`, or the lock
+    /// file `v1.0:schema/lock.json`. Their paths in messages start with the revision.
     ///
     /// # Errors
     /// A sentence: there is no such revision or folder in it, or no git.

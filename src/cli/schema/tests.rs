@@ -163,7 +163,8 @@ fn an_event_is_shown_as_it_is_served() {
     assert_eq!(outcome, Err(Failure::Usage("there is no event QueueState; did you mean QueueStatus?".to_owned())));
 }
 
-/// Two files with an error each, one of them with a warning that never shows: the catalogue is refused before it is looked for.
+/// Two files with an error each, one of them with a warning that never shows: the catalogue is
+/// refused before it is looked for.
 fn broken(name: &str) -> Folder {
     let folder = Folder::new(name, &[("AcmeLunchStarted.toml", LUNCH), ("RoomAlert.toml", ALERT)]);
     folder.edit("AcmeLunchStarted.toml", "\"Guid\"", "\"guid\"");

@@ -8,9 +8,10 @@
 //!   over hard bound   the verdict Overrun; its connection is given up           all dropped but the frame already begun
 //! ```
 //!
-//! Order is kept: own bytes, ranges, late records. A late record becomes bytes when a socket takes them, a portion at a time;
-//! what the socket leaves still waits as a reference, but for the rest of the record that it took in part. A record partly sent
-//! is never replaced or dropped, since the peer would read the next frame's bytes as its rest.
+//! Order is kept: own bytes, ranges, late records. A late record becomes bytes when a socket takes
+//! them, a portion at a time; what the socket leaves still waits as a reference, but for the rest
+//! of the record that it took in part. A record partly sent is never replaced or dropped, since the
+//! peer would read the next frame's bytes as its rest.
 
 use super::arena::{Arena, Frame};
 use super::backlog::{Held, Share};
@@ -136,8 +137,8 @@ pub struct Outbox {
     pub(super) opened_s: u32,
     /// Publications queued so far.
     delivered: u32,
-    /// When the publication was taken that was the first to wait since all had been written: the low
-    /// bits of the instant.
+    /// When the publication was taken that was the first to wait since all had been written: the
+    /// low bits of the instant.
     behind_since: Option<NonZeroU32>,
     encoding: Encoding,
     /// Who carries its bytes out.
@@ -194,22 +195,24 @@ pub enum Dirty {
 pub struct OutboxBounds {
     /// From here on records are kept one by one and state events conflated.
     pub soft_bytes: usize,
-    /// From here on the connection is given up, if its socket has also taken nothing for `overrun_ms`.
+    /// From here on the connection is given up, if its socket has also taken nothing for
+    /// `overrun_ms`.
     pub hard_bytes: usize,
     /// How long a socket may take nothing while more waits for it than that.
     pub overrun_ms: u64,
 }
 
 impl OutboxBounds {
-    /// What an outbox may hold before it is flushed without waiting for the end of the turn: nothing is late, conflated or too
-    /// much before the socket has been asked.
+    /// What an outbox may hold before it is flushed without waiting for the end of the turn:
+    /// nothing is late, conflated or too much before the socket has been asked.
     pub(super) fn flush_bytes(&self) -> usize {
         FLUSH_BYTES.min(self.soft_bytes)
     }
 }
 
 impl Outbox {
-    /// Queues the frame of a publication, or what a slow reader holds instead. Without allocation while the peer keeps up.
+    /// Queues the frame of a publication, or what a slow reader holds instead. Without allocation
+    /// while the peer keeps up.
     pub fn push(
         &mut self,
         arena: &mut Arena,
@@ -242,7 +245,8 @@ impl Outbox {
         self.delivered = self.delivered.wrapping_add(1);
     }
 
-    /// Publications queued so far, snapshots and replays among them, of which some may have been replaced or dropped.
+    /// Publications queued so far, snapshots and replays among them, of which some may have been
+    /// replaced or dropped.
     pub fn delivered(&self) -> u32 {
         self.delivered
     }
@@ -278,13 +282,15 @@ impl Outbox {
         Push::Queued
     }
 
-    /// Whether the socket has taken nothing for so long that a backlog beyond the hard bound is the peer's fault: one that
-    /// has just been filled is not, before its peer has had the time to read.
+    /// Whether the socket has taken nothing for so long that a backlog beyond the hard bound is the
+    /// peer's fault: one that has just been filled is not, before its peer has had the time to
+    /// read.
     fn is_stuck(&self, bounds: OutboxBounds, now: Instant) -> bool {
         self.writable.stuck_since().is_some_and(|since| now.ms_since(since) >= bounds.overrun_ms)
     }
 
-    /// Whether it holds more than the soft bound while its socket takes something from time to time.
+    /// Whether it holds more than the soft bound while its socket takes something from time to
+    /// time.
     pub(super) fn is_behind(&self, bounds: OutboxBounds, now: Instant) -> bool {
         let is_full = self.backlog_bytes >= bounds.soft_bytes && self.writable.stuck_since().is_some();
         is_full && !self.is_sealed() && !self.is_stuck(bounds, now)
@@ -345,8 +351,8 @@ impl Outbox {
         Push::Queued
     }
 
-    /// What to write next, in order: pushed to `slices`, at most as many as it has room for without growing. Late records are
-    /// made into bytes in `scratch`, once nothing is before them.
+    /// What to write next, in order: pushed to `slices`, at most as many as it has room for without
+    /// growing. Late records are made into bytes in `scratch`, once nothing is before them.
     pub fn slices<'a>(&'a self, arena: &'a Arena, scratch: &'a mut Vec<u8>, slices: &mut Slices<'a>) {
         if let Some(slow) = &self.slow {
             slices.extend(slow.copied.slices().take(slices.inline_size()));
@@ -411,7 +417,8 @@ impl Outbox {
         slow.weigh();
     }
 
-    /// Drops all that waits but the rest of a frame already begun; answers how many bytes were dropped.
+    /// Drops all that waits but the rest of a frame already begun; answers how many bytes were
+    /// dropped.
     pub fn discard(&mut self, arena: &mut Arena, share: &Arc<Share>) -> usize {
         let before = self.backlog_bytes;
         if let Some(first) = self.ranges.first()

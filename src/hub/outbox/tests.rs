@@ -24,7 +24,8 @@ enum Origin {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A record with so many bytes of data: an answer, an occurrence, or a state of one of two topics.
+    /// A record with so many bytes of data: an answer, an occurrence, or a state of one of two
+    /// topics.
     Push(usize, u8),
     Send(usize),
     Evict,
@@ -47,7 +48,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Twin {
     waiting: VecDeque<(Origin, Vec<u8>)>,
     first_sent: usize,
-    /// How many of `waiting` are past conflation: they were queued below the soft bound, or have been begun since.
+    /// How many of `waiting` are past conflation: they were queued below the soft bound, or have
+    /// been begun since.
     settled: usize,
 }
 

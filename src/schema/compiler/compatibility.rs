@@ -1,6 +1,7 @@
 //! Every row of the table of changes, both ways, and what the lock file makes of it.
 //!
-//! Each case edits one small catalogue that is right, and is read from the old one to the new one and back.
+//! Each case edits one small catalogue that is right, and is read from the old one to the new one
+//! and back.
 
 use super::contract::Contract;
 use super::diff::{Breaks, Change, ChangeRule, diff, verdict};
@@ -11,7 +12,8 @@ use super::{Compiled, Options, compile, lock};
 
 type Files = Vec<(String, String)>;
 
-/// One edit: in this file, this text becomes that one. A file that is not there is added; an empty edit removes the file.
+/// One edit: in this file, this text becomes that one. A file that is not there is added; an empty
+/// edit removes the file.
 type Edit = (&'static str, &'static str, &'static str);
 
 const STATUS: &str = "user/UserStatus.toml";

@@ -1,7 +1,8 @@
 //! The contract of a catalogue: what publishers and subscribers rely on, by name and without order.
 //!
-//! It is what is left of a [`Model`] when everything is taken away that may change without anybody noticing: texts, examples and
-//! names of values count only by a fingerprint. A lock file is a contract as JSON, and a diff compares two of them.
+//! It is what is left of a [`Model`] when everything is taken away that may change without anybody
+//! noticing: texts, examples and names of values count only by a fingerprint. A lock file is a
+//! contract as JSON, and a diff compares two of them.
 
 use super::emit::prose::type_token;
 use super::model::{
@@ -210,7 +211,8 @@ impl Contract {
         }
     }
 
-    /// The contract that the lock file at that path holds a catalogue to: that of its folder, where it has a version of its own.
+    /// The contract that the lock file at that path holds a catalogue to: that of its folder, where
+    /// it has a version of its own.
     pub fn at(model: &Model, lock_path: &str) -> Contract {
         let is_beside = |part: &&Part| lock_path.strip_prefix(&part.folder).is_some_and(|rest| !rest.contains('/'));
         match model.parts.iter().find(is_beside) {
@@ -286,8 +288,8 @@ fn value_terms(values: &Values) -> ValueTerms {
     ValueTerms { open: values.open, list: values.list.iter().map(|value| value.scalar.clone()).collect() }
 }
 
-/// Says whether texts have changed without holding them: FNV-1a of 64 bits, which is the same on every machine and in every
-/// version of the standard library.
+/// Says whether texts have changed without holding them: FNV-1a of 64 bits, which is the same on
+/// every machine and in every version of the standard library.
 struct Fingerprint(u64);
 
 impl Default for Fingerprint {
@@ -298,7 +300,8 @@ impl Default for Fingerprint {
 
 impl Fingerprint {
     fn add(&mut self, text: &str) -> &mut Fingerprint {
-        // A byte that no UTF-8 text has ends each, so that words cannot move from one to the next unseen.
+        // A byte that no UTF-8 text has ends each, so that words cannot move from one to the next
+        // unseen.
         for byte in text.bytes().chain([0xff]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -1,7 +1,8 @@
 //! What changed between two contracts, and whom it breaks.
 //!
-//! Publishers break where the hub refuses what it took before; subscribers where they receive what they have not reckoned with.
-//! The comparison looks through shared value sets: a property that gets an enum with the values it had before has not changed.
+//! Publishers break where the hub refuses what it took before; subscribers where they receive what
+//! they have not reckoned with. The comparison looks through shared value sets: a property that
+//! gets an enum with the values it had before has not changed.
 
 use super::contract::{Contract, EventTerms, PropertyTerms, Routing, SetTerms, TypeTerms, ValueTerms};
 use super::emit::prose;
@@ -154,9 +155,11 @@ rules! {
 pub struct Change {
     /// What it falls under, which says whom it breaks.
     pub rule: ChangeRule,
-    /// What changed: `catalogue`, `User`, `QueueStatus`, `QueueStatus.OpenStatus`, `CallbackTypeId`.
+    /// What changed: `catalogue`, `User`, `QueueStatus`, `QueueStatus.OpenStatus`,
+    /// `CallbackTypeId`.
     pub subject: String,
-    /// Where that stands: in the newer catalogue; in the older one where it is gone; nowhere where no place is known.
+    /// Where that stands: in the newer catalogue; in the older one where it is gone; nowhere where
+    /// no place is known.
     pub place: Option<Place>,
     /// What changed, as a sentence without its full stop.
     pub sentence: String,
@@ -187,7 +190,8 @@ pub fn diff(old: &Contract, new: &Contract) -> Vec<Change> {
             Pair::Kept(former_name, old, new) => walk.event(former_name, old, name, new),
         }
     }
-    // A type that no property has is nobody's concern, so one that came or went shows in the properties that have it.
+    // A type that no property has is nobody's concern, so one that came or went shows in the
+    // properties that have it.
     for (name, pair) in pairs(&old.types, &new.types) {
         if let Pair::Kept(former_name, old, new) = pair
             && former_name == name
@@ -428,7 +432,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Compares two types, each with the number of lists around it. Whether values can still be compared.
+    /// Compares two types, each with the number of lists around it. Whether values can still be
+    /// compared.
     fn scalar(
         &mut self,
         what: &str,

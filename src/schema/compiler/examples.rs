@@ -53,7 +53,8 @@ fn check_one(model: &Model, id: EventId, event: &str, example: &ExampleDecl, fin
     }
 }
 
-/// The parser's reason without its line and column, which would be the example's and not the file's.
+/// The parser's reason without its line and column, which would be the example's and not the
+/// file's.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -62,14 +63,15 @@ fn reason(error: &serde_json::Error) -> String {
     }
 }
 
-/// The byte that serde_json means by a line and a column: both from 1, the column in bytes, 0 for the line break before.
+/// The byte that serde_json means by a line and a column: both from 1, the column in bytes, 0 for
+/// the line break before.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     (start + column.saturating_sub(1)).min(text.len())
 }
 
-/// The place in the file of a byte in the value of the string that starts at `at`. Where the string is written with escapes the
-/// offsets differ, and its start has to do.
+/// The place in the file of a byte in the value of the string that starts at `at`. Where the string
+/// is written with escapes the offsets differ, and its start has to do.
 fn in_file(at: At, value: &str, offset: usize, findings: &Findings<'_>) -> At {
     let source = findings.sources().0.get(at.file).and_then(|source| source.text.get(at.offset..));
     // The quotes, and a line break that TOML drops, stand before the value.
@@ -79,7 +81,8 @@ fn in_file(at: At, value: &str, offset: usize, findings: &Findings<'_>) -> At {
     At { file: at.file, offset: at.offset + lead.map_or(0, |lead| lead + offset) }
 }
 
-/// The offset in `text` of the value that a JSON pointer (RFC 6901) names, or of the innermost one around it that is there.
+/// The offset in `text` of the value that a JSON pointer (RFC 6901) names, or of the innermost one
+/// around it that is there.
 fn locate(text: &str, pointer: &str) -> usize {
     let mut here = text;
     for token in pointer.split('/').skip(1) {

@@ -146,7 +146,8 @@ impl Finding {
         self.rule.level()
     }
 
-    /// The line by which a build script tells Cargo, which puts the word "error" or "warning" before it by itself.
+    /// The line by which a build script tells Cargo, which puts the word "error" or "warning"
+    /// before it by itself.
     pub fn cargo_directive(&self) -> String {
         format!("cargo::{}={}: [{}] {}", self.level().name(), self.place, self.rule.name(), self.message)
     }
@@ -205,7 +206,8 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// A message that quotes a file may quote a line break; a finding is one line for the tools that read it.
+/// A message that quotes a file may quote a line break; a finding is one line for the tools that
+/// read it.
 fn one_line(message: &str) -> String {
     message.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,10 +1,11 @@
-//! `[derive] inherit`: an event that is derived has the properties of its source without repeating them. What the source gains
-//! later, it gains too.
+//! `[derive] inherit`: an event that is derived has the properties of its source without repeating
+//! them. What the source gains later, it gains too.
 
 use super::syntax::{Declarations, EventDecl};
 
-/// Gives each event that inherits the properties of its source. One of its own stands for the source's of that name, compared
-/// without case. A source that does not exist is left to the resolver to report.
+/// Gives each event that inherits the properties of its source. One of its own stands for the
+/// source's of that name, compared without case. A source that does not exist is left to the
+/// resolver to report.
 pub fn inherit(declarations: &mut Declarations) {
     let source_of = |event: &EventDecl| {
         let derive = event.derive.as_ref().filter(|derive| derive.inherit)?;

@@ -59,7 +59,8 @@ fn unused_type(declarations: &Declarations, findings: &mut Findings<'_>) {
     }
 }
 
-/// One thing under two spellings costs a typed reader its value. The rarer spelling is the one to look at.
+/// One thing under two spellings costs a typed reader its value. The rarer spelling is the one to
+/// look at.
 fn similar_name(declarations: &Declarations, findings: &mut Findings<'_>) {
     type Spellings<'d> = BTreeMap<&'d str, Vec<&'d Located<String>>>;
     let mut names: BTreeMap<String, Spellings<'_>> = BTreeMap::new();

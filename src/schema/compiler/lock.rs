@@ -1,7 +1,7 @@
 //! The lock file: the contract that was last released, as JSON, and the promise to keep it.
 //!
-//! It lies beside the catalogue as `lock.json`. What breaks somebody is refused against it, unless the catalogue's major version
-//! has risen; then a release writes it afresh.
+//! It lies beside the catalogue as `lock.json`. What breaks somebody is refused against it, unless
+//! the catalogue's major version has risen; then a release writes it afresh.
 
 use super::Compiled;
 use super::contract::Contract;
@@ -84,12 +84,14 @@ pub fn read(path: &str, text: &str) -> Result<Contract, Finding> {
 }
 
 impl Compiled {
-    /// Holds the catalogue to what was released: the lock file at `path` with this text, where there is one.
+    /// Holds the catalogue to what was released: the lock file at `path` with this text, where
+    /// there is one.
     ///
     /// # Errors
     ///
-    /// All findings, warnings included, sorted by place: a finding `breaking-change` for each change that breaks somebody while
-    /// the major version is the released one; or that the lock file cannot be read.
+    /// All findings, warnings included, sorted by place: a finding `breaking-change` for each
+    /// change that breaks somebody while the major version is the released one; or that the lock
+    /// file cannot be read.
     pub fn held_to(mut self, path: &str, lock: Option<&str>) -> Result<Compiled, Vec<Finding>> {
         let Some(text) = lock else { return Ok(self) };
         let broken = match read(path, text) {

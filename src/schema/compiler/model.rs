@@ -1,4 +1,5 @@
-//! The model of a catalogue: what the TOML files say, checked and resolved. Everything that is generated comes from here.
+//! The model of a catalogue: what the TOML files say, checked and resolved. Everything that is
+//! generated comes from here.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ pub enum WireCase {
 }
 
 impl WireCase {
-    /// The words for them in catalogues, on the command line and in documents; serde has the same by the rule above.
+    /// The words for them in catalogues, on the command line and in documents; serde has the same
+    /// by the rule above.
     pub const NAMED: [(&str, WireCase); 2] = [("camel", WireCase::Camel), ("documented", WireCase::Documented)];
 }
 
@@ -34,8 +36,9 @@ pub struct Place {
     pub column: usize,
 }
 
-/// A whole catalogue. As compiled, events stand in the order of AvailableSubscriptions: families User, Queue, CallList, then
-/// further ones by name; within a family by name without case. A reload appends to that. Types and sets are sorted by name.
+/// A whole catalogue. As compiled, events stand in the order of AvailableSubscriptions: families
+/// User, Queue, CallList, then further ones by name; within a family by name without case. A reload
+/// appends to that. Types and sets are sorted by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
     /// `title` of `catalogue.toml`.
@@ -60,7 +63,8 @@ pub struct Model {
     pub parts: Vec<Part>,
 }
 
-/// A further folder with a version of its own: its author may break what it declares, and nothing else, by raising that.
+/// A further folder with a version of its own: its author may break what it declares, and nothing
+/// else, by raising that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// The folder, as the paths of its files begin; with the slash at its end.
@@ -155,7 +159,8 @@ pub struct Event {
     pub expires: Option<usize>,
     /// `[state] interval_s`: how often the publisher evaluates it.
     pub interval_s: Option<u32>,
-    /// `[state] on_change`: a value that equals the one before is not delivered again. Equal is the text as delivered, byte for byte.
+    /// `[state] on_change`: a value that equals the one before is not delivered again. Equal is the
+    /// text as delivered, byte for byte.
     pub on_change: bool,
     /// The rule that makes it from another event.
     pub derive: Option<Derive>,
@@ -169,8 +174,8 @@ pub struct Event {
     pub place: Place,
 }
 
-/// "Made from another event": `from` delivered with the property `when` neither null nor the all-zero GUID makes this event with
-/// all properties of the source and the ones set.
+/// "Made from another event": `from` delivered with the property `when` neither null nor the
+/// all-zero GUID makes this event with all properties of the source and the ones set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derive {
     /// The source event.

@@ -1,13 +1,14 @@
 //! Names: which are allowed, and which one was probably meant.
 
-/// Whether it may name an event, a type, an enum, a family or a property: a capital, then ASCII letters and digits. Every target
-/// language can spell such a name, and no generated file has one that needs escaping.
+/// Whether it may name an event, a type, an enum, a family or a property: a capital, then ASCII
+/// letters and digits. Every target language can spell such a name, and no generated file has one
+/// that needs escaping.
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// From here on, two names are alike enough for one to be a slip for the other. `integer` and `int` are (0.87), `UserId` and
-/// `QueueId` are not (0.75).
+/// From here on, two names are alike enough for one to be a slip for the other. `integer` and `int`
+/// are (0.87), `UserId` and `QueueId` are not (0.75).
 const ALIKE: f64 = 0.8;
 
 /// Bytes of a name beyond which it is no slip for any other: comparing costs the product of the
@@ -17,8 +18,9 @@ const SLIP_BYTES_MAX: usize = 48;
 /// How far two names may be apart in length: nobody slips by more, and most comparisons end here.
 const SLIP_LENGTHS_APART: usize = 8;
 
-/// How much one name is like another, from 0 to 1. Names of several words (`server.log_level`) are compared word by word, since
-/// a long common beginning would make any two alike; one word may be missing at the end.
+/// How much one name is like another, from 0 to 1. Names of several words (`server.log_level`) are
+/// compared word by word, since a long common beginning would make any two alike; one word may be
+/// missing at the end.
 fn likeness(name: &str, candidate: &str) -> f64 {
     const BORDERS: [char; 2] = ['.', '_'];
     if !name.contains(BORDERS) || !candidate.contains(BORDERS) {
@@ -51,7 +53,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// What follows the complaint about an unknown name: `: did you mean X?`, X in the given quotes, or nothing.
+/// What follows the complaint about an unknown name: `: did you mean X?`, X in the given quotes, or
+/// nothing.
 pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
     nearest(name, candidates).map_or(String::new(), |near| format!(": did you mean {quote}{near}{quote}?"))
 }

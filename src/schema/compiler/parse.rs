@@ -28,7 +28,8 @@ pub fn parse<'d>(file: usize, text: &'d str, findings: &mut Findings<'_>) -> Opt
     (errors.is_empty() && newer.is_empty()).then(|| document.into_inner())
 }
 
-/// Collects the offsets of inline tables that TOML 1.0 doesn't have: the parser reads 1.1, editors and Python don't.
+/// Collects the offsets of inline tables that TOML 1.0 doesn't have: the parser reads 1.1, editors
+/// and Python don't.
 fn inline_tables_of_1_1(node: &Written<'_>, text: &str, found: &mut Vec<usize>) {
     match node.get_ref() {
         DeValue::Array(list) => list.iter().for_each(|element| inline_tables_of_1_1(element, text, found)),
@@ -47,7 +48,8 @@ fn is_inline_table_of_1_1(node: &Written<'_>, table: &DeTable<'_>, text: &str) -
     let Some(inner) = text.get(span.clone()).and_then(|t| t.strip_prefix('{')).and_then(|t| t.strip_suffix('}')) else {
         return false;
     };
-    // Values may hold line breaks of their own (a list, a multi-line string); what stands between them may not.
+    // Values may hold line breaks of their own (a list, a multi-line string); what stands between
+    // them may not.
     let mut values: Vec<_> = table.values().map(Spanned::span).collect();
     values.sort_by_key(|value| value.start);
     let mut from = span.start;

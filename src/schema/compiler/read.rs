@@ -53,7 +53,8 @@ fn is_catalogue(source: &Source<'_>) -> bool {
     source.file_name() == "catalogue.toml"
 }
 
-/// Reads one `catalogue.toml`. The first one has the head; those of further folders add families, and may have a version.
+/// Reads one `catalogue.toml`. The first one has the head; those of further folders add families,
+/// and may have a version.
 fn read_catalogue(
     document: &DeTable<'_>,
     at: At,

@@ -652,8 +652,8 @@ fn each_broken_rule_is_told_with_its_place_and_what_to_do() {
 #[test]
 fn every_rule_has_a_case() {
     let cases = cases();
-    // `unreadable` is told by those who read files, `breaking-change` against a lock file: its cases are the rows of changes.
-    // Two are told of another author's events alone.
+    // `unreadable` is told by those who read files, `breaking-change` against a lock file: its
+    // cases are the rows of changes. Two are told of another author's events alone.
     let elsewhere = [Rule::Unreadable, Rule::BreakingChange, Rule::DeriveChain, Rule::DeriveLacks];
     let untested =
         Rule::ALL.iter().filter(|rule| !elsewhere.contains(rule) && cases.iter().all(|case| case.rule != **rule));

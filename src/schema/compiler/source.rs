@@ -1,10 +1,12 @@
 //! The texts that are compiled, and where in them a thing stands.
 //!
-//! Declarations carry an [`At`], two numbers; lines and columns are counted only for what is told to somebody.
+//! Declarations carry an [`At`], two numbers; lines and columns are counted only for what is told
+//! to somebody.
 
 use super::model::Place;
 
-/// Whether a file of a catalogue folder is compiled: `.toml` files are, but for those of editors and formatters.
+/// Whether a file of a catalogue folder is compiled: `.toml` files are, but for those of editors
+/// and formatters.
 pub fn is_catalogue_file(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     name.ends_with(".toml") && !name.starts_with('.')

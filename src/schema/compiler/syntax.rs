@@ -1,7 +1,8 @@
-//! What the files say, file by file, before any name is looked up: the syntax tree between `read` and `resolve`.
+//! What the files say, file by file, before any name is looked up: the syntax tree between `read`
+//! and `resolve`.
 //!
-//! Every part that a later pass may complain about carries its place. `None` where a key is absent, or where it was unusable and
-//! has been reported: later passes stay silent about it.
+//! Every part that a later pass may complain about carries its place. `None` where a key is absent,
+//! or where it was unusable and has been reported: later passes stay silent about it.
 
 use super::finding::Rule;
 use super::model::{Audience, Kind, Scalar, WireCase};

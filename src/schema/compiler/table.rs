@@ -1,7 +1,8 @@
 //! Reads one TOML table: each key is asked for by name, and what nobody asked for is unknown.
 //!
-//! A reader asks a [`Table`] for its keys and ends with [`Table::finish`], which reports the keys that are missing (one finding
-//! per table, because one slip in a table's head makes all of them miss) and the keys that mean nothing.
+//! A reader asks a [`Table`] for its keys and ends with [`Table::finish`], which reports the keys
+//! that are missing (one finding per table, because one slip in a table's head makes all of them
+//! miss) and the keys that mean nothing.
 
 use super::finding::{Findings, Rule};
 use super::names;

@@ -1,5 +1,5 @@
-//! A vendor who derives from another author's events: what the other one may do without stopping the hub, and what the vendor may
-//! do with events of its own.
+//! A vendor who derives from another author's events: what the other one may do without stopping
+//! the hub, and what the vendor may do with events of its own.
 
 use super::contract::Contract;
 use super::diff::{Breaks, diff, verdict};
@@ -168,7 +168,8 @@ fn a_folder_with_a_version_of_its_own_breaks_its_own_by_raising_it() {
     assert!(broken.iter().any(|finding| finding.rule == Rule::BreakingChange), "{broken:?}");
     assert_eq!(held(vendor("2.0.0", "")), Ok(()));
     assert_eq!(vendor("2.0.0", "").model.version_of(&own.place), "2.0.0");
-    // The other author's events are none of its business: they may break without this folder's doing.
+    // The other author's events are none of its business: they may break without this folder's
+    // doing.
     let renamed = on_top(
         &[("user/UserStatus.toml", "Level   =", "Stage   ="), ("user/UserStatus.toml", "\"level\"", "\"stage\"")],
         &[],

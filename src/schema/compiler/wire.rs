@@ -1,10 +1,12 @@
 //! Names on the wire: the camel case of .NET's JSON serialisers.
 //!
-//! The rule is the one of `JsonNamingPolicy.CamelCase` and of Newtonsoft's `CamelCaseNamingStrategy`, which ASP.NET SignalR uses
-//! by default: the leading run of capitals becomes lower case, but for its last letter where a small letter follows.
+//! The rule is the one of `JsonNamingPolicy.CamelCase` and of Newtonsoft's
+//! `CamelCaseNamingStrategy`, which ASP.NET SignalR uses by default: the leading run of capitals
+//! becomes lower case, but for its last letter where a small letter follows.
 //!
-//! Only the case of letters changes, so two documented names that differ without regard to case have different wire names:
-//! no check for colliding wire names is needed beside `duplicate-property`.
+//! Only the case of letters changes, so two documented names that differ without regard to case
+//! have different wire names: no check for colliding wire names is needed beside
+//! `duplicate-property`.
 
 use super::model::WireCase;
 
@@ -18,7 +20,8 @@ impl WireCase {
     }
 }
 
-/// The camel case of a documented name, letter by letter: publishers may use it whatever the wire case is.
+/// The camel case of a documented name, letter by letter: publishers may use it whatever the wire
+/// case is.
 pub fn camel(documented: &str) -> impl Iterator<Item = char> {
     let run = documented.bytes().take_while(u8::is_ascii_uppercase).count();
     // The last capital of a longer run starts the next word, unless the name ends with it.

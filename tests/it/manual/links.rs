@@ -1,4 +1,5 @@
-//! Links within the manual: to headings that are there, in the repository as in the documentation of the crate.
+//! Links within the manual: to headings that are there, in the repository as in the documentation
+//! of the crate.
 
 use super::{Page, pages, path};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,8 @@ use std::path::Path;
 /// What a reader of the repository follows, and where it is written.
 struct Link<'p> {
     page: &'p Page,
-    /// The word between brackets at the beginning of a line, where the target stands there for others.
+    /// The word between brackets at the beginning of a line, where the target stands there for
+    /// others.
     label: Option<&'p str>,
     target: &'p str,
 }
@@ -55,7 +57,8 @@ fn links_lead_to_files_and_headings() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
-/// A page of the guide is also a module. There its definitions stand before it, with paths of Rust, and the first one counts.
+/// A page of the guide is also a module. There its definitions stand before it, with paths of Rust,
+/// and the first one counts.
 #[test]
 fn definitions_of_the_guide_are_those_of_its_modules() {
     let room = std::fs::read_to_string(path("src/guide/mod.rs")).unwrap();

@@ -1,7 +1,8 @@
-//! The manual says nothing that the program doesn't: its tables are generated, its samples are tried, its links lead somewhere.
+//! The manual says nothing that the program doesn't: its tables are generated, its samples are
+//! tried, its links lead somewhere.
 //!
-//! A table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`, in any page and as often as it helps; `RTE_BLESS=1`
-//! writes it anew, and what the commands of a `console` fence print.
+//! A table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`, in any page and as often
+//! as it helps; `RTE_BLESS=1` writes it anew, and what the commands of a `console` fence print.
 
 mod links;
 mod samples;

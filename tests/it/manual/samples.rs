@@ -131,7 +131,8 @@ fn every_sample_in_json_is_json_and_the_items_are_taken() {
     assert!(answer["result"].as_array().unwrap().contains(described), "{answer}");
 }
 
-/// A request without `Host` and length, which each client adds, and without the token, which is nobody's to show.
+/// A request without `Host` and length, which each client adds, and without the token, which is
+/// nobody's to show.
 #[test]
 fn every_sample_in_http_is_answered_as_its_page_says() {
     let hub = Hub::start();
@@ -161,8 +162,8 @@ fn items_of_shell() -> Vec<Value> {
     items
 }
 
-/// Each page from its first command to its last, in a folder of its own: samples whose first line names a file of the vendor's
-/// folder are that file from there on.
+/// Each page from its first command to its last, in a folder of its own: samples whose first line
+/// names a file of the vendor's folder are that file from there on.
 #[test]
 fn the_commands_of_each_page_print_what_is_shown() {
     let mut stale = Vec::new();

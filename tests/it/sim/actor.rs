@@ -80,7 +80,8 @@ pub struct Actor {
     pub replies: VecDeque<ReplyDue>,
     /// Tags of valid items sent and not seen accepted.
     pub pending: VecDeque<String>,
-    /// Tags of all valid items sent; so many of them were seen accepted, of so many the answer was heard.
+    /// Tags of all valid items sent; so many of them were seen accepted, of so many the answer was
+    /// heard.
     pub tags: Vec<String>,
     pub accepted: usize,
     pub answered: usize,

@@ -1,4 +1,5 @@
-//! Who plays: two organizations whose entities have the same GUIDs, principals with different rights, and what they publish.
+//! Who plays: two organizations whose entities have the same GUIDs, principals with different
+//! rights, and what they publish.
 
 use super::rng::Rng;
 use super::setting::START;

@@ -1,5 +1,5 @@
-//! The other end, written from the RFCs and SignalR's protocol and from nothing of the hub's: makes what a client sends, reads
-//! what it gets, and says where that is no WebSocket or no SignalR.
+//! The other end, written from the RFCs and SignalR's protocol and from nothing of the hub's: makes
+//! what a client sends, reads what it gets, and says where that is no WebSocket or no SignalR.
 
 use serde::Deserialize;
 use serde_json::Value;

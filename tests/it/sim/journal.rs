@@ -32,8 +32,8 @@ pub struct Journals {
     causes: BTreeMap<Uuid, Causes>,
 }
 
-/// What must come before what in an organization, whoever publishes: an item whose answer was heard before another was sent.
-/// Items go by their tags.
+/// What must come before what in an organization, whoever publishes: an item whose answer was heard
+/// before another was sent. Items go by their tags.
 #[derive(Debug, Default)]
 struct Causes {
     answered: Vec<String>,
@@ -86,7 +86,8 @@ impl Journals {
         self.causes.entry(organization).or_default().answered.push(tag.to_owned());
     }
 
-    /// The tags of the items of an organization of which a publisher has heard that they were taken.
+    /// The tags of the items of an organization of which a publisher has heard that they were
+    /// taken.
     pub fn answered(&self, organization: Uuid) -> &[String] {
         self.causes.get(&organization).map_or(&[], |causes| &causes.answered)
     }

@@ -1,8 +1,10 @@
-//! Simulation: the hub's own reactors on an operating system of pipes, peers and a clock, all of one seed.
+//! Simulation: the hub's own reactors on an operating system of pipes, peers and a clock, all of
+//! one seed.
 //!
-//! Each seed draws limits, actors and faults, plays them against the [`model`], and then lets everything become empty. What
-//! must always hold is asserted after each step. A failure prints `SIM_SEED=0x…`; with that in the environment the same seed is
-//! played alone. `SIM_SEEDS=N` plays so many.
+//! Each seed draws limits, actors and faults, plays them against the [`model`], and then lets
+//! everything become empty. What must always hold is asserted after each step. A failure prints
+//! `SIM_SEED=0x…`; with that in the environment the same seed is played alone. `SIM_SEEDS=N` plays
+//! so many.
 
 mod actor;
 mod answers;

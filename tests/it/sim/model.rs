@@ -1,5 +1,6 @@
-//! What is legal: the order of each organization's publications, and for each client the exact sequence that it must hear, with
-//! the one liberty that a state may take the place of an older one of its topic. Knows nothing of bytes, time or sockets.
+//! What is legal: the order of each organization's publications, and for each client the exact
+//! sequence that it must hear, with the one liberty that a state may take the place of an older one
+//! of its topic. Knows nothing of bytes, time or sockets.
 
 use super::actor::Act;
 use super::answers::{Name, find, refusal, same, verdict};
@@ -72,7 +73,8 @@ pub struct Model {
     pub journals: Journals,
     /// Publications times members, as the hub has counted them.
     pub delivered: u64,
-    /// Connections that began to end in the turn that is being looked at: until when they were members, only the hub knows.
+    /// Connections that began to end in the turn that is being looked at: until when they were
+    /// members, only the hub knows.
     fading: BTreeSet<usize>,
     /// Events that a newer one has been heard in place of.
     pub conflated: u64,
@@ -123,7 +125,8 @@ impl Model {
         }
     }
 
-    /// Does what a client has said, until the hub has to say that it has done so: of a handshake and of a Subscribe.
+    /// Does what a client has said, until the hub has to say that it has done so: of a handshake
+    /// and of a Subscribe.
     fn proceed(&mut self, id: usize) {
         let Some(member) = self.members.get_mut(&id) else { return };
         while let Some(Said { act, answered }) = member.acts.pop_front() {
@@ -275,7 +278,8 @@ impl Model {
         }
     }
 
-    /// Once everything in flight has been heard: nobody is owed anything, and all shards have delivered the same.
+    /// Once everything in flight has been heard: nobody is owed anything, and all shards have
+    /// delivered the same.
     pub fn check_settled(&self, shards: usize) -> Result<(), String> {
         let is_owed = |member: &Member| !(member.is_ended || member.due.is_empty() && member.acts.is_empty());
         if let Some((id, member)) = self.members.iter().find(|(_, member)| is_owed(member)) {
@@ -389,7 +393,8 @@ impl Member {
         }
     }
 
-    /// The event that is due, or a newer one of its topic in its place, with no answer between them. How many it replaces.
+    /// The event that is due, or a newer one of its topic in its place, with no answer between
+    /// them. How many it replaces.
     fn hear_event(&mut self, subscription: &Subscription, data: &str) -> Result<u64, String> {
         let Some(Due::Event(name, _)) = self.due.front() else {
             return Err(format!("{data} of {} instead of {:?}", subscription.event_name, self.due.front()));

@@ -1,8 +1,9 @@
-//! The simulation's operating system: pipes for sockets, polled as epoll polls them, edge triggered.
+//! The simulation's operating system: pipes for sockets, polled as epoll polls them, edge
+//! triggered.
 //!
-//! An edge is what happens to a pipe: it is registered, bytes or an end or a reset arrive, there is room again behind a write
-//! that took less than it was offered. Edges of one pipe that nobody has polled yet are one. What a poll tells is the whole state
-//! that the pipe is in by then.
+//! An edge is what happens to a pipe: it is registered, bytes or an end or a reset arrive, there is
+//! room again behind a write that took less than it was offered. Edges of one pipe that nobody has
+//! polled yet are one. What a poll tells is the whole state that the pipe is in by then.
 
 use super::client::{Ear, Heard};
 use super::rng::Rng;
@@ -41,7 +42,8 @@ pub struct Pipe {
     is_broken: bool,
     /// The hub has read the end or the reset.
     is_told: bool,
-    /// A write took less than offered: until there is room, and an edge tells so, the pipe takes nothing.
+    /// A write took less than offered: until there is room, and an edge tells so, the pipe takes
+    /// nothing.
     is_full: bool,
     /// The hub has ended its direction.
     pub is_shut: bool,
@@ -222,7 +224,8 @@ impl Net {
         self.pipes[id].flight.extend(bytes);
     }
 
-    /// The peer sends `bytes` on the pipe `to` as soon as it has heard the next reply on the other one.
+    /// The peer sends `bytes` on the pipe `to` as soon as it has heard the next reply on the other
+    /// one.
     pub fn hold(&mut self, on: usize, to: usize, bytes: Vec<u8>) {
         self.held = Some(Held { on, ear: Ear::default(), to, bytes });
     }
@@ -304,7 +307,8 @@ impl Net {
         }
     }
 
-    /// The next poll says that a connection may be read and written, though nothing has happened to it; it may be gone.
+    /// The next poll says that a connection may be read and written, though nothing has happened to
+    /// it; it may be gone.
     pub fn spurious_edge(&mut self, id: usize) {
         if let Some(Pipe { place: Some((shard, key)), .. }) = self.pipes.get(id) {
             self.spurious[*shard].push(*key);

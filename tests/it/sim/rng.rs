@@ -1,4 +1,5 @@
-//! Seeded randomness: SplitMix64 (Steele, Lea, Flood 2014), for the world and as the hub's own entropy.
+//! Seeded randomness: SplitMix64 (Steele, Lea, Flood 2014), for the world and as the hub's own
+//! entropy.
 
 use rte::entropy::Entropy;
 

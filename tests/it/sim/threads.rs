@@ -1,4 +1,5 @@
-//! The shards' threads, of which the world runs one at a time; at certain points another one may come in between.
+//! The shards' threads, of which the world runs one at a time; at certain points another one may
+//! come in between.
 
 use super::net::{Net, SimOs};
 use super::rng::Rng;
@@ -44,7 +45,8 @@ impl Threads {
         then(&mut self.thread(shard).reactor.borrow_mut())
     }
 
-    /// One poll and one turn of a shard, as its thread does it again and again; unless it is in the middle of one.
+    /// One poll and one turn of a shard, as its thread does it again and again; unless it is in the
+    /// middle of one.
     pub fn step(&self, shard: usize) {
         let thread = self.thread(shard);
         if let Ok(mut reactor) = thread.reactor.try_borrow_mut()

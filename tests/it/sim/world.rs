@@ -1,5 +1,5 @@
-//! The world around the hub: its shards' own reactors on an operating system of pipes, and a clock that moves when it is told.
-//! The world says which shard's thread runs next.
+//! The world around the hub: its shards' own reactors on an operating system of pipes, and a clock
+//! that moves when it is told. The world says which shard's thread runs next.
 
 use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;

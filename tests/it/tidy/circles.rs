@@ -1,4 +1,5 @@
-//! No circle of imports between the files of `src/`: a file can be read after those that it imports.
+//! No circle of imports between the files of `src/`: a file can be read after those that it
+//! imports.
 
 use super::modules::{absolute, library};
 use super::source::{self, CodePath};
@@ -36,7 +37,8 @@ fn circles<'f>(imports: &BTreeMap<&'f str, Vec<&'f str>>) -> Vec<Vec<&'f str>> {
     circles
 }
 
-/// Every file that `file` imports, and those that they import; `file` itself only if it is in a circle.
+/// Every file that `file` imports, and those that they import; `file` itself only if it is in a
+/// circle.
 fn reached_from<'f>(file: &str, imports: &BTreeMap<&'f str, Vec<&'f str>>) -> BTreeSet<&'f str> {
     let mut reached = BTreeSet::new();
     let mut open = imports[file].clone();
@@ -73,7 +75,8 @@ impl<'t> Modules<'t> {
         (0..=segments.len()).rev().find_map(|length| self.files.get(&segments[..length]).copied())
     }
 
-    /// The files that each file imports, both by their paths. A declaration (`mod x;`) is no import.
+    /// The files that each file imports, both by their paths. A declaration (`mod x;`) is no
+    /// import.
     fn imports(&self) -> BTreeMap<&'t str, Vec<&'t str>> {
         let imports = self.files.iter().map(|(module, file)| {
             let code = source::without_tests(&source::code_only(&file.text));

@@ -5,22 +5,10 @@ use super::{Text, assert_none, texts};
 /// A comment that is a line of its own ends before this column.
 const COLUMNS: usize = 100;
 
-/// Rooms whose comments have not been gone over yet, and the tests. Strike what has been.
-const NOT_YET: [&str; 8] = [
-    "src/api/publish/",
-    "src/auth/",
-    "src/cli/schema/",
-    "src/config/",
-    "src/hub/",
-    "src/schema/",
-    "src/shard.rs",
-    "tests/",
-];
-
 #[test]
 fn comments_wrap_at_100_columns() {
     let texts = texts();
-    let is_held = |file: &&Text| file.is_rust() && !NOT_YET.iter().any(|room| file.path.starts_with(room));
+    let is_held = |file: &&Text| file.is_rust();
     let faults = texts.iter().filter(is_held).flat_map(|file| {
         let lines = too_long(&file.text);
         lines.into_iter().map(|number| format!("{}:{number}", file.path)).collect::<Vec<_>>()
@@ -28,18 +16,8 @@ fn comments_wrap_at_100_columns() {
     assert_none(faults.collect(), "wrap these comments:");
 }
 
-#[test]
-fn rooms_that_are_excepted_need_it() {
-    let texts = texts();
-    let is_needed = |room: &&str| {
-        let mut files = texts.iter().filter(|file| file.is_rust() && file.path.starts_with(*room));
-        files.any(|file| !too_long(&file.text).is_empty())
-    };
-    let stale = NOT_YET.iter().filter(|room| !is_needed(room)).map(|room| (*room).to_owned()).collect();
-    assert_none(stale, "strike from NOT_YET:");
-}
-
-/// Returns the lines, from 1, that are comments and too long. Rows of tables, and what stands in fences, can't be wrapped.
+/// Returns the lines, from 1, that are comments and too long. Rows of tables, and what stands in
+/// fences, can't be wrapped.
 fn too_long(text: &str) -> Vec<usize> {
     let mut is_fenced = false;
     let mut found = Vec::new();

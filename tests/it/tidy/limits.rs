@@ -29,7 +29,8 @@ fn limits() -> Vec<(String, u64)> {
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().parse().unwrap())).collect()
 }
 
-/// The ways in which a table may write a limit: the number itself, with its thousands apart, or in a larger unit.
+/// The ways in which a table may write a limit: the number itself, with its thousands apart, or in
+/// a larger unit.
 fn spellings(name: &str, value: u64) -> Vec<String> {
     let digits = value.to_string();
     let groups: Vec<&str> =

@@ -11,7 +11,8 @@ pub fn module_of(file: &Text) -> Option<Vec<&str>> {
     Some(if module == "lib" { Vec::new() } else { module.split('/').collect() })
 }
 
-/// The segments of `path` from the root of the crate, where it starts with `crate`, `rte`, `self` or `super`.
+/// The segments of `path` from the root of the crate, where it starts with `crate`, `rte`, `self`
+/// or `super`.
 pub fn absolute<'p>(module: &[&'p str], path: &'p CodePath) -> Option<Vec<&'p str>> {
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     match segments[0] {

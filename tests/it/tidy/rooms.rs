@@ -1,10 +1,11 @@
-//! The rooms of `src/` and their ranks, read from the table in the documentation of the crate: who imports whom, and who
-//! never asks the world.
+//! The rooms of `src/` and their ranks, read from the table in the documentation of the crate: who
+//! imports whom, and who never asks the world.
 
 use super::{Text, assert_none, modules, root, source, tables, texts};
 use std::sync::LazyLock;
 
-/// The highest rank of the core, which is given time, bytes and randomness and never asks the world.
+/// The highest rank of the core, which is given time, bytes and randomness and never asks the
+/// world.
 const CORE_RANK_MAX: u8 = 6;
 
 /// What asks the world.
@@ -59,7 +60,8 @@ fn room_of(module: &str) -> Option<&'static Room> {
 }
 
 impl Text {
-    /// The room that the file belongs to; none outside `src/`, and none for `lib.rs`, which names every room.
+    /// The room that the file belongs to; none outside `src/`, and none for `lib.rs`, which names
+    /// every room.
     fn room(&self) -> Option<&'static Room> {
         let module = self.path.strip_prefix("src/")?.strip_suffix(".rs")?;
         room_of(module)
@@ -98,7 +100,8 @@ fn lower_ranks_never_import_higher_ones() {
             let Some(absolute) = modules::absolute(&module, &path) else { continue };
             let names_the_crate = matches!(&*path.segments[0], "crate" | "rte");
             if room.path == "schema/compiler" && (names_the_crate || !absolute.starts_with(&["schema", "compiler"])) {
-                // Its tests are no part of build.rs, and may look at the catalogue that was built with it.
+                // Its tests are no part of build.rs, and may look at the catalogue that was built
+                // with it.
                 if file.is_tests() || path.in_tests {
                     continue;
                 }
@@ -124,7 +127,8 @@ fn the_core_never_asks_the_world() {
             let is_below = |forbidden: &&str| {
                 name.strip_prefix(*forbidden).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
             };
-            // A reader over bytes in memory asks nobody; an oracle in a test may want more of its kind, never a socket or a clock.
+            // A reader over bytes in memory asks nobody; an oracle in a test may want more of its
+            // kind, never a socket or a clock.
             let is_in_memory =
                 name == "std::io::Cursor" || ((path.in_tests || file.is_tests()) && name.starts_with("std::io"));
             let is_worldly = WORLDLY.iter().any(is_below) && !is_in_memory;

@@ -1,4 +1,5 @@
-//! Just enough of Rust's grammar to read paths: comments and literals blanked, `use` trees expanded, inline modules followed.
+//! Just enough of Rust's grammar to read paths: comments and literals blanked, `use` trees
+//! expanded, inline modules followed.
 
 /// One path in the code, `std::io::Read` as its segments, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,7 +131,8 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Reads the path that starts at `at`, into `found` once per leaf of its groups; answers where it ends.
+/// Reads the path that starts at `at`, into `found` once per leaf of its groups; answers where it
+/// ends.
 fn expand(tokens: &[Token<'_>], mut at: usize, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> usize {
     let before = prefix.len();
     loop {

@@ -2,7 +2,8 @@
 
 use super::{Text, assert_none, texts};
 
-/// Who may go past the door of `schema`: the room itself, and the commands that are the compiler's own front end.
+/// Who may go past the door of `schema`: the room itself, and the commands that are the compiler's
+/// own front end.
 const COMPILER_USERS: [&str; 2] = ["src/schema/", "src/cli/schema/"];
 
 #[test]

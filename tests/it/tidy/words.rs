@@ -9,7 +9,8 @@ struct Declared {
     place: String,
 }
 
-/// Every struct, enum, trait, type alias and union of a file, those of traits and functions included.
+/// Every struct, enum, trait, type alias and union of a file, those of traits and functions
+/// included.
 fn types(file: &Text) -> Vec<Declared> {
     let code = source::code_only(&file.text);
     let mut types = Vec::new();

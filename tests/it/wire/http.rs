@@ -82,7 +82,8 @@ fn negotiate_speaks_versions_0_and_1() {
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{query}");
         let body = reply.json();
         let id = body["connectionId"].as_str().unwrap();
-        // Base64url, letter for letter in .NET's order of properties. With version 0 the id is the signed token.
+        // Base64url, letter for letter in .NET's order of properties. With version 0 the id is the
+        // signed token.
         assert_eq!(id.len(), if version == 0 { 43 } else { 22 });
         let token = body["connectionToken"].as_str().map(|token| {
             assert!(token.len() == 43 && token != id, "{token}");
@@ -346,7 +347,8 @@ fn health_readiness_and_metrics_answer_without_a_token() {
     assert!(value("rte_connections") >= 1.0, "{}", reply.body);
 }
 
-/// The samples of the text format; every line must be one, a comment, or empty, and every family must be announced.
+/// The samples of the text format; every line must be one, a comment, or empty, and every family
+/// must be announced.
 fn samples(text: &str) -> Vec<(String, f64)> {
     let mut families = Vec::new();
     let mut samples = Vec::new();

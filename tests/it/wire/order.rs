@@ -1,4 +1,5 @@
-//! One order per organization, whoever publishes where, and snapshots that know all that was acknowledged.
+//! One order per organization, whoever publishes where, and snapshots that know all that was
+//! acknowledged.
 
 use crate::support::{Hub, ORGANIZATION, Peer, Wire, request};
 use serde_json::{Value, json};
@@ -69,7 +70,8 @@ fn publish(wire: &mut Wire, token: &str, body: &str) {
     assert_eq!(reply.status, 202, "{reply:?}");
 }
 
-/// Publishers on all shards publish at the same moment, round after round. Everybody on every shard hears the same.
+/// Publishers on all shards publish at the same moment, round after round. Everybody on every shard
+/// hears the same.
 fn everybody_hears_the_same_order(threads: usize) {
     let hub = Hub::start_with(&[&format!("server.threads={threads}")]);
     // The hub spreads connections evenly, so that members and publishers are on every shard.

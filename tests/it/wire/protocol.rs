@@ -1,4 +1,5 @@
-//! SignalR's JSON hub protocol: handshakes, hub messages, the texts of errors, and what ends a connection.
+//! SignalR's JSON hub protocol: handshakes, hub messages, the texts of errors, and what ends a
+//! connection.
 
 use crate::support::{Hub, RS, USER};
 

@@ -1,4 +1,5 @@
-//! `POST /publish`: what is taken, what is refused and how, and what reaches a member byte for byte.
+//! `POST /publish`: what is taken, what is refused and how, and what reaches a member byte for
+//! byte.
 
 use crate::support::{Hub, ORGANIZATION, USER};
 use serde_json::json;

@@ -24,7 +24,8 @@ fn one_connection_too_many_is_told_so_and_the_others_do_not_notice() {
     let second = hub.client();
     let mut third = hub.connect();
     third.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
-    // What follows is the end or a reset: there is no place left where the request could be read to its end.
+    // What follows is the end or a reset: there is no place left where the request could be read to
+    // its end.
     assert_eq!(third.reply().status, 503);
     assert_eq!(first.invoke("UnsubscribeAll", "[]"), r#"{"type":3,"invocationId":"i","result":true}"#);
     drop(second);

@@ -177,8 +177,8 @@ fn a_client_that_vanishes_at_any_byte_leaves_the_hub_whole() {
     }
     assert_eq!(watcher.invoke("GetActiveSubscriptions", "[]"), r#"{"type":3,"invocationId":"i","result":[]}"#);
     drop(watcher);
-    // The ends are noticed when the sockets say so; the last of them is known to be over when nothing is counted any more.
-    // The last connection is the one that asks.
+    // The ends are noticed when the sockets say so; the last of them is known to be over when
+    // nothing is counted any more. The last connection is the one that asks.
     let gone = (0..20_000).any(|_| hub.metric("rte_subscriptions ") < 0.5 && hub.metric("rte_connections ") < 1.5);
     assert!(gone, "{}", hub.request("GET /metrics", &[], "").body);
 }

@@ -1,4 +1,5 @@
-//! Tests of what is around the data: CloudEvents as SDKs send them, compressed bodies, byte order marks.
+//! Tests of what is around the data: CloudEvents as SDKs send them, compressed bodies, byte order
+//! marks.
 
 use super::super::*;
 use crate::limits::Limits;

@@ -1,15 +1,17 @@
 //! AsyncAPI 3.0.0: what the hub sends and what it is asked, for documentation and code generators.
 //!
-//! Every event travels as the one hub method `MessageReceived`. A channel per family keeps the document readable; all have that
-//! address. Each hub method is an operation with a reply. Every object schema has a title: generators name their models by it. The
-//! schemas are in the dialect of AsyncAPI, a superset of JSON Schema draft-07.
+//! Every event travels as the one hub method `MessageReceived`. A channel per family keeps the
+//! document readable; all have that address. Each hub method is an operation with a reply. Every
+//! object schema has a title: generators name their models by it. The schemas are in the dialect of
+//! AsyncAPI, a superset of JSON Schema draft-07.
 
 use super::super::model::{Event, Family, Model};
 use super::json::Json;
 use super::{identifier, json_schema, methods, prose};
 use std::collections::BTreeMap;
 
-/// What stands for an entity in an example whose data names none; the user of the reference's own samples.
+/// What stands for an entity in an example whose data names none; the user of the reference's own
+/// samples.
 const SOME_ENTITY: &str = "a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3";
 
 /// The document.
@@ -99,7 +101,8 @@ fn security_schemes() -> Json {
     ])
 }
 
-/// The names of families and events in the document. A hub method keeps its own where a catalogue has the same.
+/// The names of families and events in the document. A hub method keeps its own where a catalogue
+/// has the same.
 fn family_channel(family: &Family) -> String {
     identifier::apart(&family.name, methods::is_taken)
 }
@@ -204,7 +207,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_becomes_this_document() {
         let text = document(&compile(&rules::small(), Options::default()).unwrap().model).to_text();

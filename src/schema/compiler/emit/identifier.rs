@@ -1,6 +1,7 @@
 //! Documented names as identifiers of other languages.
 //!
-//! Names of one kind that differ without regard to case have different identifiers: only case changes, and underscores come in.
+//! Names of one kind that differ without regard to case have different identifiers: only case
+//! changes, and underscores come in.
 
 /// `CallbackRelatedItem` → `callback_related_item`; `SMSTo` → `sms_to`.
 pub fn snake(name: &str) -> String {
@@ -22,7 +23,8 @@ pub fn snake(name: &str) -> String {
     snake
 }
 
-/// A name for the constant of a value, where its text gives one: `DoNotDisturb` → `DO_NOT_DISTURB`, `busy_on_busy` → `BUSY_ON_BUSY`.
+/// A name for the constant of a value, where its text gives one: `DoNotDisturb` → `DO_NOT_DISTURB`,
+/// `busy_on_busy` → `BUSY_ON_BUSY`.
 pub fn constant(text: &str) -> Option<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let name = words.map(snake).collect::<Vec<_>>().join("_").to_ascii_uppercase();
@@ -37,7 +39,8 @@ const RUST_KEYWORDS: [&str; 52] = [
     "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
-/// An identifier that Rust takes: keywords become raw, and those that cannot be raw get an underscore.
+/// An identifier that Rust takes: keywords become raw, and those that cannot be raw get an
+/// underscore.
 pub fn rust(identifier: &str) -> String {
     match identifier {
         "Self" | "self" | "super" | "crate" => format!("{identifier}_"),
@@ -46,7 +49,8 @@ pub fn rust(identifier: &str) -> String {
     }
 }
 
-/// A name for the value of a set in C#, where its text gives one: `DoNotDisturb` stays, `busy_on_busy` → `BusyOnBusy`.
+/// A name for the value of a set in C#, where its text gives one: `DoNotDisturb` stays,
+/// `busy_on_busy` → `BusyOnBusy`.
 pub fn pascal(text: &str) -> Option<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
     let mut name = String::with_capacity(text.len());

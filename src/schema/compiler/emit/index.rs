@@ -5,7 +5,8 @@ use super::json::Json;
 use super::json_schema::{self, Additional};
 use super::prose;
 
-/// The index. `digest` gives the SHA-256 of a schema's text in hexadecimal: the program has cryptography, its build has not.
+/// The index. `digest` gives the SHA-256 of a schema's text in hexadecimal: the program has
+/// cryptography, its build has not.
 pub fn index(model: &Model, digest: &dyn Fn(&str) -> String) -> Json {
     let families = model.families.iter().map(|family| {
         Json::object([
@@ -35,7 +36,8 @@ fn entry(model: &Model, event: &Event, digest: &dyn Fn(&str) -> String) -> Json 
         ("lower", event.lower.as_str().into()),
         ("family", model.families.get(event.family).map_or(Json::Null, |family| family.name.as_str().into())),
         ("kind", prose::kind(event.kind).into()),
-        // The property that names the entity; null, or a null in it, leaves that to the publisher where the next one is true.
+        // The property that names the entity; null, or a null in it, leaves that to the publisher
+        // where the next one is true.
         ("entity", property.map_or(Json::Null, Json::from)),
         ("entityFromPublisher", Json::Bool(or_publisher)),
         ("audience", Json::Array(audience.collect())),
@@ -55,7 +57,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_has_this_index() {
         let model = compile(&rules::small(), Options::default()).unwrap().model;

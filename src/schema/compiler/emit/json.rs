@@ -1,6 +1,8 @@
-//! JSON as the emitters write it: members in the order given, laid out for reading, the same text each time.
+//! JSON as the emitters write it: members in the order given, laid out for reading, the same text
+//! each time.
 //!
-//! Not `serde_json::Value`: whether that keeps the order of members is a feature that any crate of the build can switch.
+//! Not `serde_json::Value`: whether that keeps the order of members is a feature that any crate of
+//! the build can switch.
 
 /// A JSON value to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]

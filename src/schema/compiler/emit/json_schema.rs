@@ -1,6 +1,8 @@
-//! JSON Schema 2020-12: one self-contained document per event, all of them in one bundle, and the components of AsyncAPI.
+//! JSON Schema 2020-12: one self-contained document per event, all of them in one bundle, and the
+//! components of AsyncAPI.
 //!
-//! Standard keywords only, so that validators in their strict modes take it; `format` is one of uuid, date-time, int32 and int64.
+//! Standard keywords only, so that validators in their strict modes take it; `format` is one of
+//! uuid, date-time, int32 and int64.
 
 use super::super::model::{EntityRule, Event, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
 use super::json::Json;
@@ -35,9 +37,9 @@ pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     Json::Object(schema)
 }
 
-/// The schemas of all events in one document, for validators and generators: the data of any event validates against it, that of
-/// one against `#/$defs/` and the event's name. Everything is defined once and there is one `$id`, for most generators follow no
-/// other.
+/// The schemas of all events in one document, for validators and generators: the data of any event
+/// validates against it, that of one against `#/$defs/` and the event's name. Everything is defined
+/// once and there is one `$id`, for most generators follow no other.
 pub fn bundle(model: &Model, additional: Additional) -> Json {
     let writer = Writer { model, additional, within: Within::Document };
     let mut helpers = BTreeMap::new();
@@ -66,7 +68,8 @@ fn examples(event: &Event) -> Option<(String, Json)> {
     (!examples.is_empty()).then(|| member("examples", Json::Array(examples)))
 }
 
-/// The schemas of all events, helper types and value sets as components of an AsyncAPI document, by name.
+/// The schemas of all events, helper types and value sets as components of an AsyncAPI document, by
+/// name.
 pub fn components(model: &Model) -> BTreeMap<String, Json> {
     let writer = Writer { model, additional: Additional::Open, within: Within::Components };
     let events = model.events.iter().map(|event| (event.name.clone(), Json::Object(writer.event(event).collect())));
@@ -83,7 +86,8 @@ pub fn id(model: &Model, name: &str) -> String {
 /// The GUID that names no entity.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// No U+0000, in the words that the regular expressions of ECMAScript, Python, .NET, Go and Rust share.
+/// No U+0000, in the words that the regular expressions of ECMAScript, Python, .NET, Go and Rust
+/// share.
 const NO_NUL: &str = r"^[^\x00]*$";
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -93,7 +97,8 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 enum Within {
     /// A document of its own.
     Document,
-    /// The components of an AsyncAPI document. Its dialect is draft-07, where nothing beside `$ref` is read.
+    /// The components of an AsyncAPI document. Its dialect is draft-07, where nothing beside `$ref`
+    /// is read.
     Components,
 }
 
@@ -159,7 +164,8 @@ impl<'m> Writer<'m> {
             let schema = self.property(owner, property, entity == Some(index));
             (property.wire.clone(), schema)
         });
-        // A subscriber finds every property that is not optional; a publisher need not say that one is null.
+        // A subscriber finds every property that is not optional; a publisher need not say that one
+        // is null.
         let may_lack = |property: &Property| self.additional == Additional::Closed && property.nullable;
         let required = properties.iter().filter(|property| !property.optional && !may_lack(property));
         let mut schema = vec![
@@ -237,7 +243,8 @@ impl<'m> Writer<'m> {
     }
 }
 
-/// The keyword that admits the values: `examples` where others may come, else `enum`, or `oneOf` where values have names or texts.
+/// The keyword that admits the values: `examples` where others may come, else `enum`, or `oneOf`
+/// where values have names or texts.
 fn admitted(values: &Values, nullable: bool) -> (String, Json) {
     let null = nullable.then_some(Json::Null);
     if values.open {
@@ -305,14 +312,16 @@ mod tests {
         event(&model, status, additional).to_text()
     }
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_has_this_schema() {
         let text = schema(WireCase::Camel, Additional::Open);
         assert!(text == include_str!("snapshots/UserStatus.json"), "{text}");
     }
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_has_this_bundle() {
         let text = bundle(&compile(&rules::small(), Options::default()).unwrap().model, Additional::Open).to_text();

@@ -166,7 +166,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_has_this_reference() {
         let text = reference(&compile(&rules::small(), Options::default()).unwrap().model);

@@ -1,6 +1,7 @@
 //! The hub's methods, as AsyncAPI describes them: what clients call, and what they are answered.
 //!
-//! The names and forms are the hub's own and stand in its routes of invocations; a test calls each of them on a running hub.
+//! The names and forms are the hub's own and stand in its routes of invocations; a test calls each
+//! of them on a running hub.
 
 use super::super::model::Model;
 use super::identifier;

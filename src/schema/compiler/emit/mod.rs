@@ -1,8 +1,8 @@
 //! The back end: what is generated from a model.
 //!
-//! One module for each kind of artefact; each offers pure functions from [`Model`] to text, whose output depends on nothing but the
-//! model, in the model's order. A further artefact is a further module here, and one line where it is asked for: [`for_build`], the
-//! export command, or a route.
+//! One module for each kind of artefact; each offers pure functions from [`Model`] to text, whose
+//! output depends on nothing but the model, in the model's order. A further artefact is a further
+//! module here, and one line where it is asked for: [`for_build`], the export command, or a route.
 
 pub mod asyncapi;
 pub mod csharp;
@@ -20,7 +20,8 @@ pub mod typescript;
 
 use super::model::Model;
 
-/// The files that `build.rs` writes, pairs (path below `OUT_DIR`, text): the Rust module, and the JSON Schemas that it embeds.
+/// The files that `build.rs` writes, pairs (path below `OUT_DIR`, text): the Rust module, and the
+/// JSON Schemas that it embeds.
 pub fn for_build(model: &Model, sources: &[(String, String)]) -> Vec<(String, String)> {
     let schemas = model.events.iter().map(|event| {
         let text = json_schema::event(model, event, json_schema::Additional::Open).to_text();

@@ -23,7 +23,8 @@ pub fn type_token(model: &Model, ty: &Type, nullable: bool) -> String {
     token
 }
 
-/// What the declared type of a property is, behind lists: the name of a helper type or a value set to link to.
+/// What the declared type of a property is, behind lists: the name of a helper type or a value set
+/// to link to.
 pub fn declared<'m>(model: &'m Model, ty: &Type) -> Option<&'m str> {
     match ty {
         Type::List(element) => declared(model, element),
@@ -33,7 +34,8 @@ pub fn declared<'m>(model: &'m Model, ty: &Type) -> Option<&'m str> {
     }
 }
 
-/// Whose event it is: the name on the wire of the property that says so, and whether the publisher may say it instead.
+/// Whose event it is: the name on the wire of the property that says so, and whether the publisher
+/// may say it instead.
 pub fn entity(event: &Event) -> (Option<&str>, bool) {
     let wire = |index: usize| event.properties.get(index).map(|property| property.wire.as_str());
     match event.entity {

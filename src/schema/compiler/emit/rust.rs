@@ -1,7 +1,8 @@
-//! Rust: a struct for each event and helper object, a newtype for each value set, and the tables that the program embeds.
+//! Rust: a struct for each event and helper object, a newtype for each value set, and the tables
+//! that the program embeds.
 //!
-//! The text is included in a module of the crate `rte`. Names are spelled from the root throughout, so that an event may be called
-//! `Option`.
+//! The text is included in a module of the crate `rte`. Names are spelled from the root throughout,
+//! so that an event may be called `Option`.
 
 use super::super::model::{EventId, Model, ObjectType, Property, Scalar, Type, Value, ValueSet, Values};
 use super::lines::Lines;
@@ -36,7 +37,8 @@ pub fn structs(model: &Model) -> String {
     out.into_text()
 }
 
-/// The tables: names, AvailableSubscriptions and JSON Schemas (those are beside the text as `NAME.json`).
+/// The tables: names, AvailableSubscriptions and JSON Schemas (those are beside the text as
+/// `NAME.json`).
 pub fn tables(model: &Model) -> String {
     let mut out = Lines::new(INDENT);
     let mut names: Vec<_> = model.events.iter().zip((0..=u16::MAX).map(EventId)).collect();
@@ -63,7 +65,8 @@ pub fn tables(model: &Model) -> String {
     out.into_text()
 }
 
-/// The table of the catalogue's own files, which the running program compiles again: one loader for built-in and further events.
+/// The table of the catalogue's own files, which the running program compiles again: one loader for
+/// built-in and further events.
 pub fn sources(paths: &[&str]) -> String {
     let mut out = Lines::new(INDENT);
     let doc = "The files of the built-in catalogue, pairs (path, text), sorted by path.";
@@ -110,7 +113,8 @@ fn object(
     out.close("");
 }
 
-/// The value sets that an object's properties list themselves, in a module: their names need not be unique in the catalogue.
+/// The value sets that an object's properties list themselves, in a module: their names need not be
+/// unique in the catalogue.
 fn own_sets(out: &mut Lines, name: &str, properties: &[Property]) {
     let mut sets = properties.iter().filter_map(|property| Some((property, property.values.as_ref()?))).peekable();
     if sets.peek().is_none() {
@@ -226,7 +230,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_becomes_this_rust() {
         let model = compile(&rules::small(), Options::default()).unwrap().model;

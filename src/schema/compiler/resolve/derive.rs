@@ -1,7 +1,8 @@
 //! Derived events: proves that the source and what is set make all of the derived event.
 //!
-//! Where source and derived event are one author's, they must agree to the last property. Where they are not, the source may come
-//! with a later version than the other one was written for: what breaks nobody there is a warning here.
+//! Where source and derived event are one author's, they must agree to the last property. Where
+//! they are not, the source may come with a later version than the other one was written for: what
+//! breaks nobody there is a warning here.
 
 use super::super::finding::{Findings, Rule};
 use super::super::model::{Derive, EventId, Property, Scalar, Type, ValueSet, Values};
@@ -131,8 +132,9 @@ fn misfit(
     }
 }
 
-/// What of a property's type publishers and subscribers notice: a shared set is as good as the same values in place, and names
-/// and texts of values don't count, nor do the known values of a set that others may come to.
+/// What of a property's type publishers and subscribers notice: a shared set is as good as the same
+/// values in place, and names and texts of values don't count, nor do the known values of a set
+/// that others may come to.
 #[derive(PartialEq)]
 struct Shape<'m> {
     lists: usize,

@@ -61,7 +61,8 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
 fn family(decl: &EventDecl, model: &Model, findings: &mut Findings<'_>) -> Option<usize> {
     let family = decl.family.as_ref()?;
     let found = model.families.iter().position(|known| known.name == family.value);
-    // A catalogue file that could not be read has been reported; its families are not missing as well.
+    // A catalogue file that could not be read has been reported; its families are not missing as
+    // well.
     if found.is_none() && !model.families.is_empty() {
         let known: Vec<_> = model.families.iter().map(|known| known.name.as_str()).collect();
         let advice = names::advice(&family.value, "the families", &known);

@@ -1,6 +1,7 @@
 //! Syntax tree → model: every name is looked up, everything is put in its order.
 //!
-//! What is broken is reported once and left out; the model that comes back is whole only if nothing was reported.
+//! What is broken is reported once and left out; the model that comes back is whole only if nothing
+//! was reported.
 
 mod derive;
 mod draft;

@@ -38,7 +38,8 @@ impl Properties {
     }
 }
 
-/// Resolves the properties of `owner`, in the vendor's order: by name without case, however they are written.
+/// Resolves the properties of `owner`, in the vendor's order: by name without case, however they
+/// are written.
 pub fn properties(
     decls: &[PropertyDecl],
     owner: &str,

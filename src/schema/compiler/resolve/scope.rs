@@ -24,7 +24,8 @@ struct Entry<'d> {
     meaning: Meaning,
 }
 
-/// All names of events, types and enums, compared without case. Types and sets are numbered by name.
+/// All names of events, types and enums, compared without case. Types and sets are numbered by
+/// name.
 pub struct Scope<'d> {
     entries: BTreeMap<String, Entry<'d>>,
     /// The events that were not refused as duplicates, in the order of the files.

@@ -10,7 +10,8 @@ use super::scope::Scope;
 /// The types that an enum may be based on.
 const BASES: [&str; 4] = ["string", "short", "int", "long"];
 
-/// Resolves all enums, in the scope's order. One that is broken keeps its number, so that references stay right.
+/// Resolves all enums, in the scope's order. One that is broken keeps its number, so that
+/// references stay right.
 pub fn sets(scope: &Scope<'_>, findings: &mut Findings<'_>) -> Vec<ValueSet> {
     let mut sets = Vec::new();
     for decl in &scope.sets {
@@ -55,8 +56,8 @@ pub fn types(scope: &Scope<'_>, wire_case: WireCase, findings: &mut Findings<'_>
     types
 }
 
-/// Refuses helper objects that contain themselves: no finite JSON Schema without references to itself, no struct without a box,
-/// no bound on the nesting of an event.
+/// Refuses helper objects that contain themselves: no finite JSON Schema without references to
+/// itself, no struct without a box, no bound on the nesting of an event.
 pub fn refuse_cycles(types: &[ObjectType], findings: &mut Findings<'_>) {
     let mut state = vec![Visit::NotYet; types.len()];
     for index in 0..types.len() {

@@ -1,12 +1,14 @@
 //! Date-times: RFC 3339's in all forms that it allows, and the one form of them that is delivered.
 //!
-//! What is delivered is what .NET's `DateTime` reads: `T` and `Z` in upper case, seven digits of a second, an offset of at most
-//! 14 hours, no leap second, years 0001 to 9999. Go and Java write nine digits, ISO 8601 has offsets without a colon, and a
-//! schema says only `date-time`: all that is the same instant in another dress, so it is mended and not refused.
+//! What is delivered is what .NET's `DateTime` reads: `T` and `Z` in upper case, seven digits of a
+//! second, an offset of at most 14 hours, no leap second, years 0001 to 9999. Go and Java write
+//! nine digits, ISO 8601 has offsets without a colon, and a schema says only `date-time`: all that
+//! is the same instant in another dress, so it is mended and not refused.
 
 use std::iter::once;
 
-/// The end of what has no end: .NET's `DateTime.MaxValue`, to the letter, for subscribers compare with it.
+/// The end of what has no end: .NET's `DateTime.MaxValue`, to the letter, for subscribers compare
+/// with it.
 pub const NEVER: &str = "9999-12-31T23:59:59.9999999Z";
 /// The first instant that .NET has.
 const FIRST: &str = "0001-01-01T00:00:00Z";
@@ -37,8 +39,9 @@ pub struct DateTime<'t> {
     offset: i64,
 }
 
-/// Reads RFC 3339's `date-time`, with a blank for its `T` as its section 5.6 permits; the same without offset, or with one as
-/// ISO 8601 also writes it (`+02`, `+0200`); or a date alone. The error is what is wrong, for a message.
+/// Reads RFC 3339's `date-time`, with a blank for its `T` as its section 5.6 permits; the same
+/// without offset, or with one as ISO 8601 also writes it (`+02`, `+0200`); or a date alone. The
+/// error is what is wrong, for a message.
 pub fn date_time(text: &[u8]) -> Result<DateTime<'_>, &'static str> {
     const FORM: &str = "it does not have the form 2024-05-31T14:02:11.4830000Z";
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = text else { return Err(FORM) };
@@ -80,8 +83,9 @@ pub fn date_time(text: &[u8]) -> Result<DateTime<'_>, &'static str> {
 }
 
 impl DateTime<'_> {
-    /// What it is delivered as where .NET has no such instant, or where it means that there is no end: the last second of the
-    /// year 9999, in whatever zone and with however many digits it was written, and the day for which no time is given.
+    /// What it is delivered as where .NET has no such instant, or where it means that there is no
+    /// end: the last second of the year 9999, in whatever zone and with however many digits it was
+    /// written, and the day for which no time is given.
     fn bound(&self) -> Option<&'static str> {
         let utc = self.local - self.offset;
         let last_minute = DAYS_END * DAY - 1;
@@ -96,8 +100,8 @@ impl DateTime<'_> {
         }
     }
 
-    /// The instant as it stands there, in milliseconds since the Unix epoch; without offset it is UTC. What lies before 1970
-    /// is 0.
+    /// The instant as it stands there, in milliseconds since the Unix epoch; without offset it is
+    /// UTC. What lies before 1970 is 0.
     pub fn unix_ms(&self) -> u64 {
         let thousandths = self.fraction.iter().copied().chain(std::iter::repeat(b'0')).take(3);
         let ms = thousandths.fold(i64::from(self.second), |ms, digit| ms * 10 + i64::from(digit.saturating_sub(b'0')));

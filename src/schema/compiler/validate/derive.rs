@@ -5,12 +5,14 @@ use super::bounds::DEPTH_CEILING;
 use super::scalar;
 use super::scan::{Halt, Scanner};
 
-/// Makes the event `derived` from `text`, the data of its source event as it is delivered (wire spelling, nullable properties
-/// filled), and writes its data to `out` (cleared first): the members of the source that it has, with the properties set behind
-/// them. Answers the entity that the made event is about.
+/// Makes the event `derived` from `text`, the data of its source event as it is delivered (wire
+/// spelling, nullable properties filled), and writes its data to `out` (cleared first): the members
+/// of the source that it has, with the properties set behind them. Answers the entity that the made
+/// event is about.
 ///
-/// `None`, and nothing to publish, where the source's `when` property is null or the all-zero GUID, where a property set would
-/// be null and may not be, or where no GUID names the entity; also where `derived` has no rule.
+/// `None`, and nothing to publish, where the source's `when` property is null or the all-zero GUID,
+/// where a property set would be null and may not be, or where no GUID names the entity; also where
+/// `derived` has no rule.
 pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) -> Option<[u8; 16]> {
     out.clear();
     let event = model.event(derived)?;
@@ -114,7 +116,8 @@ impl<'t> Iterator for Members<'t> {
         if !self.more {
             return None;
         }
-        // A delivered text is JSON: an error can only mean that it isn't one, and then it has no more members.
+        // A delivered text is JSON: an error can only mean that it isn't one, and then it has no
+        // more members.
         self.read().inspect_err(|_| self.more = false).ok()
     }
 }

@@ -6,8 +6,9 @@ use super::scan::{Halt, Scanner, Text};
 
 use std::collections::BTreeMap;
 
-/// `text` without the members that a later one of the same name overrules, and how many those were; `None` where there are none.
-/// Works on the event's object and the declared objects in it; only white space between members and elements is lost besides.
+/// `text` without the members that a later one of the same name overrules, and how many those were;
+/// `None` where there are none. Works on the event's object and the declared objects in it; only
+/// white space between members and elements is lost besides.
 pub(super) fn without_duplicates(
     model: &Model,
     event: &Event,
@@ -41,7 +42,8 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn object(&mut self, properties: &'a [Property], levels: usize) -> Result<(), Halt> {
         let levels = levels.checked_sub(1).ok_or(Halt::Depth)?;
-        // Each member is written where it stands; one that is overruled is cut out of what has been written.
+        // Each member is written where it stands; one that is overruled is cut out of what has been
+        // written.
         let mut places: BTreeMap<Name, usize> = BTreeMap::new();
         let mut members: Vec<Option<String>> = Vec::new();
         let outer = std::mem::take(&mut self.out);

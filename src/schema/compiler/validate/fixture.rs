@@ -215,7 +215,8 @@ fn parsed(ty: &str) -> Type {
     }
 }
 
-/// The schema that the catalogue publishes for an event: open, all properties required but the optional ones.
+/// The schema that the catalogue publishes for an event: open, all properties required but the
+/// optional ones.
 pub(crate) fn schema(model: &Model, event: EventId) -> Json {
     let mut schema = object(model, &model.event(event).unwrap().properties);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");

@@ -38,7 +38,8 @@ impl Met {
     }
 }
 
-/// The names in one object that its declaration doesn't have, as far as they can be held without allocating.
+/// The names in one object that its declaration doesn't have, as far as they can be held without
+/// allocating.
 #[derive(Default)]
 pub(super) struct Strangers<'t> {
     names: [&'t str; 8],
@@ -59,8 +60,8 @@ impl<'t> Strangers<'t> {
     }
 }
 
-/// The property that a name means, the case aside. The catalogue sorts properties without case, so a binary search finds it; the
-/// walk through all of them makes sure for a model that isn't sorted.
+/// The property that a name means, the case aside. The catalogue sorts properties without case, so
+/// a binary search finds it; the walk through all of them makes sure for a model that isn't sorted.
 pub(super) fn position(properties: &[Property], name: Text<'_>) -> Option<usize> {
     let lower = |c: char| c.to_ascii_lowercase();
     properties

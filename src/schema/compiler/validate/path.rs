@@ -2,7 +2,8 @@
 
 use super::scan::Text;
 
-/// The way from the root to a value, on the stack; a pointer is made of it only when something is wrong.
+/// The way from the root to a value, on the stack; a pointer is made of it only when something is
+/// wrong.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'p> {
     pub(super) up: Option<&'p Path<'p>>,

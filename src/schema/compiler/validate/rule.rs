@@ -1,4 +1,5 @@
-//! The names of the rules. They are part of the publishing interface: stable, and told to publishers.
+//! The names of the rules. They are part of the publishing interface: stable, and told to
+//! publishers.
 
 /// The text is no JSON.
 pub const JSON: &str = "json";

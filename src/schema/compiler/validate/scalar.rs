@@ -75,7 +75,8 @@ pub enum Integer {
     TooLarge,
 }
 
-/// The value of a JSON number. JSON Schema calls `1.0` and `1e2` integers, as their values are; no digit of them is lost here.
+/// The value of a JSON number. JSON Schema calls `1.0` and `1e2` integers, as their values are; no
+/// digit of them is lost here.
 pub fn integer(raw: &str) -> Integer {
     let (is_negative, magnitude) = raw.strip_prefix('-').map_or((false, raw), |rest| (true, rest));
     let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));

@@ -7,7 +7,8 @@ pub struct Accepted {
     pub entity: Option<[u8; 16]>,
     /// The value of OrganizationId, where the event has it.
     pub organization: Option<[u8; 16]>,
-    /// When the value is stale, in milliseconds since the Unix epoch: what the property says that `[state] expires` names.
+    /// When the value is stale, in milliseconds since the Unix epoch: what the property says that
+    /// `[state] expires` names.
     pub expires_unix_ms: Option<u64>,
     /// Whether `out` holds a rewritten text; otherwise the text itself is delivered, byte for byte.
     pub rewritten: bool,

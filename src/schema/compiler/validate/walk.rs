@@ -46,8 +46,8 @@ pub(super) fn validate(
     }
 }
 
-/// The second and last attempt of lenient mode, where names are, or may be, there twice: the earlier ones are taken out of the
-/// text first.
+/// The second and last attempt of lenient mode, where names are, or may be, there twice: the
+/// earlier ones are taken out of the text first.
 fn validate_again(
     model: &Model,
     declared: &Event,
@@ -211,8 +211,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A member's name up to the value, and the property it names. `next` is the one that comes next if the publisher keeps the
-    /// catalogue's order, which saves the search.
+    /// A member's name up to the value, and the property it names. `next` is the one that comes
+    /// next if the publisher keeps the catalogue's order, which saves the search.
     fn property(
         &mut self,
         properties: &'a [Property],
@@ -572,7 +572,8 @@ impl<'a> Walk<'a> {
         self.tolerated = self.tolerated.saturating_add(1);
     }
 
-    /// Delivers `new` instead of what stands from `start` to `end`. Calls come in the order of the text.
+    /// Delivers `new` instead of what stands from `start` to `end`. Calls come in the order of the
+    /// text.
     fn replace(&mut self, start: usize, end: usize, new: &[u8]) {
         self.out.extend_from_slice(self.text.as_bytes().get(self.copied..start).unwrap_or_default());
         self.out.extend_from_slice(new);

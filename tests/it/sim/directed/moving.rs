@@ -1,4 +1,5 @@
-//! A socket that goes to another shard between two requests, with what was read behind the first one.
+//! A socket that goes to another shard between two requests, with what was read behind the first
+//! one.
 
 use super::*;
 use rte::limits::DRAIN_FIRST_MS;
@@ -43,7 +44,8 @@ fn a_socket_that_is_kept_alive_moves_and_moves_again() {
 #[test]
 fn requests_that_were_read_behind_the_first_go_with_the_socket_in_order() {
     let (world, mut peer) = two_shards();
-    // The home of the first publish is asked; the move waits for its reply, and the rest moves unread.
+    // The home of the first publish is asked; the move waits for its reply, and the rest moves
+    // unread.
     let half = &HEALTH[..HEALTH.len() - 5];
     let pipelined = [item("a"), HEALTH.to_vec(), item("b"), item("c"), half.to_vec()].concat();
     world.net().send(peer.id, &pipelined);

@@ -111,7 +111,8 @@ fn a_request_goes_on_once_what_it_has_brought_a_crowd_is_written() {
     assert!(crowd.iter_mut().all(|member| tags(&member.hear(&world)) == ["0", "1", "2", "3"]));
 }
 
-/// So many readers of the user's alerts, who have stopped reading, and a request of more than the soft bound.
+/// So many readers of the user's alerts, who have stopped reading, and a request of more than the
+/// soft bound.
 fn readers(world: &World, count: usize) -> (Vec<Peer>, Peer) {
     let mut readers: Vec<Peer> = (0..count).map(|_| Peer::connect(world)).collect();
     for reader in &mut readers {

@@ -1,4 +1,5 @@
-//! How a seed ends: no more faults, everything under way arrives; then a drain, behind which everything is empty.
+//! How a seed ends: no more faults, everything under way arrives; then a drain, behind which
+//! everything is empty.
 
 use super::{Play, WIDE};
 use crate::sim::actor::{Role, Stage};

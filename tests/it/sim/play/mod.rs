@@ -1,4 +1,5 @@
-//! One seed: a world with its limits, actors of all manners, faults while it plays, and then none until all is empty.
+//! One seed: a world with its limits, actors of all manners, faults while it plays, and then none
+//! until all is empty.
 
 mod ending;
 mod relay;
@@ -268,7 +269,8 @@ impl Play<'_> {
             return;
         }
         if let Err(error) = self.model.hear(number, heard) {
-            // A client that never shook hands is told so in a handshake response, and that it took too long.
+            // A client that never shook hands is told so in a handshake response, and that it took
+            // too long.
             let is_told = self.world.is_ending(number) && !self.model.knows(number);
             assert!(is_told, "actor {number} {:?}: {error}", self.actors[number]);
         }

@@ -1,5 +1,5 @@
-//! Two connections of one back end: what it sends on one of them the moment the answer on the other is complete, while both shards
-//! are in the middle of a turn.
+//! Two connections of one back end: what it sends on one of them the moment the answer on the other
+//! is complete, while both shards are in the middle of a turn.
 
 use super::Play;
 use crate::sim::actor::{Actor, Role, Stage};
@@ -51,7 +51,8 @@ impl Play<'_> {
         matches!(role, Role::Publisher(_)) && (*stage, manner.vanishes_at) == (Stage::Dialling, None) && is_open
     }
 
-    /// The hub reads and answers all that these publishers have sent, and they hear it; if that doesn't take too long.
+    /// The hub reads and answers all that these publishers have sent, and they hear it; if that
+    /// doesn't take too long.
     fn become_idle(&mut self, publishers: [(usize, usize); 2]) -> bool {
         for _ in 0..20 {
             for (number, shard) in publishers {

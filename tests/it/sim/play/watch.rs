@@ -183,8 +183,8 @@ impl Play<'_> {
             }
             let due = look.deadline.rounded_up_to_ms(GRAIN_MS);
             let armed = it.next_deadline();
-            // What waits for a full socket may have become too much in this turn, long after it was filled: the next turn,
-            // which then follows at once, sees to it.
+            // What waits for a full socket may have become too much in this turn, long after it was
+            // filled: the next turn, which then follows at once, sees to it.
             let is_next = look.blocked_since.is_some() && armed.is_due(net.now);
             let is_kept = !due.is_due(net.now) || due == Deadline::at(net.now.mono) || is_next;
             assert!(is_kept, "{due:?}, and nobody kept it");
@@ -196,7 +196,8 @@ impl Play<'_> {
         assert!(it.has_work() || pinned_bytes <= limits.pinned_bytes_max, "{pinned_bytes} bytes pinned");
     }
 
-    /// When all threads sleep, whoever has been read and has taken all there was for it has been answered.
+    /// When all threads sleep, whoever has been read and has taken all there was for it has been
+    /// answered.
     pub(super) fn check_answered(&self) {
         if (0..self.world.shards).any(|shard| !self.world.is_quiet(shard)) {
             return;

@@ -1,15 +1,17 @@
-//! C# 8, for .NET Core 3.1 and later: a class for each event and helper type, constants for value sets, and the types of messages.
+//! C# 8, for .NET Core 3.1 and later: a class for each event and helper type, constants for value
+//! sets, and the types of messages.
 //!
-//! Classes and not records: the vendor's world is .NET Core 3.1, whose compiler has no records. The names on the wire are those of
-//! `System.Text.Json` attributes, so that it does not matter which naming policy a client has set.
+//! Classes and not records: the vendor's world is .NET Core 3.1, whose compiler has no records. The
+//! names on the wire are those of `System.Text.Json` attributes, so that it does not matter which
+//! naming policy a client has set.
 
 use super::super::model::{Model, Property, Scalar, Type, Values};
 use super::lines::Lines;
 use super::{identifier, prose};
 use std::collections::BTreeSet;
 
-/// Types that the file uses or declares itself, which an event's or a helper type's class must not hide. Value sets of properties
-/// get their names last, and get out of the way of all others.
+/// Types that the file uses or declares itself, which an event's or a helper type's class must not
+/// hide. Value sets of properties get their names last, and get out of the way of all others.
 const OWN_NAMES: [&str; 11] = [
     "Dictionary",
     "EventNames",
@@ -133,7 +135,8 @@ fn type_name(model: &Model, ty: &Type) -> (String, Option<String>) {
             let name = prose::declared(model, ty).map(own).unwrap_or_default();
             (name.clone(), Some(format!("new {name}()")))
         }
-        // Constants are of the base type: an enumeration would refuse what lenient validation lets through.
+        // Constants are of the base type: an enumeration would refuse what lenient validation lets
+        // through.
         Type::Set(index) => model.sets.get(*index).map(|set| type_name(model, &set.base)).unwrap_or_default(),
     }
 }
@@ -223,7 +226,8 @@ fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A doc comment: the first text is the summary, the others are remarks. Where there are none, the name has to do.
+/// A doc comment: the first text is the summary, the others are remarks. Where there are none, the
+/// name has to do.
 fn doc(out: &mut Lines, texts: &[String], name: &str) {
     let alone = format!("{name}.");
     let mut texts = texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty());
@@ -258,7 +262,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_becomes_this_csharp() {
         let text = classes(&compile(&rules::small(), Options::default()).unwrap().model);

@@ -1,5 +1,5 @@
-//! The reference as one static HTML page: nothing is loaded from elsewhere, everything is readable without scripts, and a field
-//! at its top narrows it to the events and properties of a name.
+//! The reference as one static HTML page: nothing is loaded from elsewhere, everything is readable
+//! without scripts, and a field at its top narrows it to the events and properties of a name.
 
 use super::super::model::{Event, Model, Property, Value, Values};
 use super::json::Json;
@@ -29,7 +29,8 @@ pub fn reference(model: &Model) -> String {
     )
 }
 
-/// The events by family, then the helper types and value sets: titles, each with what stands under it.
+/// The events by family, then the helper types and value sets: titles, each with what stands under
+/// it.
 fn groups(model: &Model) -> Vec<(String, Vec<&str>)> {
     let mut groups = Vec::new();
     for (number, family) in model.families.iter().enumerate() {
@@ -194,7 +195,8 @@ mod tests {
         reference(&compile(&files, Options::default()).unwrap().model)
     }
 
-    /// Compares with a file under version control; on a difference, the text to put there is printed.
+    /// Compares with a file under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_has_this_page() {
         let text = main_part(&compile(&rules::small(), Options::default()).unwrap().model);

@@ -6,7 +6,8 @@ use super::{identifier, prose};
 
 const INDENT: &str = "  ";
 
-/// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may use.
+/// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may
+/// use.
 const OWN_NAMES: [&str; 8] = [
     "CatalogueEntry",
     "EventMap",
@@ -18,7 +19,8 @@ const OWN_NAMES: [&str; 8] = [
     "Subscription",
 ];
 
-/// `events.d.ts`: an interface for each event and helper type, a union for each shared value set, and the types of messages.
+/// `events.d.ts`: an interface for each event and helper type, a union for each shared value set,
+/// and the types of messages.
 pub fn declarations(model: &Model) -> String {
     let mut out = Lines::new(INDENT);
     out.line(&format!("// {}", prose::origin(model)));
@@ -113,7 +115,8 @@ fn type_name(model: &Model, ty: &Type) -> String {
     }
 }
 
-/// The values as literal types. An open set keeps its base type, in the form that leaves editors their suggestions.
+/// The values as literal types. An open set keeps its base type, in the form that leaves editors
+/// their suggestions.
 fn union(values: &Values, base: &Type) -> String {
     let base = if *base == Type::String { "string" } else { "number" };
     let literals = values.list.iter().map(|value| match &value.scalar {
@@ -164,7 +167,8 @@ mod tests {
     use super::super::super::{Options, compile, rules};
     use super::*;
 
-    /// Compares with files under version control; on a difference, the text to put there is printed.
+    /// Compares with files under version control; on a difference, the text to put there is
+    /// printed.
     #[test]
     fn the_small_catalogue_becomes_this_typescript() {
         let model = compile(&rules::small(), Options::default()).unwrap().model;

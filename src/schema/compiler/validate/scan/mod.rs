@@ -1,8 +1,9 @@
 //! A cursor over JSON text (RFC 8259).
 //!
-//! It steps through a text once and hands out slices of it; it builds no tree and allocates nothing. What it refuses is exactly
-//! what `serde_json` refuses while skipping (a property test holds the two against each other); texts that are JSON but not
-//! Unicode (a lone surrogate escape) or that hold U+0000 come out with a [`Flaw`], so that the caller can say where.
+//! It steps through a text once and hands out slices of it; it builds no tree and allocates
+//! nothing. What it refuses is exactly what `serde_json` refuses while skipping (a property test
+//! holds the two against each other); texts that are JSON but not Unicode (a lone surrogate escape)
+//! or that hold U+0000 come out with a [`Flaw`], so that the caller can say where.
 
 /// Where a text stops being JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,8 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// The bytes it means: its own where nothing is escaped, else decoded into `buffer`; `None` where that is too small.
+    /// The bytes it means: its own where nothing is escaped, else decoded into `buffer`; `None`
+    /// where that is too small.
     pub fn bytes<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]>
     where
         't: 'b,
@@ -355,7 +357,8 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Passes over any value that nests at most `levels` deep; answers the first flaw of the texts in it, names included.
+    /// Passes over any value that nests at most `levels` deep; answers the first flaw of the texts
+    /// in it, names included.
     pub fn skip(&mut self, levels: usize) -> Result<Option<Flaw>, Halt> {
         match self.peek() {
             Some(b'"') => Ok(self.text()?.flaw),
@@ -399,7 +402,8 @@ impl<'t> Scanner<'t> {
         Ok(!self.eat(close))
     }
 
-    /// Steps from one member or element to the next, or out behind the last; says whether there is another.
+    /// Steps from one member or element to the next, or out behind the last; says whether there is
+    /// another.
     #[inline]
     pub fn more(&mut self, close: u8) -> Result<bool, SyntaxError> {
         if self.eat(b',') {
@@ -422,8 +426,8 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Where the escapes stand that give a text a [`Flaw`]: the offset of each backslash in `json`, a value or a part of one that the
-/// cursor has passed. Backslashes stand in strings alone.
+/// Where the escapes stand that give a text a [`Flaw`]: the offset of each backslash in `json`, a
+/// value or a part of one that the cursor has passed. Backslashes stand in strings alone.
 pub fn flaws(json: &str) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -448,8 +452,9 @@ pub fn flaws(json: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How many bytes at the front are neither a quote, nor a backslash, nor a control character: eight at a time, by the carries
-/// that subtracting from each byte leaves in its top bit. A carry may spoil the bytes above a hit, never those below it.
+/// How many bytes at the front are neither a quote, nor a backslash, nor a control character: eight
+/// at a time, by the carries that subtracting from each byte leaves in its top bit. A carry may
+/// spoil the bytes above a hit, never those below it.
 #[inline]
 fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

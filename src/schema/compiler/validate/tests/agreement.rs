@@ -1,5 +1,6 @@
-//! The published schemas and the validator agree: values made from a schema alone are accepted, and what becomes of them is
-//! what the schemas say. [`super`] has the other way round, from what is accepted to the schemas.
+//! The published schemas and the validator agree: values made from a schema alone are accepted, and
+//! what becomes of them is what the schemas say. [`super`] has the other way round, from what is
+//! accepted to the schemas.
 
 use super::super::*;
 use crate::clock::UnixMs;

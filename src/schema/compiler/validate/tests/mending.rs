@@ -51,7 +51,8 @@ fn lenient_mode_mends_half_a_surrogate_pair_wherever_a_text_stands() {
         let rule = if name == "anna" { ("/userName", "text") } else { ("/availability", "text") };
         only_lenient(AVAILABILITY, &text, rule, &availability(name, delivered), count);
     }
-    // In a name and in the value of a property that nobody declared: mended, and the property counted.
+    // In a name and in the value of a property that nobody declared: mended, and the property
+    // counted.
     let with = |member: &str| availability("\"userName\"", &format!("{member}, \"userName\""));
     let sent = with(r#""\ud800": {"a\udc00": ["\u0000", 1.50]}"#);
     let delivered = with(r#""\ufffd": {"a\ufffd": ["\ufffd", 1.50]}"#);
