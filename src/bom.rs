@@ -8,23 +8,23 @@
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The text behind a byte order mark, where there is one.
-pub fn behind(text: &str) -> &str {
+pub(crate) fn behind(text: &str) -> &str {
     text.strip_prefix('\u{FEFF}').unwrap_or(text)
 }
 
 /// The same of bytes that are still to be read as text.
-pub fn behind_bytes(bytes: &[u8]) -> &[u8] {
+pub(crate) fn behind_bytes(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
 /// A secret or a token as it was meant: without mark, and without the blanks and line ends that
 /// `echo`, editors and stores of secrets leave behind it. A blank at its front is its own.
-pub fn secret(text: &str) -> &str {
+pub(crate) fn secret(text: &str) -> &str {
     behind(text).trim_end()
 }
 
 /// Whether the bytes are UTF-16, which Windows calls "Unicode": they begin with its mark.
-pub fn is_utf16(bytes: &[u8]) -> bool {
+pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF")
 }
 

@@ -11,7 +11,7 @@ pub struct Instant(u64);
 
 impl Instant {
     /// So many milliseconds after the start of the clock.
-    pub const fn from_ms(ms: u64) -> Instant {
+    pub(crate) const fn from_ms(ms: u64) -> Instant {
         Instant(ms)
     }
 
@@ -21,12 +21,12 @@ impl Instant {
     }
 
     /// Milliseconds since an earlier instant; 0 if it is no earlier one.
-    pub fn ms_since(self, earlier: Instant) -> u64 {
+    pub(crate) fn ms_since(self, earlier: Instant) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// Returns what is due so many milliseconds later.
-    pub fn after_ms(self, ms: u64) -> Deadline {
+    pub(crate) fn after_ms(self, ms: u64) -> Deadline {
         Deadline(Instant(self.0.saturating_add(ms)))
     }
 }
@@ -38,7 +38,7 @@ pub struct UnixMs(u64);
 
 impl UnixMs {
     /// So many milliseconds after the epoch.
-    pub const fn from_ms(ms: u64) -> UnixMs {
+    pub(crate) const fn from_ms(ms: u64) -> UnixMs {
         UnixMs(ms)
     }
 
@@ -85,7 +85,7 @@ impl Now {
     }
 
     /// Returns what is due so many milliseconds ahead.
-    pub fn after_ms(self, ms: u64) -> Deadline {
+    pub(crate) fn after_ms(self, ms: u64) -> Deadline {
         self.mono.after_ms(ms)
     }
 }
@@ -96,7 +96,7 @@ pub struct Deadline(Instant);
 
 impl Deadline {
     /// What is never due. It is later than any other deadline.
-    pub const NEVER: Deadline = Deadline(Instant(u64::MAX));
+    pub(crate) const NEVER: Deadline = Deadline(Instant(u64::MAX));
 
     /// Returns what is due at an instant.
     pub const fn at(instant: Instant) -> Deadline {
@@ -109,7 +109,7 @@ impl Deadline {
     }
 
     /// Milliseconds from an instant to the deadline, 0 if it has come; none if it never does.
-    pub fn ms_from(self, instant: Instant) -> Option<u64> {
+    pub(crate) fn ms_from(self, instant: Instant) -> Option<u64> {
         if self == Deadline::NEVER { None } else { Some(self.0.ms_since(instant)) }
     }
 

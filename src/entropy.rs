@@ -7,7 +7,7 @@ pub trait Entropy: Send {
 }
 
 /// Returns the next 64 bits of a source.
-pub fn next_u64(entropy: &mut dyn Entropy) -> u64 {
+pub(crate) fn next_u64(entropy: &mut dyn Entropy) -> u64 {
     let mut bytes = [0; 8];
     entropy.fill(&mut bytes);
     u64::from_le_bytes(bytes)

@@ -83,7 +83,7 @@ pub struct Shard {
     tools: Tools,
     entropy: Box<dyn Entropy>,
     /// What has been counted, and the notable facts since the shell last looked.
-    pub books: Books,
+    pub(crate) books: Books,
     outbound: Outbound,
     /// Links with bytes of their own to write at the end of the turn.
     dirty: Vec<LinkKey>,
@@ -156,19 +156,19 @@ impl Shard {
     }
 
     /// Another catalogue is in force; events keep their numbers.
-    pub fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+    pub(crate) fn replace_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         self.catalogue = catalogue;
         self.tools.forget_descriptions();
     }
 
     /// Tokens are checked by another verifier from now on; whoever is connected stays.
-    pub fn replace_verifier(&mut self, verifier: Arc<Verifier>) {
+    pub(crate) fn replace_verifier(&mut self, verifier: Arc<Verifier>) {
         self.verifier = verifier;
         self.tools.forget_descriptions();
     }
 
     /// Whether a token has wanted a key, since the last call, that a fresher set may have.
-    pub fn take_missing_key(&self) -> bool {
+    pub(crate) fn take_missing_key(&self) -> bool {
         self.verifier.take_missing_key()
     }
 
@@ -495,7 +495,7 @@ impl Shard {
     }
 
     /// What this shard has counted.
-    pub fn numbers(&mut self, now: Now, wire: &mut dyn Wire) -> Metrics {
+    pub(crate) fn numbers(&mut self, now: Now, wire: &mut dyn Wire) -> Metrics {
         self.turn(now, wire).1.measure()
     }
 

@@ -32,17 +32,15 @@ pub enum Wait {
     Sign,
     /// The hub, to say something so that the peer hears it lives.
     Ping,
-    /// The peer, to take the last bytes and end its side.
-    Goodbye,
 }
 
 /// The place of one deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimerSlot(u32);
+pub(crate) struct TimerSlot(u32);
 
 /// One deadline per slot, each with the key of whom it is for.
 #[derive(Debug)]
-pub struct Timers<K> {
+pub(crate) struct Timers<K> {
     due: Vec<Deadline>,
     keys: Vec<K>,
     free: Vec<TimerSlot>,
@@ -57,7 +55,7 @@ impl<K> Default for Timers<K> {
 
 impl<K: Copy> Timers<K> {
     /// Returns a slot for that key; nothing is due yet.
-    pub fn add(&mut self, key: K) -> TimerSlot {
+    pub(crate) fn add(&mut self, key: K) -> TimerSlot {
         if let Some(slot) = self.free.pop() {
             self.keys[slot.0 as usize] = key;
             return slot;
@@ -69,18 +67,18 @@ impl<K: Copy> Timers<K> {
     }
 
     /// The slot is for another key from here on.
-    pub fn hand_over(&mut self, slot: TimerSlot, key: K) {
+    pub(crate) fn hand_over(&mut self, slot: TimerSlot, key: K) {
         self.keys[slot.0 as usize] = key;
     }
 
     /// Gives a slot back.
-    pub fn remove(&mut self, slot: TimerSlot) {
+    pub(crate) fn remove(&mut self, slot: TimerSlot) {
         self.due[slot.0 as usize] = Deadline::NEVER;
         self.free.push(slot);
     }
 
     /// Sets the deadline of a slot, whatever it was before.
-    pub fn arm(&mut self, slot: TimerSlot, deadline: Deadline) {
+    pub(crate) fn arm(&mut self, slot: TimerSlot, deadline: Deadline) {
         let deadline = deadline.rounded_up_to_ms(GRAIN_MS);
         self.due[slot.0 as usize] = deadline;
         self.next = self.next.min(deadline);
@@ -88,14 +86,14 @@ impl<K: Copy> Timers<K> {
 
     /// Sets the deadline of a slot unless it has a sooner one: for deadlines that only ever move
     /// back, which are looked at again when the sooner one comes.
-    pub fn arm_sooner(&mut self, slot: TimerSlot, deadline: Deadline) {
+    pub(crate) fn arm_sooner(&mut self, slot: TimerSlot, deadline: Deadline) {
         if deadline < self.due[slot.0 as usize] {
             self.arm(slot, deadline);
         }
     }
 
     /// Pushes the keys whose deadline has come to `fired`; they have none afterwards.
-    pub fn poll(&mut self, now: Now, fired: &mut Vec<K>) {
+    pub(crate) fn poll(&mut self, now: Now, fired: &mut Vec<K>) {
         if !self.next.is_due(now) {
             return;
         }
@@ -112,7 +110,7 @@ impl<K: Copy> Timers<K> {
 
     /// Returns when to poll again; never later than the earliest deadline, sooner only after one
     /// was taken away.
-    pub fn next_deadline(&self) -> Deadline {
+    pub(crate) fn next_deadline(&self) -> Deadline {
         self.next
     }
 }

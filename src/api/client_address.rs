@@ -36,7 +36,7 @@ impl Network {
 
     /// Returns whether the block holds an address. An IPv4 address mapped into IPv6 counts as
     /// itself.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(block), IpAddr::V4(address)) => {
                 same_prefix(u128::from(u32::from(block)), u128::from(u32::from(address)), 32 - self.prefix.min(32))
@@ -62,7 +62,7 @@ fn same_prefix(a: u128, b: u128, host_bits: u8) -> bool {
 /// Returns the client's address: the peer's, unless the peer is trusted; then the rightmost
 /// untrusted one that `Forwarded` (RFC 7239) or, without that, `X-Forwarded-For` names. What an
 /// untrusted peer claims is ignored.
-pub fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network]) -> IpAddr {
+pub(crate) fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if !is_trusted(client) {

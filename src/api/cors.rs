@@ -25,7 +25,7 @@ pub struct Origins {
 
 /// Whose pages may read the replies of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
+pub(crate) enum Readers {
     /// Those of the origins that may use the hub.
     Allowed,
     /// Those of every origin: nothing there is anybody's own, and one cached copy serves them all.
@@ -35,7 +35,7 @@ pub enum Readers {
 impl Readers {
     /// Marks a reply that pages of every origin may read. The other kind waits for
     /// [`Origins::dress`], which knows the origin.
-    pub fn mark(self, reply: Reply) -> Reply {
+    pub(crate) fn mark(self, reply: Reply) -> Reply {
         match self {
             Readers::Allowed => reply,
             Readers::Everybody => reply.with(ALLOW_ORIGIN, "*").with(EXPOSE.0, EXPOSE.1),
@@ -148,7 +148,7 @@ impl Origins {
     /// Returns the answer to a preflight for a route of these methods. Browsers send no token with
     /// it, so it comes before authentication. Like every reply it is yet to be dressed: a browser
     /// refuses two `Access-Control-Allow-Origin`.
-    pub fn preflight(&self, head: &Head<'_>, methods: String) -> Reply {
+    pub(crate) fn preflight(&self, head: &Head<'_>, methods: String) -> Reply {
         let origin = head.header("origin");
         if !self.allow(origin, head.header("host")) {
             return Reply::text(403, NOT_ALLOWED);

@@ -13,7 +13,7 @@ const CACHE_CONTROL: &str = "public, max-age=60";
 
 /// `GET` and `HEAD` of one of the documents that the route table names, by its path among the
 /// catalogue's artefacts.
-pub fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
+pub(crate) fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     reply(named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned()), head)
 }
 
@@ -22,13 +22,13 @@ pub fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
 /// `{Event}.json` is the same as `v1/{Event}.json`; `?closed=1` gives the schemas that refuse
 /// properties which they do not name, for publishers' own tests. A wrong name is told the nearest
 /// one.
-pub fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
+pub(crate) fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
     let is_closed = query::value(head.query, "closed").is_some_and(|value| value == "1");
     reply(find_schema(name, is_closed, catalogue), head)
 }
 
 /// `GET` and `HEAD` of the description of the routes, for a hub at that path.
-pub fn open_api(hub: &str, head: &Head<'_>) -> Reply {
+pub(crate) fn open_api(hub: &str, head: &Head<'_>) -> Reply {
     whole_or_not_modified(&open_api::document(hub), head)
 }
 

@@ -31,7 +31,7 @@ pub struct ConnectionToken([u8; SIGNED_BYTES + TAG_BYTES]);
 
 impl ConnectionToken {
     /// As it stands in a URL.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
@@ -140,9 +140,9 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The number of its shard.
-    pub shard: usize,
+    pub(crate) shard: usize,
     /// Its key there.
-    pub conn: ConnKey,
+    pub(crate) conn: ConnKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ enum State {
 
 /// What a request finds under its `id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attach {
+pub(crate) enum Attach {
     /// The connection is the request's, and lives here.
     Attached(Place),
     /// It was negotiated too long ago, or its connection is over.
@@ -171,7 +171,7 @@ type TokenMap = std::collections::HashMap<TokenId, State, HashSeed>;
 
 /// The tokens that are used.
 #[derive(Debug)]
-pub struct Negotiated {
+pub(crate) struct Negotiated {
     tokens: TokenMap,
     /// Those whose connections are over, in the order of their ends.
     over: VecDeque<TokenId>,

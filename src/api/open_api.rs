@@ -9,10 +9,10 @@ use crate::schema::artefacts::Artefact;
 use serde_json::{Map, Value, json};
 
 /// The path of the document below the root of a hub, or of an export.
-pub const PATH: &str = "openapi.json";
+pub(crate) const PATH: &str = "openapi.json";
 
 /// The document, for a hub at that path.
-pub fn document(hub: &str) -> Artefact {
+pub(crate) fn document(hub: &str) -> Artefact {
     let mut paths = Map::new();
     for route in &ROUTES {
         let (path, parameters) = match route.at {

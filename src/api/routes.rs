@@ -29,7 +29,7 @@ pub enum At {
 
 /// What a client with a token reaches. These two answer as ASP.NET's endpoints do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     /// The hub: WebSocket upgrades, and what else SignalR clients try there.
     Hub,
     /// A connection token for the hub.
@@ -38,7 +38,7 @@ pub enum Endpoint {
 
 /// What everybody reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Public {
+pub(crate) enum Public {
     /// Whether the process lives.
     Health,
     /// Whether it takes connections.
@@ -56,7 +56,7 @@ pub enum Public {
 /// Who is let in, and what serves them: what serves clients can't be reached without a client's
 /// principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// Nobody is asked for a token.
     Open(Public),
     /// A token of a user.
@@ -71,13 +71,13 @@ pub struct Route {
     /// Where it is.
     pub at: At,
     /// What it serves; `OPTIONS` is answered everywhere.
-    pub methods: &'static [Method],
+    pub(crate) methods: &'static [Method],
     /// Who is let in.
-    pub gate: Gate,
+    pub(crate) gate: Gate,
     /// Whose pages may read its replies.
-    pub readers: Readers,
+    pub(crate) readers: Readers,
     /// What is there, for people.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 const READ: &[Method] = &[Method::Get, Method::Head];
@@ -136,7 +136,7 @@ const fn document(path: &'static str, artefact: &'static str, what: &'static str
 
 impl Route {
     /// Returns whether it serves that method.
-    pub fn serves(&self, method: Method) -> bool {
+    pub(crate) fn serves(&self, method: Method) -> bool {
         self.methods.contains(&method)
     }
 
@@ -154,7 +154,7 @@ impl Route {
 
 impl At {
     /// Returns the path as people write it, for a hub at that path.
-    pub fn written(self, hub: &str) -> String {
+    pub(crate) fn written(self, hub: &str) -> String {
         match self {
             At::Hub(below) => format!("{}{below}", hub.trim_end_matches('/')),
             At::Path(path) => path.to_owned(),
@@ -187,22 +187,22 @@ fn strip<'p>(path: &'p str, root: &str) -> Option<&'p str> {
 
 /// The route that a path leads to.
 #[derive(Debug)]
-pub struct Found<'p> {
+pub(crate) struct Found<'p> {
     /// The row.
-    pub route: &'static Route,
+    pub(crate) route: &'static Route,
     /// What follows a folder, decoded; empty for all else.
-    pub rest: Cow<'p, str>,
+    pub(crate) rest: Cow<'p, str>,
 }
 
 /// Returns the route of a request's path; `hub` is the hub's own path.
-pub fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
+pub(crate) fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
     let (route, rest) = ROUTES.iter().find_map(|route| Some((route, route.at.rest_of(path, hub)?)))?;
     Some(Found { route, rest: percent_decode_str(rest).decode_utf8().ok()? })
 }
 
 /// Returns the route that forbids a hub at that path: the hub's own routes would hide it, or stand
 /// below it, where nobody and no proxy's rule expects them.
-pub fn taker(hub: &str) -> Option<&'static Route> {
+pub(crate) fn taker(hub: &str) -> Option<&'static Route> {
     let own = || ROUTES.iter().filter(|route| matches!(route.at, At::Hub(_))).map(|route| route.at.written(hub));
     ROUTES.iter().find(|route| match route.at {
         At::Hub(_) => false,
@@ -214,7 +214,7 @@ pub fn taker(hub: &str) -> Option<&'static Route> {
 
 /// Returns the answer to `OPTIONS`. Where no route is, it is as good as for any: the page is to
 /// read the 404 that comes next.
-pub fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
+pub(crate) fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
     match route {
         None => origins.preflight(head, listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
         Some(route) => {

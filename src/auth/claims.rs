@@ -28,7 +28,7 @@ pub enum OneOrMany {
 
 impl OneOrMany {
     /// All of them.
-    pub fn texts(&self) -> &[String] {
+    pub(crate) fn texts(&self) -> &[String] {
         match self {
             OneOrMany::One(text) => std::slice::from_ref(text),
             OneOrMany::Many(texts) => texts,
@@ -45,17 +45,18 @@ pub struct ClaimPath(OneOrMany);
 
 impl ClaimPath {
     /// A claim of that name.
-    pub fn new(name: &str) -> ClaimPath {
+    pub(crate) fn new(name: &str) -> ClaimPath {
         ClaimPath(OneOrMany::One(name.to_owned()))
     }
 
     /// A claim that is reached by these names, from the outside in.
-    pub fn of(names: &[&str]) -> ClaimPath {
+    #[cfg(test)]
+    pub(crate) fn of(names: &[&str]) -> ClaimPath {
         ClaimPath(OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect()))
     }
 
     /// The names from the outside in, as they were typed.
-    pub fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         self.0.texts()
     }
 
@@ -65,7 +66,7 @@ impl ClaimPath {
     }
 
     /// The claim there. Null is none.
-    pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+    pub(crate) fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
         let real = |value: &&Value| !value.is_null();
         match &self.0 {
             OneOrMany::One(name) => claims
@@ -115,19 +116,19 @@ fn inside<'c, 'n>(claims: &'c Claims, mut names: impl Iterator<Item = &'n str>) 
 pub struct ClaimNames {
     /// The claim with the GUID of the user; any text where the user needs no events of its own. A
     /// name, or a list of names that leads through objects.
-    pub user: ClaimPath,
+    pub(crate) user: ClaimPath,
     /// The claim with the GUID of the organization. A name or a list, as `user`.
-    pub organization: ClaimPath,
+    pub(crate) organization: ClaimPath,
     /// The claim with the grants, an array or separated by spaces. A name or a list:
     /// `["realm_access", "roles"]`.
-    pub grants: ClaimPath,
+    pub(crate) grants: ClaimPath,
     /// The claim with the scopes, an array or separated by spaces. A name or a list.
-    pub scope: ClaimPath,
+    pub(crate) scope: ClaimPath,
 }
 
 impl ClaimNames {
     /// Each with the key that names it.
-    pub fn all(&self) -> [(&'static str, &ClaimPath); 4] {
+    pub(crate) fn all(&self) -> [(&'static str, &ClaimPath); 4] {
         [("user", &self.user), ("organization", &self.organization), ("grants", &self.grants), ("scope", &self.scope)]
     }
 }

@@ -10,9 +10,9 @@ pub struct Grant {
     /// Family name in lower case; `None` is `*`.
     pub family: Option<Box<str>>,
     /// `None` is `*`.
-    pub entity: Option<Uuid>,
+    pub(crate) entity: Option<Uuid>,
     /// Event name in lower case; `None` is `*` or left out, and covers only events for clients.
-    pub event: Option<Box<str>>,
+    pub(crate) event: Option<Box<str>>,
 }
 
 /// What is wrong with the text of a grant.
@@ -110,7 +110,7 @@ impl fmt::Display for Grant {
 
 impl GrantError {
     /// A sentence that tells the form, without any part of the text.
-    pub fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self) -> &'static str {
         match self {
             GrantError::Parts => "A grant is not of the form family/entity or family/entity/event",
             GrantError::Family => "The family of a grant is neither a name nor *",

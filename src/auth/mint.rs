@@ -69,7 +69,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// The text is no private key, or one for other algorithms.
-    pub fn from_pem(id: Option<String>, text: &str, wanted: Option<Algorithm>) -> Result<SigningKey, MintError> {
+    pub(crate) fn from_pem(id: Option<String>, text: &str, wanted: Option<Algorithm>) -> Result<SigningKey, MintError> {
         // `jsonwebtoken` would take a public RSA key for a private one, and PKCS#1 for any kind.
         let bytes = match keys::pem_label(text) {
             Some("PRIVATE KEY" | "RSA PRIVATE KEY") => text.as_bytes(),
@@ -88,12 +88,12 @@ impl SigningKey {
     }
 
     /// What its tokens say in `kid`.
-    pub fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
     /// What it signs by.
-    pub fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 }

@@ -101,7 +101,7 @@ pub fn may(
 
 /// How far a principal may subscribe to an event, whatever the entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// For every entity.
     Every,
     /// For these entities, sorted; never empty.
@@ -113,7 +113,7 @@ pub enum Standing {
 }
 
 /// [`may`] subscribe, asked for all entities at once.
-pub fn standing(principal: &Principal, everybody: &[Grant], family: &str, event: &Event) -> Standing {
+pub(crate) fn standing(principal: &Principal, everybody: &[Grant], family: &str, event: &Event) -> Standing {
     let covers = |grant: &Grant, is_backend| grant.covers(family, event, grant.entity.unwrap_or_default(), is_backend);
     let own = principal.user.filter(|_| family.eq_ignore_ascii_case(USER_FAMILY));
     let grants = || everybody.iter().chain(principal.grants.iter());

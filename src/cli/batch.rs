@@ -6,13 +6,13 @@ use crate::limits::Limits;
 use serde_json::value::RawValue;
 
 /// Bytes of one request body that a hub with default limits takes.
-pub const BODY_BYTES_MAX: usize = Limits::DEFAULT.body_bytes_max;
+pub(crate) const BODY_BYTES_MAX: usize = Limits::DEFAULT.body_bytes_max;
 /// Items of one request that a hub with default limits takes.
-pub const ITEMS_MAX: usize = Limits::DEFAULT.items_max;
+pub(crate) const ITEMS_MAX: usize = Limits::DEFAULT.items_max;
 
 /// How items are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// One item, or an array of items.
     Json,
     /// One item per line.
@@ -21,7 +21,7 @@ pub enum Form {
 
 impl Form {
     /// Returns the media type of a request with such a body.
-    pub fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Form::Json => "application/json",
             Form::Ndjson => "application/x-ndjson",
@@ -29,7 +29,7 @@ impl Form {
     }
 
     /// Returns the form that a file name promises.
-    pub fn by_extension(extension: &str) -> Option<Form> {
+    pub(crate) fn by_extension(extension: &str) -> Option<Form> {
         match extension.to_ascii_lowercase().as_str() {
             "json" => Some(Form::Json),
             "ndjson" | "jsonl" => Some(Form::Ndjson),
@@ -40,7 +40,7 @@ impl Form {
     /// Returns the form by the start of the text: a first line that is a whole object is one item
     /// per line. `None` while the first line is still coming; give what there is with `is_all` when
     /// nothing more comes.
-    pub fn by_start(text: &[u8], is_all: bool) -> Option<Form> {
+    pub(crate) fn by_start(text: &[u8], is_all: bool) -> Option<Form> {
         let text = bom::behind_bytes(text).trim_ascii_start();
         let first_line = match text.iter().position(|&byte| byte == b'\n') {
             Some(at) => text.get(..at)?,
@@ -54,7 +54,7 @@ impl Form {
 
 /// Items on their way into one request.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     form: Form,
     body: Vec<u8>,
     lines: Vec<u64>,
@@ -62,34 +62,34 @@ pub struct Batch {
 
 impl Batch {
     /// Returns an empty one.
-    pub fn new(form: Form) -> Batch {
+    pub(crate) fn new(form: Form) -> Batch {
         Batch { form, body: Vec::new(), lines: Vec::new() }
     }
 
     /// Returns the form of its body.
-    pub fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         self.form
     }
 
     /// Returns whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// Returns the line of each item, in order.
-    pub fn lines(&self) -> &[u64] {
+    pub(crate) fn lines(&self) -> &[u64] {
         &self.lines
     }
 
     /// Returns whether an item of `item_bytes` still fits. One that is too long for any request
     /// fits an empty batch, and is the hub's to refuse.
-    pub fn has_room(&self, item_bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, item_bytes: usize) -> bool {
         // A separator before it, and the brackets of an array around all.
         self.is_empty() || (self.lines.len() < ITEMS_MAX && self.body.len() + item_bytes + 3 <= BODY_BYTES_MAX)
     }
 
     /// Appends an item.
-    pub fn push(&mut self, line: u64, item: &[u8]) {
+    pub(crate) fn push(&mut self, line: u64, item: &[u8]) {
         match (self.form, self.is_empty()) {
             (Form::Json, true) => self.body.push(b'['),
             (Form::Json, false) => self.body.push(b','),
@@ -101,7 +101,7 @@ impl Batch {
     }
 
     /// Returns the request body; the batch takes no more items until it is [cleared](Batch::clear).
-    pub fn body(&mut self) -> &[u8] {
+    pub(crate) fn body(&mut self) -> &[u8] {
         if self.form == Form::Json {
             self.body.push(b']');
         }
@@ -109,7 +109,7 @@ impl Batch {
     }
 
     /// Empties it for the next request.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.body.clear();
         self.lines.clear();
     }
@@ -119,7 +119,7 @@ impl Batch {
 ///
 /// # Errors
 /// What `serde_json` says about the syntax, with its line and column.
-pub fn items_of_json(text: &str) -> Result<Vec<(u64, &str)>, serde_json::Error> {
+pub(crate) fn items_of_json(text: &str) -> Result<Vec<(u64, &str)>, serde_json::Error> {
     let text = bom::behind(text);
     let items: Vec<&RawValue> = if text.trim_ascii_start().starts_with('[') {
         serde_json::from_str(text)?
@@ -140,7 +140,7 @@ pub fn items_of_json(text: &str) -> Result<Vec<(u64, &str)>, serde_json::Error> 
 
 /// Splits a stream of bytes into lines, whatever pieces it comes in.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(crate) struct Lines {
     partial: Vec<u8>,
     number: u64,
     is_overlong: bool,
@@ -148,7 +148,7 @@ pub struct Lines {
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line<'b> {
+pub(crate) enum Line<'b> {
     /// Its number from 1, and its text without the line end.
     Item(u64, &'b [u8]),
     /// The number of a line that is too long for any request.
@@ -160,7 +160,11 @@ impl Lines {
     ///
     /// # Errors
     /// The first one of `each`; the rest of the piece is lost then.
-    pub fn push<E>(&mut self, mut piece: &[u8], mut each: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn push<E>(
+        &mut self,
+        mut piece: &[u8],
+        mut each: impl FnMut(Line<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         while let Some((line, rest)) = memchr::memchr(b'\n', piece).and_then(|at| piece.split_at_checked(at)) {
             if self.partial.is_empty() && !self.is_overlong {
                 self.number += 1;
@@ -179,7 +183,7 @@ impl Lines {
     ///
     /// # Errors
     /// That of `each`.
-    pub fn finish<E>(&mut self, mut each: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn finish<E>(&mut self, mut each: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
         self.number += 1;
         let given = if self.is_overlong {
             each(Line::TooLong(self.number))

@@ -24,7 +24,7 @@ Example:
 /// Checks the configuration.
 #[derive(clap::Args)]
 #[command(about = "Check the configuration and its keys", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
 }
@@ -33,7 +33,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure::Refused`] with everything that is wrong.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     check(args, environment(), |config| Machine::read(config).with_port(config), console)
 }
 

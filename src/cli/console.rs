@@ -13,12 +13,12 @@ pub struct Console {
 
 impl Console {
     /// Returns the outputs of this process.
-    pub fn of_process() -> Console {
+    pub(crate) fn of_process() -> Console {
         Console::new(BufWriter::new(io::stdout()), io::stderr())
     }
 
     /// Any two writers; tests read what was written.
-    pub fn new(results: impl Write + 'static, remarks: impl Write + 'static) -> Console {
+    pub(crate) fn new(results: impl Write + 'static, remarks: impl Write + 'static) -> Console {
         Console { results: Box::new(results), remarks: Box::new(remarks) }
     }
 
@@ -32,7 +32,7 @@ impl Console {
     }
 
     /// Writes one line for a person, at once. A closed standard error is no reason to stop.
-    pub fn note(&mut self, line: fmt::Arguments<'_>) {
+    pub(crate) fn note(&mut self, line: fmt::Arguments<'_>) {
         let _ = writeln!(self.remarks, "{line}");
     }
 

@@ -7,18 +7,18 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The environment variable that holds a token.
-pub const TOKEN_VARIABLE: &str = "RTE_TOKEN";
+pub(crate) const TOKEN_VARIABLE: &str = "RTE_TOKEN";
 
 /// The options that name a token.
 #[derive(clap::Args, Clone)]
-pub struct Credential {
+pub(crate) struct Credential {
     /// The token (JWT). Other users of this machine can see it in the list of processes: prefer
     /// --token-file or RTE_TOKEN
     #[arg(long, value_name = "JWT", conflicts_with = "token_file")]
-    pub token: Option<Bearer>,
+    pub(crate) token: Option<Bearer>,
     /// A file that holds the token; `rte listen` reads it again whenever it connects
     #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 impl Credential {
@@ -26,7 +26,7 @@ impl Credential {
     ///
     /// # Errors
     /// [`Failure::Usage`] where there is none, or it cannot be one.
-    pub fn read(&self) -> Result<Bearer, Failure> {
+    pub(crate) fn read(&self) -> Result<Bearer, Failure> {
         if let Some(token) = &self.token {
             return Ok(token.clone());
         }
@@ -54,12 +54,12 @@ pub struct Bearer(String);
 
 impl Bearer {
     /// Returns the value of the header `Authorization` (RFC 6750 section 2.1).
-    pub fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
     /// Returns the bare token, for the one command that is there to show it.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

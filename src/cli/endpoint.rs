@@ -3,7 +3,7 @@
 /// A hub's address, from `http://host[:port][/path][?query]`, or the same with `ws`, `https` or
 /// `wss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// A name or an address, without the brackets of an IPv6 address.
     pub host: String,
     /// Where the URL has none: 80, or 443 with TLS.
@@ -21,7 +21,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// A sentence for the caller: what is wrong with the URL, and what to write.
-    pub fn parse(url: &str) -> Result<Endpoint, String> {
+    pub(crate) fn parse(url: &str) -> Result<Endpoint, String> {
         let (scheme, rest) = url.split_once("://").ok_or("write it in full, such as http://127.0.0.1:8080")?;
         let is_tls = match scheme.to_ascii_lowercase().as_str() {
             "http" | "ws" => false,
@@ -44,7 +44,7 @@ impl Endpoint {
     }
 
     /// Returns the same hub; `path` where the URL named none.
-    pub fn or_path(mut self, path: &str) -> Endpoint {
+    pub(crate) fn or_path(mut self, path: &str) -> Endpoint {
         if self.path.is_empty() || self.path == "/" {
             self.path = path.to_owned();
         }
@@ -68,7 +68,7 @@ impl Endpoint {
     }
 
     /// `host:port`, as a person reads it.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {

@@ -20,7 +20,7 @@ pub enum Failure {
 
 impl Failure {
     /// Returns the exit code, as `rte --help` lists them.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::ReaderGone => 0,
             Failure::Refused(_) => 1,
@@ -32,7 +32,7 @@ impl Failure {
     }
 
     /// Returns the sentence for standard error.
-    pub fn sentence(&self) -> Option<&str> {
+    pub(crate) fn sentence(&self) -> Option<&str> {
         match self {
             Failure::Refused(text)
             | Failure::Usage(text)

@@ -16,7 +16,7 @@ Examples:
 /// Prints the manual.
 #[derive(clap::Args)]
 #[command(about = "Print a page or a table of the manual", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// A page, or a command
     #[arg(value_name = "PAGE")]
     name: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure::Usage`] where there is neither, with the nearest one.
-pub fn run(args: &Args, program: clap::Command, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, program: clap::Command, console: &mut Console) -> Result<(), Failure> {
     let [first, further @ ..] = args.name.as_slice() else {
         return list(console);
     };

@@ -7,7 +7,7 @@ use crate::shell::roots::Roots;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole request may take, from the first byte out to the last one in.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are read; a hub's longest, to a publish, has 4 MiB.
@@ -22,11 +22,11 @@ pub struct HttpClient {
 
 /// What a hub answered.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     /// The HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl HttpClient {
@@ -54,7 +54,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`Failure::Connection`] where no answer comes, [`Failure::Token`] for 401 and 403.
-    pub fn post(
+    pub(crate) fn post(
         &self,
         url: &str,
         token: &Bearer,
@@ -81,7 +81,7 @@ impl HttpClient {
 
 impl Response {
     /// Returns the status with what the hub said about it.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         said(&format!("the hub answered {}", self.status), &self.body)
     }
 }

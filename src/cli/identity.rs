@@ -9,23 +9,23 @@ use crate::config::{Config, Flags};
 use crate::shell;
 
 /// What tokens are looked at with.
-pub struct Judge {
+pub(crate) struct Judge {
     /// Checks tokens, or only reads them.
-    pub verifier: Verifier,
+    pub(crate) verifier: Verifier,
     /// Why nothing can be proven, where that is so.
-    pub unproven: Option<String>,
+    pub(crate) unproven: Option<String>,
     /// The configuration, where there is one.
-    pub config: Option<Config>,
+    pub(crate) config: Option<Config>,
 }
 
 /// One token.
-pub struct Identity {
+pub(crate) struct Identity {
     /// What it says.
-    pub said: Unverified,
+    pub(crate) said: Unverified,
     /// What the hub says to it; `None` where nobody can say.
-    pub verdict: Option<Result<(), TokenError>>,
+    pub(crate) verdict: Option<Result<(), TokenError>>,
     /// Whom it speaks of, proven or not.
-    pub principal: Result<Principal, TokenError>,
+    pub(crate) principal: Result<Principal, TokenError>,
 }
 
 impl Judge {
@@ -34,7 +34,7 @@ impl Judge {
     ///
     /// # Errors
     /// [`Failure::Usage`] where a configuration was asked for and is wrong.
-    pub fn new(flags: &Flags, variables: Vec<(String, String)>) -> Result<Judge, Failure> {
+    pub(crate) fn new(flags: &Flags, variables: Vec<(String, String)>) -> Result<Judge, Failure> {
         match Config::load(flags, variables) {
             Ok(config) => {
                 let (keys, complaints) = shell::fetched_keys(&config.verifier.options().keys);
@@ -54,7 +54,7 @@ impl Judge {
     ///
     /// # Errors
     /// [`Failure::Usage`] where it is none at all.
-    pub fn look(&self, token: &str, unix_ms: u64) -> Result<Identity, Failure> {
+    pub(crate) fn look(&self, token: &str, unix_ms: u64) -> Result<Identity, Failure> {
         let unread = |error: TokenError| Failure::Usage(format!("{error}; its first parts are no JSON in base64url"));
         let said = Token::new(token).unverified().map_err(unread)?;
         let verified = self.verifier.verify(Token::new(token), Now::from_ms(0, unix_ms));

@@ -78,7 +78,7 @@ fn verdict(judge: &Judge, identity: &Identity) -> String {
 }
 
 /// When it ends, counted from now.
-pub fn expiry(claims: &Map<String, Value>, now_s: u64) -> String {
+pub(crate) fn expiry(claims: &Map<String, Value>, now_s: u64) -> String {
     let Some(end) = claims.get("exp").and_then(Value::as_f64) else {
         return "none, and a token needs one (exp)".to_owned();
     };

@@ -5,16 +5,16 @@ use uuid::Uuid;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers, on every machine.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// Starts at `seed`.
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }
 
     /// Returns the next 64 bits.
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Random {
 
     /// Returns a number from `low` to `high`, both included; `low` where they are the wrong way
     /// round.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         let bits = self.bits();
         match high.checked_sub(low).and_then(|span| span.checked_add(1)) {
             Some(width) => low.wrapping_add(bits % width),
@@ -33,18 +33,18 @@ impl Random {
     }
 
     /// True in `percent` of a hundred cases.
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.bits() % 100 < percent
     }
 
     /// Returns one of `choices`.
-    pub fn pick<'c, T>(&mut self, choices: &'c [T]) -> Option<&'c T> {
+    pub(crate) fn pick<'c, T>(&mut self, choices: &'c [T]) -> Option<&'c T> {
         let last = u64::try_from(choices.len()).ok()?.checked_sub(1)?;
         choices.get(usize::try_from(self.between(0, last)).ok()?)
     }
 
     /// Returns a GUID of version 4's form.
-    pub fn guid(&mut self) -> Uuid {
+    pub(crate) fn guid(&mut self) -> Uuid {
         let bytes = (u128::from(self.bits()) << 64 | u128::from(self.bits())).to_be_bytes();
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 /// Returns one line of JSON without whitespace between its parts, numbers and text as they came:
 /// publishers' line breaks don't cut an event in two.
-pub fn one_line(event: &RawValue) -> String {
+pub(crate) fn one_line(event: &RawValue) -> String {
     let (mut line, mut is_text, mut is_escaped) = (String::with_capacity(event.get().len()), false, false);
     for c in event.get().chars() {
         if is_text {
@@ -23,7 +23,7 @@ pub fn one_line(event: &RawValue) -> String {
 
 /// Returns the same with personal data masked: `"[phone]"` in the place of a number. Of an event or
 /// property that the catalogue does not know, every text is masked.
-pub fn redacted(event: &RawValue, catalogue: &Catalogue) -> String {
+pub(crate) fn redacted(event: &RawValue, catalogue: &Catalogue) -> String {
     let Ok(mut event) = serde_json::from_str::<Value>(event.get()) else { return "null".to_owned() };
     let name = event.pointer("/subscription/eventName").and_then(Value::as_str);
     let properties = name.and_then(|name| catalogue.find(name)).map(|id| catalogue.event(id).properties.as_slice());

@@ -28,10 +28,10 @@ Examples:
 /// Runs the hub.
 #[derive(clap::Args)]
 #[command(about = "Run the hub", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where the configuration comes from.
     #[command(flatten)]
-    pub flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 /// Runs the hub until it is told to end.
@@ -39,7 +39,7 @@ pub struct Args {
 /// # Errors
 /// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot
 /// run.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let load = || Config::load(&args.flags, environment());
     let config = load().map_err(|errors| unusable(&errors))?;
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;

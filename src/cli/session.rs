@@ -16,44 +16,44 @@ use std::fmt;
 /// What ends each record.
 const SEPARATOR: char = '\u{1e}';
 /// The handshake request.
-pub const HELLO: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
+pub(crate) const HELLO: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
 /// A ping.
-pub const PING: &str = "{\"type\":6}\u{1e}";
+pub(crate) const PING: &str = "{\"type\":6}\u{1e}";
 /// A client's goodbye.
-pub const CLOSE: &str = "{\"type\":7}\u{1e}";
+pub(crate) const CLOSE: &str = "{\"type\":7}\u{1e}";
 /// Items of one `Subscribe`, so that an invocation stays well below the 32 KiB that a hub reads.
 const ITEMS_PER_SUBSCRIBE: usize = 100;
 
 /// What the caller wants to hear: an entity, and an event name that may have `*` for any
 /// characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interest {
+pub(crate) struct Interest {
     /// The entity's GUID, as the caller wrote it.
-    pub entity: String,
+    pub(crate) entity: String,
     /// An event name or a pattern.
-    pub event: String,
+    pub(crate) event: String,
 }
 
 /// The hub's word on one item of `Subscribe`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Whether events will come.
-    pub subscribed: bool,
+    pub(crate) subscribed: bool,
     /// Why not.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// The entity as the hub repeats it.
-    pub entity_id: Option<String>,
+    pub(crate) entity_id: Option<String>,
     /// The event as the hub repeats it.
-    pub event_name: Option<String>,
+    pub(crate) event_name: Option<String>,
     /// Whether the event came from a pattern: then a refusal is not a failure.
     #[serde(skip)]
-    pub by_pattern: bool,
+    pub(crate) by_pattern: bool,
 }
 
 /// What the caller of a [`Session`] has to do.
 #[derive(Debug)]
-pub enum Step<'t> {
+pub(crate) enum Step<'t> {
     /// Send this text.
     Send(String),
     /// The hub has accepted the handshake.
@@ -75,7 +75,7 @@ pub enum Step<'t> {
 
 /// The hub broke the protocol, or refused the session as a whole.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault(pub String);
+pub(crate) struct Fault(pub String);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +105,7 @@ struct Item {
 }
 
 /// One connection's conversation.
-pub struct Session {
+pub(crate) struct Session {
     interests: Vec<Interest>,
     snapshots: bool,
     phase: Phase,
@@ -153,7 +153,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Fault`], after which the connection is of no use.
-    pub fn on_text<'t>(&mut self, text: &'t str, steps: &mut Vec<Step<'t>>) -> Result<(), Fault> {
+    pub(crate) fn on_text<'t>(&mut self, text: &'t str, steps: &mut Vec<Step<'t>>) -> Result<(), Fault> {
         let Some(records) = text.strip_suffix(SEPARATOR) else {
             return if text.is_empty() { Ok(()) } else { Err(Fault("the hub sent an incomplete message".to_owned())) };
         };
@@ -301,16 +301,16 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 /// What a hub answers to negotiate (SignalR: version 1).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Negotiated {
+pub(crate) struct Negotiated {
     /// The value of `id` in the URL of the WebSocket.
-    pub connection_token: String,
+    pub(crate) connection_token: String,
 }
 
 /// Reads the answer to `POST …/negotiate?negotiateVersion=1`.
 ///
 /// # Errors
 /// A sentence: what the hub refused, or what is missing in its answer.
-pub fn parse_negotiated(body: &[u8]) -> Result<Negotiated, String> {
+pub(crate) fn parse_negotiated(body: &[u8]) -> Result<Negotiated, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {

@@ -36,7 +36,7 @@ Examples:
 /// Makes a token.
 #[derive(clap::Args)]
 #[command(about = "Make a token for a client or a publisher", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
     #[command(flatten)]
@@ -92,7 +92,7 @@ struct KeyFlags {
 ///
 /// # Errors
 /// [`Failure::Usage`] where there is no key that can sign, or the configuration is wrong.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     if args.inspect {
         let token = args.credential.read()?;
         let judge = Judge::new(&args.flags, environment())?;

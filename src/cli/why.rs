@@ -40,7 +40,7 @@ Examples, with GUID for the 36 characters of one:
 /// Explains what a token may.
 #[derive(clap::Args)]
 #[command(about = "Explain whether a token may hear an event, and why", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
     #[command(flatten)]
@@ -79,7 +79,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Failure::Refused`] where one of them is not allowed; as other commands where the hub can't be
 /// asked.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let token = args.credential.read()?;
     let judge = Judge::new(&args.flags, environment())?;
     let (folders, wire_case) = match &judge.config {

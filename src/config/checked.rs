@@ -18,30 +18,30 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Config {
     /// The file that was read.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// What connections are encrypted by, where they are.
     pub tls: Option<Tls>,
     /// Threads, at least one.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// The form of log lines.
-    pub log: Format,
+    pub(crate) log: Format,
     /// How much is logged.
-    pub log_level: Level,
+    pub(crate) log_level: Level,
     /// How the hub is run, but for the derivations that are switched off: see
     /// [`Config::into_shell`].
-    pub hub: conn::Options,
+    pub(crate) hub: conn::Options,
     /// Every bound.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// Keys, claims, grants for everybody, tenants.
-    pub verifier: Verifier,
+    pub(crate) verifier: Verifier,
     /// Derived events that are switched on or off by name, as typed.
-    pub derive: BTreeMap<String, bool>,
+    pub(crate) derive: BTreeMap<String, bool>,
     /// The spelling on the wire, where it is not the catalogue's.
-    pub wire_case: Option<WireCase>,
+    pub(crate) wire_case: Option<WireCase>,
     /// Folders of further events, on top of the built-in ones.
-    pub schema_dirs: Vec<PathBuf>,
+    pub(crate) schema_dirs: Vec<PathBuf>,
     /// What is odd but no error.
     pub warnings: Vec<String>,
     /// What was typed, without secrets: by it two configurations are compared.
@@ -56,9 +56,9 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Keys whose values can change while the hub runs.
-    pub live: Vec<String>,
+    pub(crate) live: Vec<String>,
     /// Keys whose values can't.
-    pub fixed: Vec<String>,
+    pub(crate) fixed: Vec<String>,
 }
 
 /// Sections and keys that can change while the hub runs, but for [`FIXED`].
@@ -82,7 +82,7 @@ pub struct KeySources {
 impl Config {
     /// The keys whose values are others than in these settings. A secret that changed is not among
     /// them: no value of it is kept.
-    pub fn changes_since(&self, former: &Settings) -> Changes {
+    pub(crate) fn changes_since(&self, former: &Settings) -> Changes {
         let mut paths = Vec::new();
         differences("", former, &self.settings, &mut paths);
         let is_live = |path: &String| {
@@ -96,7 +96,7 @@ impl Config {
 
     /// A key that signs tokens which this configuration accepts: its first secret. There is none
     /// where only public keys are configured.
-    pub fn signing_key(&self) -> Option<&SigningKey> {
+    pub(crate) fn signing_key(&self) -> Option<&SigningKey> {
         self.signing_key.as_ref()
     }
 }

@@ -6,9 +6,9 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// `rte.toml:3:1`, or the name of a variable or flag.
-    pub place: String,
+    pub(crate) place: String,
     /// What is wrong there, and what to do.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for ConfigError {

@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The file can't be read, or is no UTF-8.
-pub fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let bytes = std::fs::read(path)?;
     if bom::is_utf16(&bytes) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is UTF-16"));

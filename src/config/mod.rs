@@ -40,9 +40,9 @@ use std::path::{Path, PathBuf};
 use tree::Tree;
 
 /// The file that is read where none is named, if it is there.
-pub const FILE_DEFAULT: &str = "rte.toml";
+pub(crate) const FILE_DEFAULT: &str = "rte.toml";
 /// The environment variable that names the file.
-pub const FILE_VARIABLE: &str = "RTE_CONFIG";
+pub(crate) const FILE_VARIABLE: &str = "RTE_CONFIG";
 /// Environment variables that start with `RTE_` and are no keys: they belong to the commands.
 const OTHER_VARIABLES: [&str; 2] = [FILE_VARIABLE, "RTE_TOKEN"];
 /// The flags that set configuration; commands flatten them into their own.
@@ -54,10 +54,10 @@ pub struct Flags {
     /// Sets any key of the configuration, `--set server.listen=0.0.0.0:8080`; over the environment,
     /// over the file
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    pub(crate) set: Vec<String>,
     /// A folder of further events, instead of `catalogue.schema_dirs`; may be repeated
     #[arg(long = "schema-dir", value_name = "DIR")]
-    pub schema_dirs: Vec<PathBuf>,
+    pub(crate) schema_dirs: Vec<PathBuf>,
 }
 
 /// Everything that a configuration is made of.
@@ -73,7 +73,7 @@ pub struct Sources<'s> {
 }
 
 /// The environment of this process; what is no UTF-8 is none of ours.
-pub fn environment() -> Vec<(String, String)> {
+pub(crate) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
@@ -144,7 +144,7 @@ impl Config {
     }
 
     /// The JSON Schema of `rte.toml`, for editors.
-    pub fn json_schema() -> serde_json::Value {
+    pub(crate) fn json_schema() -> serde_json::Value {
         let settings =
             schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
         settings.into_generator().into_root_schema_for::<Raw>().to_value()
@@ -181,7 +181,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::not_derived`].
-    pub fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
+    pub(crate) fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
         let Config { listen, tls, threads, log, log_level, hub, limits, verifier, settings, .. } = self;
         let notes = Vec::new();

@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Setting {
     /// `server.listen`.
-    pub key: String,
+    pub(crate) key: String,
     /// The value as text.
-    pub text: String,
+    pub(crate) text: String,
     /// The name of the variable or flag, for errors.
-    pub origin: String,
+    pub(crate) origin: String,
 }
 
 impl Setting {

@@ -47,7 +47,7 @@ pub enum Answer {
 
 impl Answer {
     /// Adds what another shard says to the same question.
-    pub fn add(&mut self, other: Answer) {
+    pub(crate) fn add(&mut self, other: Answer) {
         match (self, other) {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),

@@ -7,14 +7,14 @@ use crate::trace::Trace;
 #[derive(Debug)]
 pub struct Books {
     /// Counters.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Notable facts.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 impl Books {
     /// Empty counters.
-    pub fn new(trace: Trace) -> Books {
+    pub(crate) fn new(trace: Trace) -> Books {
         Books { metrics: Metrics::default(), trace }
     }
 }

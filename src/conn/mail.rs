@@ -77,24 +77,24 @@ pub struct Outbound {
 
 impl Outbound {
     /// Posts a publication that was stamped here to all siblings.
-    pub fn publish(&mut self, publication: Publication) {
+    pub(crate) fn publish(&mut self, publication: Publication) {
         self.stamped.push(publication);
     }
 
     /// Posts a letter.
-    pub fn post(&mut self, to: To, mail: Mail) {
+    pub(crate) fn post(&mut self, to: To, mail: Mail) {
         self.seal();
         self.letters.push((to, mail));
     }
 
     /// Posts a letter that may stand behind whatever else the turn posts, so that it parts no
     /// publications.
-    pub fn post_last(&mut self, to: To, mail: Mail) {
+    pub(crate) fn post_last(&mut self, to: To, mail: Mail) {
         self.last.push((to, mail));
     }
 
     /// Takes the letters.
-    pub fn drain(&mut self) -> impl Iterator<Item = (To, Mail)> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (To, Mail)> {
         self.seal();
         self.letters.drain(..).chain(self.last.drain(..))
     }

@@ -65,13 +65,13 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Shared {
     /// How the hub is run.
-    pub options: Options,
+    pub(crate) options: Options,
     /// Every bound.
     pub limits: Limits,
     /// Signs connection tokens.
     pub id_key: IdKey,
     /// Connection tokens that are used.
-    pub negotiated: Mutex<Negotiated>,
+    pub(crate) negotiated: Mutex<Negotiated>,
     /// Whether the process is about to end.
     pub drain: Drain,
     /// What is wrong in front of the hub and has been warned of, a bit each.

@@ -16,7 +16,7 @@ pub struct Page {
     /// The word on the command line.
     pub name: &'static str,
     /// What it is about, in a few words.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// Makes the text.
     pub text: fn() -> String,
 }

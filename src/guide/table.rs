@@ -12,7 +12,7 @@ pub struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     /// Returns a table of these rows.
-    pub fn new(head: [&'static str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table<N> {
+    pub(crate) fn new(head: [&'static str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table<N> {
         Table { head, rows: rows.into_iter().collect() }
     }
 
@@ -32,7 +32,7 @@ impl<const N: usize> Table<N> {
 
     /// Returns the table for a terminal: each name with what is short beside it, and the
     /// explanation below.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for cells in &self.rows {
             for (column, cell) in cells.iter().enumerate() {

@@ -25,21 +25,21 @@ const SPARE_ENDS: usize = SEGMENT_BYTES / 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The segment's number.
-    pub segment: u32,
+    pub(crate) segment: u32,
     /// First byte.
     pub start: u32,
     /// Behind the last byte.
-    pub end: u32,
+    pub(crate) end: u32,
 }
 
 impl Frame {
     /// Bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         (self.end - self.start) as usize
     }
 
     /// Whether it has no bytes.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 }
@@ -92,7 +92,7 @@ impl Default for Arena {
 
 impl Arena {
     /// Appends what `write` writes, as one frame.
-    pub fn append(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    pub(crate) fn append(&mut self, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
         let segment = self.writable(lane);
         let Segment { bytes, ends, .. } = &mut self.segments[segment as usize];
         let start = offset(bytes.len());
@@ -105,31 +105,31 @@ impl Arena {
     }
 
     /// The bytes of a frame.
-    pub fn bytes(&self, frame: Frame) -> &[u8] {
+    pub(crate) fn bytes(&self, frame: Frame) -> &[u8] {
         &self.segments[frame.segment as usize].bytes[frame.start as usize..frame.end as usize]
     }
 
     /// Where the frames of a range end, counted from its first byte.
-    pub fn ends(&self, range: Frame) -> impl Iterator<Item = u32> {
+    pub(crate) fn ends(&self, range: Frame) -> impl Iterator<Item = u32> {
         let ends = &self.segments[range.segment as usize].ends;
         let behind = ends.get(ends.partition_point(|end| *end <= range.start)..).unwrap_or_default();
         behind.iter().take_while(move |end| **end <= range.end).map(move |end| end - range.start)
     }
 
     /// Bytes at the start of a range that belong to a frame already begun.
-    pub fn begun_bytes(&self, range: Frame) -> usize {
+    pub(crate) fn begun_bytes(&self, range: Frame) -> usize {
         let ends = &self.segments[range.segment as usize].ends;
         let is_start = range.start == 0 || ends.binary_search(&range.start).is_ok();
         if is_start { 0 } else { self.ends(range).next().unwrap_or(0) as usize }
     }
 
     /// So many outboxes more hold a range of the segment.
-    pub fn pin(&mut self, segment: u32, pins: u32) {
+    pub(crate) fn pin(&mut self, segment: u32, pins: u32) {
         self.segments[segment as usize].pins += pins;
     }
 
     /// One outbox less holds a range of the segment.
-    pub fn unpin(&mut self, segment: u32) {
+    pub(crate) fn unpin(&mut self, segment: u32) {
         let slot = &mut self.segments[segment as usize];
         slot.pins -= 1;
         if slot.pins == 0 && !self.current.contains(&segment) {
@@ -142,12 +142,12 @@ impl Arena {
     }
 
     /// Bytes of the segments that pins keep.
-    pub fn pinned_bytes(&self) -> usize {
+    pub(crate) fn pinned_bytes(&self) -> usize {
         self.segments.iter().filter(|segment| segment.pins > 0).map(|segment| segment.bytes.len()).sum()
     }
 
     /// The turn is over and everybody has been flushed: forget what nobody holds.
-    pub fn end_turn(&mut self) {
+    pub(crate) fn end_turn(&mut self) {
         for current in self.current {
             let segment = &mut self.segments[current as usize];
             if segment.pins == 0 {

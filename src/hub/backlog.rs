@@ -50,7 +50,7 @@ impl Backlog {
     }
 
     /// When the allocator should give memory back to the system, where much that waited has gone.
-    pub fn next_give_back(&self) -> Deadline {
+    pub(crate) fn next_give_back(&self) -> Deadline {
         if self.released.load(Ordering::Relaxed) < RELEASED_BYTES {
             return Deadline::NEVER;
         }
@@ -58,7 +58,7 @@ impl Backlog {
     }
 
     /// Whether it should do so now. Of several shards that ask, one is told.
-    pub fn poll_give_back(&self, now: Now) -> bool {
+    pub(crate) fn poll_give_back(&self, now: Now) -> bool {
         if !self.next_give_back().is_due(now) || self.released.swap(0, Ordering::Relaxed) < RELEASED_BYTES {
             return false;
         }
@@ -69,14 +69,14 @@ impl Backlog {
 
 /// The part of one shard.
 #[derive(Debug)]
-pub struct Share {
+pub(crate) struct Share {
     bytes: AtomicUsize,
     all: Arc<Backlog>,
 }
 
 impl Share {
     /// A share of nothing.
-    pub fn new(all: Arc<Backlog>) -> Share {
+    pub(crate) fn new(all: Arc<Backlog>) -> Share {
         Share { bytes: AtomicUsize::new(0), all }
     }
 
@@ -91,21 +91,21 @@ impl Share {
 
 /// Memory that waits for a slow reader; counted until it is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     bytes: usize,
     share: Arc<Share>,
 }
 
 impl Held {
     /// Counts so many bytes.
-    pub fn new(bytes: usize, share: &Arc<Share>) -> Held {
+    pub(crate) fn new(bytes: usize, share: &Arc<Share>) -> Held {
         let mut held = Held { bytes: 0, share: Arc::clone(share) };
         held.set(bytes);
         held
     }
 
     /// It has become more, or less.
-    pub fn set(&mut self, bytes: usize) {
+    pub(crate) fn set(&mut self, bytes: usize) {
         if bytes > self.bytes {
             let more = bytes - self.bytes;
             self.share.bytes.fetch_add(more, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Held {
     }
 
     /// Whose it is.
-    pub fn share(&self) -> &Arc<Share> {
+    pub(crate) fn share(&self) -> &Arc<Share> {
         &self.share
     }
 }
@@ -133,16 +133,16 @@ impl Drop for Held {
 
 /// Replies that wait for an HTTP link's socket; counted like all that waits, and among themselves.
 #[derive(Debug)]
-pub struct HeldReplies(Held);
+pub(crate) struct HeldReplies(Held);
 
 impl HeldReplies {
     /// Counts nothing yet.
-    pub fn new(share: &Arc<Share>) -> HeldReplies {
+    pub(crate) fn new(share: &Arc<Share>) -> HeldReplies {
         HeldReplies(Held::new(0, share))
     }
 
     /// It has become more, or less.
-    pub fn set(&mut self, bytes: usize) {
+    pub(crate) fn set(&mut self, bytes: usize) {
         let reply_bytes = &self.0.share.all.reply_bytes;
         // The sum may wrap on the way, never at its end.
         reply_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -151,7 +151,7 @@ impl HeldReplies {
     }
 
     /// Whether the process keeps too many of them.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         let all = &self.0.share.all;
         all.reply_bytes.load(Ordering::Relaxed) > all.bytes_max / REPLIES_PART
     }

@@ -26,7 +26,7 @@ impl Chunk {
 
 /// The chunks, in order; the first one perhaps sent in part.
 #[derive(Debug, Default)]
-pub struct Copied {
+pub(crate) struct Copied {
     chunks: VecDeque<Chunk>,
     /// How much of the first chunk has been sent; never all of it.
     sent: usize,
@@ -35,18 +35,18 @@ pub struct Copied {
 
 impl Copied {
     /// What is left to send.
-    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(self.sent).chain(std::iter::repeat(0));
         self.chunks.iter().zip(starts).filter_map(|(chunk, start)| chunk.bytes.get(start..))
     }
 
     /// Whether nothing is.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
     /// Copies ranges behind what is there.
-    pub fn append(&mut self, arena: &Arena, ranges: &[Frame]) {
+    pub(crate) fn append(&mut self, arena: &Arena, ranges: &[Frame]) {
         let Some(first) = ranges.first() else { return };
         let is_cut = arena.begun_bytes(*first) > 0;
         let mut bytes = Vec::with_capacity(ranges.iter().map(Frame::len).sum());
@@ -60,7 +60,7 @@ impl Copied {
     }
 
     /// Takes over a record of which the socket took the first `sent` bytes; nothing is before it.
-    pub fn begin(&mut self, frame: &[u8], sent: usize) {
+    pub(crate) fn begin(&mut self, frame: &[u8], sent: usize) {
         if let Some(rest) = frame.get(sent..)
             && !rest.is_empty()
         {
@@ -69,7 +69,7 @@ impl Copied {
     }
 
     /// The socket took so many bytes, or all there are; how many that were.
-    pub fn advance(&mut self, sent: usize) -> usize {
+    pub(crate) fn advance(&mut self, sent: usize) -> usize {
         let mut taken = 0;
         while let Some(first) = self.chunks.front() {
             let left = first.bytes.len() - self.sent;
@@ -86,7 +86,7 @@ impl Copied {
     }
 
     /// Bytes at the front that belong to a frame already begun.
-    pub fn begun_bytes(&self) -> usize {
+    pub(crate) fn begun_bytes(&self) -> usize {
         let Some(first) = self.chunks.front() else { return 0 };
         let sent = offset(self.sent);
         let ended = first.ends.partition_point(|end| *end <= sent);
@@ -99,7 +99,7 @@ impl Copied {
     }
 
     /// Drops all but the rest of a frame already begun; how many bytes that is.
-    pub fn keep_begun(&mut self) -> usize {
+    pub(crate) fn keep_begun(&mut self) -> usize {
         let begun = self.begun_bytes();
         let before = std::mem::take(self);
         if begun > 0
@@ -111,7 +111,7 @@ impl Copied {
     }
 
     /// Memory of its own.
-    pub fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.heap_bytes
     }
 

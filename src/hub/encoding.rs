@@ -24,22 +24,22 @@ pub enum Encoding {
 
 impl Encoding {
     /// All encodings, in the order of their numbers.
-    pub const ALL: [Encoding; 2] = [Encoding::JsonText, Encoding::JsonBare];
+    pub(crate) const ALL: [Encoding; 2] = [Encoding::JsonText, Encoding::JsonBare];
 
     /// Its place in [`Encoding::ALL`], for tables.
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self as usize
     }
 
     /// The hub protocol.
-    pub fn protocol(self) -> HubProtocol {
+    pub(crate) fn protocol(self) -> HubProtocol {
         match self {
             Encoding::JsonText | Encoding::JsonBare => HubProtocol::Json,
         }
     }
 
     /// The same wrapping, for another hub protocol.
-    pub fn with_protocol(self, protocol: HubProtocol) -> Encoding {
+    pub(crate) fn with_protocol(self, protocol: HubProtocol) -> Encoding {
         match (self, protocol) {
             (Encoding::JsonText, HubProtocol::Json) => Encoding::JsonText,
             (Encoding::JsonBare, HubProtocol::Json) => Encoding::JsonBare,
@@ -47,12 +47,12 @@ impl Encoding {
     }
 
     /// Appends one hub message.
-    pub fn encode(self, message: &ServerMessage<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn encode(self, message: &ServerMessage<'_>, out: &mut Vec<u8>) {
         self.wrap(out, |out| self.protocol().encode(message, out));
     }
 
     /// Appends what `write` writes, in this encoding's wrapping.
-    pub fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         match self {
             Encoding::JsonText => encode::frame_around(Opcode::Text, out, write),
             Encoding::JsonBare => write(out),

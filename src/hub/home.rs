@@ -19,7 +19,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Default)]
 pub struct HomeTotals {
     /// Of last values.
-    pub kept: Arc<KeptTotal>,
+    pub(crate) kept: Arc<KeptTotal>,
     /// Of logs.
     pub logged: Arc<LogTotal>,
 }
@@ -206,12 +206,12 @@ impl Home {
     }
 
     /// Last values held.
-    pub fn kept_rows(&self) -> usize {
+    pub(crate) fn kept_rows(&self) -> usize {
         self.kept.len()
     }
 
     /// Last values that went for the bounds' sake.
-    pub fn evicted(&self) -> u64 {
+    pub(crate) fn evicted(&self) -> u64 {
         self.kept.evicted()
     }
 

@@ -35,14 +35,14 @@ type ValueMap = std::collections::HashMap<Topic, Value, HashSeed>;
 /// What all homes of a process keep together. The counts are read to bound memory only, so no order
 /// is asked of them.
 #[derive(Debug, Default)]
-pub struct KeptTotal {
+pub(crate) struct KeptTotal {
     values: AtomicUsize,
     bytes: AtomicUsize,
 }
 
 /// The table of one home.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     values: ValueMap,
     /// Topics in the order of their writes; notes of values written again meanwhile are passed
     /// over.
@@ -58,7 +58,13 @@ pub struct Kept {
 
 impl Kept {
     /// An empty table. The bounds are for all homes together, of which there are so many.
-    pub fn new(seed: HashSeed, total: Arc<KeptTotal>, values_max: usize, bytes_max: usize, homes: usize) -> Kept {
+    pub(crate) fn new(
+        seed: HashSeed,
+        total: Arc<KeptTotal>,
+        values_max: usize,
+        bytes_max: usize,
+        homes: usize,
+    ) -> Kept {
         Kept {
             values: ValueMap::with_hasher(seed),
             order: VecDeque::new(),
@@ -73,7 +79,7 @@ impl Kept {
     }
 
     /// Makes a publication its topic's last value, until it is stale.
-    pub fn keep(&mut self, publication: Publication) -> Change {
+    pub(crate) fn keep(&mut self, publication: Publication) -> Change {
         let topic = publication.topic;
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -94,7 +100,7 @@ impl Kept {
     }
 
     /// The last value of a topic, unless it has ended.
-    pub fn value(&self, topic: &Topic, now: Now) -> Option<&Publication> {
+    pub(crate) fn value(&self, topic: &Topic, now: Now) -> Option<&Publication> {
         let value = self.values.get(topic)?;
         let has_ended = value.publication.expires.is_some_and(|end| end <= now.unix);
         (!has_ended).then_some(&value.publication)
@@ -106,17 +112,12 @@ impl Kept {
     }
 
     /// Values held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether none is held.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     /// Values that went for the bounds' sake.
-    pub fn evicted(&self) -> u64 {
+    pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }
 

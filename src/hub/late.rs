@@ -38,13 +38,13 @@ enum Record {
 
 impl Late {
     /// An answer, a ping, a Close: its frame.
-    pub fn answer(frame: &[u8], share: &Arc<Share>) -> Late {
+    pub(crate) fn answer(frame: &[u8], share: &Arc<Share>) -> Late {
         let held = Held::new(frame.len() + size_of::<Late>() + COUNTS_BYTES + 2 * ROUNDED_BYTES, share);
         Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), held }
     }
 
     /// A publication, whose frame in this form has so many bytes.
-    pub fn publication(
+    pub(crate) fn publication(
         publication: Publication,
         lower: &str,
         conflates: Option<TopicId>,
@@ -58,17 +58,17 @@ impl Late {
     }
 
     /// Bytes of its frame.
-    pub fn frame_bytes(&self) -> usize {
+    pub(crate) fn frame_bytes(&self) -> usize {
         self.len
     }
 
     /// The shard that holds it.
-    pub fn share(&self) -> &Arc<Share> {
+    pub(crate) fn share(&self) -> &Arc<Share> {
         self.held.share()
     }
 
     /// Appends its frame.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match &self.record {
             Record::Answer(frame) => out.extend_from_slice(frame),
             Record::Publication { publication, lower, form } => {
@@ -85,7 +85,7 @@ impl Late {
 
 /// The records that wait for one connection, in order.
 #[derive(Debug, Default)]
-pub struct LateQueue {
+pub(crate) struct LateQueue {
     entries: VecDeque<Arc<Late>>,
     /// The number of the first entry; each further one has the next.
     first: u64,
@@ -98,12 +98,12 @@ pub struct LateQueue {
 
 impl LateQueue {
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Behind all that wait.
-    pub fn push(&mut self, late: Arc<Late>) {
+    pub(crate) fn push(&mut self, late: Arc<Late>) {
         if late.is_answer() {
             self.newest.clear();
         } else if let Some(topic) = late.conflates {
@@ -113,7 +113,7 @@ impl LateQueue {
     }
 
     /// The place of the older value that this one replaces, where one waits behind the last answer.
-    pub fn place(&mut self, late: &Late) -> Option<&mut Arc<Late>> {
+    pub(crate) fn place(&mut self, late: &Late) -> Option<&mut Arc<Late>> {
         let number = self.newest.get(&late.conflates?)?;
         #[cfg(test)]
         {
@@ -123,7 +123,7 @@ impl LateQueue {
     }
 
     /// Takes the first.
-    pub fn pop(&mut self) -> Option<Arc<Late>> {
+    pub(crate) fn pop(&mut self) -> Option<Arc<Late>> {
         let late = self.entries.pop_front()?;
         if let Some(topic) = late.conflates
             && self.newest.get(&topic) == Some(&self.first)
@@ -135,7 +135,7 @@ impl LateQueue {
     }
 
     /// Appends the frames of the first records: whole ones, until they make `bytes`.
-    pub fn encode(&self, bytes: usize, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, bytes: usize, out: &mut Vec<u8>) {
         for late in &self.entries {
             if out.len() >= bytes {
                 return;
@@ -147,12 +147,12 @@ impl LateQueue {
     }
 
     /// Drops all.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = LateQueue::default();
     }
 
     /// Memory of its own, without the records.
-    pub fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Arc<Late>>() + self.newest.len() * 2 * size_of::<(TopicId, u64)>()
     }
 }

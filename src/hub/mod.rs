@@ -116,7 +116,7 @@ pub struct Hub {
     /// Late records on their way to a socket; nothing between writes.
     scratch: Vec<u8>,
     /// What happened so far.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 impl Hub {
@@ -157,12 +157,12 @@ impl Hub {
     }
 
     /// The link that carries a connection's bytes out.
-    pub fn link(&self, conn: ConnKey) -> Option<LinkKey> {
+    pub(crate) fn link(&self, conn: ConnKey) -> Option<LinkKey> {
         self.outboxes.get(conn)?.link
     }
 
     /// How the connection's hub messages are written.
-    pub fn encoding(&self, conn: ConnKey) -> Encoding {
+    pub(crate) fn encoding(&self, conn: ConnKey) -> Encoding {
         self.outboxes.get(conn).map(Outbox::encoding).unwrap_or_default()
     }
 
@@ -172,14 +172,14 @@ impl Hub {
     }
 
     /// The connection's hub messages are written so from now on; [`Encoding::default`] before.
-    pub fn set_encoding(&mut self, conn: ConnKey, encoding: Encoding) {
+    pub(crate) fn set_encoding(&mut self, conn: ConnKey, encoding: Encoding) {
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.set_encoding(encoding);
         }
     }
 
     /// A connection is gone: its memberships and what it was still to be sent go with it.
-    pub fn close(&mut self, conn: ConnKey) {
+    pub(crate) fn close(&mut self, conn: ConnKey) {
         self.registry.leave_all(conn);
         if let Some(mut outbox) = self.outboxes.remove(conn) {
             self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
@@ -325,7 +325,7 @@ impl Hub {
     /// client that asks a lot, so that one that reads its answers is not mistaken for one that
     /// doesn't, and one that doesn't is found out. Whether further answers would be taken.
     #[must_use]
-    pub fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+    pub(crate) fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
         self.now = now.mono;
         let flush_bytes = self.bounds.flush_bytes();
         let (mut exit, outboxes) = self.exit(now, wire);
@@ -337,19 +337,19 @@ impl Hub {
     }
 
     /// Queues one hub message of the connection's own.
-    pub fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
+    pub(crate) fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
         let encoding = self.encoding(conn);
         self.send_frame(conn, |out| encoding.encode(message, out));
     }
 
     /// Queues one frame of the connection's own, as it is.
-    pub fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         self.queue(conn, frame);
     }
 
     /// Queues an HTTP reply, whatever its length; it counts as one frame.
-    pub fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.push_own(&mut self.arena, frame, &self.share);
@@ -390,7 +390,7 @@ impl Hub {
     }
 
     /// The socket takes bytes again.
-    pub fn unblock(&mut self, conn: ConnKey) {
+    pub(crate) fn unblock(&mut self, conn: ConnKey) {
         if let Some(outbox) = self.outboxes.get_mut(conn)
             && let Writable::Blocked { since } = outbox.writable()
         {
@@ -464,7 +464,7 @@ impl Hub {
     }
 
     /// Whether bytes wait for the end of the turn, or of one of the next.
-    pub fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || !self.crowd.is_empty()
     }
 
@@ -474,7 +474,7 @@ impl Hub {
     }
 
     /// When a connection is given up whose socket goes on taking nothing, and why.
-    pub fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64) -> Option<(Deadline, CloseReason)> {
+    pub(crate) fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64) -> Option<(Deadline, CloseReason)> {
         let outbox = self.outboxes.get(conn)?;
         let since = outbox.writable().stuck_since()?;
         let stuck = (since.after_ms(write_stuck_ms), CloseReason::WriteStuck);
@@ -505,12 +505,12 @@ impl Hub {
     }
 
     /// Since when a connection's socket has taken nothing, where it is full.
-    pub fn blocked_since(&self, conn: ConnKey) -> Option<Instant> {
+    pub(crate) fn blocked_since(&self, conn: ConnKey) -> Option<Instant> {
         self.outboxes.get(conn)?.writable().stuck_since()
     }
 
     /// Whether nothing more is taken for a connection: it is given up, or its socket has failed.
-    pub fn is_sealed(&self, conn: ConnKey) -> bool {
+    pub(crate) fn is_sealed(&self, conn: ConnKey) -> bool {
         self.outboxes.get(conn).is_some_and(Outbox::is_sealed)
     }
 
@@ -530,7 +530,7 @@ impl Hub {
     }
 
     /// Connections whose socket is full.
-    pub fn blocked_count(&self) -> usize {
+    pub(crate) fn blocked_count(&self) -> usize {
         self.outboxes.values().filter(|outbox| !outbox.writable().may_write()).count()
     }
 }

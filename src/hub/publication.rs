@@ -13,9 +13,9 @@ pub struct Publication {
     /// Its place in the order of its partition, once its home has stamped it.
     pub stamp: Option<Stamp>,
     /// When it is stale, where it is a state that ends.
-    pub expires: Option<UnixMs>,
+    pub(crate) expires: Option<UnixMs>,
     /// The event's data, as delivered.
-    pub data: Arc<[u8]>,
+    pub(crate) data: Arc<[u8]>,
 }
 
 impl Publication {
@@ -41,7 +41,7 @@ pub enum Payload<'d> {
 
 impl Payload<'_> {
     /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Payload::Borrowed(bytes) => bytes,
             Payload::Shared(bytes) => bytes,
@@ -49,7 +49,7 @@ impl Payload<'_> {
     }
 
     /// To keep.
-    pub fn share(&self) -> Arc<[u8]> {
+    pub(crate) fn share(&self) -> Arc<[u8]> {
         match self {
             Payload::Borrowed(bytes) => Arc::from(*bytes),
             Payload::Shared(bytes) => Arc::clone(bytes),

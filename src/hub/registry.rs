@@ -137,7 +137,7 @@ pub struct Registry {
 
 impl Registry {
     /// An empty registry.
-    pub fn new(seed: HashSeed) -> Registry {
+    pub(crate) fn new(seed: HashSeed) -> Registry {
         Registry {
             seed,
             topics: HashTable::new(),
@@ -214,7 +214,7 @@ impl Registry {
     }
 
     /// Ends a membership; whether there was one.
-    pub fn leave(&mut self, conn: ConnKey, topic: Topic) -> bool {
+    pub(crate) fn leave(&mut self, conn: ConnKey, topic: Topic) -> bool {
         let Some(slot) = self.find(&topic) else { return false };
         let Some(at) = self.list(conn).iter().position(|subscription| subscription.slot == slot) else { return false };
         self.remove(conn, at);
@@ -223,7 +223,7 @@ impl Registry {
     }
 
     /// Ends all memberships of a connection; how many there were. Also forgets the connection.
-    pub fn leave_all(&mut self, conn: ConnKey) -> usize {
+    pub(crate) fn leave_all(&mut self, conn: ConnKey) -> usize {
         let mut left = 0;
         while let Some(last) = self.list(conn).len().checked_sub(1) {
             self.remove(conn, last);
@@ -313,7 +313,7 @@ impl Registry {
     }
 
     /// Topics with members.
-    pub fn topic_count(&self) -> usize {
+    pub(crate) fn topic_count(&self) -> usize {
         self.topics.len()
     }
 
@@ -334,7 +334,7 @@ impl Registry {
 #[cfg(test)]
 impl TopicId {
     /// The first topic of a slot.
-    pub fn of_slot(slot: u32) -> TopicId {
+    pub(crate) fn of_slot(slot: u32) -> TopicId {
         TopicId { slot, generation: 0 }
     }
 }

@@ -16,11 +16,11 @@ pub struct Artefact {
     /// whatever the system.
     pub path: String,
     /// Its media type, for `Content-Type`.
-    pub content_type: &'static str,
+    pub(crate) content_type: &'static str,
     /// Its text, in UTF-8.
-    pub bytes: Arc<[u8]>,
+    pub(crate) bytes: Arc<[u8]>,
     /// The SHA-256 of the bytes, in lower-case hexadecimal.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 impl Artefact {

@@ -85,7 +85,7 @@ impl Catalogue {
     }
 
     /// The catalogue of files that have been compiled already.
-    pub fn of(Compiled { model, warnings }: Compiled) -> Catalogue {
+    pub(crate) fn of(Compiled { model, warnings }: Compiled) -> Catalogue {
         let ids = || (0..=u16::MAX).map(EventId);
         let lower = model.events.iter().map(|event| event.lower.as_str().into());
         let mut by_name: Vec<(Box<str>, EventId)> = lower.zip(ids()).collect();
@@ -144,7 +144,7 @@ impl Catalogue {
     /// # Panics
     ///
     /// If the id is another catalogue's.
-    pub fn family(&self, id: EventId) -> &Family {
+    pub(crate) fn family(&self, id: EventId) -> &Family {
         let family = self.model.families.get(self.event(id).family);
         family.unwrap_or_else(|| broken("a model that compiles has the families of its events"))
     }
@@ -173,18 +173,18 @@ impl Catalogue {
     /// # Panics
     ///
     /// If the id is another catalogue's.
-    pub fn json_schema(&self, id: EventId, closed: bool) -> String {
+    pub(crate) fn json_schema(&self, id: EventId, closed: bool) -> String {
         let additional = if closed { Additional::Closed } else { Additional::Open };
         json_schema::event(&self.model, self.event(id), additional).to_text()
     }
 
     /// All documents, sorted by path: made once, at the first call.
-    pub fn artefacts(&self) -> &[Artefact] {
+    pub(crate) fn artefacts(&self) -> &[Artefact] {
         self.published.open(&self.model)
     }
 
     /// The folder of the schemas among the documents: `schemas/v1/`.
-    pub fn schema_folder(&self) -> &str {
+    pub(crate) fn schema_folder(&self) -> &str {
         json_schema::folder(&self.model)
     }
 
@@ -200,7 +200,7 @@ impl Catalogue {
     /// # Panics
     ///
     /// If the id is another catalogue's.
-    pub fn derived_from(&self, id: EventId) -> &[EventId] {
+    pub(crate) fn derived_from(&self, id: EventId) -> &[EventId] {
         self.derived.get(usize::from(id.0)).unwrap_or_else(|| foreign())
     }
 }

@@ -3,6 +3,6 @@
 use uuid::Uuid;
 
 /// Reads the 36-character form.
-pub fn parse(text: &str) -> Option<Uuid> {
+pub(crate) fn parse(text: &str) -> Option<Uuid> {
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 /// Rung by many, heard by one; however often it is rung meanwhile, it is heard once.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub(crate) struct Bell {
     is_rung: Mutex<bool>,
     rings: Condvar,
 }
 
 impl Bell {
     /// Wakes whoever waits, or comes to wait.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         *self.is_rung.lock() = true;
         self.rings.notify_one();
     }
 
     /// Waits until it is rung, at most so long. Whether it was.
-    pub fn wait(&self, longest: Duration) -> bool {
+    pub(crate) fn wait(&self, longest: Duration) -> bool {
         let mut is_rung = self.is_rung.lock();
         if !*is_rung {
             // One that wakes for nothing only looks early.

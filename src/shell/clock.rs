@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Reads both clocks; the monotonic one counts from the process's start of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
@@ -16,7 +16,7 @@ impl Clock {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let mono = self.start.elapsed().as_millis();
         // A clock before 1970 is 1970: tokens then count as not expired, and nothing panics.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();

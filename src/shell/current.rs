@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Settings as they were typed; only whoever typed them knows what they mean.
-pub type Settings = serde_json::Value;
+pub(crate) type Settings = serde_json::Value;
 
 /// What is in force, taken at one moment.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Current {
     version: AtomicU64,
     in_force: Mutex<InForce>,
     /// Rung where a token wants a key that nobody has.
-    pub missing_key: Bell,
+    pub(crate) missing_key: Bell,
 }
 
 impl Current {
@@ -42,12 +42,12 @@ impl Current {
     }
 
     /// What is in force.
-    pub fn get(&self) -> InForce {
+    pub(crate) fn get(&self) -> InForce {
         self.in_force.lock().clone()
     }
 
     /// What is in force, if it is not what was at that version, which then is brought up to date.
-    pub fn newer_than(&self, version: &mut u64) -> Option<InForce> {
+    pub(crate) fn newer_than(&self, version: &mut u64) -> Option<InForce> {
         if self.version.load(Ordering::SeqCst) == *version {
             return None;
         }
@@ -61,7 +61,7 @@ impl Current {
     ///
     /// # Errors
     /// Those of `make`; nothing has changed then.
-    pub fn replace<E>(&self, make: impl FnOnce(&InForce) -> Result<InForce, E>) -> Result<(), E> {
+    pub(crate) fn replace<E>(&self, make: impl FnOnce(&InForce) -> Result<InForce, E>) -> Result<(), E> {
         let mut current = self.in_force.lock();
         *current = make(&current)?;
         self.version.fetch_add(1, Ordering::SeqCst);

@@ -5,7 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 /// Bytes that nobody can guess.
 #[derive(Debug)]
-pub struct SystemEntropy(SystemRandom);
+pub(crate) struct SystemEntropy(SystemRandom);
 
 impl Default for SystemEntropy {
     fn default() -> Self {

@@ -47,7 +47,7 @@ pub fn shown(url: &str) -> &str {
 
 /// Fetches texts. It asks the system for its certificates when it is first needed.
 #[derive(Debug, Default)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     agent: OnceLock<ureq::Agent>,
 }
 
@@ -56,7 +56,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// Why there is none, without the address.
-    pub fn fetch(&self, url: &str) -> Result<String, String> {
+    pub(crate) fn fetch(&self, url: &str) -> Result<String, String> {
         let is_tls = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let agent = self.agent.get_or_init(agent);
         // What is trusted because it is on this machine must not lead away from it.

@@ -22,7 +22,7 @@ use std::time::Duration;
 /// All sets that were ever asked for. Whoever changes what is in force holds them, so that no newer
 /// text is lost.
 #[derive(Debug)]
-pub struct KeySets {
+pub(crate) struct KeySets {
     fetcher: Fetcher,
     sets: Mutex<BTreeMap<String, Fetched>>,
     is_watched: AtomicBool,
@@ -90,14 +90,14 @@ impl Fetched {
 }
 
 impl KeySets {
-    pub fn new(log: Logger, clock: Clock) -> KeySets {
+    pub(crate) fn new(log: Logger, clock: Clock) -> KeySets {
         let (fetcher, sets) = (Fetcher::default(), Mutex::new(BTreeMap::new()));
         KeySets { fetcher, sets, is_watched: AtomicBool::new(false), log, clock }
     }
 
     /// The verifier with the keys of all its addresses. Those that can't be had are told, and asked
     /// again later.
-    pub fn fill(&self, verifier: Verifier) -> Verifier {
+    pub(crate) fn fill(&self, verifier: Verifier) -> Verifier {
         self.complete(verifier, &[], &mut self.sets.lock()).0
     }
 
@@ -106,7 +106,7 @@ impl KeySets {
     ///
     /// # Errors
     /// A line for each further set that can't be had; nothing has changed then.
-    pub fn put_in_force(
+    pub(crate) fn put_in_force(
         &self,
         current: &Current,
         verifier: Verifier,
@@ -126,7 +126,7 @@ impl KeySets {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn watch(self: &Arc<Self>, current: &Arc<Current>) -> io::Result<()> {
+    pub(crate) fn watch(self: &Arc<Self>, current: &Arc<Current>) -> io::Result<()> {
         let has_any = !current.get().verifier.options().keys.urls().is_empty();
         if has_any && !self.is_watched.swap(true, Ordering::SeqCst) {
             let (sets, current) = (Arc::clone(self), Arc::clone(current));

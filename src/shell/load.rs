@@ -20,7 +20,7 @@ impl Load {
     }
 
     /// Returns the shard with the fewest connections, which gets one more.
-    pub fn join_least(&self) -> usize {
+    pub(crate) fn join_least(&self) -> usize {
         let counts = self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
         let shard = counts.min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard);
         self.per_shard[shard].fetch_add(1, Ordering::Relaxed);
@@ -29,13 +29,13 @@ impl Load {
 
     /// A connection moves. The sum is never less than it was, so that nobody takes all shards for
     /// empty.
-    pub fn transfer(&self, from: usize, to: usize) {
+    pub(crate) fn transfer(&self, from: usize, to: usize) {
         self.per_shard[to].fetch_add(1, Ordering::Relaxed);
         self.per_shard[from].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A connection of that shard is gone.
-    pub fn leave(&self, shard: usize) {
+    pub(crate) fn leave(&self, shard: usize) {
         self.per_shard[shard].fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -25,7 +25,7 @@ const RETRY_MS: u64 = 10;
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub(crate) enum Format {
     /// For people and journals, which add the time themselves.
     #[default]
     Human,
@@ -59,7 +59,7 @@ impl Logger {
     /// # Errors
     ///
     /// The system gives no thread.
-    pub fn start(format: Format, level: Level, bytes_max: usize, clock: Clock) -> io::Result<Logger> {
+    pub(crate) fn start(format: Format, level: Level, bytes_max: usize, clock: Clock) -> io::Result<Logger> {
         Logger::start_on(io::stderr(), (format, level), bytes_max, clock)
     }
 

@@ -68,12 +68,12 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
     }
 
     /// Returns whether publications should wait: the reader is behind.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.letters.lock().bytes >= self.bytes_max
     }
 
     /// Takes all letters, into an empty list.
-    pub fn take(&self, list: &mut Vec<Letter<S>>) {
+    pub(crate) fn take(&self, list: &mut Vec<Letter<S>>) {
         // First the flag, then the letters: the other order loses the wake-up for a letter posted
         // in between.
         if self.is_woken.swap(false, Ordering::SeqCst) {

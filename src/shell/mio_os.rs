@@ -21,7 +21,7 @@ use std::time::Duration;
 const EVENTS: usize = 1024;
 
 /// One thread's poll and what belongs to it.
-pub struct MioOs {
+pub(crate) struct MioOs {
     poll: Poll,
     events: Events,
     listener: Option<Listener>,
@@ -46,7 +46,7 @@ impl MioOs {
 }
 
 /// Returns what wakes that poll.
-pub fn waker(poll: &Poll) -> io::Result<Waker> {
+pub(crate) fn waker(poll: &Poll) -> io::Result<Waker> {
     Waker::new(poll.registry(), WAKE)
 }
 

@@ -67,23 +67,23 @@ use vitals::Reloads;
 #[derive(Debug)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Shards, each with a thread of its own; at least one.
     pub threads: usize,
     /// What connections are encrypted by, where they are.
     pub tls: Option<Tls>,
     /// How the hub is run.
-    pub hub: conn::Options,
+    pub(crate) hub: conn::Options,
     /// Every bound.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// Checks tokens.
-    pub verifier: Verifier,
+    pub(crate) verifier: Verifier,
     /// The events.
-    pub catalogue: Catalogue,
+    pub(crate) catalogue: Catalogue,
     /// What all this was made of, to be compared at a reload.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// How lines are written.
-    pub log: log::Format,
+    pub(crate) log: log::Format,
     /// Which facts are.
     pub log_level: Level,
     /// What the log begins with.
@@ -100,7 +100,7 @@ pub struct Renewal {
     /// What connections are encrypted by.
     pub tls: Option<Tls>,
     /// What these were made of.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The keys of the configuration that changed.
     pub changed: Vec<String>,
     /// What the log tells of it first.
@@ -209,13 +209,13 @@ impl Server {
     }
 
     /// Returns where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Puts in force what `read` makes of what is; or says on the log why it makes nothing, and
     /// changes nothing.
-    pub fn reload(&self, read: impl FnOnce(&InForce) -> Result<Renewal, String>) {
+    pub(crate) fn reload(&self, read: impl FnOnce(&InForce) -> Result<Renewal, String>) {
         let present = self.current.get();
         let outcome = read(&present).and_then(|renewal| {
             let events = renewal.catalogue.available_subscriptions().count();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// SIGTERM or SIGINT: end.
     End,
     /// SIGHUP: read the files again.
@@ -19,7 +19,7 @@ pub enum Request {
 }
 
 /// The signals, from now on as bytes.
-pub struct Signals {
+pub(crate) struct Signals {
     bytes: UnixStream,
     ends: Arc<AtomicBool>,
     reloads: Arc<AtomicBool>,
@@ -28,7 +28,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    pub fn install() -> io::Result<Signals> {
+    pub(crate) fn install() -> io::Result<Signals> {
         let (bytes, sender) = UnixStream::pair()?;
         let (ends, reloads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGINT] {

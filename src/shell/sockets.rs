@@ -29,7 +29,7 @@ enum Reading {
 
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readable {
+pub(crate) enum Readable {
     /// So many bytes; whether there may be more.
     Bytes(usize, bool),
     /// Nothing for now.
@@ -44,14 +44,14 @@ pub enum Readable {
 
 /// The sockets.
 #[derive(Debug)]
-pub struct Sockets<S> {
+pub(crate) struct Sockets<S> {
     shard: usize,
     map: SecondaryMap<LinkKey, Socket<S>>,
     load: Arc<Load>,
 }
 
 impl<S: Stream> Sockets<S> {
-    pub fn new(shard: usize, load: Arc<Load>) -> Self {
+    pub(crate) fn new(shard: usize, load: Arc<Load>) -> Self {
         Sockets { shard, map: SecondaryMap::new(), load }
     }
 
@@ -61,16 +61,16 @@ impl<S: Stream> Sockets<S> {
         self.map.keys()
     }
 
-    pub fn insert(&mut self, key: LinkKey, stream: S) {
+    pub(crate) fn insert(&mut self, key: LinkKey, stream: S) {
         self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
     }
 
     /// A link goes to another shard, and its socket with it.
-    pub fn take(&mut self, key: LinkKey) -> Option<S> {
+    pub(crate) fn take(&mut self, key: LinkKey) -> Option<S> {
         self.map.remove(key).map(|socket| socket.stream)
     }
 
-    pub fn set_read_closed(&mut self, key: LinkKey) {
+    pub(crate) fn set_read_closed(&mut self, key: LinkKey) {
         if let Some(socket) = self.map.get_mut(key) {
             socket.is_read_closed = true;
         }
@@ -80,23 +80,23 @@ impl<S: Stream> Sockets<S> {
     /// there already, since each place on the list is a read budget, nor while the core wants
     /// nothing.
     #[must_use]
-    pub fn heat(&mut self, key: LinkKey) -> bool {
+    pub(crate) fn heat(&mut self, key: LinkKey) -> bool {
         self.change(key, Reading::Awaited, Reading::Hot)
     }
 
     /// The key has been taken from the list of the hot.
-    pub fn cool(&mut self, key: LinkKey) {
+    pub(crate) fn cool(&mut self, key: LinkKey) {
         self.change(key, Reading::Hot, Reading::Awaited);
     }
 
     /// The core wants no bytes for now. The key must not be on the list of the hot.
-    pub fn pause(&mut self, key: LinkKey) {
+    pub(crate) fn pause(&mut self, key: LinkKey) {
         self.change(key, Reading::Awaited, Reading::Paused);
     }
 
     /// Reads again, as the core asks. Returns whether the key must go on the list of the hot.
     #[must_use]
-    pub fn resume(&mut self, key: LinkKey) -> bool {
+    pub(crate) fn resume(&mut self, key: LinkKey) -> bool {
         self.change(key, Reading::Paused, Reading::Hot)
     }
 
@@ -119,7 +119,7 @@ impl<S: Stream> Sockets<S> {
     }
 
     /// Reads once.
-    pub fn read(&mut self, key: LinkKey, buffer: &mut [u8]) -> Readable {
+    pub(crate) fn read(&mut self, key: LinkKey, buffer: &mut [u8]) -> Readable {
         let Some(socket) = self.map.get_mut(key) else { return Readable::Drained };
         loop {
             return match socket.stream.read(buffer) {

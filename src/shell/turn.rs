@@ -95,7 +95,7 @@ impl<O: Os> Reactor<O> {
     }
 
     /// Turns until drained.
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         while self.step() {}
     }
 

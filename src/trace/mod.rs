@@ -276,7 +276,7 @@ pub enum Fact {
 
 impl Fact {
     /// Returns how much it matters.
-    pub fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         match self {
             Fact::AcceptFailed { .. }
             | Fact::PollFailed { .. }
@@ -311,7 +311,7 @@ impl Fact {
     }
 
     /// Returns its name, for machines.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Fact::Listening { .. } => "listening",
             Fact::AcceptFailed { .. } => "accept_failed",
@@ -510,7 +510,7 @@ impl Fact {
 
     /// Returns one line for machines: a JSON object, with the time in milliseconds since the Unix
     /// epoch.
-    pub fn json(&self, unix_ms: u64) -> String {
+    pub(crate) fn json(&self, unix_ms: u64) -> String {
         let mut object = serde_json::Map::new();
         object.insert("ts".into(), unix_ms.into());
         object.insert("level".into(), self.level().name().into());
@@ -538,14 +538,14 @@ impl Trace {
     }
 
     /// Notes a fact, which is only made where somebody will read it.
-    pub fn note(&mut self, level: Level, fact: impl FnOnce() -> Fact) {
+    pub(crate) fn note(&mut self, level: Level, fact: impl FnOnce() -> Fact) {
         if level <= self.level {
             self.facts.push(fact());
         }
     }
 
     /// Returns the facts noted since the last call.
-    pub fn drain(&mut self) -> impl Iterator<Item = Fact> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Fact> {
         self.facts.drain(..)
     }
 }

@@ -10,11 +10,11 @@ use crate::schema::{Catalogue, EventId};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// `[publish] validation`.
-    pub validation: Mode,
+    pub(crate) validation: Mode,
     /// Whether organizations are kept apart; in single tenancy every topic has the nil one.
-    pub tenancy: Tenancy,
+    pub(crate) tenancy: Tenancy,
     /// Derived events that are switched off (`[derive] UserCallbackChanged = false`).
-    pub not_derived: Vec<EventId>,
+    pub(crate) not_derived: Vec<EventId>,
 }
 
 /// What requests are judged by: all that outlives one request.

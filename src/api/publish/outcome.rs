@@ -14,7 +14,7 @@ pub struct Outcome {
     /// Items rejected.
     pub rejected: usize,
     /// Events derived from accepted items.
-    pub derived: usize,
+    pub(crate) derived: usize,
     /// Things that lenient mode let through in accepted items.
     pub tolerated: u64,
     /// The first of the items rejected.
@@ -70,7 +70,7 @@ impl Outcome {
     }
 
     /// Bytes that it holds for the reply.
-    pub fn reply_bytes(&self) -> usize {
+    pub(crate) fn reply_bytes(&self) -> usize {
         self.results.len()
     }
 

@@ -10,7 +10,7 @@ pub struct Refusal {
     /// What is wrong, without anything that the publisher has sent: for the log.
     pub why: &'static str,
     /// A sentence for the publisher.
-    pub sentence: String,
+    pub(crate) sentence: String,
     /// A header that says the same to programs.
     header: Option<(&'static str, &'static str)>,
 }
@@ -30,7 +30,7 @@ impl Refusal {
     }
 
     /// The reply that says so.
-    pub fn reply(self) -> Reply {
+    pub(crate) fn reply(self) -> Reply {
         let reply = Reply::text(self.status, self.sentence);
         match self.header {
             Some((name, value)) => reply.with(name, value),

@@ -5,29 +5,29 @@
 pub use crate::schema::validate::rule::{ENTITY_ZERO, GUID, JSON, TEXT, TYPE};
 
 /// A member that an item must have is missing.
-pub const MISSING_MEMBER: &str = "missing-member";
+pub(crate) const MISSING_MEMBER: &str = "missing-member";
 /// A member that items don't have.
-pub const UNKNOWN_MEMBER: &str = "unknown-member";
+pub(crate) const UNKNOWN_MEMBER: &str = "unknown-member";
 /// The same member twice.
-pub const DUPLICATE_MEMBER: &str = "duplicate-member";
+pub(crate) const DUPLICATE_MEMBER: &str = "duplicate-member";
 /// No event of that name.
-pub const UNKNOWN_EVENT: &str = "unknown-event";
+pub(crate) const UNKNOWN_EVENT: &str = "unknown-event";
 /// Neither the data nor the item name the entity.
-pub const ENTITY_MISSING: &str = "entity-missing";
+pub(crate) const ENTITY_MISSING: &str = "entity-missing";
 /// The item names another entity than the data.
 pub const ENTITY_MISMATCH: &str = "entity-mismatch";
 /// No organization, the all-zero one, two different ones, or one that the token may not publish
 /// for.
 pub const ORGANIZATION: &str = "organization";
 /// The grants of the token don't cover this event of this entity.
-pub const UNAUTHORIZED: &str = "unauthorized";
+pub(crate) const UNAUTHORIZED: &str = "unauthorized";
 /// The data is larger than the limit.
-pub const TOO_LARGE: &str = "too-large";
+pub(crate) const TOO_LARGE: &str = "too-large";
 /// Not what CloudEvents 1.0 asks for, or a feature of it that the hub doesn't take.
-pub const CLOUD_EVENT: &str = "cloud-event";
+pub(crate) const CLOUD_EVENT: &str = "cloud-event";
 
 /// All of them, with what they say; the shared ones stand in the data's list.
-pub const ALL: [(&str, &str); 10] = [
+pub(crate) const ALL: [(&str, &str); 10] = [
     (MISSING_MEMBER, "a member that an item must have is missing"),
     (UNKNOWN_MEMBER, "a member that items don't have"),
     (DUPLICATE_MEMBER, "the same member twice"),

@@ -161,28 +161,28 @@ impl Keys {
     }
 
     /// Each key's id and algorithm, as configured; the keys themselves stay here.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&str>, Algorithm)> + Clone {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<&str>, Algorithm)> + Clone {
         self.keys.iter().map(|key| (key.id.as_deref(), key.algorithm))
     }
 
     /// The issuers that are accepted with each key, in the order of [`Keys::iter`]; none for
     /// anybody.
-    pub fn issuers(&self) -> impl Iterator<Item = &[String]> + Clone {
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &[String]> + Clone {
         self.keys.iter().map(|key| &*key.issuers)
     }
 
     /// Keys here that `former` has not.
-    pub fn count_beyond(&self, former: &Keys) -> usize {
+    pub(crate) fn count_beyond(&self, former: &Keys) -> usize {
         self.keys.iter().filter(|key| !former.keys.iter().any(|other| other.is(key))).count()
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
@@ -197,7 +197,7 @@ impl Keys {
     }
 
     /// The addresses of sets, each once.
-    pub fn urls(&self) -> Vec<&str> {
+    pub(crate) fn urls(&self) -> Vec<&str> {
         let mut urls: Vec<&str> = self.parts.iter().filter_map(Part::url).collect();
         urls.sort_unstable();
         urls.dedup();
@@ -206,17 +206,17 @@ impl Keys {
 
     /// JWKs that were passed over because they are for something else (encryption, other algorithms
     /// or curves): RFC 7517 section 5 wants them ignored.
-    pub fn skipped(&self) -> usize {
+    pub(crate) fn skipped(&self) -> usize {
         self.parts.iter().map(|part| part.read.skipped).sum()
     }
 
     /// JWKs that are for this and can't be used, each with the number of its [`KeyOptions`].
-    pub fn passed_over(&self) -> impl Iterator<Item = (usize, &PassedOver)> {
+    pub(crate) fn passed_over(&self) -> impl Iterator<Item = (usize, &PassedOver)> {
         self.parts.iter().enumerate().flat_map(|(index, part)| part.passed_over().map(move |one| (index, one)))
     }
 
     /// Those of the set at that address.
-    pub fn passed_over_of(&self, url: &str) -> impl Iterator<Item = &PassedOver> {
+    pub(crate) fn passed_over_of(&self, url: &str) -> impl Iterator<Item = &PassedOver> {
         self.parts.iter().filter(move |part| part.url() == Some(url)).flat_map(Part::passed_over)
     }
 }

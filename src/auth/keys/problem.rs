@@ -10,9 +10,9 @@ pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyError {
     /// Which of the [`KeyOptions`](super::KeyOptions), from 0.
-    pub index: usize,
+    pub(crate) index: usize,
     /// What is wrong with it.
-    pub problem: KeyProblem,
+    pub(crate) problem: KeyProblem,
 }
 
 /// What is wrong with a key. `Display` says what to do, and tells no part of the key.
@@ -63,9 +63,9 @@ pub enum KeyProblem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
     /// Its place in the set, from 0.
-    pub number: usize,
+    pub(crate) number: usize,
     /// What is wrong with it.
-    pub problem: KeyProblem,
+    pub(crate) problem: KeyProblem,
 }
 
 impl fmt::Display for PassedOver {

@@ -31,7 +31,7 @@ pub struct Token<'a>(&'a str);
 
 impl<'a> Token<'a> {
     /// Wraps the text of a token.
-    pub fn new(text: &'a str) -> Token<'a> {
+    pub(crate) fn new(text: &'a str) -> Token<'a> {
         Token(text)
     }
 
@@ -39,7 +39,7 @@ impl<'a> Token<'a> {
     ///
     /// # Errors
     /// [`TokenError::Malformed`] where these are no two JSON objects.
-    pub fn unverified(self) -> Result<Unverified, TokenError> {
+    pub(crate) fn unverified(self) -> Result<Unverified, TokenError> {
         let mut parts = self.0.split('.').map(object);
         match (parts.next().flatten(), parts.next().flatten()) {
             (Some(header), Some(claims)) => Ok(Unverified { header, claims }),
@@ -50,11 +50,11 @@ impl<'a> Token<'a> {
 
 /// What a token says, for people who want to see it: nobody has vouched for it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unverified {
+pub(crate) struct Unverified {
     /// `alg`, `kid` and what else there is.
-    pub header: Map<String, Value>,
+    pub(crate) header: Map<String, Value>,
     /// The claims.
-    pub claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
 }
 
 /// A part of a token that is a JSON object.
@@ -113,7 +113,7 @@ pub fn bearer<'r>(authorization: Option<&'r str>, query: &'r str) -> Result<Opti
 /// Whether organizations are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Tenancy {
+pub(crate) enum Tenancy {
     /// Each principal and each publication belongs to its organization.
     #[default]
     Multi,
@@ -125,17 +125,17 @@ pub enum Tenancy {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The keys, each with the issuers whom it is for; at least one, or the address of a set.
-    pub keys: Keys,
+    pub(crate) keys: Keys,
     /// `aud` must have one of these; not looked at without any.
-    pub audiences: Vec<String>,
+    pub(crate) audiences: Vec<String>,
     /// How far the clocks of issuer and hub may be apart, in seconds; at most [`LEEWAY_S_MAX`].
-    pub leeway_s: u64,
+    pub(crate) leeway_s: u64,
     /// The names of the claims.
-    pub claims: ClaimNames,
+    pub(crate) claims: ClaimNames,
     /// Grants that everybody has.
-    pub default_grants: Vec<Grant>,
+    pub(crate) default_grants: Vec<Grant>,
     /// Whether organizations are kept apart.
-    pub tenancy: Tenancy,
+    pub(crate) tenancy: Tenancy,
     /// Whether a live connection ends when its token does.
     pub close_on_expiry: bool,
 }
@@ -237,11 +237,11 @@ pub struct Verifier {
 
 /// A claim that none of the first tokens had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AbsentClaim {
+pub(crate) struct AbsentClaim {
     /// The key that names it, below `auth.claims`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Verifier {
@@ -313,7 +313,7 @@ impl Verifier {
 
     /// The same for a link on which one token is shown again and again: it is verified once, and
     /// `known` until another one comes, its time is over, or another verifier is asked.
-    pub fn verify_again(
+    pub(crate) fn verify_again(
         &self,
         token: Token<'_>,
         known: &mut Option<Box<Known>>,
@@ -361,7 +361,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A claim has a wrong type or form.
-    pub fn unproven(&self, claims: &Map<String, Value>) -> Result<Principal, TokenError> {
+    pub(crate) fn unproven(&self, claims: &Map<String, Value>) -> Result<Principal, TokenError> {
         let expires_unix_s = claims::date(claims, "exp", Claim::Expiry)?;
         self.read(claims, expires_unix_s.unwrap_or(u64::MAX))
     }
@@ -389,7 +389,7 @@ impl Verifier {
     /// The claims that none of the first [`TOKENS_WATCHED`] good tokens had, and that somebody may
     /// be waiting for; told once. Not told are an organization that is not read, and usual names
     /// where everybody has grants anyway.
-    pub fn take_absent_claims(&self) -> Vec<AbsentClaim> {
+    pub(crate) fn take_absent_claims(&self) -> Vec<AbsentClaim> {
         let Some(occurred) = self.watch.take_occurred() else { return Vec::new() };
         let usual = ClaimNames::default();
         let absent = self.options.claims.all().into_iter().zip(usual.all()).enumerate();
@@ -403,7 +403,7 @@ impl Verifier {
     }
 
     /// Whether a token has wanted a key, since the last call, that a fresher set may have.
-    pub fn take_missing_key(&self) -> bool {
+    pub(crate) fn take_missing_key(&self) -> bool {
         self.watch.take_missing_key()
     }
 
@@ -422,7 +422,7 @@ impl Verifier {
     }
 
     /// [`rights::decide`] with the grants that everybody has.
-    pub fn decide<'p>(
+    pub(crate) fn decide<'p>(
         &'p self,
         principal: &'p Principal,
         action: Action,
@@ -434,25 +434,25 @@ impl Verifier {
     }
 
     /// [`rights::standing`] with the grants that everybody has.
-    pub fn standing(&self, principal: &Principal, family: &str, event: &Event) -> Standing {
+    pub(crate) fn standing(&self, principal: &Principal, family: &str, event: &Event) -> Standing {
         rights::standing(principal, &self.options.default_grants, family, event)
     }
 
     /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None`
     /// where tokens are checked only on arrival. The leeway is in it: what is accepted is not ended
     /// at once.
-    pub fn ends_unix_s(&self, principal: &Principal) -> Option<u64> {
+    pub(crate) fn ends_unix_s(&self, principal: &Principal) -> Option<u64> {
         let end = principal.expires_unix_s.saturating_add(self.options.leeway_s);
         self.options.close_on_expiry.then_some(end)
     }
 
     /// Whether organizations are kept apart.
-    pub fn tenancy(&self) -> Tenancy {
+    pub(crate) fn tenancy(&self) -> Tenancy {
         self.options.tenancy
     }
 
     /// The checked options, for a summary: they print no key.
-    pub fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &Options {
         &self.options
     }
 }

@@ -37,7 +37,7 @@ Examples, with GUID for the 36 characters of one:
 /// Subscribes and prints.
 #[derive(clap::Args)]
 #[command(about = "Subscribe to events and print them", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// The hub; the path is /rte where none is given
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/rte", value_parser = Endpoint::parse)]
     url: Endpoint,
@@ -91,7 +91,7 @@ const SPREAD_MS: u64 = 500;
 ///
 /// # Errors
 /// A sentence for the caller.
-pub fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if !(seconds > 0.0 && seconds <= 315_360_000.0) {
         return Err("must be more than 0 and at most ten years".to_owned());
@@ -103,7 +103,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// As the exit codes of the long help say.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let interests = interests(args)?;
     let mut random = Random::new(u64::from_le_bytes(world::entropy().map_err(Failure::Refused)?));
     let mut listener = Listener {

@@ -30,7 +30,7 @@ Examples:
 /// Publishes.
 #[derive(clap::Args)]
 #[command(about = "Publish events from a file or standard input", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// The items; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
@@ -65,7 +65,7 @@ const READ_BYTES: usize = batch::BODY_BYTES_MAX;
 ///
 /// # Errors
 /// As the exit codes of the program say.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let name = if args.file == Path::new("-") { "stdin".to_owned() } else { args.file.display().to_string() };
     let unreadable = |error: io::Error| Failure::Usage(format!("cannot read {name}: {error}"));
     let mut input: Box<dyn Read> = if args.file == Path::new("-") {
@@ -103,7 +103,7 @@ fn form(args: &Args) -> Option<Form> {
 }
 
 /// A hub that takes publications, and the right to publish.
-pub struct Publisher {
+pub(crate) struct Publisher {
     client: HttpClient,
     url: String,
     token: Bearer,
@@ -120,7 +120,7 @@ impl Publisher {
     ///
     /// # Errors
     /// Where the hub did not take the request at all; what it did with each item is in the answer.
-    pub fn send(&self, batch: &mut Batch) -> Result<Outcome, Failure> {
+    pub(crate) fn send(&self, batch: &mut Batch) -> Result<Outcome, Failure> {
         let content_type = batch.form().content_type();
         let answer = self.client.post(&self.url, &self.token, Some(content_type), batch.body());
         let outcome = answer.and_then(|answer| Outcome::of(&answer, batch.lines()));
@@ -133,23 +133,23 @@ impl Publisher {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Taken items.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Members that a dry run would have reached, where the hub says so.
-    pub members: Option<u64>,
+    pub(crate) members: Option<u64>,
     /// What lenient checking let through in them.
-    pub tolerated: u64,
+    pub(crate) tolerated: u64,
     /// The others.
-    pub rejections: Vec<Rejection>,
+    pub(crate) rejections: Vec<Rejection>,
 }
 
 /// A rejected item.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rejection {
+pub(crate) struct Rejection {
     /// The line of the input that it stands on.
-    pub line: u64,
+    pub(crate) line: u64,
     /// Why, each fault as `POINTER: RULE: MESSAGE`; may be empty, where the hub's answer would have
     /// become too long.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 impl Outcome {

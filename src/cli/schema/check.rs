@@ -24,7 +24,7 @@ Examples:
 /// Checks catalogue files.
 #[derive(clap::Args)]
 #[command(about = "Check catalogue files as the build does", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// Folders of events
     #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure::Refused`] where there are errors, [`Failure::Usage`] where there is nothing to check.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut folders: Vec<PathBuf> = args.folders.iter().chain(&args.schema_dirs).cloned().collect();
     let mut alone = args.alone;
     if folders.is_empty() {

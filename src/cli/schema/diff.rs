@@ -28,7 +28,7 @@ Examples:
 /// Compares two catalogues.
 #[derive(clap::Args)]
 #[command(about = "Compare two catalogues: what changed, and whom it breaks", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// The older side: a folder, a lock file or a git revision
     #[arg(value_name = "OLD", default_value = "schema/lock.json")]
     old: String,
@@ -44,7 +44,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure::Refused`] where somebody breaks, [`Failure::Usage`] where a side cannot be read.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     run_in(&Repository::here(), args, console)
 }
 

@@ -20,7 +20,7 @@ Examples:
 /// Writes all documents.
 #[derive(clap::Args)]
 #[command(about = "Write every document made from the events", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where to
     #[arg(value_name = "DIR")]
     folder: PathBuf,

@@ -10,13 +10,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The folder that a repository has its catalogue in.
-pub const FOLDER_DEFAULT: &str = "schema";
+pub(crate) const FOLDER_DEFAULT: &str = "schema";
 
 /// A path, as messages show it, and the text.
-pub type File = (String, String);
+pub(crate) type File = (String, String);
 
 /// The built-in files.
-pub fn built_in() -> Vec<File> {
+pub(crate) fn built_in() -> Vec<File> {
     SOURCES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
@@ -54,13 +54,13 @@ fn with_faults_of_the_rest(mut findings: Vec<Finding>, files: Vec<File>) -> Vec<
 ///
 /// # Errors
 /// What cannot be read.
-pub fn read_either(folder: &Path) -> Result<Vec<File>, Vec<Finding>> {
+pub(crate) fn read_either(folder: &Path) -> Result<Vec<File>, Vec<Finding>> {
     let files = read(&[folder.to_owned()], true)?;
     Ok(completed(files))
 }
 
 /// These files, on top of the built-in ones unless they have a head of their own.
-pub fn completed(files: Vec<File>) -> Vec<File> {
+pub(crate) fn completed(files: Vec<File>) -> Vec<File> {
     if is_whole(&files) { files } else { built_in().into_iter().chain(files).collect() }
 }
 
@@ -76,7 +76,7 @@ fn is_whole(files: &[File]) -> bool {
 ///
 /// # Errors
 /// It is there and cannot be read.
-pub fn lock_of(folder: &Path) -> Result<Option<File>, Finding> {
+pub(crate) fn lock_of(folder: &Path) -> Result<Option<File>, Finding> {
     let path = folder.join(lock::FILE_NAME);
     let shown = path.display().to_string();
     match file::read(&path) {
@@ -87,7 +87,7 @@ pub fn lock_of(folder: &Path) -> Result<Option<File>, Finding> {
 }
 
 /// Whether the working directory has a catalogue, as a clone of this repository has.
-pub fn is_in_repository() -> bool {
+pub(crate) fn is_in_repository() -> bool {
     Path::new(FOLDER_DEFAULT).join("catalogue.toml").is_file()
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A line each, as the build has it
     Human,
     /// One JSON document
@@ -50,7 +50,7 @@ struct JsonChange<'c> {
 ///
 /// # Errors
 /// As [`Console::line`].
-pub fn findings(findings: &[Finding], format: Format, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn findings(findings: &[Finding], format: Format, console: &mut Console) -> Result<(), Failure> {
     match format {
         Format::Human => findings.iter().try_for_each(|finding| console.line(format_args!("{finding}"))),
         Format::Json => {
@@ -75,7 +75,7 @@ pub fn findings(findings: &[Finding], format: Format, console: &mut Console) -> 
 ///
 /// # Errors
 /// As [`Console::line`].
-pub fn changes(changes: &[Change], format: Format, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn changes(changes: &[Change], format: Format, console: &mut Console) -> Result<(), Failure> {
     let breaks = |change: &Change| change.breaks().prose();
     match format {
         Format::Human => changes.iter().try_for_each(|change| {
@@ -106,7 +106,7 @@ pub fn changes(changes: &[Change], format: Format, console: &mut Console) -> Res
 ///
 /// # Errors
 /// As [`Console::line`].
-pub fn document(value: &impl Serialize, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn document(value: &impl Serialize, console: &mut Console) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Refused(error.to_string()))?;
     console.line(format_args!("{text}"))
 }

@@ -18,7 +18,7 @@ Examples:
 /// Lists the events.
 #[derive(clap::Args)]
 #[command(about = "List the events", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     catalogue: CatalogueFlags,
     /// Write one JSON document
@@ -45,7 +45,7 @@ struct Row<'c> {
 ///
 /// # Errors
 /// [`Failure::Usage`] where a folder has errors.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let catalogue = args.catalogue.load(console)?;
     let rows: Vec<Row<'_>> = catalogue.events().map(|(id, event)| row(event, catalogue.family_of(id))).collect();
     if args.json {

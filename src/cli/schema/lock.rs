@@ -26,7 +26,7 @@ Examples:
 /// Writes the lock file.
 #[derive(clap::Args)]
 #[command(about = "Write down the contract that is released", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// The folder of the catalogue; one of further events counts on top of the built-in ones
     #[arg(value_name = "DIR", default_value = FOLDER_DEFAULT)]
     folder: PathBuf,

@@ -33,7 +33,7 @@ Examples:
 /// Works with the catalogue of events.
 #[derive(clap::Args)]
 #[command(about = "List, show, check, export and compare the events", long_about = LONG, arg_required_else_help = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -53,7 +53,7 @@ enum Command {
 ///
 /// # Errors
 /// As the exit codes of the program say; each command names its own.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     match &args.command {
         Command::List(args) => list::run(args, console),
         Command::Show(args) => show::run(args, console),

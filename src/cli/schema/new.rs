@@ -24,7 +24,7 @@ Examples:
 /// Writes a skeleton.
 #[derive(clap::Args)]
 #[command(about = "Write the skeleton of an event, a family or a type", long_about = LONG, arg_required_else_help = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -55,7 +55,7 @@ Example:
 /// Adds a family.
 #[derive(clap::Args)]
 #[command(about = "Add a family of events", long_about = LONG_FAMILY)]
-pub struct FamilyArgs {
+pub(crate) struct FamilyArgs {
     /// The family: a capital, then ASCII letters and digits
     #[arg(value_name = "NAME")]
     name: String,
@@ -76,7 +76,7 @@ Example:
 /// Writes the skeleton of a helper type.
 #[derive(clap::Args)]
 #[command(about = "Write the skeleton of a helper type", long_about = LONG_TYPE)]
-pub struct TypeArgs {
+pub(crate) struct TypeArgs {
     /// The type: a capital, then ASCII letters and digits
     #[arg(value_name = "NAME")]
     name: String,
@@ -94,7 +94,7 @@ Example:
 /// Writes the skeleton of an event.
 #[derive(clap::Args)]
 #[command(about = "Write the skeleton of an event", long_about = LONG_EVENT)]
-pub struct EventArgs {
+pub(crate) struct EventArgs {
     /// The event: a capital, then ASCII letters and digits
     #[arg(value_name = "NAME")]
     name: String,

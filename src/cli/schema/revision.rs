@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The repository around a folder.
-pub struct Repository {
+pub(crate) struct Repository {
     folder: PathBuf,
 }
 
 impl Repository {
     /// That of the working directory.
-    pub fn here() -> Repository {
+    pub(crate) fn here() -> Repository {
         Repository::around(".")
     }
 
     /// That of a folder.
-    pub fn around(folder: impl Into<PathBuf>) -> Repository {
+    pub(crate) fn around(folder: impl Into<PathBuf>) -> Repository {
         Repository { folder: folder.into() }
     }
 
@@ -26,7 +26,7 @@ impl Repository {
     ///
     /// # Errors
     /// A sentence: there is no such revision or folder in it, or no git.
-    pub fn files(&self, side: &str) -> Result<Vec<File>, String> {
+    pub(crate) fn files(&self, side: &str) -> Result<Vec<File>, String> {
         let (revision, path) = side.split_once(':').unwrap_or((side, FOLDER_DEFAULT));
         let path = path.trim_end_matches('/');
         if revision.is_empty() || revision.starts_with('-') {

@@ -17,7 +17,7 @@ Examples:
 /// Shows an event.
 #[derive(clap::Args)]
 #[command(about = "Show the JSON Schema of an event, or its reference", long_about = LONG)]
-pub struct Args {
+pub(crate) struct Args {
     /// The event, in any case
     #[arg(value_name = "EVENT")]
     event: String,
@@ -35,7 +35,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure::Usage`] where there is no such event, or a folder has errors.
-pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let catalogue = args.catalogue.load(console)?;
     let id = find(&catalogue, &args.event)?;
     let text = if args.markdown {

@@ -137,17 +137,17 @@ impl Connection {
     }
 
     /// Its number in facts.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// The place of its deadline.
-    pub fn timer(&self) -> TimerSlot {
+    pub(crate) fn timer(&self) -> TimerSlot {
         self.timer
     }
 
     /// Whether it is past its handshake.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         match self.stage {
             Stage::Open(_) | Stage::Waiting(_) | Stage::Paused(_) => true,
             Stage::Handshake(_) | Stage::Over => false,
@@ -155,7 +155,7 @@ impl Connection {
     }
 
     /// Whether its next bytes can be looked at.
-    pub fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         match self.stage {
             Stage::Handshake(_) | Stage::Open(_) | Stage::Over => true,
             Stage::Waiting(_) | Stage::Paused(_) => false,
@@ -163,12 +163,12 @@ impl Connection {
     }
 
     /// Bytes of it have gone.
-    pub fn note_spoken(&mut self, now: Instant) {
+    pub(crate) fn note_spoken(&mut self, now: Instant) {
         self.spoke = now;
     }
 
     /// When something is due, at the latest; looked at again after each event.
-    pub fn next_deadline(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Deadline {
+    pub(crate) fn next_deadline(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Deadline {
         self.waits(key, hub, limits).map(|(deadline, _)| deadline).min().unwrap_or(Deadline::NEVER)
     }
 
@@ -373,7 +373,7 @@ impl Handle<'_, '_> {
                 self.connection.spoke = self.turn.now.mono;
                 return Flow::GoOn;
             }
-            Wait::Head | Wait::Request | Wait::Body | Wait::Goodbye => broken("a connection waits for no request"),
+            Wait::Head | Wait::Request | Wait::Body => broken("a connection waits for no request"),
         })
     }
 

@@ -615,7 +615,7 @@ impl Http {
                 let then = self.refuse_late(cx);
                 self.follow(then, &mut [], cx)
             }
-            Some(Wait::Handshake | Wait::End | Wait::Sign | Wait::Ping | Wait::Goodbye) | None => Next::Http(self),
+            Some(Wait::Handshake | Wait::End | Wait::Sign | Wait::Ping) | None => Next::Http(self),
         }
     }
 

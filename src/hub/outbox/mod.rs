@@ -33,11 +33,11 @@ pub(super) const PORTION_BYTES: usize = 32 * 1024;
 pub const FLUSH_BYTES: usize = 128 * 1024;
 
 /// What one write offers, in order.
-pub type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
+pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
 
 /// What became of a pushed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Push {
+pub(crate) enum Push {
     /// It waits for the next flush.
     Queued,
     /// It took the place of an older value of its topic.
@@ -68,7 +68,7 @@ pub enum Writable {
 
 impl Writable {
     /// Whether a write makes sense.
-    pub fn may_write(self) -> bool {
+    pub(crate) fn may_write(self) -> bool {
         match self {
             Writable::Open | Writable::Retrying { .. } => true,
             Writable::Blocked { .. } => false,
@@ -76,7 +76,7 @@ impl Writable {
     }
 
     /// Since when the socket has taken nothing, where it is or was full.
-    pub fn stuck_since(self) -> Option<Instant> {
+    pub(crate) fn stuck_since(self) -> Option<Instant> {
         match self {
             Writable::Open => None,
             Writable::Blocked { since } | Writable::Retrying { since } => Some(since),
@@ -180,7 +180,7 @@ enum Seal {
 
 /// When an outbox with bytes is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dirty {
+pub(crate) enum Dirty {
     /// It has nothing new.
     #[default]
     No,
@@ -192,14 +192,14 @@ pub enum Dirty {
 
 /// Bounds of all outboxes of a shard.
 #[derive(Clone, Copy, Debug)]
-pub struct OutboxBounds {
+pub(crate) struct OutboxBounds {
     /// From here on records are kept one by one and state events conflated.
     pub soft_bytes: usize,
     /// From here on the connection is given up, if its socket has also taken nothing for
     /// `overrun_ms`.
     pub hard_bytes: usize,
     /// How long a socket may take nothing while more waits for it than that.
-    pub overrun_ms: u64,
+    pub(crate) overrun_ms: u64,
 }
 
 impl OutboxBounds {
@@ -213,7 +213,7 @@ impl OutboxBounds {
 impl Outbox {
     /// Queues the frame of a publication, or what a slow reader holds instead. Without allocation
     /// while the peer keeps up.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         arena: &mut Arena,
         frame: Frame,
@@ -266,7 +266,7 @@ impl Outbox {
     }
 
     /// Queues an answer, a ping, a Close, a reply: never conflated, never refused for the bound.
-    pub fn push_own(&mut self, arena: &mut Arena, frame: Frame, share: &Arc<Share>) -> Push {
+    pub(crate) fn push_own(&mut self, arena: &mut Arena, frame: Frame, share: &Arc<Share>) -> Push {
         if self.is_sealed() {
             return Push::Dropped;
         }
@@ -298,7 +298,7 @@ impl Outbox {
 
     /// Why an answer of so many bytes is one too many: the client asks and does not read, or it is
     /// a slow reader all the same.
-    pub fn is_too_much(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> Option<CloseReason> {
+    pub(crate) fn is_too_much(&self, bytes: usize, bounds: OutboxBounds, now: Instant) -> Option<CloseReason> {
         let is_over = |waiting: usize| waiting + bytes > bounds.hard_bytes;
         if self.writable.may_write() {
             return None;
@@ -370,7 +370,7 @@ impl Outbox {
     }
 
     /// The socket took `sent` bytes of what [`Outbox::slices`] showed.
-    pub fn sent(&mut self, arena: &mut Arena, sent: usize) {
+    pub(crate) fn sent(&mut self, arena: &mut Arena, sent: usize) {
         if sent > 0 {
             self.answer_bytes = 0;
         }
@@ -404,7 +404,7 @@ impl Outbox {
     }
 
     /// Copies its ranges to bytes of its own, so that it pins nothing.
-    pub fn evict(&mut self, arena: &mut Arena, share: &Arc<Share>) {
+    pub(crate) fn evict(&mut self, arena: &mut Arena, share: &Arc<Share>) {
         if self.ranges.is_empty() {
             return;
         }
@@ -419,7 +419,7 @@ impl Outbox {
 
     /// Drops all that waits but the rest of a frame already begun; answers how many bytes were
     /// dropped.
-    pub fn discard(&mut self, arena: &mut Arena, share: &Arc<Share>) -> usize {
+    pub(crate) fn discard(&mut self, arena: &mut Arena, share: &Arc<Share>) -> usize {
         let before = self.backlog_bytes;
         if let Some(first) = self.ranges.first()
             && self.slow.as_ref().is_none_or(|slow| slow.copied.is_empty())
@@ -475,7 +475,7 @@ impl Outbox {
     }
 
     /// Gives back all it holds.
-    pub fn release(&mut self, arena: &mut Arena) {
+    pub(crate) fn release(&mut self, arena: &mut Arena) {
         for range in self.ranges.drain(..) {
             arena.unpin(range.segment);
         }
@@ -485,7 +485,7 @@ impl Outbox {
     }
 
     /// How its hub messages are written.
-    pub fn encoding(&self) -> Encoding {
+    pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
 
@@ -500,22 +500,22 @@ impl Outbox {
     }
 
     /// Bytes that wait.
-    pub fn backlog_bytes(&self) -> usize {
+    pub(crate) fn backlog_bytes(&self) -> usize {
         self.backlog_bytes
     }
 
     /// How the socket stands.
-    pub fn writable(&self) -> Writable {
+    pub(crate) fn writable(&self) -> Writable {
         self.writable
     }
 
     /// Notes how the socket stands.
-    pub fn set_writable(&mut self, writable: Writable) {
+    pub(crate) fn set_writable(&mut self, writable: Writable) {
         self.writable = writable;
     }
 
     /// Whether it holds ranges of segments.
-    pub fn pins(&self) -> bool {
+    pub(crate) fn pins(&self) -> bool {
         !self.ranges.is_empty()
     }
 }

@@ -14,14 +14,14 @@ use super::super::Status;
 use crate::broken::broken;
 
 /// Bytes of one chunk-size line or one trailer line, without its CRLF.
-pub const LINE_BYTES_MAX: usize = 1024;
+pub(crate) const LINE_BYTES_MAX: usize = 1024;
 /// Bytes of all chunk extensions and trailers of one body. RFC 9112 section 7.1.1: a server "ought
 /// to limit the total length of chunk extensions received in a request".
-pub const EXTRA_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const EXTRA_BYTES_MAX: usize = 8 * 1024;
 
 /// The decoder's place in a chunked body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Chunked {
+pub(crate) struct Chunked {
     place: Place,
     /// Bytes of extensions and trailers so far.
     extra_bytes: usize,
@@ -44,7 +44,7 @@ enum Place {
 
 /// Why a chunked body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// The framing is broken (400).
     Malformed(&'static str),
     /// More than the bound (413).
@@ -60,7 +60,7 @@ impl Chunked {
     /// # Errors
     /// [`BodyError::TooLarge`] as soon as a chunk announces more than the bound allows, before its
     /// bytes have come.
-    pub fn decode(
+    pub(crate) fn decode(
         &mut self,
         input: &[u8],
         body: &mut Vec<u8>,

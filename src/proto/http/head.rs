@@ -25,7 +25,7 @@ pub enum Method {
 
 impl Method {
     /// The methods that have a name here, in the order in which `Allow` lists them.
-    pub const NAMED: [(Method, &'static str); 7] = [
+    pub(crate) const NAMED: [(Method, &'static str); 7] = [
         (Method::Get, "GET"),
         (Method::Head, "HEAD"),
         (Method::Post, "POST"),
@@ -36,22 +36,21 @@ impl Method {
     ];
 
     /// Returns the method of that name. RFC 9110 section 9.1: "The method token is case-sensitive".
-    pub fn parse(name: &str) -> Method {
+    pub(crate) fn parse(name: &str) -> Method {
         Method::NAMED.into_iter().find(|(_, known)| *known == name).map_or(Method::Other, |(method, _)| method)
     }
 }
 
 /// The versions of HTTP that are spoken; all others are answered 505.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are RFC 9112's")]
-pub enum Version {
+pub(crate) enum Version {
     Http10,
     Http11,
 }
 
 /// How long the body behind a head is (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyLength {
+pub(crate) enum BodyLength {
     /// So many bytes; 0 where the head names no length.
     Sized(u64),
     /// `Transfer-Encoding: chunked`.
@@ -64,20 +63,20 @@ pub struct Head<'b> {
     /// The method.
     pub method: Method,
     /// The version of the request line.
-    pub version: Version,
+    pub(crate) version: Version,
     /// The path of the request target, still percent-encoded, without query. `*` for `OPTIONS *`.
-    pub path: &'b str,
+    pub(crate) path: &'b str,
     /// What follows the first `?`, still encoded; empty where there is none. It may hold a token:
     /// never log it.
-    pub query: &'b str,
+    pub(crate) query: &'b str,
     /// Whether the connection may serve another request after this one (RFC 9112 section 9.3).
-    pub keep_alive: bool,
+    pub(crate) keep_alive: bool,
     /// The framing of the body.
-    pub body: BodyLength,
+    pub(crate) body: BodyLength,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
-    pub expect_continue: bool,
+    pub(crate) expect_continue: bool,
     /// The headers in order.
-    pub headers: SmallVec<[(&'b str, &'b [u8]); 24]>,
+    pub(crate) headers: SmallVec<[(&'b str, &'b [u8]); 24]>,
     /// Bytes of the head, the empty line and any empty lines before it included.
     pub len: usize,
 }
@@ -297,12 +296,12 @@ fn waits_for_continue(head: &Head<'_>) -> bool {
 impl<'b> Head<'b> {
     /// Returns the first header of that name (ASCII case-insensitive) that is visible ASCII or
     /// UTF-8 text, trimmed.
-    pub fn header(&self, name: &str) -> Option<&'b str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'b str> {
         self.values(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
     /// Returns the values of all headers of that name (ASCII case-insensitive), trimmed, in order.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.headers
             .iter()
             .filter(move |(header, _)| header.eq_ignore_ascii_case(name))
@@ -311,13 +310,13 @@ impl<'b> Head<'b> {
 
     /// Returns whether any header of that name has `token` in its comma-separated list, without
     /// case (`Connection: keep-alive, Upgrade`).
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
+    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// Returns the elements of the comma-separated lists under that name. RFC 9110 section 5.6.1.2:
     /// "A recipient MUST parse and ignore a reasonable number of empty list elements".
-    pub fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
             .map(<[u8]>::trim_ascii)

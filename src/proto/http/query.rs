@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// Returns the pairs of a query string, decoded (`+` is a space); pairs that are no UTF-8 after
 /// decoding are passed over. A pair without `=` has an empty value; a `%` that two hexadecimal
 /// digits do not follow stands for itself.
-pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decode(key)?, decode(value)?))
@@ -14,7 +14,7 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
 }
 
 /// Returns the first value under `name`, whose case does not matter (as ASP.NET looks keys up).
-pub fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+pub(crate) fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     pairs(query).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 

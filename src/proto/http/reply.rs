@@ -16,7 +16,7 @@ pub enum Body {
 
 impl Body {
     /// Returns the bytes.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Body::Static(bytes) => bytes,
             Body::Shared(bytes) => bytes,
@@ -31,16 +31,16 @@ pub struct Reply {
     /// The status code.
     pub status: u16,
     /// `Content-Type`; empty where there is no body to describe.
-    pub content_type: &'static str,
+    pub(crate) content_type: &'static str,
     /// Further headers.
-    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
-    pub body: Body,
+    pub(crate) body: Body,
 }
 
 impl Reply {
     /// Returns a reply with a body.
-    pub fn new(status: u16, content_type: &'static str, body: Body) -> Reply {
+    pub(crate) fn new(status: u16, content_type: &'static str, body: Body) -> Reply {
         Reply { status, content_type, headers: Vec::new(), body }
     }
 
@@ -50,7 +50,7 @@ impl Reply {
     }
 
     /// `application/json` with ready bytes.
-    pub fn json(status: u16, json: impl Into<Vec<u8>>) -> Reply {
+    pub(crate) fn json(status: u16, json: impl Into<Vec<u8>>) -> Reply {
         Reply::new(status, "application/json", Body::Owned(json.into()))
     }
 
@@ -70,7 +70,7 @@ impl Reply {
 }
 
 /// The interim reply that a client with `Expect: 100-continue` waits for.
-pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Appends the reply's bytes. `head_only` (a HEAD request) leaves the body out but keeps its
 /// length; without `keep_alive` it says `Connection: close`, with it `Connection: keep-alive`, for
@@ -127,7 +127,7 @@ fn header(name: &str, value: &str, out: &mut Vec<u8>) {
 
 /// Returns the reason phrase of the status line (RFC 9110 section 15, RFC 4918, RFC 6585); empty
 /// for a status that is not used here.
-pub fn reason(status: u16) -> &'static str {
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",

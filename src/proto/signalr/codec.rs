@@ -17,7 +17,7 @@ impl HubProtocol {
     ///
     /// # Errors
     /// It is longer than the bound: see [`Records::next`].
-    pub fn next_message<'r, 'p: 'r>(
+    pub(crate) fn next_message<'r, 'p: 'r>(
         self,
         records: &'r mut Records,
         rest: &mut &'p mut [u8],
@@ -48,7 +48,7 @@ impl HubProtocol {
 /// Reads messages, with the memory that it reuses. One per shard: it grows with the longest message
 /// and is kept.
 #[derive(Default)]
-pub struct Parser {
+pub(crate) struct Parser {
     json: json::Parser,
 }
 
@@ -59,7 +59,7 @@ impl Parser {
     ///
     /// # Errors
     /// It is none.
-    pub fn parse<T>(
+    pub(crate) fn parse<T>(
         &mut self,
         protocol: HubProtocol,
         message: &mut [u8],
@@ -74,14 +74,13 @@ impl Parser {
 
 /// The arguments of an invocation, as far as hub methods look at them.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "a variant for each hub protocol")]
-pub enum Arguments<'t, 'r> {
+pub(crate) enum Arguments<'t, 'r> {
     Json(JsonArguments<'t, 'r>),
 }
 
 impl<'r> Arguments<'_, 'r> {
     /// Returns how many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match self {
             Arguments::Json(arguments) => arguments.count(),
         }
@@ -93,7 +92,7 @@ impl<'r> Arguments<'_, 'r> {
     ///
     /// # Errors
     /// It is no array, an item is no object or null, or a value is no string or null.
-    pub fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
+    pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         match self {
             Arguments::Json(arguments) => arguments.items(items),
         }

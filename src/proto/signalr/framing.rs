@@ -5,12 +5,12 @@ use crate::broken::broken;
 use std::mem;
 
 /// The record separator, ASCII RS. It can't stand inside JSON text: encoders must escape it.
-pub const SEPARATOR: u8 = 0x1E;
+pub(crate) const SEPARATOR: u8 = 0x1E;
 
 /// A record, counted with its separator, is longer than its bound. Nothing behind it can be read:
 /// the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub(crate) struct TooLong;
 
 /// Cuts a byte stream into records.
 ///
@@ -22,7 +22,7 @@ pub struct TooLong;
 /// once, and only while it is partial is any memory held. Each byte is searched once, however small
 /// the pieces.
 #[derive(Debug, Default)]
-pub struct Records {
+pub(crate) struct Records {
     /// The beginning of a record whose separator hasn't arrived. When its last byte is a separator,
     /// it is a record that has been handed out and is let go of at the next call.
     partial: Vec<u8>,
@@ -35,7 +35,7 @@ impl Records {
     /// `record_bytes_max` counts the separator, as SignalR's MaximumReceiveMessageSize does.
     /// Records before one that is too long are handed out first; a record is too long as soon as no
     /// separator can end it within the bound.
-    pub fn next<'r, 'p: 'r>(
+    pub(crate) fn next<'r, 'p: 'r>(
         &'r mut self,
         rest: &mut &'p mut [u8],
         record_bytes_max: usize,
@@ -65,7 +65,7 @@ impl Records {
 
     /// Returns whether a record has begun and not ended: the connection was cut in the middle if it
     /// ends here. Means what it says once [`Records::next`] has answered `None`.
-    pub fn is_partial(&self) -> bool {
+    pub(crate) fn is_partial(&self) -> bool {
         !self.partial.is_empty()
     }
 

@@ -13,7 +13,7 @@ use super::text;
 /// Why a handshake is refused; [`encode_error`] gives the answer, then the connection ends
 /// normally.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HandshakeError {
+pub(crate) enum HandshakeError {
     /// Not JSON, no object, a member missing or mistyped.
     Malformed,
     /// No such protocol, in the client's spelling.
@@ -41,7 +41,7 @@ struct Request {
 /// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub:
 /// signalrcore sends 0, and 2 goes with stateful reconnect, which is never granted here. A protocol
 /// that is not offered, as `messagepack`, is told before a version that is not spoken.
-pub fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
+pub(crate) fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
     let record = simdutf8::basic::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
     let Request { protocol, version } = serde_json::from_str(record).map_err(|_| HandshakeError::Malformed)?;
     if !protocol.eq_ignore_ascii_case("json") {
@@ -54,10 +54,10 @@ pub fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
 }
 
 /// The record that accepts: `{}` and the separator.
-pub const ACCEPTED: &[u8] = b"{}\x1e";
+pub(crate) const ACCEPTED: &[u8] = b"{}\x1e";
 
 /// Appends the record that refuses: `{"error":"…"}` and the separator.
-pub fn encode_error(error: &HandshakeError, out: &mut Vec<u8>) {
+pub(crate) fn encode_error(error: &HandshakeError, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);
     match error {
         HandshakeError::Malformed => encode_str(text::HANDSHAKE_FAILED, out),

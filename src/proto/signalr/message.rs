@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// One message from a client. Arguments stay in the protocol's own form (`A`) until the hub method
 /// that wants them is known.
 #[derive(Debug)]
-pub enum HubMessage<'r, A> {
+pub(crate) enum HubMessage<'r, A> {
     /// Type 1. Without an id no answer is ever sent.
     Invocation {
         /// The id to answer under; `None` where absent or empty.
@@ -71,7 +71,7 @@ impl<'r, A> HubMessage<'r, A> {
 
 /// What a client gave for EntityId or EventName of a subscription item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given<'r> {
+pub(crate) enum Given<'r> {
     /// A string.
     Text(&'r str),
     /// Null or nothing.
@@ -80,11 +80,11 @@ pub enum Given<'r> {
 
 /// One bound item of `Subscribe` or `Unsubscribe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Item<'r> {
+pub(crate) struct Item<'r> {
     /// `EntityId`, whatever the case of the key.
-    pub entity_id: Given<'r>,
+    pub(crate) entity_id: Given<'r>,
     /// `EventName`, whatever the case of the key.
-    pub event_name: Given<'r>,
+    pub(crate) event_name: Given<'r>,
     /// `Snapshot`: whether the last value is asked for; `None` leaves it to the hub.
     pub snapshot: Option<bool>,
     /// `Since`: from where on publications are wanted with their positions; `None` where the item
@@ -94,13 +94,13 @@ pub struct Item<'r> {
 
 /// The arguments don't fit the method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BindError;
+pub(crate) struct BindError;
 
 /// A message that cannot be read; the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed {
+pub(crate) struct Malformed {
     /// What is wrong, in .NET's words, for the detailed form of the error.
-    pub message: &'static str,
+    pub(crate) message: &'static str,
 }
 
 /// Where a publication stands in the order of its organization, and when the hub took it.

@@ -5,7 +5,7 @@ use crate::proto::http::query;
 
 /// Why a version can't be answered; [`encode_error`] gives the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VersionError {
+pub(crate) enum VersionError {
     /// Not one 32-bit integer.
     NotInteger,
     /// Below 0, the lowest version there is.
@@ -14,7 +14,7 @@ pub enum VersionError {
 
 /// Reads `negotiateVersion` of the query, a name without case: the version to answer, at most 1; 0
 /// where the query has none.
-pub fn version(query: &str) -> Result<u8, VersionError> {
+pub(crate) fn version(query: &str) -> Result<u8, VersionError> {
     let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("negotiateVersion"));
     let Some((_, value)) = values.next() else { return Ok(0) };
     if values.next().is_some() {
@@ -34,7 +34,7 @@ pub fn version(query: &str) -> Result<u8, VersionError> {
 ///
 /// Version 0 knows no token: there the id is what the client comes back with, so give the token as
 /// `connection_id`.
-pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mut Vec<u8>) {
+pub(crate) fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
@@ -48,7 +48,7 @@ pub fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mu
 }
 
 /// Appends `{"error":"…"}`, with the text that .NET has for it.
-pub fn encode_error(error: VersionError, out: &mut Vec<u8>) {
+pub(crate) fn encode_error(error: VersionError, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);
     match error {
         VersionError::NotInteger => encode_str("The client requested a non-integer protocol version.", out),

@@ -10,55 +10,53 @@
 // Plain HTTP answers of the hub's address, `text/plain`.
 
 /// 400: neither a WebSocket upgrade nor an `id` in the query.
-pub const CONNECTION_ID_REQUIRED: &str = "Connection ID required";
+pub(crate) const CONNECTION_ID_REQUIRED: &str = "Connection ID required";
 /// 404: the `id` of the query is unknown, used up or expired.
 pub const NO_SUCH_CONNECTION: &str = "No Connection with that ID";
 /// 409: the `id` of the query has its connection. ASP.NET says nothing.
 pub const ID_IN_USE: &str = "This connection ID is in use: negotiate again";
 /// 405: a POST to an `id` that a WebSocket serves.
-pub const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
+pub(crate) const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
 /// 400: a DELETE of an `id` that isn't served by long polling.
-pub const DELETE_NOT_LONG_POLLING: &str = "Cannot terminate this connection using the DELETE endpoint.";
+pub(crate) const DELETE_NOT_LONG_POLLING: &str = "Cannot terminate this connection using the DELETE endpoint.";
 /// 404: a GET for a known `id` that accepts an event stream; the hub speaks WebSocket only.
-pub const NO_SERVER_SENT_EVENTS: &str = "ServerSentEvents transport not supported by this end point type";
+pub(crate) const NO_SERVER_SENT_EVENTS: &str = "ServerSentEvents transport not supported by this end point type";
 /// 404: any other GET for a known `id`, which would be a poll.
-pub const NO_LONG_POLLING: &str = "LongPolling transport not supported by this end point type";
-/// 400: an `id` that one transport serves, asked for through another one.
-pub const TRANSPORT_CHANGED: &str = "Cannot change transports mid-connection";
+pub(crate) const NO_LONG_POLLING: &str = "LongPolling transport not supported by this end point type";
 
 // Errors of the handshake response; the connection ends behind it.
 
 /// No complete handshake in time, or none within the bound of a record.
-pub const HANDSHAKE_CANCELED: &str = "Handshake was canceled.";
+pub(crate) const HANDSHAKE_CANCELED: &str = "Handshake was canceled.";
 /// The handshake is no JSON object, or a member is missing or mistyped.
-pub const HANDSHAKE_FAILED: &str = "An unexpected error occurred during connection handshake.";
+pub(crate) const HANDSHAKE_FAILED: &str = "An unexpected error occurred during connection handshake.";
 
 /// The handshake names a protocol that is not offered.
-pub fn protocol_not_supported(protocol: &str) -> String {
+pub(crate) fn protocol_not_supported(protocol: &str) -> String {
     format!("The protocol '{protocol}' is not supported.")
 }
 
 /// The handshake names a version that is not spoken.
-pub fn version_not_supported(version: i64, protocol: &str) -> String {
+pub(crate) fn version_not_supported(version: i64, protocol: &str) -> String {
     format!("The server does not support version {version} of the '{protocol}' protocol.")
 }
 
 // Errors of a completion; the connection stays.
 
 /// No method has the name of the target. Says so with `detailed` or without.
-pub fn unknown_method(target: &str) -> String {
+pub(crate) fn unknown_method(target: &str) -> String {
     format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.")
 }
 
 /// The invocation has another number of arguments than the method.
-pub fn argument_count(target: &str, given: usize, expected: usize, detailed: bool) -> String {
+pub(crate) fn argument_count(target: &str, given: usize, expected: usize, detailed: bool) -> String {
     let detail =
         format_args!(" InvalidDataException: Invocation provides {given} argument(s) but target expects {expected}.");
     binding(target, detailed.then_some(detail))
 }
 
 /// An argument has the wrong type, or a value that its type doesn't take.
-pub fn argument_type(target: &str, detailed: bool) -> String {
+pub(crate) fn argument_type(target: &str, detailed: bool) -> String {
     let detail = format_args!(
         " InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of \
          the hub method being invoked."
@@ -74,22 +72,17 @@ fn binding(target: &str, detail: Option<std::fmt::Arguments<'_>>) -> String {
 }
 
 /// The method refuses with a message for the client.
-pub fn hub_exception(target: &str, message: &str) -> String {
+pub(crate) fn hub_exception(target: &str, message: &str) -> String {
     format!("An unexpected error occurred invoking '{target}' on the server. HubException: {message}")
 }
 
-/// The caller may not use the method at all.
-pub fn unauthorized(target: &str) -> String {
-    format!("Failed to invoke '{target}' because user is unauthorized")
-}
-
 /// A StreamInvocation (type 4) of a method that answers once, as all of this hub do.
-pub fn not_streaming(target: &str) -> String {
+pub(crate) fn not_streaming(target: &str) -> String {
     format!("The client attempted to invoke the non-streaming '{target}' method with a streaming invocation.")
 }
 
 /// The invocation announces upload streams, which no method of this hub takes.
-pub fn unexpected_streams(target: &str, streams: usize) -> String {
+pub(crate) fn unexpected_streams(target: &str, streams: usize) -> String {
     hub_exception(target, &format!("Client sent {streams} stream(s), Hub method expects 0."))
 }
 
@@ -103,7 +96,6 @@ mod tests {
             unknown_method("Nope"),
             "Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist."
         );
-        assert_eq!(unauthorized("Subscribe"), "Failed to invoke 'Subscribe' because user is unauthorized");
         assert_eq!(
             not_streaming("subscribe"),
             "The client attempted to invoke the non-streaming 'subscribe' method with a streaming invocation."

@@ -44,14 +44,14 @@ impl<'o> Writer<'o> {
     }
 
     /// Appends that there is nothing.
-    pub fn null(&mut self) {
+    pub(crate) fn null(&mut self) {
         match self.protocol {
             HubProtocol::Json => self.out.extend_from_slice(b"null"),
         }
     }
 
     /// Appends yes or no.
-    pub fn bool(&mut self, value: bool) {
+    pub(crate) fn bool(&mut self, value: bool) {
         match self.protocol {
             HubProtocol::Json => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
         }
@@ -65,7 +65,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Appends a string.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         match self.protocol {
             HubProtocol::Json => encode_str(text, self.out),
         }
@@ -77,7 +77,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Appends a list: `write` writes the value of each item.
-    pub fn list<I: ExactSizeIterator>(&mut self, items: I, mut write: impl FnMut(I::Item, &mut Writer<'_>)) {
+    pub(crate) fn list<I: ExactSizeIterator>(&mut self, items: I, mut write: impl FnMut(I::Item, &mut Writer<'_>)) {
         match self.protocol {
             HubProtocol::Json => {
                 self.out.push(b'[');

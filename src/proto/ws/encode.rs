@@ -18,7 +18,7 @@ pub enum Opcode {
 
 /// Appends the header of a final, unmasked frame with so many payload bytes, in the minimal length
 /// form.
-pub fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
+pub(crate) fn header(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
     let opcode = match opcode {
         Opcode::Text => OpCode::Data(Data::Text),
         Opcode::Binary => OpCode::Data(Data::Binary),
@@ -44,7 +44,7 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 /// Appends a whole frame around what `write` writes. The header is put before the payload once its
 /// length is known: the common form has four bytes, which are kept free; the others move the
 /// payload.
-pub fn frame_around(opcode: Opcode, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn frame_around(opcode: Opcode, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     const ROOM: usize = 4;
     let start = out.len();
     out.extend_from_slice(&[0; ROOM]);

@@ -42,7 +42,7 @@ pub fn is_lost(head: &Head<'_>) -> bool {
 
 /// Returns whether the request asks for a WebSocket at all (`Upgrade: websocket` and
 /// `Connection: Upgrade`).
-pub fn is_upgrade(head: &Head<'_>) -> bool {
+pub(crate) fn is_upgrade(head: &Head<'_>) -> bool {
     // RFC 6455 section 4.2.1: "An |Upgrade| header field containing the value "websocket", treated
     // as an ASCII case-insensitive value"; "A |Connection| header field that includes the token
     // "Upgrade", treated as an ASCII case-insensitive value".

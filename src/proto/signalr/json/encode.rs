@@ -9,7 +9,7 @@ use crate::proto::signalr::value::Writer;
 use uuid::Uuid;
 
 /// Appends the record of a message, with its separator.
-pub fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
+pub(crate) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     match *message {
         ServerMessage::MessageReceived { entity, event_name, data, position } => {
             encode_message_received(entity, event_name, data, position, out);

@@ -4,7 +4,7 @@
 ///
 /// Escapes what RFC 8259 section 7 demands (quote, backslash, U+0000 to U+001F) and nothing else,
 /// as .NET's relaxed encoder does; the separator 0x1E therefore never stands inside a record.
-pub fn encode_str(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn encode_str(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
     let mut rest = text.as_bytes();

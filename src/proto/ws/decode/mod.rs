@@ -122,7 +122,7 @@ struct Header {
 impl Decoder {
     /// Returns whether no frame and no message has begun: it knows nothing that a fresh one
     /// doesn't.
-    pub fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         matches!((self.place, self.message), (Place::Header, Message::None))
     }
 

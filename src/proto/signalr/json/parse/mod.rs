@@ -19,7 +19,7 @@ const fn malformed<T>(message: &'static str) -> Result<T, Malformed> {
 
 /// The reader, with the memory it reuses. One per shard: it grows with the longest record and is
 /// kept, at most about 60 bytes for each byte of that record.
-pub struct Parser {
+pub(crate) struct Parser {
     buffers: Buffers,
     depth_max: usize,
     /// Empty between records.
@@ -47,7 +47,7 @@ impl Parser {
     /// over; of a member given twice the last counts, but none may be mistyped. An unknown integer
     /// type makes the record [`HubMessage::Unknown`] whatever else is in it: a later protocol may
     /// give the members other types.
-    pub fn parse<T>(
+    pub(crate) fn parse<T>(
         &mut self,
         record: &mut [u8],
         depth_max: usize,
@@ -294,19 +294,19 @@ fn expect_object(record: &Value<'_, '_>) -> Result<(), Malformed> {
 
 /// The arguments of one invocation, on the tape.
 #[derive(Clone, Copy, Debug)]
-pub struct JsonArguments<'t, 'r> {
+pub(crate) struct JsonArguments<'t, 'r> {
     count: usize,
     nodes: &'t [Node<'r>],
 }
 
 impl<'r> JsonArguments<'_, 'r> {
     /// Returns how many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// See [`Arguments::items`](crate::proto::signalr::codec::Arguments::items).
-    pub fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
+    pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         let list = Values(self.nodes).next().ok_or(BindError)?;
         if !matches!(list.node, Node::Array { .. }) {
             return Err(BindError);
