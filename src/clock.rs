@@ -38,7 +38,7 @@ pub struct UnixMs(u64);
 
 impl UnixMs {
     /// So many milliseconds after the epoch.
-    pub(crate) const fn from_ms(ms: u64) -> UnixMs {
+    pub const fn from_ms(ms: u64) -> UnixMs {
         UnixMs(ms)
     }
 
