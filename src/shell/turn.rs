@@ -125,6 +125,7 @@ impl<O: Os> Reactor<O> {
         let now = self.os.now();
         self.read_mail(now);
         let mut hot = std::mem::take(&mut self.hot);
+        let waited = hot.len();
         for readiness in &self.ready {
             match *readiness {
                 Readiness::Mail => {}
@@ -146,14 +147,12 @@ impl<O: Os> Reactor<O> {
         if self.siblings_are_full() {
             self.hot = hot;
         } else {
-            let mut read = 0;
-            while let Some(key) = hot.get(read)
-                && !(read > 0 && self.shard.is_spent())
-            {
-                self.read(*key, now);
-                read += 1;
-            }
-            hot.drain(..read);
+            // Who has something new goes first, since most of them want little. Of those who have
+            // waited, the first has its turn in any case.
+            let mut fresh = hot.split_off(waited);
+            self.read_some(&mut fresh, 0, now);
+            self.read_some(&mut hot, 1, now);
+            hot.append(&mut fresh);
             // What was found hot again is in the other list by now.
             std::mem::swap(&mut self.hot, &mut hot);
             self.hot.append(&mut hot);
@@ -250,6 +249,19 @@ impl<O: Os> Reactor<O> {
                 }
             }
         }
+    }
+
+    /// Reads the first of these, so many of them at least, while the turn has room, and strikes
+    /// them from the list.
+    fn read_some(&mut self, keys: &mut Vec<LinkKey>, least: usize, now: Now) {
+        let mut read = 0;
+        while let Some(key) = keys.get(read)
+            && (read < least || !self.shard.is_spent())
+        {
+            self.read(*key, now);
+            read += 1;
+        }
+        keys.drain(..read);
     }
 
     fn heat(&mut self, key: LinkKey) {
