@@ -15,6 +15,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// What a frame has around the data of a publication, at most: names, GUID, position, time. A block
+/// that is larger than what may wait would cost its reader the connection, again and again.
+const FRAME_BYTES: usize = 320;
+
 /// What all homes of a process keep together.
 #[derive(Clone, Debug, Default)]
 pub struct HomeTotals {
@@ -38,7 +42,7 @@ pub struct Home {
     kept: Kept,
     log: Log,
     replay_items_max: usize,
-    /// Bytes of data in a block that are replayed; what a connection may have waiting.
+    /// Bytes that a block may replay; what a connection may have waiting.
     replay_bytes_max: usize,
 }
 
@@ -143,7 +147,8 @@ impl Home {
                 (Some(self.replay(item, from, publications).and(reaches)), from)
             }
         };
-        let replayed_bytes: usize = publications.iter().skip(start).map(|publication| publication.data.len()).sum();
+        let replayed_bytes: usize =
+            publications.iter().skip(start).map(|publication| publication.data.len() + FRAME_BYTES).sum();
         let is_too_much = *bytes + replayed_bytes > self.replay_bytes_max;
         let outcome = if is_too_much { Some(Err(Recovery::TooMuch)) } else { outcome };
         if is_too_much {
@@ -231,6 +236,8 @@ impl Home {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::encoding::{Encoding, Form};
+    use crate::hub::publication::Payload;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
 
@@ -346,8 +353,21 @@ mod tests {
     }
 
     #[test]
+    fn no_frame_has_more_around_its_data_than_is_counted() {
+        let catalogue = crate::schema::Catalogue::built_in(None);
+        let longest = catalogue.available_subscriptions().max_by_key(|name| name.len()).unwrap().to_lowercase();
+        let stamp = home(&Limits::DEFAULT).stamp(at(1_001));
+        for encoding in Encoding::ALL {
+            let mut frame = Vec::new();
+            let form = Form { encoding, positioned: true };
+            form.encode(&topic(1, 1), &longest, Some(stamp), Payload::Borrowed(b""), &mut frame);
+            assert!(frame.len() <= FRAME_BYTES - 8, "{} bytes, and a longer header", frame.len());
+        }
+    }
+
+    #[test]
     fn a_replay_of_more_bytes_than_may_wait_is_none() {
-        let limits = Limits { outbox_hard_bytes: 10, ..Limits::DEFAULT };
+        let limits = Limits { outbox_hard_bytes: FRAME_BYTES + 10, ..Limits::DEFAULT };
         let mut home = home(&limits);
         let start = home.present(ORGANIZATION);
         publish(&mut home, topic(1, 1), b"123456", at(1_001));
