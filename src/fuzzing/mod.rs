@@ -4,7 +4,8 @@
 //! them, without libFuzzer.
 //!
 //! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives;
-//! [`validate()`] and [`publish()`] have heads of their own, [`key_set()`] has none.
+//! [`validate()`] and [`publish()`] have heads of their own, [`key_set()`] and [`since()`]
+//! have none.
 
 mod handshake;
 mod http_head;
@@ -14,6 +15,7 @@ mod naive;
 mod pieces;
 mod proxy_preamble;
 mod publish;
+mod since;
 mod validate;
 mod ws_frames;
 
@@ -24,6 +26,7 @@ pub use key_set::key_set;
 pub use pieces::SIZE_BYTES;
 pub use proxy_preamble::proxy_preamble;
 pub use publish::publish;
+pub use since::since;
 pub use validate::validate;
 pub use ws_frames::ws_frames;
 
@@ -86,6 +89,11 @@ mod tests {
     #[test]
     fn the_corpus_of_publish_holds() {
         replay("publish", publish);
+    }
+
+    #[test]
+    fn the_corpus_of_since_holds() {
+        replay("since", since);
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl FrontFault {
             FrontFault::UpgradeLost => {
                 "let the proxy speak HTTP/1.1 to the hub and pass on `Upgrade: websocket` and `Connection: Upgrade`"
             }
-            FrontFault::Tls => "use http:// and ws:// here, or put what ends TLS in front of it",
+            FrontFault::Tls => {
+                "use http:// and ws:// here, or set server.tls_certificate, or put what ends TLS in front"
+            }
             FrontFault::NoTls => "use https:// and wss:// here, or leave out server.tls_certificate",
             FrontFault::ProxyPreamble => "list the proxy there, or let it speak plain HTTP",
         }
