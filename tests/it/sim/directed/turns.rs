@@ -248,15 +248,7 @@ fn the_questions_of_one_client_are_answered_in_order_from_turn_to_turn_and_other
         say(&world, &asker, &questions(700, in_one));
         world.step(0);
         assert!(world.look(asker.id).is_some_and(|look| !look.wants_input), "what follows waits");
-        let mut bytes = Vec::new();
-        client::frame(
-            true,
-            client::TEXT,
-            MASK,
-            b"{\"type\":1,\"invocationId\":\"o\",\"target\":\"UnsubscribeAll\",\"arguments\":[]}\x1e",
-            &mut bytes,
-        );
-        say(&world, &other, &bytes);
+        say(&world, &other, &question());
         assert!(turns_until_heard(&world, &other) <= 2);
         let mut turns = 0;
         while world.look(asker.id).is_some_and(|look| !look.wants_input) && turns < 1_000 {
@@ -271,4 +263,32 @@ fn the_questions_of_one_client_are_answered_in_order_from_turn_to_turn_and_other
         });
         assert_eq!(ids.collect::<Vec<_>>(), (0..700).map(|n| n.to_string()).collect::<Vec<_>>());
     }
+}
+
+/// A small question.
+fn question() -> Vec<u8> {
+    let record = b"{\"type\":1,\"invocationId\":\"o\",\"target\":\"UnsubscribeAll\",\"arguments\":[]}\x1e";
+    let mut bytes = Vec::new();
+    client::frame(true, client::TEXT, MASK, record, &mut bytes);
+    bytes
+}
+
+#[test]
+fn what_is_new_is_read_before_what_has_waited_and_one_that_has_waited_in_any_case() {
+    let world = world(short_turns());
+    let mut crowd: Vec<Peer> = (0..20).map(|_| Peer::connect(&world)).collect();
+    let other = Peer::connect(&world);
+    crowd.iter().for_each(|peer| world.net().send(peer.id, &question()));
+    world.net().arrive_all();
+    world.step(0);
+    for turn in 1..=5 {
+        say(&world, &other, &question());
+        world.step(0);
+        assert!(has_heard(&world, &other), "turn {turn}");
+        let heard = crowd.iter().filter(|peer| has_heard(&world, peer)).count();
+        assert!((turn..crowd.len()).contains(&heard), "{heard} of those that have waited after {turn} turns");
+        world.pipe(other.id).from_hub.clear();
+    }
+    world.settle();
+    assert!(crowd.iter_mut().all(|peer| peer.hear(&world).len() == 1));
 }
