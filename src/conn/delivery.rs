@@ -4,14 +4,14 @@
 use super::books::Books;
 use super::mail::Outbound;
 use super::turn::{Process, Turn};
-use crate::api::publish::{Provenance, Sink};
-use crate::clock::{Now, UnixMs};
+use crate::api::publish::{Made, Provenance, Sink};
+use crate::clock::Now;
 use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::kept::Change;
 use crate::hub::partition::Partition;
 use crate::hub::position::Stamp;
-use crate::hub::publication::{EventTraits, Payload, Publication};
+use crate::hub::publication::{Effect, EventTraits, Payload, Publication};
 use crate::hub::topic::Topic;
 use crate::schema::{Event, Kind};
 use crate::trace::{Fact, Level};
@@ -51,8 +51,8 @@ impl<'t> Delivery<'t> {
         let event = self.process.catalogue.event(publication.topic.event);
         let stamp = self.home.stamp(self.now);
         publication.stamp = Some(stamp);
-        let is_state = event.kind == Kind::State;
-        if is_state && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
+        let is_kept = publication.effect != Effect::None;
+        if is_kept && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
             self.books.metrics.unchanged += 1;
             return false;
         }
@@ -154,7 +154,7 @@ impl<'t> FanOut<'t> {
 }
 
 impl Sink for FanOut<'_> {
-    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance) {
+    fn publish(&mut self, Made { topic, data, expires, effect, provenance }: Made<'_>) {
         let Process { catalogue, shard, shards, .. } = self.delivery.process;
         self.delivery.books.metrics.published_ms = self.delivery.now.unix.ms();
         let counts = self.delivery.books.metrics.event(usize::from(topic.event.0));
@@ -172,12 +172,12 @@ impl Sink for FanOut<'_> {
         let is_alone = shards == 1;
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
         let is_late = home == shard && self.is_late(&topic);
-        if is_alone && !is_late && event.kind == Kind::Occurrence && !self.delivery.home.records() {
+        if is_alone && !is_late && effect == Effect::None && !self.delivery.home.records() {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let stamp = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, &topic, stamp, Payload::Borrowed(data));
         }
-        let publication = Publication { topic, stamp: None, expires, data: data.into() };
+        let publication = Publication { expires, effect, ..Publication::new(topic, data.into()) };
         if home != shard || is_late {
             self.collect(home, publication);
         } else {

@@ -120,7 +120,7 @@ mod tests {
 
     fn publication(n: u8) -> Publication {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-        Publication { topic, stamp: None, expires: None, data: [n].into() }
+        Publication::new(topic, [n].into())
     }
 
     #[test]

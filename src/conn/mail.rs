@@ -119,11 +119,9 @@ mod tests {
 
     #[test]
     fn an_answer_stands_behind_what_was_stamped_before_it() {
-        let publication = |n: u8| Publication {
-            topic: Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() },
-            stamp: None,
-            expires: None,
-            data: [n].into(),
+        let publication = |n: u8| {
+            let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+            Publication::new(topic, [n].into())
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
         let last = Position::after(None, Now::from_ms(0, 0));

@@ -1,9 +1,8 @@
 //! Publish requests in their envelopes: compressed bodies, and CloudEvents whose attributes are
 //! headers.
 
-use crate::api::publish::{Options, Outcome, Provenance, Request, Rules, Scratch, Sink, admit, publish as take};
+use crate::api::publish::{Made, Options, Outcome, Request, Rules, Scratch, Sink, admit, publish as take};
 use crate::auth::principal::Principal;
-use crate::clock::UnixMs;
 use crate::hub::topic::Topic;
 use crate::limits::Limits;
 use crate::proto::Status;
@@ -25,8 +24,8 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 struct Heard(Vec<(Topic, Vec<u8>)>);
 
 impl Sink for Heard {
-    fn publish(&mut self, topic: Topic, data: &[u8], _: Option<UnixMs>, _: Provenance) {
-        self.0.push((topic, data.to_vec()));
+    fn publish(&mut self, made: Made<'_>) {
+        self.0.push((made.topic, made.data.to_vec()));
     }
 }
 

@@ -50,7 +50,7 @@ impl<'p> Frames<'p> {
         let Frames { topic, id, event, stamp, data, late, shared, .. } = self;
         let late = late[form.index()].get_or_insert_with(|| {
             let data = Arc::clone(shared.get_or_insert_with(|| data.share()));
-            let publication = Publication { topic: **topic, stamp: *stamp, expires: None, data };
+            let publication = Publication { stamp: *stamp, ..Publication::new(**topic, data) };
             let conflates = event.is_state.then_some(*id);
             Arc::new(Late::publication(publication, event.lower, conflates, form, len, share))
         });

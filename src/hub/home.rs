@@ -258,7 +258,7 @@ mod tests {
 
     fn publish(home: &mut Home, topic: Topic, data: &[u8], now: Now) -> WirePosition {
         let stamp = home.stamp(now);
-        let publication = Publication { topic, stamp: Some(stamp), expires: None, data: data.into() };
+        let publication = Publication { stamp: Some(stamp), ..Publication::new(topic, data.into()) };
         if topic.event == EventId(0) {
             home.keep(publication.clone());
         }

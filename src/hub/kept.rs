@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn publication(n: u8, data: &[u8]) -> Publication {
-        Publication { topic: topic(n), stamp: None, expires: None, data: data.into() }
+        Publication::new(topic(n), data.into())
     }
 
     /// The table of the only home.

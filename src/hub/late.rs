@@ -182,7 +182,7 @@ mod tests {
 
         /// Queues a value of a state topic, or an occurrence; whether it took an older one's place.
         fn publish(&mut self, topic: Option<TopicId>, data: &[u8]) -> bool {
-            let publication = Publication { topic: TOPIC, stamp: None, expires: None, data: data.into() };
+            let publication = Publication::new(TOPIC, data.into());
             let late = Late::publication(publication, "e", topic, FORM, 0, &self.share);
             match self.queue.place(&late) {
                 Some(place) => *place = Arc::new(late),

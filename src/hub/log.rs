@@ -298,7 +298,7 @@ mod tests {
             let now = at(self.now_ms);
             self.last = Position::after(Some(self.last), now);
             let stamp = Stamp { epoch: Epoch::begin(at(START_MS), 0), position: self.last, at: now.unix };
-            self.log.append(Publication { topic: topic(n), stamp: Some(stamp), expires: None, data: data.into() });
+            self.log.append(Publication { stamp: Some(stamp), ..Publication::new(topic(n), data.into()) });
             self.last
         }
 

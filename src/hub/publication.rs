@@ -3,9 +3,13 @@
 use super::position::{Position, Stamp};
 use super::topic::Topic;
 use crate::clock::UnixMs;
+use crate::schema::Phase;
 use std::sync::Arc;
 
 /// One validated event instance on a topic. A clone shares the data: it costs a count, not a copy.
+///
+/// [`Publication::new`] makes one of an event that leaves nothing behind; what more there is to say
+/// of it are its fields.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// Where it goes.
@@ -14,11 +18,18 @@ pub struct Publication {
     pub stamp: Option<Stamp>,
     /// When it is stale, where it is a state that ends.
     pub(crate) expires: Option<UnixMs>,
+    /// What it does to the rows that its home keeps.
+    pub effect: Effect,
     /// The event's data, as delivered.
     pub(crate) data: Arc<[u8]>,
 }
 
 impl Publication {
+    /// A publication without a place, which does nothing to the rows.
+    pub fn new(topic: Topic, data: Arc<[u8]>) -> Publication {
+        Publication { topic, stamp: None, expires: None, effect: Effect::None, data }
+    }
+
     /// What it takes while it waits.
     pub fn bytes(&self) -> usize {
         size_of::<Publication>() + self.data.len()
@@ -27,6 +38,48 @@ impl Publication {
     /// Its place in the order, once it has one.
     pub fn position(&self) -> Option<Position> {
         self.stamp.map(|stamp| stamp.position)
+    }
+}
+
+/// What tells the rows of a topic apart, and calls and their legs: a GUID, or a hash of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(pub [u8; 16]);
+
+/// What a publication does to the rows that its home keeps. It is found where the data is
+/// validated; the home only applies it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    #[default]
+    None,
+    /// It becomes the one row of its topic.
+    Value,
+    /// It becomes the row of a key.
+    Keyed {
+        /// The key.
+        key: Key,
+        /// The publisher has said that it is the key's last: its row ends.
+        is_last: bool,
+        /// The row is at one entity at a time, and this is where in the data the entity's GUID
+        /// stands: the entity that has had the row gets the same data, with its own GUID. A nil
+        /// entity has none from now on.
+        moves: Option<u32>,
+    },
+    /// It is a word of a call, as its entity sees it.
+    Call {
+        /// The call.
+        call: Key,
+        /// The leg of that call.
+        leg: Key,
+        /// What it does to them.
+        phase: Phase,
+    },
+}
+
+impl Effect {
+    /// Whether the publisher has said that it is the last of its key.
+    pub fn is_last(self) -> bool {
+        matches!(self, Effect::Keyed { is_last: true, .. })
     }
 }
 

@@ -15,6 +15,8 @@ pub mod reload;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use compiler::model::{Audience, EntityRule, Event, EventId, Family, Kind, Model, Place, Property, Type, WireCase};
+pub use compiler::model::{
+    Audience, EntityRule, Event, EventId, Family, Kind, Model, Phase, Place, Property, Type, WireCase,
+};
 pub use compiler::{names, validate};
 pub use date_time::DateTime;

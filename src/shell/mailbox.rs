@@ -132,9 +132,7 @@ mod tests {
 
     fn letter(bytes: usize) -> Letter<NoStream> {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-        Letter::Mail(Mail::Publications(
-            [Publication { topic, stamp: None, expires: None, data: vec![0; bytes].into() }].into(),
-        ))
+        Letter::Mail(Mail::Publications([Publication::new(topic, vec![0; bytes].into())].into()))
     }
 
     #[test]

@@ -5,13 +5,11 @@ use crate::client;
 use crate::counting::{count, live_bytes};
 use crate::rng::Rng;
 use crate::setting::{CATALOGUE, START, Setting, shared, verifier};
-use rte::api::publish::{self, Provenance, Request, RequestHead, Rules, Scratch, Sink};
+use rte::api::publish::{self, Made, Request, RequestHead, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
 use rte::clock::Now;
-use rte::clock::UnixMs;
 use rte::conn::Connection;
 use rte::hub::outbox::Outbox;
-use rte::hub::topic::Topic;
 use rte::limits::Limits;
 use rte::shard::Shard;
 use rte::trace::{Level, Trace};
@@ -280,8 +278,8 @@ fn a_subscribe_allocates_nothing_per_item() {
 struct Nobody(usize);
 
 impl Sink for Nobody {
-    fn publish(&mut self, _: Topic, data: &[u8], _: Option<UnixMs>, _: Provenance) {
-        self.0 += data.len();
+    fn publish(&mut self, made: Made<'_>) {
+        self.0 += made.data.len();
     }
 }
 

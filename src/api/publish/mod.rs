@@ -10,9 +10,8 @@
 //! 5. Send [`Outcome::reply`].
 //!
 //! ```
-//! use rte::api::publish::{Options, Provenance, Request, RequestHead, Rules, Scratch, Sink, publish};
+//! use rte::api::publish::{Made, Options, Request, RequestHead, Rules, Scratch, Sink, publish};
 //! use rte::auth::principal::Principal;
-//! use rte::clock::UnixMs;
 //! use rte::hub::topic::Topic;
 //! use rte::limits::Limits;
 //! use rte::schema::Catalogue;
@@ -21,8 +20,8 @@
 //! /// In the hub this is the way to the members.
 //! struct Told(Vec<Topic>);
 //! impl Sink for Told {
-//!     fn publish(&mut self, topic: Topic, _data: &[u8], _expires: Option<UnixMs>, _provenance: Provenance) {
-//!         self.0.push(topic);
+//!     fn publish(&mut self, made: Made<'_>) {
+//!         self.0.push(made.topic);
 //!     }
 //! }
 //!
@@ -72,6 +71,7 @@
 
 mod attributes;
 mod coding;
+mod effect;
 mod form;
 mod head;
 mod item;
@@ -88,7 +88,7 @@ pub use head::RequestHead;
 pub use options::{Options, Rules};
 pub use outcome::{FirstRejected, Outcome};
 pub use refusal::Refusal;
-pub use sink::{Provenance, Sink};
+pub use sink::{Made, Provenance, Sink};
 
 use crate::auth::principal::Principal;
 use crate::bom;
@@ -418,7 +418,8 @@ impl<S: Sink> Run<'_, S> {
         let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
         self.outcome.accept(accepted.tolerated);
         let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
-        emit(self.outcome, self.sink, Made { topic, data, expires, provenance: Provenance::Sent });
+        let effect = effect::of(catalogue.event(topic.event));
+        emit(self.outcome, self.sink, Made { topic, data, expires, effect, provenance: Provenance::Sent });
         let rules = catalogue.derived_from(topic.event);
         if rules.is_empty() {
             return;
@@ -429,19 +430,12 @@ impl<S: Sink> Run<'_, S> {
                 let topic = Topic { event: *id, entity: Uuid::from_bytes(entity), ..topic };
                 let text = simdutf8::basic::from_utf8(derived).unwrap_or_else(|_| no_text());
                 let expires = catalogue.expires(*id, text);
-                let made = Made { topic, data: derived, expires, provenance: Provenance::Derived };
+                let effect = effect::of(catalogue.event(*id));
+                let made = Made { topic, data: derived, expires, effect, provenance: Provenance::Derived };
                 emit(self.outcome, self.sink, made);
             }
         }
     }
-}
-
-/// What an item has become.
-struct Made<'d> {
-    topic: Topic,
-    data: &'d [u8],
-    expires: Option<UnixMs>,
-    provenance: Provenance,
 }
 
 fn no_text() -> ! {
@@ -449,9 +443,9 @@ fn no_text() -> ! {
 }
 
 /// Hands a publication on, or notes what a dry run would have.
-fn emit(outcome: &mut Outcome, sink: &mut impl Sink, Made { topic, data, expires, provenance }: Made<'_>) {
-    if outcome.note(topic, provenance) {
-        sink.publish(topic, data, expires, provenance);
+fn emit(outcome: &mut Outcome, sink: &mut impl Sink, made: Made<'_>) {
+    if outcome.note(made.topic, made.provenance) {
+        sink.publish(made);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where accepted events go.
 
 use crate::clock::UnixMs;
+use crate::hub::publication::Effect;
 use crate::hub::topic::Topic;
 
 /// How a publication came to be.
@@ -12,11 +13,25 @@ pub enum Provenance {
     Derived,
 }
 
+/// What an accepted item has become.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'d> {
+    /// Where it goes.
+    pub topic: Topic,
+    /// The event's data, as it is delivered.
+    pub data: &'d [u8],
+    /// When that is stale.
+    pub expires: Option<UnixMs>,
+    /// What it does to the kept rows.
+    pub effect: Effect,
+    /// How it came to be.
+    pub provenance: Provenance,
+}
+
 /// Where accepted events go.
 pub trait Sink {
-    /// Takes one publication: where it goes, the event's data as it is delivered, and when that is
-    /// stale. Calls come in the order of the items.
-    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance);
+    /// Takes one publication. Calls come in the order of the items.
+    fn publish(&mut self, made: Made<'_>);
 
     /// An item has been judged, which was so much work, about a tenth of a microsecond each.
     /// Whether another one may follow in this portion.

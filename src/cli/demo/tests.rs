@@ -6,8 +6,6 @@ use super::centre::Centre;
 use super::*;
 use crate::api::publish;
 use crate::auth::principal::Principal;
-use crate::clock::UnixMs;
-use crate::hub::topic::Topic;
 use crate::limits::Limits;
 use crate::schema::Catalogue;
 use serde_json::Value;
@@ -222,9 +220,9 @@ struct Counter {
 }
 
 impl publish::Sink for Counter {
-    fn publish(&mut self, topic: Topic, _: &[u8], _: Option<UnixMs>, provenance: publish::Provenance) {
-        assert_eq!(topic.organization, ORGANIZATION);
-        match provenance {
+    fn publish(&mut self, made: publish::Made<'_>) {
+        assert_eq!(made.topic.organization, ORGANIZATION);
+        match made.provenance {
             publish::Provenance::Sent => self.sent += 1,
             publish::Provenance::Derived => self.derived += 1,
         }

@@ -107,6 +107,20 @@ pub enum Kind {
     Occurrence,
 }
 
+/// What an event of a call does to it, as the entity of the event sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The entity has to do with the leg from now on.
+    Begin,
+    /// The leg goes on.
+    Progress,
+    /// The leg is over for the entity.
+    End,
+    /// The whole call is, with all of its legs.
+    EndCall,
+}
+
 /// Who may hold an event by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,8 +25,8 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in(Non
 struct Heard(Vec<(Topic, String)>);
 
 impl Sink for Heard {
-    fn publish(&mut self, topic: Topic, data: &[u8], _: Option<UnixMs>, _: Provenance) {
-        self.0.push((topic, String::from_utf8(data.to_vec()).unwrap()));
+    fn publish(&mut self, made: Made<'_>) {
+        self.0.push((made.topic, String::from_utf8(made.data.to_vec()).unwrap()));
     }
 }
 

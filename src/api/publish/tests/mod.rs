@@ -30,8 +30,8 @@ fn uuid(text: &str) -> Uuid {
 struct Published(Vec<(Topic, String, Provenance)>);
 
 impl Sink for Published {
-    fn publish(&mut self, topic: Topic, data: &[u8], _: Option<UnixMs>, provenance: Provenance) {
-        self.0.push((topic, String::from_utf8(data.to_vec()).unwrap(), provenance));
+    fn publish(&mut self, made: Made<'_>) {
+        self.0.push((made.topic, String::from_utf8(made.data.to_vec()).unwrap(), made.provenance));
     }
 }
 

@@ -12,8 +12,8 @@ struct Portions {
 }
 
 impl Sink for Portions {
-    fn publish(&mut self, topic: Topic, data: &[u8], expires: Option<UnixMs>, provenance: Provenance) {
-        self.kept.publish(topic, data, expires, provenance);
+    fn publish(&mut self, made: Made<'_>) {
+        self.kept.publish(made);
     }
 
     fn takes_more(&mut self, work: usize) -> bool {
