@@ -35,6 +35,7 @@ macro_rules! limits {
         /// very fields, and these docs are its reference.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
+        #[schemars(transform = add_ends)]
         pub struct Limits {
             $($(#[$doc])* pub $name: $Number,)*
         }
@@ -42,6 +43,11 @@ macro_rules! limits {
         impl Limits {
             /// The defaults, as `src/guide/reference.md` lists them.
             pub const DEFAULT: Limits = Limits { $($name: $default,)* };
+
+            /// All bounds by their names.
+            fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name as u64)),*].into_iter()
+            }
         }
     };
 }
@@ -149,6 +155,55 @@ limits! {
     log_bytes_max: usize = 1024 * 1024;
 }
 
+/// The least and the most of each limit whose ends are not those of its unit. Below them the hub
+/// could not work, beyond them the limit would be none, or what relies on it would not hold.
+const ENDS: [(&str, u64, u64); 12] = [
+    ("connections_max", 1, CONNECTIONS_MAX as u64),
+    ("subscriptions_max", 1, SUBSCRIPTIONS_MAX as u64),
+    // An upgrade with its token must fit.
+    ("head_bytes_max", 1024, 16 << 20),
+    ("headers_max", 16, 10_000),
+    // Readers go as deep by calling themselves.
+    ("json_depth_max", 8, 256),
+    ("record_bytes_max", 256, 1 << 30),
+    ("ping_every_ms", 100, 60 * 60_000),
+    ("history_bytes_max", 0, BYTES_MAX),
+    ("turn_deliveries_max", 64, 1 << 30),
+    // What setsockopt takes.
+    ("socket_send_bytes", 2048, 1 << 30),
+    ("drain_delay_ms", 0, MS_MAX),
+    ("drain_spread_ms", 0, MS_MAX),
+];
+/// The most of a limit in bytes, of a wait (a day), and of a number of anything.
+const BYTES_MAX: u64 = 1 << 40;
+const MS_MAX: u64 = 24 * 60 * 60_000;
+const COUNT_MAX: u64 = 1 << 32;
+
+/// Returns the least and the most that an operator may set a limit to.
+fn ends(name: &str) -> (u64, u64) {
+    if let Some((_, least, most)) = ENDS.iter().find(|(other, ..)| *other == name) {
+        return (*least, *most);
+    }
+    let most = match name {
+        name if name.ends_with("_ms") => MS_MAX,
+        name if name.contains("bytes") => BYTES_MAX,
+        _ => COUNT_MAX,
+    };
+    (1, most)
+}
+
+/// Says in the schema of the limits where each of them ends: what is typed is held to it.
+fn add_ends(schema: &mut schemars::Schema) {
+    let limits = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut);
+    for (name, limit) in limits.into_iter().flatten() {
+        let (least, most) = ends(name);
+        limit["minimum"] = least.into();
+        limit["maximum"] = most.into();
+    }
+}
+
+/// The most that `server.threads` may be: more than there are cores make nothing faster.
+pub const THREADS_MAX: u16 = 256;
 /// The most that `connections_max` may be: what counts and numbers connections relies on it.
 pub const CONNECTIONS_MAX: usize = 1 << 24;
 /// The most that `subscriptions_max` may be, for the same reason.
@@ -245,12 +300,8 @@ impl Limits {
                 return Err(format!("{small} ({a}) must be less than {large} ({b})"));
             }
         }
-        let counts = [
-            ("connections_max", self.connections_max, CONNECTIONS_MAX),
-            ("subscriptions_max", self.subscriptions_max, SUBSCRIPTIONS_MAX),
-        ];
-        if let Some((name, value, most)) = counts.into_iter().find(|(_, value, most)| value > most) {
-            return Err(format!("{name} ({value}) must be at most {most}"));
+        if let Some((name, value)) = self.values().find(|(name, value)| *value > ends(name).1) {
+            return Err(format!("{name} ({value}) must be at most {}", ends(name).1));
         }
         if self.ping_every_ms >= self.client_timeout_ms {
             return Err(format!(
@@ -334,6 +385,22 @@ mod tests {
         assert_eq!(refused(limits), "subscriptions_max (1048577) must be at most 1048576");
         let limits = Limits { ping_every_ms: 30_000, ..Limits::DEFAULT };
         assert_eq!(refused(limits), "ping_every_ms (30000) must be less than client_timeout_ms (30000)");
+    }
+
+    #[test]
+    fn every_limit_has_a_least_and_a_most_and_its_default_lies_between() {
+        for (name, value) in Limits::DEFAULT.values() {
+            let (least, most) = ends(name);
+            assert!((least..=most).contains(&value) && most < u64::MAX >> 16, "{name}: {least} to {most}");
+        }
+        for (name, ..) in ENDS {
+            assert!(Limits::DEFAULT.values().any(|(other, _)| other == name), "{name} is no limit");
+        }
+        let most: serde_json::Map<_, _> =
+            Limits::DEFAULT.values().map(|(name, _)| (name.to_owned(), ends(name).1.into())).collect();
+        let most: Limits = serde_json::from_value(most.into()).unwrap();
+        assert!(most.memory_bytes_max(usize::from(THREADS_MAX)) > 1 << 40, "and no sum wraps");
+        assert!(!most.misfits().is_empty());
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Origins {
 /// Whose pages may read the replies of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readers {
+    /// No page's: what is there is for back ends and operators, and no browser has business there.
+    Nobody,
     /// Those of the origins that may use the hub.
     Allowed,
     /// Those of every origin: nothing there is anybody's own, and one cached copy serves them all.
@@ -37,7 +39,7 @@ impl Readers {
     /// [`Origins::dress`], which knows the origin.
     pub(crate) fn mark(self, reply: Reply) -> Reply {
         match self {
-            Readers::Allowed => reply,
+            Readers::Nobody | Readers::Allowed => reply,
             Readers::Everybody => reply.with(ALLOW_ORIGIN, "*").with(EXPOSE.0, EXPOSE.1),
         }
     }

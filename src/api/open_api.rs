@@ -86,9 +86,12 @@ fn operation(route: &Route, path: &str, method: &str) -> Value {
         members.insert("requestBody".to_owned(), publish_body());
         members.insert("parameters".to_owned(), attributes());
     }
-    if !matches!(route.gate, Gate::Open(_)) {
-        members.insert("security".to_owned(), json!([{ "header": [] }, { "query": [] }]));
-    }
+    let security = match route.gate {
+        Gate::Open(_) => None,
+        Gate::Client(_) => Some(json!([{ "header": [] }, { "query": [] }])),
+        Gate::Publisher => Some(json!([{ "header": [] }])),
+    };
+    members.extend(security.map(|security| ("security".to_owned(), security)));
     operation
 }
 

@@ -11,7 +11,7 @@
 
 use super::cors::{Origins, Readers};
 use super::webhook;
-use crate::proto::http::head::{Head, Method};
+use crate::proto::http::head::{Head, Method, loose_path};
 use crate::proto::http::reply::Reply;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -108,7 +108,7 @@ pub static ROUTES: [Route; 16] = [
         at: At::Path("/publish"),
         methods: &[Method::Post],
         gate: Gate::Publisher,
-        readers: Readers::Allowed,
+        readers: Readers::Nobody,
         what: "events in",
     },
     open("/healthz", Public::Health, "200 while the process lives"),
@@ -127,7 +127,7 @@ pub static ROUTES: [Route; 16] = [
 ];
 
 const fn open(path: &'static str, public: Public, what: &'static str) -> Route {
-    Route { at: At::Path(path), methods: READ, gate: Gate::Open(public), readers: Readers::Allowed, what }
+    Route { at: At::Path(path), methods: READ, gate: Gate::Open(public), readers: Readers::Nobody, what }
 }
 
 const fn document(path: &'static str, artefact: &'static str, what: &'static str) -> Route {
@@ -212,11 +212,26 @@ pub(crate) fn taker(hub: &str) -> Option<&'static Route> {
     })
 }
 
-/// Returns the answer to `OPTIONS`. Where no route is, it is as good as for any: the page is to
-/// read the 404 that comes next.
+/// Returns the `Origin` whose pages may read what is answered to a request, which may have led to
+/// no route.
+pub(crate) fn reader<'b>(route: Option<&Route>, head: &Head<'b>, origins: &Origins) -> Option<&'b str> {
+    origins.reader(head).filter(|_| is_for_pages(route))
+}
+
+/// The same of a head that is not good or not whole; `hub` is the hub's own path.
+pub(crate) fn loose_reader<'b>(head: &'b [u8], hub: &str, origins: &Origins) -> Option<&'b str> {
+    let found = loose_path(head).and_then(|path| find(path, hub));
+    origins.loose_reader(head).filter(|_| is_for_pages(found.map(|found| found.route)))
+}
+
+fn is_for_pages(route: Option<&Route>) -> bool {
+    route.is_some_and(|route| route.readers == Readers::Allowed)
+}
+
+/// Returns the answer to `OPTIONS`. Where no route is, it names the methods of all.
 pub(crate) fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
     match route {
-        None => origins.preflight(head, listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
+        None => allowing(listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
         Some(route) => {
             let methods = listed(|method| route.serves(method));
             if route.gate == Gate::Publisher
@@ -225,12 +240,18 @@ pub(crate) fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origin
                 return reply;
             }
             let reply = match route.readers {
+                Readers::Nobody => allowing(methods),
                 Readers::Allowed => origins.preflight(head, methods),
                 Readers::Everybody => Origins::default().preflight(head, methods),
             };
             route.readers.mark(reply)
         }
     }
+}
+
+/// Returns the answer that names methods, and lets no page do anything.
+fn allowing(methods: String) -> Reply {
+    Reply::text(204, "").with("Allow", methods)
 }
 
 /// Returns the methods as `Allow` lists them.

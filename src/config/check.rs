@@ -110,7 +110,12 @@ impl Checker<'_> {
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,
             // Which derivations are off can only be said when the catalogue is known.
-            publish: publish::Options { validation: publish.validation, tenancy, not_derived: Vec::new() },
+            publish: publish::Options {
+                validation: publish.validation,
+                tenancy,
+                query_token: publish.query_token,
+                not_derived: Vec::new(),
+            },
         }
     }
 
@@ -128,15 +133,6 @@ impl Checker<'_> {
     }
 
     fn limits(&mut self, limits: &Limits) {
-        if let Ok(serde_json::Value::Object(values)) = serde_json::to_value(limits) {
-            for (name, value) in values {
-                // A drain may close everybody at once, and a hub may keep no history; nothing else
-                // works without any room or time.
-                if value == 0 && !matches!(name.as_str(), "drain_spread_ms" | "drain_delay_ms" | "history_bytes_max") {
-                    self.tree.complain(&format!("limits.{name}"), format!("`limits.{name}` must be at least 1"));
-                }
-            }
-        }
         if let Err(message) = limits.check() {
             // Where one of the limits that it names is set outside of the file, that is the news.
             let named = message.split(' ').map(|word| format!("limits.{word}"));

@@ -2,7 +2,7 @@
 //! table in the manual and the errors are all made from them.
 
 use crate::auth::token::{ClaimNames, OneOrMany, Tenancy};
-use crate::limits::Limits;
+use crate::limits::{Limits, THREADS_MAX};
 use crate::schema::WireCase;
 use crate::schema::validate::Mode;
 use crate::shell::log::Format;
@@ -48,6 +48,7 @@ pub(super) struct Server {
     /// Path of the hub; clients negotiate below it.
     pub(super) path: String,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
+    #[schemars(range(max = THREADS_MAX))]
     pub(super) threads: Option<NonZeroU16>,
     /// A file with a secret of at least 32 bytes that negotiated connection ids are signed with,
     /// the same on all hubs behind a balancer. By default it is derived from the first secret in
@@ -198,6 +199,9 @@ pub(super) struct Cors {
 pub(super) struct Publish {
     /// How strictly events are held to their schema.
     pub(super) validation: Mode,
+    /// Takes a publisher's token from the query (`access_token`), too, where proxies and callers
+    /// write it into their logs. By default only the header `Authorization` may hold it.
+    pub(super) query_token: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

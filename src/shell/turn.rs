@@ -10,6 +10,7 @@ use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::api::cors::Origins;
+use crate::api::routes;
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{Mail, Moved, Shared, To};
 use crate::metrics::Metrics;
@@ -356,7 +357,10 @@ impl<O: Os> Reactor<O> {
             self.shard.note_full(peer.ip(), read);
             let head = self.buffer.get(..read).unwrap_or_default();
             let reply = Reply::text(503, "limits.connections_max is reached: come back later").with("Retry-After", "5");
-            let reply = Origins::dress(reply, self.shared.options.origins.loose_reader(head));
+            let reply = Origins::dress(
+                reply,
+                routes::loose_reader(head, &self.shared.options.path, &self.shared.options.origins),
+            );
             let (mut bytes, mut date) = (Vec::new(), Date::default());
             reply::encode(reply, false, false, date.at(now.unix), &mut bytes);
             // A fresh socket has room for it; if not, the peer sees a closed connection.

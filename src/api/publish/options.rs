@@ -13,6 +13,8 @@ pub struct Options {
     pub(crate) validation: Mode,
     /// Whether organizations are kept apart; in single tenancy every topic has the nil one.
     pub(crate) tenancy: Tenancy,
+    /// Whether a publisher's token is taken from the query, too.
+    pub(crate) query_token: bool,
     /// Derived events that are switched off (`[derive] UserCallbackChanged = false`).
     pub(crate) not_derived: Vec<EventId>,
 }

@@ -7,6 +7,7 @@
 use super::cx::Cx;
 use crate::api::exposition;
 use crate::api::publish::Outcome;
+use crate::api::routes;
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited};
@@ -31,7 +32,8 @@ pub(super) struct Framing {
 impl Framing {
     /// Of a last reply to bytes that are no whole head, as far as they tell it.
     pub(super) fn of_raw(bytes: &[u8], cx: &Cx<'_, '_>) -> Framing {
-        let reader = cx.turn.process.options.origins.loose_reader(bytes);
+        let options = cx.turn.process.options;
+        let reader = routes::loose_reader(bytes, &options.path, &options.origins);
         Framing { reader: reader.map(str::to_owned), ..Framing::default() }
     }
 }

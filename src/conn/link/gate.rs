@@ -42,15 +42,15 @@ pub(super) struct Refused(pub(super) Refusal, pub(super) Reply, pub(super) &'sta
 /// The request is refused.
 pub(super) fn decide(
     head: &Head<'_>,
+    found: Option<Found<'_>>,
     origin: Origin,
     known: &mut Option<Box<Known>>,
     cx: &mut Cx<'_, '_>,
 ) -> Result<Decision, Refused> {
     let options = cx.turn.process.options;
-    let found = routes::find(head.path, &options.path);
     if head.method == Method::Options {
         // Browsers send no token with a preflight.
-        let reply = routes::preflight(found.map(|found| found.route), head, &options.origins);
+        let reply = routes::preflight(found.as_ref().map(|found| found.route), head, &options.origins);
         return match reply.status {
             403 => Err(Refused(Refusal::Origin, reply, NOT_ALLOWED)),
             _ => Ok(Decision::Reply(reply)),
@@ -107,6 +107,7 @@ fn pass_gate(
         }
         Gate::Publisher => {
             check_method()?;
+            check_query(head, cx.turn)?;
             // A token is told once, and not with each request that shows it again.
             let former = known.as_deref().map(core::ptr::from_ref);
             let principal = authenticate(head, known, cx.turn);
@@ -125,6 +126,16 @@ fn pass_gate(
             decide_public(public, &found.rest, head, cx.turn)
         }
     }
+}
+
+/// A back end's token is good for much, and a query stands in the logs of whatever it passes.
+fn check_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
+    let in_query = token::bearer(None, head.query);
+    if turn.process.options.publish.query_token || matches!(in_query, Ok(None)) {
+        return Ok(());
+    }
+    let reply = Reply::text(401, TOKEN_IN_QUERY).with("WWW-Authenticate", challenge(None));
+    Err(Refused(Refusal::BadToken, reply, "a publisher's token in the query"))
 }
 
 /// The pages of other origins learn it when they negotiate, and not only from the upgrade.
@@ -227,6 +238,10 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
         _ => Ok(Decision::Reply(reply)),
     }
 }
+
+/// The body of a 401 for a publisher's token in the query.
+const TOKEN_IN_QUERY: &str = "send the token in the header Authorization (Bearer): a query stands in logs, \
+                              and access_token is taken from it here only with publish.query_token";
 
 /// The body of a 401 without a token.
 const NO_TOKEN: &str =

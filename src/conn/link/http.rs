@@ -21,7 +21,7 @@ use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
 use crate::api::cors::Origins;
 use crate::api::publish::FirstRejected;
-use crate::api::routes::{self, Gate};
+use crate::api::routes::{self, Found, Gate};
 use crate::auth::token::Known;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
@@ -251,7 +251,7 @@ impl Http {
             Ok(Status::Complete(head)) => {
                 let taken = head.len;
                 let found = routes::find(head.path, &cx.turn.process.options.path);
-                let is_publish = found.is_some_and(|found| found.route.gate == Gate::Publisher);
+                let is_publish = found.as_ref().is_some_and(|found| found.route.gate == Gate::Publisher);
                 if let Some(asking) = self.asking.as_mut().filter(|_| !is_publish) {
                     asking.hold();
                     return None;
@@ -259,7 +259,7 @@ impl Http {
                 if !is_publish && !self.unsent.is_empty() {
                     return None;
                 }
-                Some((taken, self.handle_request(&head, cx)))
+                Some((taken, self.handle_request(&head, found, cx)))
             }
             Err(error) => {
                 let fault = front::fault(input).filter(|_| matches!(self.phase, Phase::Head { is_first: true, .. }));
@@ -300,18 +300,19 @@ impl Http {
         }
     }
 
-    fn handle_request(&mut self, head: &Head<'_>, cx: &mut Cx<'_, '_>) -> Then {
+    fn handle_request(&mut self, head: &Head<'_>, found: Option<Found<'_>>, cx: &mut Cx<'_, '_>) -> Then {
         cx.turn.books.metrics.requests += 1;
         if !self.is_nameless {
             self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
         }
+        let route = found.as_ref().map(|found| found.route);
         let mut framing = Framing {
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
-            reader: cx.turn.process.options.origins.reader(head).map(str::to_owned),
+            reader: routes::reader(route, head, &cx.turn.process.options.origins).map(str::to_owned),
         };
         let origin = Origin { number: self.number, timer: self.timer, peer: self.peer, client: self.client };
-        let decision = match gate::decide(head, origin, &mut self.known, cx) {
+        let decision = match gate::decide(head, found, origin, &mut self.known, cx) {
             Ok(decision) => decision,
             Err(Refused(refusal, reply, why)) => {
                 self.note_refused(refusal, reply.status, why, cx);

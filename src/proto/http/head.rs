@@ -175,6 +175,13 @@ pub fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
     std::str::from_utf8(values.next()?.trim_ascii()).ok()
 }
 
+/// Returns the path of a head that is not good or not whole, as far as its first line tells it.
+pub(crate) fn loose_path(bytes: &[u8]) -> Option<&str> {
+    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next()?;
+    let target = core::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(1)?;
+    target.split('?').next()
+}
+
 /// Path and query of a request target (RFC 9112 section 3.2): origin-form, absolute-form, and `*`
 /// of OPTIONS.
 fn split_target(method: Method, target: &str) -> Result<(&str, &str), HeadError> {
@@ -422,6 +429,14 @@ mod tests {
         for none in ["Origin: https://a.example", "GET /\r\n\r\nOrigin: x\r\n", "GET /\r\nOrigin", "", "\n\n"] {
             assert_eq!(origin(none), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn a_bad_head_tells_its_path_where_its_first_line_has_one() {
+        let path = |text: &'static str| loose_path(text.as_bytes());
+        assert_eq!(path("\r\nGET /rte?x=1 HTTP/9\r\nno header"), Some("/rte"));
+        assert_eq!((path("GET /rte"), path("GET"), path(""), path("GET\n/rte")), (Some("/rte"), None, None, None));
+        assert_eq!(loose_path(b"GET /\xFF HTTP/1.1\r\n"), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn a_token_that_expires_is_told_by_its_word() {
 }
 
 #[test]
-fn a_refusal_says_why_in_its_body_and_a_page_can_read_it() {
+fn a_refusal_says_why_in_its_body_and_a_page_of_the_hub_can_read_it() {
     let hub = Hub::start_with(&["limits.head_ms=200", "limits.body_bytes_max=70000"]);
     let client = format!("Authorization: Bearer {}", hub.client_token());
     let publisher = format!("Authorization: Bearer {}", hub.publisher_token());
@@ -74,7 +74,7 @@ fn a_refusal_says_why_in_its_body_and_a_page_can_read_it() {
     let sent = |line: &str, headers: &[&str], body: &str| request(line, &[headers, &[ORIGIN]].concat(), body);
     let table = [
         (400, line("GET /rte", &[&client]), "Connection ID required"),
-        (400, "GET / HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example\r\nno header\r\n\r\n".into(), "header name"),
+        (400, "GET /rte HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example\r\nno header\r\n\r\n".into(), "header name"),
         (400, sent("POST /publish", &[&publisher, "Content-Type: application/json"], "{"), "no JSON of this form"),
         (401, line("POST /rte/negotiate", &[]), "there is no token"),
         (401, line("POST /rte/negotiate", &["Authorization: Bearer x"]), "not a JWT"),
@@ -88,16 +88,22 @@ fn a_refusal_says_why_in_its_body_and_a_page_can_read_it() {
         (415, sent("POST /publish", &[&publisher, "Content-Type: text/css"], "x"), "send application/json"),
         (426, line("GET /rte", &[&client, UPGRADE[0], UPGRADE[1], "Sec-WebSocket-Version: 8", UPGRADE[3]]), "13"),
         (431, line("GET /rte", &[&long]), "limits.head_bytes_max"),
-        (431, format!("GET / HTTP/1.1\r\nHost: h\r\n{ORIGIN}\r\n{}\r\n\r\n", many.join("\r\n")), "limits.headers_max"),
+        (
+            431,
+            format!("GET /rte HTTP/1.1\r\nHost: h\r\n{ORIGIN}\r\n{}\r\n\r\n", many.join("\r\n")),
+            "limits.headers_max",
+        ),
         (501, line("PUT /publish", &["Transfer-Encoding: gzip"]), "chunked"),
-        (505, format!("GET / HTTP/3.0\r\n{ORIGIN}\r\n\r\n"), "HTTP/1.1"),
+        (505, format!("GET /rte HTTP/3.0\r\n{ORIGIN}\r\n\r\n"), "HTTP/1.1"),
     ];
     let mut faults = Vec::new();
     for (status, bytes, part) in table {
         let reply = reply_to(&hub, bytes.as_bytes()).1;
+        let is_for_pages = bytes.contains(" /rte");
         let is_readable = reply.header("access-control-allow-origin") == Some("https://app.example");
         let exposed = reply.header("access-control-expose-headers").unwrap_or_default();
         let is_exposed = exposed.contains("WWW-Authenticate") && exposed.contains("Retry-After");
+        let (is_readable, is_exposed) = (is_readable == is_for_pages, is_exposed == is_for_pages);
         let is_dated = reply.header("date").is_some_and(|date| date.ends_with(" GMT"));
         if reply.status != status || !reply.body.contains(part) || !is_readable || !is_exposed || !is_dated {
             faults.push(format!("{status} {part:?} to {:?}: {reply:?}", bytes.get(..60)));

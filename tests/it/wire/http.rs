@@ -192,7 +192,7 @@ fn the_token_comes_by_header_or_query_and_never_as_two() {
 #[test]
 fn a_preflight_needs_no_token_and_names_its_own_origin() {
     let hub = Hub::start();
-    for path in ["/rte/negotiate", "/rte", "/publish"] {
+    for path in ["/rte/negotiate", "/rte"] {
         let asked = "Access-Control-Request-Headers: authorization,x-requested-with,x-signalr-user-agent";
         let origin = "Origin: https://app.example";
         let reply =
@@ -218,13 +218,15 @@ fn a_preflight_names_the_methods_of_its_route() {
         ("/rte/negotiate", "POST, OPTIONS"),
         ("/publish", "POST, OPTIONS"),
         ("/reference", "GET, HEAD, OPTIONS"),
-        // The page is to read the 404 that comes next.
         ("/nowhere", "GET, HEAD, POST, DELETE, OPTIONS"),
         ("*", "GET, HEAD, POST, DELETE, OPTIONS"),
     ];
     for (path, methods) in table {
         let reply = hub.request(&format!("OPTIONS {path}"), &["Origin: https://app.example"], "");
-        assert_eq!((reply.status, reply.header("access-control-allow-methods")), (204, Some(methods)), "{path}");
+        assert_eq!((reply.status, reply.header("allow")), (204, Some(methods)), "{path}");
+        let is_for_pages = matches!(path, "/rte" | "/rte/negotiate" | "/reference");
+        let allowed = reply.header("access-control-allow-methods");
+        assert_eq!(allowed, is_for_pages.then_some(methods), "{path}");
     }
 }
 
@@ -240,18 +242,51 @@ fn paths_match_as_in_asp_net() {
 }
 
 #[test]
-fn a_browser_can_read_every_answer_the_bad_ones_too() {
+fn a_page_can_read_every_answer_of_the_hub_and_none_where_it_has_no_business() {
     let hub = Hub::start();
-    for (line, status) in
-        [("POST /rte/negotiate", 401), ("GET /nowhere", 404), ("GET /healthz", 200), ("POST /publish", 401)]
-    {
+    for (line, status) in [("POST /rte/negotiate", 401), ("GET /rte", 401), ("PUT /rte/negotiate", 401)] {
         let reply = hub.request(line, &["Origin: https://app.example"], "");
         assert_eq!(reply.status, status, "{line}");
         assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example"), "{line}");
         assert_eq!(reply.header("access-control-allow-credentials"), Some("true"), "{line}");
         assert!(reply.header("vary").unwrap().to_ascii_lowercase().contains("origin"), "{line}");
     }
-    assert_eq!(hub.request("GET /nowhere", &[], "").header("access-control-allow-origin"), None);
+    for (line, status) in [
+        ("GET /nowhere", 404),
+        ("OPTIONS /nowhere", 204),
+        ("GET /healthz", 200),
+        ("GET /readyz", 200),
+        ("GET /metrics", 200),
+        ("OPTIONS /metrics", 204),
+        ("POST /publish", 401),
+        ("OPTIONS /publish", 204),
+        ("PUT /publish", 405),
+    ] {
+        let reply = hub.request(line, &["Origin: https://app.example"], "");
+        assert_eq!(reply.status, status, "{line}");
+        for name in ["allow-origin", "allow-credentials", "allow-methods", "expose-headers"] {
+            assert_eq!(reply.header(&format!("access-control-{name}")), None, "{line}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_publishers_token_in_the_query_is_refused_unless_the_operator_allows_it() {
+    let line = |hub: &Hub| format!("POST /publish?access_token={}", hub.publisher_token());
+    let json = ["Content-Type: application/json"];
+    let hub = Hub::start();
+    let header = format!("Authorization: Bearer {}", hub.publisher_token());
+    for headers in [vec![json[0]], vec![json[0], header.as_str()]] {
+        let reply = hub.request(&line(&hub), &headers, "[]");
+        let is_told = reply.body.contains("header Authorization") && reply.body.contains("publish.query_token");
+        assert!(reply.status == 401 && is_told && reply.header("www-authenticate") == Some("Bearer"), "{reply:?}");
+    }
+    assert!(!hub.log().contains("eyJ"), "a token is in the log:\n{}", hub.log());
+    let hub = Hub::start_with(&["publish.query_token=true"]);
+    let item = format!(
+        r#"{{"eventName":"UserQueueAlert","entityId":"{USER}","data":{{"queueId":"{USER}","queueName":"S"}}}}"#
+    );
+    assert_eq!(hub.request(&line(&hub), &json, &item).status, 202);
 }
 
 #[test]
