@@ -15,8 +15,8 @@
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
-//! What the process keeps of the past: `last_values_bytes_max`, `history_bytes_max`, and about
-//! 10 MiB of newest positions.
+//! What the process keeps of the past: `last_values_bytes_max`, `history_bytes_max`, about 10 MiB
+//! of newest positions, and for each of `dedupe_max` ids of items at most 96 bytes.
 //!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
@@ -125,6 +125,11 @@ limits! {
     /// Publications that one item of a Subscribe gets replayed; where it missed more, it is told so
     /// (`recovered: false`).
     replay_items_max: usize = 1_000;
+    /// How long the id of an item is known: who sends it again meanwhile is told so, and nothing is
+    /// delivered twice; 0 knows none.
+    dedupe_ms: u64 = 5 * 60_000;
+    /// Ids that all shards together know; the oldest is forgotten beyond.
+    dedupe_max: usize = 250_000;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
@@ -257,6 +262,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 const CONNECTION_BYTES: usize = 1024;
 /// What the newest position of a topic keeps.
 const HEAD_BYTES: usize = 128;
+/// What the id of an item keeps, where the tables that hold it have just grown.
+const ID_BYTES: usize = 96;
 /// What a last value keeps beside its data.
 const LAST_VALUE_BYTES: usize = 256;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
@@ -282,6 +289,7 @@ impl Limits {
             self.backlog_bytes_max,
             last_values,
             self.history_bytes_max.saturating_add(HEADS_MAX * HEAD_BYTES),
+            self.dedupe_max.saturating_mul(ID_BYTES),
             2 * self.log_bytes_max,
         ];
         parts.into_iter().fold(0, |sum: u64, part| sum.saturating_add(part as u64))

@@ -174,6 +174,9 @@ numbers! {
     hub_messages: Counter "rte_hub_messages_total" "Hub messages received from clients.";
     items_rejected: Counter "rte_publish_items_rejected_total" "Items rejected by POST /publish.";
     tolerated: Counter "rte_publish_tolerated_total" "Faults that lenient validation let through.";
+    duplicates: Counter "rte_publish_duplicates_total" "Publications not delivered again, for the id of their item had been seen.";
+    ids: Gauge "rte_publish_ids" "Ids of items known.";
+    ids_evicted: Counter "rte_publish_ids_evicted_total" "Ids of items forgotten before their time, for the bound's sake.";
     from_siblings: Counter "rte_shard_publications_total" "Publications that shards got from their homes.";
     bytes_in: Counter "rte_received_bytes_total" "Bytes read from sockets.";
     bytes_out: Counter "rte_sent_bytes_total" "Bytes that sockets took.";

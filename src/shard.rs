@@ -11,8 +11,8 @@ use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process, Shared,
-    Timed, To, Tools, Turn, View, WayOut,
+    Answer, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process, Published,
+    Shared, Timed, To, Tools, Turn, View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
@@ -336,15 +336,17 @@ impl Shard {
             && let Some(mut queue) = self.intake.next()
         {
             let may_go = queue.first().is_none_or(|publication| self.hub.takes(&publication.topic));
-            if may_go && let Some(publication) = self.intake.take(&mut queue) {
+            if may_go && let Some(unstamped) = self.intake.take(&mut queue) {
                 let (_, mut turn) = self.turn(now, wire);
-                Delivery::of(&mut turn).stamp(publication);
+                if let Some(again) = Delivery::of(&mut turn).stamp_once(unstamped) {
+                    queue.note_again(again);
+                }
             }
             in_vain = if may_go { 0 } else { in_vain + 1 };
             let (from, link, done) = (queue.from, queue.link, queue.take_done());
             self.intake.put_back(queue);
-            if let Some(ticket) = done {
-                let answer = Answer::Published(self.home.last());
+            if let Some((ticket, duplicates)) = done {
+                let answer = Answer::Published(Published { last: self.home.last(), duplicates });
                 self.answer(from, Caller::Request { link, ticket }, answer, now, wire);
             }
         }

@@ -249,6 +249,7 @@ mod tests {
         Principal {
             user: Some(Uuid::from_u128(number)),
             organization: Some(Uuid::from_u128(7)),
+            publisher: None,
             may_publish: false,
             is_admin: false,
             is_backend: false,

@@ -226,6 +226,7 @@ pub(super) fn nobody() -> Principal {
     Principal {
         user: None,
         organization: None,
+        publisher: None,
         may_publish: false,
         is_admin: false,
         is_backend: false,

@@ -9,6 +9,9 @@ use uuid::Uuid;
 pub struct Principal {
     /// `sub`, where it is a GUID.
     pub user: Option<Uuid>,
+    /// `sub` as it stands, where the token has scope `publish`: the ids of a publisher's items are
+    /// its own.
+    pub publisher: Option<Arc<str>>,
     /// `org`; `None` only for publishers and administrators (a client without one is refused), or
     /// in single tenancy.
     pub organization: Option<Uuid>,

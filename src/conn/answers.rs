@@ -65,6 +65,8 @@ impl Turn<'_> {
         metrics.last_values = self.home.kept_rows() as u64;
         metrics.logged = self.home.log().len() as u64;
         metrics.logged_bytes = self.home.log().bytes() as u64;
+        metrics.ids = self.home.ids() as u64;
+        metrics.ids_evicted = self.home.ids_evicted();
         metrics.last_values_evicted = self.home.evicted();
         metrics
     }

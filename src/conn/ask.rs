@@ -31,12 +31,20 @@ pub enum Question {
     },
 }
 
+/// What became of publications that were to be stamped.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// None of them stands behind this place.
+    pub(crate) last: Position,
+    /// Indices of the items that had been seen before.
+    pub(crate) duplicates: Vec<u32>,
+}
+
 /// What they say.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are, none of them
-    /// behind this place.
-    Published(Position),
+    /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are.
+    Published(Published),
     /// So many members.
     Members(u64),
     /// All numbers.
@@ -51,7 +59,10 @@ impl Answer {
         match (self, other) {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
-            (Answer::Published(sum), Answer::Published(last)) => *sum = last.max(*sum),
+            (Answer::Published(sum), Answer::Published(other)) => {
+                sum.last = other.last.max(sum.last);
+                sum.duplicates.extend(other.duplicates);
+            }
             // Nobody answers what was not asked.
             (Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_), _) => {}
         }

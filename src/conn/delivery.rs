@@ -2,7 +2,7 @@
 //! shard.
 
 use super::books::Books;
-use super::mail::Outbound;
+use super::mail::{Outbound, Unstamped};
 use super::turn::{Process, Turn};
 use crate::api::publish::{Made, Provenance, Sink};
 use crate::clock::Now;
@@ -12,6 +12,7 @@ use crate::hub::kept::Change;
 use crate::hub::partition::Partition;
 use crate::hub::position::Stamp;
 use crate::hub::publication::{Effect, EventTraits, Payload, Publication};
+use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
 use crate::schema::{Event, Kind};
 use crate::trace::{Fact, Level};
@@ -62,10 +63,27 @@ impl<'t> Delivery<'t> {
     }
 
     /// The home takes a publication, and posts it to the siblings where it is their news, too.
-    pub(crate) fn stamp(&mut self, mut publication: Publication) {
+    fn stamp(&mut self, mut publication: Publication) {
         if self.take(&mut publication) && self.process.shards > 1 {
             self.mail.publish(publication);
         }
+    }
+
+    /// The same for one that has waited, unless its item has been seen: then this is whose
+    /// publisher is to be told.
+    pub(crate) fn stamp_once(&mut self, Unstamped { publication, identity }: Unstamped) -> Option<Identity> {
+        let again = identity.filter(|identity| !self.is_new(**identity));
+        if again.is_none() {
+            self.stamp(publication);
+        }
+        again.map(|identity| *identity)
+    }
+
+    /// Whether the home sees an item for the first time.
+    fn is_new(&mut self, identity: Identity) -> bool {
+        let is_new = self.home.claim(identity.key, self.now);
+        self.books.metrics.duplicates += u64::from(!is_new);
+        is_new
     }
 
     /// A publication that its home has stamped goes to the members here.
@@ -103,7 +121,9 @@ pub(super) struct FanOut<'t> {
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     /// By their home, nearly always none or one; an organization's items in their order.
-    pub(super) away: SmallVec<[(usize, Vec<Publication>); 1]>,
+    pub(super) away: SmallVec<[(usize, Vec<Unstamped>); 1]>,
+    /// Indices of items that this shard, being their home, has seen before.
+    pub(super) duplicates: Vec<u32>,
     /// An item of this shard waits, so those behind it do, too.
     is_late: bool,
     organizations: Organizations,
@@ -145,16 +165,16 @@ impl<'t> FanOut<'t> {
         self.collected.is_late
     }
 
-    fn collect(&mut self, home: usize, publication: Publication) {
+    fn collect(&mut self, home: usize, unstamped: Unstamped) {
         match self.collected.away.iter_mut().find(|(other, _)| *other == home) {
-            Some((_, list)) => list.push(publication),
-            None => self.collected.away.push((home, vec![publication])),
+            Some((_, list)) => list.push(unstamped),
+            None => self.collected.away.push((home, vec![unstamped])),
         }
     }
 }
 
 impl Sink for FanOut<'_> {
-    fn publish(&mut self, Made { topic, data, expires, effect, provenance }: Made<'_>) {
+    fn publish(&mut self, Made { topic, data, expires, effect, provenance, identity }: Made<'_>) {
         let Process { catalogue, shard, shards, .. } = self.delivery.process;
         self.delivery.books.metrics.published_ms = self.delivery.now.unix.ms();
         let counts = self.delivery.books.metrics.event(usize::from(topic.event.0));
@@ -172,14 +192,21 @@ impl Sink for FanOut<'_> {
         let is_alone = shards == 1;
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
         let is_late = home == shard && self.is_late(&topic);
+        let waits = home != shard || is_late;
+        if !waits
+            && let Some(identity) = identity
+            && !self.delivery.is_new(identity)
+        {
+            return self.collected.duplicates.extend(identity.item);
+        }
         if is_alone && !is_late && effect == Effect::None && !self.delivery.home.records() {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let stamp = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, &topic, stamp, Payload::Borrowed(data));
         }
         let publication = Publication { expires, effect, ..Publication::new(topic, data.into()) };
-        if home != shard || is_late {
-            self.collect(home, publication);
+        if waits {
+            self.collect(home, Unstamped { publication, identity: identity.map(Box::new) });
         } else {
             self.delivery.stamp(publication);
         }

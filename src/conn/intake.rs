@@ -6,8 +6,9 @@
 //! order. What a sibling has stamped has its place: whoever subscribes to its topics waits behind
 //! it.
 
-use super::mail::Mail;
+use super::mail::{Mail, Unstamped};
 use crate::hub::publication::Publication;
+use crate::hub::seen::Identity;
 use crate::limits::Limits;
 use crate::wire::LinkKey;
 use std::collections::VecDeque;
@@ -38,7 +39,9 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 struct Request {
     ticket: u32,
-    publications: VecDeque<Publication>,
+    publications: VecDeque<Unstamped>,
+    /// Indices of items that had been seen before.
+    duplicates: Vec<u32>,
 }
 
 impl Intake {
@@ -63,10 +66,10 @@ impl Intake {
     }
 
     /// A request of a link of that shard waits, behind those of the same link.
-    pub(crate) fn push(&mut self, from: usize, link: LinkKey, ticket: u32, publications: Vec<Publication>) {
+    pub(crate) fn push(&mut self, from: usize, link: LinkKey, ticket: u32, publications: Vec<Unstamped>) {
         self.bytes += bytes_of(&publications);
         self.is_waiting = false;
-        let request = Request { ticket, publications: publications.into() };
+        let request = Request { ticket, publications: publications.into(), duplicates: Vec::new() };
         match self.queues.iter_mut().find(|queue| (queue.from, queue.link) == (from, link)) {
             Some(queue) => queue.requests.push_back(request),
             None => self.queues.push_back(Queue { from, link, requests: [request].into() }),
@@ -86,28 +89,36 @@ impl Intake {
     }
 
     /// What waits first in a queue has been taken.
-    pub(crate) fn take(&mut self, queue: &mut Queue) -> Option<Publication> {
-        let publication = queue.requests.front_mut()?.publications.pop_front()?;
-        self.bytes -= bytes_of(std::slice::from_ref(&publication));
-        Some(publication)
+    pub(crate) fn take(&mut self, queue: &mut Queue) -> Option<Unstamped> {
+        let unstamped = queue.requests.front_mut()?.publications.pop_front()?;
+        self.bytes -= unstamped.bytes();
+        Some(unstamped)
     }
 }
 
 impl Queue {
     /// What waits first.
     pub(crate) fn first(&self) -> Option<&Publication> {
-        self.requests.front()?.publications.front()
+        self.requests.front()?.publications.front().map(|unstamped| &unstamped.publication)
     }
 
-    /// The ticket of its first request, once nothing of that waits any more.
-    pub(crate) fn take_done(&mut self) -> Option<u32> {
+    /// What was taken of its first request had been seen before.
+    pub(crate) fn note_again(&mut self, again: Identity) {
+        if let Some(request) = self.requests.front_mut() {
+            request.duplicates.extend(again.item);
+        }
+    }
+
+    /// The ticket of its first request, once nothing of that waits any more, and which of its items
+    /// had been seen before.
+    pub(crate) fn take_done(&mut self) -> Option<(u32, Vec<u32>)> {
         let is_done = self.requests.front().is_some_and(|request| request.publications.is_empty());
-        is_done.then(|| self.requests.pop_front())?.map(|request| request.ticket)
+        is_done.then(|| self.requests.pop_front())?.map(|request| (request.ticket, request.duplicates))
     }
 }
 
-fn bytes_of(publications: &[Publication]) -> usize {
-    publications.iter().map(Publication::bytes).sum()
+fn bytes_of(publications: &[Unstamped]) -> usize {
+    publications.iter().map(Unstamped::bytes).sum()
 }
 
 #[cfg(test)]
@@ -118,9 +129,9 @@ mod tests {
     use slotmap::SlotMap;
     use uuid::Uuid;
 
-    fn publication(n: u8) -> Publication {
+    fn publication(n: u8) -> Unstamped {
         let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-        Publication::new(topic, [n].into())
+        Unstamped { publication: Publication::new(topic, [n].into()), identity: None }
     }
 
     #[test]
@@ -134,8 +145,8 @@ mod tests {
         intake.push(0, one, 8, vec![publication(3), publication(4)]);
         let mut order = Vec::new();
         while let Some(mut queue) = intake.next() {
-            let taken = intake.take(&mut queue).map(|publication| publication.data[0]);
-            order.push((taken, queue.take_done().map(|ticket| (queue.from, queue.link, ticket))));
+            let taken = intake.take(&mut queue).map(|unstamped| unstamped.publication.data[0]);
+            order.push((taken, queue.take_done().map(|(ticket, _)| (queue.from, queue.link, ticket))));
             intake.put_back(queue);
         }
         let done = |from, link, ticket| Some((from, link, ticket));

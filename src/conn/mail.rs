@@ -2,6 +2,7 @@
 
 use super::ask::{Answer, Caller, Question};
 use crate::hub::publication::Publication;
+use crate::hub::seen::Identity;
 use crate::wire::LinkKey;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub enum Mail {
         /// Which of the link's questions it is.
         ticket: u32,
         /// Items and what is derived from them.
-        publications: Vec<Publication>,
+        publications: Vec<Unstamped>,
     },
     /// A question; answer `from` with [`Mail::Answered`].
     Ask {
@@ -49,9 +50,26 @@ impl Mail {
         let sum = |publications: &[Publication]| publications.iter().map(Publication::bytes).sum();
         match self {
             Mail::Publications(publications) => sum(publications),
-            Mail::Publish { publications, .. } => sum(publications),
+            Mail::Publish { publications, .. } => publications.iter().map(Unstamped::bytes).sum(),
             Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => 0,
         }
+    }
+}
+
+/// A publication that waits for its home.
+#[derive(Clone, Debug)]
+pub struct Unstamped {
+    /// Without its stamp.
+    pub(crate) publication: Publication,
+    /// What it is known by, where its publisher has given an id, which few do.
+    pub(crate) identity: Option<Box<Identity>>,
+}
+
+impl Unstamped {
+    /// What it takes while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        let identity = self.identity.as_ref().map_or(0, |_| size_of::<Identity>());
+        size_of::<Option<Box<Identity>>>() + identity + self.publication.bytes()
     }
 }
 
@@ -112,6 +130,7 @@ impl Outbound {
 mod tests {
     use super::*;
     use crate::clock::Now;
+    use crate::conn::ask::Published;
     use crate::hub::position::Position;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
@@ -124,12 +143,12 @@ mod tests {
             Publication::new(topic, [n].into())
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
-        let last = Position::after(None, Now::from_ms(0, 0));
+        let published = Published { last: Position::after(None, Now::from_ms(0, 0)), duplicates: Vec::new() };
         let mut outbound = Outbound::default();
         outbound.post_last(To::Shard(2), Mail::Drain);
         outbound.publish(publication(1));
         outbound.publish(publication(2));
-        outbound.post(To::Shard(1), Mail::Answered { caller, answer: Answer::Published(last) });
+        outbound.post(To::Shard(1), Mail::Answered { caller, answer: Answer::Published(published) });
         outbound.publish(publication(3));
         let told: Vec<(To, Vec<u8>)> = outbound
             .drain()

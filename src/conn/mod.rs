@@ -14,7 +14,7 @@ mod mail;
 mod tools;
 mod turn;
 
-pub use ask::{Answer, Caller, Question};
+pub use ask::{Answer, Caller, Published, Question};
 pub use books::Books;
 pub(crate) use delivery::Delivery;
 pub use drain::Drain;
@@ -24,7 +24,7 @@ pub use link::LINK_BYTES;
 pub use link::Moved;
 pub(crate) use link::cx::Cx;
 pub(crate) use link::{Life, Link, Timed, View};
-pub use mail::{Mail, Outbound, To};
+pub use mail::{Mail, Outbound, To, Unstamped};
 pub(crate) use tools::Tools;
 pub use turn::{Options, Shared};
 pub(crate) use turn::{Process, Turn, WayOut};

@@ -44,6 +44,7 @@ fn send(headers: &str, body: &[u8]) -> Option<End> {
     let principal = Principal {
         user: None,
         organization: None,
+        publisher: None,
         may_publish: true,
         is_admin: false,
         is_backend: false,

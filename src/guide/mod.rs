@@ -122,6 +122,7 @@ pub mod reference {}
 ///
 /// [limits]: crate::guide::reference#limits
 /// [metrics]: crate::guide::reference#metrics
+/// [once]: crate::guide::publishers#once
 /// [order]: crate::guide::publishers#order
 /// [reasons]: crate::guide::reference#reasons
 /// [rules]: crate::guide::publishers#what-is-checked

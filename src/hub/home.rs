@@ -8,11 +8,13 @@ use super::partition::Partition;
 use super::position::{Epoch, Position, Stamp, WirePosition};
 use super::publication::Publication;
 use super::registry::HashSeed;
+use super::seen::{ItemKey, Seen};
 use crate::clock::{Now, UnixMs};
 use crate::limits::{HEADS_MAX, Limits};
 use crate::metrics::Recovery;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use uuid::Uuid;
 
 /// What a frame has around the data of a publication, at most: names, GUID, position, time. A block
@@ -26,13 +28,16 @@ pub struct HomeTotals {
     pub(crate) kept: Arc<KeptTotal>,
     /// Of logs.
     pub logged: Arc<LogTotal>,
+    /// Ids of items.
+    pub(crate) seen: Arc<AtomicUsize>,
 }
 
 /// The part of a shard that is home to partitions.
 ///
-/// Each publication of those partitions comes here once, wherever it arrived: [`Home::stamp`] gives
-/// it its place, [`Home::keep`] keeps it where its event is a state, and [`Home::record`] puts it
-/// into the log. Members hear of it only afterwards.
+/// Each publication of those partitions comes here once, wherever it arrived: [`Home::claim`] says
+/// whether it is new, where it has an id, [`Home::stamp`] gives it its place, [`Home::keep`] keeps
+/// it where its event is a state, and [`Home::record`] puts it into the log. Members hear of it
+/// only afterwards.
 #[derive(Debug)]
 pub struct Home {
     epoch: Epoch,
@@ -41,6 +46,7 @@ pub struct Home {
     last: Position,
     kept: Kept,
     log: Log,
+    seen: Seen,
     replay_items_max: usize,
     /// Bytes that a block may replay; what a connection may have waiting.
     replay_bytes_max: usize,
@@ -64,9 +70,16 @@ impl Home {
             last,
             kept,
             log: Log::new(seed, last, bounds, Arc::clone(&totals.logged)),
+            seen: Seen::new(seed, Arc::clone(&totals.seen), limits, homes),
             replay_items_max: limits.replay_items_max,
             replay_bytes_max: limits.outbox_hard_bytes,
         }
+    }
+
+    /// Whether an item, or what is derived from one, comes for the first time. It is to be stamped
+    /// then.
+    pub(crate) fn claim(&mut self, key: ItemKey, now: Now) -> bool {
+        self.seen.claim(key, now)
     }
 
     /// Gives the next publication its place in the order.
@@ -220,6 +233,16 @@ impl Home {
         self.kept.evicted()
     }
 
+    /// Ids of items held.
+    pub(crate) fn ids(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Ids that went before their time.
+    pub(crate) fn ids_evicted(&self) -> u64 {
+        self.seen.evicted()
+    }
+
     /// The log, to look at.
     pub fn log(&self) -> &Log {
         &self.log
@@ -230,6 +253,7 @@ impl Home {
     pub fn shrink(&mut self, now: Now) {
         self.kept.shrink();
         self.log.trim(now);
+        self.seen.shrink(now);
     }
 }
 

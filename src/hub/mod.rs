@@ -30,6 +30,7 @@ pub mod partition;
 pub mod position;
 pub mod publication;
 pub mod registry;
+pub mod seen;
 pub mod topic;
 
 use crate::clock::{Deadline, Instant, Now};

@@ -295,6 +295,7 @@ fn publish_items(event: &str, items: usize) -> u64 {
     let principal = Principal {
         user: None,
         organization: None,
+        publisher: None,
         may_publish: true,
         is_admin: false,
         is_backend: false,

@@ -30,8 +30,8 @@ const MEMBERS: usize = Field::DataBase64 as usize + 1;
 /// How items are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`; names without case, others
-    /// refused.
+    /// `{"id":…,"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`; names without case,
+    /// others refused.
     Own,
     /// CloudEvents 1.0, JSON format; names as they stand, further attributes passed over as
     /// extensions are.
@@ -39,7 +39,8 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    const OWN: [(&'static str, Field); 4] = [
+    const OWN: [(&'static str, Field); 5] = [
+        ("id", Field::Id),
         ("eventName", Field::EventName),
         ("entityId", Field::EntityId),
         ("organizationId", Field::OrganizationId),

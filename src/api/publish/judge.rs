@@ -1,6 +1,7 @@
 //! The judgement of one item: which event it is, whether its data is right, where it goes, and
 //! whether the publisher may.
 
+use super::identity::{ID_BYTES_MAX, Id};
 use super::item::{Dialect, Field, Item};
 use super::options::Rules;
 use super::rule;
@@ -35,6 +36,8 @@ pub(super) struct Approved<'b> {
     /// The data as sent.
     pub(super) sent: &'b str,
     pub(super) accepted: Accepted,
+    /// The publisher's own id of it.
+    pub(super) id: Option<Id<'b>>,
 }
 
 impl Judge<'_> {
@@ -48,6 +51,7 @@ impl Judge<'_> {
         if self.dialect == Dialect::CloudEvents {
             check_cloud_event(item);
         }
+        let given = self.id(item);
         let id = self.event(item);
         let named = match self.dialect {
             // A subject is any text (CloudEvents 1.0, section "subject"): whether it must be a GUID
@@ -85,7 +89,21 @@ impl Judge<'_> {
             let message = format!("the grants of the token don't cover {} of {entity}", event.name);
             item.refuse(self.dialect.pointer(Field::EventName), rule::UNAUTHORIZED, message);
         }
-        Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted })
+        Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted, id: given })
+    }
+
+    /// The publisher's own id of an item. That of a CloudEvent may have any length, and is one with
+    /// its source (CloudEvents 1.0, section "id").
+    fn id<'b>(&self, item: &mut Item<'b>) -> Option<Id<'b>> {
+        if self.dialect == Dialect::CloudEvents && !item.violations.is_empty() {
+            return None;
+        }
+        let id = item.text(self.dialect, Field::Id)?;
+        if self.dialect == Dialect::Own && !(1..=ID_BYTES_MAX).contains(&id.len()) {
+            let message = format!("an id has 1 to {ID_BYTES_MAX} bytes; this one has {}", id.len());
+            item.refuse(self.dialect.pointer(Field::Id), rule::ID, message);
+        }
+        Some(Id { source: item.text(self.dialect, Field::Source), id })
     }
 
     /// The data of a CloudEvent that has it as base64 (JSON format, section 3.1): SDKs that are

@@ -28,6 +28,7 @@
 //! let principal = Principal {
 //!     user: None,
 //!     organization: Some(uuid!("0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59")),
+//!     publisher: None,
 //!     may_publish: true,
 //!     is_admin: false,
 //!     is_backend: false,
@@ -51,14 +52,15 @@
 //! assert_eq!(outcome.reply(None).status, 202);
 //! ```
 //!
-//! An item is `{"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without case,
-//! null as good as absent. `entityId` is needed only where the data doesn't name the entity,
+//! An item is `{"id":…,"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`, names without
+//! case, null as good as absent. `id` is the publisher's own: an item that comes again with it is
+//! accepted and goes nowhere. `entityId` is needed only where the data doesn't name the entity,
 //! `organizationId` only where neither the data nor the token name the organization; where both
-//! name one they must agree. In a CloudEvent (version 1.0, JSON) these are `type` (the event's
-//! name, or a reverse-DNS name that ends in it, with or without a version), `subject`, the
-//! extension `organizationid`, and `data` or `data_base64`. In binary mode the attributes are
-//! headers, `ce-type` and so on, and the body is the data. A subject that is no GUID says nothing
-//! where the data names the entity.
+//! name one they must agree. In a CloudEvent (version 1.0, JSON) these are `id` with `source`,
+//! `type` (the event's name, or a reverse-DNS name that ends in it, with or without a version),
+//! `subject`, the extension `organizationid`, and `data` or `data_base64`. In binary mode the
+//! attributes are headers, `ce-type` and so on, and the body is the data. A subject that is no GUID
+//! says nothing where the data names the entity.
 //!
 //! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands
 //! for itself: blank lines don't count, a bad one is a rejected item. Pointers of errors are
@@ -74,6 +76,7 @@ mod coding;
 mod effect;
 mod form;
 mod head;
+mod identity;
 mod item;
 mod judge;
 mod options;
@@ -94,10 +97,12 @@ use crate::auth::principal::Principal;
 use crate::bom;
 use crate::broken::broken;
 use crate::clock::UnixMs;
+use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
 use crate::limits::{SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::Head;
+use crate::schema::EventId;
 use crate::schema::validate::derive::derive;
 use attributes::Attributes;
 use coding::{Coding, inflate};
@@ -413,25 +418,35 @@ impl<S: Sink> Run<'_, S> {
 
     fn deliver(&mut self, approved: &Approved<'_>) {
         let Rules { catalogue, options, .. } = self.judge.rules;
+        let index = u32::try_from(self.outcome.judged()).ok();
         let Scratch { delivered, derived } = &mut *self.scratch;
-        let Approved { topic, sent, accepted } = *approved;
+        let Approved { topic, sent, accepted, ref id } = *approved;
+        let publisher = self.judge.principal.publisher.as_deref();
+        // A dry run is nobody's first try.
+        let id = id.as_ref().filter(|_| !self.outcome.is_dry_run());
+        let identity = |item, derived: Option<EventId>| {
+            let name = derived.map(|event| catalogue.event(event).lower.as_str());
+            id.map(|id| Identity { key: id.key(topic.organization, publisher, name), item })
+        };
         let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
         self.outcome.accept(accepted.tolerated);
         let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
         let effect = effect::of(catalogue.event(topic.event));
-        emit(self.outcome, self.sink, Made { topic, data, expires, effect, provenance: Provenance::Sent });
+        let made = Made { topic, data, expires, effect, provenance: Provenance::Sent, identity: identity(index, None) };
+        emit(self.outcome, self.sink, made);
         let rules = catalogue.derived_from(topic.event);
         if rules.is_empty() {
             return;
         }
         let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| no_text());
-        for id in rules.iter().filter(|id| !options.not_derived.contains(id)) {
-            if let Some(entity) = derive(catalogue.model(), *id, text, derived) {
-                let topic = Topic { event: *id, entity: Uuid::from_bytes(entity), ..topic };
+        for event in rules.iter().filter(|event| !options.not_derived.contains(event)) {
+            if let Some(entity) = derive(catalogue.model(), *event, text, derived) {
+                let topic = Topic { event: *event, entity: Uuid::from_bytes(entity), ..topic };
                 let text = simdutf8::basic::from_utf8(derived).unwrap_or_else(|_| no_text());
-                let expires = catalogue.expires(*id, text);
-                let effect = effect::of(catalogue.event(*id));
-                let made = Made { topic, data: derived, expires, effect, provenance: Provenance::Derived };
+                let expires = catalogue.expires(*event, text);
+                let effect = effect::of(catalogue.event(*event));
+                let (provenance, identity) = (Provenance::Derived, identity(None, Some(*event)));
+                let made = Made { topic, data: derived, expires, effect, provenance, identity };
                 emit(self.outcome, self.sink, made);
             }
         }

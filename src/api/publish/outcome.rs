@@ -17,6 +17,8 @@ pub struct Outcome {
     pub(crate) derived: usize,
     /// Things that lenient mode let through in accepted items.
     pub tolerated: u64,
+    /// Indices of accepted items that had been taken before, by their ids.
+    duplicates: Vec<u32>,
     /// The first of the items rejected.
     pub first_rejected: Option<FirstRejected>,
     /// The topics that a dry run would have published on; `None` if the request was no dry run.
@@ -56,6 +58,7 @@ impl Outcome {
             rejected: 0,
             derived: 0,
             tolerated: 0,
+            duplicates: Vec::new(),
             first_rejected: None,
             topics,
             results: Vec::new(),
@@ -67,6 +70,16 @@ impl Outcome {
     /// if it was no dry run, and the sink has them.
     pub fn topics(&self) -> Option<&[Topic]> {
         self.topics.as_deref()
+    }
+
+    /// Whether nothing is really to be published.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.topics.is_some()
+    }
+
+    /// A home has seen these items before.
+    pub(crate) fn add_duplicates(&mut self, items: &[u32]) {
+        self.duplicates.extend_from_slice(items);
     }
 
     /// Bytes that it holds for the reply.
@@ -104,6 +117,15 @@ impl Outcome {
         }
     }
 
+    fn list_duplicates(&mut self) {
+        let mut duplicates = std::mem::take(&mut self.duplicates);
+        duplicates.sort_unstable();
+        for index in duplicates {
+            let comma = if self.results.is_empty() { "" } else { "," };
+            self.write(&format!("{comma}{{\"index\":{index},\"duplicate\":true}}"));
+        }
+    }
+
     fn list(&mut self, index: usize, violations: &[Violation]) {
         let comma = if self.results.is_empty() { "" } else { "," };
         self.write(&format!("{comma}{{\"index\":{index},\"errors\":["));
@@ -129,11 +151,13 @@ impl Outcome {
     }
 
     /// The reply: 202 where all items were accepted, 207 where some, 422 where none, with
-    /// the members `accepted`, `rejected` and `results`, a list of `{"index":i,"errors":[…]}`.
+    /// the members `accepted`, `rejected` and `results`, a list of `{"index":i,"errors":[…]}` and
+    /// behind these, of accepted items that had been taken before, `{"index":i,"duplicate":true}`.
     /// Two members more tell what is rarely so: `tolerated`, how many things lenient mode let
     /// through, and `members`, how many members a dry run would have reached (the caller has
     /// counted them).
-    pub fn reply(self, members: Option<u64>) -> Reply {
+    pub fn reply(mut self, members: Option<u64>) -> Reply {
+        self.list_duplicates();
         let status = match (self.accepted, self.rejected) {
             (_, 0) => 202,
             (0, _) => 422,

@@ -10,6 +10,8 @@ pub(crate) const MISSING_MEMBER: &str = "missing-member";
 pub(crate) const UNKNOWN_MEMBER: &str = "unknown-member";
 /// The same member twice.
 pub(crate) const DUPLICATE_MEMBER: &str = "duplicate-member";
+/// An id that is empty or too long.
+pub(crate) const ID: &str = "id";
 /// No event of that name.
 pub(crate) const UNKNOWN_EVENT: &str = "unknown-event";
 /// Neither the data nor the item name the entity.
@@ -27,10 +29,11 @@ pub(crate) const TOO_LARGE: &str = "too-large";
 pub(crate) const CLOUD_EVENT: &str = "cloud-event";
 
 /// All of them, with what they say; the shared ones stand in the data's list.
-pub(crate) const ALL: [(&str, &str); 10] = [
+pub(crate) const ALL: [(&str, &str); 11] = [
     (MISSING_MEMBER, "a member that an item must have is missing"),
     (UNKNOWN_MEMBER, "a member that items don't have"),
     (DUPLICATE_MEMBER, "the same member twice"),
+    (ID, "an id that is empty or longer than 128 bytes"),
     (UNKNOWN_EVENT, "no event of that name; the message has the nearest"),
     (ENTITY_MISSING, "neither the data nor the item name the entity"),
     (ENTITY_MISMATCH, "the item names another entity than the data"),

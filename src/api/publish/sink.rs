@@ -2,6 +2,7 @@
 
 use crate::clock::UnixMs;
 use crate::hub::publication::Effect;
+use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
 
 /// How a publication came to be.
@@ -13,7 +14,7 @@ pub enum Provenance {
     Derived,
 }
 
-/// What an accepted item has become.
+/// What an accepted item has become, itself or by derivation.
 #[derive(Clone, Copy, Debug)]
 pub struct Made<'d> {
     /// Where it goes.
@@ -26,6 +27,9 @@ pub struct Made<'d> {
     pub effect: Effect,
     /// How it came to be.
     pub provenance: Provenance,
+    /// What it is known by, where its publisher has given an id: one that has been seen goes
+    /// nowhere.
+    pub identity: Option<Identity>,
 }
 
 /// Where accepted events go.

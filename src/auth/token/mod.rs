@@ -377,6 +377,7 @@ impl Verifier {
                 Tenancy::Multi => claims::organization(organization)?,
                 Tenancy::Single => None,
             },
+            publisher: user.and_then(Value::as_str).filter(|_| scopes.publish).map(Arc::from),
             may_publish: scopes.publish,
             is_admin: scopes.admin,
             is_backend: scopes.backend,

@@ -237,6 +237,7 @@ fn a_strict_hub_takes_every_event() {
     let principal = Principal {
         user: None,
         organization: Some(ORGANIZATION),
+        publisher: None,
         may_publish: true,
         is_admin: false,
         is_backend: false,

@@ -95,6 +95,7 @@ mod tests {
         Principal {
             user: Some(Uuid::from_u128(number as u128)),
             organization: None,
+            publisher: None,
             may_publish: false,
             is_admin: false,
             is_backend: false,

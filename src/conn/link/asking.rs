@@ -10,7 +10,7 @@ use crate::api::publish::Outcome;
 use crate::api::routes;
 use crate::broken::broken;
 use crate::clock::Instant;
-use crate::conn::ask::{Answer, Awaited};
+use crate::conn::ask::{Answer, Awaited, Published};
 use crate::conn::turn::Process;
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
@@ -51,7 +51,11 @@ impl Draft {
     /// The reply.
     pub(super) fn reply(self, answer: Answer, process: Process<'_>, metrics: &mut Metrics) -> Reply {
         match (self, answer) {
-            (Draft::Publish(outcome, organization), Answer::Published(position)) => {
+            (
+                Draft::Publish(mut outcome, organization),
+                Answer::Published(Published { last: position, duplicates }),
+            ) => {
+                outcome.add_duplicates(&duplicates);
                 metrics.items_rejected += outcome.rejected as u64;
                 metrics.tolerated += outcome.tolerated;
                 let epoch = process.epoch;

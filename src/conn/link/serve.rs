@@ -5,7 +5,7 @@ use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, R
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::conn::answers::Asked;
-use crate::conn::ask::{Answer, Awaited, Caller, Question};
+use crate::conn::ask::{Answer, Awaited, Caller, Published, Question};
 use crate::conn::delivery::{Collected, FanOut};
 use crate::conn::mail::{Mail, To};
 use crate::conn::turn::{Process, Turn};
@@ -120,9 +120,10 @@ fn judge(
 }
 
 /// All items are judged: what was collected goes to the homes.
-fn hand_on((link, ticket): (LinkKey, u32), outcome: Outcome, collected: Collected, turn: &mut Turn<'_>) -> Taken {
+fn hand_on((link, ticket): (LinkKey, u32), mut outcome: Outcome, collected: Collected, turn: &mut Turn<'_>) -> Taken {
     let (asked, from, organization) = (collected.away.len(), turn.process.shard, collected.organization());
     let mut is_late = false;
+    outcome.add_duplicates(&collected.duplicates);
     for (home, publications) in collected.away {
         if home == from {
             is_late = true;
@@ -138,7 +139,8 @@ fn hand_on((link, ticket): (LinkKey, u32), outcome: Outcome, collected: Collecte
         }
         None => {
             // Where others are asked, theirs is the place that counts.
-            let stamped = (asked == 0).then(|| Answer::Published(turn.home.last()));
+            let stamped =
+                (asked == 0).then(|| Answer::Published(Published { last: turn.home.last(), duplicates: Vec::new() }));
             Awaited::new(stamped, asked, turn.now.mono)
         }
     };

@@ -330,6 +330,9 @@ impl Actor {
         let (mut items, mut accepted, mut rejected) = (Vec::new(), 0, 0);
         let mut len = 0;
         for _ in 0..1 + rng.below(limits.items_max.min(6)) {
+            if items.len() >= limits.items_max {
+                break;
+            }
             let (kind, entity) = any_topic(rng);
             let other = rng.one_in(12);
             let owner = ORGANIZATIONS[if other { 1 - organization } else { organization }];
@@ -338,7 +341,11 @@ impl Actor {
             let room = limits.event_bytes_max.saturating_sub(kind.data(owner, entity, &tag).len());
             let is_fat = rng.one_in(15) && limits.body_bytes_max > 4 * limits.event_bytes_max;
             let padding = if is_fat { room + 1 } else { rng.below(room.min(3000) + 1) };
-            let item = kind.item(owner, entity, &format!("{tag}{}", "x".repeat(padding)));
+            let mut item = kind.item(owner, entity, &format!("{tag}{}", "x".repeat(padding)));
+            let has_id = rng.one_in(2);
+            if has_id {
+                item = item.replacen('{', &format!("{{\"id\":\"{number}.{serial}\","), 1);
+            }
             if len + item.len() + 2 > limits.body_bytes_max {
                 break;
             }
@@ -349,6 +356,15 @@ impl Actor {
                 accepted += 1;
                 self.tags.push(tag.trim_matches('#').to_owned());
                 self.pending.push_back(tag);
+            }
+            let is_again = has_id && rng.one_in(4);
+            if is_again && len + item.len() + 2 <= limits.body_bytes_max && items.len() + 2 <= limits.items_max {
+                // Taken, and delivered once.
+                len += item.len() + 1;
+                let is_taken = !(other || is_fat);
+                accepted += usize::from(is_taken);
+                rejected += usize::from(!is_taken);
+                items.push(item.clone());
             }
             items.push(item);
         }

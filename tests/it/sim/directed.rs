@@ -1,5 +1,6 @@
 //! What the seeds reach by chance, reached on purpose: slow consumers, deadlines, the drain.
 
+mod again;
 mod deadlines;
 mod moving;
 mod requests;

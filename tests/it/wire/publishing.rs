@@ -1,7 +1,7 @@
 //! `POST /publish`: what is taken, what is refused and how, and what reaches a member byte for
 //! byte.
 
-use crate::support::{Hub, ORGANIZATION, USER};
+use crate::support::{Hub, ORGANIZATION, Reply, USER};
 use serde_json::json;
 
 const QUEUE: &str = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";
@@ -131,6 +131,96 @@ fn cloud_events_are_items_too() {
         let reply = hub.request("POST /publish", &[&publisher, &format!("Content-Type: {kind}")], &body);
         assert_eq!((reply.status, &reply.json()["accepted"]), (202, &json!(accepted)), "{kind}: {reply:?}");
     }
+}
+
+/// An alert of the user with an id, told from others by `n`.
+fn alert(id: &str, n: usize) -> String {
+    let data = json!({ "queueId": QUEUE, "queueName": n.to_string() });
+    let (id, data) = (json!(id), data.to_string());
+    format!(
+        r#"{{"id":{id},"eventName":"UserQueueAlert","entityId":"{USER}","organizationId":"{ORGANIZATION}","data":{data}}}"#
+    )
+}
+
+#[test]
+fn an_id_is_its_publishers_own_and_only_what_was_taken_is_remembered() {
+    let hub = Hub::start();
+    let mut peer = hub.client();
+    peer.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{USER}","EventName":"UserQueueAlert"}}]]"#));
+    let bearer = format!("Authorization: Bearer {}", hub.publisher_token());
+    let other = format!("Authorization: Bearer {}", hub.token(json!({ "scope": "publish", "sub": "another" })));
+    let post = |query: &str, bearer: &str, body: &str| {
+        hub.request(&format!("POST /publish{query}"), &["Content-Type: application/json", bearer], body)
+    };
+    let told = |reply: &Reply| (reply.status, reply.json()["results"].clone());
+    let again = |index: u32| json!({ "index": index, "duplicate": true });
+    assert_eq!(post("?dry_run=1", &bearer, &alert("1", 0)).json()["results"], json!([]), "a dry run");
+    assert_eq!(post("", &bearer, &alert("1", 1).replace("queueName", "queueNam")).status, 422);
+    assert_eq!(told(&post("", &bearer, &alert("1", 1))), (202, json!([])));
+    assert_eq!(post("?dry_run=1", &bearer, &alert("1", 0)).json()["results"], json!([]), "a dry run knows no ids");
+    let body = format!("[{},{},{}]", alert("1", 2), alert("2", 3), alert("2", 4));
+    assert_eq!(told(&post("", &bearer, &body)), (202, json!([again(0), again(2)])), "twice in one body");
+    assert_eq!(told(&post("", &other, &alert("1", 5))), (202, json!([])), "another publisher");
+    let body = format!("[{},1,{}]", alert("1", 6), alert("3", 7));
+    let reply = post("", &bearer, &body);
+    assert_eq!((reply.status, &reply.json()["accepted"], &reply.json()["rejected"]), (207, &json!(2), &json!(1)));
+    assert_eq!((&reply.json()["results"][0]["index"], &reply.json()["results"][1]), (&json!(1), &again(0)));
+    for n in [1, 3, 5, 7] {
+        let record = peer.record();
+        assert!(record.contains(&format!(r#""queueName":"{n}""#)), "{n}: {record}");
+    }
+    assert_eq!((hub.metric("rte_publish_duplicates_total"), hub.metric("rte_publish_ids")), (3.0, 4.0));
+}
+
+#[test]
+fn what_is_derived_from_an_item_comes_once_like_the_item() {
+    let hub = Hub::start();
+    let mut peer = hub.client();
+    peer.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{USER}","EventName":"UserCallbackChanged"}}]]"#));
+    let example = rte::schema::Catalogue::built_in(None);
+    let changed = example.event(example.find("CallbackChanged").unwrap());
+    let mut data: serde_json::Value = serde_json::from_str(&changed.examples[0].delivered).unwrap();
+    data["organizationId"] = json!(ORGANIZATION);
+    data["assignedUserId"] = json!(USER);
+    let item = |id: &str, data: &serde_json::Value| json!({ "id": id, "eventName": "CallbackChanged", "data": data });
+    assert_eq!(hub.publish(&item("1", &data).to_string()).json()["results"], json!([]));
+    assert_eq!(
+        hub.publish(&item("1", &data).to_string()).json()["results"],
+        json!([{ "index": 0, "duplicate": true }])
+    );
+    assert!(peer.record().contains("usercallbackchanged"));
+    peer.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{USER}","EventName":"UserQueueAlert"}}]]"#));
+    assert_eq!(hub.publish(&alert("y", 8)).status, 202);
+    assert!(peer.record().contains(r#""queueName":"8""#), "it came twice");
+}
+
+#[test]
+fn a_cloud_event_is_known_by_its_source_and_its_id_in_every_mode() {
+    let hub = Hub::start();
+    let bearer = format!("Authorization: Bearer {}", hub.publisher_token());
+    let data: serde_json::Value = serde_json::from_str(&queue_status("1")).unwrap();
+    let event = |source: &str, id: &str| json!({ "specversion": "1.0", "id": id, "source": source, "type": "QueueStatus", "data": data });
+    let structured = |event: serde_json::Value| {
+        let headers = [bearer.as_str(), "Content-Type: application/cloudevents+json"];
+        hub.request("POST /publish", &headers, &event.to_string()).json()["results"].clone()
+    };
+    let again = |index: u32| json!({ "index": index, "duplicate": true });
+    assert_eq!(structured(event("/a", "1")), json!([]));
+    assert_eq!(structured(event("/a", "1")), json!([again(0)]));
+    let batch = json!([event("/b", "1"), event("/a", "1"), event("/a", "2")]).to_string();
+    let headers = [bearer.as_str(), "Content-Type: application/cloudevents-batch+json"];
+    assert_eq!(hub.request("POST /publish", &headers, &batch).json()["results"], json!([again(1)]));
+    let binary = |source: &str, id: &str| {
+        let (source, id) = (format!("ce-source: {source}"), format!("ce-id: {id}"));
+        let attributes = ["ce-specversion: 1.0", "ce-type: QueueStatus", &source, &id];
+        let headers = [&["Content-Type: application/json", bearer.as_str()], &attributes[..]].concat();
+        hub.request("POST /publish", &headers, &queue_status("1")).json()["results"].clone()
+    };
+    assert_eq!((binary("/a", "2"), binary("/b", "2")), (json!([again(0)]), json!([])));
+    // An item's own id has no source, so it is another one.
+    let own = json!({ "id": "1", "eventName": "QueueStatus", "data": data }).to_string();
+    assert_eq!(hub.publish(&own).json()["results"], json!([]));
+    assert_eq!(structured(event("/long", &"x".repeat(1_000))), json!([]), "CloudEvents bounds no id");
 }
 
 #[test]

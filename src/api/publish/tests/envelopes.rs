@@ -35,6 +35,7 @@ fn post(headers: &str, body: &[u8]) -> (u16, String, Heard) {
     let principal = Principal {
         user: None,
         organization: guid::parse(ORGANIZATION),
+        publisher: None,
         may_publish: true,
         is_admin: false,
         is_backend: false,

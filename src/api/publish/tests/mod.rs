@@ -48,6 +48,7 @@ impl World {
         let principal = Principal {
             user: None,
             organization: None,
+            publisher: None,
             may_publish: true,
             is_admin: false,
             is_backend: false,
@@ -164,6 +165,22 @@ fn every_event_of_the_catalogue_is_accepted_by_its_example() {
 fn accepted_entity(event: &Event) -> Option<Uuid> {
     let (EntityRule::Property(index) | EntityRule::PropertyOrPublisher(index)) = event.entity else { return None };
     example(&event.name)[&event.properties[index].wire].as_str().map(uuid)
+}
+
+#[test]
+fn an_id_is_a_text_of_1_to_128_bytes() {
+    let world = World::new();
+    let with_id = |id: Json| {
+        let mut item = item("QueueStatus");
+        item["id"] = id;
+        item
+    };
+    for id in [json!("1"), json!("ä".repeat(64)), json!("\u{0}"), Json::Null] {
+        assert_eq!(world.json(&with_id(id.clone())).0, 202, "{id}");
+    }
+    for (id, rule) in [(json!(""), "id"), (json!("x".repeat(129)), "id"), (json!(5), "type"), (json!(["1"]), "type")] {
+        assert_eq!(world.refused(&with_id(id.clone())), pair("/id", rule), "{id}");
+    }
 }
 
 #[test]
