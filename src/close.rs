@@ -59,7 +59,8 @@ reasons! {
     BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max, or its reply was one unread too many for a quarter of that";
     WriteStuck "write_stuck" Peer "" "the peer took nothing for limits.write_stuck_ms";
     Drain "drain" Nobody "" "the hub drains";
-    Full "full" Operator "" "limits.connections_max is reached";
+    Full "full" Operator "" "the process may have no more file descriptors, and there was no stranger to make room";
+    MadeRoom "made_room" Nobody "" "it had shown no token, was the oldest of those, and they passed limits.strangers_max";
     Unanswered "unanswered" Us "unanswered" "another shard of the hub did not answer in time";
 }
 

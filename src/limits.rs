@@ -53,8 +53,12 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Connections in all, over all shards; one more is answered 503 and closed.
+    /// Connections past their upgrade, and publishers that have shown their token, over all shards;
+    /// one more client is answered 503 when it negotiates and at its upgrade.
     connections_max: usize = 50_000;
+    /// Strangers, which are links that have shown no token of a publisher and are not past their
+    /// upgrade; each thread has its share of them. One more, and the oldest makes room.
+    strangers_max: usize = 4_096;
     /// Bytes of a request head, request line and headers (431 beyond). A token is a part of it.
     head_bytes_max: usize = 32 * 1024;
     /// Headers in a request head (431 beyond).
@@ -162,8 +166,10 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 12] = [
+const ENDS: [(&str, u64, u64); 13] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
+    // Requests that browsers send at a time must fit.
+    ("strangers_max", 8, CONNECTIONS_MAX as u64),
     ("subscriptions_max", 1, SUBSCRIPTIONS_MAX as u64),
     // An upgrade with its token must fit.
     ("head_bytes_max", 1024, 16 << 20),
@@ -231,6 +237,8 @@ pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 /// How long a connection waits for an answer of other shards before it is given up. They answer
 /// within a turn; this is for the one that is stuck.
 pub const ASK_MS: u64 = 30_000;
+/// That strangers make room is warned of this often at the most, since strangers are the cause.
+pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;
 /// How long a drain waits for the first request of a connection that has just been accepted.
 pub const DRAIN_FIRST_MS: u64 = 1_000;
 /// Bytes of a TLS handshake from a client, which shows no certificate.
@@ -284,7 +292,7 @@ impl Limits {
         let last_values =
             self.last_values_bytes_max.saturating_add(self.last_values_max.saturating_mul(LAST_VALUE_BYTES));
         let parts = [
-            self.connections_max.saturating_mul(connection),
+            self.connections_max.saturating_add(self.strangers_max).saturating_mul(connection),
             threads.saturating_mul(thread),
             self.backlog_bytes_max,
             last_values,

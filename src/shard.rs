@@ -11,14 +11,15 @@ use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process, Published,
-    Shared, Timed, To, Tools, Turn, View, WayOut,
+    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process,
+    Published, Shared, Timed, To, Tools, Turn, View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
+use crate::limits::STRANGERS_WARN_MS;
 use crate::metrics::{Metrics, Refusal};
 use crate::schema::Catalogue;
 use crate::timer::Timers;
@@ -74,6 +75,9 @@ pub struct Shard {
     /// The one place where links are stored; empty while an event is with one.
     links: SlotMap<LinkKey, Option<Link>>,
     connections: Connections,
+    /// Those of the links that have shown no token; each other one has a place.
+    strangers: Arrivals,
+    strangers_warn_at: Deadline,
     /// Links that have come so far.
     serial: u64,
     hub: Hub,
@@ -138,6 +142,8 @@ impl Shard {
             verifier,
             links: SlotMap::with_key(),
             connections: Connections::with_key(),
+            strangers: Arrivals::new(seed),
+            strangers_warn_at: Deadline::at(Instant::default()),
             serial: 0,
             hub,
             home,
@@ -172,6 +178,26 @@ impl Shard {
         self.verifier.take_missing_key()
     }
 
+    /// A socket is about to be opened: the oldest stranger makes room for it where this shard has
+    /// its share of them, or `is_crowded` says that the process has no room. Whether one did.
+    pub fn make_room(&mut self, is_crowded: bool, now: Now, wire: &mut dyn Wire) -> bool {
+        let strangers_max = self.shared.limits.strangers_max;
+        let is_full = self.strangers.count() >= strangers_max.div_ceil(self.shared.shards);
+        let Some(oldest) = self.strangers.oldest().filter(|_| is_full || is_crowded) else { return false };
+        if self.strangers_warn_at.is_due(now) {
+            self.strangers_warn_at = now.after_ms(STRANGERS_WARN_MS);
+            let strangers = self.strangers.count();
+            self.books.trace.note(Level::Warn, || Fact::StrangersCrowd { strangers });
+        }
+        self.with(oldest, now, wire, |link, _| link.make_room());
+        true
+    }
+
+    /// Links of this shard that have shown no token.
+    pub(crate) fn stranger_count(&self) -> usize {
+        self.strangers.count()
+    }
+
     /// A socket has been accepted.
     pub fn open(&mut self, peer: IpAddr, now: Now) -> LinkKey {
         self.serial += 1;
@@ -179,6 +205,7 @@ impl Shard {
         let timers = &mut self.timers;
         let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), peer, now));
         let key = self.links.insert_with_key(accept);
+        self.strangers.enter(key);
         self.books.metrics.accepted += 1;
         self.books.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
@@ -188,8 +215,11 @@ impl Shard {
     /// A link comes from another shard, and is as it was there. Once its socket is in its place,
     /// [`Shard::resume`] lets it look at the bytes that it brought.
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {
-        let timers = &mut self.timers;
+        let (timers, is_stranger) = (&mut self.timers, moved.is_stranger);
         let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Timed::Link(key)))));
+        if is_stranger {
+            self.strangers.enter(key);
+        }
         self.arm(key);
         key
     }
@@ -214,24 +244,26 @@ impl Shard {
         self.moved.pop()
     }
 
-    /// A socket beyond `connections_max` has been turned away; so many bytes of it were read.
+    /// A socket that no descriptor is left for has been turned away; so many bytes of it were read.
     pub fn note_full(&mut self, peer: IpAddr, read: usize) {
         self.books.metrics.accepted += 1;
         self.books.metrics.bytes_in += read as u64;
         self.books.metrics.refuse(Refusal::Full);
         self.books.metrics.closed[CloseReason::Full.index()] += 1;
-        let fact = || Fact::Refused { conn: 0, client: peer, status: 503, why: "connections_max" };
+        let fact = || Fact::Refused { conn: 0, client: peer, status: 503, why: "no descriptor is left" };
         self.books.trace.note(Level::Debug, fact);
     }
 
     /// Bytes have been read; they may be spoilt. False when the link wants no more for now:
     /// [`Shard::poll_resumed`] will name it.
     pub fn handle_bytes(&mut self, key: LinkKey, bytes: &mut [u8], now: Now, wire: &mut dyn Wire) -> bool {
-        let (links, connections) = (&self.links, &self.connections);
-        self.books.trace.note(Level::Trace, || Fact::Read {
-            conn: links.get(key).and_then(Option::as_ref).map_or(0, |link| link.number(connections)),
-            bytes: bytes.len(),
-        });
+        let Some(link) = self.links.get(key).and_then(Option::as_ref) else {
+            // It had to make room while they were read.
+            self.books.metrics.bytes_in += bytes.len() as u64;
+            return false;
+        };
+        let connections = &self.connections;
+        self.books.trace.note(Level::Trace, || Fact::Read { conn: link.number(connections), bytes: bytes.len() });
         self.hub.begin_portion(bytes.len() / READ_BYTES_PER_DELIVERY);
         self.with(key, now, wire, |link, cx| link.handle_bytes(bytes, cx));
         self.wants_input(key)
@@ -551,7 +583,8 @@ impl Shard {
             self.timers.remove(timer);
         }
         self.links.remove(key);
-        self.moved.extend(link.into_moved().map(|moved| (key, shard, moved)));
+        let is_stranger = self.strangers.leave(key);
+        self.moved.extend(link.into_moved(is_stranger).map(|moved| (key, shard, moved)));
     }
 
     fn free(&mut self, key: LinkKey, mut link: Link, now: Now, wire: &mut dyn Wire) {
@@ -560,6 +593,9 @@ impl Shard {
             self.timers.remove(timer);
         }
         self.links.remove(key);
+        if !self.strangers.leave(key) {
+            self.shared.places.give_back();
+        }
         let conn = link.number(&self.connections);
         let cut = link.free(&mut self.hub, &mut self.connections, &mut self.books.metrics);
         self.books.metrics.closed[why.reason.index()] += 1;
@@ -593,12 +629,14 @@ impl Shard {
     fn turn<'t>(&'t mut self, now: Now, wire: &'t mut dyn Wire) -> (&'t mut Connections, Turn<'t>) {
         // The gauge is cheap here and nowhere else.
         self.books.metrics.open = self.links.len() as u64;
+        self.books.metrics.strangers = self.strangers.count() as u64;
         let turn = Turn {
             now,
             process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),
             hub: &mut self.hub,
             home: &mut self.home,
             intake: &mut self.intake,
+            strangers: &mut self.strangers,
             books: &mut self.books,
             out: WayOut { wire, mail: &mut self.outbound, entropy: self.entropy.as_mut() },
             tools: &mut self.tools,

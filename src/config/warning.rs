@@ -5,6 +5,7 @@ use super::checked::Config;
 use super::machine::Machine;
 use crate::auth::keys::{Algorithm, Material};
 use crate::schema::Catalogue;
+use crate::shell::DESCRIPTORS_BESIDES;
 use crate::shell::listener::BACKLOG;
 use crate::shell::shown;
 use std::fmt;
@@ -37,7 +38,11 @@ pub struct Row {
 /// All kinds, in the order in which they are told.
 pub const ROWS: [Row; 14] = [
     row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
-    row("descriptors", "the process may not have as many file descriptors as `connections_max` needs", descriptors),
+    row(
+        "descriptors",
+        "the process may not have as many file descriptors as `connections_max` and `strangers_max` need",
+        descriptors,
+    ),
     row("memory", "the limits allow more memory than the machine or the control group has", memory),
     row("somaxconn", "`net.core.somaxconn` is less than the queue of connections that the hub asks for", somaxconn),
     row("wmem_max", "`net.core.wmem_max` is less than `socket_send_bytes`", wmem_max),
@@ -64,9 +69,6 @@ pub const ROWS: [Row; 14] = [
     ),
 ];
 
-/// Descriptors besides those of connections: listener, polls, wakers, standard streams, files.
-const DESCRIPTORS_BESIDES: u64 = 64;
-
 /// A secret that tells less than so many bits, by how its characters are spread, is weak.
 const SECRET_BITS_MIN: f64 = 96.0;
 
@@ -92,12 +94,12 @@ fn configuration(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
 }
 
 fn descriptors(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
-    let (connections, max) = (config.limits.connections_max, machine.descriptors_max);
-    let needed = connections as u64 + DESCRIPTORS_BESIDES;
+    let (connections, strangers) = (config.limits.connections_max, config.limits.strangers_max);
+    let (needed, max) = ((connections + strangers) as u64 + DESCRIPTORS_BESIDES, machine.descriptors_max);
     let told = max.filter(|max| *max < needed).map(|max| {
         format!(
-            "limits.connections_max = {connections} needs {needed} file descriptors, and the process may have {max}: raise \
-             LimitNOFILE= (ulimit -Hn), or lower the limit"
+            "limits.connections_max = {connections} and limits.strangers_max = {strangers} need {needed} file descriptors, and \
+             the process may have {max}: raise LimitNOFILE= (ulimit -Hn), or lower the limits"
         )
     });
     told.into_iter().collect()
@@ -288,16 +290,17 @@ mod tests {
     #[test]
     fn descriptors_below_connections_max_are_told_and_just_enough_are_not() {
         let with = |max| Machine { descriptors_max: Some(max), ..machine() };
-        alone(SECRET, &with(50_063), "descriptors", &["connections_max = 50000 needs 50064", "LimitNOFILE"]);
-        assert_eq!(told(SECRET, &with(50_064)), []);
-        assert_eq!(told(&format!("{SECRET}[limits]\nconnections_max = 900\n"), &with(1024)), []);
+        alone(SECRET, &with(54_159), "descriptors", &["connections_max = 50000 and", "need 54160", "LimitNOFILE"]);
+        assert_eq!(told(SECRET, &with(54_160)), []);
+        let small = format!("{SECRET}[limits]\nconnections_max = 900\nstrangers_max = 60\n");
+        assert_eq!(told(&small, &with(1024)), []);
     }
 
     #[test]
     fn limits_that_allow_more_memory_than_there_is_are_told() {
         let with = |memory| Machine { memory_bytes: Some(memory), ..machine() };
         alone(SECRET, &with(256 << 20), "memory", &["connections_max = 50000", "there are 256 MiB"]);
-        let small = "[limits]\nconnections_max = 500\nbacklog_bytes_max = 33554432\nlast_values_bytes_max = 8388608\n";
+        let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\nbacklog_bytes_max = 33554432\nlast_values_bytes_max = 8388608\n";
         assert_eq!(told(&format!("{SECRET}{small}[server]\nthreads = 1\n"), &with(256 << 20)), []);
     }
 

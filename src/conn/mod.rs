@@ -2,6 +2,7 @@
 //! SignalR's; and there are questions to other shards, and mail between them.
 
 mod answers;
+mod arrivals;
 mod ask;
 mod books;
 mod delivery;
@@ -11,9 +12,11 @@ mod hub;
 mod intake;
 mod link;
 mod mail;
+mod places;
 mod tools;
 mod turn;
 
+pub(crate) use arrivals::Arrivals;
 pub use ask::{Answer, Caller, Published, Question};
 pub use books::Books;
 pub(crate) use delivery::Delivery;

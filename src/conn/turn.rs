@@ -1,9 +1,11 @@
 //! What a link or a connection may touch in a turn, and how the hub is run.
 
+use super::arrivals::Arrivals;
 use super::books::Books;
 use super::drain::Drain;
 use super::intake::Intake;
 use super::mail::Outbound;
+use super::places::Places;
 use super::tools::Tools;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
@@ -21,7 +23,7 @@ use crate::limits::Limits;
 use crate::metrics::Vitals;
 use crate::schema::Catalogue;
 use crate::trace::{Fact, FrontFault, Level};
-use crate::wire::Wire;
+use crate::wire::{LinkKey, Wire};
 use core::net::IpAddr;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -72,6 +74,8 @@ pub struct Shared {
     pub id_key: IdKey,
     /// Connection tokens that are used.
     pub(crate) negotiated: Mutex<Negotiated>,
+    /// Who may stay.
+    pub(crate) places: Places,
     /// Whether the process is about to end.
     pub drain: Drain,
     /// What is wrong in front of the hub and has been warned of, a bit each.
@@ -97,6 +101,7 @@ impl Shared {
             id_key: options.id_key.clone().unwrap_or_else(random),
             options,
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
+            places: Places::new(limits.connections_max),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
             limits,
             drain: Drain::default(),
@@ -106,6 +111,13 @@ impl Shared {
             shards,
             vitals: Vitals::default(),
         }
+    }
+}
+
+impl Shared {
+    /// Whether nobody has a place.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 }
 
@@ -122,6 +134,7 @@ pub(crate) struct Process<'t> {
     pub(crate) verifier: &'t Verifier,
     pub(crate) id_key: &'t IdKey,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
+    pub(crate) places: &'t Places,
     pub(crate) drain: &'t Drain,
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
@@ -136,7 +149,7 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, id_key, negotiated, drain, warned, epoch, shards, vitals, .. } = shared;
+        let Shared { options, limits, id_key, negotiated, places, drain, warned, epoch, shards, vitals, .. } = shared;
         let (shards, epoch) = (*shards, *epoch);
         Process {
             shard,
@@ -147,6 +160,7 @@ impl<'t> Process<'t> {
             verifier,
             id_key,
             negotiated,
+            places,
             drain,
             vitals,
             warned,
@@ -176,12 +190,27 @@ pub(crate) struct Turn<'t> {
     pub(crate) home: &'t mut Home,
     /// What waits for its turn.
     pub(crate) intake: &'t mut Intake,
+    pub(crate) strangers: &'t mut Arrivals,
     pub(crate) books: &'t mut Books,
     pub(crate) out: WayOut<'t>,
     pub(crate) tools: &'t mut Tools,
 }
 
 impl Turn<'_> {
+    /// A link has shown a token with which it may stay: it is no stranger any more, where there is
+    /// a place. Whether it has one.
+    pub(super) fn admit(&mut self, link: LinkKey) -> bool {
+        if !self.strangers.leave(link) {
+            return true;
+        }
+        let is_admitted = self.process.places.take();
+        if !is_admitted {
+            // Those who have shown nothing go before it.
+            self.strangers.enter(link);
+        }
+        is_admitted
+    }
+
     /// Something in front of the hub does not what it should: warns of it, once in the life of the
     /// process, since a stranger may be the cause.
     pub(super) fn note_front_fault(&mut self, fault: FrontFault, peer: IpAddr) {

@@ -42,8 +42,8 @@ pub const ALERTS: [Alert; 17] = [
     alert(
         "RteFull",
         ("critical", "0m"),
-        "increase(rte_connections_closed_total{reason=\"full\"}[5m]) > 0",
-        "Connections are turned away: limits.connections_max is reached.",
+        "increase(rte_refusals_total{reason=\"full\"}[5m]) > 0",
+        "Connections are turned away: limits.connections_max is reached, or there are no file descriptors.",
         "Raise limits.connections_max, and LimitNOFILE= with it, or find who opens so many.",
     ),
     alert(
@@ -70,7 +70,7 @@ pub const ALERTS: [Alert; 17] = [
     alert(
         "RteConnectionsHigh",
         ("warning", "10m"),
-        "rte_connections > 0.8 * rte_connections_max",
+        "rte_connections - rte_strangers > 0.8 * rte_connections_max",
         "Four fifths of limits.connections_max are open.",
         "Raise the limit before it is reached.",
     ),

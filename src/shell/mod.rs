@@ -107,6 +107,15 @@ pub struct Renewal {
     pub notes: Vec<Fact>,
 }
 
+/// Descriptors besides those of links: listeners, polls, wakers, standard streams, files.
+pub const DESCRIPTORS_BESIDES: u64 = 64;
+
+/// How many links a process that may have so many descriptors can hold.
+fn links_max(descriptors: u64) -> usize {
+    let left = descriptors.saturating_sub(DESCRIPTORS_BESIDES).max(descriptors / 2);
+    usize::try_from(left).unwrap_or(usize::MAX)
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Server {
@@ -150,7 +159,7 @@ impl Server {
         options.notes.iter().for_each(|fact| log.write(fact, clock.now()));
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they
         // run out.
-        let _ = rlimit::increase_nofile_limit(u64::MAX);
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
         let address = listener.address();
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
@@ -167,7 +176,7 @@ impl Server {
         let settings = Arc::new(options.settings);
         let in_force = InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings };
         let current = Arc::new(Current::new(in_force));
-        let load = Arc::new(Load::new(shards));
+        let load = Arc::new(Load::bounded(shards, links_max(descriptors)));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
         let mailboxes = mailboxes.collect::<io::Result<Arc<[_]>>>()?;

@@ -174,6 +174,7 @@ impl<O: Os> Reactor<O> {
         }
         self.send_mail();
         self.send_moved();
+        self.load.tell_strangers(self.number, self.shard.stranger_count());
         while let Some(key) = self.shard.poll_resumed() {
             if self.shard.wants_input(key) && self.sockets.resume(key) {
                 self.hot.push(key);
@@ -339,6 +340,8 @@ impl<O: Os> Reactor<O> {
                     // Out of descriptors, most likely: no further edge will come for those that
                     // wait.
                     self.accept_at = now.after_ms(self.shared.limits.accept_retry_ms);
+                    self.shard.make_room(true, now, &mut self.sockets);
+                    self.tell(now);
                     if self.complain_at.is_due(now) {
                         self.complain_at = now.after_ms(COMPLAIN_EVERY_MS);
                         self.os.log(&Fact::AcceptFailed { error: error.to_string() }, now);
@@ -351,12 +354,13 @@ impl<O: Os> Reactor<O> {
     }
 
     fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
-        if self.load.total() >= self.shared.limits.connections_max {
+        let Some(shard) = self.load.join() else {
             // What has come by now says which page asks, and does not turn the close into a reset.
             let read = stream.read(&mut self.buffer).unwrap_or(0);
             self.shard.note_full(peer.ip(), read);
             let head = self.buffer.get(..read).unwrap_or_default();
-            let reply = Reply::text(503, "limits.connections_max is reached: come back later").with("Retry-After", "5");
+            let reply = Reply::text(503, "the hub can hold no more connections: come back later");
+            let reply = reply.with("Retry-After", "5");
             let reply = Origins::dress(
                 reply,
                 routes::loose_reader(head, &self.shared.options.path, &self.shared.options.origins),
@@ -366,8 +370,7 @@ impl<O: Os> Reactor<O> {
             // A fresh socket has room for it; if not, the peer sees a closed connection.
             let _ = stream.write(&[&bytes]);
             return;
-        }
-        let shard = self.load.join_least();
+        };
         if shard == self.number {
             self.open(stream, peer, now);
         } else if let Some(mailbox) = self.mailboxes.get(shard) {
@@ -376,7 +379,9 @@ impl<O: Os> Reactor<O> {
     }
 
     fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
+        self.shard.make_room(self.load.is_crowded(), now, &mut self.sockets);
         let key = self.shard.open(peer.ip(), now);
+        self.load.tell_strangers(self.number, self.shard.stranger_count());
         let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
         self.tell(now);

@@ -36,6 +36,11 @@ pub enum Fact {
         /// The system's words.
         error: String,
     },
+    /// A stranger had to make room for another; noted once in a while.
+    StrangersCrowd {
+        /// How many the shard has.
+        strangers: usize,
+    },
     /// The poll of a shard failed; the process ends.
     PollFailed {
         /// The system's words.
@@ -291,6 +296,7 @@ impl Fact {
             Fact::ClaimAbsent { .. }
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
+            | Fact::StrangersCrowd { .. }
             | Fact::KeysNotFetched { .. }
             | Fact::KeyPassedOver { .. }
             | Fact::FrontFault { .. } => Level::Warn,
@@ -315,6 +321,7 @@ impl Fact {
         match self {
             Fact::Listening { .. } => "listening",
             Fact::AcceptFailed { .. } => "accept_failed",
+            Fact::StrangersCrowd { .. } => "strangers_crowd",
             Fact::PollFailed { .. } => "poll_failed",
             Fact::Reloaded { .. } => "reloaded",
             Fact::ReloadRefused { .. } => "reload_refused",
@@ -356,7 +363,17 @@ impl Fact {
             }
             Fact::AcceptFailed { error } => {
                 field("error", error);
-                field("do", &"raise the limit of open files (ulimit -n, LimitNOFILE=) or lower limits.connections_max");
+                field(
+                    "do",
+                    &"raise the limit of open files (ulimit -n, LimitNOFILE=) or lower limits.connections_max and limits.strangers_max",
+                );
+            }
+            Fact::StrangersCrowd { strangers } => {
+                field("strangers", strangers);
+                field(
+                    "do",
+                    &"find out who opens connections and shows no token (server.log_level = \"debug\"), or set server.internal",
+                );
             }
             Fact::PollFailed { error } => field("error", error),
             Fact::Reloaded { events, added, keys, new_keys, gone_keys, changed } => {

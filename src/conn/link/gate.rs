@@ -99,6 +99,7 @@ fn pass_gate(
             check_origin(head, cx.turn)?;
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
+                Endpoint::Negotiate if cx.turn.process.places.is_full() => Err(full()),
                 Endpoint::Negotiate => {
                     let (query, principal) = (head.query.to_owned(), Box::new(principal));
                     Ok(Decision::Body(Purpose::Negotiate { query, principal }))
@@ -115,6 +116,8 @@ fn pass_gate(
                 note_bearer(head, origin, principal.as_ref(), cx.turn);
             }
             let principal = principal?;
+            // Where no place is free it is served all the same, and may have to make room.
+            cx.turn.admit(cx.link);
             let head = publish::admit(head, &principal).map_err(|refusal| {
                 let why = refusal.why;
                 Refused(count_as(refusal.status), refusal.reply(), why)
@@ -191,6 +194,9 @@ fn attach(
     cx: &mut Cx<'_, '_>,
 ) -> Result<ConnKey, Refused> {
     let (process, now) = (cx.turn.process, cx.turn.now);
+    if !cx.turn.admit(cx.link) {
+        return Err(full());
+    }
     let begin = || cx.connections.insert(Connection::begin(origin, principal, token, cx.turn));
     let Some(token) = token else { return Ok(begin()) };
     let begin = || Place { shard: process.shard, conn: begin() };
@@ -199,6 +205,12 @@ fn attach(
         Attach::Unknown => Err(unknown_id()),
         Attach::InUse(_) => Err(Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use")),
     }
+}
+
+/// No place is free. Clients hear it before their upgrade, while they still ask why.
+fn full() -> Refused {
+    let reply = Reply::text(503, "limits.connections_max is reached: come back later").with("Retry-After", "5");
+    Refused(Refusal::Full, reply, "connections_max")
 }
 
 /// A proxy has lost the upgrade: whoever asks for WebSockets reads here what its operator must do.

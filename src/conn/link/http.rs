@@ -127,7 +127,7 @@ impl Http {
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, is_nameless, opened, unread, since, is_first } = moved;
+        let Moved { number, peer, is_nameless, is_stranger: _, opened, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
@@ -663,10 +663,10 @@ impl Http {
     }
 
     /// What goes to the other shard.
-    pub(super) fn into_moved(self) -> Moved {
+    pub(super) fn into_moved(self, is_stranger: bool) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
         let Http { number, peer, is_nameless, opened, partial: unread, .. } = self;
-        Moved { number, peer, is_nameless, opened, unread, since, is_first }
+        Moved { number, peer, is_nameless, is_stranger, opened, unread, since, is_first }
     }
 
     fn parting(&self) -> Parting {

@@ -28,6 +28,7 @@ pub use moved::Moved;
 use super::ask::Answer;
 use super::end::{End, LastWord, Why};
 use super::hub::connection::Connections;
+use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::hub::registry::ConnKey;
@@ -227,6 +228,15 @@ impl Link {
         }
     }
 
+    /// It is the oldest stranger, and another one needs the room.
+    pub(crate) fn make_room(self) -> Link {
+        match self {
+            Link::Http(http) => Link::Ending(http.cut_off(CloseReason::MadeRoom)),
+            Link::Ending(ending) => Link::Ending(ending.handle_failure()),
+            Link::WebSocket(_) => broken("who is past its upgrade is no stranger"),
+        }
+    }
+
     /// It moves to another shard before its next request is looked at. What carries a connection
     /// stays where that is.
     pub(crate) fn move_to(mut self, shard: usize) -> Link {
@@ -245,9 +255,9 @@ impl Link {
     }
 
     /// What goes to the other shard, of a link that moves now.
-    pub(crate) fn into_moved(self) -> Option<Moved> {
+    pub(crate) fn into_moved(self, is_stranger: bool) -> Option<Moved> {
         match self {
-            Link::Http(http) => Some(http.into_moved()),
+            Link::Http(http) => Some(http.into_moved(is_stranger)),
             Link::WebSocket(_) | Link::Ending(_) => None,
         }
     }

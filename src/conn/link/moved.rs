@@ -12,6 +12,8 @@ pub struct Moved {
     pub(super) peer: IpAddr,
     /// The peer is a proxy that has not said whose bytes it passes on.
     pub(super) is_nameless: bool,
+    /// Nobody has vouched for it yet.
+    pub(crate) is_stranger: bool,
     /// When it was accepted.
     pub(super) opened: Instant,
     /// Bytes that were read and are still to be understood, in order: the request that it moves

@@ -5,6 +5,7 @@ mod deadlines;
 mod moving;
 mod requests;
 mod slow;
+mod strangers;
 mod turns;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};

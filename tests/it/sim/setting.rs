@@ -28,6 +28,8 @@ pub struct Setting {
     pub close_on_expiry: bool,
     pub detailed_errors: bool,
     pub trusted_proxies: Vec<Network>,
+    /// What the process has descriptors for.
+    pub links_max: usize,
 }
 
 impl Setting {
@@ -40,6 +42,7 @@ impl Setting {
             close_on_expiry: false,
             detailed_errors: false,
             trusted_proxies: Vec::new(),
+            links_max: usize::MAX,
         }
     }
 }

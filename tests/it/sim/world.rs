@@ -38,7 +38,7 @@ impl World {
         let wake = |shard| SimWake { shard, net: Rc::clone(&net), threads: weak() };
         let mailboxes: Arc<Mailboxes<SimOs>> =
             (0..setting.shards).map(|shard| Mailbox::new(wake(shard), &shared.limits)).collect();
-        let load = Arc::new(Load::new(setting.shards));
+        let load = Arc::new(Load::bounded(setting.shards, setting.links_max));
         let verifier = verifier(setting);
         let in_force =
             InForce { catalogue: Arc::clone(&CATALOGUE), verifier: Arc::clone(&verifier), settings: Arc::default() };

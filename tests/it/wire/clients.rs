@@ -114,18 +114,6 @@ fn a_refusal_says_why_in_its_body_and_a_page_of_the_hub_can_read_it() {
 }
 
 #[test]
-fn a_hub_that_is_full_says_so_to_the_page_that_asks() {
-    let hub = Hub::start_with(&["limits.connections_max=1", "server.threads=1"]);
-    let mut first = hub.connect();
-    first.send(request("GET /healthz", &[], "").as_bytes());
-    assert_eq!(first.reply().status, 200);
-    let (mut wire, reply) = reply_to(&hub, b"");
-    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")));
-    assert!(reply.body.contains("limits.connections_max") && reply.header("date").is_some(), "{reply:?}");
-    wire.assert_ends();
-}
-
-#[test]
 fn every_answer_has_a_date() {
     let hub = Hub::start();
     for line in ["GET /healthz", "HEAD /healthz", "OPTIONS /rte", "GET /reference", "POST /publish", "BREW /rte"] {

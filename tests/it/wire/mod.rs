@@ -12,6 +12,7 @@ mod readers;
 mod running;
 mod since;
 mod state;
+mod strangers;
 mod supervised;
 mod tls;
 mod tls_clients;

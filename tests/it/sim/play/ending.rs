@@ -120,6 +120,7 @@ impl Play<'_> {
             assert_eq!(self.world.shard(shard).hub().pinned_bytes(), 0);
             sum.add(&self.world.numbers(shard));
         }
+        assert!(self.world.shared.is_empty(), "a place is taken for ever");
         let fed: usize = self.world.net().pipes().map(|(_, pipe)| pipe.fed).sum();
         // What a turned away connection was told is nobody's count.
         let taken: usize =

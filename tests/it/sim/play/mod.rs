@@ -56,6 +56,7 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
         close_on_expiry: rng.one_in(3),
         detailed_errors: rng.one_in(2),
         trusted_proxies: Vec::new(),
+        links_max: rng.pick(&[4, usize::MAX, usize::MAX, usize::MAX]),
     };
     let world = World::new(&setting);
     let model = Model::new(setting.limits.subscriptions_max);
@@ -113,7 +114,8 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.read_budget_bytes = rng.pick(&[50, 300, 4_096, limits.read_budget_bytes]);
     limits.turn_deliveries_max = rng.pick(&[1, 4, 30, limits.turn_deliveries_max, limits.turn_deliveries_max]);
     limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
-    limits.connections_max = rng.pick(&[6, limits.connections_max, limits.connections_max]);
+    limits.connections_max = rng.pick(&[3, limits.connections_max, limits.connections_max]);
+    limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
     // A drain ends by itself here, not by its time.
     limits.drain_ms = 10_000_000;
     limits
@@ -188,13 +190,13 @@ impl Play<'_> {
         let manner = Manner {
             reads: if matches!(role, Role::Publisher(_)) { WIDE } else { rng.pick(&[WIDE, WIDE, 5_000, 1_000, 50, 0]) },
             lies_one_in: if is_calm { 0 } else { rng.pick(&[0, 3, 5, 40]) },
-            floods: rng.one_in(8),
+            // Who speaks before it is let in must be sure of it.
+            floods: rng.one_in(8) && self.world.shared.limits.connections_max > 100,
             vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
             resets: rng.one_in(2),
             is_polite: !rng.one_in(4),
         };
         let mut actor = Actor::new(number, role, manner);
-        // Who speaks before it is let in must be sure of it.
         actor.is_brief = !manner.floods && rng.one_in(4);
         if rng.one_in(15) {
             actor.stage = Stage::Silent;
@@ -318,7 +320,8 @@ impl Play<'_> {
                 let bytes = actor.upgrade(body["connectionToken"].as_str().unwrap());
                 self.send(number, &bytes);
             }
-            (Role::Client(..), Stage::Negotiating, 503) => actor.stage = Stage::Silent,
+            // The hub is full, or drains.
+            (Role::Client(..), Stage::Negotiating | Stage::Upgrading, 503) => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Upgrading, 404) => actor.stage = Stage::Silent,
             (Role::Client(..), _, 401) if actor.is_brief => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Silent, _) if actor.has_lied || actor.has_vanished => {}

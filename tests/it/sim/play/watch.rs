@@ -78,6 +78,7 @@ impl Play<'_> {
             | Fact::InvocationFailed { .. }
             | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
+            | Fact::StrangersCrowd { .. }
             | Fact::FrontFault { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
@@ -139,6 +140,7 @@ impl Play<'_> {
             CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
             CloseReason::TokenExpired => actor.is_brief,
             CloseReason::Full => false,
+            CloseReason::MadeRoom => !self.model.knows(number),
             CloseReason::Served
             | CloseReason::PeerClosed
             | CloseReason::RequestTimeout
