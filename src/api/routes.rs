@@ -84,12 +84,15 @@ const READ: &[Method] = &[Method::Get, Method::Head];
 const TO_READ: &str =
     "what all events mean, to read: one HTML page, searchable by event and property; the same in Markdown";
 const TO_TYPE: &str = "TypeScript types, and beside them under these names a module: `isEvent` and a typed `on`";
+const LIBRARY: &str = "the client library: a module for pages and Node, and its types";
+const LIBRARY_PARTS: &str = "what that module loads, most of it when it is asked for";
+const LIBRARY_TESTING: &str = "a hub in memory, for the tests of those who use the client library";
 const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.json` or `QueueStatus.json`, with `?closed=1` one \
                        that refuses unknown properties, for publishers' tests; `bundle.json` has them all; `index.json` has \
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 16] = [
+pub static ROUTES: [Route; 24] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -120,6 +123,14 @@ pub static ROUTES: [Route; 16] = [
     document("/events.d.mts", "events.d.mts", TO_TYPE),
     document("/events.mjs", "events.mjs", TO_TYPE),
     document("/events.d.ts", "events.d.ts", "the types of `/events.d.mts`, for a project without `events.mjs`"),
+    document("/client.mjs", "client.mjs", LIBRARY),
+    document("/client.d.mts", "client.d.mts", LIBRARY),
+    document("/client/connection.mjs", "client/connection.mjs", LIBRARY_PARTS),
+    document("/client/calls.mjs", "client/calls.mjs", LIBRARY_PARTS),
+    document("/client/handed.mjs", "client/handed.mjs", LIBRARY_PARTS),
+    document("/client/tabs.mjs", "client/tabs.mjs", LIBRARY_PARTS),
+    document("/client/testing.mjs", "client/testing.mjs", LIBRARY_TESTING),
+    document("/client/testing.d.mts", "client/testing.d.mts", LIBRARY_TESTING),
     document("/events.cs", "events.cs", "C# 8 classes"),
     document("/reference", "reference.html", TO_READ),
     document("/reference.html", "reference.html", TO_READ),

@@ -22,8 +22,9 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 15] = [
+pub const PAGES: [Page; 16] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
+    Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
@@ -41,6 +42,7 @@ pub const PAGES: [Page; 15] = [
 ];
 
 const CLIENTS: &str = include_str!("clients.md");
+const LIBRARY: &str = include_str!("library.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
 const TOKENS: &str = include_str!("tokens.md");
@@ -73,6 +75,11 @@ fn reasons() -> String {
 ///
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+/// For those who show events on a page.
+///
+#[doc = include_str!("library.md")]
+pub mod library {}
 
 /// For those who publish events.
 ///
@@ -120,6 +127,7 @@ pub mod reference {}
 
 /// What is promised to stay, and what has changed.
 ///
+/// [library]: crate::guide::library
 /// [limits]: crate::guide::reference#limits
 /// [metrics]: crate::guide::reference#metrics
 /// [once]: crate::guide::publishers#once

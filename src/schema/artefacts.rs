@@ -4,10 +4,14 @@
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
 use super::compiler::model::Model;
+use super::library;
 use crate::broken::broken;
 use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
+
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const TYPESCRIPT: &str = "application/typescript; charset=utf-8";
 
 /// One document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +44,14 @@ fn all(model: &Model) -> Vec<Artefact> {
         ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
         ("events.cs", "text/plain; charset=utf-8", csharp::classes(model)),
         // The same twice: the second is where TypeScript looks when `./events.mjs` is imported.
-        ("events.d.ts", "application/typescript; charset=utf-8", declarations.clone()),
-        ("events.d.mts", "application/typescript; charset=utf-8", declarations),
-        ("events.mjs", "text/javascript; charset=utf-8", typescript::module(model)),
+        ("events.d.ts", TYPESCRIPT, declarations.clone()),
+        ("events.d.mts", TYPESCRIPT, declarations),
+        ("events.mjs", JAVASCRIPT, typescript::module(model)),
         ("reference.html", "text/html; charset=utf-8", html::reference(model)),
         ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model)),
     ];
     all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
+    all.extend(library::modules());
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }
@@ -109,6 +114,14 @@ mod tests {
         assert_eq!(schemas.len(), catalogue.events().count() + 2);
         let expected = [
             "asyncapi.json",
+            "client.d.mts",
+            "client.mjs",
+            "client/calls.mjs",
+            "client/connection.mjs",
+            "client/handed.mjs",
+            "client/tabs.mjs",
+            "client/testing.d.mts",
+            "client/testing.mjs",
             "events.cs",
             "events.d.mts",
             "events.d.ts",

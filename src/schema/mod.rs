@@ -9,6 +9,7 @@ pub mod compiler;
 mod date_time;
 pub mod events;
 pub mod guid;
+pub(crate) mod library;
 pub mod reload;
 
 #[cfg(test)]

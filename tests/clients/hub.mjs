@@ -66,6 +66,15 @@ export class Hub {
     await this.#exited;
   }
 
+  /** Stops the process where it is: its sockets stay, and nobody answers. */
+  freeze() {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw() {
+    this.#child.kill('SIGCONT');
+  }
+
   /** Sends SIGHUP, and waits until the hub says that it has read its files. */
   async reload() {
     const reloaded = new Promise((resolve, reject) => {

@@ -4,12 +4,14 @@ use super::catalogue::CatalogueFlags;
 use crate::api::open_api;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::schema::library;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const LONG: &str = "\
 Writes everything that a hub serves about its events into a folder, under the paths that it serves it at: the JSON Schemas, the \
-documents and the types for other languages. Besides, what editors need for files of events: copy .event.schema.json and \
+documents, the client library and the types for other languages. The folder npm in it is that library with the types of \
+these events as a package: `npm pack` or `npm publish` takes it. Besides, what editors need for files of events: copy .event.schema.json and \
 .taplo.toml into your folder of events. The folder is made; files of the same names are overwritten, others are left alone. \
 The same catalogue gives the same files.
 
@@ -38,7 +40,12 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let open_api = open_api::document(HUB_PATH);
     let documents = catalogue.artefacts().iter().chain([&open_api]);
     let documents = documents.map(|artefact| (artefact.path.as_str(), &artefact.bytes[..]));
-    let files: Vec<(&str, &[u8])> = documents.chain(EDITOR.map(|(path, text)| (path, text.as_bytes()))).collect();
+    let package: Vec<_> = library::package(catalogue.artefacts()).collect();
+    let package: Vec<_> = package.iter().map(|(path, bytes)| (format!("npm/{path}"), bytes.as_slice())).collect();
+    let files: Vec<(&str, &[u8])> = documents
+        .chain(EDITOR.map(|(path, text)| (path, text.as_bytes())))
+        .chain(package.iter().map(|(path, bytes)| (path.as_str(), *bytes)))
+        .collect();
     for (path, bytes) in &files {
         let path = args.folder.join(path);
         write(&path, bytes)?;

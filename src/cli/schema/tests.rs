@@ -287,7 +287,16 @@ fn an_export_is_every_artefact_and_the_same_each_time() {
     let (outcome, results, _) = rte_schema(&["export", target.to_str().unwrap()]);
     assert_eq!(exit_code(&outcome), 0);
     let catalogue = Catalogue::built_in(None);
-    assert_eq!(results.lines().count(), catalogue.artefacts().len() + 3);
+    let package =
+        ["README.md", "package.json", "client.mjs", "client.d.mts", "client/tabs.mjs", "events.mjs", "events.d.mts"];
+    for file in package {
+        assert!(target.join("npm").join(file).is_file(), "{file}");
+    }
+    let manifest: Value = serde_json::from_slice(&fs::read(target.join("npm/package.json")).unwrap()).unwrap();
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    // The description of the routes, two files for editors, and the package of as many modules as there are and four.
+    let modules = catalogue.artefacts().iter().filter(|artefact| artefact.path.starts_with("client")).count();
+    assert_eq!(results.lines().count(), catalogue.artefacts().len() + 3 + modules + 4);
     let open_api: Value = serde_json::from_slice(&fs::read(target.join("openapi.json")).unwrap()).unwrap();
     assert!(open_api["paths"]["/rte/negotiate"].is_object());
     for file in [".event.schema.json", ".taplo.toml"] {

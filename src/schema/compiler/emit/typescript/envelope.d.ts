@@ -14,6 +14,10 @@ export interface Subscription<N extends EventName = EventName> {
 export interface RteMessageOf<N extends EventName> {
   subscription: Subscription<N>;
   data: EventMap[N];
+  /** Its place in the order, where the item said `Since`. */
+  position?: string;
+  /** When the hub took it, where the item said `Since`. */
+  at?: DateTime;
 }
 
 /** The argument of MessageReceived: any event. Tell them apart with {@link isEvent}. */
@@ -26,6 +30,8 @@ export interface SubscribeItem {
   EventName: EventName | Lowercase<EventName>;
   /** Whether the last value is wanted at once; where absent the operator decides. Unsubscribe does not look at it. */
   Snapshot?: boolean;
+  /** What was missed since then is wanted: a position, a time before (`"-30s"`), or null for positions from now on. */
+  Since?: string | null;
 }
 
 /** What the hub says of each item, in the order of the items; GetActiveSubscriptions answers with those that hold. */
@@ -44,6 +50,14 @@ export interface SubscribeVerdict {
   entityId: Guid | null;
   /** What the item named, in lower case; null where it named nothing. */
   eventName: Lowercase<EventName> | (string & {}) | null;
+  /** Where the subscription begins; this and the next two where the item said `Since`. */
+  position?: string;
+  /** Whether all that was missed comes right behind. */
+  recovered?: boolean;
+  /** How many that are. */
+  replayed?: number;
+  /** How many values hold and come right behind, where the item said `Snapshot: true`. */
+  snapshot?: number;
 }
 
 /** What the hub method Catalogue says of each event. */
@@ -61,6 +75,21 @@ export interface CatalogueEntry {
   /** The only entities for which it is allowed, where that is not all. */
   entities: Guid[] | null;
 }
+
+/** What the catalogue says of an event, for programs. */
+export interface EventFacts {
+  /** Its name as messages carry it. */
+  readonly carried: string;
+  /** What its entities are: `User`. */
+  readonly family: string;
+  /** Whether only the last value matters. */
+  readonly kind: "state" | "occurrence";
+  /** What it does to a call, and the properties that name the call and the leg; absent where it is about none. */
+  readonly call?: { readonly id: string; readonly leg: string; readonly phase: "begin" | "progress" | "end" | "end-call" };
+}
+
+/** What the catalogue says of each event, by its documented name. */
+export declare const events: Readonly<Record<EventName, EventFacts>>;
 
 /** The documented names of all events. */
 export declare const eventNames: readonly EventName[];

@@ -5,8 +5,8 @@
  * @throws {TypeError} If there is no event of that name: a slip would otherwise look like an event that never comes.
  */
 function carried(name) {
-  if (!Object.hasOwn(CARRIED, name)) throw new TypeError(`there is no event "${name}"`);
-  return CARRIED[name];
+  if (!Object.hasOwn(events, name)) throw new TypeError(`there is no event "${name}"`);
+  return events[name].carried;
 }
 
 /** Whether a message of MessageReceived is that event. */

@@ -1,6 +1,6 @@
 //! TypeScript: declarations of all events, and the small module that tells messages apart.
 
-use super::super::model::{Model, Property, Scalar, Type, Values};
+use super::super::model::{Event, Model, Property, Scalar, Type, Values};
 use super::lines::Lines;
 use super::{identifier, prose};
 
@@ -8,8 +8,9 @@ const INDENT: &str = "  ";
 
 /// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may
 /// use.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 9] = [
     "CatalogueEntry",
+    "EventFacts",
     "EventMap",
     "EventName",
     "RteMessage",
@@ -64,17 +65,23 @@ pub fn module(model: &Model) -> String {
     out.line(&format!("// {}", prose::origin(model)));
     out.line("// The types are in events.d.mts; save that file beside this one.");
     out.line("");
-    comment(&mut out, &["The events' names as documented, each with the one that messages carry.".to_owned()], None);
-    out.open("const CARRIED = {");
+    comment(&mut out, &["What the catalogue says of each event, by its documented name.".to_owned()], None);
+    out.open("export const events = Object.freeze({");
     for event in &model.events {
-        out.line(&format!("{}: \"{}\",", event.name, event.lower));
+        out.line(&format!("{}: {},", event.name, facts(model, event)));
     }
-    out.close(";");
+    out.close(");");
     out.line("");
     comment(&mut out, &["The documented names of all events.".to_owned()], None);
-    out.line("export const eventNames = Object.freeze(Object.keys(CARRIED));");
+    out.line("export const eventNames = Object.freeze(Object.keys(events));");
     out.lines(include_str!("events.mjs"));
     out.into_text()
+}
+
+/// What a program can use of an event besides its types.
+fn facts(model: &Model, event: &Event) -> String {
+    let family = model.families.get(event.family).map_or("", |family| &family.name);
+    format!("{{ carried: \"{}\", family: \"{family}\", kind: \"{}\" }}", event.lower, prose::kind(event.kind))
 }
 
 fn interface(

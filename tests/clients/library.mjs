@@ -1,0 +1,96 @@
+// The client library as `rte schema export` packs it, and what its suites share.
+
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { BINARY, within } from './hub.mjs';
+
+/** What the events of a call do to it, as the user sees it, for as long as the catalogue does not say so itself. */
+const PHASES = {
+  UserCallInArrived: 'begin', UserCallInComing: 'begin', UserCallInUserAllocated: 'begin', UserCallOutGoing: 'begin',
+  UserCallInUserConnected: 'progress', UserCallInTransferStarted: 'progress', UserCallInTransferConnected: 'progress',
+  UserCallInTransferCancelled: 'progress', UserCallOutConnected: 'progress',
+  UserCallInUserCancelled: 'end', UserCallInOverflow: 'end', UserCallInUserOverflow: 'end',
+  UserCallInDisconnected: 'end', UserCallOutDisconnected: 'end',
+};
+
+/** Exports the documents of the catalogue; `package` is the folder of the package, `remove` deletes it all. */
+export async function exported() {
+  const folder = await mkdtemp(join(tmpdir(), 'rte-library-'));
+  const { stderr } = await promisify(execFile)(BINARY, ['schema', 'export', folder]);
+  return { folder, package: join(folder, 'npm'), stderr, remove: () => rm(folder, { recursive: true }) };
+}
+
+/** The modules of the package, loaded. */
+export async function load(folder) {
+  const file = join(folder, 'events.mjs');
+  const text = await readFile(file, 'utf8');
+  if (!text.includes('phase:')) {
+    const phased = text.replace(/^( {2}(\w+): \{.*) \},$/gm, (line, start, name) =>
+      PHASES[name] ? `${start}, call: { id: "callId", leg: "legId", phase: "${PHASES[name]}" } },` : line);
+    await writeFile(file, phased);
+  }
+  const at = (path) => import(pathToFileURL(join(folder, path)));
+  return { ...(await at('client.mjs')), ...(await at('client/testing.mjs')), ...(await at('events.mjs')) };
+}
+
+/** A proxy in front of a port, whose sockets a test cuts or stalls. */
+export class Proxy {
+  #server;
+  #sockets = new Set();
+  #isStalled = false;
+  /** How many have come. */
+  arrivals = 0;
+
+  async start(port) {
+    this.#server = net.createServer((client) => {
+      this.arrivals += 1;
+      const hub = net.connect(port, '127.0.0.1');
+      for (const [from, to] of [[client, hub], [hub, client]]) {
+        this.#sockets.add(from);
+        from.on('data', (bytes) => this.#isStalled || to.write(bytes));
+        from.on('close', () => {
+          this.#sockets.delete(from);
+          to.destroy();
+        });
+        from.on('error', () => {});
+      }
+    });
+    this.#server.listen(0, '127.0.0.1');
+    await within(new Promise((resolve) => this.#server.once('listening', resolve)), 'the proxy to listen');
+    return this;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#server.address().port}/rte`;
+  }
+
+  /** Resets every connection. */
+  cut() {
+    for (const socket of this.#sockets) socket.resetAndDestroy?.() ?? socket.destroy();
+  }
+
+  /** Swallows all bytes from now on, or no more. */
+  stall(isStalled = true) {
+    this.#isStalled = isStalled;
+  }
+
+  stop() {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+/** The next news of a kind for which the test holds. */
+export function news(listeners, test = () => true, what = 'news') {
+  let off;
+  const found = new Promise((resolve) => (off = listeners.on((one) => test(one) && resolve(one))));
+  return within(found, what).finally(off);
+}
+
+/** The state, when it is there. */
+export const reaches = (da, state) => (da.state === state ? Promise.resolve() : news(da.OnStateChanged, (change) => change.state === state, state));

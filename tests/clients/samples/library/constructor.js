@@ -1,0 +1,1 @@
+let daService = new DAClientLib.DAService(rteUrl, jwt);
