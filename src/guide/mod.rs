@@ -78,6 +78,8 @@ pub mod clients {}
 
 /// For those who show events on a page.
 ///
+/// [clients]: crate::guide::clients
+///
 #[doc = include_str!("library.md")]
 pub mod library {}
 

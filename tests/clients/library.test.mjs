@@ -10,6 +10,7 @@ import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import * as signalR from '@microsoft/signalr';
 import WebSocket from 'ws';
 import { Hub, Inbox, ORGANIZATION, QUEUE, USER, callIn, within } from './hub.mjs';
@@ -405,6 +406,43 @@ describe('the library, told how it is to come back', () => {
     lying.stop();
   });
 
+  test('nothing is kept of what has passed', async () => {
+    const heap = () => {
+      setFlagsFromString('--expose-gc');
+      vm.runInNewContext('gc')();
+      return process.memoryUsage().heapUsed;
+    };
+    let say;
+    const hub = await liar(lets, (speak, record) => {
+      say = speak;
+      grants(speak, record);
+    });
+    const da = own(hub.url, 'a.b.c');
+    await da.Connect();
+    let number = 0;
+    const arrived = new Inbox();
+    async function day() {
+      for (let round = 0; round < 50; round += 1) {
+        const listening = da.on(EVENT, USER, async ({ data }) => data.isLast && arrived.push(true));
+        await listening.verdict;
+        const many = Array.from({ length: 100 }, (_, at) => message(`b${String(number++).padStart(9, '0')}`, { isLast: at === 99, text: 'x'.repeat(500) }));
+        say(...many);
+        await arrived.next('the last message');
+        listening.off();
+        await da.UnsubscribeAll();
+      }
+    }
+    await day();
+    const before = heap();
+    await day();
+    await day();
+    // 10,000 messages of half a kilobyte are 5 MB.
+    const more = heap() - before;
+    assert.ok(more < 1_000_000, `${more} bytes more`);
+    await da.Disconnect();
+    hub.stop();
+  });
+
   test('a verdict that is missing, and one that never comes, are a reason to come back', async () => {
     for (const answer of [(say, { invocationId }) => say({ type: 3, invocationId, result: [] }), () => {}]) {
       let isMended = false;
@@ -440,6 +478,93 @@ describe('the library, told how it is to come back', () => {
     await da.GetActiveSubscriptions();
     assert.deepEqual([tokens, seen, da.gaps], [2, ['1'], []]);
     await da.Disconnect();
+    await hub.stop();
+  });
+});
+
+describe('a shift', () => {
+  /** Numbers that look like chance and are the same each time (mulberry32). */
+  function chance(seed) {
+    return () => {
+      seed = (seed + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+  const BEGIN = 'UserCallInUserAllocated';
+  const STEPS = [BEGIN, 'UserCallInUserConnected', 'UserCallInTransferStarted', 'UserCallInDisconnected'];
+  const texts = Object.fromEntries(STEPS.map((name) => {
+    const file = readFileSync(new URL(`../../schema/user/${name}.toml`, import.meta.url), 'utf8');
+    return [name, JSON.parse(/json = '''([\s\S]+?)'''/.exec(file)[1])];
+  }));
+  test('of calls, cuts and restarts leaves no ghost call, and misses no event', async () => {
+    const hub = await new Hub().start();
+    const proxy = await new Proxy().start(hub.port);
+    const da = own(proxy.url, () => hub.client());
+    const seen = [];
+    da.OnSubscriptionDataChanged.on(({ data, subscription }) => seen.push(`${data.callId} ${data.legId} ${subscription.eventName}`));
+    await da.Connect();
+    const view = await da.calls(USER);
+    await da.GetActiveSubscriptions();
+    const random = chance(7);
+    const published = [];
+    /** The legs that are open, each at a step; and of which the hub that runs now has heard. */
+    const legs = new Map();
+    const heard = new Set();
+    let number = 0;
+
+    async function publish(key, step) {
+      const [callId, legId] = key.split(' ');
+      const { status, body } = await hub.publish({ eventName: STEPS[step], data: { ...texts[STEPS[step]], callId, legId, userId: USER, organizationId: ORGANIZATION } });
+      assert.equal(status, 202, JSON.stringify(body));
+      published.push(`${key} ${STEPS[step].toLowerCase()}`);
+      if (step === 3) legs.delete(key);
+      else legs.set(key, step);
+      if (step === 3) heard.delete(key);
+      else heard.add(key);
+    }
+    async function settle() {
+      const last = published.at(-1);
+      await within((async () => {
+        while (seen.at(-1) !== last) await new Promise(setImmediate);
+      })(), last);
+      const shown = view.list.flatMap(({ callId, legs }) => legs.map(({ legId }) => `${callId} ${legId}`));
+      assert.deepEqual(shown.sort(), [...heard].sort());
+    }
+    async function step() {
+      const open = [...legs.keys()];
+      if (open.length < 4 || random() < 0.3) {
+        const call = `${String(number++).padStart(8, '0')}-0000-4000-8000-000000000000`;
+        await publish(`${call} leg-${number}`, 0);
+        if (random() < 0.3) await publish(`${call} leg-${number}b`, 0);
+      } else {
+        const key = open[Math.floor(random() * open.length)];
+        await publish(key, random() < 0.4 ? 3 : Math.min(legs.get(key) + 1, 2));
+      }
+    }
+
+    for (let round = 0; round < 24; round += 1) {
+      for (let at = 0; at < 12; at += 1) {
+        if (random() < 0.1) proxy.cut();
+        await step();
+      }
+      await settle();
+      if (round % 8 !== 7) continue;
+      const gap = news(da.OnGap, () => true, 'the gap');
+      await hub.stop();
+      await hub.start();
+      heard.clear();
+      await gap;
+      await reaches(da, 'live');
+    }
+    for (const key of [...legs.keys()]) await publish(key, 3);
+    await settle();
+    assert.deepEqual(view.list, []);
+    assert.deepEqual(seen, published);
+    assert.deepEqual(da.faults, []);
+    await da.Disconnect();
+    proxy.stop();
     await hub.stop();
   });
 });

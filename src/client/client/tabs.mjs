@@ -38,6 +38,7 @@ export class TabsLink {
   #recent = [];
   #forgotten = "";
   #known = new Set();
+  #subscribing = Promise.resolve();
   #answered = null;
 
   constructor(name, makeConnection, { probeMs }) {
@@ -64,11 +65,13 @@ export class TabsLink {
 
   async start() {
     await this.#present.promise;
-    this.#starting = deferred();
-    const { promise } = this.#starting;
+    const starting = deferred();
+    this.#starting = starting;
     if (this.isLeader) this.#lead();
-    else this.#greet(promise);
-    return promise.finally(() => (this.#starting = null));
+    else this.#greet(starting);
+    return starting.promise.finally(() => {
+      if (this.#starting === starting) this.#starting = null;
+    });
   }
 
   invoke(method, ...args) {
@@ -161,11 +164,11 @@ export class TabsLink {
 
   /** Looks for the leader until it has a connection; one that does not answer is none. */
   async #greet(starting) {
-    while (this.#starting?.promise === starting && !this.isLeader) {
+    while (this.#starting === starting && !this.isLeader) {
       const answered = (this.#answered = deferred());
       this.#post({ type: "hello" });
       const isThere = await Promise.race([answered.promise, new Promise((resolve) => setTimeout(resolve, this.#probeMs))]);
-      if (this.#starting?.promise !== starting || this.isLeader) return;
+      if (this.#starting !== starting || this.isLeader) return;
       if (!isThere) {
         this.#queueing.abort();
         return this.#stand({ steal: true });
@@ -231,7 +234,12 @@ export class TabsLink {
   }
 
   async #serve(tab, method, args) {
-    if (method === "Subscribe") return this.#subscribe(tab, args[0]);
+    if (method === "Subscribe") {
+      // One after another: what the next tab has missed depends on what the one before has made known.
+      const verdicts = this.#subscribing.then(() => this.#subscribe(tab, args[0]));
+      this.#subscribing = verdicts.catch(() => {});
+      return verdicts;
+    }
     if (method !== "Unsubscribe" && method !== "UnsubscribeAll") return this.#connection.invoke(method, ...args);
     const items = args[0] ?? [...this.#held.keys()].map((key) => ({ EntityId: key.split("/")[0], EventName: key.split("/")[1] }));
     const free = items.filter((item) => this.#leave(tab, keyOf(item)));
@@ -254,7 +262,7 @@ export class TabsLink {
   async #subscribe(tab, items) {
     // What the tabs have anyway is not missed by the hub: what a late one has missed is kept here.
     const replays = items.map((item) => this.#replay(item));
-    const asked = items.map((item) => (item.Since && this.#held.has(keyOf(item)) ? { ...item, Since: null } : item));
+    const asked = items.map((item, at) => (!replays[at] && item.Since && this.#held.has(keyOf(item)) ? { ...item, Since: null } : item));
     const verdicts = await this.#connection.invoke("Subscribe", asked.filter((_, at) => !replays[at]));
     const all = items.map((item, at) => {
       const key = keyOf(item);

@@ -1,0 +1,232 @@
+// The client library in Chromium: networks that go and come, pages that freeze, clocks that jump, tabs that share.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { Hub, QUEUE, ROOT, USER, callIn, within } from './hub.mjs';
+import { Proxy, exported } from './library.mjs';
+
+const EVENT = 'UserCallInComing';
+const leg = (legId) => {
+  const item = callIn(USER);
+  return { ...item, data: { ...item.data, legId: String(legId) } };
+};
+
+/** A page that keeps what it has seen in `seen`, and the states in `states`. */
+const PAGE = `<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module">
+  import { DAService } from '/client.mjs';
+  window.begin = (url, options = {}) => {
+    const token = async () => (await fetch('/token')).text();
+    const da = new DAService(url, token, { ...options, times: { delayMs: 20, delayMaxMs: 200, tickMs: 100, probeMs: 1000, ...options.times } });
+    Object.assign(window, { da, seen: [], states: [], gaps: [], faults: [], rings: 0 });
+    da.OnStateChanged.on(({ state }) => states.push(state));
+    da.OnGap.on((gap) => gaps.push(...gap));
+    da.OnError.on((error) => faults.push(error.message));
+    da.on('${EVENT}', '${USER}', ({ data }) => {
+      seen.push(data.legId);
+      if (da.isLeader) window.rings += 1;
+    });
+    return da.Connect();
+  };
+  window.isReady = true;
+</script>`;
+
+describe('the library in Chromium', () => {
+  const hub = new Hub();
+  let library, server, browser, base, sample;
+  const complaints = [];
+
+  before(async () => {
+    await hub.start();
+    library = await exported();
+    sample = /```html\n([\s\S]+?)```/.exec(readFileSync(join(ROOT, 'src/guide/library.md'), 'utf8'))[1];
+    server = createServer((request, response) => {
+      const path = new URL(request.url, 'http://page').pathname;
+      const reply = (type, body) => response.writeHead(200, { 'Content-Type': type }).end(body);
+      if (path === '/') reply('text/html', PAGE);
+      else if (path === '/sample') reply('text/html', sample.replaceAll('http://127.0.0.1:8080', hub.base));
+      else if (path === '/token') reply('text/plain', hub.client());
+      else if (/^\/[\w./-]+\.mjs$/.test(path)) reply('text/javascript', readFileSync(join(library.package, path)));
+      else response.writeHead(404).end();
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    base = `http://127.0.0.1:${server.address().port}`;
+    const executablePath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
+    // The sandbox has no use where the pages are the test's own, and does not work for root.
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  });
+  after(async () => {
+    await browser?.close();
+    server.closeAllConnections();
+    server.close();
+    await library.remove();
+    await hub.stop();
+  });
+
+  /** A tab in which the service has begun. */
+  async function tab(context, url = hub.url, options = {}) {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(base);
+    await page.waitForFunction(() => window.isReady);
+    assert.equal(await within(page.evaluate(([url, options]) => window.begin(url, options), [url, options]), 'the page to connect'), true);
+    return page;
+  }
+  const sees = (page, last) => within(page.waitForFunction((last) => window.seen.at(-1) === last, String(last), { polling: 20 }), `${last} to be seen`);
+  const all = (count) => Array.from({ length: count }, (_, at) => String(at));
+  const seenBy = (page) => page.evaluate(() => [window.seen, window.gaps, window.faults]);
+  const devtools = (page) => page.context().newCDPSession(page);
+  async function connections(wanted) {
+    let isWaiting = true;
+    const counted = (async () => {
+      while (isWaiting && !(await (await fetch(`${hub.base}/metrics`)).text()).includes(`\nrte_hub_connections ${wanted}\n`));
+    })();
+    await within(counted, `${wanted} connections`).finally(() => (isWaiting = false));
+  }
+
+  test('the sample of the manual shows what is published, with the modules that the hub serves', async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const errors = [];
+    page.on('console', (line) => line.type() === 'error' && !line.location().url.endsWith('favicon.ico') && errors.push(line.text()));
+    await page.goto(`${base}/sample`);
+    await page.waitForFunction(() => document.getElementById('state').textContent === 'live');
+    const example = JSON.parse(readFileSync(join(ROOT, 'schema/queue/QueueStatus.toml'), 'utf8').match(/json = '''([\s\S]+?)'''/)[1]);
+    await hub.publish({ eventName: 'QueueStatus', data: { ...example, queueId: QUEUE, nbrOfQueuingRequesters: 7 } });
+    await page.waitForFunction(() => document.getElementById('waiting').textContent === '7 waiting');
+    assert.deepEqual(errors, []);
+  });
+
+  test('a network that is cut, offline, and slow costs nothing', async (t) => {
+    const context = await browser.newContext();
+    const proxy = await new Proxy().start(hub.port);
+    t.after(() => context.close().then(() => proxy.stop()));
+    const page = await tab(context, proxy.url);
+    await hub.publish([leg(0), leg(1)]);
+    await sees(page, 1);
+    await context.setOffline(true);
+    proxy.cut();
+    await hub.publish([leg(2), leg(3)]);
+    await page.waitForFunction(() => window.da.state !== 'live', undefined, { polling: 20 });
+    await context.setOffline(false);
+    await sees(page, 3);
+    await (await devtools(page)).send('Network.emulateNetworkConditions', { offline: false, latency: 300, downloadThroughput: 20_000, uploadThroughput: 20_000 });
+    for (let number = 4; number < 20; number += 1) await hub.publish(leg(number));
+    await sees(page, 19);
+    assert.deepEqual(await seenBy(page), [all(20), [], []]);
+  });
+
+  test('a page that is frozen and thawed has missed nothing', async (t) => {
+    const context = await browser.newContext();
+    const proxy = await new Proxy().start(hub.port);
+    t.after(() => context.close().then(() => proxy.stop()));
+    const page = await tab(context, proxy.url);
+    const session = await devtools(page);
+    await hub.publish(leg(0));
+    await sees(page, 0);
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await hub.publish(leg(1));
+    proxy.cut();
+    await hub.publish(leg(2));
+    await session.send('Page.setWebLifecycleState', { state: 'active' });
+    await hub.publish(leg(3));
+    await sees(page, 3);
+    assert.deepEqual(await seenBy(page), [all(4), [], []]);
+  });
+
+  test('a clock that jumps makes it ask once, and cuts nothing', async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await tab(context);
+    const sent = await page.evaluate(async () => {
+      const real = Date.now;
+      const sent = [];
+      const { send } = WebSocket.prototype;
+      WebSocket.prototype.send = function (data) {
+        sent.push(String(data));
+        return send.call(this, data);
+      };
+      for (const hours of [1, -1, 24]) {
+        Date.now = () => real() + hours * 3_600_000;
+        await new Promise((resolve) => setTimeout(resolve, 400));
+      }
+      return sent.filter((record) => record.includes('"target":"Unsubscribe"')).length;
+    });
+    assert.ok(sent >= 1 && sent <= 3, `${sent} probes`);
+    assert.deepEqual(await page.evaluate(() => window.states), ['connecting', 'live']);
+    const ahead = await page.evaluate(() => window.da.now() - performance.timeOrigin - performance.now());
+    assert.ok(Math.abs(ahead) < 60_000, `the hub's clock is ${ahead} ms ahead`);
+  });
+
+  for (const count of [2, 6]) {
+    test(`${count} tabs share one connection, ring once, and outlive their leader`, async (t) => {
+      const context = await browser.newContext();
+      t.after(() => context.close());
+      await connections(0);
+      const tabs = [];
+      for (let at = 0; at < count; at += 1) tabs.push(await tab(context, hub.url, { share: 'tabs' }));
+      await connections(1);
+      await hub.publish([leg(0), leg(1)]);
+      for (const page of tabs) await sees(page, 1);
+      const leaders = () => Promise.all(tabs.map((page) => page.evaluate(() => window.da.isLeader)));
+      assert.deepEqual((await leaders()).filter(Boolean).length, 1);
+      const rings = await Promise.all(tabs.map((page) => page.evaluate(() => window.rings)));
+      assert.equal(rings.reduce((sum, one) => sum + one), 2);
+      let number = 2;
+      while (tabs.length > 1) {
+        const [leader] = tabs.splice((await leaders()).indexOf(true), 1);
+        await leader.close();
+        await hub.publish([leg(number++), leg(number++)]);
+        for (const page of tabs) await sees(page, number - 1);
+        assert.deepEqual((await leaders()).filter(Boolean).length, 1);
+        await connections(1);
+      }
+      assert.deepEqual(await seenBy(tabs[0]), [all(number), [], []]);
+    });
+  }
+
+  // Not by a frozen page: CDP freezes its timers only, and goes on to hand it what the other tabs say.
+  test('a leader that hangs loses the lead, and follows when it is back', async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const tabs = [];
+    for (let at = 0; at < 2; at += 1) tabs.push(await tab(context, hub.url, { share: 'tabs', times: { silentMs: 500, probeMs: 300 } }));
+    assert.equal(await tabs[0].evaluate(() => window.da.isLeader), true);
+    await hub.publish(leg(0));
+    for (const page of tabs) await sees(page, 0);
+    const hangs = tabs[0].evaluate(() => {
+      for (const end = performance.now() + 4_000; performance.now() < end; );
+    });
+    await within(tabs[1].waitForFunction(() => window.da.isLeader && window.da.state === 'live', undefined, { polling: 20 }), 'the other tab to lead');
+    await hub.publish(leg(1));
+    await sees(tabs[1], 1);
+    await hangs;
+    await within(tabs[0].waitForFunction(() => !window.da.isLeader && window.da.state === 'live', undefined, { polling: 20 }), 'the first tab to follow');
+    await hub.publish(leg(2));
+    for (const page of tabs) {
+      await sees(page, 2);
+      assert.deepEqual((await seenBy(page))[0], all(3));
+    }
+  });
+
+  test('a tab that is closed is unsubscribed, and the others keep what is theirs', async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const [first, second] = [await tab(context, hub.url, { share: 'tabs' }), await tab(context, hub.url, { share: 'tabs' })];
+    const subscribe = (page) => page.evaluate(([EntityId]) => window.da.Subscribe([{ EntityId, EventName: 'QueueStatus' }]), [QUEUE]);
+    assert.deepEqual((await subscribe(second)).map(({ subscribed }) => subscribed), [true]);
+    const counted = async (wanted) => {
+      while (!(await (await fetch(`${hub.base}/metrics`)).text()).includes(`\nrte_subscriptions ${wanted}\n`));
+    };
+    await within(counted(2), 'two subscriptions');
+    await second.close();
+    await within(counted(1), 'one subscription');
+    assert.equal((await first.evaluate(() => window.da.GetActiveSubscriptions())).length, 1);
+  });
+
+  test('no page has thrown', () => assert.deepEqual(complaints, []));
+});
