@@ -55,6 +55,7 @@
 //! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
 //! | 0 | [`broken`] | the one expected panic |
 //! | 0 | [`bom`] | what editors and shells add to texts |
+//! | 1 | [`echo`] | what is repeated of foreign names |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
 //! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why links and connections end; deadlines; counters; notable facts |
 //! | 1 | [`wire`] | the way out of the core |
@@ -118,6 +119,7 @@ pub mod clock;
 pub mod close;
 pub mod config;
 pub mod conn;
+pub mod echo;
 pub mod entropy;
 pub mod fuzzing;
 pub mod guide;

@@ -259,7 +259,7 @@ pub const DESCRIPTIONS_BYTES_MAX: usize = 1024 * 1024;
 /// How long the process waits at its end until the log is written: with `drain_ms` it is gone
 /// within ten seconds.
 pub const LOG_END_MS: u64 = 400;
-/// Bytes of a refused item's EntityId and EventName that are echoed.
+/// Bytes of a name that a peer has made up which are repeated in answers, errors and the log.
 pub const ECHO_BYTES_MAX: usize = 128;
 /// Bytes of a header of the PROXY protocol.
 pub const PROXY_BYTES_MAX: usize = 2 * 1024;

@@ -2,7 +2,7 @@
 
 use super::claims::ClaimNames;
 use super::token::{Token, Unverified};
-use crate::limits::ECHO_BYTES_MAX;
+use crate::echo::echo;
 use crate::trace::Claimed;
 use serde_json::Value;
 
@@ -19,13 +19,14 @@ pub fn claimed(token: Token<'_>, names: &ClaimNames) -> Claimed {
 /// A text as it is, all else as JSON; cut at a character's border.
 fn short(value: &Value) -> Box<str> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.get(..text.floor_char_boundary(ECHO_BYTES_MAX)).unwrap_or_default().into()
+    echo(&text).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::claims::ClaimPath;
     use super::*;
+    use crate::limits::ECHO_BYTES_MAX;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

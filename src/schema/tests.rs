@@ -351,3 +351,8 @@ fn the_editors_schema_takes_what_the_compiler_takes() {
         assert_ne!(errors(&further[1].replace(from, to)), Vec::<String>::new(), "{from}");
     }
 }
+
+#[test]
+fn errors_of_items_repeat_no_more_of_a_name_than_everybody_else() {
+    assert_eq!(super::validate::message::SHOWN_BYTES_MAX, crate::limits::ECHO_BYTES_MAX);
+}

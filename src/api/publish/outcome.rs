@@ -1,8 +1,8 @@
 //! What became of a publish request.
 
 use super::sink::Provenance;
+use crate::echo::echo;
 use crate::hub::topic::Topic;
-use crate::limits::ECHO_BYTES_MAX;
 use crate::proto::http::reply::Reply;
 use crate::schema::validate::Violation;
 
@@ -45,7 +45,7 @@ impl FirstRejected {
         FirstRejected {
             index,
             rule: violations.first().map_or("", |violation| violation.rule),
-            event: event.get(..event.floor_char_boundary(ECHO_BYTES_MAX)).unwrap_or_default().into(),
+            event: echo(event).into(),
         }
     }
 }

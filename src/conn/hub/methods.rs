@@ -16,12 +16,12 @@ use crate::auth::principal::Principal;
 use crate::auth::rights::Action;
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
+use crate::echo::echo;
 use crate::hub::block::{Block, Found, Wanted};
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::hub::registry::{ConnKey, Joined};
 use crate::hub::topic::Topic;
-use crate::limits::ECHO_BYTES_MAX;
 use crate::metrics::{Recovery, Refusal};
 use crate::proto::signalr::codec::Arguments;
 use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
@@ -249,9 +249,10 @@ impl Methods<'_, '_> {
     /// and one that asked for no answer nothing.
     fn refuse_invocation(&mut self, id: Option<&str>, target: &str, misfit: Misfit) -> Next {
         let conn = self.speaker.number;
-        self.turn.books.trace.note(Level::Debug, || {
-            let method = target.get(..target.floor_char_boundary(ECHO_BYTES_MAX)).unwrap_or_default().into();
-            Fact::InvocationFailed { conn, method, why: misfit.why() }
+        self.turn.books.trace.note(Level::Debug, || Fact::InvocationFailed {
+            conn,
+            method: echo(target).into(),
+            why: misfit.why(),
         });
         if id.is_some() {
             self.complete(id, Err(&misfit.told(target, self.turn.process.options)));

@@ -1,9 +1,9 @@
 //! A Subscribe on its way: its items are judged, and what the home keeps is still to be told.
 
 use super::super::ask::Awaited;
+use crate::echo::echo;
 use crate::hub::block::{Since, Wanted};
 use crate::hub::topic::Topic;
-use crate::limits::ECHO_BYTES_MAX;
 use crate::proto::signalr::message::{Given, Item};
 use smallvec::SmallVec;
 
@@ -68,34 +68,28 @@ pub(in super::super) struct Refused {
 
 impl Refused {
     pub(super) fn new(message: &'static str, item: &Item<'_>) -> Refused {
-        Refused { message, entity: echo(item.entity_id), event: echo(item.event_name) }
+        Refused { message, entity: told(item.entity_id), event: told(item.event_name) }
     }
 }
 
-/// What a refused item is answered with: what was given, in ASCII lower case, cut at a character's
-/// border.
-fn echo(given: Given<'_>) -> Option<String> {
+/// What a refused item is answered with: what was given, in ASCII lower case.
+fn told(given: Given<'_>) -> Option<String> {
     match given {
         Given::Missing => None,
-        Given::Text(text) => {
-            let mut end = text.len().min(ECHO_BYTES_MAX);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.get(..end).map(str::to_ascii_lowercase)
-        }
+        Given::Text(text) => Some(echo(text).to_ascii_lowercase()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ECHO_BYTES_MAX;
 
     #[test]
     fn an_echo_is_lower_case_and_cut_at_a_characters_border() {
-        assert_eq!(echo(Given::Text("AbC")), Some("abc".into()));
-        assert_eq!(echo(Given::Missing), None);
+        assert_eq!(told(Given::Text("AbC")), Some("abc".into()));
+        assert_eq!(told(Given::Missing), None);
         let long = format!("{}ä{}", "x".repeat(ECHO_BYTES_MAX - 1), "y".repeat(50));
-        assert_eq!(echo(Given::Text(&long)), Some("x".repeat(ECHO_BYTES_MAX - 1)));
+        assert_eq!(told(Given::Text(&long)), Some("x".repeat(ECHO_BYTES_MAX - 1)));
     }
 }

@@ -5,7 +5,9 @@
 //! doesn't say here. A `HubException` is the exception from that rule: its message is meant for the
 //! client and always sent.
 //!
-//! Method names are quoted in the client's spelling.
+//! Names of methods and protocols are quoted in the client's spelling, cut short.
+
+use crate::echo::echo;
 
 // Plain HTTP answers of the hub's address, `text/plain`.
 
@@ -33,18 +35,19 @@ pub(crate) const HANDSHAKE_FAILED: &str = "An unexpected error occurred during c
 
 /// The handshake names a protocol that is not offered.
 pub(crate) fn protocol_not_supported(protocol: &str) -> String {
-    format!("The protocol '{protocol}' is not supported.")
+    format!("The protocol '{}' is not supported.", echo(protocol))
 }
 
 /// The handshake names a version that is not spoken.
 pub(crate) fn version_not_supported(version: i64, protocol: &str) -> String {
-    format!("The server does not support version {version} of the '{protocol}' protocol.")
+    format!("The server does not support version {version} of the '{}' protocol.", echo(protocol))
 }
 
 // Errors of a completion; the connection stays.
 
 /// No method has the name of the target. Says so with `detailed` or without.
 pub(crate) fn unknown_method(target: &str) -> String {
+    let target = echo(target);
     format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.")
 }
 
@@ -65,6 +68,7 @@ pub(crate) fn argument_type(target: &str, detailed: bool) -> String {
 }
 
 fn binding(target: &str, detail: Option<std::fmt::Arguments<'_>>) -> String {
+    let target = echo(target);
     match detail {
         Some(detail) => format!("Failed to invoke '{target}' due to an error on the server.{detail}"),
         None => format!("Failed to invoke '{target}' due to an error on the server."),
@@ -73,11 +77,13 @@ fn binding(target: &str, detail: Option<std::fmt::Arguments<'_>>) -> String {
 
 /// The method refuses with a message for the client.
 pub(crate) fn hub_exception(target: &str, message: &str) -> String {
+    let target = echo(target);
     format!("An unexpected error occurred invoking '{target}' on the server. HubException: {message}")
 }
 
 /// A StreamInvocation (type 4) of a method that answers once, as all of this hub do.
 pub(crate) fn not_streaming(target: &str) -> String {
+    let target = echo(target);
     format!("The client attempted to invoke the non-streaming '{target}' method with a streaming invocation.")
 }
 

@@ -278,3 +278,50 @@ fn an_item_is_judged_by_form_event_entity_permission_and_limit_in_this_order() {
     assert_eq!(answer.matches(r#""subscribed":true"#).count(), 3, "{answer}");
     assert!(answer.contains(&format!(r#""message":"Too many subscriptions","entityId":"{zero}""#)), "{answer}");
 }
+
+#[test]
+fn no_answer_repeats_more_of_a_made_up_name_than_128_bytes() {
+    let hub = Hub::start();
+    let name = "n".repeat(3_000);
+    let bearer = format!("Authorization: Bearer {}", hub.publisher_token());
+    let publish = |target: &str, kind: &str, body: &str| {
+        hub.request(target, &[&bearer, &format!("Content-Type: {kind}")], body).body
+    };
+    let item = |event: &str, data: &str| format!(r#"{{"eventName":"{event}","data":{{{data}}}}}"#);
+    let json = "application/json";
+    let mut client = hub.client();
+    let mut stranger = hub.websocket("/rte");
+    stranger.send(&format!(r#"{{"protocol":"{name}","version":1}}"#));
+    let mut old = hub.websocket("/rte");
+    old.send(r#"{"protocol":"json","version":9}"#);
+    let call = |target: &str, kind: u8| {
+        format!(r#"{{"type":{kind},"invocationId":"i","target":"{target}","arguments":[1,2]}}"#)
+    };
+    client.send(&call(&name, 4));
+    let answers = [
+        stranger.message(),
+        old.message(),
+        client.record(),
+        client.invoke(&name, "[]"),
+        client.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{name}","EventName":"{name}"}}]]"#)),
+        client.invoke("Subscribe", &format!(r#"[[{{"EntityId":"{name}","EventName":"UserAlert"}}]]"#)),
+        publish("POST /publish", json, &item(&name, "")),
+        publish("POST /publish", json, &item("UserAlert", &format!(r#""{name}":1"#))),
+        publish("POST /publish", json, &item("UserAlert", &format!(r#""userId":"{name}""#))),
+        publish("POST /publish", json, &format!(r#"{{"{name}":1,"{name}":2}}"#)),
+        publish("POST /publish", json, &format!(r#"{{"eventName":"UserAlert","entityId":"{name}","data":{{}}}}"#)),
+        publish("POST /publish", json, &name),
+        publish(&format!("POST /publish?{name}=1"), json, "{}"),
+        publish(&format!("POST /publish?validation={name}"), json, "{}"),
+        publish("POST /publish", &name, "{}"),
+        hub.request(&format!("GET /{name}"), &[], "").body,
+        hub.request(&format!("GET /schemas/{name}.json"), &[], "").body,
+        hub.request(&format!("{name} /rte"), &[], "").body,
+        hub.request("GET /rte", &[&format!("Authorization: {name}")], "").body,
+    ];
+    for answer in &answers {
+        let longest = answer.split(|c| c != 'n').map(str::len).max();
+        assert!(!answer.is_empty() && longest <= Some(128 + 2), "{longest:?}: {answer}");
+    }
+    assert!(answers.iter().any(|answer| answer.contains(&"n".repeat(128))), "names are told all the same");
+}

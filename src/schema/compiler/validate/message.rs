@@ -6,8 +6,13 @@ use std::borrow::Cow;
 
 /// A text as a message shows it.
 pub(super) fn found(text: &Text<'_>) -> String {
+    format!("\"{}\"", shown(text))
+}
+
+/// As much of a text as is repeated.
+pub(super) fn shown(text: &Text<'_>) -> String {
     let read: String = text.chars().take(SHOWN_BYTES_MAX + 1).collect();
-    format!("\"{}\"", cut(&read))
+    cut(&read).into_owned()
 }
 
 /// Bytes of the publisher's own text that a message repeats.

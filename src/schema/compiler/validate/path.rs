@@ -1,5 +1,6 @@
 //! Where in a text something is wrong.
 
+use super::message::shown;
 use super::scan::Text;
 
 /// The way from the root to a value, on the stack; a pointer is made of it only when something is
@@ -22,7 +23,7 @@ pub(super) enum Step<'p> {
 impl Path<'_> {
     pub(super) const ROOT: Path<'static> = Path { up: None, step: Step::Root };
 
-    /// The RFC 6901 pointer.
+    /// The RFC 6901 pointer; names that are too long to be repeated are cut in it.
     pub(super) fn pointer(&self) -> String {
         let mut pointer = self.up.map(Path::pointer).unwrap_or_default();
         let mut name = |chars: &mut dyn Iterator<Item = char>| {
@@ -38,7 +39,7 @@ impl Path<'_> {
         };
         match self.step {
             Step::Root => {}
-            Step::Name(text) => name(&mut text.chars()),
+            Step::Name(text) => name(&mut shown(&text).chars()),
             Step::Absent(text) => name(&mut text.chars()),
             Step::Index(index) => pointer.push_str(&format!("/{index}")),
         }
