@@ -94,7 +94,8 @@ limits! {
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).
     ping_every_ms: u64 = 15_000;
     /// A client that has pinged once is given up after this long without a byte from it
-    /// (ClientTimeoutInterval).
+    /// (ClientTimeoutInterval); one that never pings, when its machine acknowledges no ping of the
+    /// hub for as long.
     client_timeout_ms: u64 = 30_000;
     /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize). A
     /// Subscribe needs 128 for each item.
@@ -114,8 +115,10 @@ limits! {
     backlog_bytes_max: usize = 256 * 1024 * 1024;
     /// Shared segment bytes that slow connections of a shard may pin together.
     pinned_bytes_max: usize = 8 * 1024 * 1024;
-    /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout).
-    write_stuck_ms: u64 = 10_000;
+    /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout); less
+    /// than 240 bytes a second count as nothing. What counts is what the peer acknowledges, which a
+    /// link of 4 KB/s may do every 25 s.
+    write_stuck_ms: u64 = 30_000;
     /// Last values of state events that all shards together keep for snapshots; the one written
     /// longest ago goes first.
     last_values_max: usize = 100_000;

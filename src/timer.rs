@@ -28,7 +28,7 @@ pub enum Wait {
     Handshake,
     /// The hub, for the end that a token or a drain has set.
     End,
-    /// The peer, for any byte at all.
+    /// The peer, for any byte at all, or for an acknowledgement where it never pings.
     Sign,
     /// The hub, to say something so that the peer hears it lives.
     Ping,

@@ -37,6 +37,12 @@ pub trait Wire {
     /// Writes what the socket takes, in order. Less than all means that it is full and that a
     /// writable edge will come.
     fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError>;
+    /// Returns a count, which wraps around, of the bytes that the peer has acknowledged; nothing
+    /// where the system does not tell. It asks the system: not for each write.
+    fn acked(&mut self, link: LinkKey) -> Option<u32> {
+        let _ = link;
+        None
+    }
     /// Ends the sending direction; what was written still arrives.
     fn shutdown_write(&mut self, link: LinkKey);
     /// Closes the socket.

@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::hub::backlog::Backlog;
 use crate::hub::home::{Home, HomeTotals};
 use crate::hub::position::Epoch;
-use crate::hub::registry::HashSeed;
+use crate::hub::registry::{ConnKey, HashSeed};
 use crate::limits::Limits;
 use crate::metrics::Vitals;
 use crate::schema::Catalogue;
@@ -209,6 +209,12 @@ impl Turn<'_> {
             self.strangers.enter(link);
         }
         is_admitted
+    }
+
+    /// Looks whether the peer of a connection whose socket is full still acknowledges something.
+    /// False where it is stuck.
+    pub(super) fn look(&mut self, conn: ConnKey) -> bool {
+        self.hub.look(conn, self.process.limits.write_stuck_ms, self.now, self.out.wire)
     }
 
     /// Something in front of the hub does not what it should: warns of it, once in the life of the

@@ -92,9 +92,7 @@ impl Exit<'_> {
                     self.tally.sent_bytes += taken as u64;
                     if taken < offered {
                         self.tally.short_writes += 1;
-                        // An edge that brought no room doesn't restart the clock of a stuck write.
-                        let since = outbox.writable().stuck_since().filter(|_| total == 0);
-                        outbox.set_writable(Writable::Blocked { since: since.unwrap_or(self.now.mono) });
+                        outbox.set_writable(outbox.writable().block(total, self.now.mono));
                         return total;
                     }
                 }

@@ -393,9 +393,9 @@ impl Hub {
     /// The socket takes bytes again.
     pub(crate) fn unblock(&mut self, conn: ConnKey) {
         if let Some(outbox) = self.outboxes.get_mut(conn)
-            && let Writable::Blocked { since } = outbox.writable()
+            && !outbox.writable().may_write()
         {
-            outbox.set_writable(Writable::Retrying { since });
+            outbox.set_writable(outbox.writable().retry());
             self.mark_dirty(conn);
         }
     }
@@ -474,14 +474,30 @@ impl Hub {
         self.outboxes.get(conn).map_or(0, Outbox::backlog_bytes)
     }
 
-    /// When a connection is given up whose socket goes on taking nothing, and why.
+    /// When a connection is looked at whose socket goes on taking nothing, and why it is given up
+    /// then.
     pub(crate) fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64) -> Option<(Deadline, CloseReason)> {
         let outbox = self.outboxes.get(conn)?;
         let since = outbox.writable().stuck_since()?;
-        let stuck = (since.after_ms(write_stuck_ms), CloseReason::WriteStuck);
+        let stuck = (outbox.writable().next_look(write_stuck_ms), CloseReason::WriteStuck);
         let overrun = (since.after_ms(self.bounds.overrun_ms), outbox.given_up_for());
         let is_too_much = outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
         Some(if is_too_much { overrun.min(stuck) } else { stuck })
+    }
+
+    /// When to look whether the peer of a full socket still acknowledges something.
+    pub(crate) fn next_look(&self, conn: ConnKey, write_stuck_ms: u64) -> Deadline {
+        self.outboxes.get(conn).map_or(Deadline::NEVER, |outbox| outbox.writable().next_look(write_stuck_ms))
+    }
+
+    /// Looks whether the peer of a full socket still acknowledges something. False where it is
+    /// stuck.
+    pub(crate) fn look(&mut self, conn: ConnKey, write_stuck_ms: u64, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return false };
+        let mut writable = outbox.writable();
+        let is_alive = writable.look(outbox.link.and_then(|link| wire.acked(link)), now.mono, write_stuck_ms);
+        outbox.set_writable(writable);
+        is_alive
     }
 
     /// Whether all that waited for a connection was dropped, in the midst of a frame: only a reset

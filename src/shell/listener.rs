@@ -12,8 +12,8 @@ use std::time::Duration;
 /// Connections that the kernel completes while the hub is busy; more than the kernel's own bound
 /// does no harm.
 pub const BACKLOG: i32 = 4096;
-/// A silent peer is asked for a sign of life after this, then every [`KEEPALIVE_EVERY`]; SignalR
-/// clients that ping are noticed sooner.
+/// A peer to which nothing is sent is asked for a sign of life after this, then every
+/// [`KEEPALIVE_EVERY`]. SignalR clients are sent a ping sooner.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
@@ -81,9 +81,37 @@ impl Listener {
 }
 
 /// The options are set here once: Linux hands them down to the sockets that are accepted.
+///
+/// TCP_USER_TIMEOUT is none of them: Linux (6.18) counts it over all the time in which a peer's
+/// window is closed, and resets a slow reader that acknowledges 4 KB/s. The core asks instead.
 fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(limits.socket_send_bytes)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    #[test]
+    fn an_accepted_socket_asks_a_silent_peer_and_has_patience_with_a_slow_one() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
+        let _peer = std::net::TcpStream::connect(listener.address()).unwrap();
+        let accepted = loop {
+            if let Some((socket, _)) = listener.accept().unwrap() {
+                break socket;
+            }
+            std::thread::yield_now();
+        };
+        let socket = SockRef::from(&accepted);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+        let asked = (socket.keepalive().unwrap(), socket.tcp_keepalive_time().unwrap());
+        assert_eq!(asked, (true, KEEPALIVE_AFTER));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
+        assert!(socket.tcp_nodelay().unwrap());
+    }
 }

@@ -83,7 +83,7 @@ impl Os for MioOs {
         let accepted = self.listener.as_ref().map_or(Ok(None), Listener::accept)?;
         let Some((socket, peer)) = accepted else { return Ok(None) };
         let stream = match self.tls.lock().as_ref() {
-            None => NetStream::Plain(socket),
+            None => NetStream::plain(socket),
             Some(tls) => NetStream::Tls(tls.accept(socket)?),
         };
         Ok(Some((stream, peer)))

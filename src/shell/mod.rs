@@ -8,6 +8,7 @@
 //! What a shard's thread does is [`turn`]; it does it on an [`os::Os`], of which the simulation has
 //! its own.
 
+mod acked;
 mod bell;
 mod clock;
 pub mod current;

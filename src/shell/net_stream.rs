@@ -1,5 +1,6 @@
 //! A socket that was accepted: plain, or with TLS.
 
+use super::acked::{add, unacked};
 use super::os::Stream;
 use super::tls::TlsStream;
 use crate::wire::{Cut, Failure};
@@ -14,16 +15,28 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum NetStream {
     /// The bytes as they are.
-    Plain(TcpStream),
+    Plain(PlainStream),
     /// The bytes of a TLS session.
     Tls(Box<TlsStream>),
 }
 
+/// A socket, and a count of the bytes that it has taken, which wraps around.
+#[derive(Debug)]
+pub struct PlainStream {
+    socket: TcpStream,
+    taken: u32,
+}
+
 impl NetStream {
+    /// A socket that has just been accepted, without TLS.
+    pub fn plain(socket: TcpStream) -> NetStream {
+        NetStream::Plain(PlainStream { socket, taken: 0 })
+    }
+
     /// Returns the socket, to be polled.
     pub fn socket(&mut self) -> &mut TcpStream {
         match self {
-            NetStream::Plain(socket) => socket,
+            NetStream::Plain(stream) => &mut stream.socket,
             NetStream::Tls(stream) => stream.socket(),
         }
     }
@@ -32,7 +45,7 @@ impl NetStream {
 impl Stream for NetStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            NetStream::Plain(socket) => Read::read(socket, buffer),
+            NetStream::Plain(stream) => Read::read(&mut stream.socket, buffer),
             NetStream::Tls(stream) => stream.read(buffer),
         }
     }
@@ -53,8 +66,8 @@ impl Stream for NetStream {
 
     fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
         match (self, slices) {
-            (NetStream::Plain(socket), [one]) => Write::write(socket, one),
-            (NetStream::Plain(socket), many) => socket.write_vectored(&io_slices(many)),
+            (NetStream::Plain(stream), [one]) => stream.count(|socket| socket.write(one)),
+            (NetStream::Plain(stream), many) => stream.count(|socket| socket.write_vectored(&io_slices(many))),
             (NetStream::Tls(stream), many) => stream.write(&mut io_slices(many)),
         }
     }
@@ -66,10 +79,19 @@ impl Stream for NetStream {
         }
     }
 
+    fn acked(&self) -> Option<u32> {
+        match self {
+            NetStream::Plain(PlainStream { socket, taken }) => {
+                unacked(socket).map(|waiting| taken.wrapping_sub(waiting))
+            }
+            NetStream::Tls(stream) => stream.acked(),
+        }
+    }
+
     fn shutdown_write(&mut self) {
         match self {
             // It fails where the peer is gone already, which the next read tells.
-            NetStream::Plain(socket) => drop(socket.shutdown(Shutdown::Write)),
+            NetStream::Plain(stream) => drop(stream.socket.shutdown(Shutdown::Write)),
             NetStream::Tls(stream) => stream.shutdown_write(),
         }
     }
@@ -82,6 +104,14 @@ impl Stream for NetStream {
             // It fails where the socket is closed already, and then there is nothing to reset.
             (Cut::Reset, _) => drop(SockRef::from(&*self.socket()).set_linger(Some(Duration::ZERO))),
         }
+    }
+}
+
+impl PlainStream {
+    fn count(&mut self, write: impl FnOnce(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        let taken = write(&mut self.socket)?;
+        self.taken = add(self.taken, taken);
+        Ok(taken)
     }
 }
 

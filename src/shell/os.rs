@@ -123,6 +123,12 @@ pub trait Stream {
         Ok(())
     }
 
+    /// Returns a count, which wraps around, of the bytes that the peer has acknowledged; nothing
+    /// where the system does not tell.
+    fn acked(&self) -> Option<u32> {
+        None
+    }
+
     /// Ends the sending direction.
     fn shutdown_write(&mut self);
 

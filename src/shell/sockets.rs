@@ -152,6 +152,10 @@ impl<S: Stream> Wire for Sockets<S> {
         }
     }
 
+    fn acked(&mut self, link: LinkKey) -> Option<u32> {
+        self.map.get(link)?.stream.acked()
+    }
+
     fn shutdown_write(&mut self, link: LinkKey) {
         if let Some(socket) = self.map.get_mut(link) {
             socket.stream.shutdown_write();

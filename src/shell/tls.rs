@@ -1,6 +1,7 @@
 //! TLS on the listening socket. The core does not know of it: a [`TlsStream`] is a stream whose
 //! bytes are encrypted on their way.
 
+use super::acked::{add, unacked};
 use super::clock::Clock;
 use super::roots;
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
@@ -85,6 +86,7 @@ impl Tls {
             socket,
             session,
             handshake_bytes: 0,
+            sent: 0,
             has_more: false,
             is_ending: false,
             failure: Failure::Socket,
@@ -113,6 +115,8 @@ pub struct TlsStream {
     session: ServerConnection,
     /// Bytes that have come for the handshake.
     handshake_bytes: usize,
+    /// Encrypted bytes that the socket has taken; wraps around.
+    sent: u32,
     has_more: bool,
     /// The sending direction ends once all is out.
     is_ending: bool,
@@ -176,7 +180,7 @@ impl TlsStream {
     fn send(&mut self) -> io::Result<bool> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {
-                Ok(_) => {}
+                Ok(n) => self.sent = add(self.sent, n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -259,6 +263,11 @@ impl TlsStream {
     /// The socket takes bytes again.
     pub fn flush(&mut self) -> io::Result<()> {
         self.send().map(|_| ())
+    }
+
+    /// As [`Stream::acked`](super::os::Stream::acked), of what is encrypted.
+    pub fn acked(&self) -> Option<u32> {
+        unacked(&self.socket).map(|waiting| self.sent.wrapping_sub(waiting))
     }
 
     /// Says goodbye; the sending direction ends once that is out.

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -236,7 +237,10 @@ impl Hub {
     }
 
     fn websocket_with(&self, target: &str, token: &str) -> Peer {
-        let mut wire = self.connect();
+        self.upgrade(self.connect(), target, token)
+    }
+
+    fn upgrade(&self, mut wire: Wire, target: &str, token: &str) -> Peer {
         let authorization = format!("Authorization: Bearer {token}");
         wire.send(
             request(&format!("GET {target}"), &[&[authorization.as_str()], &UPGRADE[..]].concat(), "").as_bytes(),
@@ -254,7 +258,21 @@ impl Hub {
 
     /// The same with that token.
     pub fn client_with(&self, token: &str) -> Peer {
-        let mut peer = self.websocket_with("/rte", token);
+        self.shake_hands(self.websocket_with("/rte", token))
+    }
+
+    /// The same, whose socket receives no more than so many bytes ahead.
+    pub fn client_with_buffer(&self, bytes: usize) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        socket.connect(&self.address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let wire = Wire { stream, taken: Vec::new() };
+        self.shake_hands(self.upgrade(wire, "/rte", &self.client_token()))
+    }
+
+    fn shake_hands(&self, mut peer: Peer) -> Peer {
         peer.send(r#"{"protocol":"json","version":1}"#);
         assert_eq!(peer.message(), format!("{{}}{RS}"), "the answer to the handshake, alone in its message");
         peer

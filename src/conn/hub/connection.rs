@@ -33,6 +33,10 @@ use slotmap::SlotMap;
 /// What a hub message costs beside the bytes of its answer, in deliveries.
 const RECORD_COST: usize = 8;
 
+/// A deadline that comes later than this is none by which a peer is judged: the machine has slept,
+/// and sent no ping.
+const LATE_MS: u64 = 1_000;
+
 /// The connections of a shard.
 pub type Connections = SlotMap<ConnKey, Connection>;
 
@@ -55,7 +59,7 @@ pub struct Connection {
     /// Its number in facts: no two of the process have the same.
     number: u64,
     stage: Stage,
-    /// When the last byte came.
+    /// When the last byte came; of a peer that never pings also when it was last known to be there.
     heard: Instant,
     /// When the last byte went.
     spoke: Instant,
@@ -66,6 +70,8 @@ pub struct Connection {
     ends_for: CloseReason,
     /// From its first ping on, silence is a reason to give it up.
     has_pinged: bool,
+    /// What a peer that never pings had acknowledged when that was last asked.
+    acked: u32,
     /// The token it negotiated, until it is over.
     token: Option<TokenId>,
     principal: Principal,
@@ -131,6 +137,7 @@ impl Connection {
             timer: origin.timer,
             ends_for: CloseReason::TokenExpired,
             has_pinged: false,
+            acked: 0,
             token,
             principal,
         }
@@ -183,7 +190,7 @@ impl Connection {
         };
         let is_open = self.is_open();
         let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
-        let sign = after((is_open && self.has_pinged).then_some(self.heard), limits.client_timeout_ms);
+        let sign = after(is_open.then_some(self.heard), limits.client_timeout_ms);
         let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
         let answer = after(asked, ASK_MS);
         [(room, Wait::Room), (answer, Wait::Answer), phase, (sign, Wait::Sign), (ping, Wait::Ping)].into_iter()
@@ -345,11 +352,24 @@ impl Handle<'_, '_> {
         self.handle_payload(&mut unread)
     }
 
-    /// A deadline has come; does what is due.
+    /// A deadline has come; does what is due, one thing after the other.
     pub(in super::super) fn handle_deadline(&mut self) -> Flow {
+        while let Some(wait) = self.next_due() {
+            match self.end_wait(wait) {
+                Flow::GoOn => {}
+                flow @ (Flow::Wait | Flow::End(_)) => return flow,
+            }
+        }
+        Flow::GoOn
+    }
+
+    fn next_due(&self) -> Option<Wait> {
         let mut waits = self.connection.waits(self.key, self.turn.hub, self.turn.process.limits);
-        let Some((_, wait)) = waits.find(|(deadline, _)| deadline.is_due(self.turn.now)) else { return Flow::GoOn };
-        drop(waits);
+        waits.find(|(deadline, _)| deadline.is_due(self.turn.now)).map(|(_, wait)| wait)
+    }
+
+    /// It has waited for that long enough; where it goes on, it waits anew.
+    fn end_wait(&mut self, wait: Wait) -> Flow {
         let closed = |reason| End::close(Why::new(reason));
         Flow::End(match wait {
             Wait::Room => {
@@ -358,13 +378,16 @@ impl Handle<'_, '_> {
                     Some(reason @ (CloseReason::Overrun | CloseReason::OwnAnswers)) => {
                         End::close(Why::given_up(reason, self.turn.hub.discard(self.key)))
                     }
+                    _ if self.turn.look(self.key) => return Flow::GoOn,
                     _ => End::silent(CloseReason::WriteStuck),
                 }
             }
             Wait::Answer => closed(CloseReason::Unanswered),
             Wait::Handshake => handshake::late(),
             Wait::End => closed(self.connection.ends_for),
-            Wait::Sign => closed(CloseReason::ClientTimeout),
+            Wait::Sign if self.connection.has_pinged => closed(CloseReason::ClientTimeout),
+            Wait::Sign if self.is_reachable() => return Flow::GoOn,
+            Wait::Sign => End::silent(CloseReason::Unreachable),
             Wait::Ping => {
                 // A peer whose socket is full gets no ping on top; the bytes that wait will do.
                 if self.turn.hub.backlog_bytes(self.key) == 0 {
@@ -375,6 +398,21 @@ impl Handle<'_, '_> {
             }
             Wait::Head | Wait::Request | Wait::Body => broken("a connection waits for no request"),
         })
+    }
+
+    /// Whether the machine of a peer that never pings acknowledges what it is sent: the pings at
+    /// least, of which there has been one since this was last asked, unless this comes late.
+    fn is_reachable(&mut self) -> bool {
+        let link = self.turn.hub.link(self.key);
+        let is_full = self.turn.hub.backlog_bytes(self.key) > 0;
+        let silent_ms = self.turn.now.mono.ms_since(self.connection.heard);
+        let is_late = silent_ms > self.turn.process.limits.client_timeout_ms + LATE_MS;
+        let acked = link.and_then(|link| self.turn.out.wire.acked(link));
+        let is_reachable = is_full || is_late || acked.is_none_or(|acked| acked != self.connection.acked);
+        if is_reachable {
+            (self.connection.heard, self.connection.acked) = (self.turn.now.mono, acked.unwrap_or_default());
+        }
+        is_reachable
     }
 
     /// The hub drains: ends in time. `spread_ms` is this connection's share of the spread.

@@ -201,11 +201,27 @@ impl Ending {
     }
 
     /// The peer has had its time, or takes nothing.
-    pub(super) fn handle_deadline(mut self: Box<Self>, cx: &Cx<'_, '_>) -> Box<Ending> {
-        if self.next_deadline(cx.turn.hub, cx.turn.process.limits).is_due(cx.turn.now) {
+    pub(super) fn handle_deadline(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        let limits = cx.turn.process.limits;
+        let is_stuck = self.next_look(cx.turn.hub, limits).is_due(cx.turn.now) && !self.look(cx);
+        if is_stuck || self.until.is_due(cx.turn.now) {
             self.stage = Stage::Over;
         }
         self
+    }
+
+    fn look(&mut self, cx: &mut Cx<'_, '_>) -> bool {
+        match &mut self.rest {
+            Rest::Own(unsent) => unsent.look(cx.link, cx.turn),
+            Rest::Connection(conn) => cx.turn.look(*conn),
+        }
+    }
+
+    fn next_look(&self, hub: &Hub, limits: &Limits) -> Deadline {
+        match &self.rest {
+            Rest::Own(unsent) => unsent.next_look(limits),
+            Rest::Connection(conn) => hub.next_look(*conn, limits.write_stuck_ms),
+        }
     }
 
     /// The socket is of no use any more.
@@ -248,7 +264,7 @@ impl Ending {
 
     /// When the peer has had its time.
     pub(super) fn next_deadline(&self, hub: &Hub, limits: &Limits) -> Deadline {
-        self.blocked_since(hub).map_or(Deadline::NEVER, |since| since.after_ms(limits.write_stuck_ms)).min(self.until)
+        self.next_look(hub, limits).min(self.until)
     }
 
     /// Since when the socket has taken nothing, where it is or was full.

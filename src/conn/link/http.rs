@@ -597,7 +597,7 @@ impl Http {
             Phase::Body(body) => (body.since.after_ms(limits.body_ms), Wait::Body),
             Phase::Items(..) => (Deadline::NEVER, Wait::Body),
         };
-        let room = after(self.unsent.stuck_since(), limits.write_stuck_ms);
+        let room = self.unsent.next_look(limits);
         let answer = after(self.asking.as_ref().map(|asking| asking.since()), ASK_MS);
         [(room, Wait::Room), (answer, Wait::Answer), phase].into_iter()
     }
@@ -608,6 +608,7 @@ impl Http {
         let due = waits.find(|(deadline, _)| deadline.is_due(cx.turn.now));
         drop(waits);
         match due.map(|(_, wait)| wait) {
+            Some(Wait::Room) if self.unsent.look(cx.link, cx.turn) => Next::Http(self),
             Some(Wait::Room) => Next::Ending(self.cut_off(CloseReason::WriteStuck)),
             // The peer sees its link end, and does not know what became of its request.
             Some(Wait::Answer) => Next::Ending(self.cut_off(CloseReason::Unanswered)),

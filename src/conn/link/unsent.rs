@@ -1,6 +1,6 @@
 //! Bytes of an HTTP link that its socket has not taken. Without memory while there are none.
 
-use crate::clock::Instant;
+use crate::clock::{Deadline, Instant};
 use crate::close::CloseReason;
 use crate::conn::turn::Turn;
 use crate::hub::backlog::HeldReplies;
@@ -100,6 +100,17 @@ impl Unsent {
         self.writable.stuck_since()
     }
 
+    /// When to look whether the peer still acknowledges something, where the socket is full.
+    pub(super) fn next_look(&self, limits: &Limits) -> Deadline {
+        self.writable.next_look(limits.write_stuck_ms)
+    }
+
+    /// Looks. False where the peer is stuck.
+    pub(super) fn look(&mut self, link: LinkKey, turn: &mut Turn<'_>) -> bool {
+        let acked = turn.out.wire.acked(link);
+        self.writable.look(acked, turn.now.mono, turn.process.limits.write_stuck_ms)
+    }
+
     /// Writes what waits; how many bytes the socket took.
     ///
     /// # Errors
@@ -121,9 +132,7 @@ impl Unsent {
         }
         metrics.short_writes += 1;
         self.sent += taken;
-        // An edge that brought no room doesn't restart the clock of a stuck write.
-        let since = self.stuck_since().filter(|_| taken == 0).unwrap_or(turn.now.mono);
-        self.set_writable(Writable::Blocked { since }, metrics);
+        self.set_writable(self.writable.block(taken, turn.now.mono), metrics);
         let held = self.held.get_or_insert_with(|| HeldReplies::new(turn.hub.share()));
         held.set(self.bytes.capacity());
         if held.is_over() { Err(CloseReason::BacklogFull) } else { Ok(taken) }
@@ -137,9 +146,7 @@ impl Unsent {
 
     /// The socket takes bytes again.
     pub(super) fn unblock(&mut self, metrics: &mut Metrics) {
-        if let Writable::Blocked { since } = self.writable {
-            self.set_writable(Writable::Retrying { since }, metrics);
-        }
+        self.set_writable(self.writable.retry(), metrics);
     }
 
     fn set_writable(&mut self, writable: Writable, metrics: &mut Metrics) {

@@ -122,7 +122,7 @@ impl Bench {
         let share = Arc::new(Share::new(Arc::clone(&backlog)));
         let mut outbox = Outbox::default();
         outbox.set_encoding(encoding);
-        outbox.set_writable(Writable::Blocked { since: Instant::default() });
+        outbox.set_writable(Writable::Blocked { since: Instant::default(), acked: None });
         Bench { arena: Arena::default(), outbox, backlog, share, topics, serial: 0 }
     }
 
@@ -217,7 +217,11 @@ fn a_backlog_is_the_peers_fault_once_its_socket_has_taken_nothing_for_a_while() 
     const PATIENT: OutboxBounds = OutboxBounds { overrun_ms: 1_000, ..BOUNDS };
     let at = Instant::from_ms;
     let mut outbox = Outbox::default();
-    let writable = [Writable::Open, Writable::Blocked { since: at(500) }, Writable::Retrying { since: at(500) }];
+    let writable = [
+        Writable::Open,
+        Writable::Blocked { since: at(500), acked: None },
+        Writable::Retrying { since: at(500), acked: None },
+    ];
     let stuck = writable.map(|writable| {
         outbox.set_writable(writable);
         [at(500), at(1_499), at(1_500)].map(|now| outbox.is_stuck(PATIENT, now))
@@ -270,4 +274,26 @@ fn an_outbox_that_keeps_up_has_no_heap() {
     }
     assert!(!bench.outbox.ranges.spilled() && bench.outbox.slow.is_none());
     assert!(size_of::<Outbox>() <= 96, "{}", size_of::<Outbox>());
+}
+
+#[test]
+fn a_full_socket_is_stuck_once_its_peer_has_acknowledged_too_little_for_so_long() {
+    const STUCK_MS: u64 = 10_000;
+    let at = Instant::from_ms;
+    let blocked = Writable::Open.block(0, at(1_000));
+    assert_eq!(blocked.next_look(STUCK_MS), at(1_000).after_ms(500));
+    let mut looked = blocked;
+    assert!(looked.look(Some(7_000), at(1_500), STUCK_MS), "the first look only asks");
+    assert_eq!(looked.next_look(STUCK_MS), at(1_000).after_ms(STUCK_MS));
+    let after = |acked| {
+        let mut writable = looked;
+        let is_alive = writable.look(acked, at(11_000), STUCK_MS);
+        (is_alive, writable.next_look(STUCK_MS))
+    };
+    assert!(!after(Some(7_000 + 2_399)).0 && !after(None).0);
+    assert_eq!(after(Some(7_000 + 2_400)), (true, at(11_000).after_ms(STUCK_MS)));
+    let mut late = blocked;
+    assert!(late.look(Some(7_000), at(50_000), STUCK_MS) && late.next_look(STUCK_MS) == at(50_000).after_ms(STUCK_MS));
+    assert_eq!(looked.retry().block(0, at(9_000)).next_look(STUCK_MS), looked.next_look(STUCK_MS), "no room");
+    assert_eq!(looked.retry().block(1, at(9_000)).next_look(STUCK_MS), at(9_000).after_ms(500));
 }

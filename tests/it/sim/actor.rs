@@ -25,11 +25,19 @@ pub struct Manner {
     pub lies_one_in: usize,
     /// Sends without waiting for anything.
     pub floods: bool,
-    /// Ends or resets its direction at this byte.
+    /// Is gone at this byte.
     pub vanishes_at: Option<usize>,
-    pub resets: bool,
+    pub vanishes: Vanishes,
     /// Answers a Close with one.
     pub is_polite: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vanishes {
+    WithEnd,
+    WithReset,
+    /// Its machine is gone, and acknowledges nothing any more.
+    WithoutWord,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

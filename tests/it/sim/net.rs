@@ -34,6 +34,8 @@ pub struct Pipe {
     pub from_hub: VecDeque<u8>,
     /// Bytes in flight to the peer, at the most.
     pub capacity: usize,
+    /// So many may be in flight when room is told again, where it is not told at once.
+    pub told_below: Option<usize>,
     /// The peer sends no more.
     is_ended: bool,
     /// The end has arrived, behind all bytes.
@@ -57,12 +59,25 @@ pub struct Pipe {
     pub fed: usize,
     /// Bytes that the socket has taken.
     pub taken: usize,
+    /// What the peer's machine had acknowledged when it vanished without a word.
+    lost_at: Option<u32>,
 }
 
 impl Pipe {
     /// Sent by the peer, not read by the hub.
     pub fn unread(&self) -> usize {
         self.flight.len() + self.inbox.len()
+    }
+
+    /// What the peer's machine has acknowledged: it buffers half of what is in flight.
+    pub fn acked(&self) -> u32 {
+        let unacked = self.from_hub.len().saturating_sub(self.capacity / 2);
+        self.lost_at.unwrap_or_else(|| u32::try_from(self.taken - unacked.min(self.taken)).unwrap())
+    }
+
+    /// The peer's machine is gone without a word.
+    pub fn lose(&mut self) {
+        self.lost_at = Some(self.acked());
     }
 
     /// Sent by the peer, not arrived.
@@ -276,7 +291,7 @@ impl Net {
     /// Where a write took less than offered and the peer has read since, the hub may write again.
     pub fn make_room(&mut self, id: usize) {
         let pipe = &mut self.pipes[id];
-        if pipe.is_full && pipe.from_hub.len() < pipe.capacity {
+        if pipe.is_full && pipe.from_hub.len() < pipe.told_below.unwrap_or(pipe.capacity) {
             pipe.is_full = false;
             self.pipe_edge(id);
         }
@@ -500,6 +515,10 @@ impl Stream for SimStream {
         let result = self.net.borrow_mut().write(self.id, slices);
         preempt(&self.threads);
         result
+    }
+
+    fn acked(&self) -> Option<u32> {
+        Some(self.net.borrow_mut().pipe(self.id).acked())
     }
 
     fn shutdown_write(&mut self) {

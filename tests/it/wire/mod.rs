@@ -4,6 +4,7 @@ mod clients;
 mod documents;
 mod http;
 mod keys;
+mod links;
 mod operating;
 mod order;
 mod protocol;

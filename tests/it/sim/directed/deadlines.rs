@@ -48,6 +48,30 @@ fn a_client_that_never_pinged_may_be_silent() {
 }
 
 #[test]
+fn a_client_that_never_pinged_is_given_up_when_its_machine_acknowledges_no_ping() {
+    let world = world(Limits::DEFAULT);
+    let (lost, there) = (Peer::connect(&world), Peer::connect(&world));
+    world.pipe(lost.id).lose();
+    pass(&world, 59_900);
+    assert!(lost.is_there(&world), "it may have acknowledged something before the first look");
+    pass(&world, 200);
+    assert!(!lost.is_there(&world) && there.is_there(&world));
+    assert_eq!(closed(&world, CloseReason::Unreachable), 1);
+}
+
+#[test]
+fn a_hub_that_has_slept_gives_nobody_up_who_never_pinged() {
+    let world = world(Limits::DEFAULT);
+    let peer = Peer::connect(&world);
+    pass(&world, 30_100);
+    for _ in 0..3 {
+        world.advance(45_000);
+        world.settle();
+    }
+    assert!(peer.is_there(&world));
+}
+
+#[test]
 fn a_client_that_has_pinged_is_given_up_after_thirty_seconds_of_silence() {
     let world = world(Limits::DEFAULT);
     let mut peer = Peer::connect(&world);

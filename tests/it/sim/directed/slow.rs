@@ -286,7 +286,7 @@ fn an_edge_that_brings_no_room_does_not_restart_the_clock_of_a_stuck_write() {
     let world = world(Limits::DEFAULT);
     let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
     publisher.publish(&world, ALERT, user(), &tag("a", 1000));
-    for _ in 0..12 {
+    for _ in 0..31 {
         pass(&world, 1_000);
         world.net().spurious_edge(slow.id);
         world.settle();
@@ -306,6 +306,40 @@ fn a_peer_that_takes_a_little_now_and_then_is_not_stuck() {
         world.settle();
     }
     assert!(slow.is_there(&world));
+}
+
+/// A subscriber whose system tells of room late, and who reads so many bytes every ten seconds, for
+/// so long.
+fn reads_slowly(bytes: usize, seconds: u64) -> (World, Peer) {
+    let world = world(Limits::DEFAULT);
+    let mut slow = Peer::connect(&world);
+    slow.subscribe(&world, ALERT, user());
+    slow.stop_reading(&world, 60_000);
+    world.pipe(slow.id).told_below = Some(32_000);
+    let mut publisher = Peer::publisher(&world);
+    for _ in 0..10 {
+        publisher.publish(&world, ALERT, user(), &tag("a", 10_000));
+    }
+    for _ in 0..seconds / 10 {
+        if slow.is_there(&world) {
+            world.pipe(slow.id).from_hub.drain(..bytes);
+        }
+        pass(&world, 10_000);
+    }
+    (world, slow)
+}
+
+#[test]
+fn a_slow_link_is_not_stuck_while_its_peer_acknowledges_though_no_room_is_told() {
+    let (world, slow) = reads_slowly(3_600, 70);
+    assert!(slow.is_there(&world) && slow.backlog(&world) > 40_000, "no room was told");
+}
+
+#[test]
+fn a_peer_that_acknowledges_less_than_240_bytes_a_second_is_stuck() {
+    let (world, slow) = reads_slowly(1_000, 40);
+    assert!(!slow.is_there(&world));
+    assert_eq!(closed(&world, CloseReason::WriteStuck), 1);
 }
 
 #[test]

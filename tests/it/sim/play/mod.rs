@@ -5,7 +5,7 @@ mod ending;
 mod relay;
 mod watch;
 
-use super::actor::{Actor, Manner, ReplyDue, Role, Stage, any_client, mask};
+use super::actor::{Actor, Manner, ReplyDue, Role, Stage, Vanishes, any_client, mask};
 use super::cast::ORGANIZATIONS;
 use super::client::{self, Heard};
 use super::model::Model;
@@ -193,7 +193,7 @@ impl Play<'_> {
             // Who speaks before it is let in must be sure of it.
             floods: rng.one_in(8) && self.world.shared.limits.connections_max > 100,
             vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
-            resets: rng.one_in(2),
+            vanishes: rng.pick(&[Vanishes::WithReset, Vanishes::WithEnd, Vanishes::WithoutWord]),
             is_polite: !rng.one_in(4),
         };
         let mut actor = Actor::new(number, role, manner);
@@ -236,10 +236,10 @@ impl Play<'_> {
         match actor.manner.vanishes_at {
             Some(at) if at <= actor.sent => {
                 net.send(number, &bytes[..at.saturating_sub(made).min(bytes.len())]);
-                if actor.manner.resets {
-                    net.break_off(number);
-                } else {
-                    net.end(number);
+                match actor.manner.vanishes {
+                    Vanishes::WithReset => net.break_off(number),
+                    Vanishes::WithEnd => net.end(number),
+                    Vanishes::WithoutWord => net.pipe(number).lose(),
                 }
                 (actor.has_vanished, actor.stage) = (true, Stage::Silent);
             }

@@ -137,7 +137,7 @@ impl Play<'_> {
             | CloseReason::HandshakeRefused
             | CloseReason::BadRequest
             | CloseReason::BadBody => actor.has_lied,
-            CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
+            CloseReason::PeerGone | CloseReason::SocketFailed | CloseReason::Unreachable => actor.has_vanished,
             CloseReason::TokenExpired => actor.is_brief,
             CloseReason::Full => false,
             CloseReason::MadeRoom => !self.model.knows(number),
