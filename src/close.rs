@@ -61,7 +61,7 @@ reasons! {
     WriteStuck "write_stuck" Peer "" "the peer took less than 240 bytes a second for limits.write_stuck_ms";
     Drain "drain" Nobody "" "the hub drains";
     Full "full" Operator "" "the process may have no more file descriptors, and there was no stranger to make room";
-    MadeRoom "made_room" Nobody "" "it had shown no token, was the oldest of those, and they passed limits.strangers_max";
+    MadeRoom "made_room" Nobody "" "it was the oldest of those that have shown no token, and they passed limits.strangers_max; or limits.internal_max";
     Unanswered "unanswered" Us "unanswered" "another shard of the hub did not answer in time";
 }
 

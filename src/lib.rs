@@ -14,6 +14,7 @@
 //! | say | means |
 //! |---|---|
 //! | Link | one accepted socket and what it speaks now: HTTP, WebSocket, or its last bytes |
+//! | Entrance | the listener that a link came in by: the only one, the public one, or that for the inside |
 //! | stranger | a link that is not past its upgrade and has shown no token of a publisher |
 //! | Connection | SignalR's connection: principal, subscriptions, outbox; a link carries its bytes |
 //! | Transport | how a connection's bytes travel: WebSockets (SignalR's word) |

@@ -59,6 +59,9 @@ limits! {
     /// Strangers, which are links that have shown no token of a publisher and are not past their
     /// upgrade; each thread has its share of them. One more, and the oldest makes room.
     strangers_max: usize = 4_096;
+    /// Connections of `server.internal`, over all shards, where each thread has its share of them.
+    /// One more, and the one that has not published for longest makes room.
+    internal_max: usize = 256;
     /// Bytes of a request head, request line and headers (431 beyond). A token is a part of it.
     head_bytes_max: usize = 32 * 1024;
     /// Headers in a request head (431 beyond).
@@ -169,10 +172,11 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 13] = [
+const ENDS: [(&str, u64, u64); 14] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
     // Requests that browsers send at a time must fit.
     ("strangers_max", 8, CONNECTIONS_MAX as u64),
+    ("internal_max", 8, 1 << 16),
     ("subscriptions_max", 1, SUBSCRIPTIONS_MAX as u64),
     // An upgrade with its token must fit.
     ("head_bytes_max", 1024, 16 << 20),
@@ -294,8 +298,9 @@ impl Limits {
             + DESCRIPTIONS_BYTES_MAX;
         let last_values =
             self.last_values_bytes_max.saturating_add(self.last_values_max.saturating_mul(LAST_VALUE_BYTES));
+        let links = [self.connections_max, self.strangers_max, self.internal_max].into_iter();
         let parts = [
-            self.connections_max.saturating_add(self.strangers_max).saturating_mul(connection),
+            links.fold(0, usize::saturating_add).saturating_mul(connection),
             threads.saturating_mul(thread),
             self.backlog_bytes_max,
             last_values,

@@ -168,6 +168,7 @@ numbers! {
     accepted: Counter "rte_connections_accepted_total" "Connections accepted.";
     open: Gauge "rte_connections" "Connections open, whatever they speak.";
     strangers: Gauge "rte_strangers" "Those of them that have shown no token yet.";
+    internal: Gauge "rte_internal_connections" "Those of them that came in by server.internal.";
     hub_open: Gauge "rte_hub_connections" "SignalR clients connected.";
     subscriptions: Gauge "rte_subscriptions" "Subscriptions in force.";
     topics: Gauge "rte_topics" "Topics with members, counted per shard.";

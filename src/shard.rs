@@ -6,6 +6,7 @@
 //! [`Shard::handle_deadlines`], [`Shard::handle_queued`], [`Shard::poll_outbound`] until it is
 //! empty, then [`Shard::end_turn`].
 
+use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
@@ -75,8 +76,10 @@ pub struct Shard {
     /// The one place where links are stored; empty while an event is with one.
     links: SlotMap<LinkKey, Option<Link>>,
     connections: Connections,
-    /// Those of the links that have shown no token; each other one has a place.
+    /// Those of the links that have shown no token; each other public one has a place.
     strangers: Arrivals,
+    /// Those that came in by the listener for the inside, which need none.
+    internal: Arrivals,
     strangers_warn_at: Deadline,
     /// Links that have come so far.
     serial: u64,
@@ -143,6 +146,7 @@ impl Shard {
             links: SlotMap::with_key(),
             connections: Connections::with_key(),
             strangers: Arrivals::new(seed),
+            internal: Arrivals::new(seed),
             strangers_warn_at: Deadline::at(Instant::default()),
             serial: 0,
             hub,
@@ -178,19 +182,22 @@ impl Shard {
         self.verifier.take_missing_key()
     }
 
-    /// A socket is about to be opened: the oldest stranger makes room for it where this shard has
-    /// its share of them, or `is_crowded` says that the process has no room. Whether one did.
-    pub fn make_room(&mut self, is_crowded: bool, now: Now, wire: &mut dyn Wire) -> bool {
-        let strangers_max = self.shared.limits.strangers_max;
-        let is_full = self.strangers.count() >= strangers_max.div_ceil(self.shared.shards);
-        let Some(oldest) = self.strangers.oldest().filter(|_| is_full || is_crowded) else { return false };
+    /// A socket that came in there is about to be opened: the oldest of its kind makes room for it
+    /// where this shard has its share of them, or `is_crowded` says that the process has no room.
+    pub fn make_room(&mut self, entrance: Entrance, is_crowded: bool, now: Now, wire: &mut dyn Wire) {
+        let limits = &self.shared.limits;
+        let (arrivals, most) = match entrance {
+            Entrance::Only | Entrance::Public => (&self.strangers, limits.strangers_max),
+            Entrance::Internal => (&self.internal, limits.internal_max),
+        };
+        let count = arrivals.count();
+        let is_full = is_crowded || count >= most.div_ceil(self.shared.shards);
+        let Some(oldest) = arrivals.oldest().filter(|_| is_full) else { return };
         if self.strangers_warn_at.is_due(now) {
             self.strangers_warn_at = now.after_ms(STRANGERS_WARN_MS);
-            let strangers = self.strangers.count();
-            self.books.trace.note(Level::Warn, || Fact::StrangersCrowd { strangers });
+            self.books.trace.note(Level::Warn, || Fact::StrangersCrowd { strangers: count });
         }
         self.with(oldest, now, wire, |link, _| link.make_room());
-        true
     }
 
     /// Links of this shard that have shown no token.
@@ -200,12 +207,20 @@ impl Shard {
 
     /// A socket has been accepted.
     pub fn open(&mut self, peer: IpAddr, now: Now) -> LinkKey {
+        self.open_at(self.shared.options.entrance(), peer, now)
+    }
+
+    /// A socket has been accepted by that listener.
+    pub fn open_at(&mut self, entrance: Entrance, peer: IpAddr, now: Now) -> LinkKey {
         self.serial += 1;
         let conn = self.serial * self.shared.shards as u64 + self.number as u64;
         let timers = &mut self.timers;
-        let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), peer, now));
+        let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), entrance, peer, now));
         let key = self.links.insert_with_key(accept);
-        self.strangers.enter(key);
+        match entrance {
+            Entrance::Only | Entrance::Public => self.strangers.enter(key),
+            Entrance::Internal => self.internal.enter(key),
+        }
         self.books.metrics.accepted += 1;
         self.books.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
@@ -216,8 +231,11 @@ impl Shard {
     /// [`Shard::resume`] lets it look at the bytes that it brought.
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {
         let (timers, is_stranger) = (&mut self.timers, moved.is_stranger);
+        let is_internal = moved.entrance == Entrance::Internal;
         let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Timed::Link(key)))));
-        if is_stranger {
+        if is_internal {
+            self.internal.enter(key);
+        } else if is_stranger {
             self.strangers.enter(key);
         }
         self.arm(key);
@@ -584,6 +602,7 @@ impl Shard {
         }
         self.links.remove(key);
         let is_stranger = self.strangers.leave(key);
+        self.internal.leave(key);
         self.moved.extend(link.into_moved(is_stranger).map(|moved| (key, shard, moved)));
     }
 
@@ -593,7 +612,7 @@ impl Shard {
             self.timers.remove(timer);
         }
         self.links.remove(key);
-        if !self.strangers.leave(key) {
+        if !self.strangers.leave(key) && !self.internal.leave(key) {
             self.shared.places.give_back();
         }
         let conn = link.number(&self.connections);
@@ -630,6 +649,7 @@ impl Shard {
         // The gauge is cheap here and nowhere else.
         self.books.metrics.open = self.links.len() as u64;
         self.books.metrics.strangers = self.strangers.count() as u64;
+        self.books.metrics.internal = self.internal.count() as u64;
         let turn = Turn {
             now,
             process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),
@@ -637,6 +657,7 @@ impl Shard {
             home: &mut self.home,
             intake: &mut self.intake,
             strangers: &mut self.strangers,
+            internal: &mut self.internal,
             books: &mut self.books,
             out: WayOut { wire, mail: &mut self.outbound, entropy: self.entropy.as_mut() },
             tools: &mut self.tools,

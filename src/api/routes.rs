@@ -65,6 +65,30 @@ pub(crate) enum Gate {
     Publisher,
 }
 
+/// The listener that a link came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// The one that there is, for everybody.
+    Only,
+    /// The one for clients, where the inside has another.
+    Public,
+    /// The one for the inside: `server.internal`.
+    Internal,
+}
+
+/// Which listener has a route, where there are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The public one.
+    Public,
+    /// The internal one.
+    Internal,
+    /// The internal one, and the public one with `server.public_documents`.
+    Documents,
+    /// Both.
+    Both,
+}
+
 /// A row of the table.
 #[derive(Debug)]
 pub struct Route {
@@ -76,6 +100,8 @@ pub struct Route {
     pub(crate) gate: Gate,
     /// Whose pages may read its replies.
     pub(crate) readers: Readers,
+    /// Which listener has it, where there are two.
+    pub(crate) side: Side,
     /// What is there, for people.
     pub(crate) what: &'static str,
 }
@@ -98,6 +124,7 @@ pub static ROUTES: [Route; 24] = [
         methods: &[Method::Get, Method::Post, Method::Delete],
         gate: Gate::Client(Endpoint::Hub),
         readers: Readers::Allowed,
+        side: Side::Public,
         what: "the hub (`server.path`), SignalR over WebSocket",
     },
     Route {
@@ -105,6 +132,7 @@ pub static ROUTES: [Route; 24] = [
         methods: &[Method::Post],
         gate: Gate::Client(Endpoint::Negotiate),
         readers: Readers::Allowed,
+        side: Side::Public,
         what: "SignalR's negotiation",
     },
     Route {
@@ -112,14 +140,16 @@ pub static ROUTES: [Route; 24] = [
         methods: &[Method::Post],
         gate: Gate::Publisher,
         readers: Readers::Nobody,
+        side: Side::Internal,
         what: "events in",
     },
-    open("/healthz", Public::Health, "200 while the process lives"),
-    open("/readyz", Public::Ready, "200 while it takes connections, then 503"),
+    // Balancers of both sides ask, and it tells nobody anything.
+    Route { side: Side::Both, ..open("/healthz", Public::Health, "200 while the process lives") },
+    Route { side: Side::Both, ..open("/readyz", Public::Ready, "200 while it takes connections, then 503") },
     open("/metrics", Public::Metrics, "counters for Prometheus"),
-    Route { at: At::Folder("/schemas"), readers: Readers::Everybody, ..open("", Public::Schema, SCHEMAS) },
+    Route { at: At::Folder("/schemas"), ..readable("", Public::Schema, SCHEMAS) },
     document("/asyncapi.json", "asyncapi.json", "AsyncAPI 3.0: events and hub methods"),
-    Route { readers: Readers::Everybody, ..open("/openapi.json", Public::OpenApi, "OpenAPI 3.1: these paths") },
+    readable("/openapi.json", Public::OpenApi, "OpenAPI 3.1: these paths"),
     document("/events.d.mts", "events.d.mts", TO_TYPE),
     document("/events.mjs", "events.mjs", TO_TYPE),
     document("/events.d.ts", "events.d.ts", "the types of `/events.d.mts`, for a project without `events.mjs`"),
@@ -138,17 +168,51 @@ pub static ROUTES: [Route; 24] = [
 ];
 
 const fn open(path: &'static str, public: Public, what: &'static str) -> Route {
-    Route { at: At::Path(path), methods: READ, gate: Gate::Open(public), readers: Readers::Nobody, what }
+    Route {
+        at: At::Path(path),
+        methods: READ,
+        gate: Gate::Open(public),
+        readers: Readers::Nobody,
+        side: Side::Internal,
+        what,
+    }
 }
 
 const fn document(path: &'static str, artefact: &'static str, what: &'static str) -> Route {
-    Route { readers: Readers::Everybody, ..open(path, Public::Document(artefact), what) }
+    readable(path, Public::Document(artefact), what)
+}
+
+const fn readable(path: &'static str, public: Public, what: &'static str) -> Route {
+    Route { readers: Readers::Everybody, side: Side::Documents, ..open(path, public, what) }
 }
 
 impl Route {
     /// Returns whether it serves that method.
     pub(crate) fn serves(&self, method: Method) -> bool {
         self.methods.contains(&method)
+    }
+
+    /// Returns whether those who came in by that listener find it.
+    pub(crate) fn is_at(&self, entrance: Entrance, public_documents: bool) -> bool {
+        match (entrance, self.side) {
+            (Entrance::Only, _) | (_, Side::Both) => true,
+            (Entrance::Public, Side::Documents) => public_documents,
+            (Entrance::Public, side) => side == Side::Public,
+            (Entrance::Internal, side) => side != Side::Public,
+        }
+    }
+
+    /// Returns the 404 for those who came in by the other listener.
+    pub(crate) fn elsewhere(&self) -> Reply {
+        Reply::text(
+            404,
+            match self.side {
+                Side::Public => "this path is served by the public listener only (server.listen)",
+                Side::Internal | Side::Documents | Side::Both => {
+                    "this path is served by the internal listener only (server.internal)"
+                }
+            },
+        )
     }
 
     /// Returns the 405 for a method that it does not serve (RFC 9110 section 15.5.6). ASP.NET's own
@@ -366,6 +430,28 @@ mod tests {
             assert_eq!((status, origin), (204, None), "{headers}");
         }
         assert_eq!(ask("/healthz", grid).1, None);
+    }
+
+    #[test]
+    fn each_route_is_at_its_own_listener_and_at_the_only_one() {
+        let at = |path: &str, public_documents| {
+            let route = find(path, "/rte").unwrap().route;
+            assert!(route.is_at(Entrance::Only, public_documents));
+            [Entrance::Public, Entrance::Internal].map(|entrance| route.is_at(entrance, public_documents))
+        };
+        for (path, public_and_internal) in [
+            ("/rte", [true, false]),
+            ("/rte/negotiate", [true, false]),
+            ("/publish", [false, true]),
+            ("/metrics", [false, true]),
+            ("/healthz", [true, true]),
+            ("/readyz", [true, true]),
+        ] {
+            assert_eq!([at(path, false), at(path, true)], [public_and_internal; 2], "{path}");
+        }
+        for path in ["/reference", "/schemas/index.json", "/openapi.json", "/events.mjs"] {
+            assert_eq!((at(path, false), at(path, true)), ([false, true], [true, true]), "{path}");
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("file", file),
         ("listen", format!("{}{}", config.listen, config.hub.path)),
+        ("internal", config.internal.map_or("none, all is at one listener".to_owned(), |address| address.to_string())),
         ("for clients", served(config, |gate| matches!(gate, Gate::Client(_)))),
         ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher))),
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
@@ -158,6 +159,7 @@ mod tests {
             results,
             "file            none, the defaults hold\n\
              listen          127.0.0.1:8080/rte\n\
+             internal        none, all is at one listener\n\
              for clients     /rte, /rte/negotiate\n\
              for publishers  /publish\n\
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \

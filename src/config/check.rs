@@ -13,6 +13,7 @@ use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
 use crate::shell::tls::{Tls, TlsError};
+use std::net::SocketAddr;
 
 /// A shorter secret could be guessed.
 const ID_SECRET_BYTES_MIN: usize = 32;
@@ -25,11 +26,10 @@ impl Checker<'_> {
     pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
         let settings = serde_json::to_value(&raw).unwrap_or_default();
         let Raw { server, auth, cors, publish, derive, catalogue, limits } = raw;
-        let listen = server.listen.parse().ok();
-        if listen.is_none() {
-            let message =
-                format!("{:?} is not an address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"", server.listen);
-            self.tree.complain("server.listen", message);
+        let listen = self.address("server.listen", &server.listen);
+        let internal = server.internal.as_deref().and_then(|text| self.address("server.internal", text));
+        if internal.is_some_and(|internal| internal.port() != 0 && Some(internal) == listen) {
+            self.tree.complain("server.internal", "`server.internal` must be another address than `server.listen`");
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
@@ -48,6 +48,7 @@ impl Checker<'_> {
         Some(Config {
             file,
             listen,
+            internal,
             tls,
             threads,
             log,
@@ -63,6 +64,15 @@ impl Checker<'_> {
             key_sources: std::mem::take(&mut self.key_sources),
             signing_key,
         })
+    }
+
+    fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let message = format!("{text:?} is not an address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"");
+            self.tree.complain(path, message);
+        }
+        address
     }
 
     fn tls(&mut self, certificate: Option<&str>, key: Option<&str>) -> Option<Tls> {
@@ -109,6 +119,8 @@ impl Checker<'_> {
             id_key: None,
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,
+            has_internal: server.internal.is_some(),
+            public_documents: server.public_documents,
             // Which derivations are off can only be said when the catalogue is known.
             publish: publish::Options {
                 validation: publish.validation,

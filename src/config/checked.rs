@@ -21,6 +21,8 @@ pub struct Config {
     pub(crate) file: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to listen for the inside, if it has a listener of its own.
+    pub internal: Option<SocketAddr>,
     /// What connections are encrypted by, where they are.
     pub tls: Option<Tls>,
     /// Threads, at least one.

@@ -19,7 +19,7 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The files that hold keys or secrets, with their permission bits.
     pub modes: Vec<(PathBuf, u32)>,
-    /// Why the address cannot be listened on.
+    /// Which address cannot be listened on, and why.
     pub not_bound: Option<String>,
     /// The key sets that can't be had, each with the reason.
     pub keys_not_fetched: Vec<String>,
@@ -44,7 +44,10 @@ impl Machine {
     /// The same, after a try to listen: for those who don't go on to do so.
     pub fn with_port(self, config: &Config) -> Machine {
         Machine {
-            not_bound: Listener::bind(config.listen, &config.limits).err().map(|error| error.to_string()),
+            not_bound: [Some(config.listen), config.internal].into_iter().flatten().find_map(|address| {
+                let error = Listener::bind(address, &config.limits).err()?;
+                Some(format!("{address} cannot be listened on now ({error})"))
+            }),
             ..self
         }
     }

@@ -183,9 +183,22 @@ impl Config {
     /// As [`Config::not_derived`].
     pub(crate) fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
-        let Config { listen, tls, threads, log, log_level, hub, limits, verifier, settings, .. } = self;
+        let Config { listen, internal, tls, threads, log, log_level, hub, limits, verifier, settings, .. } = self;
         let notes = Vec::new();
-        Ok(shell::Options { listen, tls, threads, hub, limits, verifier, catalogue, settings, log, log_level, notes })
+        Ok(shell::Options {
+            listen,
+            internal,
+            tls,
+            threads,
+            hub,
+            limits,
+            verifier,
+            catalogue,
+            settings,
+            log,
+            log_level,
+            notes,
+        })
     }
 }
 

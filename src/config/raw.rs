@@ -40,6 +40,13 @@ pub(super) struct Server {
     /// Address and port to listen at. Without TLS of its own the hub is behind a proxy, so the
     /// default is for this machine only.
     pub(super) listen: String,
+    /// Address and port of a second listener, for back ends and operators: `/publish`, `/metrics`
+    /// and the documents are there only, and the public one has the hub alone. It has room of its
+    /// own, so that it is reached when the public side is full. It speaks TLS where that does,
+    /// unless it is on a loopback address. By default one listener has everything.
+    pub(super) internal: Option<String>,
+    /// Serves the documents at the public listener, too, where there are two.
+    pub(super) public_documents: bool,
     /// A file with the certificate of this server and those of its issuers, in PEM: the hub speaks
     /// TLS (https, wss), and nothing else. Read again at SIGHUP.
     pub(super) tls_certificate: Option<String>,
@@ -74,6 +81,8 @@ impl Default for Server {
     fn default() -> Self {
         Server {
             listen: "127.0.0.1:8080".to_owned(),
+            internal: None,
+            public_documents: false,
             tls_certificate: None,
             tls_key: None,
             path: "/rte".to_owned(),

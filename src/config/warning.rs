@@ -95,7 +95,8 @@ fn configuration(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
 
 fn descriptors(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let (connections, strangers) = (config.limits.connections_max, config.limits.strangers_max);
-    let (needed, max) = ((connections + strangers) as u64 + DESCRIPTORS_BESIDES, machine.descriptors_max);
+    let internal = config.internal.map_or(0, |_| config.limits.internal_max);
+    let (needed, max) = ((connections + strangers + internal) as u64 + DESCRIPTORS_BESIDES, machine.descriptors_max);
     let told = max.filter(|max| *max < needed).map(|max| {
         format!(
             "limits.connections_max = {connections} and limits.strangers_max = {strangers} need {needed} file descriptors, and \
@@ -216,10 +217,8 @@ fn audience(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
     (is_others && options.audiences.is_empty()).then(|| why.to_owned()).into_iter().collect()
 }
 
-fn listen(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
-    let told = machine.not_bound.as_ref().map(|error| {
-        format!("{} cannot be listened on now ({error}); that is well where this hub runs already", config.listen)
-    });
+fn listen(_: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
+    let told = machine.not_bound.as_ref().map(|error| format!("{error}; that is well where this hub runs already"));
     told.into_iter().collect()
 }
 

@@ -11,6 +11,7 @@ use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::{IdKey, Negotiated};
 use crate::api::publish;
+use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
 use crate::clock::Now;
 use crate::entropy::Entropy;
@@ -44,6 +45,10 @@ pub struct Options {
     pub detailed_errors: bool,
     /// Whether a Subscribe item that doesn't say gets the last value.
     pub snapshots: bool,
+    /// Whether the inside has a listener of its own.
+    pub has_internal: bool,
+    /// Whether the public listener has the documents even so.
+    pub public_documents: bool,
     /// Publishing.
     pub publish: publish::Options,
 }
@@ -58,8 +63,17 @@ impl Default for Options {
             id_key: None,
             detailed_errors: false,
             snapshots: false,
+            has_internal: false,
+            public_documents: false,
             publish: publish::Options::default(),
         }
+    }
+}
+
+impl Options {
+    /// The listener of those who do not come from the inside.
+    pub(crate) fn entrance(&self) -> Entrance {
+        if self.has_internal { Entrance::Public } else { Entrance::Only }
     }
 }
 
@@ -191,6 +205,7 @@ pub(crate) struct Turn<'t> {
     /// What waits for its turn.
     pub(crate) intake: &'t mut Intake,
     pub(crate) strangers: &'t mut Arrivals,
+    pub(crate) internal: &'t mut Arrivals,
     pub(crate) books: &'t mut Books,
     pub(crate) out: WayOut<'t>,
     pub(crate) tools: &'t mut Tools,
@@ -200,6 +215,11 @@ impl Turn<'_> {
     /// A link has shown a token with which it may stay: it is no stranger any more, where there is
     /// a place. Whether it has one.
     pub(super) fn admit(&mut self, link: LinkKey) -> bool {
+        if self.internal.leave(link) {
+            // Those who have shown nothing go before it here, too.
+            self.internal.enter(link);
+            return true;
+        }
         if !self.strangers.leave(link) {
             return true;
         }

@@ -70,7 +70,7 @@ pub const ALERTS: [Alert; 17] = [
     alert(
         "RteConnectionsHigh",
         ("warning", "10m"),
-        "rte_connections - rte_strangers > 0.8 * rte_connections_max",
+        "rte_connections - rte_strangers - rte_internal_connections > 0.8 * rte_connections_max",
         "Four fifths of limits.connections_max are open.",
         "Raise the limit before it is reached.",
     ),

@@ -4,7 +4,7 @@ use super::alerts::ALERTS;
 use super::table::Table;
 use crate::api::exposition;
 use crate::api::publish::rule as item_rule;
-use crate::api::routes::{Gate, ROUTES};
+use crate::api::routes::{Gate, ROUTES, Side};
 use crate::close::{Blame, CloseReason};
 use crate::config::{Config, WARNINGS};
 use crate::metrics::Refusal;
@@ -93,8 +93,8 @@ pub fn rules() -> Table<2> {
 }
 
 /// Returns the routes of a hub at `path`, those that serve the same in a row.
-pub fn routes(path: &str) -> Table<4> {
-    let mut rows: Vec<[String; 4]> = Vec::new();
+pub fn routes(path: &str) -> Table<5> {
+    let mut rows: Vec<[String; 5]> = Vec::new();
     for route in &ROUTES {
         let path = route.at.written(path);
         let is_served = |(method, name): (Method, _)| route.serves(method).then_some(name);
@@ -104,12 +104,18 @@ pub fn routes(path: &str) -> Table<4> {
             Gate::Client(_) => "a user's",
             Gate::Publisher => "with scope `publish`",
         };
-        match rows.iter_mut().find(|row| row[1..] == [methods.as_str(), token, route.what]) {
+        let listener = match route.side {
+            Side::Public => "public",
+            Side::Internal => "internal",
+            Side::Documents => "internal; public too with `server.public_documents`",
+            Side::Both => "both",
+        };
+        match rows.iter_mut().find(|row| row[1..] == [methods.as_str(), token, listener, route.what]) {
             Some(row) => row[0] = format!("{}, {path}", row[0]),
-            None => rows.push([path, methods, token.to_owned(), route.what.to_owned()]),
+            None => rows.push([path, methods, token.to_owned(), listener.to_owned(), route.what.to_owned()]),
         }
     }
-    Table::new(["path", "methods", "token", "what"], rows)
+    Table::new(["path", "methods", "token", "listener", "what"], rows)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The listening socket.
 
 use super::token::LISTENER;
+use crate::api::routes::Entrance;
 use crate::limits::Limits;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll};
@@ -23,6 +24,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     is_shared: bool,
+    entrance: Entrance,
 }
 
 impl Listener {
@@ -47,7 +49,23 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, is_shared })
+        Ok(Listener { socket, address, is_shared, entrance: Entrance::Only })
+    }
+
+    /// The same, for those who come in there.
+    pub fn at(self, entrance: Entrance) -> Listener {
+        Listener { entrance, ..self }
+    }
+
+    /// Returns what those who come in by it find.
+    pub fn entrance(&self) -> Entrance {
+        self.entrance
+    }
+
+    /// Returns whether nothing that comes in by it is encrypted: on the machine itself the inside
+    /// needs no certificate.
+    pub fn is_plain(&self) -> bool {
+        self.entrance == Entrance::Internal && self.address.ip().is_loopback()
     }
 
     /// Has the poll report connections, edge by edge, under a token of its own.

@@ -39,18 +39,22 @@ impl Load {
         self.per_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
+    /// Returns the shard with the fewest, which gets one more, whatever the process has.
+    pub(crate) fn join_least(&self) -> usize {
+        let (shard, _) = numbered(&self.per_shard).min_by_key(|(_, count)| *count).unwrap_or_default();
+        self.per_shard[shard].fetch_add(1, Ordering::Relaxed);
+        shard
+    }
+
     /// Returns the shard that gets one more: the one with the fewest, or where the process has no
     /// descriptor left, the one with the most strangers, of which one is to make room. `None` where
     /// there are none.
     pub(crate) fn join(&self) -> Option<usize> {
-        fn numbered(counts: &[AtomicUsize]) -> impl Iterator<Item = (usize, usize)> {
-            counts.iter().map(|count| count.load(Ordering::Relaxed)).enumerate()
+        if self.total() < self.most {
+            return Some(self.join_least());
         }
-        let (shard, _) = if self.total() < self.most {
-            numbered(&self.per_shard).min_by_key(|(_, count)| *count)?
-        } else {
-            numbered(&self.strangers).filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count)?
-        };
+        let with_strangers = numbered(&self.strangers).filter(|(_, count)| *count > 0);
+        let (shard, _) = with_strangers.max_by_key(|(_, count)| *count)?;
         self.per_shard[shard].fetch_add(1, Ordering::Relaxed);
         Some(shard)
     }
@@ -66,6 +70,10 @@ impl Load {
     pub(crate) fn leave(&self, shard: usize) {
         self.per_shard[shard].fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn numbered(counts: &[AtomicUsize]) -> impl Iterator<Item = (usize, usize)> {
+    counts.iter().map(|count| count.load(Ordering::Relaxed)).enumerate()
 }
 
 #[cfg(test)]

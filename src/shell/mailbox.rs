@@ -2,6 +2,7 @@
 
 use super::os::{Os, Stream, Wake};
 use super::supervisor::Turns;
+use crate::api::routes::Entrance;
 use crate::conn::{Mail, Moved};
 use crate::limits::Limits;
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub enum Letter<S> {
     /// A socket that the listener's thread has accepted for it.
-    Accepted(S, SocketAddr),
+    Accepted(S, SocketAddr, Entrance),
     /// From a sibling shard.
     Mail(Mail),
     /// A link that comes from a sibling shard: its socket, and what goes with it.

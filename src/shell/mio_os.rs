@@ -8,6 +8,7 @@ use super::net_stream::NetStream;
 use super::os::{Os, Readiness, StreamState, Wake};
 use super::tls::CurrentTls;
 use super::token::{LISTENER, WAKE, key, token};
+use crate::api::routes::Entrance;
 use crate::clock::Now;
 use crate::trace::Fact;
 use crate::wire::LinkKey;
@@ -24,7 +25,8 @@ const EVENTS: usize = 1024;
 pub(crate) struct MioOs {
     poll: Poll,
     events: Events,
-    listener: Option<Listener>,
+    /// That of the inside first.
+    listeners: Vec<Listener>,
     tls: CurrentTls,
     clock: Clock,
     log: Logger,
@@ -33,15 +35,13 @@ pub(crate) struct MioOs {
 impl MioOs {
     pub fn new(
         poll: Poll,
-        mut listener: Option<Listener>,
+        mut listeners: Vec<Listener>,
         tls: CurrentTls,
         clock: Clock,
         log: Logger,
     ) -> io::Result<MioOs> {
-        if let Some(listener) = &mut listener {
-            listener.register(&poll)?;
-        }
-        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listener, tls, clock, log })
+        listeners.iter_mut().try_for_each(|listener| listener.register(&poll))?;
+        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listeners, tls, clock, log })
     }
 }
 
@@ -79,22 +79,24 @@ impl Os for MioOs {
         self.poll.registry().deregister(stream.socket())
     }
 
-    fn accept(&mut self) -> io::Result<Option<(NetStream, SocketAddr)>> {
-        let accepted = self.listener.as_ref().map_or(Ok(None), Listener::accept)?;
-        let Some((socket, peer)) = accepted else { return Ok(None) };
-        let stream = match self.tls.lock().as_ref() {
-            None => NetStream::plain(socket),
-            Some(tls) => NetStream::Tls(tls.accept(socket)?),
-        };
-        Ok(Some((stream, peer)))
+    fn accept(&mut self) -> io::Result<Option<(NetStream, SocketAddr, Entrance)>> {
+        for listener in &self.listeners {
+            let Some((socket, peer)) = listener.accept()? else { continue };
+            let stream = match self.tls.lock().as_ref().filter(|_| !listener.is_plain()) {
+                None => NetStream::plain(socket),
+                Some(tls) => NetStream::Tls(tls.accept(socket)?),
+            };
+            return Ok(Some((stream, peer, listener.entrance())));
+        }
+        Ok(None)
     }
 
     fn loses_queue(&self) -> bool {
-        self.listener.as_ref().is_some_and(|listener| !listener.is_shared())
+        self.listeners.iter().any(|listener| !listener.is_shared())
     }
 
     fn stop_listening(&mut self) {
-        self.listener = None;
+        self.listeners.clear();
     }
 
     fn give_back_memory(&mut self) {

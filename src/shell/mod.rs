@@ -34,6 +34,7 @@ mod token;
 pub mod turn;
 mod vitals;
 
+use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
 use crate::clock::Deadline;
 use crate::conn::{self, Mail, Shared};
@@ -48,6 +49,7 @@ use clock::Clock;
 use current::{Current, InForce, Settings};
 use entropy::SystemEntropy;
 pub use fetch::{check_address, fetched_keys, shown};
+use inherited::Inherited;
 use key_sets::KeySets;
 use listener::Listener;
 use load::Load;
@@ -69,6 +71,8 @@ use vitals::Reloads;
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// Where to listen for the inside, if it has a listener of its own.
+    pub(crate) internal: Option<SocketAddr>,
     /// Shards, each with a thread of its own; at least one.
     pub threads: usize,
     /// What connections are encrypted by, where they are.
@@ -111,9 +115,10 @@ pub struct Renewal {
 /// Descriptors besides those of links: listeners, polls, wakers, standard streams, files.
 pub const DESCRIPTORS_BESIDES: u64 = 64;
 
-/// How many links a process that may have so many descriptors can hold.
-fn links_max(descriptors: u64) -> usize {
-    let left = descriptors.saturating_sub(DESCRIPTORS_BESIDES).max(descriptors / 2);
+/// How many links a process that may have so many descriptors can hold, and have `kept` for the
+/// inside.
+fn links_max(descriptors: u64, kept: usize) -> usize {
+    let left = descriptors.saturating_sub(DESCRIPTORS_BESIDES + kept as u64).max(descriptors / 2);
     usize::try_from(left).unwrap_or(usize::MAX)
 }
 
@@ -140,28 +145,39 @@ impl Server {
     ///
     /// The address can't be bound, or the system gives no poll or thread.
     pub fn start(options: Options) -> io::Result<Server> {
-        let listener = Listener::bind(options.listen, &options.limits)
-            .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", options.listen)))?;
-        Server::run(listener, options)
+        Server::start_on(Inherited::default(), options)
     }
 
-    /// Starts on a socket that listens already, in the place of `listen`.
+    /// Starts on sockets that listen already, each in the place of the address where it would bind.
     ///
     /// # Errors
     ///
     /// As [`Server::start`].
-    pub fn start_on(socket: TcpListener, options: Options) -> io::Result<Server> {
-        Server::run(Listener::take_over(socket, &options.limits)?, options)
+    pub fn start_on(inherited: Inherited, mut options: Options) -> io::Result<Server> {
+        let limits = &options.limits;
+        let listener = |passed: Option<TcpListener>, address: SocketAddr| match passed {
+            Some(socket) => Listener::take_over(socket, limits),
+            None => Listener::bind(address, limits)
+                .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}"))),
+        };
+        let Inherited { listen, internal } = inherited;
+        options.hub.has_internal = internal.is_some() || options.internal.is_some();
+        let internal = match (internal, options.internal) {
+            (None, None) => None,
+            (passed, address) => Some(listener(passed, address.unwrap_or(options.listen))?.at(Entrance::Internal)),
+        };
+        let public = listener(listen, options.listen)?.at(options.hub.entrance());
+        Server::run(public, internal, options)
     }
 
-    fn run(listener: Listener, options: Options) -> io::Result<Server> {
+    fn run(public: Listener, internal: Option<Listener>, options: Options) -> io::Result<Server> {
         let clock = Clock::start();
         let log = Logger::start(options.log, options.log_level, options.limits.log_bytes_max, clock)?;
         options.notes.iter().for_each(|fact| log.write(fact, clock.now()));
         // More descriptors where the hard limit allows; where it doesn't, accept says so when they
         // run out.
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-        let address = listener.address();
+        let (address, inside) = (public.address(), internal.as_ref().map(Listener::address));
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
@@ -177,11 +193,12 @@ impl Server {
         let settings = Arc::new(options.settings);
         let in_force = InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings };
         let current = Arc::new(Current::new(in_force));
-        let load = Arc::new(Load::bounded(shards, links_max(descriptors)));
+        let kept = if shared.options.has_internal { shared.limits.internal_max } else { 0 };
+        let load = Arc::new(Load::bounded(shards, links_max(descriptors, kept)));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
         let mailboxes = mailboxes.collect::<io::Result<Arc<[_]>>>()?;
-        let mut listener = Some(listener);
+        let mut listeners: Vec<Listener> = internal.into_iter().chain([public]).collect();
         let tls = CurrentTls::new(options.tls.into());
         let mut threads = Vec::with_capacity(shards);
         for (number, poll) in polls.into_iter().enumerate() {
@@ -195,7 +212,7 @@ impl Server {
             );
             let reactor = Reactor::new(
                 number,
-                MioOs::new(poll, listener.take(), Arc::clone(&tls), clock, log.clone())?,
+                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), clock, log.clone())?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
@@ -207,6 +224,7 @@ impl Server {
         log.write(
             &Fact::Listening {
                 address: address.to_string(),
+                internal: inside.map(|address| address.to_string()),
                 path: shared.options.path.clone(),
                 shards,
                 events: catalogue.available_subscriptions().count(),

@@ -1,6 +1,7 @@
 //! What a reactor wants of an operating system. There are two: the real one, and the simulation's,
 //! which is a world of pipes.
 
+use crate::api::routes::Entrance;
 use crate::clock::Now;
 use crate::trace::Fact;
 use crate::wire::{Cut, Failure, LinkKey};
@@ -61,12 +62,13 @@ pub trait Os {
     /// The system doesn't know it.
     fn deregister(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
 
-    /// Returns the next connection, and the peer's address; `None` when there is none for now.
+    /// Returns the next connection, the peer's address, and the listener that it came in by; `None`
+    /// when there is none for now. Those from the inside come first.
     ///
     /// # Errors
     ///
     /// Out of descriptors, most likely. No further edge will tell of those that wait.
-    fn accept(&mut self) -> io::Result<Option<(Self::Stream, SocketAddr)>>;
+    fn accept(&mut self) -> io::Result<Option<(Self::Stream, SocketAddr, Entrance)>>;
 
     /// Whether connections that wait to be accepted do so in vain once the listening stops.
     fn loses_queue(&self) -> bool {

@@ -10,18 +10,15 @@ use std::io;
 use std::time::Duration;
 
 /// Runs a hub until SIGTERM or SIGINT, then drains it; a second signal ends the process at once. At
-/// SIGHUP `reload` makes of what is in force what is to be. A socket that was passed is taken over,
-/// and a supervisor that asks is told.
+/// SIGHUP `reload` makes of what is in force what is to be. Sockets that were passed are taken
+/// over, and a supervisor that asks is told.
 ///
 /// # Errors
 ///
 /// As [`Server::start`]; also where signals can't be had, or what was passed is of no use.
 pub fn serve(options: Options, reload: impl Fn(&InForce) -> Result<Renewal, String>) -> io::Result<()> {
     let mut signals = Signals::install()?;
-    let server = match inherited()? {
-        Some(socket) => Server::start_on(socket, options)?,
-        None => Server::start(options)?,
-    };
+    let server = Server::start_on(inherited()?, options)?;
     server.log_panics();
     let variable = |name: &str| std::env::var(name).ok();
     let mut supervisor = Supervisor::of(variable, std::process::id(), server.clock.now())?;

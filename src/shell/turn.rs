@@ -10,7 +10,7 @@ use super::mailbox::{Letter, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::api::cors::Origins;
-use crate::api::routes;
+use crate::api::routes::{self, Entrance};
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{Mail, Moved, Shared, To};
 use crate::metrics::Metrics;
@@ -286,7 +286,7 @@ impl<O: Os> Reactor<O> {
         }
         for letter in letters.drain(..) {
             match letter {
-                Letter::Accepted(stream, peer) => self.open(stream, peer, now),
+                Letter::Accepted(stream, peer, entrance) => self.open(stream, peer, entrance, now),
                 Letter::Moved(stream, moved) => self.adopt(stream, moved, now),
                 Letter::Turns(turns) => {
                     turns.fetch_add(1, Ordering::Relaxed);
@@ -334,13 +334,13 @@ impl<O: Os> Reactor<O> {
         self.accept_at = Deadline::NEVER;
         for _ in 0..ACCEPTS {
             match self.os.accept() {
-                Ok(Some((stream, peer))) => self.admit(stream, peer, now),
+                Ok(Some((stream, peer, entrance))) => self.admit(stream, peer, entrance, now),
                 Ok(None) => return,
                 Err(error) => {
                     // Out of descriptors, most likely: no further edge will come for those that
                     // wait.
                     self.accept_at = now.after_ms(self.shared.limits.accept_retry_ms);
-                    self.shard.make_room(true, now, &mut self.sockets);
+                    self.shard.make_room(self.shared.options.entrance(), true, now, &mut self.sockets);
                     self.tell(now);
                     if self.complain_at.is_due(now) {
                         self.complain_at = now.after_ms(COMPLAIN_EVERY_MS);
@@ -353,8 +353,13 @@ impl<O: Os> Reactor<O> {
         self.accept_at = Deadline::at(now.mono);
     }
 
-    fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
-        let Some(shard) = self.load.join() else {
+    fn admit(&mut self, mut stream: O::Stream, peer: SocketAddr, entrance: Entrance, now: Now) {
+        let shard = match entrance {
+            Entrance::Only | Entrance::Public => self.load.join(),
+            // Descriptors are kept for them.
+            Entrance::Internal => Some(self.load.join_least()),
+        };
+        let Some(shard) = shard else {
             // What has come by now says which page asks, and does not turn the close into a reset.
             let read = stream.read(&mut self.buffer).unwrap_or(0);
             self.shard.note_full(peer.ip(), read);
@@ -372,15 +377,16 @@ impl<O: Os> Reactor<O> {
             return;
         };
         if shard == self.number {
-            self.open(stream, peer, now);
+            self.open(stream, peer, entrance, now);
         } else if let Some(mailbox) = self.mailboxes.get(shard) {
-            mailbox.post(Letter::Accepted(stream, peer));
+            mailbox.post(Letter::Accepted(stream, peer, entrance));
         }
     }
 
-    fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, now: Now) {
-        self.shard.make_room(self.load.is_crowded(), now, &mut self.sockets);
-        let key = self.shard.open(peer.ip(), now);
+    fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, entrance: Entrance, now: Now) {
+        let is_crowded = entrance != Entrance::Internal && self.load.is_crowded();
+        self.shard.make_room(entrance, is_crowded, now, &mut self.sockets);
+        let key = self.shard.open_at(entrance, peer.ip(), now);
         self.load.tell_strangers(self.number, self.shard.stranger_count());
         let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
@@ -484,13 +490,13 @@ mod tests {
         let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
         let mailboxes: Arc<[_]> =
             polls.iter().map(|poll| Mailbox::new(mio_os::waker(poll).unwrap(), &Limits::DEFAULT)).collect();
-        let mut listener = Some(listener);
+        let mut listeners = vec![listener];
         let mut number = 0..;
         let reactors = polls.map(|poll| {
             let number = number.next().unwrap();
             let clock = Clock::start();
             let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
-            let os = MioOs::new(poll, listener.take(), Arc::clone(&tls), clock, log).unwrap();
+            let os = MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), clock, log).unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);

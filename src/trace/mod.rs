@@ -22,6 +22,8 @@ pub enum Fact {
     Listening {
         /// The address, with the port in force.
         address: String,
+        /// The same of the listener for the inside.
+        internal: Option<String>,
         /// The hub's path.
         path: String,
         /// Shards.
@@ -354,8 +356,11 @@ impl Fact {
     /// Its members, name and value in turn.
     fn fields(&self, mut field: impl FnMut(&'static str, &dyn fmt::Display)) {
         match self {
-            Fact::Listening { address, path, shards, events, startup_ms } => {
+            Fact::Listening { address, internal, path, shards, events, startup_ms } => {
                 field("address", address);
+                if let Some(internal) = internal {
+                    field("internal", internal);
+                }
                 field("path", path);
                 field("shards", shards);
                 field("events", events);

@@ -64,11 +64,11 @@ impl Hub {
     }
 
     /// Starts a hub that may have this many file descriptors.
-    pub fn start_with_descriptors(count: u32) -> Hub {
+    pub fn start_with_descriptors(count: u32, settings: &[&str]) -> Hub {
         let mut command = Command::new("sh");
         // Soft and hard, or the hub would raise it again.
         command.args(["-c", &format!("ulimit -n {count} && exec \"$0\" serve \"$@\"")]).arg(env!("CARGO_BIN_EXE_rte"));
-        Hub::launch(with_key(command), &[])
+        Hub::launch(with_key(command), settings)
     }
 
     /// Starts a hub by this command, with these settings.
@@ -119,6 +119,13 @@ impl Hub {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for the inside.
+    pub fn inside(&self) -> SocketAddr {
+        let log = self.log();
+        let (_, rest) = log.split_once(" internal=").expect("an internal listener");
+        rest.split(' ').next().unwrap().parse().unwrap()
     }
 
     /// Everything that the hub has logged.
@@ -193,10 +200,19 @@ impl Hub {
 
     /// A connection on which nothing has been said.
     pub fn connect(&self) -> Wire {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Wire { stream, taken: Vec::new() }
+        Wire::to(self.address)
+    }
+
+    /// The same from the inside.
+    pub fn connect_inside(&self) -> Wire {
+        Wire::to(self.inside())
+    }
+
+    /// One request from the inside, on a connection of its own.
+    pub fn request_inside(&self, line: &str, headers: &[&str], body: &str) -> Reply {
+        let mut wire = self.connect_inside();
+        wire.send(request(line, headers, body).as_bytes());
+        wire.reply()
     }
 
     /// One request on a connection of its own, headers as lines.
@@ -338,6 +354,16 @@ pub fn serve_on(socket: &TcpListener) -> Command {
     command
 }
 
+/// The same, where it is the socket for the inside.
+pub fn serve_inside_on(socket: &TcpListener) -> Command {
+    let mut command = Command::new("sh");
+    let script = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=internal exec \"$0\" serve \"$@\" 3<&0";
+    command.args(["-c", script]).arg(env!("CARGO_BIN_EXE_rte"));
+    let mut command = with_key(command);
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    command
+}
+
 /// `rte` with the key of these tests, and nothing else of this environment.
 pub fn rte() -> Command {
     with_key(Command::new(env!("CARGO_BIN_EXE_rte")))
@@ -402,6 +428,13 @@ pub struct Wire {
 }
 
 impl Wire {
+    fn to(address: SocketAddr) -> Wire {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Wire { stream, taken: Vec::new() }
+    }
+
     /// The socket.
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream

@@ -15,6 +15,7 @@ use super::handshake;
 use super::methods::{self, Next, Speaker};
 use super::subscribing::Subscribing;
 use crate::api::negotiated::TokenId;
+use crate::api::routes::Entrance;
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant};
@@ -51,6 +52,8 @@ pub(in super::super) struct Origin {
     pub(in super::super) peer: IpAddr,
     /// The same, or behind a trusted proxy its client.
     pub(in super::super) client: IpAddr,
+    /// The listener that it came in by.
+    pub(in super::super) entrance: Entrance,
 }
 
 /// SignalR's connection. Fifty thousand of them are idle: what is rare is boxed.

@@ -48,6 +48,11 @@ pub(super) fn decide(
     cx: &mut Cx<'_, '_>,
 ) -> Result<Decision, Refused> {
     let options = cx.turn.process.options;
+    if let Some(Found { route, .. }) = &found
+        && !route.is_at(origin.entrance, options.public_documents)
+    {
+        return Err(Refused(Refusal::NotFound, route.elsewhere(), "served by the other listener"));
+    }
     if head.method == Method::Options {
         // Browsers send no token with a preflight.
         let reply = routes::preflight(found.as_ref().map(|found| found.route), head, &options.origins);

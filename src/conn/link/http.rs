@@ -21,7 +21,7 @@ use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
 use crate::api::cors::Origins;
 use crate::api::publish::FirstRejected;
-use crate::api::routes::{self, Found, Gate};
+use crate::api::routes::{self, Entrance, Found, Gate};
 use crate::auth::token::Known;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
@@ -57,6 +57,8 @@ pub(crate) struct Http {
     asking: Option<Box<Asking>>,
     /// Replies that are made and not sent.
     pub(super) unsent: Unsent,
+    /// The listener that it came in by.
+    entrance: Entrance,
     /// The other end of the socket.
     peer: IpAddr,
     /// The peer is a proxy that has not said whose bytes it passes on: what they claim of their
@@ -105,7 +107,7 @@ enum Then {
 
 impl Http {
     /// A link that has just been accepted.
-    pub(super) fn new(number: u64, timer: TimerSlot, peer: IpAddr, now: Now) -> Box<Http> {
+    pub(super) fn new(number: u64, timer: TimerSlot, entrance: Entrance, peer: IpAddr, now: Now) -> Box<Http> {
         Box::new(Http {
             number,
             timer,
@@ -114,6 +116,7 @@ impl Http {
             partial: Vec::new(),
             asking: None,
             unsent: Unsent::default(),
+            entrance,
             peer,
             is_nameless: false,
             client: peer,
@@ -127,7 +130,7 @@ impl Http {
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, is_nameless, is_stranger: _, opened, unread, since, is_first } = moved;
+        let Moved { number, peer, is_nameless, entrance, is_stranger: _, opened, unread, since, is_first } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
@@ -140,6 +143,7 @@ impl Http {
             partial,
             asking,
             unsent,
+            entrance,
             peer,
             is_nameless,
             client,
@@ -305,13 +309,16 @@ impl Http {
         if !self.is_nameless {
             self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
         }
+        let options = cx.turn.process.options;
         let route = found.as_ref().map(|found| found.route);
+        let route = route.filter(|route| route.is_at(self.entrance, options.public_documents));
         let mut framing = Framing {
             keep_alive: head.keep_alive,
             head_only: head.method == Method::Head,
-            reader: routes::reader(route, head, &cx.turn.process.options.origins).map(str::to_owned),
+            reader: routes::reader(route, head, &options.origins).map(str::to_owned),
         };
-        let origin = Origin { number: self.number, timer: self.timer, peer: self.peer, client: self.client };
+        let (entrance, peer, client) = (self.entrance, self.peer, self.client);
+        let origin = Origin { number: self.number, timer: self.timer, peer, client, entrance };
         let decision = match gate::decide(head, found, origin, &mut self.known, cx) {
             Ok(decision) => decision,
             Err(Refused(refusal, reply, why)) => {
@@ -666,8 +673,8 @@ impl Http {
     /// What goes to the other shard.
     pub(super) fn into_moved(self, is_stranger: bool) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
-        let Http { number, peer, is_nameless, opened, partial: unread, .. } = self;
-        Moved { number, peer, is_nameless, is_stranger, opened, unread, since, is_first }
+        let Http { number, entrance, peer, is_nameless, opened, partial: unread, .. } = self;
+        Moved { number, peer, is_nameless, entrance, is_stranger, opened, unread, since, is_first }
     }
 
     fn parting(&self) -> Parting {

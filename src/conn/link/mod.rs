@@ -28,6 +28,7 @@ pub use moved::Moved;
 use super::ask::Answer;
 use super::end::{End, LastWord, Why};
 use super::hub::connection::Connections;
+use crate::api::routes::Entrance;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
@@ -89,8 +90,8 @@ impl From<Result<WebSocket, Box<Ending>>> for Link {
 
 impl Link {
     /// A socket that has just been accepted.
-    pub(crate) fn accepted(number: u64, timer: TimerSlot, peer: IpAddr, now: Now) -> Link {
-        Link::Http(Http::new(number, timer, peer, now))
+    pub(crate) fn accepted(number: u64, timer: TimerSlot, entrance: Entrance, peer: IpAddr, now: Now) -> Link {
+        Link::Http(Http::new(number, timer, entrance, peer, now))
     }
 
     /// A socket that comes from another shard. Its unread bytes are looked at with

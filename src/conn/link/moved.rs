@@ -1,5 +1,6 @@
 //! A link on its way to another shard.
 
+use crate::api::routes::Entrance;
 use crate::clock::Instant;
 use core::net::IpAddr;
 
@@ -12,6 +13,8 @@ pub struct Moved {
     pub(super) peer: IpAddr,
     /// The peer is a proxy that has not said whose bytes it passes on.
     pub(super) is_nameless: bool,
+    /// The listener that it came in by.
+    pub(crate) entrance: Entrance,
     /// Nobody has vouched for it yet.
     pub(crate) is_stranger: bool,
     /// When it was accepted.

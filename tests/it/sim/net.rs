@@ -9,6 +9,7 @@ use super::client::{Ear, Heard};
 use super::rng::Rng;
 use super::setting::START;
 use super::threads::Threads;
+use rte::api::routes::Entrance;
 use rte::clock::Now;
 use rte::shell::os::{Os, Readiness, Stream, StreamState, Wake};
 use rte::trace::Fact;
@@ -474,12 +475,12 @@ impl Os for SimOs {
         Ok(())
     }
 
-    fn accept(&mut self) -> io::Result<Option<(SimStream, SocketAddr)>> {
+    fn accept(&mut self) -> io::Result<Option<(SimStream, SocketAddr, Entrance)>> {
         preempt(&self.threads);
         let accepted = self.net.borrow_mut().accept()?;
         Ok(accepted.map(|id| {
             let stream = SimStream { id, net: Rc::clone(&self.net), threads: Weak::clone(&self.threads) };
-            (stream, SocketAddr::new(Net::address(id), 50_000))
+            (stream, SocketAddr::new(Net::address(id), 50_000), Entrance::Only)
         }))
     }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod documents;
 mod http;
+mod internal;
 mod keys;
 mod links;
 mod operating;

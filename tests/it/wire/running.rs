@@ -67,7 +67,7 @@ fn a_member_that_does_not_read_is_let_go_and_the_others_miss_nothing() {
 
 #[test]
 fn a_hub_out_of_descriptors_serves_again_when_there_are_some() {
-    let hub = Hub::start_with_descriptors(48);
+    let hub = Hub::start_with_descriptors(48, &[]);
     let mut first = hub.client();
     // The kernel completes these, whether or not the hub can accept them.
     let crowd: Vec<_> = (0..100).map(|_| hub.connect()).collect();

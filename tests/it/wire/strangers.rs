@@ -33,7 +33,7 @@ fn a_thousand_sockets_without_a_token_keep_nobody_out() {
 
 #[test]
 fn a_hub_with_few_descriptors_and_many_peers_goes_on_serving() {
-    let hub = Hub::start_with_descriptors(256);
+    let hub = Hub::start_with_descriptors(256, &[]);
     let mut clients: Vec<_> = (0..20).map(|_| hub.client()).collect();
     let crowd: Vec<_> = (0..400).map(|_| hub.connect()).collect();
     assert_eq!(hub.request("GET /healthz", &[], "").status, 200);
