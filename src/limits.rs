@@ -135,6 +135,9 @@ limits! {
     /// Publications that one item of a Subscribe gets replayed; where it missed more, it is told so
     /// (`recovered: false`).
     replay_items_max: usize = 1_000;
+    /// How long a Subscribe that is ahead of its home waits until that has come there; then it is
+    /// told so (`recovered: false`).
+    since_wait_ms: u64 = 2_000;
     /// How long the id of an item is known: who sends it again meanwhile is told so, and nothing is
     /// delivered twice; 0 knows none.
     dedupe_ms: u64 = 5 * 60_000;
@@ -333,6 +336,12 @@ impl Limits {
                 self.ping_every_ms, self.client_timeout_ms
             ));
         }
+        // Its connection is not read meanwhile.
+        for (name, most_ms) in [("client_timeout_ms", self.client_timeout_ms), ("its answer's time", ASK_MS)] {
+            if self.since_wait_ms >= most_ms {
+                return Err(format!("since_wait_ms ({}) must be less than {name} ({most_ms})", self.since_wait_ms));
+            }
+        }
         if self.drain_spread_ms >= self.drain_ms {
             return Err(format!(
                 "drain_spread_ms ({}) must be less than drain_ms ({})",
@@ -409,6 +418,8 @@ mod tests {
         assert_eq!(refused(limits), "subscriptions_max (1048577) must be at most 1048576");
         let limits = Limits { ping_every_ms: 30_000, ..Limits::DEFAULT };
         assert_eq!(refused(limits), "ping_every_ms (30000) must be less than client_timeout_ms (30000)");
+        let limits = Limits { since_wait_ms: 30_000, ..Limits::DEFAULT };
+        assert_eq!(refused(limits), "since_wait_ms (30000) must be less than client_timeout_ms (30000)");
     }
 
     #[test]

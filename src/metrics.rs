@@ -189,6 +189,7 @@ numbers! {
     unchanged: Counter "rte_unchanged_total" "State values equal to the one before and not delivered.";
     snapshots: Counter "rte_snapshots_total" "Last values sent behind a Subscribe.";
     replayed: Counter "rte_replayed_total" "Publications that were missed and sent behind a Subscribe.";
+    ahead: Gauge "rte_subscribes_waiting" "Subscribes that wait until the hub has come to their `Since`.";
     logged: Gauge "rte_history_publications" "Recent publications kept for those who come back.";
     logged_bytes: Gauge "rte_history_bytes" "Memory of those.";
     last_values: Gauge "rte_last_values" "Last values of state topics kept.";

@@ -333,6 +333,7 @@ impl Shard {
         self.hub.begin_second_half(now);
         self.proceed_with_mail(now, wire);
         self.proceed_with_requests(now, wire);
+        self.proceed_with_ahead(now, wire);
         self.proceed_with_links(now, wire);
     }
 
@@ -405,11 +406,25 @@ impl Shard {
         self.intake.is_waiting = all_wait && !self.hub.is_dirty();
     }
 
+    /// Questions that were ahead of this home are answered once it has come there, or their time is
+    /// over.
+    fn proceed_with_ahead(&mut self, now: Now, wire: &mut dyn Wire) {
+        while let Some(question) = self.intake.ahead.take(self.home.last(), now) {
+            let block = self.home.recover(question.organization, &question.wanted, now);
+            self.answer(question.from, question.caller, Answer::Block(block), now, wire);
+        }
+    }
+
     fn answer(&mut self, to: usize, caller: Caller, answer: Answer, now: Now, wire: &mut dyn Wire) {
         if to == self.number {
-            self.handle_answer(caller, answer, now, wire);
+            return self.handle_answer(caller, answer, now, wire);
+        }
+        let is_cut = matches!(answer, Answer::Block(_));
+        let answered = Mail::Answered { caller, answer };
+        if is_cut {
+            self.outbound.post(To::Shard(to), answered);
         } else {
-            self.outbound.post_last(To::Shard(to), Mail::Answered { caller, answer });
+            self.outbound.post_last(To::Shard(to), answered);
         }
     }
 
@@ -418,15 +433,11 @@ impl Shard {
             Mail::Publications(_) => broken("publications are delivered one by one"),
             Mail::Publish { from, link, ticket, publications } => self.intake.push(from, link, ticket, publications),
             Mail::Ask { from, caller, question } => {
-                let answer = self.turn(now, wire).1.answer(question);
-                let is_cut = matches!(answer, Answer::Block(_));
-                let answered = Mail::Answered { caller, answer };
-                if is_cut {
-                    self.outbound.post(To::Shard(from), answered);
-                } else {
-                    self.outbound.post_last(To::Shard(from), answered);
+                if let Some(answer) = self.turn(now, wire).1.answer(from, caller, question) {
+                    self.answer(from, caller, answer, now, wire);
                 }
             }
+            Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
             Mail::Answered { caller, answer } => self.handle_answer(caller, answer, now, wire),
             Mail::Drain => self.drain(now, wire),
         }
@@ -468,7 +479,7 @@ impl Shard {
     /// When something is due.
     pub fn next_deadline(&self) -> Deadline {
         let excuse = if self.intake.has_requests() { self.hub.next_excuse() } else { Deadline::NEVER };
-        self.timers.next_deadline().min(excuse)
+        self.timers.next_deadline().min(excuse).min(self.intake.ahead.next_deadline())
     }
 
     /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows

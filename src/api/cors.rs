@@ -10,8 +10,9 @@ use crate::proto::http::reply::Reply;
 /// The header that names the origin whose pages may read a reply, or `*` for all.
 pub const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 /// Names what a page may read of a reply beside its body: why it was refused, when to come back,
-/// and the hub's clock.
-const EXPOSE: (&str, &str) = ("Access-Control-Expose-Headers", "Date, ETag, Retry-After, WWW-Authenticate");
+/// the hub's clock, and the place in the order.
+const EXPOSE: (&str, &str) =
+    ("Access-Control-Expose-Headers", "Date, ETag, Retry-After, Rte-Epoch, Rte-Position, WWW-Authenticate");
 
 /// The body of a 403 for a page of an origin that is not allowed.
 pub const NOT_ALLOWED: &str = "the Origin of this page is neither the hub's own nor in cors.origins";

@@ -7,6 +7,7 @@ pub mod documents;
 pub mod exposition;
 pub mod negotiated;
 pub mod open_api;
+pub(crate) mod position;
 pub mod publish;
 pub mod routes;
 mod webhook;

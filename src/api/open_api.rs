@@ -62,6 +62,10 @@ fn parameters(route: &Route) -> Vec<Value> {
             query("dry_run", "1: judge, and deliver nothing", json!({ "enum": ["0", "1", "false", "true"] })),
             query("validation", "for a dry run", json!({ "enum": ["strict", "lenient"] })),
         ],
+        Gate::Either => {
+            let about = "for a token with scope `publish` that has no organization: whose position";
+            vec![query("organizationId", about, json!({ "type": "string", "format": "uuid" }))]
+        }
         Gate::Client(Endpoint::Negotiate) => {
             vec![query("negotiateVersion", "SignalR's", json!({ "type": "integer", "minimum": 0 }))]
         }
@@ -88,11 +92,16 @@ fn operation(route: &Route, path: &str, method: &str) -> Value {
     }
     let security = match route.gate {
         Gate::Open(_) => None,
-        Gate::Client(_) => Some(json!([{ "header": [] }, { "query": [] }])),
+        Gate::Client(_) | Gate::Either => Some(json!([{ "header": [] }, { "query": [] }])),
         Gate::Publisher => Some(json!([{ "header": [] }])),
     };
     members.extend(security.map(|security| ("security".to_owned(), security)));
     operation
+}
+
+/// A header of a response.
+fn header(about: &str) -> Value {
+    json!({ "description": about, "schema": { "type": "string" } })
 }
 
 /// A response whose body is a sentence.
@@ -105,7 +114,14 @@ fn responses(route: &Route, method: &str) -> Value {
         Gate::Publisher => {
             let of_items = |about: &str| {
                 let schema = json!({ "$ref": "#/components/schemas/PublishResult" });
-                json!({ "description": about, "content": { "application/json": { "schema": schema } } })
+                json!({
+                    "description": about,
+                    "headers": {
+                        "Rte-Epoch": header("When continuity began."),
+                        "Rte-Position": header("Behind all items, where they are one organization's."),
+                    },
+                    "content": { "application/json": { "schema": schema } },
+                })
             };
             json!({
                 "202": of_items("All items are taken."),
@@ -116,9 +132,20 @@ fn responses(route: &Route, method: &str) -> Value {
                 "403": told("The token has no scope `publish`."),
                 "413": told("The body, as sent or inflated, or the number of items is over its limit."),
                 "415": told("Another content type or coding."),
-                "503": told("The hub ends."),
+                "503": told("The hub ends: send it again, items with an `id` without fear of doubles."),
             })
         }
+        Gate::Either => json!({
+            "200": {
+                "description": "What is published later stands behind it.",
+                "headers": { "Rte-Epoch": header("When continuity began."), "Rte-Position": header("The same position.") },
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Present" } } },
+            },
+            "400": told("Nobody says whose position, or by no GUID."),
+            "401": told("There is no good token."),
+            "403": told("The token is of another organization, or may not name one."),
+            "503": told("The hub ends."),
+        }),
         Gate::Client(endpoint) => {
             let done = match (endpoint, method) {
                 (Endpoint::Negotiate, _) => json!({
@@ -220,6 +247,10 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["eventName", "data"],
             "properties": {
+                "id": {
+                    "type": ["string", "null"], "minLength": 1, "maxLength": 128,
+                    "description": "The publisher's own, of at most 128 bytes: an item that comes again with it is not delivered twice.",
+                },
                 "eventName": text("The event's name, in any case."),
                 "entityId": guid("What the event is about, where its data does not say so."),
                 "organizationId": guid("Whose it is, where neither data nor token say so."),
@@ -232,7 +263,7 @@ fn schemas() -> Value {
             "required": ["specversion", "id", "source", "type"],
             "properties": {
                 "specversion": { "const": "1.0" },
-                "id": { "type": "string", "minLength": 1 },
+                "id": { "type": "string", "minLength": 1, "description": "With `source`: an event that comes again with both is not delivered twice." },
                 "source": { "type": "string", "minLength": 1 },
                 "type": text("The event's name, or a reverse-DNS name that ends in it, with or without a version."),
                 "subject": text("What the event is about; must be a GUID where its data does not say so."),
@@ -246,12 +277,32 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["accepted", "rejected", "results"],
             "properties": {
-                "accepted": count("Items taken."),
+                "accepted": count("Items taken, now or before."),
                 "rejected": count("Items not taken."),
                 "tolerated": count("Things that lenient mode let through; absent where there are none."),
                 "members": count("Of a dry run: members that would have been reached."),
-                "results": { "type": "array", "items": { "$ref": "#/components/schemas/Rejection" } },
+                "results": {
+                    "type": "array",
+                    "description": "Rejected items, then those that had been taken before.",
+                    "items": { "oneOf": [
+                        { "$ref": "#/components/schemas/Rejection" },
+                        { "$ref": "#/components/schemas/Duplicate" },
+                    ] },
+                },
             },
+        },
+        "Duplicate": {
+            "type": "object",
+            "required": ["index", "duplicate"],
+            "properties": {
+                "index": count("The item's place in the request, from 0."),
+                "duplicate": { "const": true, "description": "It had been taken before, by its id, and is not delivered again." },
+            },
+        },
+        "Present": {
+            "type": "object",
+            "required": ["position"],
+            "properties": { "position": text("An opaque token, for the `Since` of a Subscribe.") },
         },
         "Rejection": {
             "type": "object",

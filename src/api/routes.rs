@@ -63,6 +63,8 @@ pub(crate) enum Gate {
     Client(Endpoint),
     /// A token with the scope `publish`: `POST /publish`.
     Publisher,
+    /// A token of a user, or one with the scope `publish`: `GET /position`.
+    Either,
 }
 
 /// The listener that a link came in by.
@@ -118,7 +120,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 24] = [
+pub static ROUTES: [Route; 25] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -142,6 +144,15 @@ pub static ROUTES: [Route; 24] = [
         readers: Readers::Nobody,
         side: Side::Internal,
         what: "events in",
+    },
+    // Pages ask, and the services behind their data.
+    Route {
+        at: At::Path("/position"),
+        methods: READ,
+        gate: Gate::Either,
+        readers: Readers::Allowed,
+        side: Side::Both,
+        what: "the place in the order, now, of the token's organization; with scope `publish` of `?organizationId=`",
     },
     // Balancers of both sides ask, and it tells nobody anything.
     Route { side: Side::Both, ..open("/healthz", Public::Health, "200 while the process lives") },
@@ -222,7 +233,7 @@ impl Route {
         let reply = Reply::text(405, format!("this path serves {methods}"));
         match self.gate {
             Gate::Client(_) => reply,
-            Gate::Open(_) | Gate::Publisher => reply.with("Allow", methods),
+            Gate::Open(_) | Gate::Publisher | Gate::Either => reply.with("Allow", methods),
         }
     }
 }
@@ -472,7 +483,7 @@ mod tests {
         let single: BTreeSet<&str> = paths.filter(|path| !path.starts_with("schemas/")).collect();
         let routed = ROUTES.iter().filter_map(|route| match route.gate {
             Gate::Open(Public::Document(path)) => Some(path),
-            Gate::Open(_) | Gate::Client(_) | Gate::Publisher => None,
+            Gate::Open(_) | Gate::Client(_) | Gate::Publisher | Gate::Either => None,
         });
         assert_eq!(routed.collect::<BTreeSet<&str>>(), single);
     }

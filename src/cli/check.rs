@@ -72,8 +72,8 @@ fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
         ("file", file),
         ("listen", format!("{}{}", config.listen, config.hub.path)),
         ("internal", config.internal.map_or("none, all is at one listener".to_owned(), |address| address.to_string())),
-        ("for clients", served(config, |gate| matches!(gate, Gate::Client(_)))),
-        ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher))),
+        ("for clients", served(config, |gate| matches!(gate, Gate::Client(_) | Gate::Either))),
+        ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher | Gate::Either))),
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
         ("threads", config.threads.to_string()),
     ];

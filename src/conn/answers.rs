@@ -1,11 +1,14 @@
 //! How questions reach the shards that are concerned, and what this one answers.
 
+use super::ahead::AheadQuestion;
 use super::ask::{Answer, Awaited, Caller, Question};
 use super::mail::{Mail, To};
 use super::turn::Turn;
 use crate::hub::Hub;
+use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
+use std::sync::Arc;
 
 /// Whom a question is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +28,50 @@ impl Turn<'_> {
                 self.out.mail.post(To::Shard(home), Mail::Ask { from, caller, question });
                 (None, 1)
             }
-            Asked::Home(_) => (Some(self.answer(question)), 0),
+            Asked::Home(_) => match self.answer(from, caller, question) {
+                Some(answer) => (Some(answer), 0),
+                None => (None, 1),
+            },
             Asked::All => {
                 let missing = self.process.shards.saturating_sub(1);
                 if missing > 0 {
                     self.out.mail.post(To::Siblings, Mail::Ask { from, caller, question: question.clone() });
                 }
-                (Some(self.answer(question)), missing)
+                (self.answer(from, caller, question), missing)
             }
         };
         Awaited::new(sum, missing, self.now.mono)
     }
 
-    /// What this shard says to a question.
-    pub(crate) fn answer(&mut self, question: Question) -> Answer {
-        match question {
+    /// Nobody waits any more for what a connection has asked that home.
+    pub(super) fn withdraw(&mut self, conn: ConnKey, home: usize) {
+        let (from, caller) = (self.process.shard, Caller::Connection(conn));
+        if home == from {
+            self.intake.ahead.withdraw(from, caller);
+        } else {
+            self.out.mail.post_last(To::Shard(home), Mail::Withdraw(from, caller));
+        }
+    }
+
+    /// What this shard says to a question; nothing yet, where the question is ahead of it.
+    pub(crate) fn answer(&mut self, from: usize, caller: Caller, question: Question) -> Option<Answer> {
+        if let Question::Recover { organization, wanted } = &question
+            && let Some(place) = self.home.lacks(*organization, wanted)
+            && self.process.limits.since_wait_ms > 0
+        {
+            let until = self.now.after_ms(self.process.limits.since_wait_ms);
+            let (organization, wanted) = (*organization, Arc::clone(wanted));
+            self.intake.ahead.push(AheadQuestion { from, caller, organization, wanted, place, until });
+            return None;
+        }
+        Some(match question {
             Question::Members(topics) => Answer::Members(count_members(self.hub, &topics)),
             Question::Numbers => Answer::Numbers(Box::new(self.measure())),
+            Question::Position(organization) => Answer::Position(self.home.present(organization)),
             Question::Recover { organization, wanted } => {
                 Answer::Block(self.home.recover(organization, &wanted, self.now))
             }
-        }
+        })
     }
 
     /// The shard's numbers at this moment.
@@ -67,6 +93,7 @@ impl Turn<'_> {
         metrics.logged_bytes = self.home.log().bytes() as u64;
         metrics.ids = self.home.ids() as u64;
         metrics.ids_evicted = self.home.ids_evicted();
+        metrics.ahead = self.intake.ahead.len() as u64;
         metrics.last_values_evicted = self.home.evicted();
         metrics
     }

@@ -7,7 +7,7 @@
 
 use crate::clock::Instant;
 use crate::hub::block::{Block, Wanted};
-use crate::hub::position::Position;
+use crate::hub::position::{Position, WirePosition};
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
@@ -22,6 +22,8 @@ pub enum Question {
     Members(Arc<[Topic]>),
     /// What are your numbers?
     Numbers,
+    /// Where does this organization stand, with you, its home?
+    Position(Uuid),
     /// What have these items of an organization missed, and what still holds, with you, its home?
     Recover {
         /// Whose.
@@ -49,6 +51,8 @@ pub enum Answer {
     Members(u64),
     /// All numbers.
     Numbers(Box<Metrics>),
+    /// There.
+    Position(WirePosition),
     /// What goes before anything live.
     Block(Block),
 }
@@ -64,7 +68,10 @@ impl Answer {
                 sum.duplicates.extend(other.duplicates);
             }
             // Nobody answers what was not asked.
-            (Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_), _) => {}
+            (
+                Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Position(_) | Answer::Block(_),
+                _,
+            ) => {}
         }
     }
 }

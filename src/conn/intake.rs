@@ -6,6 +6,7 @@
 //! order. What a sibling has stamped has its place: whoever subscribes to its topics waits behind
 //! it.
 
+use super::ahead::Ahead;
 use super::mail::{Mail, Unstamped};
 use crate::hub::publication::Publication;
 use crate::hub::seen::Identity;
@@ -20,6 +21,8 @@ pub(crate) struct Intake {
     pub(crate) mail: VecDeque<(Mail, usize)>,
     /// Links that go on, in the order in which they stopped, each once.
     pub(crate) links: VecDeque<LinkKey>,
+    /// Questions that this home cannot answer yet.
+    pub(crate) ahead: Ahead,
     queues: VecDeque<Queue>,
     /// Bytes of publications in them.
     bytes: usize,

@@ -40,6 +40,8 @@ pub enum Mail {
         /// The answer.
         answer: Answer,
     },
+    /// Nobody waits any more for the answer to a question of that caller, of that shard.
+    Withdraw(usize, Caller),
     /// The drain begins.
     Drain,
 }
@@ -51,7 +53,7 @@ impl Mail {
         match self {
             Mail::Publications(publications) => sum(publications),
             Mail::Publish { publications, .. } => publications.iter().map(Unstamped::bytes).sum(),
-            Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => 0,
+            Mail::Ask { .. } | Mail::Answered { .. } | Mail::Withdraw(..) | Mail::Drain => 0,
         }
     }
 }
@@ -154,7 +156,9 @@ mod tests {
             .drain()
             .map(|(to, mail)| match mail {
                 Mail::Publications(list) => (to, list.iter().map(|publication| publication.data[0]).collect()),
-                Mail::Publish { .. } | Mail::Ask { .. } | Mail::Answered { .. } | Mail::Drain => (to, Vec::new()),
+                Mail::Publish { .. } | Mail::Ask { .. } | Mail::Answered { .. } | Mail::Withdraw(..) | Mail::Drain => {
+                    (to, Vec::new())
+                }
             })
             .collect();
         let shard = |number| (To::Shard(number), vec![]);

@@ -1,6 +1,7 @@
 //! What comes in becomes requests or hub messages. A link is a socket; a connection is
 //! SignalR's; and there are questions to other shards, and mail between them.
 
+mod ahead;
 mod answers;
 mod arrivals;
 mod ask;

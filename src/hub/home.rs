@@ -113,6 +113,17 @@ impl Home {
         WirePosition { epoch: self.epoch, partition: Partition::of(organization), position: self.last }
     }
 
+    /// The place to which this home has yet to come before it can find what these items want, if it
+    /// is behind any of them.
+    pub(crate) fn lacks(&self, organization: Uuid, wanted: &[Wanted]) -> Option<Position> {
+        let present = self.present(organization);
+        let ahead = wanted.iter().filter_map(|item| {
+            let Some(Since::Behind(place)) = item.since else { return None };
+            (self.check(place, present) == Err(Recovery::Ahead)).then_some(place.position)
+        });
+        ahead.max()
+    }
+
     /// Finds what the items of a Subscribe want, which are all of one organization. A topic that is
     /// named again gets nothing more.
     pub fn recover(&self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {

@@ -435,6 +435,10 @@ impl Handle<'_, '_> {
     /// are the link's affair.
     pub(in super::super) fn end(&mut self) {
         self.turn.hub.registry.leave_all(self.key);
+        if matches!(self.connection.stage, Stage::Waiting(_)) {
+            let home = methods::home_of(&self.connection.principal, self.turn.process);
+            self.turn.withdraw(self.key, home);
+        }
         if let Some(token) = self.connection.token.take() {
             self.turn.process.negotiated.lock().end(token, self.turn.now);
         }

@@ -307,7 +307,7 @@ impl Methods<'_, '_> {
         });
         let wanted: SmallVec<[Wanted; 8]> = wanted.collect();
         let organization = self.organization();
-        let home = Partition::of(organization).home(self.turn.process.shards);
+        let home = home_of(self.speaker.principal, self.turn.process);
         // What the home has stamped and this shard has not delivered yet comes before.
         let is_behind = home != self.turn.process.shard && !self.turn.intake.takes_mail(self.turn.process.limits);
         if wanted.is_empty() && !is_behind {
@@ -463,11 +463,20 @@ impl Methods<'_, '_> {
     }
 
     fn organization(&self) -> Uuid {
-        match self.turn.process.verifier.tenancy() {
-            Tenancy::Multi => self.speaker.principal.organization.unwrap_or(Uuid::nil()),
-            Tenancy::Single => Uuid::nil(),
-        }
+        organization_of(self.speaker.principal, self.turn.process)
     }
+}
+
+fn organization_of(principal: &Principal, process: Process<'_>) -> Uuid {
+    match process.verifier.tenancy() {
+        Tenancy::Multi => principal.organization.unwrap_or(Uuid::nil()),
+        Tenancy::Single => Uuid::nil(),
+    }
+}
+
+/// The shard that knows what a connection of that principal has missed.
+pub(super) fn home_of(principal: &Principal, process: Process<'_>) -> usize {
+    Partition::of(organization_of(principal, process)).home(process.shards)
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! home passes them on together; every other request waits until all replies before it are out.
 
 use super::cx::Cx;
-use crate::api::exposition;
 use crate::api::publish::Outcome;
-use crate::api::routes;
+use crate::api::{exposition, position, routes};
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited, Published};
@@ -43,6 +42,8 @@ impl Framing {
 pub(super) enum Draft {
     /// A publish request, or a dry run; and whose all its items are, if they are one's.
     Publish(Box<Outcome>, Option<Uuid>),
+    /// Where an organization stands.
+    Position,
     /// With what the process as a whole has.
     Metrics(Box<ProcessNumbers>),
 }
@@ -59,20 +60,17 @@ impl Draft {
                 metrics.items_rejected += outcome.rejected as u64;
                 metrics.tolerated += outcome.tolerated;
                 let epoch = process.epoch;
-                let reply = outcome.reply(None).with("Rte-Epoch", epoch.to_string());
-                match organization.map(Partition::of) {
-                    Some(partition) => {
-                        reply.with("Rte-Position", WirePosition { epoch, partition, position }.to_string())
-                    }
-                    None => reply,
-                }
+                let last = |organization| WirePosition { epoch, partition: Partition::of(organization), position };
+                position::tell(outcome.reply(None), epoch, organization.map(last))
             }
             (Draft::Publish(outcome, _), Answer::Members(members)) => outcome.reply(Some(members)),
             (Draft::Metrics(vitals), Answer::Numbers(numbers)) => {
                 exposition::metrics(&numbers, &vitals, process.catalogue)
             }
-            (Draft::Publish(..), Answer::Numbers(_) | Answer::Block(_))
-            | (Draft::Metrics(_), Answer::Published(_) | Answer::Members(_) | Answer::Block(_)) => {
+            (Draft::Position, Answer::Position(present)) => position::reply(present),
+            (Draft::Publish(..), Answer::Numbers(_) | Answer::Position(_) | Answer::Block(_))
+            | (Draft::Position, Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_))
+            | (Draft::Metrics(_), Answer::Published(_) | Answer::Members(_) | Answer::Position(_) | Answer::Block(_)) => {
                 broken("a shard answers what it was asked")
             }
         }
@@ -81,7 +79,7 @@ impl Draft {
     fn bytes(&self) -> usize {
         match self {
             Draft::Publish(outcome, _) => outcome.reply_bytes(),
-            Draft::Metrics(_) => 0,
+            Draft::Position | Draft::Metrics(_) => 0,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::request::Purpose;
 use crate::api::cors::NOT_ALLOWED;
 use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
+use crate::api::position;
 use crate::api::publish;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::claimed;
@@ -20,12 +21,15 @@ use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
 use crate::proto::ws::upgrade;
 use crate::trace::{Fact, FrontFault, Level};
+use uuid::Uuid;
 
 /// What a head has decided.
 pub(super) enum Decision {
     Reply(Reply),
     Body(Purpose),
     Metrics,
+    /// Where this organization stands, which its home knows.
+    Position(Uuid),
     /// The link carries a connection from here on, behind the reply that says so.
     Upgraded {
         conn: ConnKey,
@@ -86,7 +90,7 @@ fn pass_gate(
         false => Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method")),
     };
     match route.gate {
-        Gate::Client(_) | Gate::Publisher if cx.turn.process.drain.has_begun() => {
+        Gate::Client(_) | Gate::Publisher | Gate::Either if cx.turn.process.drain.has_begun() => {
             // A connection that began now would be cut without a Close, a publication would reach
             // only those who are still there.
             let reply = Reply::text(503, "the hub is draining: try again").with("Retry-After", "1");
@@ -128,6 +132,19 @@ fn pass_gate(
                 Refused(count_as(refusal.status), refusal.reply(), why)
             })?;
             Ok(Decision::Body(Purpose::Publish { head: Box::new(head), principal: Box::new(principal) }))
+        }
+        Gate::Either => {
+            check_method()?;
+            let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
+                if !principal.may_publish {
+                    check_client(&principal, cx.turn)?;
+                }
+                Ok(principal)
+            });
+            note_bearer(head, origin, principal.as_ref(), cx.turn);
+            let principal = principal?;
+            check_origin(head, cx.turn)?;
+            decide_position(head, &principal, cx.turn)
         }
         Gate::Open(public) => {
             check_method()?;
@@ -253,6 +270,13 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
     match reply.status {
         404 => Err(Refused(Refusal::NotFound, reply, "no such document")),
         _ => Ok(Decision::Reply(reply)),
+    }
+}
+
+fn decide_position(head: &Head<'_>, principal: &Principal, turn: &Turn<'_>) -> Result<Decision, Refused> {
+    match position::organization(head.query, principal, turn.process.verifier.tenancy()) {
+        Ok(organization) => Ok(Decision::Position(organization)),
+        Err((status, why)) => Err(Refused(count_as(status), Reply::text(status, why), why)),
     }
 }
 

@@ -31,6 +31,7 @@ use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
 use crate::hub::outbox::Writable;
+use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
 use crate::limits::{ASK_MS, DRAIN_FIRST_MS, Limits};
 use crate::metrics::Refusal;
@@ -337,6 +338,12 @@ impl Http {
             Decision::Reply(reply) => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);
                 self.reply(reply, &framing, cx)
+            }
+            Decision::Position(organization) => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                let home = Partition::of(organization).home(cx.turn.process.shards);
+                let awaited = cx.turn.ask(self.caller(cx), Asked::Home(home), Question::Position(organization));
+                self.await_answers(Draft::Position, framing, awaited, cx)
             }
             Decision::Metrics => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);

@@ -1,6 +1,7 @@
 //! What the seeds reach by chance, reached on purpose: slow consumers, deadlines, the drain.
 
 mod again;
+mod ahead;
 mod deadlines;
 mod moving;
 mod requests;

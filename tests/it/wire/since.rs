@@ -219,3 +219,57 @@ fn a_publisher_is_told_where_its_items_stand() {
         assert_eq!((trial.status, trial.header("rte-position")), (202, None), "{trial:?}");
     }
 }
+
+#[test]
+fn a_position_that_is_read_behind_an_answer_is_not_before_it_and_is_good_for_since() {
+    for threads in ["1", "3"] {
+        let hub = Hub::start_with(&[&format!("server.threads={threads}")]);
+        let mut peer = hub.client();
+        publish(&hub, &call("seen"));
+        let taken = hub.publish(&call("seen too").to_string());
+        let reply = hub.request_as_client("GET /position", &["Origin: https://app.example"]);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let position = reply.json()["position"].clone();
+        let text = position.as_str().unwrap();
+        assert!(Some(text) >= taken.header("rte-position"), "{text}");
+        assert_eq!((reply.header("rte-position"), reply.header("rte-epoch")), (Some(text), taken.header("rte-epoch")));
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        let exposed = reply.header("access-control-expose-headers").unwrap_or_default();
+        assert!(exposed.contains("Rte-Position") && exposed.contains("Rte-Epoch"), "{exposed}");
+        publish(&hub, &call("missed"));
+        let [verdict, _] = subscribe(&mut peer, &since(&position));
+        assert_eq!((&verdict["recovered"], &verdict["replayed"]), (&json!(true), &json!(1)));
+        assert_eq!(marks(&mut peer), ["missed"]);
+    }
+}
+
+#[test]
+fn whose_position_somebody_learns_is_in_the_token_or_named_by_a_publisher() {
+    let hub = Hub::start();
+    let other = "1c9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a60";
+    let ask = |query: &str, token: &str| {
+        hub.request(&format!("GET /position{query}"), &[&format!("Authorization: Bearer {token}")], "")
+    };
+    let anywhere = hub.token(json!({ "sub": null, "org": null, "scope": "publish" }));
+    let homeless = hub.token(json!({ "org": null }));
+    let named = |organization: &str| format!("?organizationId={organization}");
+    for (query, token, status) in [
+        (String::new(), hub.client_token(), 200),
+        (named(ORGANIZATION), hub.client_token(), 200),
+        (named(other), hub.client_token(), 403),
+        (named(other), hub.publisher_token(), 403),
+        (named(other), anywhere.clone(), 200),
+        (String::new(), anywhere.clone(), 400),
+        (named("x"), anywhere.clone(), 400),
+        (named(other), homeless, 401),
+        (String::new(), "not.a.token".to_owned(), 401),
+    ] {
+        let reply = ask(&query, &token);
+        assert_eq!(reply.status, status, "{query}: {reply:?}");
+    }
+    assert_eq!(hub.request("GET /position", &[], "").status, 401);
+    let refused = hub.request("POST /position", &[], "");
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    let (one, two) = (ask(&named(ORGANIZATION), &anywhere).json(), ask(&named(other), &anywhere).json());
+    assert_ne!(one["position"], two["position"]);
+}
