@@ -10,8 +10,8 @@ pub struct Principal {
     /// `sub`, where it is a GUID.
     pub user: Option<Uuid>,
     /// `sub` as it stands, where the token has scope `publish`: the ids of a publisher's items are
-    /// its own.
-    pub publisher: Option<Arc<str>>,
+    /// its own. One word, as fifty thousand others are idle clients.
+    pub publisher: Option<Arc<String>>,
     /// `org`; `None` only for publishers and administrators (a client without one is refused), or
     /// in single tenancy.
     pub organization: Option<Uuid>,
@@ -25,7 +25,7 @@ pub struct Principal {
     /// Principals may share them.
     pub grants: Arc<[Grant]>,
     /// Entries among the grants of the token that are none: roles of other systems, or mistakes.
-    pub foreign_grants: usize,
+    pub foreign_grants: u16,
     /// `exp`, seconds since the Unix epoch.
     pub expires_unix_s: u64,
 }

@@ -421,7 +421,7 @@ impl<S: Sink> Run<'_, S> {
         let index = u32::try_from(self.outcome.judged()).ok();
         let Scratch { delivered, derived } = &mut *self.scratch;
         let Approved { topic, sent, accepted, ref id } = *approved;
-        let publisher = self.judge.principal.publisher.as_deref();
+        let publisher = self.judge.principal.publisher.as_deref().map(String::as_str);
         // A dry run is nobody's first try.
         let id = id.as_ref().filter(|_| !self.outcome.is_dry_run());
         let identity = |item, derived: Option<EventId>| {

@@ -377,12 +377,12 @@ impl Verifier {
                 Tenancy::Multi => claims::organization(organization)?,
                 Tenancy::Single => None,
             },
-            publisher: user.and_then(Value::as_str).filter(|_| scopes.publish).map(Arc::from),
+            publisher: user.and_then(Value::as_str).filter(|_| scopes.publish).map(|text| Arc::new(text.to_owned())),
             may_publish: scopes.publish,
             is_admin: scopes.admin,
             is_backend: scopes.backend,
             grants,
-            foreign_grants,
+            foreign_grants: u16::try_from(foreign_grants).unwrap_or(u16::MAX),
             expires_unix_s,
         })
     }

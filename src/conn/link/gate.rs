@@ -320,7 +320,7 @@ fn note_bearer(head: &Head<'_>, origin: Origin, principal: Result<&Principal, &R
         let claimed = bearer.map(|bearer| claimed(bearer.token(), names)).unwrap_or_default();
         match principal {
             Ok(Principal { grants, foreign_grants: foreign, .. }) => {
-                Fact::Authenticated { conn, client, claimed, grants: grants.len(), foreign: *foreign }
+                Fact::Authenticated { conn, client, claimed, grants: grants.len(), foreign: usize::from(*foreign) }
             }
             Err(Refused(_, _, why)) => Fact::TokenRefused { conn, client, claimed, why },
         }
