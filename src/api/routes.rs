@@ -169,6 +169,7 @@ pub static ROUTES: [Route; 25] = [
     document("/client/connection.mjs", "client/connection.mjs", LIBRARY_PARTS),
     document("/client/calls.mjs", "client/calls.mjs", LIBRARY_PARTS),
     document("/client/handed.mjs", "client/handed.mjs", LIBRARY_PARTS),
+    document("/client/item.mjs", "client/item.mjs", LIBRARY_PARTS),
     document("/client/tabs.mjs", "client/tabs.mjs", LIBRARY_PARTS),
     document("/client/testing.mjs", "client/testing.mjs", LIBRARY_TESTING),
     document("/client/testing.d.mts", "client/testing.d.mts", LIBRARY_TESTING),

@@ -1,21 +1,15 @@
 // @ts-self-types="./client.d.mts"
-// The client library of rte. Beside it belong events.mjs, which the hub makes from its catalogue, and the folder
-// client, of which most is loaded when it is asked for. No build step, no dependencies; the types are in client.d.mts.
+// The client library of rte. Beside it belong the folder client, and events.mjs, which the hub makes from its catalogue.
 //
 //   const da = new DAService("/rte", () => fetchToken());
 //   da.on("QueueStatus", queueId, ({ data }) => show(data));
 //   await da.Connect();
-//
-// From top to bottom: what is wanted, then the service: the reference's methods, what it has besides, the way
-// there and back, what is wanted, what arrives.
 
 import { Connection, HubError, claimsOf, deferred, within } from "./client/connection.mjs";
+import { Item, Listeners, keyOf, plain, readItem, refusal } from "./client/item.mjs";
 import { events } from "./events.mjs";
 
 export { HubError };
-
-/** What the catalogue says of each event, by its name in lower case. */
-const FACTS = new Map(Object.entries(events).map(([name, facts]) => [name.toLowerCase(), { name, ...facts }]));
 
 const TIMES = {
   /** How often the service looks at its clocks. */
@@ -34,100 +28,8 @@ const TIMES = {
 /** Items of one Subscribe, but for those of an entity, which stay together: their events have one order. */
 const PORTION = 200;
 
-/** Listeners of one kind of news. `on` answers with what ends it. */
-export class Listeners {
-  #entries = new Set();
-
-  on(handler) {
-    if (typeof handler !== "function") throw new TypeError("a handler is a function");
-    const entry = { handler, isOn: true };
-    this.#entries.add(entry);
-    return () => {
-      entry.isOn = false;
-      this.#entries.delete(entry);
-    };
-  }
-
-  get size() {
-    return this.#entries.size;
-  }
-
-  [Symbol.iterator]() {
-    return this.#entries.values();
-  }
-}
-
 /** The status of a refusal, also where Microsoft's client has it in its words. */
 const statusOf = (error) => error?.status || error?.statusCode || Number(/Status code '(\d+)'/.exec(error?.message)?.[1] ?? 0);
-
-/** Something that is wanted, whether the hub grants it or not, and how far it has come. */
-class Item {
-  /** The newest position: of a message of it, or of its verdict. */
-  cursor = null;
-  /** Whether the hub of this connection has been asked; `isAsked`: and has not answered yet. */
-  isJoined = false;
-  isAsked = false;
-  /** What its newest verdict says, and whether that is of this connection. */
-  isGranted = false;
-  isHeld = false;
-  /** Asked for by Subscribe, and not only by listeners. */
-  isExplicit = false;
-  listeners = new Listeners();
-  /** What is built of its messages sees all of them at once, also those that listeners have had. */
-  taps = new Set();
-  /** A tap wants all that still holds once more. */
-  isRebuilding = false;
-  waiting = [];
-  verdict = null;
-  /** The newest message of each entity, of a state event. */
-  newest = new Map();
-
-  constructor(entityId, eventName) {
-    this.entityId = entityId.toLowerCase();
-    this.eventName = eventName.toLowerCase();
-    this.since = null;
-    this.snapshot = undefined;
-    this.isState = FACTS.get(this.eventName)?.kind === "state";
-  }
-
-  /** The item as the hub is asked for it. */
-  get asked() {
-    // What this connection has anyway misses nothing by it.
-    const Since = this.isRebuilding && this.isHeld ? null : (this.cursor ?? this.since);
-    // Whoever has something to come back to wants the rest in any case, unless it was declined.
-    const Snapshot = this.isRebuilding || (this.snapshot ?? (this.cursor ? true : undefined));
-    const item = { EntityId: this.entityId, EventName: this.eventName, Since };
-    return Snapshot === undefined ? item : { ...item, Snapshot };
-  }
-
-  answer(verdict) {
-    this.verdict = verdict;
-    for (const { resolve } of this.waiting.splice(0)) resolve(verdict);
-  }
-
-  /** Whether it has not come before; then it counts as come. */
-  accepts(message) {
-    const { position } = message;
-    if (typeof position === "string") {
-      if (this.cursor !== null && position <= this.cursor) return false;
-      this.cursor = position;
-    }
-    if (this.isState) this.newest.set(message.subscription.entityId, message);
-    return true;
-  }
-}
-
-const keyOf = (entityId, eventName) => `${entityId}/${eventName}`.toLowerCase();
-const refusal = (item, message) => ({ subscribed: false, message, entityId: item?.entityId ?? null, eventName: item?.eventName ?? null });
-/** The four members of the reference. */
-const plain = ({ subscribed, message, entityId, eventName }) => ({ subscribed, message, entityId, eventName });
-
-/** Reads an item of Subscribe or Unsubscribe as the hub does: keys in any case. Null where it is none. */
-function readItem(item) {
-  const read = {};
-  for (const [key, value] of Object.entries(item ?? {})) read[key.toLowerCase()] = value;
-  return typeof read.entityid === "string" && typeof read.eventname === "string" ? read : null;
-}
 
 /** The reference's client library; see client.d.mts for what each member does. */
 export class DAService {
@@ -247,7 +149,7 @@ export class DAService {
     return this.#read("Catalogue");
   }
 
-  /** Listens to one event of one entity, or of all with "*", and subscribes to it while somebody does. */
+  /** Listens, and subscribes while somebody does. */
   on(name, entityId, handler, { snapshot = true } = {}) {
     if (!Object.hasOwn(events, name)) throw new TypeError(`there is no event "${name}"`);
     if (typeof entityId !== "string") throw new TypeError(`${name} is of an entity, a GUID or "*"`);
@@ -578,7 +480,7 @@ export class DAService {
     }
     if (!isGap) return null;
     for (const tap of item.taps) tap.gap();
-    return { EntityId: item.entityId, EventName: FACTS.get(item.eventName)?.name ?? item.eventName, Since: since, Snapshot: verdict.snapshot ?? 0 };
+    return { EntityId: item.entityId, EventName: item.name, Since: since, Snapshot: verdict.snapshot ?? 0 };
   }
 
   /** Asks the hub of this connection. */

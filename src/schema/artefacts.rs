@@ -4,14 +4,11 @@
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
 use super::compiler::model::Model;
-use super::library;
+use super::library::{self, JAVASCRIPT, TYPESCRIPT};
 use crate::broken::broken;
 use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
-
-pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-pub(super) const TYPESCRIPT: &str = "application/typescript; charset=utf-8";
 
 /// One document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +48,10 @@ fn all(model: &Model) -> Vec<Artefact> {
         ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model)),
     ];
     all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
-    all.extend(library::modules());
+    all.extend(
+        library::modules()
+            .map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text.to_owned())),
+    );
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }
@@ -119,6 +119,7 @@ mod tests {
             "client/calls.mjs",
             "client/connection.mjs",
             "client/handed.mjs",
+            "client/item.mjs",
             "client/tabs.mjs",
             "client/testing.d.mts",
             "client/testing.mjs",

@@ -1,19 +1,23 @@
 //! The client library: the modules of `src/client` as documents, and the npm package that an export
 //! makes of them and of the modules of the catalogue's events.
 
-use super::artefacts::{Artefact, JAVASCRIPT, TYPESCRIPT};
+use std::borrow::Cow;
+
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const TYPESCRIPT: &str = "application/typescript; charset=utf-8";
 
 /// A file as text, under its path below `src/client`.
 macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!(concat!("../client/", $path)))),*] };
 }
 
-const MODULES: [(&str, &str); 8] = files![
+const MODULES: [(&str, &str); 9] = files![
     "client.d.mts",
     "client.mjs",
     "client/calls.mjs",
     "client/connection.mjs",
     "client/handed.mjs",
+    "client/item.mjs",
     "client/tabs.mjs",
     "client/testing.d.mts",
     "client/testing.mjs",
@@ -25,22 +29,23 @@ const PACKAGE: [(&str, &str); 2] = files!["README.md", "package.json"];
 /// What the modules import of the catalogue.
 const EVENTS: [&str; 2] = ["events.d.mts", "events.mjs"];
 
-/// The modules and their types.
-pub(super) fn modules() -> impl Iterator<Item = Artefact> {
+/// The modules and their types: path, media type and text of each.
+pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     MODULES.into_iter().map(|(path, text)| {
         let content_type = if path.ends_with(".d.mts") { TYPESCRIPT } else { JAVASCRIPT };
-        Artefact::new(path.to_owned(), content_type, text.to_owned())
+        (path, content_type, text)
     })
 }
 
-/// The files of the npm package, of these documents of a catalogue: pairs of path and bytes.
-pub(crate) fn package(documents: &[Artefact]) -> impl Iterator<Item = (String, Vec<u8>)> {
+/// The files of the npm package, of these documents of a catalogue: path and bytes of each.
+pub(crate) fn package<'d>(
+    documents: impl Iterator<Item = (&'d str, &'d [u8])>,
+) -> impl Iterator<Item = (&'d str, Cow<'d, [u8]>)> {
     let is_module = |path: &str| MODULES.iter().any(|(module, _)| *module == path) || EVENTS.contains(&path);
-    let modules = documents.iter().filter(move |document| is_module(&document.path));
-    let modules = modules.map(|document| (document.path.clone(), document.bytes.to_vec()));
+    let modules = documents.filter(move |(path, _)| is_module(path));
     let own = PACKAGE.into_iter().map(|(path, text)| {
         let text = text.replace("\"version\": \"0.0.0\"", concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""));
-        (path.to_owned(), text.into_bytes())
+        (path, Cow::Owned(text.into_bytes()))
     });
-    own.chain(modules)
+    own.chain(modules.map(|(path, bytes)| (path, Cow::Borrowed(bytes))))
 }

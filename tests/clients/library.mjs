@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { BINARY, within } from './hub.mjs';
+import { BINARY, callIn, within } from './hub.mjs';
 
 /** What the events of a call do to it, as the user sees it, for as long as the catalogue does not say so itself. */
 const PHASES = {
@@ -94,3 +94,28 @@ export function news(listeners, test = () => true, what = 'news') {
 
 /** The state, when it is there. */
 export const reaches = (da, state) => (da.state === state ? Promise.resolve() : news(da.OnStateChanged, (change) => change.state === state, state));
+
+export const pair = (EntityId, EventName) => ({ EntityId, EventName });
+
+/** A call to a user, told apart by its leg. */
+export function leg(userId, legId) {
+  const item = callIn(userId);
+  return { ...item, data: { ...item.data, legId: String(legId) } };
+}
+
+/** Soon, for a suite has no time. */
+export const TIMES = { delayMs: 20, delayMaxMs: 100, tickMs: 50 };
+
+/** Keeps what services say went wrong, and ends them when all is done. */
+export function ending(after) {
+  const open = new Set();
+  after(() => Promise.all([...open].map((da) => da.Disconnect())));
+  return (da) => {
+    open.add(da);
+    da.faults = [];
+    da.gaps = [];
+    da.OnError.on((error) => da.faults.push(error.message));
+    da.OnGap.on((gap) => da.gaps.push(...gap));
+    return da;
+  };
+}

@@ -40,11 +40,11 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let open_api = open_api::document(HUB_PATH);
     let documents = catalogue.artefacts().iter().chain([&open_api]);
     let documents = documents.map(|artefact| (artefact.path.as_str(), &artefact.bytes[..]));
-    let package: Vec<_> = library::package(catalogue.artefacts()).collect();
-    let package: Vec<_> = package.iter().map(|(path, bytes)| (format!("npm/{path}"), bytes.as_slice())).collect();
+    let package: Vec<_> =
+        library::package(documents.clone()).map(|(path, bytes)| (format!("npm/{path}"), bytes)).collect();
     let files: Vec<(&str, &[u8])> = documents
         .chain(EDITOR.map(|(path, text)| (path, text.as_bytes())))
-        .chain(package.iter().map(|(path, bytes)| (path.as_str(), *bytes)))
+        .chain(package.iter().map(|(path, bytes)| (path.as_str(), &**bytes)))
         .collect();
     for (path, bytes) in &files {
         let path = args.folder.join(path);

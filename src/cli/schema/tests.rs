@@ -294,7 +294,7 @@ fn an_export_is_every_artefact_and_the_same_each_time() {
     }
     let manifest: Value = serde_json::from_slice(&fs::read(target.join("npm/package.json")).unwrap()).unwrap();
     assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
-    // The description of the routes, two files for editors, and the package of as many modules as there are and four.
+    // The description of the routes, two files for editors, and the package: all modules, and four.
     let modules = catalogue.artefacts().iter().filter(|artefact| artefact.path.starts_with("client")).count();
     assert_eq!(results.lines().count(), catalogue.artefacts().len() + 3 + modules + 4);
     let open_api: Value = serde_json::from_slice(&fs::read(target.join("openapi.json")).unwrap()).unwrap();

@@ -1,0 +1,392 @@
+// The client library under hubs that refuse, lie and fall silent, through a shift of calls, and on a hub in memory.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { after, describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import vm from 'node:vm';
+import WebSocket from 'ws';
+import { Hub, Inbox, ORGANIZATION, QUEUE, USER, within } from './hub.mjs';
+import { Proxy, TIMES, ending, exported, leg, load, news, pair, reaches } from './library.mjs';
+
+const OTHER_USER = 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3';
+const EVENT = 'UserCallInComing';
+
+const library = await exported();
+const { DAService, FakeHub } = await load(library.package);
+after(() => library.remove());
+const made = ending(after);
+
+const own = (url, jwt, times = {}) => made(new DAService(url, jwt, { WebSocket, times: { ...TIMES, ...times } }));
+
+describe('the library, told how it is to come back', () => {
+  /** What looks like a hub: negotiation, and a WebSocket that does what the test says. */
+  async function liar(negotiate, talk = () => {}) {
+    const server = createServer((request, response) => negotiate(response, request));
+    const sockets = new WebSocket.Server({ server });
+    sockets.on('connection', (socket) => {
+      let isGreeted = false;
+      const say = (...records) => socket.send(records.map((record) => `${typeof record === 'string' ? record : JSON.stringify(record)}\u001e`).join(''));
+      socket.on('error', () => {});
+      socket.on('message', (data) => {
+        for (const text of String(data).split('\u001e').slice(0, -1)) {
+          if (isGreeted) talk(say, JSON.parse(text), socket);
+          else {
+            isGreeted = true;
+            say({});
+          }
+        }
+      });
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const stop = () => {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      server.closeAllConnections?.();
+      server.close();
+    };
+    stops.push(stop);
+    return { url: `http://127.0.0.1:${server.address().port}/rte`, stop };
+  }
+  const stops = [];
+  after(() => stops.forEach((stop) => stop()));
+  const lets = (response) => response.end(JSON.stringify({ connectionToken: 'x' }));
+  /** Grants what is asked, with a position. */
+  const grants = (say, { invocationId, target, arguments: [items] = [] }) => {
+    const result = target === 'Subscribe'
+      ? items.map(({ EntityId, EventName, Since }) => ({ subscribed: true, message: null, entityId: EntityId, eventName: EventName, position: 'b', recovered: Since ? true : undefined }))
+      : [];
+    if (invocationId) say({ type: 3, invocationId, result });
+  };
+  const message = (position, data = {}) => ({
+    type: 1, target: 'MessageReceived', arguments: [{ subscription: { entityId: USER, eventName: EVENT.toLowerCase() }, data, position, at: '2026-11-26T06:00:00.000Z' }],
+  });
+
+  test('a 403 is final, and so is a Close that does not allow to reconnect', async () => {
+    let asked = 0;
+    const forbidden = await liar((response) => {
+      asked += 1;
+      response.writeHead(403).end('the Origin of this page is not allowed');
+    });
+    const da = own(forbidden.url, () => 'a.b.c');
+    const refused = news(da.OnStateChanged, ({ state }) => state === 'refused', 'refused');
+    assert.equal(await da.Connect(), false);
+    assert.match((await refused).error.message, /403: the Origin/);
+    assert.equal(asked, 1);
+    forbidden.stop();
+
+    const closing = await liar(lets, (say) => say({ type: 7, error: 'go away' }));
+    const closed = own(closing.url, 'a.b.c');
+    closed.on(EVENT, USER, () => {});
+    assert.equal(await within(closed.Connect(), 'the end'), false);
+    assert.equal(closed.state, 'refused');
+    closing.stop();
+  });
+
+  test('Retry-After is honoured, and nothing wakes it before', async () => {
+    const times = [];
+    const full = await liar((response) => {
+      times.push(performance.now());
+      if (times.length === 1) response.writeHead(503, { 'Retry-After': '1' }).end('the hub is draining: try again');
+      else lets(response);
+    }, grants);
+    const da = own(full.url, 'a.b.c');
+    const offline = news(da.OnStateChanged, ({ state }) => state === 'offline', 'offline');
+    const connected = da.Connect();
+    assert.ok((await offline).retryInMs >= 1_000);
+    assert.equal(await connected, true);
+    assert.ok(times[1] - times[0] >= 1_000);
+    await da.Disconnect();
+    full.stop();
+  });
+
+  test('delays grow, and chance cuts each of them', async () => {
+    let asked = 0;
+    const broken = await liar((response) => {
+      asked += 1;
+      response.writeHead(500).end();
+    });
+    const da = own(broken.url, 'a.b.c', { delayMs: 1, delayMaxMs: 64 });
+    const delays = [];
+    const enough = news(da.OnStateChanged, ({ retryInMs }) => retryInMs !== undefined && delays.push(retryInMs) === 60, 'sixty delays');
+    da.Connect();
+    await enough;
+    const late = delays.slice(20);
+    assert.ok(Math.max(...delays) <= 64 && Math.min(...late) < 24 && Math.max(...late) > 40, String(late));
+    await da.Disconnect();
+    broken.stop();
+    assert.ok(asked >= 59);
+  });
+
+  test('what comes twice is told once, and garbage ends the connection and not the page', async () => {
+    let connections = 0;
+    const lying = await liar(lets, (say, record, socket) => {
+      if (record.target !== 'Subscribe') return;
+      connections += 1;
+      grants(say, record);
+      say(message('c', { n: 1 }), message('c', { n: 1 }), message('d', { n: 2 }), message('c', { n: 1 }));
+      say({ type: 1, target: 'MessageReceived', arguments: [] }, { type: 1, target: 'MessageReceived', arguments: [null] }, { type: 99 }, { type: 3, invocationId: 'none' });
+      if (connections === 1) socket.send('{"type":1\u001e');
+    });
+    const da = own(lying.url, 'a.b.c');
+    const seen = [];
+    da.on(EVENT, USER, ({ data }) => seen.push(data.n));
+    assert.equal(await da.Connect(), true);
+    await da.Subscribe([pair(OTHER_USER, EVENT)]);
+    assert.deepEqual([connections >= 2, seen], [true, [1, 2]]);
+    await da.Disconnect();
+    lying.stop();
+  });
+
+  test('nothing is kept of what has passed', async () => {
+    const heap = () => {
+      setFlagsFromString('--expose-gc');
+      vm.runInNewContext('gc')();
+      return process.memoryUsage().heapUsed;
+    };
+    let say;
+    const hub = await liar(lets, (speak, record) => {
+      say = speak;
+      grants(speak, record);
+    });
+    const da = own(hub.url, 'a.b.c');
+    await da.Connect();
+    let number = 0;
+    const arrived = new Inbox();
+    async function day() {
+      for (let round = 0; round < 50; round += 1) {
+        const listening = da.on(EVENT, USER, async ({ data }) => data.isLast && arrived.push(true));
+        await listening.verdict;
+        const many = Array.from({ length: 100 }, (_, at) => message(`b${String(number++).padStart(9, '0')}`, { isLast: at === 99, text: 'x'.repeat(500) }));
+        say(...many);
+        await arrived.next('the last message');
+        listening.off();
+        await da.UnsubscribeAll();
+      }
+    }
+    await day();
+    const before = heap();
+    await day();
+    await day();
+    // 10,000 messages of half a kilobyte are 5 MB.
+    const more = heap() - before;
+    assert.ok(more < 1_000_000, `${more} bytes more`);
+    await da.Disconnect();
+    hub.stop();
+  });
+
+  test('a verdict that is missing, and one that never comes, are a reason to come back', async () => {
+    for (const answer of [(say, { invocationId }) => say({ type: 3, invocationId, result: [] }), () => {}]) {
+      let isMended = false;
+      const lying = await liar(lets, (say, record) => (isMended ? grants(say, record) : answer(say, record)));
+      const da = own(lying.url, 'a.b.c', { answerMs: 100 });
+      da.on(EVENT, USER, () => {});
+      const lost = news(da.OnStateChanged, ({ error }) => error, 'the fault');
+      const connected = da.Connect();
+      await lost;
+      isMended = true;
+      assert.equal(await connected, true);
+      await da.Disconnect();
+      lying.stop();
+    }
+  });
+
+  test('a token is renewed before it expires, and nothing is missed by it', async () => {
+    const hub = await new Hub(['auth.close_on_expiry=true']).start();
+    let tokens = 0;
+    const da = own(hub.url, () => {
+      tokens += 1;
+      return hub.client({ exp: Math.floor(Date.now() / 1000) + (tokens === 1 ? 3 : 3600) });
+    });
+    const seen = [];
+    da.on(EVENT, USER, ({ data }) => seen.push(data.legId));
+    await da.Connect();
+    const changes = [];
+    da.OnStateChanged.on((change) => changes.push(change));
+    await news(da.OnStateChanged, ({ state }) => state === 'live', 'the renewal');
+    assert.match(changes[0].error.message, /renewed/);
+    assert.deepEqual(changes.map(({ state }) => state), ['recovering', 'recovering', 'live'].slice(3 - changes.length));
+    await hub.publish(leg(USER, 1));
+    await da.GetActiveSubscriptions();
+    assert.deepEqual([tokens, seen, da.gaps], [2, ['1'], []]);
+    await da.Disconnect();
+    await hub.stop();
+  });
+});
+
+describe('a shift', () => {
+  /** Numbers that look like chance and are the same each time (mulberry32). */
+  function chance(seed) {
+    return () => {
+      seed = (seed + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+  const BEGIN = 'UserCallInUserAllocated';
+  const STEPS = [BEGIN, 'UserCallInUserConnected', 'UserCallInTransferStarted', 'UserCallInDisconnected'];
+  const texts = Object.fromEntries(STEPS.map((name) => {
+    const file = readFileSync(new URL(`../../schema/user/${name}.toml`, import.meta.url), 'utf8');
+    return [name, JSON.parse(/json = '''([\s\S]+?)'''/.exec(file)[1])];
+  }));
+  test('of calls, cuts and restarts leaves no ghost call, and misses no event', async () => {
+    const hub = await new Hub().start();
+    const proxy = await new Proxy().start(hub.port);
+    const da = own(proxy.url, () => hub.client());
+    const seen = [];
+    da.OnSubscriptionDataChanged.on(({ data, subscription }) => seen.push(`${data.callId} ${data.legId} ${subscription.eventName}`));
+    await da.Connect();
+    const view = await da.calls(USER);
+    await da.GetActiveSubscriptions();
+    const random = chance(7);
+    const published = [];
+    /** The legs that are open, each at a step; and of which the hub that runs now has heard. */
+    const legs = new Map();
+    const heard = new Set();
+    let number = 0;
+
+    async function publish(key, step) {
+      const [callId, legId] = key.split(' ');
+      const { status, body } = await hub.publish({ eventName: STEPS[step], data: { ...texts[STEPS[step]], callId, legId, userId: USER, organizationId: ORGANIZATION } });
+      assert.equal(status, 202, JSON.stringify(body));
+      published.push(`${key} ${STEPS[step].toLowerCase()}`);
+      if (step === 3) legs.delete(key);
+      else legs.set(key, step);
+      if (step === 3) heard.delete(key);
+      else heard.add(key);
+    }
+    async function settle() {
+      const last = published.at(-1);
+      await within((async () => {
+        while (seen.at(-1) !== last) await new Promise(setImmediate);
+      })(), last);
+      const shown = view.list.flatMap(({ callId, legs }) => legs.map(({ legId }) => `${callId} ${legId}`));
+      assert.deepEqual(shown.sort(), [...heard].sort());
+    }
+    async function step() {
+      const open = [...legs.keys()];
+      if (open.length < 4 || random() < 0.3) {
+        const call = `${String(number++).padStart(8, '0')}-0000-4000-8000-000000000000`;
+        await publish(`${call} leg-${number}`, 0);
+        if (random() < 0.3) await publish(`${call} leg-${number}b`, 0);
+      } else {
+        const key = open[Math.floor(random() * open.length)];
+        await publish(key, random() < 0.4 ? 3 : Math.min(legs.get(key) + 1, 2));
+      }
+    }
+
+    for (let round = 0; round < 24; round += 1) {
+      for (let at = 0; at < 12; at += 1) {
+        if (random() < 0.1) proxy.cut();
+        await step();
+      }
+      await settle();
+      if (round % 8 !== 7) continue;
+      const gap = news(da.OnGap, () => true, 'the gap');
+      await hub.stop();
+      await hub.start();
+      heard.clear();
+      await gap;
+      await reaches(da, 'live');
+    }
+    for (const key of [...legs.keys()]) await publish(key, 3);
+    await settle();
+    assert.deepEqual(view.list, []);
+    assert.deepEqual(seen, published);
+    assert.deepEqual(da.faults, []);
+    await da.Disconnect();
+    proxy.stop();
+    await hub.stop();
+  });
+});
+
+describe('a hub in memory', () => {
+  test('tells a page what a real one would', async () => {
+    const hub = new FakeHub();
+    const da = made(hub.service());
+    const seen = [];
+    da.on('QueueStatus', QUEUE, ({ data }) => seen.push(data.maxWaitTime));
+    hub.deny([pair(USER, 'UserStatus')]);
+    hub.publish('QueueStatus', QUEUE, { maxWaitTime: 1 });
+    assert.equal(await da.Connect(), true);
+    assert.equal((await da.Subscribe([pair(USER, 'UserStatus')]))[0].message, 'Unauthorized');
+    hub.publish('QueueStatus', QUEUE, { maxWaitTime: 2 });
+    hub.down();
+    hub.publish('QueueStatus', QUEUE, { maxWaitTime: 3 });
+    await hub.settled();
+    assert.equal(da.state, 'offline');
+    hub.up();
+    await reaches(da, 'live');
+    assert.deepEqual([seen, da.gaps], [[1, 2, 3], []]);
+    hub.restart();
+    await news(da.OnGap);
+    hub.refuse();
+    await reaches(da, 'refused');
+    assert.throws(() => hub.publish('QueueStatsu', QUEUE, {}), TypeError);
+  });
+
+  test('listens to all entities of an event, and to one of them besides', async () => {
+    const hub = new FakeHub();
+    hub.publish('UserStatus', USER, { parkedCalls: 1 });
+    const da = made(hub.service());
+    const [all, late, one] = [[], [], []];
+    const told = (into) => ({ subscription, data }) => into.push(`${subscription.entityId.slice(0, 2)} ${data.parkedCalls}`);
+    da.on('UserStatus', '*', told(all));
+    await da.Connect();
+    hub.publish('UserStatus', OTHER_USER, { parkedCalls: 2 });
+    da.on('UserStatus', '*', told(late));
+    da.on('UserStatus', USER, told(one));
+    await hub.settled();
+    hub.publish('UserStatus', USER, { parkedCalls: 3 });
+    hub.drop();
+    await hub.settled();
+    await reaches(da, 'live');
+    hub.publish('UserStatus', OTHER_USER, { parkedCalls: 4 });
+    assert.deepEqual([all, late, one], [['c9 1', 'a1 2', 'c9 3', 'a1 4'], ['c9 1', 'a1 2', 'c9 3', 'a1 4'], ['c9 1', 'c9 3']]);
+    assert.equal(da.isStale('UserStatus', OTHER_USER), false);
+  });
+
+  test('has the open calls of a user, whatever happens to the connection', async () => {
+    const hub = new FakeHub();
+    const call = (name, callId, legId) => hub.publish(name, USER, { callId, legId });
+    call('UserCallInArrived', 'a', '1');
+    call('UserCallInUserConnected', 'a', '1');
+    call('UserCallInArrived', 'b', '2');
+    call('UserCallInDisconnected', 'b', '2');
+    const da = made(hub.service());
+    await da.Connect();
+    const calls = await da.calls(USER);
+    const shown = () => calls.list.map(({ callId, legs }) => [callId, legs.map(({ legId, last }) => `${legId} ${last.subscription.eventName}`)]);
+    await hub.settled();
+    assert.deepEqual([shown(), da.faults], [[['a', ['1 usercallinuserconnected']]], []]);
+    const changes = [];
+    calls.on((list) => changes.push(list.length));
+    call('UserCallInArrived', 'c', '3');
+    call('UserCallInArrived', 'c', '4');
+    await hub.settled();
+    assert.deepEqual([changes, shown()[1]], [[2], ['c', ['3 usercallinarrived', '4 usercallinarrived']]]);
+    hub.down();
+    call('UserCallInDisconnected', 'c', '4');
+    // It comes late, and opens nothing.
+    call('UserCallInUserConnected', 'c', '4');
+    await hub.settled();
+    hub.up();
+    await reaches(da, 'live');
+    assert.deepEqual(shown()[1], ['c', ['3 usercallinarrived']]);
+    const gap = news(da.OnGap);
+    hub.restart();
+    assert.equal((await gap).length > 10, true);
+    await reaches(da, 'live');
+    assert.deepEqual(shown(), []);
+    const second = await da.calls(USER);
+    call('UserCallOutGoing', 'd', '5');
+    await hub.settled();
+    assert.deepEqual([shown(), [...second].length], [[['d', ['5 usercalloutgoing']]], 1]);
+    calls.close();
+    second.close();
+    await hub.settled();
+    assert.deepEqual(await da.GetActiveSubscriptions(), []);
+  });
+});
