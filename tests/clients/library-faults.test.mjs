@@ -226,7 +226,7 @@ describe('a shift', () => {
     };
   }
   const BEGIN = 'UserCallInUserAllocated';
-  const STEPS = [BEGIN, 'UserCallInUserConnected', 'UserCallInTransferStarted', 'UserCallInDisconnected'];
+  const STEPS = [BEGIN, 'UserCallInUserConnected', 'UserCallInTransferStarted', 'UserCallInUserCancelled', 'UserCallInDisconnected'];
   const texts = Object.fromEntries(STEPS.map((name) => {
     const file = readFileSync(new URL(`../../schema/user/${name}.toml`, import.meta.url), 'utf8');
     return [name, JSON.parse(/json = '''([\s\S]+?)'''/.exec(file)[1])];
@@ -252,10 +252,17 @@ describe('a shift', () => {
       const { status, body } = await hub.publish({ eventName: STEPS[step], data: { ...texts[STEPS[step]], callId, legId, userId: USER, organizationId: ORGANIZATION } });
       assert.equal(status, 202, JSON.stringify(body));
       published.push(`${key} ${STEPS[step].toLowerCase()}`);
-      if (step === 3) legs.delete(key);
-      else legs.set(key, step);
-      if (step === 3) heard.delete(key);
-      else heard.add(key);
+      if (step < 3) {
+        legs.set(key, step);
+        heard.add(key);
+        return;
+      }
+      // A leg that was cancelled ends, a call that was disconnected with all of its legs.
+      const ended = step === 3 ? [key] : [...legs.keys()].filter((other) => other.startsWith(callId));
+      for (const other of ended) {
+        legs.delete(other);
+        heard.delete(other);
+      }
     }
     async function settle() {
       const last = published.at(-1);
@@ -273,7 +280,7 @@ describe('a shift', () => {
         if (random() < 0.3) await publish(`${call} leg-${number}b`, 0);
       } else {
         const key = open[Math.floor(random() * open.length)];
-        await publish(key, random() < 0.4 ? 3 : Math.min(legs.get(key) + 1, 2));
+        await publish(key, random() < 0.4 ? (random() < 0.5 ? 3 : 4) : Math.min(legs.get(key) + 1, 2));
       }
     }
 
@@ -291,7 +298,7 @@ describe('a shift', () => {
       await gap;
       await reaches(da, 'live');
     }
-    for (const key of [...legs.keys()]) await publish(key, 3);
+    while (legs.size) await publish([...legs.keys()][0], 4);
     await settle();
     assert.deepEqual(view.list, []);
     assert.deepEqual(seen, published);
@@ -368,7 +375,7 @@ describe('a hub in memory', () => {
     await hub.settled();
     assert.deepEqual([changes, shown()[1]], [[2], ['c', ['3 usercallinarrived', '4 usercallinarrived']]]);
     hub.down();
-    call('UserCallInDisconnected', 'c', '4');
+    call('UserCallInUserCancelled', 'c', '4');
     // It comes late, and opens nothing.
     call('UserCallInUserConnected', 'c', '4');
     await hub.settled();

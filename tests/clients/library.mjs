@@ -12,10 +12,10 @@ import { BINARY, callIn, within } from './hub.mjs';
 /** What the events of a call do to it, as the user sees it, for as long as the catalogue does not say so itself. */
 const PHASES = {
   UserCallInArrived: 'begin', UserCallInComing: 'begin', UserCallInUserAllocated: 'begin', UserCallOutGoing: 'begin',
-  UserCallInUserConnected: 'progress', UserCallInTransferStarted: 'progress', UserCallInTransferConnected: 'progress',
-  UserCallInTransferCancelled: 'progress', UserCallOutConnected: 'progress',
-  UserCallInUserCancelled: 'end', UserCallInOverflow: 'end', UserCallInUserOverflow: 'end',
-  UserCallInDisconnected: 'end', UserCallOutDisconnected: 'end',
+  UserCallInUserConnected: 'progress', UserCallInTransferStarted: 'progress', UserCallInTransferCancelled: 'progress',
+  UserCallOutConnected: 'progress',
+  UserCallInTransferConnected: 'end', UserCallInUserCancelled: 'end', UserCallInOverflow: 'end', UserCallInUserOverflow: 'end',
+  UserCallInDisconnected: 'end-call', UserCallOutDisconnected: 'end-call',
 };
 
 /** Exports the documents of the catalogue; `package` is the folder of the package, `remove` deletes it all. */

@@ -47,7 +47,7 @@ export class Item {
   isRebuilding = false;
   waiting = [];
   verdict = null;
-  /** The newest message of each entity, of a state event. */
+  /** The newest message of each entity, of a state event that has one for each. */
   newest = new Map();
 
   constructor(entityId, eventName) {
@@ -55,10 +55,10 @@ export class Item {
     this.eventName = eventName.toLowerCase();
     this.since = null;
     this.snapshot = undefined;
-    const { name, kind } = FACTS.get(this.eventName) ?? {};
+    const { name, kind, key } = FACTS.get(this.eventName) ?? {};
     /** As it is documented. */
     this.name = name ?? eventName;
-    this.isState = kind === "state";
+    this.isState = kind === "state" && key === undefined;
   }
 
   /** The item as the hub is asked for it. */
