@@ -57,13 +57,14 @@ impl Form {
 pub(crate) struct Batch {
     form: Form,
     body: Vec<u8>,
+    is_closed: bool,
     lines: Vec<u64>,
 }
 
 impl Batch {
     /// Returns an empty one.
     pub(crate) fn new(form: Form) -> Batch {
-        Batch { form, body: Vec::new(), lines: Vec::new() }
+        Batch { form, body: Vec::new(), is_closed: false, lines: Vec::new() }
     }
 
     /// Returns the form of its body.
@@ -102,8 +103,9 @@ impl Batch {
 
     /// Returns the request body; the batch takes no more items until it is [cleared](Batch::clear).
     pub(crate) fn body(&mut self) -> &[u8] {
-        if self.form == Form::Json {
+        if self.form == Form::Json && !self.is_closed {
             self.body.push(b']');
+            self.is_closed = true;
         }
         &self.body
     }
@@ -111,6 +113,7 @@ impl Batch {
     /// Empties it for the next request.
     pub(crate) fn clear(&mut self) {
         self.body.clear();
+        self.is_closed = false;
         self.lines.clear();
     }
 }

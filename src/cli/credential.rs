@@ -16,7 +16,8 @@ pub(crate) struct Credential {
     /// --token-file or RTE_TOKEN
     #[arg(long, value_name = "JWT", conflicts_with = "token_file")]
     pub(crate) token: Option<Bearer>,
-    /// A file that holds the token; `rte listen` reads it again whenever it connects
+    /// A file that holds the token; `rte listen` reads it again whenever it connects,
+    /// and `rte publish` when the hub no longer takes it
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }

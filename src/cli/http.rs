@@ -25,6 +25,8 @@ pub struct HttpClient {
 pub(crate) struct Response {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// How long to wait, where it says so (RFC 9110 section 10.2.3; a date is passed over).
+    pub(crate) retry_after: Option<Duration>,
     /// The body.
     pub(crate) body: Vec<u8>,
 }
@@ -70,11 +72,14 @@ impl HttpClient {
         };
         let mut response = request.send(body).map_err(no_answer)?;
         let status = response.status().as_u16();
+        let retry_after =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(no_answer)?;
         match status {
             401 => Err(Failure::Token(said("the hub does not accept the token (401)", &body))),
             403 => Err(Failure::Token(said("the token does not allow this (403)", &body))),
-            _ => Ok(Response { status, body }),
+            _ => Ok(Response { status, retry_after, body }),
         }
     }
 }

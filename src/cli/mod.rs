@@ -24,6 +24,7 @@ pub mod why;
 pub mod world;
 
 mod batch;
+mod cursors;
 mod identity;
 mod inspect;
 mod session;

@@ -8,6 +8,7 @@
 //!   Greeting ──{}──▶ Listing (only if an interest has a pattern) ──▶ Subscribing ──last verdict──▶ Live
 //! ```
 
+use super::cursors::Cursors;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -46,6 +47,14 @@ pub(crate) struct Verdict {
     pub(crate) entity_id: Option<String>,
     /// The event as the hub repeats it.
     pub(crate) event_name: Option<String>,
+    /// Where the subscription begins, where it said since when.
+    pub(crate) position: Option<String>,
+    /// Whether all that was missed follows.
+    pub(crate) recovered: Option<bool>,
+    /// How much follows of what was missed.
+    pub(crate) replayed: Option<u64>,
+    /// How many last values follow.
+    pub(crate) snapshot: Option<u64>,
     /// Whether the event came from a pattern: then a refusal is not a failure.
     #[serde(skip)]
     pub(crate) by_pattern: bool,
@@ -102,12 +111,16 @@ struct Item {
     by_pattern: bool,
     #[serde(rename = "Snapshot", skip_serializing_if = "std::ops::Not::not")]
     snapshot: bool,
+    /// From where on; null is from now on.
+    #[serde(rename = "Since", skip_serializing_if = "Option::is_none")]
+    since: Option<Option<String>>,
 }
 
 /// One connection's conversation.
 pub(crate) struct Session {
     interests: Vec<Interest>,
     snapshots: bool,
+    cursors: Option<Cursors>,
     phase: Phase,
     /// All items, in the order they were sent; invocation n (from 1) has the n-th hundred.
     items: Vec<Item>,
@@ -140,12 +153,24 @@ impl Session {
     /// Returns a session that will ask for `interests`.
     pub fn new(interests: &[Interest]) -> Session {
         let interests = interests.to_vec();
-        Session { interests, snapshots: false, phase: Phase::Greeting, items: Vec::new(), answers_due: 0 }
+        Session {
+            interests,
+            snapshots: false,
+            cursors: None,
+            phase: Phase::Greeting,
+            items: Vec::new(),
+            answers_due: 0,
+        }
     }
 
     /// Makes it ask for the last values of states, too.
     pub fn with_snapshots(self, snapshots: bool) -> Session {
         Session { snapshots, ..self }
+    }
+
+    /// Makes it say since when, and get positions.
+    pub fn with_cursors(self, cursors: Option<Cursors>) -> Session {
+        Session { cursors, ..self }
     }
 
     /// Takes one WebSocket text message, which holds whole records, and appends what there is to
@@ -202,21 +227,18 @@ impl Session {
         self.phase = Phase::Subscribing;
         for interest in &self.interests {
             let before = self.items.len();
+            let item = |event: &str, by_pattern| Item {
+                entity: interest.entity.clone(),
+                event: event.to_owned(),
+                by_pattern,
+                snapshot: self.snapshots,
+                since: self.cursors.as_ref().map(|cursors| cursors.since(&interest.entity, event)),
+            };
             if is_pattern(&interest.event) {
                 let fitting = available.iter().filter(|name| fits(&interest.event, name));
-                self.items.extend(fitting.map(|name| Item {
-                    entity: interest.entity.clone(),
-                    event: name.clone(),
-                    by_pattern: true,
-                    snapshot: self.snapshots,
-                }));
+                self.items.extend(fitting.map(|name| item(name, true)));
             } else {
-                self.items.push(Item {
-                    entity: interest.entity.clone(),
-                    event: interest.event.clone(),
-                    by_pattern: false,
-                    snapshot: self.snapshots,
-                });
+                self.items.push(item(&interest.event, false));
             }
             if self.items.len() == before {
                 return Err(Fault(format!("no event of the hub fits {:?}", interest.event)));
@@ -377,6 +399,17 @@ mod tests {
         let mut session = Session::new(&[interest("QueueStatus")]).with_snapshots(true);
         let steps = fed(&mut session, "{}\u{1e}").unwrap().join("\n");
         assert!(steps.contains("\"EventName\":\"QueueStatus\",\"Snapshot\":true}"), "{steps}");
+    }
+
+    #[test]
+    fn each_item_says_how_far_it_has_come_where_positions_are_wanted() {
+        let mut cursors = Cursors::default();
+        cursors.note(GUID, "queuestatus", "p1");
+        let interests = [interest("QueueStatus"), interest("QueueAttachedUsers")];
+        let mut session = Session::new(&interests).with_cursors(Some(cursors));
+        let steps = fed(&mut session, "{}\u{1e}").unwrap().join("\n");
+        assert!(steps.contains("\"EventName\":\"QueueStatus\",\"Since\":\"p1\"}"), "{steps}");
+        assert!(steps.contains("\"EventName\":\"QueueAttachedUsers\",\"Since\":null}"), "{steps}");
     }
 
     #[test]

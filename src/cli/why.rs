@@ -273,7 +273,7 @@ fn item(catalogue: &Catalogue, asked: &Asked, who: Option<&Principal>) -> Result
 fn count(publisher: &Publisher, item: &Value) -> Result<u64, String> {
     let mut batch = batch::Batch::new(batch::Form::Json);
     batch.push(1, item.to_string().as_bytes());
-    let outcome = publisher.send(&mut batch);
+    let outcome = publisher.send_once(&mut batch);
     let outcome = outcome.map_err(|failure| failure.sentence().unwrap_or_default().to_owned())?;
     let fault = outcome.rejections.into_iter().flat_map(|rejection| rejection.faults).next();
     fault.map_or(Ok(()), Err)?;

@@ -26,7 +26,7 @@ mod net_stream;
 pub mod os;
 pub mod roots;
 pub mod serve;
-mod signals;
+pub(crate) mod signals;
 mod sockets;
 mod supervisor;
 pub mod tls;

@@ -574,6 +574,15 @@ impl Peer {
         text.as_str().to_owned()
     }
 
+    /// The next hub message without its separator; none once the connection is over.
+    pub fn try_record(&mut self) -> Option<String> {
+        while self.records.is_empty() {
+            let Message::Text(text) = self.socket.read().ok()? else { continue };
+            self.records.extend(text.as_str().trim_end_matches(RS).split(RS).map(str::to_owned));
+        }
+        self.records.pop_front()
+    }
+
     /// The next hub message without its separator.
     pub fn record(&mut self) -> String {
         while self.records.is_empty() {

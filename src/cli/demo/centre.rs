@@ -163,6 +163,11 @@ impl Centre {
         std::mem::take(&mut self.items)
     }
 
+    /// Whoever was told has forgotten it: with the next step every state is told anew.
+    pub fn forget_told(&mut self) {
+        self.last = LastStates::default();
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Open => {}

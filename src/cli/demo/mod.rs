@@ -21,6 +21,8 @@ use super::credential::Bearer;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::publish::Publisher;
+use super::publish::ids::Ids;
+use super::publish::retry::Retry;
 use super::trust::Trust;
 use super::{listen, token, world};
 use crate::config::{Config, Setting, Sources, file};
@@ -43,6 +45,10 @@ answers and later hangs up: one CallId throughout, a LegId for each leg. Around 
 and queue status, and callback requests with their attempts. The same --seed gives the same traffic, dates included: the \
 centre has a clock of its own, which starts on a Monday at 08:00 UTC.
 
+With --restart the hub ends again and again, and another one begins at the same address that knows nothing of before: what a \
+hub in memory is after a crash. Clients come back and are told that something may be missing; the centre, as a good publisher \
+does, tells all its states anew, and sends what was not answered again, with its ids.
+
 It prints a client token, the URL, and a line for listening. Exit code 1: the hub rejected an event (that would be a fault).
 
 Neither rte.toml nor the environment counts here; --set and --schema-dir do as they do for `rte serve`. Each start has a \
@@ -51,6 +57,7 @@ secret of its own, so that a token is good until the demo ends; with --secret-fi
 Examples:
   rte demo
   rte demo --secret-file demo.secret --ttl 30d --set cors.origins=https://app.example.com
+  rte demo --restart 20
   rte demo --listen 127.0.0.1:0 --seed 7 --speed 10 --for 60 --print";
 
 /// Runs a hub and a call centre.
@@ -69,6 +76,9 @@ pub struct Args {
     /// End after this many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = listen::seconds)]
     duration: Option<Duration>,
+    /// End the hub every so many seconds, and begin another, to see clients come back
+    #[arg(long, value_name = "SECONDS", value_parser = listen::seconds)]
+    restart: Option<Duration>,
     /// Date the events by the wall clock, at any speed
     #[arg(long)]
     wall_clock: bool,
@@ -117,10 +127,10 @@ fn setting(text: &str) -> Result<Setting, &'static str> {
 ///
 /// # Errors
 /// [`Failure::Usage`] with all that is wrong.
-fn configuration(args: &Args) -> Result<Config, Failure> {
+fn configuration(args: &Args, secret: &str, listen: SocketAddr) -> Result<Config, Failure> {
     let own = |key: &str, text: String| Setting { key: key.to_owned(), text, origin: "rte demo".to_owned() };
     let mut settings = vec![
-        own("server.listen", args.listen.to_string()),
+        own("server.listen", listen.to_string()),
         own("server.threads", "1".to_owned()),
         own("server.log_level", "warn".to_owned()),
         own("server.detailed_errors", "true".to_owned()),
@@ -129,8 +139,12 @@ fn configuration(args: &Args) -> Result<Config, Failure> {
         let (key, text, origin) = ("auth.secret_file".to_owned(), file.clone(), "--secret-file".to_owned());
         settings.push(Setting { key, text, origin });
     } else if !args.set.iter().any(|set| set.key.starts_with("auth.secret")) {
-        let secret = world::entropy::<32>().map_err(Failure::Refused)?;
-        settings.push(own("auth.secret", URL_SAFE_NO_PAD.encode(secret)));
+        settings.push(own("auth.secret", secret.to_owned()));
+    }
+    if args.restart.is_some() {
+        // Its end is no goodbye.
+        let at_once = [("drain_spread_ms", "0"), ("drain_ms", "200")];
+        settings.extend(at_once.map(|(limit, ms)| own(&format!("limits.{limit}"), ms.to_owned())));
     }
     settings.extend(args.set.iter().cloned());
     let sources = Sources { file: None, variables: Vec::new(), settings, read: &file::read };
@@ -148,33 +162,51 @@ fn configuration(args: &Args) -> Result<Config, Failure> {
 pub fn run(
     args: &Args,
     console: &mut Console,
-    start: impl FnOnce(Config, &mut Console) -> Result<Box<dyn DemoHub>, Failure>,
+    mut start: impl FnMut(Config, &mut Console) -> Result<Box<dyn DemoHub>, Failure>,
 ) -> Result<(), Failure> {
-    let config = configuration(args)?;
+    let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
+    let config = configuration(args, &secret, args.listen)?;
     let issued_unix_s = world::unix_ms() / 1000;
     let key = Key::of(&config)?;
     let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
     let (path, is_tls) = (config.hub.path.clone(), config.tls.is_some());
     let trust = Trust { ca: args.trust.ca.clone().or_else(|| own_certificate(args)) };
-    let hub = start(config, console)?;
+    let mut hub = start(config, console)?;
+    let address = hub.local_addr();
     let scheme = if is_tls { "https" } else { "http" };
-    let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(hub.local_addr()))).map_err(Failure::Refused)?;
+    let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(address))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
     introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
 
-    let publisher = Publisher::new(&endpoint, trust.roots(&endpoint)?, publisher, None);
+    let mut publishing = Publishing {
+        publisher: Publisher::new(&endpoint, trust.roots(&endpoint)?, publisher, None),
+        // Each run has a time of its own.
+        ids: args.restart.map(|_| Ids::new(world::unix_ms())),
+        retry: Retry::new(None, args.seed),
+        batch: Batch::new(Form::Ndjson),
+    };
     let calendar = if args.wall_clock {
         Calendar { start_unix_ms: world::unix_ms(), speed: args.speed }
     } else {
         Calendar::own(MONDAY_UNIX_MS)
     };
     let mut centre = Centre::new(args.seed, calendar);
-    let mut batch = Batch::new(Form::Ndjson);
     let began_at = world::now();
+    let mut restart = args.restart;
     loop {
         let due = Duration::from_millis(centre.next_due()).div_f64(args.speed);
         let end = args.duration.filter(|&end| end <= due);
-        world::pause(end.unwrap_or(due).saturating_sub(world::now().duration_since(began_at)));
+        let until = end.unwrap_or(due);
+        let due_restart = restart.filter(|&at| at <= until);
+        world::pause(due_restart.unwrap_or(until).saturating_sub(world::now().duration_since(began_at)));
+        if let (Some(at), Some(every)) = (due_restart, args.restart) {
+            console.note(format_args!("the hub ends, and another one begins"));
+            hub.end();
+            hub = start(configuration(args, &secret, address)?, console)?;
+            centre.forget_told();
+            restart = Some(at + every);
+            continue;
+        }
         if end.is_some() {
             hub.end();
             return Ok(());
@@ -186,24 +218,46 @@ pub fn run(
             if args.print {
                 console.line(format_args!("{text}"))?;
             }
-            if !batch.has_room(text.len()) {
-                deliver(&publisher, &mut batch)?;
-            }
-            batch.push(0, text.as_bytes());
+            publishing.push(&text)?;
         }
         console.flush()?;
-        deliver(&publisher, &mut batch)?;
+        publishing.deliver()?;
     }
 }
 
-fn deliver(publisher: &Publisher, batch: &mut Batch) -> Result<(), Failure> {
-    if batch.is_empty() {
-        return Ok(());
+/// The way from the centre to the hub.
+struct Publishing {
+    publisher: Publisher,
+    /// Where the hub is restarted, and a request may have to be sent again.
+    ids: Option<Ids>,
+    retry: Retry,
+    batch: Batch,
+}
+
+impl Publishing {
+    fn push(&mut self, item: &str) -> Result<(), Failure> {
+        let item = self.ids.as_mut().map_or(item.as_bytes().into(), |ids| ids.name(item.as_bytes()));
+        if !self.batch.has_room(item.len()) {
+            self.deliver()?;
+        }
+        self.batch.push(0, &item);
+        Ok(())
     }
-    match publisher.send(batch)?.rejections.first() {
-        None => Ok(()),
-        Some(rejection) => {
-            Err(Failure::Refused(format!("the hub rejected an event of the demo: {}", rejection.faults.join("; "))))
+
+    fn deliver(&mut self) -> Result<(), Failure> {
+        let Publishing { publisher, retry, batch, .. } = self;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let wait = |_: &str, pause| {
+            world::pause(pause);
+            true
+        };
+        match publisher.send(batch, retry, wait)?.rejections.first() {
+            None => Ok(()),
+            Some(rejection) => {
+                Err(Failure::Refused(format!("the hub rejected an event of the demo: {}", rejection.faults.join("; "))))
+            }
         }
     }
 }

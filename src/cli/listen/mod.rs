@@ -3,6 +3,7 @@
 
 use super::console::Console;
 use super::credential::Credential;
+use super::cursors::Cursors;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::http::HttpClient;
@@ -10,6 +11,7 @@ use super::random::Random;
 use super::session::{self, Interest, Session, Step};
 use super::trust::Trust;
 use super::{redact, world};
+use crate::hub::block::Since;
 use crate::schema::Catalogue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,16 +24,19 @@ pub(super) mod socket;
 const LONG: &str = "\
 Subscribes to events like any SignalR client and prints each one as a line of JSON: {\"subscription\":…,\"data\":…}.
 
-The hub's verdict on each subscription goes to standard error. After a lost connection it comes back, at once, after 2, \
+The hub's verdict on each subscription goes to standard error, with what it says of events that were missed. After a lost connection it comes back, at once, after 2, \
 10 and 30 seconds and then every 30 seconds (a little later each time, so that many clients do not come at once), and \
-subscribes again; events of the meantime are lost.
+subscribes again with the position of the last event that it printed: events of the meantime follow, each once, as far as the \
+hub still has them (it says so). Each line has that \"position\" and \"at\", when the hub took the event; --since goes on there.
 
-Exit code 1: a subscription that was named in full has been refused (at once if none is left). 3: the first connection \
-failed, or the hub ended it for good. 5: --timeout came before the last of --count.
+Exit code 0: the count or the time is over. 1: a subscription that was named in full has been refused (at once if none is \
+left). 2: wrong usage. 3: the first connection failed, or the hub ended it for good. 4: the token is not good. 5: --timeout came \
+before the last of --count.
 
 Examples, with GUID for the 36 characters of one:
   rte listen --token-file token.jwt GUID:QueueStatus,QueueCallInArrived
   rte listen --url ws://127.0.0.1:8080/rte --subscribe 'GUID/User*' --count 1
+  rte listen --since -30s GUID:QueueCallInArrived
   rte listen --all 'Queue*' GUID1 GUID2 | jq .data";
 
 /// Subscribes and prints.
@@ -64,6 +69,9 @@ pub(crate) struct Args {
     /// Ask for the last value of each state first, as a page does that was just loaded
     #[arg(long)]
     snapshot: bool,
+    /// Begin there: a position, or how far back (-30s, -5m); null is from now on
+    #[arg(long, value_name = "POSITION", value_parser = since, allow_hyphen_values = true)]
+    since: Option<From>,
     /// Print for people: event, entity, and its data as name=value
     #[arg(long)]
     text: bool,
@@ -99,6 +107,19 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// From where on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct From(Option<String>);
+
+/// Reads what `--since` says.
+fn since(text: &str) -> Result<From, &'static str> {
+    match Since::parse(text) {
+        _ if text == "null" => Ok(From(None)),
+        Since::Unreadable => Err("a position of 27 characters, how far back as -30s, -5m or -1500ms, or null"),
+        Since::Present | Since::Behind(_) | Since::Back { .. } => Ok(From(Some(text.to_owned()))),
+    }
+}
+
 /// Listens until the count, the timeout, or the hub ends it.
 ///
 /// # Errors
@@ -106,7 +127,10 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let interests = interests(args)?;
     let mut random = Random::new(u64::from_le_bytes(world::entropy().map_err(Failure::Refused)?));
+    let first = args.since.as_ref().map(|From(first)| first.clone());
     let mut listener = Listener {
+        // Who does not come back, and does not say since when, needs no positions.
+        cursors: (first.is_some() || !args.no_reconnect).then(|| Cursors::starting(first.flatten())),
         args,
         catalogue: args.redact.then(|| Catalogue::built_in(None)),
         endpoint: args.url.clone().or_path("/rte"),
@@ -192,6 +216,7 @@ enum End {
 struct Listener<'a> {
     /// By which personal data is masked, if it is.
     catalogue: Option<Catalogue>,
+    cursors: Option<Cursors>,
     args: &'a Args,
     endpoint: Endpoint,
     client: HttpClient,
@@ -212,8 +237,10 @@ impl Listener<'_> {
         let mut socket = socket::connect(&self.client, &self.endpoint, &token)?;
         self.refused = 0;
         send(&mut socket, session::HELLO)?;
-        let mut conversation =
-            Conversation { session: Session::new(interests).with_snapshots(self.args.snapshot), subscribed: 0 };
+        let mut conversation = Conversation {
+            session: Session::new(interests).with_snapshots(self.args.snapshot).with_cursors(self.cursors.clone()),
+            subscribed: 0,
+        };
         let (mut pinged_at, mut heard_at) = (world::now(), world::now());
         loop {
             let now = world::now();
@@ -281,6 +308,9 @@ impl Listener<'_> {
                 Step::Live => {}
                 Step::Event(event) => {
                     self.print(event)?;
+                    if let Some(cursors) = &mut self.cursors {
+                        cursors.note_event(event.get());
+                    }
                     self.heard += 1;
                     if self.args.count == Some(self.heard) {
                         return Ok(Some(End::Done));
@@ -303,8 +333,13 @@ impl Listener<'_> {
     fn on_verdict(&mut self, verdict: &session::Verdict) {
         let event = verdict.event_name.as_deref().unwrap_or("null");
         let entity = verdict.entity_id.as_deref().unwrap_or("null");
+        if let (Some(cursors), Some(position)) = (&mut self.cursors, &verdict.position) {
+            cursors.note(entity, event, position);
+        }
         match &verdict.message {
-            _ if verdict.subscribed => self.console.note(format_args!("subscribed  {event}  {entity}")),
+            _ if verdict.subscribed => {
+                self.console.note(format_args!("subscribed  {event}  {entity}{}", of_the_past(verdict)));
+            }
             message => {
                 let message = message.as_deref().unwrap_or("no reason given");
                 self.console.note(format_args!("refused     {event}  {entity}: {message}"));
@@ -333,6 +368,20 @@ impl Listener<'_> {
     fn left(&self) -> Option<Duration> {
         self.ends_at.map(|at| at.saturating_duration_since(world::now()))
     }
+}
+
+/// What a verdict says of what was missed, and of last values.
+fn of_the_past(verdict: &session::Verdict) -> String {
+    let replayed = verdict.replayed.unwrap_or_default();
+    let mut told = match verdict.recovered {
+        None => String::new(),
+        Some(true) => format!("  recovered, {replayed} missed"),
+        Some(false) => format!("  NOT RECOVERED, {replayed} of what was missed: something may be missing"),
+    };
+    if let Some(values) = verdict.snapshot {
+        told.push_str(&format!("  snapshot of {values}"));
+    }
+    told
 }
 
 /// What belongs to one connection.

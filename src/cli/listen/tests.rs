@@ -105,7 +105,10 @@ fn it_subscribes_prints_counts_and_says_goodbye() {
         assert!(head.starts_with("POST /rte/negotiate?negotiateVersion=1 HTTP/1.1\r\n"), "{head}");
         assert!(head.to_ascii_lowercase().contains("authorization: bearer t.o.k"), "{head}");
         let mut socket = accept(listener);
-        assert!(next(&mut socket).contains(&format!("{{\"EntityId\":\"{GUID}\",\"EventName\":\"QueueStatus\"}}")));
+        assert!(
+            next(&mut socket)
+                .contains(&format!("{{\"EntityId\":\"{GUID}\",\"EventName\":\"QueueStatus\",\"Since\":null}}"))
+        );
         socket.send(verdicts(&[(true, "queuestatus")])).unwrap();
         socket.send(Message::Ping("are you there".into())).unwrap();
         assert_eq!(socket.read().unwrap(), Message::Pong("are you there".into()));
@@ -146,6 +149,51 @@ fn after_a_loss_it_comes_back_and_subscribes_again() {
     assert_eq!(done, Ok(()));
     assert_eq!(results, format!("queuestatus  {GUID}  n=1\nqueuestatus  {GUID}  n=2\n"));
     assert_eq!(remarks.matches("coming back").count(), 1, "{remarks}");
+}
+
+#[test]
+fn after_a_loss_it_goes_on_behind_the_last_event_that_it_has_printed() {
+    let with = |message: Message, from: &str, to: &str| Message::text(message.into_text().unwrap().replace(from, to));
+    let verdict = move |more: &str| with(verdicts(&[(true, "queuestatus")]), "}]}", &format!("{more}}}]}}"));
+    let at = move |n: u32, position: &str| with(event(n), "}]}", &format!(",\"position\":\"{position}\"}}]}}"));
+    let (address, hub) = hub(move |listener| {
+        negotiate(listener);
+        let mut socket = accept(listener);
+        assert!(next(&mut socket).contains("\"Since\":\"-30s\""));
+        socket.send(verdict(",\"position\":\"p0\",\"recovered\":false,\"replayed\":0")).unwrap();
+        socket.send(at(1, "p1")).unwrap();
+        drop(socket);
+        negotiate(listener);
+        let mut socket = accept(listener);
+        assert!(next(&mut socket).contains("\"Since\":\"p1\""));
+        socket.send(verdict(",\"position\":\"p1\",\"recovered\":true,\"replayed\":1")).unwrap();
+        socket.send(at(2, "p2")).unwrap();
+        let _ = socket.read();
+    });
+    let (results, remarks, done) =
+        listen(&address, &[&format!("{GUID}:QueueStatus"), "--count", "2", "--since", "-30s"]);
+    hub.join().unwrap();
+    assert_eq!(done, Ok(()));
+    assert!(results.contains("\"data\":{\"n\":2},\"position\":\"p2\""), "{results}");
+    assert!(
+        remarks.contains("NOT RECOVERED, 0 of what was missed") && remarks.contains("recovered, 1 missed"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn a_place_to_begin_at_is_checked_before_anything_is_connected() {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        _args: Args,
+    }
+    let parse = |text: &str| <Line as clap::Parser>::try_parse_from(["listen", "x:y", "--since", text]).is_ok();
+    for (text, is_good) in
+        [("-30s", true), ("null", true), ("01k3fm8q7e00a501k3fm8q7e01g", true), ("30", false), ("", false)]
+    {
+        assert_eq!(parse(text), is_good, "{text}");
+    }
 }
 
 #[test]

@@ -8,11 +8,21 @@ use super::failure::Failure;
 use super::http;
 use super::http::HttpClient;
 use super::trust::Trust;
+use super::world;
 use crate::shell::roots::Roots;
+use ids::Ids;
+use retry::Retry;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use stop::{Stop, Stoppable};
+
+pub(crate) mod ids;
+pub(crate) mod retry;
+mod stop;
 
 const LONG: &str = "\
 Publishes events. An item is {\"eventName\":\"QueueStatus\",\"data\":{…}}, with \"entityId\" where the event does not name \
@@ -20,8 +30,17 @@ its entity.
 
 The input is JSON (an item or an array of items), or NDJSON (an item per line), which is sent as it comes, in requests of \
 at most 1 MiB and 10,000 items; so it can follow a pipe that never ends. Items of one run are taken in order. Each rejected \
-item is printed as FILE:LINE: POINTER: RULE: MESSAGE, one line per fault; the others are delivered nonetheless. Exit code 1: \
-an item was rejected.
+item is printed as FILE:LINE: POINTER: RULE: MESSAGE, one line per fault; the others are delivered nonetheless.
+
+An item without an \"id\" gets one, so that a request without an answer can be sent again and its items are delivered once. That \
+is done where the hub cannot be reached, or says 429, 502, 503 or 504: after a quarter of a second, then twice as long each \
+time, up to 30 s, and not before the hub's Retry-After is over. A token that is no longer good is read again from --token-file. \
+Meanwhile nothing is read, so a pipe goes on where it was. A hub that has never answered is tried again only with --retry-for.
+
+SIGINT and SIGTERM end it: what has been read up to the end of a line is published, a second one ends it at once.
+
+Exit code 0: everything read was taken, now or before. 1: an item was rejected. 3: the hub did not answer, for as long as \
+--retry-for says, or after a signal; \"stopped at\" names the first item that is not known to be taken. 4: the token is not good.
 
 Examples:
   rte publish --token-file publisher.jwt events.ndjson
@@ -50,6 +69,10 @@ pub(crate) struct Args {
     /// Have everything checked and nothing delivered; says how many members would be reached
     #[arg(long)]
     dry_run: bool,
+    /// Try again for so long, where the hub does not answer; by default without end, once it has
+    /// answered
+    #[arg(long, value_name = "SECONDS", value_parser = super::listen::seconds)]
+    retry_for: Option<Duration>,
     /// Check as a hub with validation = "lenient" does
     #[arg(long, requires = "dry_run")]
     lenient: bool,
@@ -68,14 +91,27 @@ const READ_BYTES: usize = batch::BODY_BYTES_MAX;
 pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let name = if args.file == Path::new("-") { "stdin".to_owned() } else { args.file.display().to_string() };
     let unreadable = |error: io::Error| Failure::Usage(format!("cannot read {name}: {error}"));
-    let mut input: Box<dyn Read> = if args.file == Path::new("-") {
+    let input: Box<dyn Read + Send> = if args.file == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(&args.file).map_err(unreadable)?)
     };
     let publisher = Publisher::new(&args.url, args.trust.roots(&args.url)?, args.credential.read()?, query(args));
-    let mut run = Run { publisher, console, name: &name, tally: Tally::default(), is_dry: args.dry_run };
-    let done = run.input(&mut *input, form(args), &unreadable);
+    let system = |error: io::Error| Failure::Refused(format!("the system refuses: {error}"));
+    let stop = Stop::by_signals().map_err(system)?;
+    let mut input = Stoppable::new(input, READ_BYTES, &stop).map_err(system)?;
+    let number = || world::entropy().map(u64::from_le_bytes).map_err(Failure::Refused);
+    let mut run = Run {
+        publisher: publisher.reading(args.credential.clone()),
+        ids: if args.dry_run { None } else { Some(Ids::new(number()?)) },
+        retry: Retry::new(args.retry_for, number()?),
+        stop,
+        console,
+        name: &name,
+        tally: Tally::default(),
+        is_dry: args.dry_run,
+    };
+    let done = run.input(&mut input, form(args), &unreadable);
     run.summary();
     done?;
     match run.tally.rejected {
@@ -107,25 +143,96 @@ pub(crate) struct Publisher {
     client: HttpClient,
     url: String,
     token: Bearer,
+    /// Where a fresh token comes from.
+    credential: Option<Credential>,
+}
+
+/// What became of one try.
+enum Tried {
+    Answered(Outcome),
+    /// Not now; the hub itself says so, perhaps for how long.
+    Later {
+        why: String,
+        is_there: bool,
+        after: Option<Duration>,
+    },
 }
 
 impl Publisher {
     /// Publishes to `endpoint`, on `/publish` where it names no path, with `query` behind it.
     pub fn new(endpoint: &Endpoint, roots: Roots, token: Bearer, query: Option<&str>) -> Publisher {
         let url = endpoint.clone().or_path("/publish").http_url("", query);
-        Publisher { client: HttpClient::new(roots), url, token }
+        Publisher { client: HttpClient::new(roots), url, token, credential: None }
     }
 
-    /// Sends a batch, which is empty afterwards.
+    /// A token that is refused is read again.
+    fn reading(self, credential: Credential) -> Publisher {
+        Publisher { credential: Some(credential), ..self }
+    }
+
+    /// Sends a batch until it is answered; then it is empty. `wait` is told why there is to be a
+    /// further try and how long to wait; false where it is to be the last.
     ///
     /// # Errors
     /// Where the hub did not take the request at all; what it did with each item is in the answer.
-    pub(crate) fn send(&self, batch: &mut Batch) -> Result<Outcome, Failure> {
-        let content_type = batch.form().content_type();
-        let answer = self.client.post(&self.url, &self.token, Some(content_type), batch.body());
-        let outcome = answer.and_then(|answer| Outcome::of(&answer, batch.lines()));
+    pub(crate) fn send(
+        &mut self,
+        batch: &mut Batch,
+        retry: &mut Retry,
+        mut wait: impl FnMut(&str, Duration) -> bool,
+    ) -> Result<Outcome, Failure> {
+        let (mut may_wait, mut is_fresh) = (true, false);
+        loop {
+            match self.attempt(batch) {
+                Ok(Tried::Answered(outcome)) => {
+                    retry.answered();
+                    batch.clear();
+                    return Ok(outcome);
+                }
+                Ok(Tried::Later { why, is_there, after }) => {
+                    let pause = retry.next(is_there, after, world::now()).filter(|_| may_wait);
+                    let Some(pause) = pause else { return Err(Failure::Connection(why)) };
+                    may_wait = wait(&why, pause);
+                    is_fresh = false;
+                }
+                Err(Failure::Token(_)) if !is_fresh && self.renew()? => is_fresh = true,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Sends a batch once; then it is empty.
+    ///
+    /// # Errors
+    /// As [`Publisher::send`].
+    pub(crate) fn send_once(&self, batch: &mut Batch) -> Result<Outcome, Failure> {
+        let tried = self.attempt(batch);
         batch.clear();
-        outcome
+        match tried? {
+            Tried::Answered(outcome) => Ok(outcome),
+            Tried::Later { why, .. } => Err(Failure::Connection(why)),
+        }
+    }
+
+    fn attempt(&self, batch: &mut Batch) -> Result<Tried, Failure> {
+        let content_type = batch.form().content_type();
+        match self.client.post(&self.url, &self.token, Some(content_type), batch.body()) {
+            Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
+                Ok(Tried::Later { why: answer.sentence(), is_there: true, after: answer.retry_after })
+            }
+            Ok(answer) => Ok(Tried::Answered(Outcome::of(&answer, batch.lines())?)),
+            Err(Failure::Connection(why)) => Ok(Tried::Later { why, is_there: false, after: None }),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads the token again; whether it is another one.
+    fn renew(&mut self) -> Result<bool, Failure> {
+        let Some(credential) = &self.credential else { return Ok(false) };
+        let fresh = credential.read()?;
+        let is_another = fresh != self.token;
+        self.token = fresh;
+        Ok(is_another)
     }
 }
 
@@ -134,6 +241,8 @@ impl Publisher {
 pub struct Outcome {
     /// Taken items.
     pub(crate) accepted: u64,
+    /// Those of them that had been taken before.
+    pub(crate) duplicates: u64,
     /// Members that a dry run would have reached, where the hub says so.
     pub(crate) members: Option<u64>,
     /// What lenient checking let through in them.
@@ -169,6 +278,8 @@ impl Outcome {
         struct Rejected {
             index: usize,
             #[serde(default)]
+            duplicate: bool,
+            #[serde(default)]
             errors: Vec<Fault>,
         }
         #[derive(Deserialize)]
@@ -181,8 +292,9 @@ impl Outcome {
             (200 | 202 | 207 | 422, Ok(body)) => body,
             _ => return Err(Failure::Refused(answer.sentence())),
         };
-        let rejections: Vec<Rejection> = body
-            .results
+        let (duplicates, rejected): (Vec<Rejected>, Vec<Rejected>) =
+            body.results.into_iter().partition(|item| item.duplicate);
+        let rejections: Vec<Rejection> = rejected
             .into_iter()
             .filter_map(|item| {
                 // The hub counts the lines of the body; that of the input is told already.
@@ -205,7 +317,14 @@ impl Outcome {
                 rejections.len()
             )));
         }
-        Ok(Outcome { accepted: body.accepted, members: body.members, tolerated: body.tolerated, rejections })
+        let duplicates = duplicates.len() as u64;
+        Ok(Outcome {
+            accepted: body.accepted,
+            duplicates,
+            members: body.members,
+            tolerated: body.tolerated,
+            rejections,
+        })
     }
 }
 
@@ -213,10 +332,13 @@ impl Outcome {
 #[derive(Default)]
 struct Tally {
     accepted: u64,
+    duplicates: u64,
     rejected: u64,
     members: Option<u64>,
     tolerated: u64,
     requests: u64,
+    /// The line of the last item that was answered.
+    last: Option<u64>,
     /// The line of the first item whose request failed: it and what follows is not published, as
     /// far as is known.
     stopped_at: Option<u64>,
@@ -225,6 +347,10 @@ struct Tally {
 /// One run of the command.
 struct Run<'a> {
     publisher: Publisher,
+    /// For items that have none; nothing where nothing is delivered.
+    ids: Option<Ids>,
+    retry: Retry,
+    stop: Arc<Stop>,
     console: &'a mut Console,
     name: &'a str,
     tally: Tally,
@@ -251,7 +377,7 @@ impl Run<'_> {
             Some(Form::Ndjson) => self.lines(&start, input, piece, unreadable),
             Some(Form::Json) | None => {
                 input.take(DOCUMENT_BYTES_MAX).read_to_end(&mut start).map_err(unreadable)?;
-                self.document(&start)
+                if self.stop.is_set() { Ok(()) } else { self.document(&start) }
             }
         }
     }
@@ -274,7 +400,10 @@ impl Run<'_> {
             }
             lines.push(piece.get(..read).unwrap_or_default(), |line| self.line(&mut batch, line))?;
         }
-        lines.finish(|line| self.line(&mut batch, line))?;
+        // A line that is cut is not known to be whole.
+        if !self.stop.is_set() {
+            lines.finish(|line| self.line(&mut batch, line))?;
+        }
         self.send(&mut batch)
     }
 
@@ -301,17 +430,25 @@ impl Run<'_> {
     }
 
     fn add(&mut self, batch: &mut Batch, line: u64, item: &[u8]) -> Result<(), Failure> {
+        let item = self.ids.as_mut().map_or(item.into(), |ids| ids.name(item));
         if !batch.has_room(item.len()) {
             self.send(batch)?;
         }
-        batch.push(line, item);
+        batch.push(line, &item);
         Ok(())
     }
 
     fn send(&mut self, batch: &mut Batch) -> Result<(), Failure> {
-        let Some(&first) = batch.lines().first() else { return Ok(()) };
+        let (Some(&first), last) = (batch.lines().first(), batch.lines().last().copied()) else { return Ok(()) };
         self.tally.requests += 1;
-        let outcome = self.publisher.send(batch).inspect_err(|_| self.tally.stopped_at = Some(first))?;
+        let Run { publisher, retry, stop, console, .. } = self;
+        let wait = |why: &str, pause: Duration| {
+            console.note(format_args!("{why}; trying again in {:.1} s", pause.as_secs_f64()));
+            !stop.pause(pause)
+        };
+        let outcome = publisher.send(batch, retry, wait).inspect_err(|_| self.tally.stopped_at = Some(first))?;
+        self.tally.last = last;
+        self.tally.duplicates = self.tally.duplicates.saturating_add(outcome.duplicates);
         self.tally.accepted = self.tally.accepted.saturating_add(outcome.accepted);
         self.tally.tolerated = self.tally.tolerated.saturating_add(outcome.tolerated);
         self.tally.members = match (self.tally.members, outcome.members) {
@@ -331,9 +468,15 @@ impl Run<'_> {
     }
 
     fn summary(&mut self) {
-        let Tally { accepted, rejected, members, tolerated, requests, stopped_at } = &self.tally;
+        let Tally { accepted, duplicates, rejected, members, tolerated, requests, last, stopped_at } = &self.tally;
         let verb = if self.is_dry { "would be taken" } else { "taken" };
         let mut summary = format!("{accepted} {verb}, {rejected} rejected, {requests} request(s)");
+        if *duplicates > 0 {
+            summary.push_str(&format!(", {duplicates} had been taken before"));
+        }
+        if self.retry.again > 0 {
+            summary.push_str(&format!(", {} further tries", self.retry.again));
+        }
         if let Some(members) = members {
             summary.push_str(&format!(", {members} members would be reached"));
         }
@@ -343,6 +486,9 @@ impl Run<'_> {
         self.console.note(format_args!("{summary}"));
         if let Some(line) = stopped_at {
             self.console.note(format_args!("stopped at {}:{line}", self.name));
+        } else if self.stop.is_set() {
+            let line = last.unwrap_or_default();
+            self.console.note(format_args!("ended by a signal behind {}:{line}", self.name));
         }
     }
 }

@@ -69,12 +69,18 @@ fn args(address: SocketAddr, more: &[&str]) -> Args {
     <Line as clap::Parser>::try_parse_from(line).unwrap().args
 }
 
+/// A run that gives no ids and hears no signals.
+fn run_of(publisher: Publisher, console: &mut Console, is_dry: bool) -> Run<'_> {
+    let (ids, retry, stop, tally) = (None, Retry::new(None, 1), Arc::default(), Tally::default());
+    Run { publisher, ids, retry, stop, console, name: "in", tally, is_dry }
+}
+
 /// Publishes `text` with the flags `more`; what was printed, what was remarked, how it ended.
 fn publish(address: SocketAddr, more: &[&str], text: &str) -> (String, String, Result<(), Failure>) {
     let args = args(address, more);
     let (mut console, results, remarks) = console_on_paper();
     let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), query(&args));
-    let mut run = Run { publisher, console: &mut console, name: "in", tally: Tally::default(), is_dry: args.dry_run };
+    let mut run = run_of(publisher, &mut console, args.dry_run);
     let unreadable = |error: io::Error| Failure::Usage(error.to_string());
     let done = run.input(&mut text.as_bytes(), form(&args), &unreadable);
     run.summary();
@@ -138,7 +144,7 @@ impl Read for Pipe {
         }
         let piece = self.pieces.remove(0);
         if piece.starts_with("{\"later\"") {
-            self.was_published.recv_timeout(std::time::Duration::from_secs(10)).map_err(io::Error::other)?;
+            self.was_published.recv_timeout(Duration::from_secs(10)).map_err(io::Error::other)?;
         }
         bytes[..piece.len()].copy_from_slice(piece.as_bytes());
         Ok(piece.len())
@@ -163,7 +169,7 @@ fn a_pipe_is_published_as_it_flows() {
     let args = args(address, &[]);
     let (mut console, _, _) = console_on_paper();
     let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), None);
-    let mut run = Run { publisher, console: &mut console, name: "in", tally: Tally::default(), is_dry: false };
+    let mut run = run_of(publisher, &mut console, false);
     let mut pipe = Pipe { pieces: vec!["{\"now\":1}\n{\"ha", "lf\":1}\n", "{\"later\":1}\n"], was_published };
     run.input(&mut pipe, None, &|error| Failure::Usage(error.to_string())).unwrap();
     assert_eq!((run.tally.accepted, run.tally.requests), (3, 3));
@@ -215,4 +221,73 @@ fn a_line_that_is_no_json_has_the_line_of_the_file_and_no_other() {
     let (address, _thread) = hub(vec![(207, answer.to_owned())]);
     let (results, ..) = publish(address, &["--ndjson"], "{\"a\":1}\n\n\n{b}\n");
     assert_eq!(results, "in:4: item: json: column 2 is no JSON: key must be a string\n");
+}
+
+#[test]
+fn a_request_that_is_not_answered_is_sent_again_with_its_ids() {
+    let answer = r#"{"accepted":2,"rejected":0,"results":[{"index":1,"duplicate":true}]}"#;
+    let (address, hub) = hub(vec![(503, "draining".to_owned()), (429, String::new()), (202, answer.to_owned())]);
+    let args = args(address, &[]);
+    let (mut console, _, remarks) = console_on_paper();
+    let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), None);
+    let mut run = Run { ids: Some(Ids::new(1)), ..run_of(publisher, &mut console, false) };
+    run.input(&mut "{\"a\":1}\n{\"id\":\"own\"}\n".as_bytes(), None, &|error| Failure::Usage(error.to_string()))
+        .unwrap();
+    run.summary();
+    drop(run);
+    let requests = hub.join().unwrap();
+    assert_eq!(requests[0].body, "{\"id\":\"0000000000000001-1\",\"a\":1}\n{\"id\":\"own\"}");
+    assert!(requests.len() == 3 && requests.iter().all(|request| request.body == requests[0].body));
+    let remarks = remarks.text();
+    assert_eq!(remarks.matches("trying again in 0.").count(), 2, "{remarks}");
+    assert!(remarks.contains("503: draining"), "{remarks}");
+    assert!(
+        remarks.ends_with("2 taken, 0 rejected, 1 request(s), 1 had been taken before, 2 further tries\n"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn a_token_that_is_refused_is_read_again_once() {
+    let path = std::env::temp_dir().join(format!("rte-publish-token-{}", std::process::id()));
+    for (fresh, answers, expected) in [
+        ("new.to.ken", vec![(401, String::new()), taken(1)], Ok(())),
+        ("new.to.ken", vec![(401, String::new()), (401, String::new())], Err(4)),
+        ("old.to.ken", vec![(401, String::new())], Err(4)),
+    ] {
+        let (address, hub) = hub(answers);
+        std::fs::write(&path, "old.to.ken").unwrap();
+        let credential = Credential { token: None, token_file: Some(path.clone()) };
+        let url = args(address, &[]).url;
+        let publisher = Publisher::new(&url, Roots::default(), credential.read().unwrap(), None).reading(credential);
+        std::fs::write(&path, fresh).unwrap();
+        let (mut console, ..) = console_on_paper();
+        let mut run = run_of(publisher, &mut console, false);
+        let done = run.input(&mut "{}".as_bytes(), None, &|error| Failure::Usage(error.to_string()));
+        drop(run);
+        assert_eq!(done.map_err(|failure| failure.exit_code()), expected);
+        let requests = hub.join().unwrap();
+        let bearer = |text: &str| format!("Bearer {text}");
+        assert_eq!(requests[0].authorization, bearer("old.to.ken"));
+        assert!(requests.iter().skip(1).all(|request| request.authorization == bearer("new.to.ken")));
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_signal_ends_the_tries_after_one_more_and_a_line_that_is_cut_is_not_sent() {
+    let unavailable = || (503, String::new());
+    let (address, hub) = hub(vec![unavailable(), unavailable()]);
+    let args = args(address, &[]);
+    let (mut console, _, remarks) = console_on_paper();
+    let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), None);
+    let mut run = run_of(publisher, &mut console, false);
+    run.stop.set();
+    let done = run.input(&mut "{\"a\":1}\n{\"cut\":".as_bytes(), None, &|error| Failure::Usage(error.to_string()));
+    run.summary();
+    drop(run);
+    assert_eq!(done.unwrap_err().exit_code(), 3);
+    let requests = hub.join().unwrap();
+    assert_eq!(requests.iter().map(|request| request.body.as_str()).collect::<Vec<_>>(), ["{\"a\":1}"; 2]);
+    assert!(remarks.text().contains("stopped at in:1"));
 }

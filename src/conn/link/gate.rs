@@ -136,14 +136,16 @@ fn pass_gate(
         Gate::Either => {
             check_method()?;
             let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
-                if !principal.may_publish {
-                    check_client(&principal, cx.turn)?;
+                match principal.may_publish {
+                    true => check_query(head, cx.turn)?,
+                    false => check_client(&principal, cx.turn)?,
                 }
                 Ok(principal)
             });
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = principal?;
             check_origin(head, cx.turn)?;
+            cx.turn.admit(cx.link);
             decide_position(head, &principal, cx.turn)
         }
         Gate::Open(public) => {

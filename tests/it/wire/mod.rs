@@ -5,6 +5,7 @@ mod documents;
 mod http;
 mod internal;
 mod keys;
+mod killed;
 mod links;
 mod operating;
 mod order;
