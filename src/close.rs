@@ -57,6 +57,7 @@ reasons! {
     TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
     Overrun "overrun" Peer "slow_reader" "a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms";
     OwnAnswers "own_answers" Peer "own_answers" "a client asked and asked and took no answer, until they passed limits.outbox_hard_bytes";
+    TooMuchWork "too_much_work" Peer "too_much_work" "a client asked for so much at once that it would not have been read on for limits.rest_ms";
     BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max, or its reply was one unread too many for a quarter of that";
     WriteStuck "write_stuck" Peer "" "the peer took less than 240 bytes a second for limits.write_stuck_ms";
     Drain "drain" Nobody "" "the hub drains";

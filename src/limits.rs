@@ -151,6 +151,14 @@ limits! {
     /// deliveries that take as long; what is left waits for the next turn, so that nobody waits for
     /// a crowd. One connection has an eighth of it for what it has sent.
     turn_deliveries_max: usize = 64 * 1024;
+    /// Work that one connection may cause at once, counted in deliveries like that of a turn: what
+    /// it sends, and what its answers cost. Beyond it the connection is not read on until as much
+    /// has come back. Publishes don't count.
+    connection_deliveries_max: usize = 1024 * 1024;
+    /// How much of it comes back in a second: a hundredth of a core.
+    connection_deliveries_per_s: usize = 128 * 1024;
+    /// A client that would not be read on for longer than this is closed.
+    rest_ms: u64 = 30_000;
     /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
     /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
     socket_send_bytes: usize = 208 * 1024;

@@ -174,6 +174,8 @@ numbers! {
     topics: Gauge "rte_topics" "Topics with members, counted per shard.";
     requests: Counter "rte_http_requests_total" "HTTP requests answered or upgraded.";
     hub_messages: Counter "rte_hub_messages_total" "Hub messages received from clients.";
+    rests: Counter "rte_rests_total" "Times that a connection was not read on, since it had used up its allowance of work.";
+    rested_ms: Counter "rte_rested_seconds_total" "How long they were, together.";
     items_rejected: Counter "rte_publish_items_rejected_total" "Items rejected by POST /publish.";
     tolerated: Counter "rte_publish_tolerated_total" "Faults that lenient validation let through.";
     duplicates: Counter "rte_publish_duplicates_total" "Publications not delivered again, for the id of their item had been seen.";

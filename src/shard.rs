@@ -13,7 +13,7 @@ use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
     Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process,
-    Published, Shared, Timed, To, Tools, Turn, View, WayOut,
+    Published, READ_BYTES_PER_DELIVERY, Shared, Timed, To, Tools, Turn, View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
@@ -29,9 +29,6 @@ use crate::wire::{Failure, LinkKey, Wire};
 use core::net::IpAddr;
 use slotmap::SlotMap;
 use std::sync::Arc;
-
-/// So many bytes that are read, parsed and answered cost as much as a delivery to one member.
-const READ_BYTES_PER_DELIVERY: usize = 4;
 
 /// One thread's links, connections, and all that belongs to them.
 ///
@@ -117,6 +114,8 @@ pub struct Look {
     pub is_sealed: bool,
     /// Whether its bytes should be read.
     pub wants_input: bool,
+    /// Whether they are not, since its peer has used up its allowance of work.
+    pub rests: bool,
     /// Bytes that wait for its socket.
     pub backlog_bytes: usize,
     /// When something is due.
@@ -470,7 +469,11 @@ impl Shard {
                 Timed::Connection(conn) => self.hub.link(conn),
             };
             if let Some(key) = key {
+                let wanted_input = self.wants_input(key);
                 self.with(key, now, wire, Link::handle_deadline);
+                if !wanted_input {
+                    self.note_resumed(key);
+                }
             }
         }
         self.fired = fired;
@@ -551,6 +554,7 @@ impl Shard {
             is_ending: link.is_ending(),
             is_sealed: connection.is_some_and(|conn| self.hub.is_sealed(conn)),
             wants_input: link.wants_input(view),
+            rests: link.rests(view),
             backlog_bytes: link.backlog_bytes(&self.hub),
             deadline: link.deadline(key, view).0,
             blocked_since: link.blocked_since(&self.hub),

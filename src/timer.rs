@@ -30,6 +30,8 @@ pub enum Wait {
     End,
     /// The peer, for any byte at all, or for an acknowledgement where it never pings.
     Sign,
+    /// The peer, for its allowance of work to come back.
+    Allowance,
     /// The hub, to say something so that the peer hears it lives.
     Ping,
 }

@@ -120,7 +120,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 25] = [
+pub static ROUTES: [Route; 26] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],

@@ -2,6 +2,7 @@
 //! SignalR's; and there are questions to other shards, and mail between them.
 
 mod ahead;
+mod allowance;
 mod answers;
 mod arrivals;
 mod ask;
@@ -26,6 +27,7 @@ pub use hub::connection::{Connection, Connections};
 pub(crate) use intake::Intake;
 pub use link::LINK_BYTES;
 pub use link::Moved;
+pub(crate) use link::READ_BYTES_PER_DELIVERY;
 pub(crate) use link::cx::Cx;
 pub(crate) use link::{Life, Link, Timed, View};
 pub use mail::{Mail, Outbound, To, Unstamped};

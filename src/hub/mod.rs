@@ -59,7 +59,7 @@ const SLICE: usize = 256;
 /// What a write at the end of the turn costs, in deliveries.
 const SEND_COST: usize = 128;
 /// So many bytes that are copied cost as much as a delivery.
-const BYTES_PER_DELIVERY: usize = 256;
+pub(crate) const BYTES_PER_DELIVERY: usize = 256;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -104,6 +104,8 @@ pub struct Hub {
     crowd: VecDeque<ConnKey>,
     doomed: Vec<Doomed>,
     behind: Behind,
+    /// Work of all turns so far, in deliveries; wraps around.
+    work: usize,
     /// Deliveries that this turn has room for.
     deliveries_left: usize,
     deliveries_max: usize,
@@ -138,6 +140,7 @@ impl Hub {
             behind: Behind::default(),
             deliveries_left: limits.turn_deliveries_max.max(1).div_ceil(2),
             deliveries_max: limits.turn_deliveries_max.max(1),
+            work: 0,
             portion_left: 0,
             bounds,
             pinned_bytes_max: limits.pinned_bytes_max,
@@ -254,8 +257,14 @@ impl Hub {
 
     /// Counts work of this turn, in deliveries.
     pub fn spend(&mut self, deliveries: usize) {
+        self.work = self.work.wrapping_add(deliveries);
         self.deliveries_left = self.deliveries_left.saturating_sub(deliveries);
         self.portion_left = self.portion_left.saturating_sub(deliveries);
+    }
+
+    /// A count of all work, which wraps around: what something has cost is the difference.
+    pub fn work(&self) -> usize {
+        self.work
     }
 
     /// From here on work is that of another link, which has a portion of the turn's. To read of it

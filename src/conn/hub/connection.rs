@@ -8,6 +8,7 @@
 //!              Over: its last word is queued; what is left in its outbox goes out, then it is freed with its link
 //! ```
 
+use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
 use super::super::turn::Turn;
@@ -75,6 +76,8 @@ pub struct Connection {
     has_pinged: bool,
     /// What a peer that never pings had acknowledged when that was last asked.
     acked: u32,
+    /// Of work, as of when it was last heard.
+    allowance: Allowance,
     /// The token it negotiated, until it is over.
     token: Option<TokenId>,
     principal: Principal,
@@ -141,6 +144,7 @@ impl Connection {
             ends_for: CloseReason::TokenExpired,
             has_pinged: false,
             acked: 0,
+            allowance: Allowance::default(),
             token,
             principal,
         }
@@ -165,11 +169,17 @@ impl Connection {
     }
 
     /// Whether its next bytes can be looked at.
-    pub(crate) fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self, limits: &Limits) -> bool {
         match self.stage {
-            Stage::Handshake(_) | Stage::Open(_) | Stage::Over => true,
+            Stage::Handshake(_) | Stage::Open(_) => !self.rests(limits),
+            Stage::Over => true,
             Stage::Waiting(_) | Stage::Paused(_) => false,
         }
+    }
+
+    /// Whether it has used up its allowance of work.
+    pub(crate) fn rests(&self, limits: &Limits) -> bool {
+        self.allowance.is_over(limits)
     }
 
     /// Bytes of it have gone.
@@ -193,10 +203,14 @@ impl Connection {
         };
         let is_open = self.is_open();
         let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
-        let sign = after(is_open.then_some(self.heard), limits.client_timeout_ms);
+        // Whoever is not read on cannot be heard.
+        let rest = self.rests(limits).then(|| self.heard.after_ms(self.allowance.rest_ms(limits)));
+        let sign = after((is_open && rest.is_none()).then_some(self.heard), limits.client_timeout_ms);
+        let rest = rest.unwrap_or(Deadline::NEVER);
         let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
         let answer = after(asked, ASK_MS);
-        [(room, Wait::Room), (answer, Wait::Answer), phase, (sign, Wait::Sign), (ping, Wait::Ping)].into_iter()
+        let own = [(rest, Wait::Allowance), (sign, Wait::Sign), (ping, Wait::Ping)];
+        [(room, Wait::Room), (answer, Wait::Answer), phase].into_iter().chain(own)
     }
 }
 
@@ -208,13 +222,43 @@ pub(in super::super) struct Handle<'c, 't> {
 }
 
 impl Handle<'_, '_> {
-    /// Bytes have come, whatever they are.
-    pub(in super::super) fn note_heard(&mut self) {
-        self.connection.heard = self.turn.now.mono;
+    /// Bytes have come, whatever they are; to read them costs so much.
+    pub(in super::super) fn note_heard(&mut self, work: usize) {
+        self.spend(work);
+    }
+
+    /// Something is done for the peer, which thereby is heard. Returns whether it can go on with
+    /// that, if only after a rest.
+    fn spend(&mut self, work: usize) -> bool {
+        let (now, limits) = (self.turn.now.mono, self.turn.process.limits);
+        let Connection { allowance, heard, .. } = &mut *self.connection;
+        allowance.refill(*heard, now, limits);
+        *heard = now;
+        let had_some = !allowance.is_over(limits);
+        allowance.spend(work);
+        self.turn.books.metrics.rests += u64::from(had_some && allowance.is_over(limits));
+        allowance.rest_ms(limits) <= limits.rest_ms
+    }
+
+    /// What was done for the peer since then has cost work, perhaps too much.
+    fn charge(&mut self, before: usize, flow: Flow) -> Flow {
+        let is_bearable = self.spend(self.turn.hub.work().wrapping_sub(before));
+        match flow {
+            Flow::GoOn | Flow::Wait if !is_bearable && self.connection.is_open() => {
+                Flow::End(End::close(Why::new(CloseReason::TooMuchWork)))
+            }
+            flow @ (Flow::GoOn | Flow::Wait | Flow::End(_)) => flow,
+        }
     }
 
     /// Payload bytes are a stream: records are cut out of it wherever message borders fall.
     pub(in super::super) fn handle_payload(&mut self, payload: &mut [u8]) -> Flow {
+        let before = self.turn.hub.work();
+        let flow = self.handle_records(payload);
+        self.charge(before, flow)
+    }
+
+    fn handle_records(&mut self, payload: &mut [u8]) -> Flow {
         let mut records = match &mut self.connection.stage {
             Stage::Handshake(greeting) => std::mem::take(&mut greeting.records),
             Stage::Open(records) => records.take().map(|records| *records).unwrap_or_default(),
@@ -347,11 +391,14 @@ impl Handle<'_, '_> {
         let Connection { stage, principal, number, .. } = &mut *self.connection;
         let Stage::Waiting(waiting) = stage else { return Flow::GoOn };
         let speaker = Speaker { key: self.key, number: *number, principal };
+        let before = self.turn.hub.work();
         if !methods::complete(speaker, &mut waiting.subscribing, answer, self.turn) {
             return Flow::Wait;
         }
+        let work = self.turn.hub.work().wrapping_sub(before);
         let mut unread = std::mem::take(&mut waiting.unread);
         self.connection.stage = Stage::Open(None);
+        self.spend(work);
         self.handle_payload(&mut unread)
     }
 
@@ -388,6 +435,11 @@ impl Handle<'_, '_> {
             Wait::Answer => closed(CloseReason::Unanswered),
             Wait::Handshake => handshake::late(),
             Wait::End => closed(self.connection.ends_for),
+            Wait::Allowance => {
+                self.turn.books.metrics.rested_ms += self.turn.now.mono.ms_since(self.connection.heard);
+                self.note_heard(0);
+                return Flow::GoOn;
+            }
             Wait::Sign if self.connection.has_pinged => closed(CloseReason::ClientTimeout),
             Wait::Sign if self.is_reachable() => return Flow::GoOn,
             Wait::Sign => End::silent(CloseReason::Unreachable),
@@ -413,7 +465,8 @@ impl Handle<'_, '_> {
         let acked = link.and_then(|link| self.turn.out.wire.acked(link));
         let is_reachable = is_full || is_late || acked.is_none_or(|acked| acked != self.connection.acked);
         if is_reachable {
-            (self.connection.heard, self.connection.acked) = (self.turn.now.mono, acked.unwrap_or_default());
+            self.note_heard(0);
+            self.connection.acked = acked.unwrap_or_default();
         }
         is_reachable
     }

@@ -26,10 +26,12 @@ use crate::auth::token::Known;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
+use crate::conn::allowance::Allowance;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
+use crate::hub::BYTES_PER_DELIVERY;
 use crate::hub::outbox::Writable;
 use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
@@ -75,6 +77,9 @@ pub(crate) struct Http {
     moves_to: Option<usize>,
     /// By then its first byte has come, in a drain.
     speaks_by: Deadline,
+    /// Of work, as of that instant. Publishes don't count.
+    allowance: Allowance,
+    refilled: Instant,
 }
 
 /// Where it stands.
@@ -94,6 +99,25 @@ pub(crate) enum Next {
     Http(Box<Http>),
     WebSocket(WebSocket),
     Ending(Box<Ending>),
+}
+
+/// What a request costs that is no publish, in deliveries, beside the bytes of its reply.
+const REQUEST_COST: usize = 256;
+/// What it costs besides to verify a token.
+const TOKEN_COST: usize = 1024;
+/// And to gather the numbers of all shards.
+const METRICS_COST: usize = 4096;
+
+/// What a request has cost whose head has been decided about.
+fn cost(head: &Head<'_>, decision: &Decision) -> usize {
+    let token = if head.header("authorization").is_some() || !head.query.is_empty() { TOKEN_COST } else { 0 };
+    match decision {
+        Decision::Body(Purpose::Publish { .. }) => 0,
+        Decision::Body(Purpose::Negotiate { .. }) | Decision::Upgraded { .. } => REQUEST_COST + token,
+        Decision::Reply(reply) => REQUEST_COST + token + reply.body.bytes().len() / BYTES_PER_DELIVERY,
+        Decision::Position(_) => REQUEST_COST + token,
+        Decision::Metrics => REQUEST_COST + METRICS_COST,
+    }
 }
 
 /// How it goes on after a step.
@@ -125,13 +149,16 @@ impl Http {
             ends: None,
             moves_to: None,
             speaks_by: Deadline::NEVER,
+            allowance: Allowance::default(),
+            refilled: now.mono,
         })
     }
 
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, is_nameless, entrance, is_stranger: _, opened, unread, since, is_first } = moved;
+        let Moved { number, peer, is_nameless, entrance, is_stranger: _, opened, unread, since, is_first, allowance } =
+            moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
@@ -152,6 +179,8 @@ impl Http {
             ends,
             moves_to,
             speaks_by,
+            allowance,
+            refilled: since,
         };
         Box::new(http)
     }
@@ -235,11 +264,30 @@ impl Http {
     fn takes_more(&self, limits: &Limits) -> bool {
         let may_ask = self.asking.as_ref().is_none_or(|asking| asking.takes_more(limits));
         let is_free = match self.phase {
-            Phase::Head { .. } => self.moves_to.is_none(),
+            Phase::Head { .. } => self.moves_to.is_none() && !self.rests(limits),
             Phase::Body(_) => true,
             Phase::Items(..) => false,
         };
         may_ask && is_free && self.unsent.takes_more(limits)
+    }
+
+    /// Whether its peer has used up its allowance of work.
+    pub(super) fn rests(&self, limits: &Limits) -> bool {
+        self.allowance.is_over(limits)
+    }
+
+    /// A request has cost so much.
+    fn charge(&mut self, work: usize, cx: &mut Cx<'_, '_>) {
+        let (now, limits) = (cx.turn.now.mono, cx.turn.process.limits);
+        self.refill(now, limits);
+        self.allowance.spend(work);
+        cx.turn.hub.spend(work);
+        cx.turn.books.metrics.rests += u64::from(self.rests(limits));
+    }
+
+    fn refill(&mut self, now: Instant, limits: &Limits) {
+        self.allowance.refill(self.refilled, now, limits);
+        self.refilled = now;
     }
 
     /// One request head, if it is whole. While replies wait only a publish is taken on: what others
@@ -327,6 +375,7 @@ impl Http {
                 Decision::Reply(reply)
             }
         };
+        self.charge(cost(head, &decision), cx);
         match decision {
             Decision::Upgraded { conn, accept } => {
                 // Nothing is unsent, so the socket is not full.
@@ -600,6 +649,9 @@ impl Http {
         let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
         let phase = match &self.phase {
             // It rests for our sake, or until the replies before it are out.
+            Phase::Head { .. } if self.rests(limits) => {
+                (self.refilled.after_ms(self.allowance.rest_ms(limits)), Wait::Allowance)
+            }
             Phase::Head { .. } if self.asking.is_some() || !self.unsent.is_empty() => (Deadline::NEVER, Wait::Request),
             Phase::Head { since, is_first: false } if self.partial.is_empty() => {
                 (since.after_ms(limits.idle_ms), Wait::Request)
@@ -616,13 +668,13 @@ impl Http {
         [(room, Wait::Room), (answer, Wait::Answer), phase].into_iter()
     }
 
-    /// A deadline has come; does what is due.
+    /// A deadline has come; does what is due, one thing after the other.
     pub(super) fn handle_deadline(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
         let mut waits = self.waits(cx.turn.process.limits);
         let due = waits.find(|(deadline, _)| deadline.is_due(cx.turn.now));
         drop(waits);
         match due.map(|(_, wait)| wait) {
-            Some(Wait::Room) if self.unsent.look(cx.link, cx.turn) => Next::Http(self),
+            Some(Wait::Room) if self.unsent.look(cx.link, cx.turn) => self.handle_deadline(cx),
             Some(Wait::Room) => Next::Ending(self.cut_off(CloseReason::WriteStuck)),
             // The peer sees its link end, and does not know what became of its request.
             Some(Wait::Answer) => Next::Ending(self.cut_off(CloseReason::Unanswered)),
@@ -631,8 +683,19 @@ impl Http {
                 let then = self.refuse_late(cx);
                 self.follow(then, &mut [], cx)
             }
+            Some(Wait::Allowance) => self.read_on(cx),
             Some(Wait::Handshake | Wait::End | Wait::Sign | Wait::Ping) | None => Next::Http(self),
         }
+    }
+
+    /// Its allowance has come back, and with it its time for the next request begins.
+    fn read_on(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        cx.turn.books.metrics.rested_ms += cx.turn.now.mono.ms_since(self.refilled);
+        self.refill(cx.turn.now.mono, cx.turn.process.limits);
+        if let Phase::Head { since, .. } = &mut self.phase {
+            *since = cx.turn.now.mono;
+        }
+        if self.has_waiting_input() { self.resume(cx) } else { Next::Http(self) }
     }
 
     /// No whole request came in time (RFC 9110 section 15.5.9).
@@ -680,8 +743,8 @@ impl Http {
     /// What goes to the other shard.
     pub(super) fn into_moved(self, is_stranger: bool) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
-        let Http { number, entrance, peer, is_nameless, opened, partial: unread, .. } = self;
-        Moved { number, peer, is_nameless, entrance, is_stranger, opened, unread, since, is_first }
+        let Http { number, entrance, peer, is_nameless, opened, partial: unread, allowance, .. } = self;
+        Moved { number, peer, is_nameless, entrance, is_stranger, opened, unread, since, is_first, allowance }
     }
 
     fn parting(&self) -> Parting {

@@ -53,6 +53,9 @@ pub(crate) enum Link {
     Ending(Box<Ending>),
 }
 
+/// So many bytes that are read, parsed and answered cost as much as a delivery to one member.
+pub(crate) const READ_BYTES_PER_DELIVERY: usize = 4;
+
 /// What a link costs, while it carries an idle connection.
 pub const LINK_BYTES: usize = size_of::<Link>();
 
@@ -106,7 +109,7 @@ impl Link {
         match self {
             Link::Http(http) => http.handle_bytes(bytes, cx).into(),
             Link::WebSocket(websocket) => {
-                cx.connection(websocket.conn).note_heard();
+                cx.connection(websocket.conn).note_heard(bytes.len() / READ_BYTES_PER_DELIVERY);
                 websocket.handle_bytes(bytes, cx).into()
             }
             Link::Ending(ending) => Link::Ending(ending.handle_bytes(bytes, cx)),
@@ -315,9 +318,20 @@ impl Link {
         match self {
             Link::Http(http) => http.wants_input(view.limits),
             Link::WebSocket(websocket) => {
-                view.connections.get(websocket.conn).is_some_and(|connection| connection.wants_input())
+                view.connections.get(websocket.conn).is_some_and(|connection| connection.wants_input(view.limits))
             }
             Link::Ending(_) => true,
+        }
+    }
+
+    /// Whether it is not read on, since its peer has used up its allowance of work.
+    pub(crate) fn rests(&self, view: View<'_>) -> bool {
+        match self {
+            Link::Http(http) => http.rests(view.limits),
+            Link::WebSocket(websocket) => {
+                view.connections.get(websocket.conn).is_some_and(|connection| connection.rests(view.limits))
+            }
+            Link::Ending(_) => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::api::routes::Entrance;
 use crate::clock::Instant;
+use crate::conn::allowance::Allowance;
 use core::net::IpAddr;
 
 /// What the core knows of a link that leaves its shard between two requests: nothing is unanswered
@@ -24,4 +25,6 @@ pub struct Moved {
     pub(super) unread: Vec<u8>,
     pub(super) since: Instant,
     pub(super) is_first: bool,
+    /// As of `since`.
+    pub(super) allowance: Allowance,
 }

@@ -5,6 +5,7 @@ mod ahead;
 mod deadlines;
 mod moving;
 mod requests;
+mod rests;
 mod slow;
 mod strangers;
 mod turns;

@@ -26,6 +26,11 @@ impl Play<'_> {
         self.world.advance(self.world.shared.limits.accept_retry_ms);
         self.settle();
         assert_eq!(self.world.net().waiting(), 0, "nobody accepts");
+        // Those that rest.
+        while (0..self.actors.len()).any(|number| self.world.look(number).is_some_and(|look| look.rests)) {
+            self.world.advance(1_000);
+            self.settle();
+        }
         for actor in &self.actors {
             if actor.closed.is_none() && !self.world.is_ending(actor.number) {
                 let is_settled =

@@ -116,6 +116,8 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
     limits.connections_max = rng.pick(&[3, limits.connections_max, limits.connections_max]);
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
+    limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
+    limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
     // A drain ends by itself here, not by its time.
     limits.drain_ms = 10_000_000;
     limits
@@ -140,7 +142,7 @@ impl Play<'_> {
             1 if self.actors.len() < 6 => self.arrive(),
             2 => {
                 let ms = if self.rng.one_in(self.jumps_one_in) {
-                    self.rng.pick(&[1_000, 4_000, 16_000, 31_000, 80_000])
+                    self.rng.pick(&[1_000, 4_000, 16_000, 30_500, 30_500, 31_000, 80_000])
                 } else {
                     self.rng.pick(&[0, 1, 20, 100])
                 };
@@ -193,7 +195,7 @@ impl Play<'_> {
             // Who speaks before it is let in must be sure of it.
             floods: rng.one_in(8) && self.world.shared.limits.connections_max > 100,
             vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
-            vanishes: rng.pick(&[Vanishes::WithReset, Vanishes::WithEnd, Vanishes::WithoutWord]),
+            vanishes: rng.pick(&[Vanishes::WithReset, Vanishes::WithEnd, Vanishes::WithoutWord, Vanishes::WithoutWord]),
             is_polite: !rng.one_in(4),
         };
         let mut actor = Actor::new(number, role, manner);

@@ -150,6 +150,7 @@ impl Play<'_> {
             | CloseReason::Overrun
             | CloseReason::OwnAnswers
             | CloseReason::BacklogFull
+            | CloseReason::TooMuchWork
             | CloseReason::WriteStuck
             | CloseReason::Drain
             | CloseReason::Unanswered => true,
@@ -207,7 +208,7 @@ impl Play<'_> {
         for actor in self.actors.iter().filter(|actor| !actor.has_lied && !actor.has_vanished) {
             let Some(look) = self.world.look(actor.number) else { continue };
             let is_through = actor.fed == actor.sent && self.world.pipe(actor.number).is_through();
-            if self.is_over(actor.number) || !is_through || look.backlog_bytes > 0 {
+            if self.is_over(actor.number) || !is_through || look.backlog_bytes > 0 || look.rests {
                 continue;
             }
             let is_answered = match actor.role {
