@@ -28,7 +28,8 @@
 //! | Publication | one validated event instance on a topic |
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
 //! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
-//! | Kept | a publication that still holds, for those who ask for a snapshot |
+//! | Kept, row | the publications that still hold, for those who ask for a snapshot; one of them, by topic and key |
+//! | Effect | what a publication does to the rows |
 //! | HubMessage, ServerMessage | SignalR's own, from a client and to one: Invocation, Completion, Ping, Close, … |
 //! | HubProtocol | how hub messages are written: json |
 //! | Intake | what has come to a shard and waits for its turn: mail of siblings, requests to stamp |
@@ -37,7 +38,7 @@
 //! | dirty / blocked / doomed / hot | has bytes to flush / waits for a writable edge / is to be closed / may still be readable |
 //! | behind | over the soft bound, and reading on: a publication waits a while for many such members of its topic |
 //! | drain / flush / close | stop accepting and finish / write the outbox / end with a reason |
-//! | state event / occurrence | only the last value matters / every one does |
+//! | state event / occurrence | only the last value matters, of each key where it has one / every one does |
 //! | Ask, Answer | what a shard wants to know of its siblings; what they say |
 //! | Now, Instant, UnixMs, Deadline | injected time |
 //!
@@ -100,8 +101,8 @@
 //! # A Subscribe
 //!
 //! Frame → unmasked in place, which is all that its link knows of it → its connection: record →
-//! invocation → each item: form, event, entity, permission → the home's answer, where last values
-//! are asked for, or mail of it waits → limit → registry → one Completion with a verdict per item,
+//! invocation → each item: form, event, entity, permission → the home's answer, where what holds
+//! is asked for, or mail of it waits → limit → registry → one Completion with a verdict per item,
 //! in order. Whatever is queued behind that Completion belongs to a publish that saw the
 //! subscription; nothing of the topic comes before it.
 //!

@@ -15,8 +15,9 @@
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
-//! What the process keeps of the past: `last_values_bytes_max`, `history_bytes_max`, about 10 MiB
-//! of newest positions, and for each of `dedupe_max` ids of items at most 96 bytes.
+//! What the process keeps of the past: `kept_bytes_max` and 512 bytes for each of `kept_rows_max`,
+//! `history_bytes_max`, about 10 MiB of newest positions, and for each of `dedupe_max` ids of items
+//! at most 96 bytes.
 //!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
@@ -122,11 +123,17 @@ limits! {
     /// than 240 bytes a second count as nothing. What counts is what the peer acknowledges, which a
     /// link of 4 KB/s may do every 25 s.
     write_stuck_ms: u64 = 30_000;
-    /// Last values of state events that all shards together keep for snapshots; the one written
-    /// longest ago goes first.
-    last_values_max: usize = 100_000;
-    /// Bytes of those values.
-    last_values_bytes_max: usize = 64 * 1024 * 1024;
+    /// Rows that all shards together keep for snapshots: values of states and of keys, and what
+    /// open calls have come to. What was written longest ago goes first.
+    kept_rows_max: usize = 100_000;
+    /// Bytes of the data of those rows.
+    kept_bytes_max: usize = 64 * 1024 * 1024;
+    /// How long the row of a key is kept after its last change.
+    keep_ms: u64 = 7 * 24 * 3_600_000;
+    /// How long a leg of a call counts as open after its last event, where its end never comes.
+    open_call_ms: u64 = 4 * 3_600_000;
+    /// How long a leg that is over stays so: an event of it that comes late does not open it.
+    linger_ms: u64 = 30_000;
     /// Memory of the recent publications that all shards together keep, for those who come back and
     /// say since when; 0 keeps none.
     history_bytes_max: usize = 16 * 1024 * 1024;
@@ -183,7 +190,7 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 14] = [
+const ENDS: [(&str, u64, u64); 15] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
     // Requests that browsers send at a time must fit.
     ("strangers_max", 8, CONNECTIONS_MAX as u64),
@@ -197,6 +204,8 @@ const ENDS: [(&str, u64, u64); 14] = [
     ("record_bytes_max", 256, 1 << 30),
     ("ping_every_ms", 100, 60 * 60_000),
     ("history_bytes_max", 0, BYTES_MAX),
+    // A callback may be open for weeks.
+    ("keep_ms", 1, 366 * MS_MAX),
     ("turn_deliveries_max", 64, 1 << 30),
     // What setsockopt takes.
     ("socket_send_bytes", 2048, 1 << 30),
@@ -290,8 +299,8 @@ const CONNECTION_BYTES: usize = 1024;
 const HEAD_BYTES: usize = 128;
 /// What the id of an item keeps, where the tables that hold it have just grown.
 const ID_BYTES: usize = 96;
-/// What a last value keeps beside its data.
-const LAST_VALUE_BYTES: usize = 256;
+/// What a row keeps beside its data: its places in the table, its leg and its notes.
+const KEPT_ROW_BYTES: usize = 512;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
 pub const ITEM_BYTES: usize = 128;
 /// Bytes of the verdict over an ordinary item.
@@ -307,14 +316,13 @@ impl Limits {
             + 2 * self.body_bytes_max
             + self.read_budget_bytes
             + DESCRIPTIONS_BYTES_MAX;
-        let last_values =
-            self.last_values_bytes_max.saturating_add(self.last_values_max.saturating_mul(LAST_VALUE_BYTES));
+        let kept = self.kept_bytes_max.saturating_add(self.kept_rows_max.saturating_mul(KEPT_ROW_BYTES));
         let links = [self.connections_max, self.strangers_max, self.internal_max].into_iter();
         let parts = [
             links.fold(0, usize::saturating_add).saturating_mul(connection),
             threads.saturating_mul(thread),
             self.backlog_bytes_max,
-            last_values,
+            kept,
             self.history_bytes_max.saturating_add(HEADS_MAX * HEAD_BYTES),
             self.dedupe_max.saturating_mul(ID_BYTES),
             2 * self.log_bytes_max,

@@ -213,6 +213,8 @@ pub(super) fn event(name: &str, client: bool) -> Event {
         expires: None,
         interval_s: None,
         on_change: false,
+        key: None,
+        call: None,
         derive: None,
         organization: None,
         properties: Vec::new(),

@@ -72,8 +72,8 @@ pub(super) struct Server {
     /// Tells clients the cause of an internal error (SignalR: EnableDetailedErrors). Not for
     /// production.
     pub(super) detailed_errors: bool,
-    /// Sends the last value of a state event behind every Subscribe. By default only items with
-    /// `Snapshot: true` get it.
+    /// Sends what holds of a state event behind every Subscribe. By default only items with
+    /// `Snapshot: true` get it; open calls are told to those alone.
     pub(super) snapshots: bool,
 }
 

@@ -69,6 +69,9 @@ impl Tree {
         let place = Place::Outside(setting.origin.clone());
         let known = leaves(schema);
         let Some(leaf) = known.iter().find(|leaf| leaf.path == setting.key && leaf.variable().is_some()) else {
+            if let Some(now) = renamed(&setting.key) {
+                return self.complain_at(&place, format!("`{}` is called `{now}` now: rename it", setting.key));
+            }
             let candidates = known.iter().filter(|leaf| leaf.variable().is_some()).map(|leaf| leaf.path.as_str());
             let near = names::hint(&setting.key, candidates, "`");
             return self.complain_at(&place, format!("unknown key `{}`{near}", setting.key));
@@ -271,9 +274,19 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
+/// What a key is called that had another name.
+fn renamed(path: &str) -> Option<&'static str> {
+    const RENAMED: [(&str, &str); 2] =
+        [("limits.last_values_max", "limits.kept_rows_max"), ("limits.last_values_bytes_max", "limits.kept_bytes_max")];
+    RENAMED.into_iter().find(|(former, _)| *former == path).map(|(_, now)| now)
+}
+
 /// The complaint about a key that nobody knows: the nearest one here, or the section that has it,
 /// or all that there are.
 fn unknown(path: &str, key: &str, known: &Map<String, Json>, root: &Json) -> String {
+    if let Some(now) = renamed(&[path, key].join(".")) {
+        return format!("`{path}.{key}` is called `{now}` now: rename it");
+    }
     let place = if path.is_empty() { String::new() } else { format!(" in [{path}]") };
     let advice = if let Some(near) = names::nearest(key, known.keys().map(String::as_str)) {
         format!("did you mean `{near}`?")

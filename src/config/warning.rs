@@ -111,7 +111,7 @@ fn memory(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let told = machine.memory_bytes.filter(|memory| worst > *memory).map(|memory| {
         format!(
             "at the worst, with limits.connections_max = {} and all other limits reached, the hub takes {} MiB, and there are {} \
-             MiB: lower that limit, or record_bytes_max, backlog_bytes_max, last_values_bytes_max",
+             MiB: lower that limit, or record_bytes_max, backlog_bytes_max, kept_bytes_max",
             config.limits.connections_max,
             worst >> 20,
             memory >> 20
@@ -299,7 +299,7 @@ mod tests {
     fn limits_that_allow_more_memory_than_there_is_are_told() {
         let with = |memory| Machine { memory_bytes: Some(memory), ..machine() };
         alone(SECRET, &with(256 << 20), "memory", &["connections_max = 50000", "there are 256 MiB"]);
-        let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\nbacklog_bytes_max = 33554432\nlast_values_bytes_max = 8388608\n";
+        let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\nbacklog_bytes_max = 33554432\nkept_bytes_max = 8388608\n";
         assert_eq!(told(&format!("{SECRET}{small}[server]\nthreads = 1\n"), &with(256 << 20)), []);
     }
 

@@ -88,13 +88,15 @@ impl Turn<'_> {
         metrics.conflated = self.hub.tally.conflated;
         metrics.dropped = self.hub.tally.dropped;
         metrics.discarded_bytes += self.hub.tally.discarded_bytes;
-        metrics.last_values = self.home.kept_rows() as u64;
+        metrics.kept_rows = self.home.kept().len() as u64;
+        metrics.kept_bytes = self.home.kept().bytes() as u64;
+        metrics.kept_evicted = self.home.kept().evicted();
+        metrics.late_call_events = self.home.kept().late();
         metrics.logged = self.home.log().len() as u64;
         metrics.logged_bytes = self.home.log().bytes() as u64;
         metrics.ids = self.home.ids() as u64;
         metrics.ids_evicted = self.home.ids_evicted();
         metrics.ahead = self.intake.ahead.len() as u64;
-        metrics.last_values_evicted = self.home.evicted();
         metrics
     }
 }

@@ -14,7 +14,7 @@ use crate::hub::position::Stamp;
 use crate::hub::publication::{Effect, EventTraits, Payload, Publication};
 use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
-use crate::schema::{Event, Kind};
+use crate::schema::Event;
 use crate::trace::{Fact, Level};
 use crate::wire::Wire;
 use smallvec::SmallVec;
@@ -58,12 +58,25 @@ impl<'t> Delivery<'t> {
             return false;
         }
         self.home.record(publication.clone());
-        self.hand_out(event, &publication.topic, stamp, Payload::Shared(&publication.data));
+        let is_last = publication.effect.is_last();
+        self.hand_out(event, is_last, &publication.topic, stamp, Payload::Shared(&publication.data));
         true
     }
 
     /// The home takes a publication, and posts it to the siblings where it is their news, too.
-    fn stamp(&mut self, mut publication: Publication) {
+    /// Where it takes its row away from another entity, that one hears of it first; and nobody else
+    /// does where no entity has it from now on.
+    fn stamp(&mut self, publication: Publication) {
+        if let Some(farewell) = self.home.farewell(&publication) {
+            self.books.metrics.event(usize::from(farewell.topic.event.0)).derived += 1;
+            self.stamp_one(farewell);
+        }
+        if !publication.topic.entity.is_nil() {
+            self.stamp_one(publication);
+        }
+    }
+
+    fn stamp_one(&mut self, mut publication: Publication) {
         if self.take(&mut publication) && self.process.shards > 1 {
             self.mail.publish(publication);
         }
@@ -90,12 +103,13 @@ impl<'t> Delivery<'t> {
     pub(crate) fn deliver(&mut self, publication: &Publication) {
         let event = self.process.catalogue.event(publication.topic.event);
         if let Some(stamp) = publication.stamp {
-            self.hand_out(event, &publication.topic, stamp, Payload::Shared(&publication.data));
+            let is_last = publication.effect.is_last();
+            self.hand_out(event, is_last, &publication.topic, stamp, Payload::Shared(&publication.data));
         }
     }
 
-    fn hand_out(&mut self, event: &Event, topic: &Topic, stamp: Stamp, data: Payload<'_>) {
-        let traits = EventTraits { lower: &event.lower, is_state: event.kind == Kind::State };
+    fn hand_out(&mut self, event: &Event, is_last: bool, topic: &Topic, stamp: Stamp, data: Payload<'_>) {
+        let traits = EventTraits { lower: &event.lower, is_state: event.has_one_value(), is_last };
         let members = self.hub.publish(topic, traits, Some(stamp), data, self.now, self.wire);
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {
@@ -181,6 +195,8 @@ impl Sink for FanOut<'_> {
         match provenance {
             Provenance::Sent => counts.published += 1,
             Provenance::Derived => counts.derived += 1,
+            // It counts once there is somebody to tell.
+            Provenance::Withdrawn => {}
         }
         let organizations = &mut self.collected.organizations;
         *organizations = match *organizations {
@@ -202,7 +218,7 @@ impl Sink for FanOut<'_> {
         if is_alone && !is_late && effect == Effect::None && !self.delivery.home.records() {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let stamp = self.delivery.home.stamp(self.delivery.now);
-            return self.delivery.hand_out(event, &topic, stamp, Payload::Borrowed(data));
+            return self.delivery.hand_out(event, false, &topic, stamp, Payload::Borrowed(data));
         }
         let publication = Publication { expires, effect, ..Publication::new(topic, data.into()) };
         if waits {

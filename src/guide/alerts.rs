@@ -133,9 +133,9 @@ pub const ALERTS: [Alert; 17] = [
     alert(
         "RteValuesEvicted",
         ("info", "0m"),
-        "increase(rte_last_values_evicted_total[10m]) > 0",
-        "Last values were let go, so that some snapshots are missing.",
-        "Raise limits.last_values_max and limits.last_values_bytes_max.",
+        "increase(rte_kept_rows_evicted_total[10m]) > 0",
+        "Rows were let go, so that some snapshots are not whole.",
+        "Raise limits.kept_rows_max and limits.kept_bytes_max.",
     ),
     alert(
         "RteTolerated",

@@ -85,6 +85,8 @@ pub mod library {}
 
 /// For those who publish events.
 ///
+/// [holds]: crate::guide::clients#what-holds
+/// [schemas]: crate::guide::schemas#how-to-add-an-event
 /// [since]: crate::guide::clients#what-was-missed
 ///
 #[doc = include_str!("publishers.md")]
@@ -113,6 +115,7 @@ pub mod tokens {}
 /// For those who add an event, or use the schemas.
 ///
 /// [grants]: crate::guide::tokens#claims-and-grants
+/// [holds]: crate::guide::clients#what-holds
 /// [routes]: crate::guide::reference#routes
 /// [signals]: crate::guide::operators#signals-and-reload
 ///
@@ -129,6 +132,7 @@ pub mod reference {}
 
 /// What is promised to stay, and what has changed.
 ///
+/// [holds]: crate::guide::clients#what-holds
 /// [library]: crate::guide::library
 /// [limits]: crate::guide::reference#limits
 /// [metrics]: crate::guide::reference#metrics

@@ -45,13 +45,26 @@ impl Since {
     }
 }
 
+/// Which rows the topics of an event may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// None.
+    None,
+    /// One: only the newest value matters.
+    Value,
+    /// One for each key.
+    Keyed,
+    /// Those of the legs of calls.
+    Call,
+}
+
 /// What an item of a Subscribe wants to have before anything live.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// Of which topic.
     pub topic: Topic,
-    /// Whether only the topic's newest value matters.
-    pub is_state: bool,
+    /// Which rows the topic may have.
+    pub rows: Rows,
     /// From where on, if it says so.
     pub since: Option<Since>,
     /// Whether it wants what still holds, where what it missed can't be told.
@@ -69,6 +82,8 @@ pub struct Found {
     pub replayed: usize,
     /// Rows that still hold and are its part of the block.
     pub rows: usize,
+    /// Whether there may be more rows, which the hub does not know.
+    pub is_partial: bool,
 }
 
 /// The block of one Subscribe.

@@ -6,7 +6,7 @@
 //! are adjacent whoever else is served.
 
 use super::position::Stamp;
-use super::publication::Payload;
+use super::publication::{EventTraits, Payload};
 use super::topic::Topic;
 use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
@@ -79,12 +79,25 @@ impl Form {
     }
 
     /// Appends a publication. The same arguments make the same bytes, whenever they are asked for.
-    pub fn encode(self, topic: &Topic, lower: &str, stamp: Option<Stamp>, data: Payload<'_>, out: &mut Vec<u8>) {
+    pub fn encode(
+        self,
+        topic: &Topic,
+        event: EventTraits<'_>,
+        stamp: Option<Stamp>,
+        data: Payload<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let EventTraits { lower, is_last, .. } = event;
         let stamp = stamp.filter(|_| self.positioned);
         let token = stamp.map(|stamp| stamp.of(topic.organization).token());
         let position = token.as_ref().zip(stamp).map(|(token, stamp)| Place { token, at: stamp.at });
-        let message =
-            ServerMessage::MessageReceived { entity: topic.entity, event_name: lower, data: data.bytes(), position };
+        let message = ServerMessage::MessageReceived {
+            entity: topic.entity,
+            event_name: lower,
+            data: data.bytes(),
+            is_last,
+            position,
+        };
         self.encoding.encode(&message, out);
     }
 }
@@ -109,7 +122,8 @@ mod tests {
         let made = |encoding: Encoding| {
             let mut out = b"before".to_vec();
             let form = Form { encoding, positioned: false };
-            form.encode(&topic, "useralert", None, Payload::Borrowed(b"{}"), &mut out);
+            let event = EventTraits { lower: "useralert", is_state: false, is_last: false };
+            form.encode(&topic, event, None, Payload::Borrowed(b"{}"), &mut out);
             out
         };
         let mut bare = made(Encoding::JsonBare);

@@ -41,7 +41,7 @@ impl<'p> Frames<'p> {
     pub(super) fn frame(&mut self, form: Form, arena: &mut Arena) -> Frame {
         let Frames { topic, event, stamp, data, frames, .. } = self;
         *frames[form.index()].get_or_insert_with(|| {
-            arena.append(Lane::Shared(form), |out| form.encode(topic, event.lower, *stamp, *data, out))
+            arena.append(Lane::Shared(form), |out| form.encode(topic, *event, *stamp, *data, out))
         })
     }
 
@@ -52,7 +52,7 @@ impl<'p> Frames<'p> {
             let data = Arc::clone(shared.get_or_insert_with(|| data.share()));
             let publication = Publication { stamp: *stamp, ..Publication::new(**topic, data) };
             let conflates = event.is_state.then_some(*id);
-            Arc::new(Late::publication(publication, event.lower, conflates, form, len, share))
+            Arc::new(Late::publication(publication, *event, conflates, form, len, share))
         });
         Arc::clone(late)
     }

@@ -1,14 +1,15 @@
 //! What a home knows of its partitions, and nobody else: the order of the publications, which of
 //! them still hold, and which came of late.
 
-use super::block::{Block, Found, Since, Wanted};
+use super::block::{Block, Found, Rows, Since, Wanted};
 use super::kept::{Change, Kept, KeptTotal};
 use super::log::{Log, LogBounds, LogTotal, Missed};
 use super::partition::Partition;
 use super::position::{Epoch, Position, Stamp, WirePosition};
-use super::publication::Publication;
+use super::publication::{Effect, Publication};
 use super::registry::HashSeed;
 use super::seen::{ItemKey, Seen};
+use super::topic::Topic;
 use crate::clock::{Now, UnixMs};
 use crate::limits::{HEADS_MAX, Limits};
 use crate::metrics::Recovery;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// What a frame has around the data of a publication, at most: names, GUID, position, time. A block
 /// that is larger than what may wait would cost its reader the connection, again and again.
@@ -24,7 +26,7 @@ const FRAME_BYTES: usize = 320;
 /// What all homes of a process keep together.
 #[derive(Clone, Debug, Default)]
 pub struct HomeTotals {
-    /// Of last values.
+    /// Of rows.
     pub(crate) kept: Arc<KeptTotal>,
     /// Of logs.
     pub logged: Arc<LogTotal>,
@@ -56,8 +58,7 @@ impl Home {
     /// A home to which nothing has come in an epoch. `totals` count what all homes of the process
     /// keep, of which there are so many.
     pub fn new(seed: HashSeed, limits: &Limits, epoch: Epoch, totals: &HomeTotals, homes: usize) -> Home {
-        let kept =
-            Kept::new(seed, Arc::clone(&totals.kept), limits.last_values_max, limits.last_values_bytes_max, homes);
+        let kept = Kept::new(Arc::clone(&totals.kept), limits, homes, epoch.began());
         let bounds = LogBounds {
             bytes_max: limits.history_bytes_max,
             age_ms_max: limits.history_ms,
@@ -88,7 +89,21 @@ impl Home {
         Stamp { epoch: self.epoch, position: self.last, at: now.unix }
     }
 
-    /// Keeps a stamped publication as its topic's last value, until it is stale.
+    /// What the entity is told that has had the row which a publication takes away: the same, with
+    /// its own GUID in the data, and that this was the last. To be stamped before the publication.
+    pub fn farewell(&self, publication: &Publication) -> Option<Publication> {
+        let Effect::Keyed { key, moves: Some(place), .. } = publication.effect else { return None };
+        let topic = publication.topic;
+        let entity = self.kept.holder(&topic, key).filter(|former| *former != topic.entity)?;
+        let mut data = publication.data.to_vec();
+        let place = place as usize;
+        let guid = data.get_mut(place..place + Hyphenated::LENGTH)?;
+        entity.hyphenated().encode_lower(guid);
+        let effect = Effect::Keyed { key, is_last: true, moves: None };
+        Some(Publication { effect, ..Publication::new(Topic { entity, ..topic }, data.into()) })
+    }
+
+    /// Applies a stamped publication to the rows.
     pub fn keep(&mut self, publication: Publication) -> Change {
         self.kept.keep(publication)
     }
@@ -126,7 +141,8 @@ impl Home {
 
     /// Finds what the items of a Subscribe want, which are all of one organization. A topic that is
     /// named again gets nothing more.
-    pub fn recover(&self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {
+    pub fn recover(&mut self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {
+        self.kept.end_due(now.unix);
         let present = self.present(organization);
         let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new() };
         let (mut named, mut bytes) = (BTreeSet::new(), 0);
@@ -140,6 +156,7 @@ impl Home {
                     recovery: item.since.map(|_| Recovery::Recovered),
                     replayed: 0,
                     rows: 0,
+                    is_partial: false,
                 }
             };
             block.found.push(found);
@@ -181,14 +198,17 @@ impl Home {
             *bytes += replayed_bytes;
         }
         let replayed = publications.len() - start;
-        let mut rows = 0;
-        if item.snapshot
-            && replayed == 0
-            && outcome != Some(Ok(()))
-            && let Some(row) = self.kept.value(&item.topic, now)
-        {
-            publications.push(row.clone());
-            rows = 1;
+        let (mut rows, mut is_partial) = (0, false);
+        if item.snapshot && replayed == 0 && outcome != Some(Ok(())) {
+            let holds = |row: &&Publication| row.expires.is_none_or(|end| end > now.unix);
+            publications.extend(self.kept.of_topic(&item.topic).filter(holds).cloned());
+            publications[start..].sort_by_key(Publication::position);
+            rows = publications.len() - start;
+            is_partial = match item.rows {
+                Rows::None | Rows::Value => false,
+                Rows::Keyed => self.kept.is_partial(&item.topic, false, now.unix),
+                Rows::Call => self.kept.is_partial(&item.topic, true, now.unix),
+            };
         }
         let first = publications.get(start).and_then(Publication::position);
         let position = match first {
@@ -197,7 +217,7 @@ impl Home {
             Some(first) => first.before(),
         };
         let recovery = outcome.map(|outcome| outcome.err().unwrap_or(Recovery::Recovered));
-        Found { position, recovery, replayed, rows }
+        Found { position, recovery, replayed, rows, is_partial }
     }
 
     /// Whether a position can be compared with what is known here.
@@ -216,11 +236,11 @@ impl Home {
     /// Appends what came on a topic behind a position: of a state the newest value only, all of it
     /// of anything else.
     fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Publication>) -> Result<(), Recovery> {
-        if item.is_state {
+        if item.rows == Rows::Value {
             let newest = match self.log.newest_since(&item.topic, after) {
                 Ok(newest) => newest,
                 // What is kept is the newest in any case.
-                Err(_) => Some(self.kept.newest(&item.topic).ok_or(Recovery::Trimmed)?)
+                Err(_) => Some(self.kept.value(&item.topic).ok_or(Recovery::Trimmed)?)
                     .filter(|newest| newest.position() > Some(after)),
             };
             publications.extend(newest.cloned());
@@ -234,14 +254,9 @@ impl Home {
         Ok(())
     }
 
-    /// Last values held.
-    pub(crate) fn kept_rows(&self) -> usize {
-        self.kept.len()
-    }
-
-    /// Last values that went for the bounds' sake.
-    pub(crate) fn evicted(&self) -> u64 {
-        self.kept.evicted()
+    /// The rows, to look at.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Ids of items held.
@@ -262,6 +277,7 @@ impl Home {
     /// Lets go of what all homes together keep too much. Called at the end of each turn, since
     /// others may have added.
     pub fn shrink(&mut self, now: Now) {
+        self.kept.end_due(now.unix);
         self.kept.shrink();
         self.log.trim(now);
         self.seen.shrink(now);
@@ -272,7 +288,7 @@ impl Home {
 mod tests {
     use super::*;
     use crate::hub::encoding::{Encoding, Form};
-    use crate::hub::publication::Payload;
+    use crate::hub::publication::{EventTraits, Payload};
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
 
@@ -293,16 +309,16 @@ mod tests {
 
     fn publish(home: &mut Home, topic: Topic, data: &[u8], now: Now) -> WirePosition {
         let stamp = home.stamp(now);
-        let publication = Publication { stamp: Some(stamp), ..Publication::new(topic, data.into()) };
-        if topic.event == EventId(0) {
-            home.keep(publication.clone());
-        }
+        let effect = if topic.event == EventId(0) { Effect::Value } else { Effect::None };
+        let publication = Publication { stamp: Some(stamp), effect, ..Publication::new(topic, data.into()) };
+        home.keep(publication.clone());
         home.record(publication);
         stamp.of(ORGANIZATION)
     }
 
     fn item(topic: Topic, since: Option<Since>, snapshot: bool) -> Wanted {
-        Wanted { topic, is_state: topic.event == EventId(0), since, snapshot }
+        let rows = if topic.event == EventId(0) { Rows::Value } else { Rows::None };
+        Wanted { topic, rows, since, snapshot }
     }
 
     fn texts(block: &Block) -> Vec<&str> {
@@ -352,7 +368,7 @@ mod tests {
         let other = WirePosition { epoch: Epoch::begin(at(1_000), 8), ..start };
         let foreign = (1..).map(Uuid::from_u128).map(Partition::of).find(|other| *other != start.partition).unwrap();
         let ahead = WirePosition { position: Position::at(UnixMs::from_ms(9_999)), ..start };
-        let told = |home: &Home, topic, since| {
+        let told = |home: &mut Home, topic, since| {
             let block = home.recover(ORGANIZATION, &[item(topic, Some(since), true)], at(1_003));
             (block.found[0].recovery.unwrap(), block.found[0].replayed, block.found[0].rows)
         };
@@ -362,12 +378,16 @@ mod tests {
             (Since::Behind(WirePosition { partition: foreign, ..start }), Recovery::Partition),
             (Since::Behind(ahead), Recovery::Ahead),
         ] {
-            assert_eq!(told(&home, status, since), (why, 0, 1));
+            assert_eq!(told(&mut home, status, since), (why, 0, 1));
         }
-        assert_eq!(told(&home, calls, Since::Behind(start)), (Recovery::TooMuch, 0, 0));
+        assert_eq!(told(&mut home, calls, Since::Behind(start)), (Recovery::TooMuch, 0, 0));
         home.shrink(at(1_020));
-        assert_eq!(told(&home, calls, Since::Behind(start)), (Recovery::Trimmed, 0, 0));
-        assert_eq!(told(&home, status, Since::Behind(start)), (Recovery::Recovered, 1, 0), "its last value is kept");
+        assert_eq!(told(&mut home, calls, Since::Behind(start)), (Recovery::Trimmed, 0, 0));
+        assert_eq!(
+            told(&mut home, status, Since::Behind(start)),
+            (Recovery::Recovered, 1, 0),
+            "its last value is kept"
+        );
     }
 
     #[test]
@@ -377,7 +397,7 @@ mod tests {
         for (n, unix_ms) in [(b"1", 2_000), (b"2", 3_000), (b"3", 4_000)] {
             publish(&mut home, calls, n, at(unix_ms));
         }
-        let told = |ms| {
+        let mut told = |ms| {
             let block = home.recover(ORGANIZATION, &[item(calls, Some(Since::Back { ms }), false)], at(4_500));
             (texts(&block).concat(), block.found[0].recovery.unwrap())
         };
@@ -395,7 +415,8 @@ mod tests {
         for encoding in Encoding::ALL {
             let mut frame = Vec::new();
             let form = Form { encoding, positioned: true };
-            form.encode(&topic(1, 1), &longest, Some(stamp), Payload::Borrowed(b""), &mut frame);
+            let event = EventTraits { lower: &longest, is_state: false, is_last: true };
+            form.encode(&topic(1, 1), event, Some(stamp), Payload::Borrowed(b""), &mut frame);
             assert!(frame.len() <= FRAME_BYTES - 8, "{} bytes, and a longer header", frame.len());
         }
     }

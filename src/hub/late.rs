@@ -7,7 +7,7 @@
 
 use super::backlog::{Held, Share};
 use super::encoding::Form;
-use super::publication::{Payload, Publication};
+use super::publication::{EventTraits, Payload, Publication};
 use super::registry::TopicId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Late {
 #[derive(Debug)]
 enum Record {
     Answer(Box<[u8]>),
-    Publication { publication: Publication, lower: Box<str>, form: Form },
+    Publication { publication: Publication, lower: Box<str>, is_last: bool, form: Form },
 }
 
 impl Late {
@@ -46,14 +46,15 @@ impl Late {
     /// A publication, whose frame in this form has so many bytes.
     pub(crate) fn publication(
         publication: Publication,
-        lower: &str,
+        event: EventTraits<'_>,
         conflates: Option<TopicId>,
         form: Form,
         len: usize,
         share: &Arc<Share>,
     ) -> Late {
+        let EventTraits { lower, is_last, .. } = event;
         let bytes = publication.data.len() + lower.len() + size_of::<Late>() + 2 * COUNTS_BYTES + 3 * ROUNDED_BYTES;
-        let record = Record::Publication { publication, lower: lower.into(), form };
+        let record = Record::Publication { publication, lower: lower.into(), is_last, form };
         Late { len, conflates, record, held: Held::new(bytes, share) }
     }
 
@@ -71,9 +72,10 @@ impl Late {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match &self.record {
             Record::Answer(frame) => out.extend_from_slice(frame),
-            Record::Publication { publication, lower, form } => {
+            Record::Publication { publication, lower, is_last, form } => {
                 let Publication { topic, stamp, data, .. } = publication;
-                form.encode(topic, lower, *stamp, Payload::Shared(data), out);
+                let event = EventTraits { lower, is_state: self.conflates.is_some(), is_last: *is_last };
+                form.encode(topic, event, *stamp, Payload::Shared(data), out);
             }
         }
     }
@@ -167,6 +169,7 @@ mod tests {
     use uuid::Uuid;
 
     const FORM: Form = Form { encoding: Encoding::JsonBare, positioned: false };
+    const EVENT: EventTraits<'_> = EventTraits { lower: "e", is_state: false, is_last: false };
     const TOPIC: Topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
 
     struct Bench {
@@ -183,7 +186,7 @@ mod tests {
         /// Queues a value of a state topic, or an occurrence; whether it took an older one's place.
         fn publish(&mut self, topic: Option<TopicId>, data: &[u8]) -> bool {
             let publication = Publication::new(TOPIC, data.into());
-            let late = Late::publication(publication, "e", topic, FORM, 0, &self.share);
+            let late = Late::publication(publication, EVENT, topic, FORM, 0, &self.share);
             match self.queue.place(&late) {
                 Some(place) => *place = Arc::new(late),
                 None => {

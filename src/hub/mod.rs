@@ -83,7 +83,7 @@ const PORTION_MIN: usize = 8 * 1024;
 /// let (link, conn) = (links.insert(()), conns.insert(()));
 /// let mut hub = Hub::new(HashSeed(1, 2), &Limits::DEFAULT, Backlog::new(usize::MAX, 1).into());
 /// let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-/// let event = EventTraits { lower: "queuestatus", is_state: true };
+/// let event = EventTraits { lower: "queuestatus", is_state: true, is_last: false };
 ///
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
 /// hub.open(conn, link, Writable::Open, now);
@@ -325,8 +325,9 @@ impl Hub {
     pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str, positioned: bool) {
         let Some(outbox) = self.outboxes.get(conn) else { return };
         let form = Form { encoding: outbox.encoding(), positioned };
-        let Publication { topic, stamp, data, .. } = publication;
-        let frame = self.arena.append(Lane::Own, |out| form.encode(topic, lower, *stamp, Payload::Shared(data), out));
+        let Publication { topic, stamp, effect, data, .. } = publication;
+        let event = EventTraits { lower, is_state: false, is_last: effect.is_last() };
+        let frame = self.arena.append(Lane::Own, |out| form.encode(topic, event, *stamp, Payload::Shared(data), out));
         self.queue(conn, frame);
         self.outboxes.get_mut(conn).into_iter().for_each(Outbox::note_sent);
     }

@@ -47,9 +47,14 @@ impl Epoch {
         Epoch((now.unix.ms() << 20) | (chance & 0xF_FFFF))
     }
 
+    /// Returns when it began.
+    pub fn began(self) -> UnixMs {
+        UnixMs::from_ms(self.0 >> 20)
+    }
+
     /// Returns the place at which it began.
     pub fn start(self) -> Position {
-        Position::at(UnixMs::from_ms(self.0 >> 20))
+        Position::at(self.began())
     }
 }
 

@@ -69,7 +69,7 @@ pub enum Effect {
     Call {
         /// The call.
         call: Key,
-        /// The leg of that call.
+        /// The leg, told from those of all other calls.
         leg: Key,
         /// What it does to them.
         phase: Phase,
@@ -117,4 +117,6 @@ pub struct EventTraits<'e> {
     pub lower: &'e str,
     /// Whether only the newest value of a topic matters.
     pub is_state: bool,
+    /// Whether it is the last of its key.
+    pub is_last: bool,
 }

@@ -13,7 +13,7 @@ const NOW: Now = Now::from_ms(0, 0);
 fn stamp() -> Stamp {
     Stamp { epoch: Epoch::begin(NOW, 1), position: Position::after(None, NOW), at: UnixMs::from_ms(7) }
 }
-const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false };
+const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false, is_last: false };
 
 fn topic(n: u128) -> Topic {
     Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(n) }
@@ -98,7 +98,7 @@ fn each_member_gets_one_range_of_its_own_encoding() {
         let mut expected = Vec::new();
         for data in [b"{\"a\":1}", b"{\"a\":2}"] {
             let form = Form { encoding, positioned: false };
-            form.encode(&topic(1), "useralert", Some(stamp()), Payload::Borrowed(data), &mut expected);
+            form.encode(&topic(1), OCCURRENCE, Some(stamp()), Payload::Borrowed(data), &mut expected);
         }
         assert_eq!(bench.taken(member), expected, "{encoding:?}");
     }

@@ -3,7 +3,7 @@
 
 use super::compiler::emit;
 use super::compiler::finding::Finding;
-use super::compiler::model::{Kind, Type};
+use super::compiler::model::{Event, Kind, Type};
 use super::compiler::{Options, compile};
 use super::events::{self, AVAILABLE_SUBSCRIPTIONS, EVENT_NAMES, JSON_SCHEMAS, SOURCES};
 use super::{Catalogue, WireCase};
@@ -43,8 +43,21 @@ fn the_catalogue_is_the_references() {
     assert_eq!((of_events, of_types), (413, 15));
     assert_eq!(catalogue.warnings(), []);
     let states = model.events.iter().filter(|event| event.kind == Kind::State).map(|event| event.name.as_str());
-    let documented = ["UserAvailability", "UserStatus", "QueueAttachedUsers", "QueueStatus", "CallbackListStatus"];
+    let documented = [
+        "UserAvailability",
+        "UserCallbackChanged",
+        "UserStatus",
+        "QueueAttachedUsers",
+        "QueueStatus",
+        "CallbackChanged",
+        "CallbackListStatus",
+    ];
     assert_eq!(states.collect::<Vec<_>>(), documented);
+    let keyed = model.events.iter().filter(|event| event.key.is_some()).map(|event| event.name.as_str());
+    assert_eq!(keyed.collect::<Vec<_>>(), ["UserCallbackChanged", "CallbackChanged"]);
+    let named = |event: &&Event, name: &str| event.properties.iter().any(|property| property.name == name);
+    let of_legs = model.events.iter().filter(|event| named(event, "CallId") && named(event, "LegId"));
+    assert!(of_legs.clone().count() == 24 && of_legs.clone().all(|event| event.call.is_some()));
     let longs: Vec<_> = model
         .events
         .iter()

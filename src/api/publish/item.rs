@@ -16,6 +16,7 @@ pub(super) enum Field {
     EventName,
     EntityId,
     OrganizationId,
+    Last,
     Data,
     SpecVersion,
     Id,
@@ -30,8 +31,8 @@ const MEMBERS: usize = Field::DataBase64 as usize + 1;
 /// How items are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `{"id":…,"eventName":…,"entityId":…,"organizationId":…,"data":{…}}`; names without case,
-    /// others refused.
+    /// `{"id":…,"eventName":…,"entityId":…,"organizationId":…,"last":…,"data":{…}}`; names without
+    /// case, others refused.
     Own,
     /// CloudEvents 1.0, JSON format; names as they stand, further attributes passed over as
     /// extensions are.
@@ -39,17 +40,19 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    const OWN: [(&'static str, Field); 5] = [
+    const OWN: [(&'static str, Field); 6] = [
         ("id", Field::Id),
         ("eventName", Field::EventName),
         ("entityId", Field::EntityId),
         ("organizationId", Field::OrganizationId),
+        ("last", Field::Last),
         ("data", Field::Data),
     ];
-    const CLOUD_EVENTS: [(&'static str, Field); 9] = [
+    const CLOUD_EVENTS: [(&'static str, Field); 10] = [
         ("type", Field::EventName),
         ("subject", Field::EntityId),
         ("organizationid", Field::OrganizationId),
+        ("last", Field::Last),
         ("data", Field::Data),
         ("specversion", Field::SpecVersion),
         ("id", Field::Id),

@@ -38,6 +38,8 @@ pub(super) struct Approved<'b> {
     pub(super) accepted: Accepted,
     /// The publisher's own id of it.
     pub(super) id: Option<Id<'b>>,
+    /// The publisher says that it is the last of its key.
+    pub(super) is_last: bool,
 }
 
 impl Judge<'_> {
@@ -84,12 +86,19 @@ impl Judge<'_> {
         let event = catalogue.event(id);
         let entity = self.entity(item, event, &accepted, named);
         let organization = self.organization(item, event, &accepted, tenant);
+        let is_last = self.is_last(item, event);
         let entity = entity?;
         if !may(self.principal, everybody, Action::Publish, catalogue.family_of(id), event, entity) {
             let message = format!("the grants of the token don't cover {} of {entity}", event.name);
             item.refuse(self.dialect.pointer(Field::EventName), rule::UNAUTHORIZED, message);
         }
-        Some(Approved { topic: Topic { organization: organization?, event: id, entity }, sent, accepted, id: given })
+        Some(Approved {
+            topic: Topic { organization: organization?, event: id, entity },
+            sent,
+            accepted,
+            is_last,
+            id: given,
+        })
     }
 
     /// The publisher's own id of an item. That of a CloudEvent may have any length, and is one with
@@ -164,6 +173,26 @@ impl Judge<'_> {
             item.refuse(self.dialect.pointer(member), rule::GUID, message);
         }
         found
+    }
+
+    /// Whether the item is the last of its key. An attribute of a header is a text.
+    fn is_last(&self, item: &mut Item<'_>, event: &Event) -> bool {
+        let is_last = match (item.value(Field::Last), self.dialect) {
+            (None | Some("false"), _) | (Some("\"false\""), Dialect::CloudEvents) => return false,
+            (Some("true"), _) | (Some("\"true\""), Dialect::CloudEvents) => event.key.is_some(),
+            // Somebody else's extension, where it can't be ours.
+            (Some(_), Dialect::CloudEvents) if event.key.is_none() => return false,
+            (Some(found), _) => {
+                let message = format!("found {}, expected true or false", cut(found));
+                item.refuse(self.dialect.pointer(Field::Last), rule::TYPE, message);
+                return false;
+            }
+        };
+        if !is_last && self.dialect == Dialect::Own {
+            let message = format!("{} has no key that could end; drop \"last\"", event.name);
+            item.refuse(self.dialect.pointer(Field::Last), rule::LAST, message);
+        }
+        is_last
     }
 
     fn data<'b>(&self, item: &mut Item<'b>) -> Option<&'b str> {

@@ -103,7 +103,8 @@ use crate::limits::{SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::Head;
 use crate::schema::EventId;
-use crate::schema::validate::derive::derive;
+use crate::schema::validate::derive::{Derived, derive};
+use crate::schema::validate::key::keys;
 use attributes::Attributes;
 use coding::{Coding, inflate};
 use form::Form;
@@ -420,7 +421,7 @@ impl<S: Sink> Run<'_, S> {
         let Rules { catalogue, options, .. } = self.judge.rules;
         let index = u32::try_from(self.outcome.judged()).ok();
         let Scratch { delivered, derived } = &mut *self.scratch;
-        let Approved { topic, sent, accepted, ref id } = *approved;
+        let Approved { topic, sent, accepted, is_last, ref id } = *approved;
         let publisher = self.judge.principal.publisher.as_deref().map(String::as_str);
         // A dry run is nobody's first try.
         let id = id.as_ref().filter(|_| !self.outcome.is_dry_run());
@@ -431,7 +432,7 @@ impl<S: Sink> Run<'_, S> {
         let data = if accepted.rewritten { delivered.as_slice() } else { sent.as_bytes() };
         self.outcome.accept(accepted.tolerated);
         let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
-        let effect = effect::of(catalogue.event(topic.event));
+        let effect = effect::of(catalogue, topic.event, accepted.keys, is_last, None);
         let made = Made { topic, data, expires, effect, provenance: Provenance::Sent, identity: identity(index, None) };
         emit(self.outcome, self.sink, made);
         let rules = catalogue.derived_from(topic.event);
@@ -440,12 +441,13 @@ impl<S: Sink> Run<'_, S> {
         }
         let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| no_text());
         for event in rules.iter().filter(|event| !options.not_derived.contains(event)) {
-            if let Some(entity) = derive(catalogue.model(), *event, text, derived) {
+            if let Some(Derived { entity, entity_at }) = derive(catalogue.model(), *event, text, derived) {
                 let topic = Topic { event: *event, entity: Uuid::from_bytes(entity), ..topic };
                 let text = simdutf8::basic::from_utf8(derived).unwrap_or_else(|_| no_text());
                 let expires = catalogue.expires(*event, text);
-                let effect = effect::of(catalogue.event(*event));
-                let (provenance, identity) = (Provenance::Derived, identity(None, Some(*event)));
+                let effect = effect::of(catalogue, *event, keys(catalogue.model(), *event, text), is_last, entity_at);
+                let provenance = if topic.entity.is_nil() { Provenance::Withdrawn } else { Provenance::Derived };
+                let identity = identity(None, Some(*event));
                 let made = Made { topic, data: derived, expires, effect, provenance, identity };
                 emit(self.outcome, self.sink, made);
             }

@@ -100,7 +100,9 @@ impl Outcome {
     /// Counts a publication; says whether it is really to be made.
     pub(super) fn note(&mut self, topic: Topic, provenance: Provenance) -> bool {
         self.derived += usize::from(provenance == Provenance::Derived);
-        self.topics.as_mut().map(|topics| topics.push(topic)).is_none()
+        let Some(topics) = &mut self.topics else { return true };
+        topics.extend((provenance != Provenance::Withdrawn).then_some(topic));
+        false
     }
 
     /// Lists the next item as rejected; items are told in their order, so its index is the number

@@ -23,13 +23,15 @@ pub const ENTITY_MISMATCH: &str = "entity-mismatch";
 pub const ORGANIZATION: &str = "organization";
 /// The grants of the token don't cover this event of this entity.
 pub(crate) const UNAUTHORIZED: &str = "unauthorized";
+/// The item is to be the last of its key, and its event has none.
+pub(crate) const LAST: &str = "last";
 /// The data is larger than the limit.
 pub(crate) const TOO_LARGE: &str = "too-large";
 /// Not what CloudEvents 1.0 asks for, or a feature of it that the hub doesn't take.
 pub(crate) const CLOUD_EVENT: &str = "cloud-event";
 
 /// All of them, with what they say; the shared ones stand in the data's list.
-pub(crate) const ALL: [(&str, &str); 11] = [
+pub(crate) const ALL: [(&str, &str); 12] = [
     (MISSING_MEMBER, "a member that an item must have is missing"),
     (UNKNOWN_MEMBER, "a member that items don't have"),
     (DUPLICATE_MEMBER, "the same member twice"),
@@ -39,6 +41,7 @@ pub(crate) const ALL: [(&str, &str); 11] = [
     (ENTITY_MISMATCH, "the item names another entity than the data"),
     (ORGANIZATION, "no organization, the all-zero one, two different ones, or one that the token may not publish for"),
     (UNAUTHORIZED, "the grants of the token don't cover this event of this entity"),
+    (LAST, "the item is to be the last of its key, and its event has none"),
     (TOO_LARGE, "the data is larger than the limit"),
     (CLOUD_EVENT, "not what CloudEvents 1.0 asks for, or a feature of it that the hub doesn't take"),
 ];

@@ -12,6 +12,8 @@ pub enum Provenance {
     Sent,
     /// The hub made it from one that was sent.
     Derived,
+    /// The hub made it so for the entity that has had its key, if there is one; for nobody else.
+    Withdrawn,
 }
 
 /// What an accepted item has become, itself or by derivation.

@@ -225,6 +225,7 @@ impl publish::Sink for Counter {
         match made.provenance {
             publish::Provenance::Sent => self.sent += 1,
             publish::Provenance::Derived => self.derived += 1,
+            publish::Provenance::Withdrawn => {}
         }
     }
 }

@@ -5,7 +5,8 @@ use super::files::{self, FOLDER_DEFAULT, File};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::file;
-use crate::schema::Model;
+use crate::schema::compiler::emit::prose;
+use crate::schema::{Model, Phase};
 use clap::ValueEnum;
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -19,7 +20,9 @@ Examples:
   rte schema new family Room --entity room --dir schema.d
   rte schema new type AcmeDoor --dir schema.d
   rte schema new event AcmeRoomEntered --family Room --dir schema.d
-  rte schema new event AcmeMood --family User --kind state";
+  rte schema new event AcmeMood --family User --kind state
+  rte schema new event AcmeTicketChanged --family User --kind state --key TicketId
+  rte schema new event AcmeCallParked --family User --phase progress";
 
 /// Writes a skeleton.
 #[derive(clap::Args)]
@@ -104,8 +107,27 @@ pub(crate) struct EventArgs {
     /// Whether only the last value matters, or every one does
     #[arg(long, value_enum, default_value_t = KindWord::Occurrence)]
     kind: KindWord,
+    /// The property that tells the states of one entity apart, each of which is kept for itself
+    #[arg(long, value_name = "PROPERTY", conflicts_with = "phase")]
+    key: Option<String>,
+    /// What it does to a call: snapshots tell of those that are open
+    #[arg(long, value_enum)]
+    phase: Option<PhaseWord>,
     #[command(flatten)]
     place: Place,
+}
+
+/// What an event does to a call, as its entity sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PhaseWord {
+    /// The leg opens
+    Begin,
+    /// It goes on
+    Progress,
+    /// It is over
+    End,
+    /// The whole call is
+    EndCall,
 }
 
 /// The property that says whose event it is; nearly every one has it.
@@ -134,7 +156,18 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
                 // Warnings of what is there already are not this command's news.
                 refused @ Err(_) => told(refused, console).map_err(Failure::Usage)?.model,
             };
-            let text = skeleton(&model, &args.name, &args.family, args.kind);
+            let more = match (args.kind, &args.key, args.phase) {
+                (KindWord::Occurrence, Some(_), _) => {
+                    return Err(Failure::Usage("only a state has a key: add --kind state".to_owned()));
+                }
+                (KindWord::State, _, Some(_)) => {
+                    return Err(Failure::Usage("a state is no word of a call: leave --kind out".to_owned()));
+                }
+                (KindWord::State, Some(key), None) => More::Key(key),
+                (KindWord::Occurrence, None, Some(phase)) => More::Call(phase),
+                (KindWord::State | KindWord::Occurrence, None, None) => More::Nothing,
+            };
+            let text = skeleton(&model, &args.name, &args.family, args.kind, more);
             args.place.write(there, "", &args.name, &text, console)
         }
         What::Type(args) => {
@@ -239,23 +272,57 @@ fn type_skeleton(name: &str) -> String {
     format!("type    = \"{name}\"\nsummary = \"\"\n\n[properties]\nId = {{ type = \"Guid\", doc = \"\" }}\n")
 }
 
+/// What a skeleton has besides.
+#[derive(Clone, Copy, Debug)]
+enum More<'a> {
+    Nothing,
+    /// `[state] key`, and that property.
+    Key(&'a str),
+    /// `[call]`, and its properties.
+    Call(PhaseWord),
+}
+
+impl More<'_> {
+    /// Its table, and the properties that it names: name, type and value.
+    fn parts(&self) -> (String, Vec<(&str, &'static str, &'static str)>) {
+        const ID: &str = "7b0d3a52-8e1c-4f56-9d2b-3c4a5e6f7081";
+        match self {
+            More::Nothing => (String::new(), Vec::new()),
+            More::Key(key) => (format!("[state]\nkey = \"{key}\"\n\n"), vec![(*key, "Guid", ID)]),
+            More::Call(phase) => {
+                let phase = match phase {
+                    PhaseWord::Begin => Phase::Begin,
+                    PhaseWord::Progress => Phase::Progress,
+                    PhaseWord::End => Phase::End,
+                    PhaseWord::EndCall => Phase::EndCall,
+                };
+                let phase = prose::phase(phase);
+                let table = format!("[call]\nid    = \"CallId\"\nleg   = \"LegId\"\nphase = \"{phase}\"\n\n");
+                (table, vec![("CallId", "Guid", ID), ("LegId", "string", "c7285e1f60ab93d4")])
+            }
+        }
+    }
+}
+
 /// The text of the file. Its texts are empty, which is what warnings remind of.
-fn skeleton(model: &Model, name: &str, family: &str, kind: KindWord) -> String {
+fn skeleton(model: &Model, name: &str, family: &str, kind: KindWord, more: More<'_>) -> String {
+    let (table, further) = more.parts();
     let kind = match kind {
         KindWord::State => "state",
         KindWord::Occurrence => "occurrence",
     };
     let entity = format!("{family}Id");
     let since = model.version.rsplit_once('.').map_or(model.version.as_str(), |(since, _)| since);
-    let mut properties = vec![(entity.as_str(), "a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3")];
+    let mut properties = vec![(entity.as_str(), "Guid", "a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3")];
     if entity != ORGANIZATION {
-        properties.push((ORGANIZATION, "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59"));
+        properties.push((ORGANIZATION, "Guid", "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59"));
     }
+    properties.extend(further);
     // Properties stand in the order of the vendor's tables: by name without case.
-    properties.sort_by_key(|(name, _)| name.to_ascii_lowercase());
-    let wide = entity.len().max(ORGANIZATION.len());
-    let declared = properties.iter().map(|(name, _)| format!("{name:wide$} = {{ type = \"Guid\", doc = \"\" }}\n"));
-    let shown = properties.iter().map(|(name, guid)| format!("  \"{}\": \"{guid}\"", model.wire_case.spell(name)));
+    properties.sort_by_key(|(name, ..)| name.to_ascii_lowercase());
+    let wide = properties.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
+    let declared = properties.iter().map(|(name, ty, _)| format!("{name:wide$} = {{ type = \"{ty}\", doc = \"\" }}\n"));
+    let shown = properties.iter().map(|(name, _, value)| format!("  \"{}\": \"{value}\"", model.wire_case.spell(name)));
     let (declared, shown): (String, Vec<String>) = (declared.collect(), shown.collect());
     format!(
         "event    = \"{name}\"\n\
@@ -266,6 +333,7 @@ fn skeleton(model: &Model, name: &str, family: &str, kind: KindWord) -> String {
          audience = [\"client\"]\n\
          since    = \"{since}\"\n\
          \n\
+         {table}\
          [properties]\n\
          {declared}\
          \n\
@@ -287,7 +355,7 @@ mod tests {
         let catalogue = Catalogue::built_in(None);
         for family in ["User", "Queue", "CallList"] {
             for kind in [KindWord::State, KindWord::Occurrence] {
-                let text = skeleton(catalogue.model(), "AcmeLunchStarted", family, kind);
+                let text = skeleton(catalogue.model(), "AcmeLunchStarted", family, kind, More::Nothing);
                 let mut files = files::built_in();
                 files.push(("x/AcmeLunchStarted.toml".to_owned(), text.clone()));
                 let compiled = compile(&files, None).unwrap();
@@ -297,5 +365,20 @@ mod tests {
                 assert_eq!((event.properties.len(), event.examples.len()), (2, 1));
             }
         }
+    }
+
+    #[test]
+    fn a_skeleton_of_a_keyed_state_or_of_a_call_compiles_too() {
+        let catalogue = Catalogue::built_in(None);
+        let compiled = |kind, more| {
+            let text = skeleton(catalogue.model(), "AcmeRoomBooked", "User", kind, more);
+            let mut files = files::built_in();
+            files.push(("x/AcmeRoomBooked.toml".to_owned(), text));
+            let model = compile(&files, None).unwrap().model;
+            model.events.into_iter().find(|event| event.name == "AcmeRoomBooked").unwrap()
+        };
+        assert!(compiled(KindWord::State, More::Key("BookingId")).key.is_some());
+        let event = compiled(KindWord::Occurrence, More::Call(PhaseWord::EndCall));
+        assert_eq!(event.call.map(|call| call.phase), Some(Phase::EndCall));
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! A method runs to its end before the next record is looked at, and its completion is queued at
 //! once. So answers come in the order of the questions, and whatever is queued behind the
-//! completion of a Subscribe saw the subscription. A Subscribe that wants last values which another
-//! shard keeps is the one that waits: the records behind it wait with it.
+//! completion of a Subscribe saw the subscription. A Subscribe that wants what another shard keeps
+//! is the one that waits: the records behind it wait with it.
 
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
@@ -17,7 +17,7 @@ use crate::auth::rights::Action;
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::echo::echo;
-use crate::hub::block::{Block, Found, Wanted};
+use crate::hub::block::{Block, Found, Rows, Wanted};
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::hub::registry::{ConnKey, Joined};
@@ -48,7 +48,7 @@ pub(super) enum Next {
     Pinged,
     /// The client said Close.
     Close,
-    /// A Subscribe needs to know first which last values there are.
+    /// A Subscribe needs to know first what holds.
     Ask(Box<Subscribing>),
 }
 
@@ -332,8 +332,14 @@ impl Methods<'_, '_> {
             None if self.turn.process.options.snapshots => Snapshot::ByDefault,
             None | Some(false) => Snapshot::No,
         };
-        let is_state = self.turn.process.catalogue.event(topic.event).kind == Kind::State;
-        Right { topic, is_state, since: subscribing::since(item), snapshot }
+        let event = self.turn.process.catalogue.event(topic.event);
+        let rows = match (event.kind, event.key, event.call) {
+            (Kind::State, None, _) => Rows::Value,
+            (Kind::State, Some(_), _) => Rows::Keyed,
+            (Kind::Occurrence, _, Some(_)) => Rows::Call,
+            (Kind::Occurrence, _, None) => Rows::None,
+        };
+        Right { topic, rows, since: subscribing::since(item), snapshot }
     }
 
     /// The items become subscriptions; then come the completion, the block, and whatever is
@@ -391,9 +397,9 @@ impl Methods<'_, '_> {
         }
         let mut besides = Besides::default();
         if let Some((block, found)) = told {
-            let Found { position, recovery, replayed, rows } = if is_current {
+            let Found { position, recovery, replayed, rows, is_partial } = if is_current {
                 let recovery = found.recovery.map(|_| Recovery::Recovered);
-                Found { position: block.present.position, recovery, replayed: 0, rows: 0 }
+                Found { position: block.present.position, recovery, replayed: 0, rows: 0, is_partial: false }
             } else {
                 *found
             };
@@ -407,7 +413,8 @@ impl Methods<'_, '_> {
             }
             self.turn.books.metrics.snapshots += rows as u64;
             if snapshot == Snapshot::Asked {
-                besides.snapshot = Some(rows);
+                besides.snapshot = Some((rows, is_partial));
+                self.turn.books.metrics.snapshots_partial += u64::from(is_partial);
             }
         }
         Verdict::Told { subscribed: true, message: None, topic, besides }

@@ -24,8 +24,8 @@ pub(in super::super) struct Besides {
     pub(super) position: Option<WirePosition>,
     /// Whether what it missed follows, and how many publications those are.
     pub(super) recovered: Option<(bool, usize)>,
-    /// How many rows still hold and follow.
-    pub(super) snapshot: Option<usize>,
+    /// How many rows still hold and follow, and whether there may be more.
+    pub(super) snapshot: Option<(usize, bool)>,
 }
 
 /// A verdict for each item of `Subscribe`, `Unsubscribe` or `GetActiveSubscriptions`.
@@ -59,6 +59,7 @@ fn write_verdict(
     let token = besides.position.map(WirePosition::token);
     let position = token.as_ref().and_then(|token| core::str::from_utf8(token).ok());
     let (recovered, replayed) = besides.recovered.unzip();
+    let (rows, is_partial) = besides.snapshot.unzip();
     let mut members: SmallVec<[(&str, &dyn Value); 8]> = smallvec![
         ("subscribed", &subscribed as &dyn Value),
         ("message", message),
@@ -72,8 +73,11 @@ fn write_verdict(
         members.push(("recovered", &recovered));
         members.push(("replayed", &replayed));
     }
-    if besides.snapshot.is_some() {
-        members.push(("snapshot", &besides.snapshot));
+    if rows.is_some() {
+        members.push(("snapshot", &rows));
+    }
+    if is_partial == Some(true) {
+        members.push(("partial", &true));
     }
     out.object(&members);
 }

@@ -2,7 +2,7 @@
 
 use super::super::ask::Awaited;
 use crate::echo::echo;
-use crate::hub::block::{Since, Wanted};
+use crate::hub::block::{Rows, Since, Wanted};
 use crate::hub::topic::Topic;
 use crate::proto::signalr::message::{Given, Item};
 use smallvec::SmallVec;
@@ -26,7 +26,7 @@ pub(super) enum Judged {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Right {
     pub(super) topic: Topic,
-    pub(super) is_state: bool,
+    pub(super) rows: Rows,
     pub(super) since: Option<Since>,
     pub(super) snapshot: Snapshot,
 }
@@ -35,7 +35,7 @@ pub(super) struct Right {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Snapshot {
     No,
-    /// The hub gives it to everybody.
+    /// The hub gives it to everybody, but for what calls have come to.
     ByDefault,
     /// The item asked for it, and is told how much there was.
     Asked,
@@ -44,9 +44,13 @@ pub(super) enum Snapshot {
 impl Right {
     /// What its home is asked for, if anything.
     pub(super) fn wanted(&self) -> Option<Wanted> {
-        let Right { topic, is_state, since, snapshot } = *self;
-        let snapshot = snapshot != Snapshot::No;
-        (snapshot || since.is_some()).then_some(Wanted { topic, is_state, since, snapshot })
+        let Right { topic, rows, since, snapshot } = *self;
+        let snapshot = match snapshot {
+            Snapshot::No => false,
+            Snapshot::ByDefault => matches!(rows, Rows::Value | Rows::Keyed),
+            Snapshot::Asked => true,
+        };
+        (snapshot || since.is_some()).then_some(Wanted { topic, rows, since, snapshot })
     }
 }
 

@@ -142,7 +142,7 @@ impl Bench {
             return (origin, bytes, self.outbox.push_own(&mut self.arena, frame, &self.share));
         }
         let id = if let Origin::State(id) = origin { id } else { self.topics[0] };
-        let event = EventTraits { lower: "useralert", is_state: matches!(origin, Origin::State(_)) };
+        let event = EventTraits { lower: "useralert", is_state: matches!(origin, Origin::State(_)), is_last: false };
         let mut frames = Frames::new(&TOPIC, id, event, None, Payload::Borrowed(&data));
         let form = Form { encoding, positioned: false };
         let frame = frames.frame(form, &mut self.arena);

@@ -123,6 +123,8 @@ pub enum ServerMessage<'m> {
         event_name: &'m str,
         /// Its data: a JSON value without a raw 0x1E, which is what every validated event is.
         data: &'m [u8],
+        /// Whether it is the last of its key.
+        is_last: bool,
         /// Where it stands, for a subscription that asked.
         position: Option<Place<'m>>,
     },

@@ -88,6 +88,8 @@ title = "All"
 json = '{ "text": "x" }'
 "#;
 
+const CALL: &str = "[call]\nid = \"QueueId\"\nleg = \"QueueId\"\nphase = \"begin\"\n[properties]";
+
 const ROWS: &[Row] = &[
     row(&["EVENT_NO_DELETE UserQueueAlert: both"], &["EVENT_ADDED UserQueueAlert: nobody"], &[(AGENT, "", "")]),
     row(
@@ -236,6 +238,20 @@ const ROWS: &[Row] = &[
             (ALERT, "doc = \"Agent.\"", "doc = \"Agent.\", deprecated = \"use Y\""),
         ],
     ),
+    row(
+        &["EVENT_KEY_ADDED QueueAlert: nobody"],
+        &["EVENT_SAME_KIND QueueAlert: subscribers"],
+        &[
+            (ALERT, "kind   = \"occurrence\"", "kind   = \"state\""),
+            (ALERT, "[properties]", "[state]\nkey = \"QueueId\"\n[properties]"),
+        ],
+    ),
+    row(
+        &["EVENT_SAME_KEY UserStatus: subscribers"],
+        &["EVENT_SAME_KEY UserStatus: subscribers"],
+        &[(STATUS, "interval_s = 15", "key = \"UserId\"")],
+    ),
+    row(&["CALL_ADDED QueueAlert: nobody"], &["CALL_SAME QueueAlert: subscribers"], &[(ALERT, "[properties]", CALL)]),
 ];
 
 const QUEUEALERT: &str = r#"event  = "Queuealert"

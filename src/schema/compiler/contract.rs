@@ -6,7 +6,8 @@
 
 use super::emit::prose::type_token;
 use super::model::{
-    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Part, Place, Property, Scalar, Values, WireCase,
+    Audience, EntityRule, Event, Example, Kind, Model, ObjectType, Part, Phase, Place, Property, Scalar, Values,
+    WireCase,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,12 @@ pub struct EventTerms {
     /// Says what to use instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
+    /// What tells the states of an entity apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What it says of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallTerms>,
     /// What the hub makes it from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derive: Option<DeriveTerms>,
@@ -74,6 +81,18 @@ pub enum Routing {
     PropertyOrPublisher(String),
     /// Always the publisher's `entityId`.
     Publisher,
+}
+
+/// What an event says of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallTerms {
+    /// The property that names the call.
+    pub id: String,
+    /// The property that names the leg.
+    pub leg: String,
+    /// What it does to them.
+    pub phase: Phase,
 }
 
 /// What a derived event is made from.
@@ -256,6 +275,8 @@ fn event_terms(model: &Model, event: &Event) -> EventTerms {
         },
         audience: event.audience,
         deprecated: event.deprecated.clone(),
+        key: event.key.map(own),
+        call: event.call.map(|call| CallTerms { id: own(call.id), leg: own(call.leg), phase: call.phase }),
         derive,
         properties: properties(model, &event.properties),
         texts: texts.hex(),

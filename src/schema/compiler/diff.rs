@@ -98,6 +98,10 @@ rules! {
     PropertySameType = "PROPERTY_SAME_TYPE", Both;
     /// A state became an occurrence, or the reverse.
     EventSameKind = "EVENT_SAME_KIND", Subscribers;
+    /// Another property tells the states of an entity apart, or none does, or one that did not.
+    EventSameKey = "EVENT_SAME_KEY", Subscribers;
+    /// An event says something else of its call, or nothing any more.
+    CallSame = "CALL_SAME", Subscribers;
     /// An event's name is spelled in another case.
     EventSameSpelling = "EVENT_SAME_SPELLING", Subscribers;
     /// An event is no longer for everybody it was for.
@@ -138,6 +142,10 @@ rules! {
     EntityOrPublisherAdded = "ENTITY_OR_PUBLISHER_ADDED", Nobody;
     /// An event is for more than it was.
     AudienceAdded = "AUDIENCE_ADDED", Nobody;
+    /// Each occurrence still arrives, and the newest of each key is kept.
+    EventKeyAdded = "EVENT_KEY_ADDED", Nobody;
+    /// An event says what it does to a call.
+    CallAdded = "CALL_ADDED", Nobody;
     /// The hub derives an event that it did not.
     DeriveAdded = "DERIVE_ADDED", Nobody;
     /// The known values among others are not the ones they were.
@@ -298,12 +306,32 @@ impl Walk<'_> {
             let sentence = format!("event {name} moved from family {} to {}", old.family, new.family);
             self.note(ChangeRule::EventSameFamily, name, place, sentence);
         }
-        if old.kind != new.kind {
+        if let (Kind::Occurrence, Kind::State, Some(key)) = (old.kind, new.kind, &new.key) {
+            let sentence =
+                format!("event {name} was an occurrence and is a state of each {key}; all of them still arrive");
+            self.note(ChangeRule::EventKeyAdded, name, place, sentence);
+        } else if old.kind != new.kind {
             let [was, is] = [old.kind, new.kind].map(|kind| match kind {
                 Kind::State => "a state",
                 Kind::Occurrence => "an occurrence",
             });
             self.note(ChangeRule::EventSameKind, name, place, format!("event {name} was {was} and is {is}"));
+        }
+        if old.kind == new.kind && old.key != new.key {
+            let [was, is] = [&old.key, &new.key].map(|key| key.as_deref().unwrap_or("nothing"));
+            let sentence = format!("the states of an entity in event {name} were told apart by {was} and are by {is}");
+            self.note(ChangeRule::EventSameKey, name, place, sentence);
+        }
+        match (&old.call, &new.call) {
+            (None, Some(_)) => {
+                let sentence = format!("event {name} says what it does to a call");
+                self.note(ChangeRule::CallAdded, name, place, sentence);
+            }
+            (Some(was), is) if Some(was) != is.as_ref() => {
+                let sentence = format!("event {name} does not say of its call what it did");
+                self.note(ChangeRule::CallSame, name, place, sentence);
+            }
+            (_, _) => {}
         }
         self.routing(name, old, new);
         for (had, has, audience) in [

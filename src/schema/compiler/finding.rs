@@ -99,6 +99,10 @@ rules! {
     NotADate = "not-a-date", Error;
     /// An occurrence has a `[state]` table.
     StateOfOccurrence = "state-of-occurrence", Error;
+    /// A key of a state, or what names a call or its leg, is no GUID or string, or may be missing.
+    KeyType = "key-type", Error;
+    /// A state has a `[call]` table.
+    CallOfState = "call-of-state", Error;
     /// A derived event names a source that cannot be one.
     DeriveSource = "derive-source", Error;
     /// A derived event's properties are not its source's plus the ones set.
@@ -113,6 +117,8 @@ rules! {
     ExampleInvalid = "example-invalid", Error;
     /// A change breaks whom the released catalogue serves, and the major version has not risen.
     BreakingChange = "breaking-change", Error;
+    /// Of the events of a family, some are about calls, and none begins or none ends one.
+    CallIncomplete = "call-incomplete", Warning;
     /// An event has no example.
     NoExample = "no-example", Warning;
     /// An event, type, enum or property has no text.

@@ -1,17 +1,42 @@
 //! Warnings: what is allowed but rarely meant. Each can be allowed by name where it is meant.
 
 use super::finding::{Findings, Rule};
+use super::model::Phase;
 use super::source::Located;
-use super::syntax::{Declarations, PropertyDecl};
+use super::syntax::{Declarations, EventDecl, PropertyDecl};
 use super::type_expr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at everything that was declared.
 pub fn lint(declarations: &Declarations, findings: &mut Findings<'_>) {
+    call_incomplete(declarations, findings);
     no_example(declarations, findings);
     no_doc(declarations, findings);
     unused_type(declarations, findings);
     similar_name(declarations, findings);
+}
+
+/// A leg that nothing ends is open until its time is over; one that nothing begins is seen late.
+fn call_incomplete(declarations: &Declarations, findings: &mut Findings<'_>) {
+    let mut families: BTreeMap<&str, Vec<(&EventDecl, Phase)>> = BTreeMap::new();
+    for event in &declarations.events {
+        if let (Some(family), Some(call)) = (&event.family, &event.call) {
+            families.entry(&family.value).or_default().push((event, call.phase));
+        }
+    }
+    for (family, events) in families {
+        let has = |phases: &[Phase]| events.iter().any(|(_, phase)| phases.contains(phase));
+        let lacks = match (has(&[Phase::Begin]), has(&[Phase::End, Phase::EndCall])) {
+            (true, true) => continue,
+            (false, _) => "begins a call; give one phase = \"begin\"",
+            (true, false) => "ends a call; give one phase = \"end\" or \"end-call\"",
+        };
+        for (event, _) in events.iter().filter(|(event, _)| !event.allow.contains(&Rule::CallIncomplete)).take(1) {
+            let message =
+                format!("no event of family \"{family}\" {lacks}, or snapshots tell of calls too late or too long");
+            findings.report(event.name.at, Rule::CallIncomplete, message);
+        }
+    }
 }
 
 fn no_example(declarations: &Declarations, findings: &mut Findings<'_>) {

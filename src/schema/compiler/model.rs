@@ -121,6 +121,12 @@ pub enum Phase {
     EndCall,
 }
 
+impl Phase {
+    /// The words for them in catalogues and documents; serde has the same by the rule above.
+    pub const NAMED: [(&str, Phase); 4] =
+        [("begin", Phase::Begin), ("progress", Phase::Progress), ("end", Phase::End), ("end-call", Phase::EndCall)];
+}
+
 /// Who may hold an event by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +146,17 @@ pub enum EntityRule {
     PropertyOrPublisher(usize),
     /// Always the publisher's `entityId`.
     Publisher,
+}
+
+/// `[call]`: what an event says of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallRule {
+    /// The property that names the call (index into [`Event::properties`]).
+    pub id: usize,
+    /// The property that names the leg of it.
+    pub leg: usize,
+    /// What the event does to them.
+    pub phase: Phase,
 }
 
 /// One event.
@@ -176,6 +193,11 @@ pub struct Event {
     /// `[state] on_change`: a value that equals the one before is not delivered again. Equal is the
     /// text as delivered, byte for byte.
     pub on_change: bool,
+    /// `[state] key`: the property that tells the states of one entity apart; the newest value of
+    /// each of its values counts.
+    pub key: Option<usize>,
+    /// `[call]`.
+    pub call: Option<CallRule>,
     /// The rule that makes it from another event.
     pub derive: Option<Derive>,
     /// Index of `OrganizationId`, where the event has one.
@@ -327,6 +349,13 @@ pub struct Example {
     pub delivered: String,
     /// Where the text starts.
     pub place: Place,
+}
+
+impl Event {
+    /// Whether only the newest value of an entity matters, whatever came before.
+    pub fn has_one_value(&self) -> bool {
+        self.kind == Kind::State && self.key.is_none()
+    }
 }
 
 impl Model {

@@ -1,13 +1,13 @@
 //! TOML → syntax tree: which file declares what, and what its keys say. No name is looked up here.
 
 use super::finding::{Findings, Level, Rule};
-use super::model::{Audience, Kind, Scalar, WireCase};
+use super::model::{Audience, Kind, Phase, Scalar, WireCase};
 use super::names;
 use super::parse::parse;
 use super::source::{At, Located, Source};
 use super::syntax::{
-    CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PartDecl, PropertyDecl,
-    SetDecl, StateDecl, TypeDecl, ValueDecl,
+    CallDecl, CatalogueHead, Declarations, DeriveDecl, EntityDecl, EventDecl, ExampleDecl, FamilyDecl, PartDecl,
+    PropertyDecl, SetDecl, StateDecl, TypeDecl, ValueDecl,
 };
 use super::table::{Table, Written};
 use super::type_expr::BUILT_IN;
@@ -226,6 +226,7 @@ fn read_event<'d>(table: &mut Table<'d, '_, '_>, name: Located<String>) -> Event
         deprecated: table.optional_text("deprecated").map(|text| text.value),
         correlation: table.optional_texts("correlation"),
         state: table.optional("state").and_then(|node| read_state(table, node)),
+        call: table.optional("call").and_then(|node| read_call(table, node)),
         derive: table.optional("derive").and_then(|node| read_derive(table, node)),
         properties,
         examples: table.optional("examples").map(|node| read_examples(table, node)).unwrap_or_default(),
@@ -304,9 +305,19 @@ fn read_state<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Optio
         seconds
     });
     let on_change = state.optional_flag("on_change").is_some_and(|flag| flag.value);
+    let key = state.optional_text("key");
     let at = state.start();
     state.finish();
-    Some(StateDecl { at, expires, interval_s, on_change })
+    Some(StateDecl { at, expires, interval_s, on_change, key })
+}
+
+fn read_call<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<CallDecl> {
+    let mut call = table.nested("call", node, "[call]".to_owned())?;
+    let (id, leg) = (call.required_text("id"), call.required_text("leg"));
+    let phase = call.required_text("phase").and_then(|phase| call.word("phase", &phase, &Phase::NAMED));
+    let at = call.start();
+    call.finish();
+    Some(CallDecl { at, id: id?, leg: leg?, phase: phase? })
 }
 
 fn read_derive<'d>(table: &mut Table<'d, '_, '_>, node: &'d Written<'d>) -> Option<DeriveDecl> {

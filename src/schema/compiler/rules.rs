@@ -179,7 +179,7 @@ fn cases() -> Vec<Case> {
             Rule::UnknownKey,
             &[("user/UserStatus.toml", "interval_s = 15", "zebra = 15")],
             &[
-                r#"user/UserStatus.toml:11:1: error[unknown-key]: unknown key "zebra" in [state]; known keys: expires, interval_s, on_change"#,
+                r#"user/UserStatus.toml:11:1: error[unknown-key]: unknown key "zebra" in [state]; known keys: expires, interval_s, on_change, key"#,
             ],
         ),
         case(
@@ -296,7 +296,7 @@ fn cases() -> Vec<Case> {
             Rule::BadValue,
             &[("types/Tag.toml", "summary", "allow = [\"unknown-type\"]\nsummary")],
             &[
-                r#"types/Tag.toml:2:10: error[bad-value]: unknown warning "unknown-type"; known ones: derive-chain, derive-lacks, no-example, no-doc, unused-type, similar-name"#,
+                r#"types/Tag.toml:2:10: error[bad-value]: unknown warning "unknown-type"; known ones: derive-chain, derive-lacks, call-incomplete, no-example, no-doc, unused-type, similar-name"#,
             ],
         ),
         case(
@@ -491,6 +491,66 @@ fn cases() -> Vec<Case> {
             &[("user/UserStatus.toml", r#"kind   = "state""#, r#"kind   = "occurrence""#)],
             &[
                 r#"user/UserStatus.toml:9:1: error[state-of-occurrence]: an occurrence has no state; drop [state], or write kind = "state""#,
+            ],
+        ),
+        case(
+            Rule::KeyType,
+            &[("user/UserStatus.toml", "interval_s = 15", "key = \"Level\"")],
+            &[
+                r#"user/UserStatus.toml:11:7: error[key-type]: key names "Level", which is a number; name a property of type Guid or string"#,
+            ],
+        ),
+        case(
+            Rule::KeyType,
+            &[(
+                "queue/QueueAlert.toml",
+                "[properties]",
+                "[call]\nid = \"QueueId\"\nleg = \"AgentId\"\nphase = \"begin\"\n[properties]",
+            )],
+            &[
+                r#"queue/QueueAlert.toml:10:7: error[key-type]: leg names "AgentId", which may be null; name a property that is always there"#,
+            ],
+        ),
+        case(
+            Rule::CallOfState,
+            &[(
+                "user/UserStatus.toml",
+                "[properties]",
+                "[call]\nid = \"UserId\"\nleg = \"UserId\"\nphase = \"begin\"\n[properties]",
+            )],
+            &[
+                r#"user/UserStatus.toml:13:1: error[call-of-state]: a state is no word of a call; drop [call], or write kind = "occurrence""#,
+            ],
+        ),
+        case(
+            Rule::BadValue,
+            &[(
+                "queue/QueueAlert.toml",
+                "[properties]",
+                "[call]\nid = \"QueueId\"\nleg = \"QueueId\"\nphase = \"ends\"\n[properties]",
+            )],
+            &[r#"queue/QueueAlert.toml:11:9: error[bad-value]: unknown phase "ends"; did you mean "end"?"#],
+        ),
+        case(
+            Rule::CallIncomplete,
+            &[(
+                "queue/QueueAlert.toml",
+                "[properties]",
+                "[call]\nid = \"QueueId\"\nleg = \"QueueId\"\nphase = \"begin\"\n[properties]",
+            )],
+            &[
+                r#"queue/QueueAlert.toml:1:10: warning[call-incomplete]: no event of family "Queue" ends a call; give one phase = "end" or "end-call", or snapshots tell of calls too late or too long"#,
+            ],
+        ),
+        case(
+            Rule::DeriveProperties,
+            &[
+                ("user/UserQueueAlert.toml", r#"kind   = "occurrence""#, r#"kind   = "state""#),
+                ("user/UserQueueAlert.toml", r#"entity = "Agent""#, r#"entity = "QueueId""#),
+                ("user/UserQueueAlert.toml", "[derive]", "[state]\nkey = \"Agent\"\n[derive]"),
+            ],
+            &[
+                r#"user/UserQueueAlert.toml:12:8: error[derive-properties]: "UserQueueAlert" has a key, which one entity has at a time: the one in "AgentId"; give its entity that by set"#,
             ],
         ),
         case(

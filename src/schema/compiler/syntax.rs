@@ -5,7 +5,7 @@
 //! or where it was unusable and has been reported: later passes stay silent about it.
 
 use super::finding::Rule;
-use super::model::{Audience, Kind, Scalar, WireCase};
+use super::model::{Audience, Kind, Phase, Scalar, WireCase};
 use super::source::{At, Located};
 
 /// All declarations, in the order of the files.
@@ -87,6 +87,8 @@ pub struct EventDecl {
     pub correlation: Vec<Located<String>>,
     /// `[state]`.
     pub state: Option<StateDecl>,
+    /// `[call]`.
+    pub call: Option<CallDecl>,
     /// `[derive]`.
     pub derive: Option<DeriveDecl>,
     /// `[properties]`.
@@ -119,6 +121,21 @@ pub struct StateDecl {
     pub interval_s: Option<u32>,
     /// `on_change`.
     pub on_change: bool,
+    /// `key`.
+    pub key: Option<Located<String>>,
+}
+
+/// `[call]`.
+#[derive(Debug)]
+pub struct CallDecl {
+    /// Where the table starts.
+    pub at: At,
+    /// `id`.
+    pub id: Located<String>,
+    /// `leg`.
+    pub leg: Located<String>,
+    /// `phase`.
+    pub phase: Phase,
 }
 
 /// `[derive]`.

@@ -78,7 +78,7 @@ pub struct Model {
     fading: BTreeSet<usize>,
     /// Events that a newer one has been heard in place of.
     pub conflated: u64,
-    /// Last values that a Subscribe asked for and that there were.
+    /// Rows that a Subscribe asked for and that there were.
     pub snapshots: u64,
     /// What refused items have said.
     pub refusals: BTreeSet<&'static str>,
@@ -176,8 +176,13 @@ impl Model {
             let Ok((kind, entity)) = find(ask) else { continue };
             let name = (kind.name, entity);
             let last = self.journals.last(member.shard, member.rights.organization, name);
-            let row = last.filter(|_| kind.is_state && named.insert(name));
+            let is_first = named.insert(name);
+            let row = last.filter(|_| kind.is_kept && is_first);
             verdict["snapshot"] = usize::from(row.is_some()).into();
+            if is_first && kind.is_kept && !kind.is_state {
+                // The hub is younger than a call may be.
+                verdict["partial"] = true.into();
+            }
             block.extend(row);
         }
         block.sort_by_key(|row| row.position);

@@ -4,6 +4,7 @@ mod clients;
 mod documents;
 mod http;
 mod internal;
+mod kept;
 mod keys;
 mod killed;
 mod links;

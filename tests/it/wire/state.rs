@@ -105,12 +105,12 @@ fn a_snapshot_that_is_no_flag_fails_the_binding() {
 }
 
 #[test]
-fn last_values_are_bounded_and_the_oldest_goes_first() {
-    let hub = Hub::start_with(&["server.threads=1", "limits.last_values_max=1"]);
+fn kept_rows_are_bounded_and_the_oldest_goes_first() {
+    let hub = Hub::start_with(&["server.threads=1", "limits.kept_rows_max=1"]);
     assert_eq!(hub.publish(&availability("kept", NEVER)).status, 202);
     let other = availability("newer", NEVER).replace(USER, "b2eeb030-ff4b-ea11-ac9c-00155d4fdcf3");
     assert_eq!(hub.publish(&other).status, 202);
-    assert_eq!((hub.metric("rte_last_values "), hub.metric("rte_last_values_evicted_total ")), (1.0, 1.0));
+    assert_eq!((hub.metric("rte_kept_rows "), hub.metric("rte_kept_rows_evicted_total ")), (1.0, 1.0));
     let mut peer = hub.client();
     subscribe(&mut peer, r#","Snapshot":true"#);
     assert!(peer.invoke("GetActiveSubscriptions", "[]").contains(r#""type":3"#));

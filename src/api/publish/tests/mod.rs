@@ -25,12 +25,15 @@ fn uuid(text: &str) -> Uuid {
     guid::parse(text).unwrap()
 }
 
-/// Keeps what it gets.
+/// Keeps what it gets; apart, the topics of what is for those only who have had a key.
 #[derive(Default)]
-struct Published(Vec<(Topic, String, Provenance)>);
+struct Published(Vec<(Topic, String, Provenance)>, Vec<Topic>);
 
 impl Sink for Published {
     fn publish(&mut self, made: Made<'_>) {
+        if made.provenance == Provenance::Withdrawn {
+            return self.1.push(made.topic);
+        }
         self.0.push((made.topic, String::from_utf8(made.data.to_vec()).unwrap(), made.provenance));
     }
 }
@@ -427,7 +430,9 @@ fn a_derived_event_follows_its_source_at_once() {
     assert_eq!(serde_json::from_str::<Json>(data).unwrap(), expected);
 
     for nobody in [json!(null), json!(ZERO)] {
-        assert_eq!(world.json(&assigned(nobody)).2.0.len(), 1);
+        let Published(made, withdrawn) = world.json(&assigned(nobody)).2;
+        let topic = Topic { event: derived.event, entity: Uuid::nil(), ..*source };
+        assert_eq!((made.len(), withdrawn), (1, vec![topic]), "whoever has had it hears of it");
     }
     world.options.not_derived = vec![CATALOGUE.find("UserCallbackChanged").unwrap()];
     assert_eq!(world.json(&assigned(json!(USER))).2.0.len(), 1);

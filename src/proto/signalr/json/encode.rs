@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// Appends the record of a message, with its separator.
 pub(crate) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
     match *message {
-        ServerMessage::MessageReceived { entity, event_name, data, position } => {
-            encode_message_received(entity, event_name, data, position, out);
+        ServerMessage::MessageReceived { entity, event_name, data, is_last, position } => {
+            encode_message_received(entity, event_name, data, is_last, position, out);
         }
         ServerMessage::Completion { id, result } => {
             out.extend_from_slice(br#"{"type":3,"invocationId":"#);
@@ -47,6 +47,7 @@ fn encode_message_received(
     entity: Uuid,
     event_name: &str,
     data: &[u8],
+    is_last: bool,
     position: Option<Place<'_>>,
     out: &mut Vec<u8>,
 ) {
@@ -56,6 +57,9 @@ fn encode_message_received(
     encode_str(event_name, out);
     out.extend_from_slice(br#"},"data":"#);
     out.extend_from_slice(data);
+    if is_last {
+        out.extend_from_slice(br#","last":true"#);
+    }
     if let Some(Place { token, at }) = position {
         out.extend_from_slice(br#","position":""#);
         out.extend_from_slice(token);
@@ -101,13 +105,16 @@ mod tests {
     #[test]
     fn a_publication_is_one_invocation_without_an_id() {
         let (entity, data) = (Uuid::from_u128(0xABC), br#"{"a":1}"#);
-        let received =
-            |position| text(&ServerMessage::MessageReceived { entity, event_name: "queuestatus", data, position });
+        let message = |is_last, position| {
+            text(&ServerMessage::MessageReceived { entity, event_name: "queuestatus", data, is_last, position })
+        };
+        let received = |position| message(false, position);
         assert_eq!(
             received(None),
             "{\"type\":1,\"target\":\"MessageReceived\",\"arguments\":[{\"subscription\":{\"entityId\":\
              \"00000000-0000-0000-0000-000000000abc\",\"eventName\":\"queuestatus\"},\"data\":{\"a\":1}}]}\x1e"
         );
+        assert!(message(true, None).ends_with("\"data\":{\"a\":1},\"last\":true}]}\x1e"));
         let place = Place { token: b"0a1", at: UnixMs::from_ms(951_782_399_999) };
         assert!(
             received(Some(place))

@@ -1,6 +1,6 @@
 //! The index: what there is, with the facts about events that have no keyword in JSON Schema.
 
-use super::super::model::{Event, Model};
+use super::super::model::{CallRule, Event, Model};
 use super::json::Json;
 use super::json_schema::{self, Additional};
 use super::prose;
@@ -29,6 +29,14 @@ pub fn index(model: &Model, digest: &dyn Fn(&str) -> String) -> Json {
 fn entry(model: &Model, event: &Event, digest: &dyn Fn(&str) -> String) -> Json {
     let (property, or_publisher) = prose::entity(event);
     let schema = json_schema::event(model, event, Additional::Open).to_text();
+    let wire = |index: usize| event.properties.get(index).map_or("", |property| property.wire.as_str());
+    let call = |call: CallRule| {
+        Json::object([
+            ("id", wire(call.id).into()),
+            ("leg", wire(call.leg).into()),
+            ("phase", prose::phase(call.phase).into()),
+        ])
+    };
     let audience = prose::audience(event.audience).into_iter().map(Json::from);
     let properties = event.properties.iter().map(|property| property.wire.as_str().into());
     Json::object([
@@ -40,6 +48,9 @@ fn entry(model: &Model, event: &Event, digest: &dyn Fn(&str) -> String) -> Json 
         // where the next one is true.
         ("entity", property.map_or(Json::Null, Json::from)),
         ("entityFromPublisher", Json::Bool(or_publisher)),
+        // The property that tells the states of an entity apart.
+        ("key", event.key.map_or(Json::Null, |index| wire(index).into())),
+        ("call", event.call.map_or(Json::Null, call)),
         ("audience", Json::Array(audience.collect())),
         ("status", if event.deprecated.is_some() { "deprecated" } else { "active" }.into()),
         ("since", event.since.as_str().into()),

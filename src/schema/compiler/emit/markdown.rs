@@ -18,6 +18,10 @@ pub fn reference(model: &Model) -> String {
         }
         out.paragraph(&format!("## {} events", family.name));
         out.paragraph(&as_markdown(&family.doc));
+        if let Some(picture) = prose::calls(model, number) {
+            out.paragraph(&as_markdown(prose::CALLS));
+            out.paragraph(&format!("```text\n{picture}\n```"));
+        }
         events.for_each(|each| event(&mut out, model, each));
     }
     if !model.types.is_empty() {

@@ -157,6 +157,7 @@ pub fn schemas(model: &Model) -> [(String, Json); 3] {
         Json::object([("type", "string".into()), ("format", "uuid".into()), ("description", about.into())])
     };
     let flag = |about: &str| Json::object([("type", "boolean".into()), ("description", about.into())]);
+    let count = || Json::object([("type", "integer".into())]);
     let about = |schema: Json, about: &str| with(schema, "description", about);
     let entities = Json::object([
         ("type", Json::Array(vec!["array".into(), "null".into()])),
@@ -168,7 +169,7 @@ pub fn schemas(model: &Model) -> [(String, Json); 3] {
         [
             ("EntityId", guid("The user, queue or call list.")),
             ("EventName", about(text(), "The event, in any case.")),
-            ("Snapshot", flag("Whether the last value is wanted at once; where absent the operator decides.")),
+            ("Snapshot", flag("Whether what holds is wanted at once; where absent the operator decides.")),
         ],
         &["EntityId", "EventName"],
     );
@@ -179,6 +180,8 @@ pub fn schemas(model: &Model) -> [(String, Json); 3] {
             ("message", about(nullable(), "Why it is not; null where it is.")),
             ("entityId", about(nullable(), "What the item named, in lower case.")),
             ("eventName", about(nullable(), "What the item named, in lower case.")),
+            ("snapshot", about(count(), "How many messages of what holds follow, where the item asked.")),
+            ("partial", flag("Whether there may be more that the hub does not know; absent where not.")),
         ],
         &["subscribed", "message", "entityId", "eventName"],
     );

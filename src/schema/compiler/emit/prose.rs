@@ -1,6 +1,8 @@
 //! What the references and the doc comments say about a model, in words.
 
-use super::super::model::{Audience, EntityRule, Event, Kind, Model, Property, Scalar, Type, Value, Values, WireCase};
+use super::super::model::{
+    Audience, EntityRule, Event, Kind, Model, Phase, Property, Scalar, Type, Value, Values, WireCase,
+};
 
 /// A type in the vendor's notation: `List<CallbackAttempt>`, `int?`.
 pub fn type_token(model: &Model, ty: &Type, nullable: bool) -> String {
@@ -52,6 +54,49 @@ pub fn kind(kind: Kind) -> &'static str {
         Kind::Occurrence => "occurrence",
     }
 }
+
+/// `begin`, `progress`, `end` or `end-call`, as the catalogue's files have it.
+pub fn phase(phase: Phase) -> &'static str {
+    Phase::NAMED.into_iter().find(|(_, named)| *named == phase).map_or("", |(word, _)| word)
+}
+
+/// What the events of a family make of a call, as a picture; nothing where none of them has a call.
+pub fn calls(model: &Model, family: usize) -> Option<String> {
+    let of = |phases: &[Phase]| {
+        let is_it =
+            |event: &&Event| event.family == family && event.call.is_some_and(|call| phases.contains(&call.phase));
+        model.events.iter().filter(is_it).map(|event| event.name.as_str()).collect::<Vec<_>>()
+    };
+    if of(&Phase::NAMED.map(|(_, phase)| phase)).is_empty() {
+        return None;
+    }
+    let mut picture = "\
+             begin, progress            end, end-call
+  unknown ───────────────────▶ open ─────────────────▶ over
+     ▲      (a leg of a call)   │ ▲                      │
+     │                          └─┘ progress, begin      │ stays so for linger_ms,
+     ├──────────── open_call_ms ┘                        │ whatever comes late
+     └───────────────────────────────────────────────────┘
+"
+    .to_owned();
+    for (what, phases) in [
+        ("begin   ", Phase::Begin),
+        ("progress", Phase::Progress),
+        ("end     ", Phase::End),
+        ("end-call", Phase::EndCall),
+    ] {
+        let names = of(&[phases]);
+        if !names.is_empty() {
+            picture.push_str(&format!("\n{what}  {}", names.join(", ")));
+        }
+    }
+    Some(picture)
+}
+
+/// How to read that picture.
+pub const CALLS: &str = "What an event does to its leg of a call, as the entity of the event sees it. A progress without a begin \
+    opens; an end needs no begin; end-call ends every leg of the call. A snapshot tells of each leg that is open the newest of \
+    each event, and of one that is over its end.";
 
 /// The audiences, as the catalogue's files have them.
 pub fn audience(audience: Audience) -> Vec<&'static str> {
@@ -115,10 +160,16 @@ pub fn facts(model: &Model, event: &Event) -> Vec<(&'static str, String)> {
         (Kind::State, expires, interval_s) => {
             let stale = expires.map(|index| format!(" Stale after {}.", wire(index)));
             let interval = interval_s.map(|interval_s| format!(" Evaluated every {interval_s} s."));
-            format!("State: the newest value counts.{}{}", stale.unwrap_or_default(), interval.unwrap_or_default())
+            let each = event.key.map(|index| format!("State of each {}", wire(index)));
+            let what = each.as_deref().unwrap_or("State");
+            format!("{what}: the newest value counts.{}{}", stale.unwrap_or_default(), interval.unwrap_or_default())
         }
     };
     facts.push(("Kind", state));
+    if let Some(call) = event.call {
+        let (phase, leg, id) = (phase(call.phase), wire(call.leg), wire(call.id));
+        facts.push(("Call", format!("Phase {phase}, of the leg in {leg} of the call in {id}.")));
+    }
     facts.push((
         "Entity",
         match entity(event) {

@@ -5,7 +5,7 @@
 //! breaks nobody there is a warning here.
 
 use super::super::finding::{Findings, Rule};
-use super::super::model::{Derive, EventId, Property, Scalar, Type, ValueSet, Values};
+use super::super::model::{Derive, EntityRule, EventId, Property, Scalar, Type, ValueSet, Values};
 use super::super::names;
 use super::super::options::Options;
 use super::super::source::At;
@@ -82,6 +82,16 @@ fn rule(
     }
 
     let mut sound = true;
+    if derived.event.key.is_some()
+        && !matches!(derived.event.entity, EntityRule::Property(entity) if set.contains(&(entity, when)))
+    {
+        let message = format!(
+            "\"{}\" has a key, which one entity has at a time: the one in \"{}\"; give its entity that by set",
+            derived.event.name, decl.when.value
+        );
+        findings.report(decl.when.at, Rule::DeriveProperties, message);
+        sound = false;
+    }
     for (index, property) in of_derived.sound.iter().enumerate() {
         let set_from = set.iter().find(|(target, _)| *target == index).map(|(_, value)| *value);
         let given = match set_from {

@@ -1,7 +1,7 @@
 //! Events: families, entities, states and examples.
 
 use super::super::finding::{Findings, Rule};
-use super::super::model::{EntityRule, Event, Example, Kind, Model, Property, Type};
+use super::super::model::{CallRule, EntityRule, Event, Example, Kind, Model, Property, Type};
 use super::super::names;
 use super::super::source::Located;
 use super::super::syntax::{EntityDecl, EventDecl};
@@ -20,6 +20,8 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
     let family = family(decl, model, findings).unwrap_or_default();
     let entity = entity(decl, &properties, findings).unwrap_or(EntityRule::Publisher);
     let expires = expires(decl, &properties, findings);
+    let key = key(decl, &properties, findings);
+    let call = call(decl, &properties, findings);
     let correlation = decl
         .correlation
         .iter()
@@ -49,6 +51,8 @@ fn draft<'d>(decl: &'d EventDecl, scope: &Scope<'_>, model: &Model, findings: &m
         expires,
         interval_s: decl.state.as_ref().and_then(|state| state.interval_s),
         on_change: decl.state.as_ref().is_some_and(|state| state.on_change),
+        key,
+        call,
         derive: None,
         organization,
         examples: examples.collect(),
@@ -127,6 +131,49 @@ fn expires(decl: &EventDecl, properties: &Properties, findings: &mut Findings<'_
         return None;
     }
     Some(index)
+}
+
+/// The property that tells the states of an entity apart.
+fn key(decl: &EventDecl, properties: &Properties, findings: &mut Findings<'_>) -> Option<usize> {
+    let named = decl.state.as_ref().filter(|_| decl.kind != Some(Kind::Occurrence))?.key.as_ref()?;
+    identifier(named, "key", &decl.name.value, properties, findings)
+}
+
+fn call(decl: &EventDecl, properties: &Properties, findings: &mut Findings<'_>) -> Option<CallRule> {
+    let call = decl.call.as_ref()?;
+    if decl.kind == Some(Kind::State) {
+        let message = "a state is no word of a call; drop [call], or write kind = \"occurrence\"";
+        findings.report(call.at, Rule::CallOfState, message);
+        return None;
+    }
+    let event = &decl.name.value;
+    let id = identifier(&call.id, "id", event, properties, findings);
+    let leg = identifier(&call.leg, "leg", event, properties, findings);
+    Some(CallRule { id: id?, leg: leg?, phase: call.phase })
+}
+
+/// The property that a key of event `event` names, which tells things apart: it is always there.
+fn identifier(
+    named: &Located<String>,
+    key: &str,
+    event: &str,
+    properties: &Properties,
+    findings: &mut Findings<'_>,
+) -> Option<usize> {
+    let index = find(named, key, event, properties, findings)?;
+    let property = properties.sound.get(index)?;
+    let name = &named.value;
+    let message = if !matches!(property.ty, Type::Guid | Type::String) {
+        let is = type_name(&property.ty);
+        format!("{key} names \"{name}\", which is {is}; name a property of type Guid or string")
+    } else if property.nullable || property.optional {
+        let may_be = if property.nullable { "null" } else { "absent" };
+        format!("{key} names \"{name}\", which may be {may_be}; name a property that is always there")
+    } else {
+        return Some(index);
+    };
+    findings.report(named.at, Rule::KeyType, message);
+    None
 }
 
 /// The property that a key of event `event` names.

@@ -8,12 +8,13 @@ use super::scan::{Halt, Scanner};
 /// Makes the event `derived` from `text`, the data of its source event as it is delivered (wire
 /// spelling, nullable properties filled), and writes its data to `out` (cleared first): the members
 /// of the source that it has, with the properties set behind them. Answers the entity that the made
-/// event is about.
+/// event is about, and where in `out` its GUID stands.
 ///
 /// `None`, and nothing to publish, where the source's `when` property is null or the all-zero GUID,
 /// where a property set would be null and may not be, or where no GUID names the entity; also where
-/// `derived` has no rule.
-pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) -> Option<[u8; 16]> {
+/// `derived` has no rule. One that has a key is made for nobody then, the all-zero GUID: for the
+/// entity that has had it.
+pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) -> Option<Derived> {
     out.clear();
     let event = model.event(derived)?;
     let rule = event.derive.as_ref()?;
@@ -21,7 +22,8 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
     let of_source = |index: usize| member(text, &source.properties.get(index)?.wire);
 
     let when = of_source(rule.when)?;
-    if when == "null" || guid(when) == Some([0; 16]) {
+    let is_nobodys = when == "null" || guid(when) == Some(NOBODY);
+    if is_nobodys && event.key.is_none() {
         return None;
     }
     let (EntityRule::Property(routing) | EntityRule::PropertyOrPublisher(routing)) = event.entity else { return None };
@@ -29,7 +31,7 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
         Some((_, from)) => of_source(*from)?,
         None => member(text, &event.properties.get(routing)?.wire)?,
     };
-    let entity = guid(entity).filter(|entity| *entity != [0; 16])?;
+    let entity = if is_nobodys { NOBODY } else { guid(entity).filter(|entity| *entity != NOBODY)? };
 
     let is_set = |name: &str| {
         rule.set.iter().any(|(target, _)| event.properties.get(*target).is_some_and(|property| property.wire == name))
@@ -37,6 +39,7 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
     let is_dropped = |name: &str| {
         rule.dropped.iter().any(|index| source.properties.get(*index).is_some_and(|property| property.wire == name))
     };
+    let mut entity_at = None;
     out.push(b'{');
     for member in Members::of(text).filter(|member| !is_set(member.name) && !is_dropped(member.name)) {
         comma(out);
@@ -44,7 +47,8 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
     }
     for (target, from) in &rule.set {
         let property = event.properties.get(*target)?;
-        let value = of_source(*from).unwrap_or("null");
+        let is_entity = *target == routing;
+        let value = if is_entity && is_nobodys { NOBODY_TEXT } else { of_source(*from).unwrap_or("null") };
         if value == "null" && !property.nullable {
             return None;
         }
@@ -52,10 +56,25 @@ pub fn derive(model: &Model, derived: EventId, text: &str, out: &mut Vec<u8>) ->
         for piece in ["\"", &property.wire, "\":", value] {
             out.extend_from_slice(piece.as_bytes());
         }
+        if is_entity {
+            entity_at = u32::try_from(out.len() + 1 - value.len()).ok();
+        }
     }
     out.push(b'}');
-    Some(entity)
+    Some(Derived { entity, entity_at })
 }
+
+/// Whom a derived event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The entity; all zeros where it is nobody's any more.
+    pub entity: [u8; 16],
+    /// Where in the data its GUID stands, where the rule sets it.
+    pub entity_at: Option<u32>,
+}
+
+const NOBODY: [u8; 16] = [0; 16];
+const NOBODY_TEXT: &str = "\"00000000-0000-0000-0000-000000000000\"";
 
 /// A comma, unless the object has just been opened.
 fn comma(out: &mut Vec<u8>) {
@@ -70,7 +89,7 @@ pub(super) fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// The GUID that a value of a delivered text holds.
-fn guid(value: &str) -> Option<[u8; 16]> {
+pub(super) fn guid(value: &str) -> Option<[u8; 16]> {
     let text = value.strip_prefix('"')?.strip_suffix('"')?;
     scalar::guid(text.as_bytes()).map(|guid| guid.bytes)
 }

@@ -171,6 +171,8 @@ fn event(name: &str, family: usize, list: &[(&str, &str)]) -> Event {
         expires: None,
         interval_s: None,
         on_change: false,
+        key: None,
+        call: None,
         derive: None,
         organization: properties.iter().position(|property| property.name == "OrganizationId"),
         properties,

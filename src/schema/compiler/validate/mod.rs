@@ -23,6 +23,7 @@ pub mod date_time;
 pub mod derive;
 mod duplicates;
 pub mod expiry;
+pub mod key;
 mod members;
 pub mod message;
 mod path;

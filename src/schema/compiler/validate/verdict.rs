@@ -10,6 +10,9 @@ pub struct Accepted {
     /// When the value is stale, in milliseconds since the Unix epoch: what the property says that
     /// `[state] expires` names.
     pub expires_unix_ms: Option<u64>,
+    /// What tells its row apart: the key of a keyed state; the call and the leg of an event of a
+    /// call. A GUID, or the hash of a text.
+    pub keys: [Option<[u8; 16]>; 2],
     /// Whether `out` holds a rewritten text; otherwise the text itself is delivered, byte for byte.
     pub rewritten: bool,
     /// How many things lenient mode let through.

@@ -314,14 +314,14 @@ impl<'a> Walk<'a> {
         nullable: bool,
         path: &Path<'_>,
         depth: usize,
-    ) -> Result<Read, Stop> {
+    ) -> Result<Read<'a>, Stop> {
         let first = self.scan.peek();
         if first == Some(b'n') {
             return self.null(ty, nullable, path);
         }
         match (ty, first) {
             (Type::Guid, Some(b'"')) => return self.guid(path),
-            (Type::String, Some(b'"')) => self.string(values, path)?,
+            (Type::String, Some(b'"')) => return self.string(values, path),
             (Type::DateTime, Some(b'"')) => return self.date_time(path),
             (Type::Bool, Some(b't')) => self.scan.literal("true")?,
             (Type::Bool, Some(b'f')) => self.scan.literal("false")?,
@@ -353,7 +353,7 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    fn null(&mut self, ty: &'a Type, nullable: bool, path: &Path<'_>) -> Result<Read, Stop> {
+    fn null(&mut self, ty: &'a Type, nullable: bool, path: &Path<'_>) -> Result<Read<'a>, Stop> {
         self.scan.literal("null")?;
         if nullable {
             return Ok(None);
@@ -375,7 +375,7 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    fn guid(&mut self, path: &Path<'_>) -> Result<Read, Stop> {
+    fn guid(&mut self, path: &Path<'_>) -> Result<Read<'a>, Stop> {
         let text = self.scan.text()?;
         let Some(guid) = text.bytes(&mut [0; 36]).and_then(scalar::guid) else {
             let message = format!("{} is no GUID of the form 0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59", found(&text));
@@ -395,20 +395,24 @@ impl<'a> Walk<'a> {
         Ok(Some(Noted::Guid(guid.bytes)))
     }
 
-    fn string(&mut self, values: Option<&'a Values>, path: &Path<'_>) -> Result<(), Stop> {
+    fn string(&mut self, values: Option<&'a Values>, path: &Path<'_>) -> Result<Read<'a>, Stop> {
         let text = self.scan.text()?;
+        let read = Some(Noted::Text(text));
         if let Some(flaw) = text.flaw {
             self.flaw(flaw, text.start, text.end(), path)?;
             if self.mode == Mode::Strict {
-                return Ok(());
+                return Ok(None);
             }
         }
-        let Some(values) = values else { return Ok(()) };
+        let Some(values) = values else { return Ok(read) };
         let is_known = values.list.iter().any(|value| match &value.scalar {
             Scalar::Text(known) => text.means(known),
             Scalar::Integer(_) => false,
         });
-        if is_known { Ok(()) } else { self.stranger(values, &found(&text), path) }
+        if !is_known {
+            self.stranger(values, &found(&text), path)?;
+        }
+        Ok(read)
     }
 
     fn integer(&mut self, width: Width, values: Option<&'a Values>, path: &Path<'_>) -> Result<(), Stop> {
@@ -459,7 +463,7 @@ impl<'a> Walk<'a> {
         self.violate(rule::VALUES, path, format!("{found} is none of {}", known.join(", ")))
     }
 
-    fn date_time(&mut self, path: &Path<'_>) -> Result<Read, Stop> {
+    fn date_time(&mut self, path: &Path<'_>) -> Result<Read<'a>, Stop> {
         let text = self.scan.text()?;
         let unescaped: String;
         let bytes = if text.escaped {

@@ -13,6 +13,10 @@ public sealed class RteMessage<T>
     /// <summary>The event's data.</summary>
     [JsonPropertyName("data")]
     public T Data { get; set; } = default!;
+
+    /// <summary>Whether it is the last of its key: what is kept of that ends.</summary>
+    [JsonPropertyName("last")]
+    public bool Last { get; set; }
 }
 
 /// <summary>What an event was sent for; also an item of Subscribe and Unsubscribe.</summary>

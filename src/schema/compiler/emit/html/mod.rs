@@ -64,6 +64,12 @@ fn main_part(model: &Model) -> String {
         }
         put(&mut out, format_args!("<section class=\"group\">\n<h2>{} events</h2>\n", family.name));
         put(&mut out, format_args!("<p>{}</p>\n", as_markup(&family.doc)));
+        if let Some(picture) = prose::calls(model, number) {
+            put(
+                &mut out,
+                format_args!("<p>{}</p>\n<pre tabindex=\"0\">{}</pre>\n", as_markup(prose::CALLS), as_markup(&picture)),
+            );
+        }
         events.into_iter().for_each(|each| event(&mut out, model, each));
         out.push_str("</section>\n");
     }

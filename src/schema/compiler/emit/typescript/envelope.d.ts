@@ -14,6 +14,8 @@ export interface Subscription<N extends EventName = EventName> {
 export interface RteMessageOf<N extends EventName> {
   subscription: Subscription<N>;
   data: EventMap[N];
+  /** Whether it is the last of its key: what is kept of that ends. */
+  last?: true;
   /** Its place in the order, where the item said `Since`. */
   position?: string;
   /** When the hub took it, where the item said `Since`. */
@@ -28,7 +30,7 @@ export interface SubscribeItem {
   EntityId: Guid;
   /** In any case, which types cannot say: other spellings need a cast. */
   EventName: EventName | Lowercase<EventName>;
-  /** Whether the last value is wanted at once; where absent the operator decides. Unsubscribe does not look at it. */
+  /** Whether what holds is wanted at once; where absent the operator decides. Unsubscribe does not look at it. */
   Snapshot?: boolean;
   /** What was missed since then is wanted: a position, a time before (`"-30s"`), or null for positions from now on. */
   Since?: string | null;
@@ -56,8 +58,10 @@ export interface SubscribeVerdict {
   recovered?: boolean;
   /** How many that are. */
   replayed?: number;
-  /** How many values hold and come right behind, where the item said `Snapshot: true`. */
+  /** How many messages of what holds come right behind, where the item said `Snapshot: true`. */
   snapshot?: number;
+  /** Whether there may be more that the hub does not know. */
+  partial?: true;
 }
 
 /** What the hub method Catalogue says of each event. */
@@ -82,8 +86,10 @@ export interface EventFacts {
   readonly carried: string;
   /** What its entities are: `User`. */
   readonly family: string;
-  /** Whether only the last value matters. */
+  /** Whether only the last value matters, of each key where it has one. */
   readonly kind: "state" | "occurrence";
+  /** The property that tells the states of one entity apart; absent where there is one state. */
+  readonly key?: string;
   /** What it does to a call, and the properties that name the call and the leg; absent where it is about none. */
   readonly call?: { readonly id: string; readonly leg: string; readonly phase: "begin" | "progress" | "end" | "end-call" };
 }

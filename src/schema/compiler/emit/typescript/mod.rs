@@ -1,6 +1,6 @@
 //! TypeScript: declarations of all events, and the small module that tells messages apart.
 
-use super::super::model::{Event, Model, Property, Scalar, Type, Values};
+use super::super::model::{CallRule, Event, Model, Property, Scalar, Type, Values};
 use super::lines::Lines;
 use super::{identifier, prose};
 
@@ -81,7 +81,14 @@ pub fn module(model: &Model) -> String {
 /// What a program can use of an event besides its types.
 fn facts(model: &Model, event: &Event) -> String {
     let family = model.families.get(event.family).map_or("", |family| &family.name);
-    format!("{{ carried: \"{}\", family: \"{family}\", kind: \"{}\" }}", event.lower, prose::kind(event.kind))
+    let wire = |index: usize| event.properties.get(index).map_or("", |property| &property.wire);
+    let key = event.key.map(|key| format!(", key: \"{}\"", wire(key))).unwrap_or_default();
+    let call = event.call.map(|CallRule { id, leg, phase }| {
+        let (id, leg, phase) = (wire(id), wire(leg), prose::phase(phase));
+        format!(", call: {{ id: \"{id}\", leg: \"{leg}\", phase: \"{phase}\" }}")
+    });
+    let (call, kind) = (call.unwrap_or_default(), prose::kind(event.kind));
+    format!("{{ carried: \"{}\", family: \"{family}\", kind: \"{kind}\"{key}{call} }}", event.lower)
 }
 
 fn interface(

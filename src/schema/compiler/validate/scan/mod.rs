@@ -54,7 +54,7 @@ impl<'t> Text<'t> {
 
     /// The characters it means; a lone surrogate becomes U+FFFD.
     pub fn chars(&self) -> Unescape<'t> {
-        Unescape { chars: self.raw.chars() }
+        Unescape::of(self.raw)
     }
 
     /// Whether it means `other`.
@@ -95,7 +95,11 @@ pub struct Unescape<'t> {
     chars: std::str::Chars<'t>,
 }
 
-impl Unescape<'_> {
+impl<'t> Unescape<'t> {
+    /// Of what stands between the quotes, as written.
+    pub fn of(raw: &'t str) -> Unescape<'t> {
+        Unescape { chars: raw.chars() }
+    }
     /// Four hexadecimal digits; they are there, for the scanner has seen them.
     fn unit(&mut self) -> u32 {
         (0..4).filter_map(|_| self.chars.next()?.to_digit(16)).fold(0, |unit, digit| unit * 16 + digit)

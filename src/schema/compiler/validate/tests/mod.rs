@@ -1,8 +1,9 @@
 use super::super::model::WireCase;
 mod agreement;
 mod mending;
+mod rows;
 
-use super::derive::derive;
+use super::derive::{Derived, derive};
 use super::fixture::*;
 use super::*;
 use crate::schema::Catalogue;
@@ -393,14 +394,16 @@ fn every_rule_told_is_a_listed_one() {
 fn a_derived_event_follows_its_source_where_somebody_is_assigned() {
     let model = model();
     let mut out = Vec::new();
-    let entity = derive(&model, USER_CALLBACK_CHANGED, CALLBACK_CHANGED_TEXT, &mut out);
-    assert_eq!(entity, scalar::guid(USER.as_bytes()).map(|guid| guid.bytes));
+    let Derived { entity, entity_at } = derive(&model, USER_CALLBACK_CHANGED, CALLBACK_CHANGED_TEXT, &mut out).unwrap();
+    assert_eq!(Some(entity), scalar::guid(USER.as_bytes()).map(|guid| guid.bytes));
+    let place = entity_at.unwrap() as usize;
+    assert_eq!(&out[place..place + 36], USER.as_bytes());
     let made = String::from_utf8(out.clone()).unwrap();
     let mut expected: Json = serde_json::from_str(CALLBACK_CHANGED_TEXT).unwrap();
     expected["targetUser"] = USER.into();
     assert_eq!(serde_json::from_str::<Json>(&made).unwrap(), expected);
     let (accepted, _) = run(USER_CALLBACK_CHANGED, &made, Mode::Strict).unwrap();
-    assert!(!accepted.rewritten && accepted.entity == entity);
+    assert!(!accepted.rewritten && accepted.entity == Some(entity));
 
     for nobody in ["null".to_owned(), format!("\"{ZERO}\"")] {
         let text = CALLBACK_CHANGED_TEXT.replace(&format!("\"{USER}\""), &nobody);
