@@ -60,6 +60,19 @@ limits! {
     /// Strangers, which are links that have shown no token of a publisher and are not past their
     /// upgrade; each thread has its share of them. One more, and the oldest makes room.
     strangers_max: usize = 4_096;
+    /// Connections of one user, over all threads (429 at negotiate and upgrade beyond); 0 counts
+    /// none. A browser has one for each tab; who has no GUID in `auth.claims.user` is not counted.
+    user_connections_max: usize = 100;
+    /// How often a user may negotiate, or upgrade without, in a minute (429 beyond); 0 does not
+    /// count.
+    user_connects_per_minute: usize = 600;
+    /// Connections of one client address, or one /64 of IPv6 (429 beyond); 0, which is the default,
+    /// counts none: an office may be one address, and so are all clients of a proxy that is not in
+    /// `server.trusted_proxies`.
+    address_connections_max: usize = 0;
+    /// How often those at one address may negotiate, or upgrade without, in a minute, with a token
+    /// or without one (429 beyond); 0, which is the default, does not count.
+    address_connects_per_minute: usize = 0;
     /// Connections of `server.internal`, over all shards, where each thread has its share of them.
     /// One more, and the one that has not published for longest makes room.
     internal_max: usize = 256;
@@ -190,11 +203,15 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 15] = [
+const ENDS: [(&str, u64, u64); 19] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
     // Requests that browsers send at a time must fit.
     ("strangers_max", 8, CONNECTIONS_MAX as u64),
     ("internal_max", 8, 1 << 16),
+    ("user_connections_max", 0, CONNECTIONS_MAX as u64),
+    ("address_connections_max", 0, CONNECTIONS_MAX as u64),
+    ("user_connects_per_minute", 0, 1_000_000),
+    ("address_connects_per_minute", 0, 1_000_000),
     ("subscriptions_max", 1, SUBSCRIPTIONS_MAX as u64),
     // An upgrade with its token must fit.
     ("head_bytes_max", 1024, 16 << 20),
@@ -264,6 +281,8 @@ pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 /// How long a connection waits for an answer of other shards before it is given up. They answer
 /// within a turn; this is for the one that is stuck.
 pub const ASK_MS: u64 = 30_000;
+/// Buckets of a table of rates, in each of its two rows: it has 128 KiB, however many come.
+pub const RATE_SLOTS: usize = 8 * 1024;
 /// That strangers make room is warned of this often at the most, since strangers are the cause.
 pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;
 /// How long a drain waits for the first request of a connection that has just been accepted.

@@ -122,6 +122,10 @@ labels! {
     MediaType "media_type";
     Timeout "timeout";
     Full "full";
+    UserConnections "user_connections";
+    UserRate "user_rate";
+    AddressConnections "address_connections";
+    AddressRate "address_rate";
     Draining "draining";
     Item "subscription_item";
 }

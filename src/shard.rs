@@ -631,7 +631,7 @@ impl Shard {
             self.shared.places.give_back();
         }
         let conn = link.number(&self.connections);
-        let cut = link.free(&mut self.hub, &mut self.connections, &mut self.books.metrics);
+        let cut = link.free(&mut self.hub, &mut self.connections, &self.shared.quotas, &mut self.books.metrics);
         self.books.metrics.closed[why.reason.index()] += 1;
         let Life { age_s, backlog_bytes, delivered } = life;
         let fact = Fact::Closed { conn, reason: why.reason, detail: why.detail, age_s, backlog_bytes, delivered };

@@ -15,6 +15,7 @@ mod intake;
 mod link;
 mod mail;
 mod places;
+mod quotas;
 mod tools;
 mod turn;
 

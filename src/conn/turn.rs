@@ -6,6 +6,7 @@ use super::drain::Drain;
 use super::intake::Intake;
 use super::mail::Outbound;
 use super::places::Places;
+use super::quotas::Quotas;
 use super::tools::Tools;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
@@ -90,6 +91,8 @@ pub struct Shared {
     pub(crate) negotiated: Mutex<Negotiated>,
     /// Who may stay.
     pub(crate) places: Places,
+    /// What one user and one address have.
+    pub(crate) quotas: Quotas,
     /// Whether the process is about to end.
     pub drain: Drain,
     /// What is wrong in front of the hub and has been warned of, a bit each.
@@ -116,6 +119,7 @@ impl Shared {
             options,
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
             places: Places::new(limits.connections_max),
+            quotas: Quotas::new(seed, &limits),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
             limits,
             drain: Drain::default(),
@@ -131,7 +135,7 @@ impl Shared {
 impl Shared {
     /// Whether nobody has a place.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && self.quotas.is_empty()
     }
 }
 
@@ -149,6 +153,7 @@ pub(crate) struct Process<'t> {
     pub(crate) id_key: &'t IdKey,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
     pub(crate) places: &'t Places,
+    pub(crate) quotas: &'t Quotas,
     pub(crate) drain: &'t Drain,
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
@@ -163,7 +168,9 @@ impl<'t> Process<'t> {
         catalogue: &'t Catalogue,
         verifier: &'t Verifier,
     ) -> Process<'t> {
-        let Shared { options, limits, id_key, negotiated, places, drain, warned, epoch, shards, vitals, .. } = shared;
+        let Shared {
+            options, limits, id_key, negotiated, places, quotas, drain, warned, epoch, shards, vitals, ..
+        } = shared;
         let (shards, epoch) = (*shards, *epoch);
         Process {
             shard,
@@ -175,6 +182,7 @@ impl<'t> Process<'t> {
             id_key,
             negotiated,
             places,
+            quotas,
             drain,
             vitals,
             warned,
@@ -235,6 +243,12 @@ impl Turn<'_> {
     /// False where it is stuck.
     pub(super) fn look(&mut self, conn: ConnKey) -> bool {
         self.hub.look(conn, self.process.limits.write_stuck_ms, self.now, self.out.wire)
+    }
+
+    /// A link that was admitted has nothing to stay for, after all.
+    pub(super) fn dismiss(&mut self, link: LinkKey) {
+        self.process.places.give_back();
+        self.strangers.enter(link);
     }
 
     /// Something in front of the hub does not what it should: warns of it, once in the life of the

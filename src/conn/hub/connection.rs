@@ -11,6 +11,7 @@
 use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
+use super::super::quotas::{AddressBlock, Share};
 use super::super::turn::Turn;
 use super::handshake;
 use super::methods::{self, Next, Speaker};
@@ -81,6 +82,8 @@ pub struct Connection {
     /// The token it negotiated, until it is over.
     token: Option<TokenId>,
     principal: Principal,
+    /// Where it has come from, as it is counted.
+    address: AddressBlock,
 }
 
 #[derive(Debug)]
@@ -147,7 +150,13 @@ impl Connection {
             allowance: Allowance::default(),
             token,
             principal,
+            address: AddressBlock::of(origin.client),
         }
+    }
+
+    /// For whom it counts.
+    pub(in super::super) fn share(&self) -> Share {
+        Share::of(&self.principal, self.address)
     }
 
     /// Its number in facts.

@@ -12,6 +12,7 @@ use crate::auth::claimed;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::connection::{Connection, Origin};
+use crate::conn::quotas::{AddressBlock, Share, TooMuch};
 use crate::conn::turn::Turn;
 use crate::hub::registry::ConnKey;
 use crate::metrics::Refusal;
@@ -97,6 +98,12 @@ fn pass_gate(
             Err(Refused(Refusal::Draining, reply, "draining"))
         }
         Gate::Client(endpoint) => {
+            // Who shows an id was counted when it was negotiated.
+            let block = AddressBlock::of(origin.client);
+            let connects = endpoint == Endpoint::Negotiate || query::value(head.query, "id").is_none();
+            if connects {
+                cx.turn.process.quotas.knock(block, cx.turn.now).map_err(too_much)?;
+            }
             // As in ASP.NET the token comes before the method.
             let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
                 check_client(&principal, cx.turn)?;
@@ -106,10 +113,15 @@ fn pass_gate(
             let principal = principal?;
             check_method()?;
             check_origin(head, cx.turn)?;
+            let share = Share::of(&principal, block);
+            if connects {
+                cx.turn.process.quotas.call(share, cx.turn.now).map_err(too_much)?;
+            }
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
                 Endpoint::Negotiate if cx.turn.process.places.is_full() => Err(full()),
                 Endpoint::Negotiate => {
+                    cx.turn.process.quotas.check(share).map_err(too_much)?;
                     let (query, principal) = (head.query.to_owned(), Box::new(principal));
                     Ok(Decision::Body(Purpose::Negotiate { query, principal }))
                 }
@@ -217,18 +229,40 @@ fn attach(
     origin: Origin,
     cx: &mut Cx<'_, '_>,
 ) -> Result<ConnKey, Refused> {
-    let (process, now) = (cx.turn.process, cx.turn.now);
-    if !cx.turn.admit(cx.link) {
-        return Err(full());
+    let process = cx.turn.process;
+    let share = Share::of(&principal, AddressBlock::of(origin.client));
+    process.quotas.join(share).map_err(too_much)?;
+    let attached = if cx.turn.admit(cx.link) { begin_at(token, principal, origin, cx) } else { Err(full()) };
+    if attached.is_err() {
+        process.quotas.leave(share);
     }
+    attached
+}
+
+/// Begins a connection that has its place.
+fn begin_at(
+    token: Option<TokenId>,
+    principal: Principal,
+    origin: Origin,
+    cx: &mut Cx<'_, '_>,
+) -> Result<ConnKey, Refused> {
+    let (process, now) = (cx.turn.process, cx.turn.now);
     let begin = || cx.connections.insert(Connection::begin(origin, principal, token, cx.turn));
     let Some(token) = token else { return Ok(begin()) };
     let begin = || Place { shard: process.shard, conn: begin() };
-    match process.negotiated.lock().attach(token, now, begin) {
-        Attach::Attached(place) => Ok(place.conn),
-        Attach::Unknown => Err(unknown_id()),
-        Attach::InUse(_) => Err(Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use")),
-    }
+    let refused = match process.negotiated.lock().attach(token, now, begin) {
+        Attach::Attached(place) => return Ok(place.conn),
+        Attach::Unknown => unknown_id(),
+        Attach::InUse(_) => Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use"),
+    };
+    cx.turn.dismiss(cx.link);
+    Err(refused)
+}
+
+/// One user or one address has too much.
+fn too_much(told: TooMuch) -> Refused {
+    let TooMuch { refusal, why, sentence, retry_s } = told;
+    Refused(refusal, Reply::text(429, sentence).with("Retry-After", retry_s.to_string()), why)
 }
 
 /// No place is free. Clients hear it before their upgrade, while they still ask why.

@@ -28,6 +28,7 @@ pub use moved::Moved;
 use super::ask::Answer;
 use super::end::{End, LastWord, Why};
 use super::hub::connection::Connections;
+use super::quotas::Quotas;
 use crate::api::routes::Entrance;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
@@ -298,7 +299,13 @@ impl Link {
     }
 
     /// The link is being freed: what it holds outside goes with it. How its socket is closed.
-    pub(crate) fn free(&mut self, hub: &mut Hub, connections: &mut Connections, metrics: &mut Metrics) -> Cut {
+    pub(crate) fn free(
+        &mut self,
+        hub: &mut Hub,
+        connections: &mut Connections,
+        quotas: &Quotas,
+        metrics: &mut Metrics,
+    ) -> Cut {
         let Link::Ending(ending) = self else { return Cut::Reset };
         let is_cut =
             ending.backlog_bytes(hub) > 0 || matches!(&ending.rest, Rest::Connection(conn) if hub.is_cut(*conn));
@@ -307,7 +314,9 @@ impl Link {
             Rest::Own(unsent) => unsent.discard(metrics),
             Rest::Connection(conn) => {
                 hub.close(*conn);
-                connections.remove(*conn);
+                if let Some(connection) = connections.remove(*conn) {
+                    quotas.leave(connection.share());
+                }
             }
         }
         cut

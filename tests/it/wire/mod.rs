@@ -12,6 +12,7 @@ mod operating;
 mod order;
 mod protocol;
 mod publishing;
+mod quotas;
 mod readers;
 mod running;
 mod since;

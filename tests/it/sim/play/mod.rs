@@ -115,6 +115,7 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.turn_deliveries_max = rng.pick(&[1, 4, 30, limits.turn_deliveries_max, limits.turn_deliveries_max]);
     limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
     limits.connections_max = rng.pick(&[3, limits.connections_max, limits.connections_max]);
+    limits.user_connections_max = rng.pick(&[1, 0, limits.user_connections_max, limits.user_connections_max]);
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
     limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
     limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
@@ -182,6 +183,7 @@ impl Play<'_> {
     fn arrive(&mut self) {
         let capacity = self.rng.pick(self.capacities);
         let number = self.world.net().connect(capacity);
+        let is_roomy = self.is_roomy();
         let (rng, theme) = (&mut self.rng, self.theme);
         let role = match rng.below(9) {
             0 if theme != Theme::Crowd => Role::Stranger,
@@ -193,7 +195,7 @@ impl Play<'_> {
             reads: if matches!(role, Role::Publisher(_)) { WIDE } else { rng.pick(&[WIDE, WIDE, 5_000, 1_000, 50, 0]) },
             lies_one_in: if is_calm { 0 } else { rng.pick(&[0, 3, 5, 40]) },
             // Who speaks before it is let in must be sure of it.
-            floods: rng.one_in(8) && self.world.shared.limits.connections_max > 100,
+            floods: rng.one_in(8) && is_roomy,
             vanishes_at: (!is_calm && rng.one_in(4)).then(|| rng.below(6_000)),
             vanishes: rng.pick(&[Vanishes::WithReset, Vanishes::WithEnd, Vanishes::WithoutWord, Vanishes::WithoutWord]),
             is_polite: !rng.one_in(4),
@@ -204,6 +206,12 @@ impl Play<'_> {
             actor.stage = Stage::Silent;
         }
         self.actors.push(actor);
+    }
+
+    /// Whether everybody is let in who has a token.
+    fn is_roomy(&self) -> bool {
+        let limits = &self.world.shared.limits;
+        limits.connections_max > 100 && limits.user_connections_max != 1
     }
 
     /// An actor reads, and says something.
@@ -322,8 +330,8 @@ impl Play<'_> {
                 let bytes = actor.upgrade(body["connectionToken"].as_str().unwrap());
                 self.send(number, &bytes);
             }
-            // The hub is full, or drains.
-            (Role::Client(..), Stage::Negotiating | Stage::Upgrading, 503) => actor.stage = Stage::Silent,
+            // The hub or the user is full, or the hub drains.
+            (Role::Client(..), Stage::Negotiating | Stage::Upgrading, 429 | 503) => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Upgrading, 404) => actor.stage = Stage::Silent,
             (Role::Client(..), _, 401) if actor.is_brief => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Silent, _) if actor.has_lied || actor.has_vanished => {}
