@@ -195,6 +195,8 @@ enum Place {
 
 /// An array of fewer bytes is judged at once: reading it twice would cost more than it saves.
 const AT_ONCE_BYTES: usize = 32 * 1024;
+/// But not one of more commas, which may be as many items that are next to nothing.
+const AT_ONCE_COMMAS: usize = 2 * 1024;
 /// So many bytes whose form is checked are one unit of work.
 const CHECKED_BYTES_PER_WORK: usize = 64;
 /// So many bytes of an item that is judged are.
@@ -287,6 +289,10 @@ fn too_many(items_max: usize) -> Refusal {
         .told(format!("The body holds more than {items_max} items"))
 }
 
+fn is_judged_at_once(array: &str) -> bool {
+    array.len() < AT_ONCE_BYTES && memchr::memchr_iter(b',', array.as_bytes()).count() < AT_ONCE_COMMAS
+}
+
 /// A portion of a request under way.
 struct Run<'r, S> {
     judge: Judge<'r>,
@@ -331,7 +337,7 @@ impl<S: Sink> Run<'_, S> {
     fn array(&mut self, body: &str) -> Result<Place, Refusal> {
         let items_max = self.judge.rules.limits.items_max;
         let reading = self.reading();
-        if body.len() >= AT_ONCE_BYTES {
+        if !is_judged_at_once(body) {
             let unread = Reading { errors_max: 0, suggestions_max: 0, ..reading };
             let count = unread.count(body, items_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
             let first = body.find('[').map_or(0, |bracket| bracket + 1);
