@@ -10,7 +10,7 @@ mod read;
 use super::error::TokenError;
 use super::provider;
 use jsonwebtoken::Algorithm as JwtAlgorithm;
-use key::Key;
+pub(super) use key::Key;
 use read::{Read, read, read_set};
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use super::claims::{self, Claims};
 use super::grant::Grant;
-use super::keys::{KeyProblem, Keys};
+use super::keys::{Key, KeyProblem, Keys};
 use super::principal::Principal;
 use super::rights::{self, Action, Allowed, Denied, Standing};
 use super::watch::Watch;
@@ -281,6 +281,13 @@ impl Verifier {
     /// Checks a token whole: form, key, signature, time, issuer, audience, and the types of its
     /// claims. A client needs [`Verifier::check_client`] on top.
     pub fn verify(&self, token: Token<'_>, now: Now) -> Result<Principal, TokenError> {
+        let (payload, key) = self.proven(token)?;
+        let claims = object(payload).ok_or(TokenError::Malformed)?;
+        self.principal(&claims, &key.issuers, now)
+    }
+
+    /// The payload of a token, still encoded, and the key that has signed it.
+    fn proven<'t>(&self, token: Token<'t>) -> Result<(&'t str, &Key), TokenError> {
         let Token(text) = token;
         // Parses no `alg` that it does not know, `none` among them.
         let header = jsonwebtoken::decode_header(text).map_err(|_| unread(text))?;
@@ -298,17 +305,15 @@ impl Verifier {
         let key = keys.choose(header.kid.as_deref(), header.alg, issuer)?;
         // Not `jsonwebtoken::decode`: it reads the clock and passes over claims of a wrong type.
         match crypto::verify(signature, message.as_bytes(), &key.decoding, header.alg) {
-            Ok(true) => {}
+            Ok(true) => Ok((payload, key)),
             Ok(false) => {
                 if key.is_fetched {
                     self.watch.note_missing_key();
                 }
-                return Err(TokenError::Signature);
+                Err(TokenError::Signature)
             }
-            Err(_) => return Err(TokenError::Malformed),
+            Err(_) => Err(TokenError::Malformed),
         }
-        let claims = object(payload).ok_or(TokenError::Malformed)?;
-        self.principal(&claims, &key.issuers, now)
     }
 
     /// The same for a link on which one token is shown again and again: it is verified once, and

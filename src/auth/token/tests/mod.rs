@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm as JwtAlgorithm, EncodingKey};
 use serde_json::{Value, json};
 
 mod bearer;
+mod vectors;
 
 const NOW_S: u64 = 1_800_000_000;
 const USER: &str = "11111111-2222-3333-4444-5555555555aa";
