@@ -68,8 +68,7 @@
 //! | 5 | [`conn`] | links: what a socket speaks, each state a type; connections: the SignalR side; questions to other shards |
 //! | 6 | [`shard`] | the pure whole of one thread |
 //! | 7 | [`shell`] | mio, sockets, threads, clocks, signals, key sets at addresses |
-//! | 8 | [`config`], [`guide`], [`cli`] | `rte.toml` to checked options; the manual; the commands |
-//! | – | [`fuzzing`] | the bodies of the fuzz targets |
+//! | 8 | [`config`], [`fuzzing`], [`guide`], [`cli`] | `rte.toml` to checked options; the bodies of the fuzz targets; the manual; the commands |
 //! | – | `main` | the program: hands its command line to [`cli`] |
 //!
 //! # A publish, from socket to sockets

@@ -1,3 +1,4 @@
 #![no_main]
+use rte::fuzzing::{Transcript, proxy_preamble};
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| rte::fuzzing::proxy_preamble(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| proxy_preamble(data, &mut Transcript::unheard()));

@@ -10,6 +10,7 @@ pub mod credential;
 pub mod demo;
 pub mod endpoint;
 pub mod failure;
+pub mod fuzz_replay;
 pub mod help;
 pub mod http;
 pub mod listen;
@@ -86,6 +87,7 @@ enum Command {
     Check(check::Args),
     Schema(schema::Args),
     Metrics(metrics::Args),
+    FuzzReplay(fuzz_replay::Args),
     Help(help::Args),
 }
 
@@ -124,6 +126,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Metrics(args) => metrics::run(&args, console),
+        Command::FuzzReplay(args) => fuzz_replay::run(&args, console),
         Command::Help(args) => help::run(&args, Cli::command(), console),
     }
 }

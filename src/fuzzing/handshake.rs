@@ -3,6 +3,7 @@
 
 use super::naive;
 use super::pieces::pieces;
+use super::transcript::Transcript;
 use crate::proto::signalr::framing::{Records, SEPARATOR};
 use crate::proto::signalr::handshake::{HandshakeError, encode_error, parse};
 use crate::proto::signalr::protocol::HubProtocol;
@@ -14,7 +15,7 @@ const RECORD_BYTES_MAX: usize = 512;
 ///
 /// # Panics
 /// The framing, the parser or the encoder is wrong.
-pub fn handshake(data: &[u8]) {
+pub fn handshake(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some((input, pieces)) = pieces(data) else { return };
     let first = input.iter().position(|&byte| byte == SEPARATOR).and_then(|end| input.get(..end));
     let first = first.filter(|record| record.len() < RECORD_BYTES_MAX);
@@ -23,6 +24,7 @@ pub fn handshake(data: &[u8]) {
     // last byte.
     let record = first.unwrap_or(input);
     let outcome = parse(record);
+    transcript.say(|| format!("{outcome:?}"));
     assert_eq!(outcome, judge(record), "{}", record.escape_ascii());
     if let Err(error) = outcome {
         let mut answer = Vec::new();

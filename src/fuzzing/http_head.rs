@@ -1,6 +1,7 @@
 //! Request heads: in pieces as whole, and never more lenient than `httparse`.
 
 use super::pieces::pieces;
+use super::transcript::Transcript;
 use crate::proto::Status;
 use crate::proto::http::head::{BodyLength, Head, HeadError, Version, parse_head};
 
@@ -16,9 +17,10 @@ type Outcome<'b> = Result<Status<Head<'b>>, HeadError>;
 ///
 /// # Panics
 /// The parser is wrong.
-pub fn http_head(data: &[u8]) {
+pub fn http_head(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some((input, pieces)) = pieces(data) else { return };
     let whole = parse_head(input, HEAD_BYTES_MAX, HEADERS_MAX);
+    transcript.say(|| told(&whole));
     let mut arrived = 0;
     for piece in pieces {
         arrived += piece.len();
@@ -33,6 +35,19 @@ pub fn http_head(data: &[u8]) {
         );
     }
     agrees_with_httparse(input, &whole);
+}
+
+/// Without values of headers and query, where tokens are.
+fn told(outcome: &Outcome<'_>) -> String {
+    match outcome {
+        Ok(Status::Complete(Head { method, version, path, query, body, keep_alive, headers, .. })) => {
+            let names = headers.iter().map(|(name, _)| format!("\n  {name}"));
+            let line = format!("{method:?} {path:?} {version:?}, a query of {} bytes, {body:?}, ", query.len());
+            names.fold(format!("{line}keep-alive {keep_alive}, with"), |text, name| text + &name)
+        }
+        Ok(Status::Partial) => "partial: more, please".to_owned(),
+        Err(error) => format!("refused: {error:?}"),
+    }
 }
 
 fn assert_same(pieces: &Outcome<'_>, whole: &Outcome<'_>) {

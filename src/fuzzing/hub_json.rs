@@ -2,6 +2,7 @@
 
 use super::naive;
 use super::pieces::pieces;
+use super::transcript::Transcript;
 use crate::limits::Limits;
 use crate::proto::signalr::codec::{Arguments, Parser};
 use crate::proto::signalr::framing::{Records, SEPARATOR};
@@ -31,7 +32,7 @@ struct Read {
 ///
 /// # Panics
 /// The framing or the parser is wrong.
-pub fn hub_json(data: &[u8]) {
+pub fn hub_json(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some((input, pieces)) = pieces(data) else { return };
     let mut whole = input.split(|&byte| byte == SEPARATOR).peekable();
     let mut parser = Parser::default();
@@ -51,7 +52,9 @@ pub fn hub_json(data: &[u8]) {
             assert_eq!(whole.next(), Some(&*record), "in pieces and whole");
             let naive = read_naively(record);
             let text = record.escape_ascii().to_string();
-            assert_eq!(parser.parse(HubProtocol::Json, record, DEPTH_MAX, read).ok(), naive, "{text}");
+            let outcome = parser.parse(HubProtocol::Json, record, DEPTH_MAX, read).ok();
+            transcript.say(|| outcome.as_ref().map_or("refused".to_owned(), |read| format!("{read:?}")));
+            assert_eq!(outcome, naive, "{text}");
         }
     }
     let cut = whole.next().unwrap_or_default();

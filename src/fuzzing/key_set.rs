@@ -1,5 +1,6 @@
 //! Key sets at an address: whoever answers there says anything.
 
+use super::transcript::Transcript;
 use crate::auth::keys::{Algorithm, KeyOptions, KeySource, Keys, Material};
 use serde_json::Value;
 
@@ -10,14 +11,22 @@ const LONE: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7T
 /// Reads any bytes as the text of a set. What is taken is whole: every key of the set is used, for
 /// something else, or told; the operator's own key keeps its place, and no secret is ever taken
 /// from others.
-pub fn key_set(bytes: &[u8]) {
+pub fn key_set(bytes: &[u8], transcript: &mut Transcript<'_>) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let url = "https://id.example.com/jwks";
     let lone = KeyOptions { id: Some("lone".to_owned()), ..KeyOptions::new(KeySource::Pem(LONE.to_owned())) };
     let Ok(keys) = Keys::new(&[KeyOptions::new(KeySource::JwksUrl(url.to_owned())), lone]) else {
         unreachable!("the operator's key is good");
     };
-    let Ok(next) = keys.with_set(url, text) else { return };
+    let next = keys.with_set(url, text);
+    transcript.say(|| match &next {
+        Ok(next) => next.passed_over().fold(
+            next.iter().fold(String::new(), |text, (id, algorithm)| format!("{text}{id:?} {algorithm}\n")),
+            |text, (_, passed_over)| format!("{text}passed over: {passed_over}\n"),
+        ),
+        Err(problem) => format!("refused: {problem}"),
+    });
+    let Ok(next) = next else { return };
     assert_eq!(next.iter().next(), Some((Some("lone"), Algorithm::EdDsa)));
     assert_eq!(keys.count_beyond(&next), 0, "a key of the operator is gone");
     let set: Value = serde_json::from_str(text).unwrap_or_default();

@@ -1,34 +1,95 @@
-//! The bodies of the fuzz targets. Each takes any bytes, and judges what the parser makes of them
-//! by an oracle: the same bytes in pieces, an independent implementation, or a slow and obvious
-//! twin. They live here rather than in `fuzz/` so that `cargo test` replays the corpus through
-//! them, without libFuzzer.
+//! The bodies of the fuzz targets. Each takes any bytes, and judges what the hub makes of them by
+//! an oracle: the same bytes in pieces, an independent implementation, or a slow and obvious twin.
+//! They live here rather than in `fuzz/` so that `cargo test` replays the corpus through them,
+//! without libFuzzer, and `rte fuzz-replay` any file.
 //!
-//! An input starts with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives;
-//! [`validate()`] and [`publish()`] have heads of their own, [`key_set()`] and [`since()`]
-//! have none.
+//! Most inputs start with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; others
+//! have heads of their own, or none: the body says it.
+//!
+//! Two targets need what the library has not, and are in `fuzz/` and `tests/`: the simulated world,
+//! and the allocator of [`cost()`].
 
+mod config;
+mod connection;
+mod cost;
+mod fixtures;
+mod grants;
 mod handshake;
+mod http_body;
 mod http_head;
 mod hub_json;
 mod key_set;
 mod naive;
+mod negotiate;
 mod pieces;
 mod proxy_preamble;
 mod publish;
+mod query;
+mod schema;
+mod script;
 mod since;
+mod token;
+mod transcript;
+mod utf8;
 mod validate;
 mod ws_frames;
 
-pub use handshake::handshake;
-pub use http_head::http_head;
-pub use hub_json::hub_json;
-pub use key_set::key_set;
+pub use cost::{Spent, cost};
 pub use pieces::SIZE_BYTES;
-pub use proxy_preamble::proxy_preamble;
-pub use publish::publish;
-pub use since::since;
-pub use validate::validate;
-pub use ws_frames::ws_frames;
+pub use transcript::Transcript;
+
+/// A target that any bytes can be given to.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The name of its binary, and of its folder in `fuzz/corpus`.
+    pub name: &'static str,
+    /// What reads the bytes.
+    pub(crate) what: &'static str,
+    /// Judges them; panics where the hub is wrong.
+    pub body: fn(&[u8], &mut Transcript<'_>),
+}
+
+/// Makes the table of targets, and a test of each one's corpus.
+macro_rules! targets {
+    ($($name:ident: $what:literal;)*) => {
+        $(pub use $name::$name;)*
+
+        /// All targets, by name.
+        pub const TARGETS: [Target; [$($what),*].len()] =
+            [$(Target { name: stringify!($name), what: $what, body: $name }),*];
+
+        #[cfg(test)]
+        mod the_corpus_holds {
+            $(
+                #[test]
+                fn $name() {
+                    super::tests::replay(stringify!($name), super::$name);
+                }
+            )*
+        }
+    };
+}
+
+targets! {
+    config: "rte.toml";
+    connection: "whole connections: HTTP, upgrade, handshake, hub";
+    grants: "grants of a token, and what they cover";
+    handshake: "the handshake of SignalR";
+    http_body: "chunked bodies";
+    http_head: "request heads";
+    hub_json: "hub messages in JSON";
+    key_set: "key sets at an address";
+    negotiate: "the query of a negotiate request";
+    proxy_preamble: "headers of the PROXY protocol";
+    publish: "publish bodies: items, NDJSON, CloudEvents, gzip";
+    query: "query strings";
+    schema: "files of a catalogue";
+    since: "what an item of a Subscribe says of the past";
+    token: "JSON Web Tokens";
+    utf8: "UTF-8 in pieces";
+    validate: "the data of an event";
+    ws_frames: "WebSocket frames";
+}
 
 #[cfg(test)]
 mod tests {
@@ -38,13 +99,13 @@ mod tests {
 
     /// Runs a target over its committed corpus; what libFuzzer finds is added there and stays
     /// found.
-    fn replay(target: &str, body: fn(&[u8])) {
+    pub(super) fn replay(target: &str, body: fn(&[u8], &mut Transcript<'_>)) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let mut inputs = 0;
         for entry in fs::read_dir(&folder).expect("each target has a corpus") {
             let path = entry.expect("the corpus can be listed").path();
             name_input(&path);
-            body(&fs::read(&path).expect("a corpus file can be read"));
+            body(&fs::read(&path).expect("a corpus file can be read"), &mut Transcript::unheard());
             inputs += 1;
         }
         assert!(inputs >= 10, "{} holds {inputs} inputs", folder.display());
@@ -54,50 +115,5 @@ mod tests {
     #[expect(clippy::print_stdout, reason = "the test harness shows it for a failing input only")]
     fn name_input(path: &Path) {
         println!("{}", path.display());
-    }
-
-    #[test]
-    fn the_corpus_of_http_head_holds() {
-        replay("http_head", http_head);
-    }
-
-    #[test]
-    fn the_corpus_of_ws_frames_holds() {
-        replay("ws_frames", ws_frames);
-    }
-
-    #[test]
-    fn the_corpus_of_hub_json_holds() {
-        replay("hub_json", hub_json);
-    }
-
-    #[test]
-    fn the_corpus_of_key_set_holds() {
-        replay("key_set", key_set);
-    }
-
-    #[test]
-    fn the_corpus_of_handshake_holds() {
-        replay("handshake", handshake);
-    }
-
-    #[test]
-    fn the_corpus_of_proxy_preamble_holds() {
-        replay("proxy_preamble", proxy_preamble);
-    }
-
-    #[test]
-    fn the_corpus_of_publish_holds() {
-        replay("publish", publish);
-    }
-
-    #[test]
-    fn the_corpus_of_since_holds() {
-        replay("since", since);
-    }
-
-    #[test]
-    fn the_corpus_of_validate_holds() {
-        replay("validate", validate);
     }
 }

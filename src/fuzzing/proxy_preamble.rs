@@ -1,6 +1,7 @@
 //! Headers of the PROXY protocol: in pieces as whole, and what is read stands in the bytes.
 
 use super::pieces::pieces;
+use super::transcript::Transcript;
 use crate::proto::Status;
 use crate::proto::proxy::{Preamble, begins, parse};
 use core::net::IpAddr;
@@ -10,9 +11,10 @@ use core::net::IpAddr;
 ///
 /// # Panics
 /// The parser is wrong.
-pub fn proxy_preamble(data: &[u8]) {
+pub fn proxy_preamble(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some((input, pieces)) = pieces(data) else { return };
     let whole = parse(input);
+    transcript.say(|| format!("{whole:?}"));
     let mut arrived = 0;
     for piece in pieces {
         arrived += piece.len();

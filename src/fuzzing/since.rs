@@ -1,12 +1,14 @@
 //! What an item of a Subscribe says of the past: a client chooses every character.
 
+use super::transcript::Transcript;
 use crate::hub::block::Since;
 
 /// Reads any text as an item's `Since`. What is taken for a position is written the same again, and
 /// what is taken for a time back is what a plain reading makes of it; all else is neither.
-pub fn since(bytes: &[u8]) {
+pub fn since(bytes: &[u8], transcript: &mut Transcript<'_>) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let said = Since::parse(text);
+    transcript.say(|| format!("{said:?}"));
     assert_ne!(said, Since::Present, "no text says null");
     match said {
         Since::Present => {}

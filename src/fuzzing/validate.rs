@@ -1,11 +1,10 @@
 //! The validator: its scanner against serde_json, and what it delivers against itself.
 
+use super::fixtures::CATALOGUE;
+use super::transcript::Transcript;
 use crate::limits::{Limits, SUGGESTIONS_MAX};
+use crate::schema::EventId;
 use crate::schema::validate::{Accepted, Bounds, Mode, Violation, rule, validate as check};
-use crate::schema::{Catalogue, EventId};
-use std::sync::LazyLock;
-
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in(None));
 
 const BOUNDS: Bounds = Bounds {
     depth_max: Limits::DEFAULT.json_depth_max,
@@ -20,7 +19,7 @@ const BOUNDS: Bounds = Bounds {
 ///
 /// # Panics
 /// The validator is wrong.
-pub fn validate(data: &[u8]) {
+pub fn validate(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some(([event, mode], text)) = data.split_first_chunk() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     let ids: Vec<EventId> = CATALOGUE.events().map(|(id, _)| id).collect();
@@ -28,7 +27,9 @@ pub fn validate(data: &[u8]) {
     let mode = if mode.is_multiple_of(2) { Mode::Lenient } else { Mode::Strict };
 
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    match deliver(*id, text, mode) {
+    let outcome = deliver(*id, text, mode);
+    transcript.say(|| format!("{} {mode:?}: {outcome:#?}", CATALOGUE.event(*id).name));
+    match outcome {
         Err(violations) => {
             assert!(!violations.is_empty() && violations.len() <= BOUNDS.errors_max);
             let is_told = violations.iter().any(|violation| violation.rule == rule::JSON);

@@ -1,6 +1,7 @@
 //! WebSocket frames: in pieces as whole, and as tungstenite reads them.
 
 use super::pieces::pieces;
+use super::transcript::Transcript;
 use crate::proto::Status;
 use crate::proto::ws::decode::{Decoder, FrameError, Piece};
 use std::io::{self, Read, Write};
@@ -32,9 +33,10 @@ enum End {
 ///
 /// # Panics
 /// The decoder is wrong.
-pub fn ws_frames(data: &[u8]) {
+pub fn ws_frames(data: &[u8], transcript: &mut Transcript<'_>) {
     let Some((input, pieces)) = pieces(data) else { return };
     let whole = hear([input].into_iter());
+    transcript.say(|| format!("{whole:#?}"));
     assert_eq!(hear(pieces), whole, "in pieces and whole");
     let (mut said, end) = whole;
     // Registered with IANA after the RFC; tungstenite takes it for a violation, and says so by 1002

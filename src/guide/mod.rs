@@ -22,13 +22,14 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 16] = [
+pub const PAGES: [Page; 17] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
     Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
+    Page { name: "fuzzing", what: "Fuzz the readers of the hub, in a CI of your own", text: || printed(FUZZING) },
     Page { name: "changes", what: "What has changed, and what never changes unsaid", text: || printed(CHANGES) },
     Page { name: "reference", what: "All tables below, as one page", text: || printed(REFERENCE) },
     Page { name: "keys", what: "Keys of rte.toml", text: || tables::keys().text() },
@@ -48,6 +49,7 @@ const OPERATORS: &str = include_str!("operators.md");
 const TOKENS: &str = include_str!("tokens.md");
 const SCHEMAS: &str = include_str!("schemas.md");
 const REFERENCE: &str = include_str!("reference.md");
+const FUZZING: &str = include_str!("fuzzing.md");
 const CHANGES: &str = include_str!("changes.md");
 
 /// Returns the text of a page without the marks of its generated parts.
@@ -121,6 +123,11 @@ pub mod tokens {}
 ///
 #[doc = include_str!("schemas.md")]
 pub mod schemas {}
+
+/// For those who attack the readers of the hub, in a CI of their own.
+///
+#[doc = include_str!("fuzzing.md")]
+pub mod fuzzing {}
 
 /// All tables.
 ///

@@ -7,6 +7,7 @@ use crate::api::publish::rule as item_rule;
 use crate::api::routes::{Gate, ROUTES, Side};
 use crate::close::{Blame, CloseReason};
 use crate::config::{Config, WARNINGS};
+use crate::fuzzing::TARGETS;
 use crate::metrics::Refusal;
 use crate::proto::http::head::Method;
 use crate::schema::validate::rule as data_rule;
@@ -117,6 +118,11 @@ pub fn routes(path: &str) -> Table<5> {
         }
     }
     Table::new(["path", "methods", "token", "listener", "what"], rows)
+}
+
+/// Returns the fuzz targets.
+pub fn targets() -> Table<2> {
+    Table::new(["target", "what it reads"], TARGETS.map(|target| [target.name, target.what].map(str::to_owned)))
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use crate::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use crate::client;
-use crate::counting::{count, live_bytes};
+use crate::counting::{count, live_bytes, spent};
 use crate::rng::Rng;
 use crate::setting::{CATALOGUE, START, Setting, shared, verifier};
 use rte::api::publish::{self, Made, Request, RequestHead, Rules, Scratch, Sink};
 use rte::auth::principal::Principal;
 use rte::clock::Now;
 use rte::conn::Connection;
+use rte::fuzzing::{Transcript, cost};
 use rte::hub::outbox::Outbox;
 use rte::limits::Limits;
 use rte::shard::Shard;
@@ -18,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub const TESTS: [(&str, fn()); 8] = [
+pub const TESTS: [(&str, fn()); 9] = [
     ("a_publication_allocates_nothing_per_member", a_publication_allocates_nothing_per_member),
     ("late_members_of_a_topic_share_its_data", late_members_of_a_topic_share_its_data),
     ("documents_that_nobody_reads_are_not_copied", documents_that_nobody_reads_are_not_copied),
@@ -27,6 +28,7 @@ pub const TESTS: [(&str, fn()); 8] = [
     ("an_item_published_unchanged_allocates_what_is_named", an_item_published_unchanged_allocates_what_is_named),
     ("an_idle_connection_keeps_what_is_stated", an_idle_connection_keeps_what_is_stated),
     ("a_connection_that_is_gone_keeps_nothing", a_connection_that_is_gone_keeps_nothing),
+    ("what_comes_in_bounds_what_is_done", what_comes_in_bounds_what_is_done),
 ];
 
 const ALERT: Kind = KINDS[1];
@@ -410,4 +412,18 @@ fn a_connection_that_is_gone_keeps_nothing() {
 #[expect(clippy::print_stdout, reason = "figures belong to the report of a test run")]
 fn report(figures: &str) {
     println!("{figures}");
+}
+
+/// The corpus of the fuzz target `cost`: attacks by work, each of which was one once.
+#[expect(clippy::print_stdout, reason = "who reads a failure wants to know the input")]
+fn what_comes_in_bounds_what_is_done() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/cost");
+    let mut inputs = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        println!("{}", path.display());
+        cost(&std::fs::read(&path).unwrap(), spent, &mut Transcript::heard_by(&mut |text| println!("{text}")));
+        inputs += 1;
+    }
+    assert!(inputs >= 10, "{inputs} inputs");
 }

@@ -7,4 +7,4 @@
 pub mod decode;
 pub mod encode;
 pub mod upgrade;
-mod utf8;
+pub(crate) mod utf8;

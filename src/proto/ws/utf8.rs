@@ -4,7 +4,7 @@ use crate::broken::broken;
 
 /// What a checked text ends with: the start of a character that may still be completed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Utf8 {
+pub(crate) struct Utf8 {
     /// The first `tail_len` bytes count.
     tail: [u8; 3],
     tail_len: u8,
@@ -13,7 +13,7 @@ pub(super) struct Utf8 {
 impl Utf8 {
     /// Returns whether the text is UTF-8 so far, with `piece` behind what came before. A `false` is
     /// final.
-    pub(super) fn extend(&mut self, piece: &[u8]) -> bool {
+    pub(crate) fn extend(&mut self, piece: &[u8]) -> bool {
         let mut rest = piece;
         // At most three turns: each gives the cut character one byte more.
         while self.tail_len > 0 {
@@ -46,7 +46,7 @@ impl Utf8 {
     }
 
     /// Returns whether the text ends between two characters.
-    pub(super) fn is_complete(self) -> bool {
+    pub(crate) fn is_complete(self) -> bool {
         self.tail_len == 0
     }
 

@@ -16,6 +16,7 @@ fn made() -> Vec<(&'static str, String)> {
         ("metrics", tables::metrics().markdown()),
         ("reasons", reasons()),
         ("routes", tables::routes("/rte").markdown()),
+        ("targets", tables::targets().markdown()),
         ("warnings", tables::warnings().markdown()),
         ("rules", tables::rules().markdown()),
     ]

@@ -4,7 +4,8 @@
 //! Each seed draws limits, actors and faults, plays them against the [`model`], and then lets
 //! everything become empty. What must always hold is asserted after each step. A failure prints
 //! `SIM_SEED=0x…`; with that in the environment the same seed is played alone. `SIM_SEEDS=N` plays
-//! so many.
+//! so many. The fuzz target `world` is made of these files: what it has found is in its corpus, and
+//! `SIM_TAPE=FILE` plays one input alone.
 
 mod actor;
 mod answers;
@@ -20,6 +21,8 @@ mod rng;
 mod setting;
 mod threads;
 mod world;
+
+pub use play::play_tape;
 
 use play::play;
 use reached::Reached;
@@ -55,4 +58,27 @@ fn every_invariant_holds_whatever_the_seed() {
     if seeds >= SEEDS {
         assert_eq!(reached.missing(), [""; 0], "not reached by any seed: {reached:#?}");
     }
+}
+
+#[test]
+fn every_invariant_holds_whatever_a_fuzzer_has_chosen() {
+    if let Ok(file) = std::env::var("SIM_TAPE") {
+        return play_tape(&std::fs::read(file).unwrap());
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/world");
+    let mut tapes = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        catch_unwind(|| play_tape(&std::fs::read(&path).unwrap())).unwrap_or_else(|panic| {
+            name_tape(&path);
+            resume_unwind(panic)
+        });
+        tapes += 1;
+    }
+    assert!(tapes >= 10, "{tapes} inputs");
+}
+
+#[expect(clippy::print_stderr, reason = "the input is what a failure is about")]
+fn name_tape(path: &std::path::Path) {
+    eprintln!("SIM_TAPE={}", path.display());
 }

@@ -1,20 +1,46 @@
 //! Seeded randomness: SplitMix64 (Steele, Lea, Flood 2014), for the world and as the hub's own
-//! entropy.
+//! entropy. A fuzzer chooses by bytes of its own instead.
 
 use rte::entropy::Entropy;
 
+/// A byte of a tape from which on it stands for a number of any size.
+const WIDE: u8 = 0xF0;
+
 /// One stream of numbers; the same seed gives the same stream on every machine.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng {
+    seed: u64,
+    /// The first numbers, where a fuzzer chooses them, and how many of them are over.
+    tape: Vec<u8>,
+    read: usize,
+}
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        Rng(seed)
+        Rng { seed, tape: Vec::new(), read: 0 }
+    }
+
+    /// Each byte is the next number, so that a fuzzer sees what it changes; from [`WIDE`] on it
+    /// seeds one.
+    pub fn of_tape(tape: &[u8]) -> Rng {
+        Rng { seed: 0, tape: tape.to_vec(), read: 0 }
+    }
+
+    /// Whether there was a tape, and all of it has been read.
+    pub fn is_played_out(&self) -> bool {
+        !self.tape.is_empty() && self.read == self.tape.len()
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
+        if let Some(byte) = self.tape.get(self.read) {
+            self.read += 1;
+            if *byte < WIDE {
+                return u64::from(*byte);
+            }
+            self.seed ^= u64::from(*byte);
+        }
+        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.seed;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -42,7 +68,7 @@ impl Rng {
 
     /// A stream of its own, which doesn't move this one more than a step.
     pub fn fork(&mut self) -> Rng {
-        Rng(self.next())
+        Rng::new(self.next())
     }
 }
 

@@ -47,7 +47,17 @@ struct Play<'r> {
 
 /// Plays a seed; the hash of all facts and of every byte that a peer heard.
 pub fn play(seed: u64, reached: &mut Reached) -> u64 {
-    let mut rng = Rng::new(seed);
+    play_by(Rng::new(seed), seed, reached)
+}
+
+/// Plays what the bytes of a fuzzer choose, until they are over.
+pub fn play_tape(tape: &[u8]) {
+    let mut rng = Rng::of_tape(tape);
+    let seed = rng.next();
+    play_by(rng, seed, &mut Reached::default());
+}
+
+fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
     let limits = limits(&mut rng);
     let setting = Setting {
         seed,
@@ -79,6 +89,9 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
     play.world.set_faults(faults(&mut play.rng));
     let steps = 300 + play.rng.below(700);
     for _ in 0..steps {
+        if play.rng.is_played_out() {
+            break;
+        }
         play.step();
     }
     play.calm();

@@ -1,0 +1,152 @@
+//! Whole connections: bytes into a shard, through HTTP, upgrade, handshake and hub; what comes out
+//! is read by others' readers, and is the same however the bytes arrive.
+
+use super::naive;
+use super::pieces::pieces;
+use super::script::{self, Line, Stage};
+use super::transcript::Transcript;
+use serde_json::Value;
+use std::io::{self, Read, Write};
+use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
+
+const SEPARATOR: char = '\u{1e}';
+
+/// An input is a script, see [`script::read`]. What each peer hears is replies that `httparse`
+/// reads, and behind an upgrade frames that tungstenite reads, with whole records in them, of the
+/// types that a hub sends. Its bytes in pieces have the effect of the whole lines, unless a request
+/// is refused: of a head that will be, more is known when more of it is there.
+///
+/// # Panics
+/// The hub is wrong.
+pub fn connection(data: &[u8], transcript: &mut Transcript<'_>) {
+    let Some((input, _)) = pieces(data) else { return };
+    let script = script::read(input);
+    let whole = played(&script, || usize::MAX);
+    for peer in whole.peers() {
+        transcript.say(|| format!("{} hears: \"{}\"", char::from(peer.letter), peer.heard.escape_ascii()));
+        transcript
+            .say(|| peer.closed.map_or("and stays connected".to_owned(), |cut| format!("and is closed: {cut:?}")));
+    }
+    if whole.peers().iter().any(|peer| is_refused(&peer.heard)) {
+        return;
+    }
+    let mut sizes = pieces(data)
+        .into_iter()
+        .flat_map(|(_, pieces)| pieces.map(<[u8]>::len))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .cycle();
+    let in_pieces = played(&script, || sizes.next().unwrap_or(1));
+    assert_eq!(whole.peers().len(), in_pieces.peers().len(), "in pieces and whole");
+    for (one, other) in whole.peers().iter().zip(in_pieces.peers()) {
+        assert_eq!(one.heard.escape_ascii().to_string(), other.heard.escape_ascii().to_string(), "in pieces and whole");
+        assert_eq!(one.closed, other.closed, "in pieces and whole");
+    }
+}
+
+fn played(script: &[Line], mut piece_bytes: impl FnMut() -> usize) -> Stage {
+    let mut stage = Stage::new(script::small_limits());
+    script.iter().for_each(|line| stage.play(line, &mut piece_bytes));
+    stage
+}
+
+/// What a request is answered that cannot be read, or not in time, before its connection ends.
+const REFUSALS: [u16; 6] = [400, 408, 413, 431, 501, 505];
+
+/// Reads all that a peer has heard; whether a request of it was refused.
+fn is_refused(heard: &[u8]) -> bool {
+    let (mut rest, mut is_refused) = (heard, false);
+    while !rest.is_empty() {
+        let mut room = [httparse::EMPTY_HEADER; 32];
+        let mut reply = httparse::Response::new(&mut room);
+        let Ok(httparse::Status::Complete(len)) = reply.parse(rest) else {
+            unreachable!("no reply: {:?}", rest.escape_ascii().to_string());
+        };
+        rest = rest.get(len..).unwrap_or_default();
+        match reply.code {
+            Some(101) => {
+                frames(rest);
+                return is_refused;
+            }
+            Some(100 | 204 | 304) => {}
+            code => {
+                is_refused |= code.is_some_and(|code| REFUSALS.contains(&code));
+                rest = behind_body(&reply, rest);
+            }
+        }
+    }
+    is_refused
+}
+
+/// A reply to HEAD has a length and no body: then the next reply follows, or nothing.
+fn behind_body<'h>(reply: &httparse::Response<'_, '_>, rest: &'h [u8]) -> &'h [u8] {
+    let length = reply.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok());
+    assert!(length.is_some(), "a reply without length: {reply:?}");
+    let (body, after) = rest.split_at_checked(length.unwrap_or_default()).unwrap_or((b"", rest));
+    let is_head = rest.is_empty() || rest.starts_with(b"HTTP/1.1 ");
+    assert!(is_head || body.len() == length.unwrap_or_default(), "a body is cut: {reply:?}");
+    let is_json = reply.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("content-type") && header.value.starts_with(b"application/json")
+    });
+    assert!(is_head || !is_json || serde_json::from_slice::<Value>(body).is_ok(), "a body is no JSON: {reply:?}");
+    if is_head { rest } else { after }
+}
+
+/// A socket from which nothing more comes, and which takes any answer.
+struct Silence;
+
+impl Read for Silence {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Silence {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn frames(bytes: &[u8]) {
+    let config = WebSocketConfig::default();
+    let mut socket = WebSocketContext::from_partially_read(bytes.to_vec(), Role::Client, Some(config));
+    let mut is_greeted = false;
+    loop {
+        match socket.read(&mut Silence) {
+            Ok(Message::Text(text)) => records(&text, &mut is_greeted),
+            Ok(Message::Pong(_)) => {}
+            Ok(Message::Close(_)) => return,
+            Err(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
+                return;
+            }
+            other => unreachable!("a hub sends no {other:?}"),
+        }
+    }
+}
+
+fn records(text: &str, is_greeted: &mut bool) {
+    let records = text.strip_suffix(SEPARATOR);
+    assert!(records.is_some(), "half a record: {text:?}");
+    for record in records.into_iter().flat_map(|records| records.split(SEPARATOR)) {
+        let members = naive::members(record);
+        assert!(members.is_some(), "{record:?} is no object");
+        let members = members.unwrap_or_default();
+        let member = |name: &str| members.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+        if !*is_greeted {
+            *is_greeted = true;
+            assert!(members.is_empty() || (members.len() == 1 && member("error").is_some()), "{record:?} greets");
+            continue;
+        }
+        match member("type") {
+            Some("1") => assert_eq!(member("target"), Some(r#""MessageReceived""#), "{record:?}"),
+            Some("3") => assert!(member("invocationId").is_some(), "{record:?}"),
+            Some("6" | "7") => {}
+            other => unreachable!("a hub sends no {other:?}: {record:?}"),
+        }
+    }
+}
