@@ -160,8 +160,8 @@ mod tests {
             "file            none, the defaults hold\n\
              listen          127.0.0.1:8080/rte\n\
              internal        none, all is at one listener\n\
-             for clients     /rte, /rte/negotiate\n\
-             for publishers  /publish\n\
+             for clients     /rte, /rte/negotiate, /position\n\
+             for publishers  /publish, /position\n\
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
              /events.mjs, /events.d.ts, /client.mjs, /client.d.mts, /client/connection.mjs, /client/calls.mjs, \
              /client/handed.mjs, /client/item.mjs, /client/tabs.mjs, /client/testing.mjs, /client/testing.d.mts, /events.cs, /reference, \

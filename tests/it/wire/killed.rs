@@ -67,7 +67,9 @@ fn a_hub_that_is_killed_while_lines_are_published_loses_none_and_doubles_one_req
     let (sender, heard) = mpsc::channel();
     let mut hub = Hub::start_with(&settings);
     let mut ear = hear(&hub, sender.clone());
-    let (mut child, writer) = publisher(&hub, &address, &Folder::new("killed", &[]));
+    // It is there as long as the token may be read again.
+    let folder = Folder::new("killed", &[]);
+    let (mut child, writer) = publisher(&hub, &address, &folder);
     let mut seen = BTreeMap::<usize, usize>::new();
     let take = |seen: &mut BTreeMap<usize, usize>| {
         let n = heard.recv_timeout(PATIENCE).expect("lines go on");
