@@ -219,7 +219,8 @@ fn a_client_that_says_close_is_let_go_without_an_error() {
 
 #[test]
 fn the_hub_pings_who_hears_nothing_and_gives_up_who_stops_pinging() {
-    let hub = Hub::start_with(&["limits.ping_every_ms=100", "limits.client_timeout_ms=300"]);
+    let hub =
+        Hub::start_with(&["limits.ping_every_ms=100", "limits.client_timeout_ms=300", "limits.since_wait_ms=200"]);
     let mut silent = hub.client();
     let mut pinging = hub.client();
     pinging.send(r#"{"type":6}"#);
