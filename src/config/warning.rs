@@ -299,7 +299,7 @@ mod tests {
     fn limits_that_allow_more_memory_than_there_is_are_told() {
         let with = |memory| Machine { memory_bytes: Some(memory), ..machine() };
         alone(SECRET, &with(256 << 20), "memory", &["connections_max = 50000", "there are 256 MiB"]);
-        let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\nbacklog_bytes_max = 33554432\nkept_bytes_max = 8388608\n";
+        let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\ndedupe_max = 10000\nbacklog_bytes_max = 33554432\nkept_bytes_max = 8388608\n";
         assert_eq!(told(&format!("{SECRET}{small}[server]\nthreads = 1\n"), &with(256 << 20)), []);
     }
 

@@ -93,15 +93,15 @@ impl Hub {
         // The pipe is read to its end.
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(address) = listening_at(&line) {
+                // Who waits for the line looks for it in the log.
+                let address = listening_at(&line);
+                shared.lock().unwrap().push_str(&format!("{line}\n"));
+                if let Some(address) = address {
                     let _ = ready_sender.send(address);
                     if !is_read {
                         let _ = may_go_on.recv();
                     }
                 }
-                let mut log = shared.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
             }
             let _ = ended_sender.send(());
         });

@@ -36,9 +36,8 @@ use slotmap::SlotMap;
 /// What a hub message costs beside the bytes of its answer, in deliveries.
 const RECORD_COST: usize = 8;
 
-/// A deadline that comes later than this is none by which a peer is judged: the machine has slept,
-/// and sent no ping.
-const LATE_MS: u64 = 1_000;
+/// How long a peer's machine has to acknowledge a ping.
+const ACKNOWLEDGE_MS: u64 = 1_000;
 
 /// The connections of a shard.
 pub type Connections = SlotMap<ConnKey, Connection>;
@@ -464,15 +463,16 @@ impl Handle<'_, '_> {
         })
     }
 
-    /// Whether the machine of a peer that never pings acknowledges what it is sent: the pings at
-    /// least, of which there has been one since this was last asked, unless this comes late.
+    /// Whether the machine of a peer that never pings acknowledges what it is sent. It is judged by
+    /// what it was sent since it was last heard, the pings at least, of which there is none where
+    /// the hub has slept itself.
     fn is_reachable(&mut self) -> bool {
         let link = self.turn.hub.link(self.key);
         let is_full = self.turn.hub.backlog_bytes(self.key) > 0;
-        let silent_ms = self.turn.now.mono.ms_since(self.connection.heard);
-        let is_late = silent_ms > self.turn.process.limits.client_timeout_ms + LATE_MS;
+        let Connection { heard, spoke, .. } = *self.connection;
+        let is_asked = spoke >= heard && self.turn.now.mono.ms_since(spoke) >= ACKNOWLEDGE_MS;
         let acked = link.and_then(|link| self.turn.out.wire.acked(link));
-        let is_reachable = is_full || is_late || acked.is_none_or(|acked| acked != self.connection.acked);
+        let is_reachable = is_full || !is_asked || acked.is_none_or(|acked| acked != self.connection.acked);
         if is_reachable {
             self.note_heard(0);
             self.connection.acked = acked.unwrap_or_default();

@@ -60,6 +60,18 @@ fn a_client_that_never_pinged_is_given_up_when_its_machine_acknowledges_no_ping(
 }
 
 #[test]
+fn nobody_is_given_up_for_not_acknowledging_what_a_hub_that_slept_has_not_sent() {
+    let world = world(Limits::DEFAULT);
+    let peer = Peer::connect(&world);
+    pass(&world, 30_500);
+    for _ in 0..4 {
+        world.advance(30_500);
+        world.settle();
+        assert!(peer.is_there(&world));
+    }
+}
+
+#[test]
 fn a_hub_that_has_slept_gives_nobody_up_who_never_pinged() {
     let world = world(Limits::DEFAULT);
     let peer = Peer::connect(&world);
