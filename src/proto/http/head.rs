@@ -165,14 +165,14 @@ fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
 /// Returns the first line that looks like that header, in a head that is not good or not whole.
 ///
 /// Good for the answer that says so, which a page can only read where its `Origin` is known, and
-/// for nothing else.
+/// for nothing else. One with a control character is none (RFC 9110 section 5.5).
 pub fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
     let lines = bytes.split(|&byte| byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
     let mut values = lines.filter_map(|line| {
         let (header, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
         header.eq_ignore_ascii_case(name.as_bytes()).then_some(value.get(1..)?)
     });
-    std::str::from_utf8(values.next()?.trim_ascii()).ok()
+    std::str::from_utf8(values.next()?.trim_ascii()).ok().filter(|value| !value.contains(char::is_control))
 }
 
 /// Returns the path of a head that is not good or not whole, as far as its first line tells it.
@@ -429,6 +429,7 @@ mod tests {
         for none in ["Origin: https://a.example", "GET /\r\n\r\nOrigin: x\r\n", "GET /\r\nOrigin", "", "\n\n"] {
             assert_eq!(origin(none), None, "{none:?}");
         }
+        assert_eq!(["GET /\nOrigin: a\x04", "GET /\nOrigin: a\rX: y\n"].map(origin), [None, None]);
     }
 
     #[test]
