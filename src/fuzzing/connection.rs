@@ -14,7 +14,7 @@ const SEPARATOR: char = '\u{1e}';
 /// An input is a script, see [`script::read`]. What each peer hears is replies that `httparse`
 /// reads, and behind an upgrade frames that tungstenite reads, with whole records in them, of the
 /// types that a hub sends. Its bytes in pieces have the effect of the whole lines, unless a request
-/// is refused: of a head that will be, more is known when more of it is there.
+/// or a frame is refused: of what will be, more is known when more of it is there.
 ///
 /// # Panics
 /// The hub is wrong.
@@ -64,10 +64,7 @@ fn is_refused(heard: &[u8]) -> bool {
         };
         rest = rest.get(len..).unwrap_or_default();
         match reply.code {
-            Some(101) => {
-                frames(rest);
-                return is_refused;
-            }
+            Some(101) => return is_refused | ends_refused(rest),
             Some(100 | 204 | 304) => {}
             code => {
                 is_refused |= code.is_some_and(|code| REFUSALS.contains(&code));
@@ -112,7 +109,12 @@ impl Write for Silence {
     }
 }
 
-fn frames(bytes: &[u8]) {
+/// What a WebSocket is closed with whose frames cannot be read: protocol error, and text that is no
+/// UTF-8. What came before that in the same frame has an effect only where it arrives sooner.
+const FAULTS: [u16; 2] = [1002, 1007];
+
+/// Reads all frames; whether those of the peer were refused.
+fn ends_refused(bytes: &[u8]) -> bool {
     let config = WebSocketConfig::default();
     let mut socket = WebSocketContext::from_partially_read(bytes.to_vec(), Role::Client, Some(config));
     let mut is_greeted = false;
@@ -120,9 +122,9 @@ fn frames(bytes: &[u8]) {
         match socket.read(&mut Silence) {
             Ok(Message::Text(text)) => records(&text, &mut is_greeted),
             Ok(Message::Pong(_)) => {}
-            Ok(Message::Close(_)) => return,
+            Ok(Message::Close(frame)) => return frame.is_some_and(|frame| FAULTS.contains(&frame.code.into())),
             Err(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-                return;
+                return false;
             }
             other => unreachable!("a hub sends no {other:?}"),
         }
