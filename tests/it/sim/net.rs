@@ -70,7 +70,13 @@ impl Pipe {
         self.flight.len() + self.inbox.len()
     }
 
-    /// What the peer's machine has acknowledged: it buffers half of what is in flight.
+    /// Whether the peer has left so much unread that its machine acknowledges no more: it buffers
+    /// half of what is in flight.
+    pub fn is_shut(&self) -> bool {
+        self.from_hub.len() > self.capacity / 2
+    }
+
+    /// What the peer's machine has acknowledged.
     pub fn acked(&self) -> u32 {
         let unacked = self.from_hub.len().saturating_sub(self.capacity / 2);
         self.lost_at.unwrap_or_else(|| u32::try_from(self.taken - unacked.min(self.taken)).unwrap())

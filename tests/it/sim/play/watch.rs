@@ -128,6 +128,7 @@ impl Play<'_> {
     }
 
     fn closed(&mut self, number: usize, reason: CloseReason) {
+        let is_shut = self.world.net().pipe(number).is_shut();
         let actor = &mut self.actors[number];
         assert_eq!(actor.closed.replace(reason), None, "a connection ended twice");
         let is_right = match reason {
@@ -137,7 +138,8 @@ impl Play<'_> {
             | CloseReason::HandshakeRefused
             | CloseReason::BadRequest
             | CloseReason::BadBody => actor.has_lied,
-            CloseReason::PeerGone | CloseReason::SocketFailed | CloseReason::Unreachable => actor.has_vanished,
+            CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
+            CloseReason::Unreachable => actor.has_vanished || is_shut,
             CloseReason::TokenExpired => actor.is_brief,
             CloseReason::Full => false,
             CloseReason::MadeRoom => !self.model.knows(number),
