@@ -60,12 +60,13 @@ limits! {
     /// Strangers, which are links that have shown no token of a publisher and are not past their
     /// upgrade; each thread has its share of them. One more, and the oldest makes room.
     strangers_max: usize = 4_096;
-    /// Connections of one user, over all threads (429 at negotiate and upgrade beyond); 0 counts
-    /// none. A browser has one for each tab; who has no GUID in `auth.claims.user` is not counted.
-    user_connections_max: usize = 100;
-    /// How often a user may negotiate, or upgrade without, in a minute (429 beyond); 0 does not
-    /// count.
-    user_connects_per_minute: usize = 600;
+    /// Connections of one user, over all threads (429 at negotiate and upgrade beyond); 0, which is
+    /// the default, counts none: one account may serve all wallboards. A browser has one for each
+    /// tab; who has no GUID in `auth.claims.user` is not counted.
+    user_connections_max: usize = 0;
+    /// How often a user may negotiate, or upgrade without, in a minute (429 beyond); 0, which is
+    /// the default, does not count.
+    user_connects_per_minute: usize = 0;
     /// Connections of one client address, or one /64 of IPv6 (429 beyond); 0, which is the default,
     /// counts none: an office may be one address, and so are all clients of a proxy that is not in
     /// `server.trusted_proxies`.

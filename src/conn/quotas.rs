@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn where_all_limits_are_off_nothing_is_kept() {
-        let limits = Limits { user_connections_max: 0, user_connects_per_minute: 0, ..Limits::DEFAULT };
+        let limits = Limits::DEFAULT;
         let quotas = quotas(&limits);
         let all: BTreeMap<u128, _> = (0..9).map(|user| (user, quotas.join(share(user, "192.0.2.1")))).collect();
         assert!(all.values().all(Result::is_ok) && quotas.is_empty());

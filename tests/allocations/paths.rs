@@ -65,9 +65,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let mut rng = Rng::new(1);
-        // A thousand connections of one user are a crowd to count with, and no attack.
-        let limits = Limits { user_connections_max: 0, user_connects_per_minute: 0, ..Limits::DEFAULT };
-        let setting = Setting { limits, ..Setting::one_shard() };
+        let setting = Setting::one_shard();
         let (shared, verifier) = (shared(&setting, &mut rng), verifier(&setting));
         let shard = Shard::new(0, shared, Arc::clone(&CATALOGUE), verifier, Box::new(rng), Trace::new(Level::Info));
         Bench { shard, wire: Drop::default(), now: START }

@@ -30,9 +30,7 @@ def token(**claims):
 
 class Hub:
     def __init__(self, rte, threads):
-        command = [rte, "serve", "--set", "server.listen=127.0.0.1:0", "--set", f"server.threads={threads}",
-                   # All of the crowd are one user.
-                   "--set", "limits.user_connections_max=0", "--set", "limits.user_connects_per_minute=0"]
+        command = [rte, "serve", "--set", "server.listen=127.0.0.1:0", "--set", f"server.threads={threads}"]
         environment = {**os.environ, "RTE_AUTH_SECRET": SECRET}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         for line in self.process.stderr:

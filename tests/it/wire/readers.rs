@@ -38,7 +38,7 @@ fn publish(wire: &mut Wire, token: &str, body: &str) -> u16 {
 
 /// Two publishers send 1 MiB each, at the same time, to a topic of 100 readers.
 fn nobody_who_reads_is_closed(threads: usize) {
-    let hub = Hub::start_with(&[&format!("server.threads={threads}"), "limits.user_connections_max=0"]);
+    let hub = Hub::start_with(&[&format!("server.threads={threads}")]);
     let mut readers: Vec<_> = (0..READERS).map(|_| hub.client()).collect();
     for reader in &mut readers {
         let items = format!(r#"[[{{"EntityId":"{USER}","EventName":"UserAlert"}}]]"#);
@@ -95,7 +95,7 @@ fn callbacks() -> String {
 
 /// One ordinary publish, and a client on each desk that has both events.
 fn callbacks_close_no_reader(threads: usize) {
-    let hub = Hub::start_with(&[&format!("server.threads={threads}"), "limits.user_connections_max=0"]);
+    let hub = Hub::start_with(&[&format!("server.threads={threads}")]);
     let mut readers: Vec<_> = (0..MANY_READERS).map(|_| hub.client()).collect();
     for reader in &mut readers {
         let items = format!(

@@ -45,7 +45,7 @@ fn a_hub_with_few_descriptors_and_many_peers_goes_on_serving() {
 
 #[test]
 fn one_client_too_many_is_told_before_its_upgrade_and_a_page_can_read_it() {
-    let hub = Hub::start_with(&["limits.connections_max=2", "limits.user_connects_per_minute=0"]);
+    let hub = Hub::start_with(&["limits.connections_max=2"]);
     let (_first, second) = (hub.client(), hub.client());
     let origin = "Origin: https://app.example";
     let upgrade = [&UPGRADE[..], &[origin]].concat();

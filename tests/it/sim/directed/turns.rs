@@ -102,7 +102,7 @@ fn a_subscribe_brings_nothing_that_was_answered_before_it_though_its_shard_is_be
 
 #[test]
 fn a_request_goes_on_once_what_it_has_brought_a_crowd_is_written() {
-    let world = world(Limits { user_connections_max: 0, ..Limits::DEFAULT });
+    let world = world(Limits::DEFAULT);
     let mut crowd: Vec<Peer> = (0..300).map(|_| Peer::connect(&world)).collect();
     crowd.iter_mut().for_each(|member| member.subscribe(&world, ALERT, user()));
     let mut publisher = Peer::publisher(&world);

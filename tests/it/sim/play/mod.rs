@@ -128,7 +128,7 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.turn_deliveries_max = rng.pick(&[1, 4, 30, limits.turn_deliveries_max, limits.turn_deliveries_max]);
     limits.mailbox_bytes_max = rng.pick(&[1, 3_000, limits.mailbox_bytes_max]);
     limits.connections_max = rng.pick(&[3, limits.connections_max, limits.connections_max]);
-    limits.user_connections_max = rng.pick(&[1, 0, limits.user_connections_max, limits.user_connections_max]);
+    limits.user_connections_max = rng.pick(&[1, 0, 100, 100]);
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
     limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
     limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
