@@ -23,11 +23,13 @@
 //! | Piece | what the WebSocket decoder yields of a frame (what a poll reports is a *readiness*) |
 //! | Entity | the user, queue or call list that an event is about: family and GUID |
 //! | Topic | (organization, event, entity): a member of another tenant cannot even be written down |
+//! | Wildcard, Pattern | every topic of an event in an organization, `EntityId: "*"`; what a subscription names: that or one topic |
 //! | Subscription, Member | (connection, topic); a connection in a topic |
 //! | Grant | a `family/entity/event` pattern that a principal holds |
 //! | Publication | one validated event instance on a topic |
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
 //! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
+//! | Block | what follows a Subscribe's Completion before anything live: a replay or a snapshot |
 //! | Kept, row | the publications that still hold, for those who ask for a snapshot; one of them, by topic and key |
 //! | Effect | what a publication does to the rows |
 //! | HubMessage, ServerMessage | SignalR's own, from a client and to one: Invocation, Completion, Ping, Close, … |

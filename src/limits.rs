@@ -10,6 +10,8 @@
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
+//!   snapshot, replay: references, about 0.3 KiB and the data for each that waits for a slow reader
+//!                    (in backlog_bytes_max; outbox_hard_bytes does not count them)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
@@ -123,7 +125,7 @@ limits! {
     /// Backlog of one connection from which on state events are conflated.
     outbox_soft_bytes: usize = 256 * 1024;
     /// Backlog of one connection beyond which it is given up, unless its socket has taken something
-    /// of late.
+    /// of late. What a Subscribe gets of the past is not counted.
     outbox_hard_bytes: usize = 1024 * 1024;
     /// How long the socket of a connection with a larger backlog may take nothing before it is
     /// given up.

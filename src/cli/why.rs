@@ -13,7 +13,7 @@ use super::session::{HELLO, Interest, Session, Step, Verdict};
 use super::trust::Trust;
 use super::{batch, schema, world};
 use crate::auth::principal::Principal;
-use crate::auth::rights::{Action, Allowed, Denied};
+use crate::auth::rights::{Action, Allowed, Denied, Standing};
 use crate::auth::token::Tenancy;
 use crate::config::{Flags, environment};
 use crate::schema::{Catalogue, EntityRule, EventId, Kind, guid};
@@ -34,7 +34,7 @@ with scope publish is there (this one, or --publisher-token-file), a dry run cou
 Exit code 1: at least one of them is not allowed.
 
 Examples, with GUID for the 36 characters of one:
-  rte why --token-file token.jwt GUID:QueueStatus
+  rte why --token-file token.jwt GUID:QueueStatus '*:QueueStatus'
   rte why --token-file token.jwt --url http://127.0.0.1:8080/rte GUID:UserStatus GUID:QueueStatus";
 
 /// Explains what a token may.
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// A file with a token of scope publish, by which members are counted
     #[arg(long, value_name = "FILE", requires = "url")]
     publisher_token_file: Option<PathBuf>,
-    /// What is asked about: a GUID and an event
+    /// What is asked about: a GUID, or '*' for every entity, and an event
     #[arg(value_name = "GUID:EVENT", required = true, value_parser = topic)]
     topics: Vec<Asked>,
 }
@@ -61,13 +61,25 @@ pub(crate) struct Args {
 /// One pair.
 #[derive(Clone, Debug)]
 struct Asked {
-    entity: Uuid,
+    /// None is `*`.
+    entity: Option<Uuid>,
     event: String,
 }
 
+impl Asked {
+    fn entity_id(&self) -> String {
+        self.entity.map_or_else(|| EVERY.to_owned(), |entity| entity.to_string())
+    }
+}
+
+const EVERY: &str = "*";
+
 fn topic(text: &str) -> Result<Asked, &'static str> {
     let (entity, event) = text.split_once([':', '/']).ok_or("write GUID:EVENT, such as GUID:QueueStatus")?;
-    let entity = guid::parse(entity).ok_or("an entity is a GUID of 36 characters")?;
+    let entity = match entity {
+        EVERY => None,
+        literal => Some(guid::parse(literal).ok_or("an entity is a GUID of 36 characters, or *")?),
+    };
     if event.is_empty() { Err("the event is missing") } else { Ok(Asked { entity, event: event.to_owned() }) }
 }
 
@@ -101,15 +113,17 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
             let verdict = verdicts.get(number);
             answer.is_allowed = verdict.is_some_and(|verdict| verdict.subscribed);
             answer.lines.push(("hub", said(verdict)));
-            let members = || {
-                let item = item(&catalogue, asked, identity.principal.as_ref().ok())?;
-                count(&Publisher::new(&url.root(), roots.clone(), publisher.clone(), Some("dry_run=1")), &item)
-            };
-            answer.lines.push(("members", told(members())));
+            if let Some(entity) = asked.entity {
+                let members = || {
+                    let item = item(&catalogue, &asked.event, entity, identity.principal.as_ref().ok())?;
+                    count(&Publisher::new(&url.root(), roots.clone(), publisher.clone(), Some("dry_run=1")), &item)
+                };
+                answer.lines.push(("members", told(members())));
+            }
         }
         refused += usize::from(!answer.is_allowed);
         let yes_or_no = if answer.is_allowed { "yes" } else { "no" };
-        console.line(format_args!("{}:{}  {yes_or_no}", asked.entity, asked.event))?;
+        console.line(format_args!("{}:{}  {yes_or_no}", asked.entity_id(), asked.event))?;
         for (name, line) in answer.lines {
             console.line(format_args!("  {name:<14}{line}"))?;
         }
@@ -168,7 +182,12 @@ fn explain(judge: &Judge, identity: &Identity, catalogue: &Catalogue, asked: &As
     };
     tell("event", true, described(catalogue, id));
     let (event, family) = (catalogue.event(id), catalogue.family_of(id));
-    let decide = |action| judge.verifier.decide(principal, action, family, event, asked.entity);
+    let Some(entity) = asked.entity else {
+        let (is_good, line) = standing(judge.verifier.standing(principal, family, event), catalogue, id);
+        tell("grant", is_good, line);
+        return Explained { is_allowed, lines };
+    };
+    let decide = |action| judge.verifier.decide(principal, action, family, event, entity);
     let (is_good, line) = reason(decide(Action::Subscribe), principal);
     tell("grant", is_good, line);
     if principal.may_publish {
@@ -190,6 +209,20 @@ fn described(catalogue: &Catalogue, id: EventId) -> String {
         "for back ends: a grant must name it, or the token needs scope backend"
     };
     format!("{}, {kind} of a {}, {audience}", event.name, catalogue.family(id).entity)
+}
+
+/// For which entities it is allowed, if for any.
+fn standing(standing: Standing, catalogue: &Catalogue, id: EventId) -> (bool, String) {
+    let entity = &catalogue.family(id).entity;
+    match standing {
+        Standing::Every => (true, format!("allowed for every {entity}")),
+        Standing::Only(entities) => {
+            let list: Vec<String> = entities.iter().map(Uuid::to_string).collect();
+            (true, format!("allowed for these only, by entity: {}", list.join(" ")))
+        }
+        Standing::Unnamed => (false, "denied: no grant names the event, and scope backend is missing".to_owned()),
+        Standing::Ungranted => (false, "denied: no grant covers it".to_owned()),
+    }
 }
 
 /// Whether it is allowed, and the rule.
@@ -224,7 +257,7 @@ fn reason(decided: Result<Allowed<'_>, Denied>, principal: &Principal) -> (bool,
 /// What the hub says to these subscriptions, in their order.
 fn ask(url: &Endpoint, roots: &Roots, token: &Bearer, topics: &[Asked]) -> Result<Vec<Verdict>, Failure> {
     let endpoint = url.clone().or_path("/rte");
-    let interest = |asked: &Asked| Interest { entity: asked.entity.to_string(), event: asked.event.clone() };
+    let interest = |asked: &Asked| Interest { entity: asked.entity_id(), event: asked.event.clone() };
     let mut session = Session::new(&topics.iter().map(interest).collect::<Vec<_>>());
     let mut socket = socket::connect(&HttpClient::new(roots.clone()), &endpoint, token)?;
     socket::send(&mut socket, HELLO)?;
@@ -264,9 +297,9 @@ fn said(verdict: Option<&Verdict>) -> String {
 }
 
 /// An item by which members can be counted.
-fn item(catalogue: &Catalogue, asked: &Asked, who: Option<&Principal>) -> Result<Value, String> {
-    let id = catalogue.find(&asked.event).ok_or("there is no such event")?;
-    example(catalogue, id, asked.entity, who.and_then(|who| who.organization))
+fn item(catalogue: &Catalogue, event: &str, entity: Uuid, who: Option<&Principal>) -> Result<Value, String> {
+    let id = catalogue.find(event).ok_or("there is no such event")?;
+    example(catalogue, id, entity, who.and_then(|who| who.organization))
 }
 
 /// How many members the hub counts, by a dry run.

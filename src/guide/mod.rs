@@ -139,6 +139,7 @@ pub mod reference {}
 
 /// What is promised to stay, and what has changed.
 ///
+/// [clients]: crate::guide::clients#every-entity
 /// [holds]: crate::guide::clients#what-holds
 /// [library]: crate::guide::library
 /// [limits]: crate::guide::reference#limits

@@ -47,7 +47,7 @@ impl Behind {
         }
         let is_behind =
             |member: &&Member| outboxes.get(member.conn).is_some_and(|outbox| outbox.stride == Stride::Behind);
-        let count = members.plain.iter().chain(members.positioned).filter(is_behind).count();
+        let count = members.lists().iter().flat_map(|(list, _)| *list).filter(is_behind).count();
         count >= MANY && count * ONE_IN >= members.count()
     }
 

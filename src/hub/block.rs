@@ -3,7 +3,7 @@
 
 use super::position::{Position, WirePosition};
 use super::publication::Publication;
-use super::topic::Topic;
+use super::topic::Reach;
 use crate::metrics::Recovery;
 
 /// From where on an item wants to have its publications.
@@ -59,11 +59,13 @@ pub enum Rows {
 }
 
 /// What an item of a Subscribe wants to have before anything live.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Of which topic.
-    pub topic: Topic,
-    /// Which rows the topic may have.
+    /// Of which topics.
+    pub reach: Reach,
+    /// Whether the connection has it already, so that nothing of it was missed.
+    pub is_held: bool,
+    /// Which rows each topic may have.
     pub rows: Rows,
     /// From where on, if it says so.
     pub since: Option<Since>,

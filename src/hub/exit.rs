@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::backlog::Share;
-use super::outbox::{Dirty, Outbox, Slices, Writable};
+use super::outbox::{Dirty, Outbox, PORTION_BYTES, Slices, Writable};
 use super::registry::ConnKey;
 use crate::clock::Now;
 use crate::close::CloseReason;
@@ -10,6 +10,11 @@ use crate::metrics::Histogram;
 use crate::wire::{Wire, WireError};
 use slotmap::SecondaryMap;
 use std::sync::Arc;
+
+/// Bytes of late records that a turn writes to one connection, before the others get theirs.
+const LATE_BYTES: usize = 4 * PORTION_BYTES;
+/// And to all: what is left waits for the next turn, so that nobody waits for those who load a lot.
+pub(super) const LATE_TURN_BYTES: usize = 4 * LATE_BYTES;
 
 /// Counters of the fan-out; plain numbers of one shard.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +52,10 @@ pub(super) struct Exit<'h> {
     pub(super) scratch: &'h mut Vec<u8>,
     pub(super) tally: &'h mut Tally,
     pub(super) doomed: &'h mut Vec<Doomed>,
+    /// Connections whose late records wait for the next turn, though their sockets would take them.
+    pub(super) paced: &'h mut Vec<ConnKey>,
+    /// Bytes of late records that this turn may still write.
+    pub(super) late_left: &'h mut usize,
     pub(super) now: Now,
     pub(super) wire: &'h mut dyn Wire,
 }
@@ -71,10 +80,17 @@ impl Exit<'_> {
         }
     }
 
-    /// Writes what waits until the socket is full; how many bytes it took.
+    /// Writes what waits until the socket is full, or until it has had its part of the late
+    /// records; how many bytes it took.
     pub(super) fn flush(&mut self, conn: ConnKey, outbox: &mut Outbox) -> usize {
-        let mut total = 0;
+        let (mut total, mut late_left) = (0, LATE_BYTES.min(*self.late_left));
         loop {
+            let is_late = outbox.is_late();
+            if is_late && late_left == 0 {
+                self.paced.push(conn);
+                outbox.set_writable(Writable::Open);
+                return total;
+            }
             let (offered, written) = {
                 let mut slices: Slices<'_> = Slices::new();
                 outbox.slices(self.arena, self.scratch, &mut slices);
@@ -89,6 +105,10 @@ impl Exit<'_> {
                 Ok(taken) => {
                     outbox.sent(self.arena, taken);
                     total += taken;
+                    if is_late {
+                        late_left = late_left.saturating_sub(taken);
+                        *self.late_left = self.late_left.saturating_sub(taken);
+                    }
                     self.tally.sent_bytes += taken as u64;
                     if taken < offered {
                         self.tally.short_writes += 1;

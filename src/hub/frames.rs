@@ -8,14 +8,12 @@ use super::encoding::Form;
 use super::late::Late;
 use super::position::Stamp;
 use super::publication::{EventTraits, Payload, Publication};
-use super::registry::TopicId;
 use super::topic::Topic;
 use std::sync::Arc;
 
 /// A publication, and what has been made of it so far.
 pub(super) struct Frames<'p> {
     topic: &'p Topic,
-    id: TopicId,
     event: EventTraits<'p>,
     stamp: Option<Stamp>,
     data: Payload<'p>,
@@ -26,15 +24,9 @@ pub(super) struct Frames<'p> {
 }
 
 impl<'p> Frames<'p> {
-    pub(super) fn new(
-        topic: &'p Topic,
-        id: TopicId,
-        event: EventTraits<'p>,
-        stamp: Option<Stamp>,
-        data: Payload<'p>,
-    ) -> Frames<'p> {
+    pub(super) fn new(topic: &'p Topic, event: EventTraits<'p>, stamp: Option<Stamp>, data: Payload<'p>) -> Frames<'p> {
         let (frames, late) = ([None; Form::COUNT], Default::default());
-        Frames { topic, id, event, stamp, data, frames, late, shared: None }
+        Frames { topic, event, stamp, data, frames, late, shared: None }
     }
 
     /// Its frame in this form.
@@ -47,12 +39,11 @@ impl<'p> Frames<'p> {
 
     /// What a slow reader of this form holds; `len` is the frame's.
     pub(super) fn late(&mut self, form: Form, len: usize, share: &Arc<Share>) -> Arc<Late> {
-        let Frames { topic, id, event, stamp, data, late, shared, .. } = self;
+        let Frames { topic, event, stamp, data, late, shared, .. } = self;
         let late = late[form.index()].get_or_insert_with(|| {
             let data = Arc::clone(shared.get_or_insert_with(|| data.share()));
             let publication = Publication { stamp: *stamp, ..Publication::new(**topic, data) };
-            let conflates = event.is_state.then_some(*id);
-            Arc::new(Late::publication(publication, *event, conflates, form, len, share))
+            Arc::new(Late::publication(publication, *event, form, len, share))
         });
         Arc::clone(late)
     }

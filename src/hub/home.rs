@@ -9,7 +9,7 @@ use super::position::{Epoch, Position, Stamp, WirePosition};
 use super::publication::{Effect, Publication};
 use super::registry::HashSeed;
 use super::seen::{ItemKey, Seen};
-use super::topic::Topic;
+use super::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::clock::{Now, UnixMs};
 use crate::limits::{HEADS_MAX, Limits};
 use crate::metrics::Recovery;
@@ -22,6 +22,15 @@ use uuid::fmt::Hyphenated;
 /// What a frame has around the data of a publication, at most: names, GUID, position, time. A block
 /// that is larger than what may wait would cost its reader the connection, again and again.
 const FRAME_BYTES: usize = 320;
+
+impl From<Missed> for Recovery {
+    fn from(missed: Missed) -> Recovery {
+        match missed {
+            Missed::Trimmed => Recovery::Trimmed,
+            Missed::TooMuch => Recovery::TooMuch,
+        }
+    }
+}
 
 /// What all homes of a process keep together.
 #[derive(Clone, Debug, Default)]
@@ -139,16 +148,16 @@ impl Home {
         ahead.max()
     }
 
-    /// Finds what the items of a Subscribe want, which are all of one organization. A topic that is
-    /// named again gets nothing more.
+    /// Finds what the items of a Subscribe want, which are all of one organization. What is held
+    /// already, or named again, gets nothing; what several items find is told once.
     pub fn recover(&mut self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {
         self.kept.end_due(now.unix);
         let present = self.present(organization);
         let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new() };
         let (mut named, mut bytes) = (BTreeSet::new(), 0);
         for item in wanted {
-            let is_first = named.insert(item.topic.within());
-            let found = if is_first {
+            let is_first = named.insert(item.reach.pattern());
+            let found = if is_first && !item.is_held {
                 self.find(item, present, now, &mut bytes, &mut block.publications)
             } else {
                 Found {
@@ -162,6 +171,7 @@ impl Home {
             block.found.push(found);
         }
         block.publications.sort_by_key(Publication::position);
+        block.publications.dedup_by_key(|publication| publication.position());
         block
     }
 
@@ -200,17 +210,11 @@ impl Home {
         let replayed = publications.len() - start;
         let (mut rows, mut is_partial) = (0, false);
         if item.snapshot && replayed == 0 && outcome != Some(Ok(())) {
-            let holds = |row: &&Publication| row.expires.is_none_or(|end| end > now.unix);
-            publications.extend(self.kept.of_topic(&item.topic).filter(holds).cloned());
-            publications[start..].sort_by_key(Publication::position);
+            self.rows(&item.reach, now, publications);
             rows = publications.len() - start;
-            is_partial = match item.rows {
-                Rows::None | Rows::Value => false,
-                Rows::Keyed => self.kept.is_partial(&item.topic, false, now.unix),
-                Rows::Call => self.kept.is_partial(&item.topic, true, now.unix),
-            };
+            is_partial = self.is_partial(item, now);
         }
-        let first = publications.get(start).and_then(Publication::position);
+        let first = publications.iter().skip(start).filter_map(Publication::position).min();
         let position = match first {
             None => present.position,
             Some(_) if replayed > 0 => from,
@@ -233,23 +237,92 @@ impl Home {
         }
     }
 
-    /// Appends what came on a topic behind a position: of a state the newest value only, all of it
-    /// of anything else.
+    /// Appends the rows that hold.
+    fn rows(&self, reach: &Reach, now: Now, publications: &mut Vec<Publication>) {
+        let holds = |row: &&Publication| row.expires.is_none_or(|end| end > now.unix);
+        let of_topic = |topic: Topic| self.kept.of_topic(&topic).filter(holds).cloned();
+        match reach {
+            Reach::One(topic) => publications.extend(of_topic(*topic)),
+            Reach::Every(Wildcard { organization, event }) => {
+                let rows = self.kept.of_event(*organization, *event, None).map(|(_, row)| row);
+                publications.extend(rows.filter(holds).cloned());
+            }
+            Reach::Only(wildcard, entities) => {
+                publications.extend(entities.iter().flat_map(|entity| of_topic(wildcard.topic(*entity))));
+            }
+        }
+    }
+
+    /// Whether there may be more rows. Of one state it is plain: the hub knows its value, or knows
+    /// nothing.
+    fn is_partial(&self, item: &Wanted, now: Now) -> bool {
+        let wildcard = item.reach.pattern().wildcard();
+        match (item.rows, &item.reach) {
+            (Rows::None, _) | (Rows::Value, Reach::One(_)) => false,
+            (Rows::Value, Reach::Every(_) | Reach::Only(..)) => self.kept.lacks_values(wildcard),
+            (Rows::Keyed, _) => self.kept.is_partial(wildcard, false, now.unix),
+            (Rows::Call, _) => self.kept.is_partial(wildcard, true, now.unix),
+        }
+    }
+
+    /// Appends what came behind a position, or nothing where that can't all be told: of a state the
+    /// newest value of each topic only, all of it of anything else.
     fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Publication>) -> Result<(), Recovery> {
+        let start = publications.len();
+        let outcome = match &item.reach {
+            Reach::One(topic) => self.replay_topic(item, topic, after, start, publications),
+            Reach::Every(wildcard) => self.replay_wildcard(item, *wildcard, after, publications),
+            Reach::Only(wildcard, entities) => entities
+                .iter()
+                .try_for_each(|entity| self.replay_topic(item, &wildcard.topic(*entity), after, start, publications)),
+        };
+        if outcome.is_err() {
+            publications.truncate(start);
+        }
+        outcome
+    }
+
+    fn replay_wildcard(
+        &self,
+        item: &Wanted,
+        wildcard: Wildcard,
+        after: Position,
+        publications: &mut Vec<Publication>,
+    ) -> Result<(), Recovery> {
+        let missed = match item.rows {
+            Rows::Value => self.log.newest_of_each(wildcard, after, self.replay_items_max),
+            Rows::None | Rows::Keyed | Rows::Call => {
+                self.log.since(&Pattern::Every(wildcard), after, self.replay_items_max)
+            }
+        };
+        publications.extend(missed?.into_iter().cloned());
+        Ok(())
+    }
+
+    /// Appends what came on one topic; the item's part of the block starts there.
+    fn replay_topic(
+        &self,
+        item: &Wanted,
+        topic: &Topic,
+        after: Position,
+        start: usize,
+        publications: &mut Vec<Publication>,
+    ) -> Result<(), Recovery> {
+        let items_left = self.replay_items_max - (publications.len() - start);
         if item.rows == Rows::Value {
-            let newest = match self.log.newest_since(&item.topic, after) {
+            let newest = match self.log.newest_since(topic, after) {
                 Ok(newest) => newest,
                 // What is kept is the newest in any case.
-                Err(_) => Some(self.kept.value(&item.topic).ok_or(Recovery::Trimmed)?)
+                Err(_) => Some(self.kept.value(topic).ok_or(Recovery::Trimmed)?)
                     .filter(|newest| newest.position() > Some(after)),
             };
+            if newest.is_some() && items_left == 0 {
+                return Err(Recovery::TooMuch);
+            }
             publications.extend(newest.cloned());
             return Ok(());
         }
-        let missed = self.log.since(&item.topic, after, self.replay_items_max).map_err(|missed| match missed {
-            Missed::Trimmed => Recovery::Trimmed,
-            Missed::TooMuch => Recovery::TooMuch,
-        })?;
+        let missed = self.log.since(&Pattern::One(*topic), after, items_left)?;
         publications.extend(missed.into_iter().cloned());
         Ok(())
     }
@@ -289,7 +362,6 @@ mod tests {
     use super::*;
     use crate::hub::encoding::{Encoding, Form};
     use crate::hub::publication::{EventTraits, Payload};
-    use crate::hub::topic::Topic;
     use crate::schema::EventId;
 
     const ORGANIZATION: Uuid = Uuid::nil();
@@ -318,7 +390,7 @@ mod tests {
 
     fn item(topic: Topic, since: Option<Since>, snapshot: bool) -> Wanted {
         let rows = if topic.event == EventId(0) { Rows::Value } else { Rows::None };
-        Wanted { topic, rows, since, snapshot }
+        Wanted { reach: topic.into(), is_held: false, rows, since, snapshot }
     }
 
     fn texts(block: &Block) -> Vec<&str> {
@@ -353,6 +425,72 @@ mod tests {
         assert_eq!(block.found[0].position, block.present.position);
         assert_eq!(block.found[1].position, block.publications[0].position().unwrap().before());
         assert_eq!((block.found[0].recovery, block.found[1].recovery), (Some(Recovery::Recovered), None));
+    }
+
+    fn every(event: u16) -> Reach {
+        Reach::Every(topic(event, 0).wildcard())
+    }
+
+    fn only(event: u16, entity: u8) -> Reach {
+        Reach::Only(topic(event, 0).wildcard(), [topic(event, entity).entity].into())
+    }
+
+    #[test]
+    fn a_wildcard_gets_what_all_its_topics_would_in_one_order_and_each_once() {
+        let mut home = home(&Limits::DEFAULT);
+        let start = home.present(ORGANIZATION);
+        let foreign = Topic { organization: Uuid::from_u128(7), ..topic(0, 1) };
+        for (topic, data) in [
+            (topic(1, 1), b"1"),
+            (topic(0, 1), b"2"),
+            (topic(1, 2), b"3"),
+            (foreign, b"x"),
+            (topic(0, 2), b"4"),
+            (topic(0, 1), b"5"),
+        ] {
+            publish(&mut home, topic, data, at(1_001));
+        }
+        let since = Some(Since::Behind(start));
+        let wanted = |reach: Reach, since, snapshot| Wanted { reach, ..item(topic(0, 0), since, snapshot) };
+        let state = |reach| wanted(reach, since, false);
+        let calls = |reach| Wanted { rows: Rows::None, ..state(reach) };
+        let mut told = |wanted: &[Wanted]| {
+            let block = home.recover(ORGANIZATION, wanted, at(1_006));
+            assert!(block.found.iter().all(|found| found.recovery.is_none_or(|it| it == Recovery::Recovered)));
+            (texts(&block).concat(), block.found.iter().map(|found| found.replayed + found.rows).collect::<Vec<_>>())
+        };
+        let all = [calls(every(1)), state(every(0)), calls(topic(1, 1).into())];
+        assert_eq!(told(&all), ("1345".to_owned(), vec![2, 2, 1]), "of each state only the newest");
+        assert_eq!(told(&[calls(only(1, 2)), state(only(0, 1))]), ("35".to_owned(), vec![1, 1]));
+        assert_eq!(told(&[wanted(every(0), None, true)]), ("45".to_owned(), vec![2]));
+        assert_eq!(told(&[wanted(only(0, 1), None, true)]), ("5".to_owned(), vec![1]));
+        let held = Wanted { is_held: true, ..state(every(0)) };
+        assert_eq!(told(&[held]), (String::new(), vec![0]), "nothing of it was missed");
+        let block = home.recover(ORGANIZATION, &[wanted(every(0), None, true)], at(1_006));
+        assert_eq!(block.found[0].position, block.publications[0].position().unwrap().before());
+    }
+
+    #[test]
+    fn of_a_wildcard_all_is_replayed_or_nothing() {
+        let limits = Limits { replay_items_max: 2, ..Limits::DEFAULT };
+        let mut home = home(&limits);
+        let start = home.present(ORGANIZATION);
+        for entity in [1, 2, 1, 2] {
+            publish(&mut home, topic(1, entity), b"c", at(1_001));
+            publish(&mut home, topic(0, entity), b"s", at(1_001));
+        }
+        let entities: Arc<[Uuid]> = [1, 2].map(|entity| topic(0, entity).entity).into();
+        let mut told = |reach: Reach, rows| {
+            let since = Some(Since::Behind(start));
+            let wanted = Wanted { reach, rows, ..item(topic(0, 0), since, false) };
+            let block = home.recover(ORGANIZATION, &[wanted], at(1_006));
+            (block.found[0].recovery.unwrap(), block.publications.len())
+        };
+        assert_eq!(told(every(0), Rows::Value), (Recovery::Recovered, 2));
+        assert_eq!(told(every(1), Rows::None), (Recovery::TooMuch, 0));
+        let only = |event| Reach::Only(topic(event, 0).wildcard(), entities.clone());
+        assert_eq!(told(only(0), Rows::Value), (Recovery::Recovered, 2));
+        assert_eq!(told(only(1), Rows::None), (Recovery::TooMuch, 0), "the first entity alone would not be too much");
     }
 
     #[test]

@@ -4,13 +4,22 @@
 //! when a socket takes it. Of a state topic at most one value waits behind the last answer: a newer
 //! one takes its place, which an index knows. An answer is never passed: behind the completion of a
 //! Subscribe, a value must not take a place in front of it.
+//!
+//! Values that are told with their positions stay in the order of these, since a client may go on
+//! from any of them: a newer one stands at the end, and the one before it goes. The first that
+//! waits stays, so that a topic which changes all the time is heard of all the same.
+//!
+//! What a Subscribe gets of the past, its block, waits here too, and is not the reader's fault: it
+//! is counted apart.
 
 use super::backlog::{Held, Share};
 use super::encoding::Form;
 use super::publication::{EventTraits, Payload, Publication};
-use super::registry::TopicId;
+use crate::broken::broken;
+use crate::schema::EventId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What an `Arc` keeps beside its value.
 const COUNTS_BYTES: usize = 2 * size_of::<usize>();
@@ -24,9 +33,11 @@ const ROUNDED_BYTES: usize = 16;
 pub struct Late {
     /// Bytes of its frame.
     len: usize,
-    /// The topic of which only the newest value matters, where it is a state event's.
-    conflates: Option<TopicId>,
+    /// The topic of which only the newest value matters, where it is a state event's. A connection
+    /// has one organization.
+    conflates: Option<(EventId, Uuid)>,
     record: Record,
+    is_of_block: bool,
     held: Held,
 }
 
@@ -40,22 +51,27 @@ impl Late {
     /// An answer, a ping, a Close: its frame.
     pub(crate) fn answer(frame: &[u8], share: &Arc<Share>) -> Late {
         let held = Held::new(frame.len() + size_of::<Late>() + COUNTS_BYTES + 2 * ROUNDED_BYTES, share);
-        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), held }
+        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), is_of_block: false, held }
     }
 
     /// A publication, whose frame in this form has so many bytes.
     pub(crate) fn publication(
         publication: Publication,
         event: EventTraits<'_>,
-        conflates: Option<TopicId>,
         form: Form,
         len: usize,
         share: &Arc<Share>,
     ) -> Late {
-        let EventTraits { lower, is_last, .. } = event;
+        let EventTraits { lower, is_state, is_last } = event;
         let bytes = publication.data.len() + lower.len() + size_of::<Late>() + 2 * COUNTS_BYTES + 3 * ROUNDED_BYTES;
+        let conflates = is_state.then(|| publication.topic.within());
         let record = Record::Publication { publication, lower: lower.into(), is_last, form };
-        Late { len, conflates, record, held: Held::new(bytes, share) }
+        Late { len, conflates, record, is_of_block: false, held: Held::new(bytes, share) }
+    }
+
+    /// The same, as part of a block.
+    pub(crate) fn of_block(self) -> Late {
+        Late { is_of_block: true, ..self }
     }
 
     /// Bytes of its frame.
@@ -83,62 +99,153 @@ impl Late {
     fn is_answer(&self) -> bool {
         matches!(self.record, Record::Answer(_))
     }
+
+    /// Whether its place is behind all that came before it.
+    fn is_positioned(&self) -> bool {
+        matches!(self.record, Record::Publication { form: Form { positioned: true, .. }, .. })
+    }
+
+    fn block_bytes(&self) -> usize {
+        if self.is_of_block { self.len } else { 0 }
+    }
 }
 
 /// The records that wait for one connection, in order.
 #[derive(Debug, Default)]
 pub(crate) struct LateQueue {
-    entries: VecDeque<Arc<Late>>,
+    /// Nothing stands where one went for the sake of a newer one.
+    entries: VecDeque<Option<Arc<Late>>>,
     /// The number of the first entry; each further one has the next.
     first: u64,
-    /// The number of each value that waits behind the last answer.
-    newest: BTreeMap<TopicId, u64>,
+    /// The values of each topic that wait behind the last answer.
+    newest: BTreeMap<(EventId, Uuid), Waiting>,
+    holes: usize,
+    block_bytes: usize,
     /// Entries looked at on the way to a place.
     #[cfg(test)]
     pub(super) steps: usize,
 }
 
+/// The numbers of the values of a topic that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    first: u64,
+    last: u64,
+}
+
+/// Swept when there are more than that, and more than entries.
+const HOLES: usize = 64;
+
 impl LateQueue {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == self.holes
+    }
+
+    /// Bytes of frames that are part of a block.
+    pub(crate) fn block_bytes(&self) -> usize {
+        self.block_bytes
     }
 
     /// Behind all that wait.
     pub(crate) fn push(&mut self, late: Arc<Late>) {
+        let number = self.first + self.entries.len() as u64;
         if late.is_answer() {
             self.newest.clear();
         } else if let Some(topic) = late.conflates {
-            self.newest.insert(topic, self.first + self.entries.len() as u64);
+            let first = self.newest.get(&topic).map_or(number, |waiting| waiting.first);
+            self.newest.insert(topic, Waiting { first, last: number });
         }
-        self.entries.push_back(late);
+        self.block_bytes += late.block_bytes();
+        self.entries.push_back(Some(late));
     }
 
     /// The place of the older value that this one replaces, where one waits behind the last answer.
-    pub(crate) fn place(&mut self, late: &Late) -> Option<&mut Arc<Late>> {
-        let number = self.newest.get(&late.conflates?)?;
+    pub(crate) fn place(&mut self, late: &Late) -> Option<u64> {
+        let Waiting { first, last } = *self.newest.get(&late.conflates?)?;
         #[cfg(test)]
         {
             self.steps += 1;
         }
-        self.entries.get_mut(usize::try_from(number - self.first).ok()?)
+        (!late.is_positioned() || first != last).then_some(last)
+    }
+
+    /// Bytes of the frame in a place.
+    pub(crate) fn bytes_at(&self, place: u64) -> usize {
+        self.at(place).and_then(|at| self.entries[at].as_ref()).map_or(0, |late| late.frame_bytes())
+    }
+
+    /// Lets a value take the one in a place away, and its place where positions don't matter.
+    pub(crate) fn replace(&mut self, place: u64, late: Arc<Late>) {
+        let Some(at) = self.at(place) else { broken("a value waits in its place") };
+        let Some(older) = self.entries[at].take() else { broken("no value waits where there is none") };
+        self.block_bytes -= older.block_bytes();
+        if late.is_positioned() {
+            self.holes += 1;
+            self.push(late);
+            self.sweep();
+        } else {
+            self.block_bytes += late.block_bytes();
+            self.entries[at] = Some(late);
+        }
+    }
+
+    fn at(&self, place: u64) -> Option<usize> {
+        usize::try_from(place.checked_sub(self.first)?).ok().filter(|at| *at < self.entries.len())
+    }
+
+    /// Forgets the holes, once they are most of it.
+    fn sweep(&mut self) {
+        if self.holes <= HOLES + self.entries.len() / 2 {
+            return;
+        }
+        // Each stands so many places further to the front.
+        let mut holes = 0;
+        let moved: Vec<u64> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                holes += u64::from(entry.is_none());
+                holes
+            })
+            .collect();
+        let first = self.first;
+        let moved = |number: u64| number - usize::try_from(number - first).map_or(0, |at| moved[at]);
+        for waiting in self.newest.values_mut() {
+            *waiting = Waiting { first: moved(waiting.first), last: moved(waiting.last) };
+        }
+        self.entries.retain(Option::is_some);
+        self.holes = 0;
     }
 
     /// Takes the first.
     pub(crate) fn pop(&mut self) -> Option<Arc<Late>> {
-        let late = self.entries.pop_front()?;
-        if let Some(topic) = late.conflates
-            && self.newest.get(&topic) == Some(&self.first)
-        {
-            self.newest.remove(&topic);
+        loop {
+            let number = self.first;
+            let entry = self.entries.pop_front()?;
+            self.first += 1;
+            let Some(late) = entry else {
+                self.holes -= 1;
+                continue;
+            };
+            self.block_bytes -= late.block_bytes();
+            if let Some(topic) = late.conflates
+                && let Some(waiting) = self.newest.get_mut(&topic)
+                && waiting.first == number
+            {
+                if waiting.last == number {
+                    self.newest.remove(&topic);
+                } else {
+                    waiting.first = waiting.last;
+                }
+            }
+            return Some(late);
         }
-        self.first += 1;
-        Some(late)
     }
 
     /// Appends the frames of the first records: whole ones, until they make `bytes`.
     pub(crate) fn encode(&self, bytes: usize, out: &mut Vec<u8>) {
-        for late in &self.entries {
+        for late in self.entries.iter().flatten() {
             if out.len() >= bytes {
                 return;
             }
@@ -155,7 +262,8 @@ impl LateQueue {
 
     /// Memory of its own, without the records.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Arc<Late>>() + self.newest.len() * 2 * size_of::<(TopicId, u64)>()
+        self.entries.capacity() * size_of::<Arc<Late>>()
+            + self.newest.len() * 2 * size_of::<((EventId, Uuid), Waiting)>()
     }
 }
 
@@ -184,17 +292,34 @@ mod tests {
         }
 
         /// Queues a value of a state topic, or an occurrence; whether it took an older one's place.
-        fn publish(&mut self, topic: Option<TopicId>, data: &[u8]) -> bool {
-            let publication = Publication::new(TOPIC, data.into());
-            let late = Late::publication(publication, EVENT, topic, FORM, 0, &self.share);
-            match self.queue.place(&late) {
-                Some(place) => *place = Arc::new(late),
-                None => {
-                    self.queue.push(Arc::new(late));
-                    return false;
-                }
+        fn publish(&mut self, entity: Option<u128>, data: &[u8]) -> bool {
+            self.publish_in(FORM, entity, data)
+        }
+
+        fn publish_in(&mut self, form: Form, entity: Option<u128>, data: &[u8]) -> bool {
+            let late = self.late(form, entity, data);
+            let place = self.queue.place(&late);
+            match place {
+                Some(place) => self.queue.replace(place, Arc::new(late)),
+                None => self.queue.push(Arc::new(late)),
             }
-            true
+            place.is_some()
+        }
+
+        fn late(&self, form: Form, entity: Option<u128>, data: &[u8]) -> Late {
+            let topic = Topic { entity: Uuid::from_u128(entity.unwrap_or_default()), ..TOPIC };
+            let publication = Publication::new(topic, data.into());
+            let event = EventTraits { is_state: entity.is_some(), ..EVENT };
+            Late::publication(publication, event, form, data.len(), &self.share)
+        }
+
+        /// The data that wait, in order.
+        fn waiting(&self) -> Vec<String> {
+            let data = |late: &Arc<Late>| match &late.record {
+                Record::Answer(frame) => String::from_utf8_lossy(frame).into_owned(),
+                Record::Publication { publication, .. } => String::from_utf8_lossy(&publication.data).into_owned(),
+            };
+            self.queue.entries.iter().flatten().map(data).collect()
         }
 
         fn answer(&mut self) {
@@ -205,7 +330,7 @@ mod tests {
     #[test]
     fn a_value_finds_its_place_in_one_step_however_many_wait() {
         let mut bench = Bench::new();
-        let topics: Vec<TopicId> = (0..1_000).map(TopicId::of_slot).collect();
+        let topics: Vec<u128> = (0..1_000).collect();
         for topic in &topics {
             for _ in 0..10 {
                 bench.publish(None, b"an occurrence between the values");
@@ -225,7 +350,7 @@ mod tests {
     #[test]
     fn a_value_takes_no_place_before_an_answer_nor_one_that_is_gone() {
         let mut bench = Bench::new();
-        let topic = TopicId::of_slot(1);
+        let topic = 1;
         bench.publish(Some(topic), b"before");
         bench.answer();
         assert!(!bench.publish(Some(topic), b"behind"));
@@ -235,5 +360,42 @@ mod tests {
         bench.queue.pop();
         assert!(bench.queue.is_empty() && bench.queue.newest.is_empty());
         assert!(!bench.publish(Some(topic), b"alone"));
+    }
+
+    const POSITIONED: Form = Form { positioned: true, ..FORM };
+
+    #[test]
+    fn values_with_positions_stay_in_their_order_and_the_first_one_waits_for_its_turn() {
+        let mut bench = Bench::new();
+        for (entity, data) in [(1, b"1a"), (2, b"2a"), (1, b"1b"), (2, b"2b"), (1, b"1c"), (1, b"1d")] {
+            bench.publish_in(POSITIONED, Some(entity), data);
+        }
+        assert_eq!(bench.waiting(), ["1a", "2a", "2b", "1d"], "a client may go on from any of them");
+        bench.queue.pop();
+        bench.publish_in(POSITIONED, Some(1), b"1e");
+        assert_eq!(bench.waiting(), ["2a", "2b", "1d", "1e"], "1d is the first of its topic now");
+        for n in 0..1_000u32 {
+            bench.publish_in(POSITIONED, Some(u128::from(n % 3)), n.to_string().as_bytes());
+        }
+        assert!(bench.queue.entries.len() <= 2 * (HOLES + 6), "{} places", bench.queue.entries.len());
+        assert_eq!(bench.waiting(), ["2a", "1d", "0", "997", "998", "999"]);
+        while bench.queue.pop().is_some() {}
+        assert!(bench.queue.is_empty() && bench.queue.newest.is_empty() && bench.queue.holes == 0);
+    }
+
+    #[test]
+    fn what_waits_of_a_block_is_counted_until_it_is_taken_or_replaced() {
+        let mut bench = Bench::new();
+        for (form, left) in [(FORM, 2), (POSITIONED, 4)] {
+            for (entity, data) in [(1, b"1a"), (2, b"2a")] {
+                let late = bench.late(form, Some(entity), data).of_block();
+                bench.queue.push(Arc::new(late));
+            }
+            bench.publish_in(form, Some(1), b"live");
+            bench.publish_in(form, Some(1), b"newer");
+            assert_eq!(bench.queue.block_bytes(), left, "{form:?}");
+            while bench.queue.pop().is_some() {}
+            assert_eq!(bench.queue.block_bytes(), 0);
+        }
     }
 }

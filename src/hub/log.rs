@@ -1,17 +1,18 @@
 //! The recent publications of a home's partitions, for those who were away for a moment.
 //!
 //! All are in one ring, in the order in which they were stamped; each knows the one before it on
-//! its topic, so that finding what a topic missed costs a step per publication found and none for
-//! the others. A head, the newest position of a topic, outlives its publications: whoever has seen
-//! it has missed nothing, however long ago it was.
+//! its topic, and the one before it of its event, so that finding what a topic or a wildcard missed
+//! costs a step per publication found and none for the others. A head, the newest position of a
+//! topic or a wildcard, outlives its publications: whoever has seen it has missed nothing, however
+//! long ago it was.
 
 use super::position::{Position, Stamp};
 use super::publication::Publication;
 use super::registry::HashSeed;
-use super::topic::Topic;
+use super::topic::{Pattern, Topic, Wildcard};
 use crate::broken::broken;
 use crate::clock::{Now, UnixMs};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,13 +51,22 @@ struct Entry {
     publication: Publication,
     position: Position,
     at: UnixMs,
-    /// The one before it on its topic, by number, and its position.
-    previous: Option<(u64, Position)>,
+    /// The one before it on its topic, and the one before it of its event.
+    previous: [Option<Head>; 2],
 }
 
 impl Entry {
     fn bytes(&self) -> usize {
         size_of::<Entry>() + self.publication.data.len()
+    }
+
+    /// The one before it, of its topic or of its wildcard.
+    fn previous(&self, pattern: &Pattern) -> Option<Head> {
+        let [of_topic, of_event] = self.previous;
+        match pattern {
+            Pattern::One(_) => of_topic,
+            Pattern::Every(_) => of_event,
+        }
     }
 }
 
@@ -68,7 +78,7 @@ struct Head {
 }
 
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
-type HeadMap = std::collections::HashMap<Topic, Head, HashSeed>;
+type HeadMap = std::collections::HashMap<Pattern, Head, HashSeed>;
 
 /// The log of one home.
 ///
@@ -83,9 +93,9 @@ pub struct Log {
     first: u64,
     bytes: usize,
     heads: HeadMap,
-    /// Topics without entries, by the position of their heads. What has a newer head by now is
+    /// Those without entries, by the position of their heads. What has a newer head by now is
     /// passed over.
-    resting: VecDeque<(Position, Topic)>,
+    resting: VecDeque<(Position, Pattern)>,
     /// All publications behind this are in the log.
     floor: Position,
     /// A topic without a head has no publication behind this.
@@ -120,11 +130,13 @@ impl Log {
         }
         let Some(Stamp { position, at, .. }) = publication.stamp else { broken("what is recorded has been stamped") };
         let head = Head { number: self.first + self.entries.len() as u64, position };
-        let before = self.heads.insert(publication.topic, head);
-        if before.is_none() {
-            self.total.heads.fetch_add(1, Ordering::Relaxed);
-        }
-        let previous = before.map(|head| (head.number, head.position));
+        let previous = patterns(&publication.topic).map(|pattern| {
+            let before = self.heads.insert(pattern, head);
+            if before.is_none() {
+                self.total.heads.fetch_add(1, Ordering::Relaxed);
+            }
+            before
+        });
         let entry = Entry { publication, position, at, previous };
         self.bytes += entry.bytes();
         self.total.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
@@ -132,33 +144,74 @@ impl Log {
         while self.has_too_many_bytes() && self.drop_first() {}
     }
 
-    /// The publications of a topic behind a position, in their order; at most so many.
+    /// The publications of a topic or a wildcard behind a position, in their order; at most so
+    /// many.
     ///
     /// # Errors
     ///
     /// [`Missed`], where they cannot all be told.
-    pub fn since(&self, topic: &Topic, after: Position, items_max: usize) -> Result<Vec<&Publication>, Missed> {
+    pub fn since(&self, pattern: &Pattern, after: Position, items_max: usize) -> Result<Vec<&Publication>, Missed> {
         let mut found = Vec::new();
-        let Some(head) = self.heads.get(topic) else {
-            return if self.is_on() && after >= self.heads_floor { Ok(found) } else { Err(Missed::Trimmed) };
-        };
-        let mut next = Some((head.number, head.position));
-        while let Some((number, position)) = next
-            && position > after
-        {
-            let entry = self.entry(number).ok_or(Missed::Trimmed)?;
+        self.walk(pattern, after, |publication| {
             if found.len() == items_max {
                 return Err(Missed::TooMuch);
             }
-            found.push(&entry.publication);
-            next = entry.previous;
+            found.push(publication);
+            Ok(())
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The newest publication of each topic of a wildcard that has one behind a position, in their
+    /// order; at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Missed`], where they cannot all be told.
+    pub fn newest_of_each(
+        &self,
+        wildcard: Wildcard,
+        after: Position,
+        items_max: usize,
+    ) -> Result<Vec<&Publication>, Missed> {
+        let (mut found, mut entities) = (Vec::new(), BTreeSet::new());
+        self.walk(&Pattern::Every(wildcard), after, |publication| {
+            if entities.insert(publication.topic.entity) {
+                if found.len() == items_max {
+                    return Err(Missed::TooMuch);
+                }
+                found.push(publication);
+            }
+            Ok(())
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Tells the publications behind a position, the newest first.
+    fn walk<'l>(
+        &'l self,
+        pattern: &Pattern,
+        after: Position,
+        mut tell: impl FnMut(&'l Publication) -> Result<(), Missed>,
+    ) -> Result<(), Missed> {
+        let Some(head) = self.heads.get(pattern) else {
+            return if self.is_on() && after >= self.heads_floor { Ok(()) } else { Err(Missed::Trimmed) };
+        };
+        let mut next = Some(*head);
+        while let Some(Head { number, position }) = next
+            && position > after
+        {
+            let entry = self.entry(number).ok_or(Missed::Trimmed)?;
+            tell(&entry.publication)?;
+            next = entry.previous(pattern);
         }
         if next.is_none() && after < self.heads_floor.min(self.floor) {
             // Before the first one that is known, there may have been others.
             return Err(Missed::Trimmed);
         }
-        found.reverse();
-        Ok(found)
+        Ok(())
     }
 
     /// The newest publication of a topic, if it stands behind a position; nothing where none does.
@@ -167,7 +220,7 @@ impl Log {
     ///
     /// [`Missed::Trimmed`], where there may be one which is not kept any more.
     pub fn newest_since(&self, topic: &Topic, after: Position) -> Result<Option<&Publication>, Missed> {
-        match self.heads.get(topic) {
+        match self.heads.get(&Pattern::One(*topic)) {
             Some(head) if head.position <= after => Ok(None),
             Some(head) => self.entry(head.number).map(|entry| Some(&entry.publication)).ok_or(Missed::Trimmed),
             None if self.is_on() && after >= self.heads_floor => Ok(None),
@@ -197,10 +250,10 @@ impl Log {
             }
         }
         while self.has_too_many_heads()
-            && let Some((position, topic)) = self.resting.pop_front()
+            && let Some((position, pattern)) = self.resting.pop_front()
         {
-            if self.heads.get(&topic).is_some_and(|head| head.position == position) {
-                self.heads.remove(&topic);
+            if self.heads.get(&pattern).is_some_and(|head| head.position == position) {
+                self.heads.remove(&pattern);
                 self.total.heads.fetch_sub(1, Ordering::Relaxed);
                 self.heads_floor = position;
             }
@@ -209,7 +262,8 @@ impl Log {
         // outnumber the heads.
         if self.resting.len() > 2 * self.heads.len() + 64 {
             let heads = &self.heads;
-            self.resting.retain(|(position, topic)| heads.get(topic).is_some_and(|head| head.position == *position));
+            self.resting
+                .retain(|(position, pattern)| heads.get(pattern).is_some_and(|head| head.position == *position));
         }
     }
 
@@ -239,9 +293,10 @@ impl Log {
         self.floor = entry.position;
         self.bytes -= entry.bytes();
         self.total.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
-        let topic = entry.publication.topic;
-        if self.heads.get(&topic).is_some_and(|head| head.position == entry.position) {
-            self.resting.push_back((entry.position, topic));
+        for pattern in patterns(&entry.publication.topic) {
+            if self.heads.get(&pattern).is_some_and(|head| head.position == entry.position) {
+                self.resting.push_back((entry.position, pattern));
+            }
         }
         true
     }
@@ -259,6 +314,11 @@ impl Log {
     }
 }
 
+/// The chains that a publication of a topic stands in, in their order.
+fn patterns(topic: &Topic) -> [Pattern; 2] {
+    [Pattern::One(*topic), Pattern::Every(topic.wildcard())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +328,7 @@ mod tests {
     use uuid::Uuid;
 
     fn topic(n: u8) -> Topic {
-        Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(u128::from(n)) }
+        Topic { organization: Uuid::nil(), event: EventId(u16::from(n % 2)), entity: Uuid::from_u128(u128::from(n)) }
     }
 
     fn at(unix_ms: u64) -> Now {
@@ -303,9 +363,38 @@ mod tests {
         }
 
         fn since(&self, n: u8, after: Position) -> Result<Vec<Vec<u8>>, Missed> {
-            let found = self.log.since(&topic(n), after, 100)?;
-            Ok(found.into_iter().map(|publication| publication.data.to_vec()).collect())
+            self.log.since(&Pattern::One(topic(n)), after, 100).map(data)
         }
+
+        /// The same of all topics of the event of one.
+        fn since_of_all(&self, n: u8, after: Position) -> Result<Vec<Vec<u8>>, Missed> {
+            self.log.since(&Pattern::Every(topic(n).wildcard()), after, 100).map(data)
+        }
+    }
+
+    fn data(found: Vec<&Publication>) -> Vec<Vec<u8>> {
+        found.into_iter().map(|publication| publication.data.to_vec()).collect()
+    }
+
+    #[test]
+    fn of_a_wildcard_the_newest_of_each_topic_is_told_and_its_head_outlives_them() {
+        let mut bench = Bench::new(bounds(1 << 20, 2), &Arc::default());
+        let start = bench.last;
+        for (n, text) in [(1, b"a"), (3, b"b"), (2, b"x"), (1, b"c"), (5, b"d")] {
+            bench.publish(n, text);
+        }
+        let all = topic(1).wildcard();
+        let newest = |bench: &Bench, after, max| bench.log.newest_of_each(all, after, max).map(data);
+        assert_eq!(newest(&bench, start, 3), Ok(vec![b"b".to_vec(), b"c".to_vec(), b"d".to_vec()]));
+        assert_eq!(newest(&bench, start, 2), Err(Missed::TooMuch));
+        let seen = bench.last;
+        bench.now_ms += 101;
+        bench.log.trim(at(bench.now_ms));
+        assert_eq!(bench.since_of_all(1, seen), Ok(vec![]), "who has seen the head has missed nothing");
+        assert_eq!(
+            (newest(&bench, start, 3), bench.since_of_all(1, start)),
+            (Err(Missed::Trimmed), Err(Missed::Trimmed))
+        );
     }
 
     #[test]
@@ -321,7 +410,7 @@ mod tests {
         assert_eq!(bench.since(1, seen), Ok(vec![b"c".to_vec()]));
         assert_eq!(bench.since(1, last), Ok(vec![]));
         assert_eq!(bench.since(3, start), Ok(vec![]), "to a topic without a head nothing has come");
-        assert_eq!(bench.log.since(&topic(1), start, 2).unwrap_err(), Missed::TooMuch);
+        assert_eq!(bench.log.since(&Pattern::One(topic(1)), start, 2).unwrap_err(), Missed::TooMuch);
         assert_eq!(bench.log.newest_since(&topic(1), seen).unwrap().map(|it| &*it.data), Some(&b"c"[..]));
         assert!(bench.log.newest_since(&topic(1), last).unwrap().is_none());
     }
@@ -411,11 +500,13 @@ mod tests {
                 let floor = all.len().checked_sub(kept + 1).map_or(start, |last| all[last].1);
                 let places = all.iter().map(|(_, position, _, _)| *position);
                 for after in places.clone().chain([start]).chain(places.map(Position::before)) {
-                    for n in 0..7 {
+                    for (n, is_every) in (0..7).flat_map(|n| [(n, false), (n, true)]) {
+                        let is_it = |other: u8| if is_every { other % 2 == n % 2 } else { other == n };
                         let missed: Vec<Vec<u8>> = all.iter()
-                            .filter(|(other, position, _, _)| *other == n && *position > after)
+                            .filter(|(other, position, _, _)| is_it(*other) && *position > after)
                             .map(|(_, _, _, data)| data.clone()).collect();
-                        match bench.since(n, after) {
+                        let told = if is_every { bench.since_of_all(n, after) } else { bench.since(n, after) };
+                        match told {
                             Ok(told) => prop_assert_eq!(told, missed),
                             Err(why) => {
                                 prop_assert_eq!(why, Missed::Trimmed);

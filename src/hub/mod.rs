@@ -26,6 +26,7 @@ pub mod kept;
 pub mod late;
 pub mod log;
 pub mod outbox;
+mod own;
 pub mod partition;
 pub mod position;
 pub mod publication;
@@ -36,19 +37,18 @@ pub mod topic;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::proto::signalr::message::ServerMessage;
 use crate::wire::{LinkKey, Wire};
-use arena::{Arena, Frame, Lane};
+use arena::Arena;
 use backlog::{Backlog, Share};
 use behind::Behind;
 use encoding::{Encoding, Form};
-use exit::Exit;
 pub use exit::{Doomed, Tally};
+use exit::{Exit, LATE_TURN_BYTES};
 use frames::Frames;
 use outbox::{Dirty, Outbox, OutboxBounds, Push, Writable};
 use position::Stamp;
-use publication::{EventTraits, Payload, Publication};
-use registry::{ConnKey, HashSeed, Members, Registry};
+use publication::{EventTraits, Payload};
+use registry::{ConnKey, HashSeed, Registry};
 use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -103,6 +103,9 @@ pub struct Hub {
     /// Members of large topics with something to send, in the order in which they got it.
     crowd: VecDeque<ConnKey>,
     doomed: Vec<Doomed>,
+    /// Go on with late records in the next turn.
+    paced: Vec<ConnKey>,
+    late_left: usize,
     behind: Behind,
     /// Work of all turns so far, in deliveries; wraps around.
     work: usize,
@@ -137,6 +140,8 @@ impl Hub {
             dirty: Vec::new(),
             crowd: VecDeque::new(),
             doomed: Vec::new(),
+            paced: Vec::new(),
+            late_left: LATE_TURN_BYTES,
             behind: Behind::default(),
             deliveries_left: limits.turn_deliveries_max.max(1).div_ceil(2),
             deliveries_max: limits.turn_deliveries_max.max(1),
@@ -203,11 +208,14 @@ impl Hub {
         wire: &mut dyn Wire,
     ) -> usize {
         self.now = now.mono;
-        let Some(Members { id, plain, positioned }) = self.registry.members(topic) else { return 0 };
-        let count = plain.len() + positioned.len();
+        let members = self.registry.members(topic);
+        let count = members.count();
+        if count == 0 {
+            return 0;
+        }
         let is_large = count > SLICE;
         let taken = stamp.map_or(now.mono, |stamp| stamp.taken(now));
-        let mut frames = Frames::new(topic, id, event, stamp, data);
+        let mut frames = Frames::new(topic, event, stamp, data);
         let flush_bytes = self.bounds.flush_bytes();
         let (sent_before, dirty_before) = (self.tally.sent_bytes, self.dirty.len());
         let mut exit = Exit {
@@ -216,35 +224,38 @@ impl Hub {
             scratch: &mut self.scratch,
             tally: &mut self.tally,
             doomed: &mut self.doomed,
+            paced: &mut self.paced,
+            late_left: &mut self.late_left,
             now,
             wire,
         };
-        let plain = plain.iter().map(|member| (member, false));
-        for (member, positioned) in plain.chain(positioned.iter().map(|member| (member, true))) {
-            let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
-            let form = Form { encoding: outbox.encoding(), positioned };
-            let frame = frames.frame(form, exit.arena);
-            match outbox.push(exit.arena, frame, self.bounds, now.mono, || frames.late(form, frame.len(), exit.share)) {
-                Push::Queued => outbox.note_taken(taken),
-                Push::Conflated => exit.tally.conflated += 1,
-                Push::Dropped => exit.tally.dropped += 1,
-                Push::Overrun => exit.give_up(member.conn, outbox),
-            }
-            if outbox.backlog_bytes() >= self.bounds.soft_bytes {
-                self.behind.note(member.conn, outbox, self.bounds, now.mono);
-            }
-            if outbox.backlog_bytes() > self.bounds.hard_bytes {
-                // Whoever watches over stuck sockets is told in this turn.
-                mark_now(&mut self.dirty, member.conn, outbox);
-            } else if is_large {
-                mark_in_slices(&mut self.crowd, member.conn, outbox);
-            } else {
-                mark_now(&mut self.dirty, member.conn, outbox);
-            }
-            if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
-                exit.flush(member.conn, outbox);
-                // Whoever watches over stuck sockets is told in this turn.
-                mark_now(&mut self.dirty, member.conn, outbox);
+        for (list, positioned) in members.lists() {
+            for member in list {
+                let Some(outbox) = self.outboxes.get_mut(member.conn) else { continue };
+                let form = Form { encoding: outbox.encoding(), positioned };
+                let frame = frames.frame(form, exit.arena);
+                let late = || frames.late(form, frame.len(), exit.share);
+                match outbox.push(exit.arena, frame, self.bounds, now.mono, late) {
+                    Push::Queued => outbox.note_taken(taken),
+                    Push::Conflated => exit.tally.conflated += 1,
+                    Push::Dropped => exit.tally.dropped += 1,
+                    Push::Overrun => exit.give_up(member.conn, outbox),
+                }
+                let live_bytes = outbox.live_bytes();
+                if live_bytes >= self.bounds.soft_bytes {
+                    self.behind.note(member.conn, outbox, self.bounds, now.mono);
+                }
+                if live_bytes > self.bounds.hard_bytes || !is_large {
+                    // Whoever watches over stuck sockets is told in this turn.
+                    mark_now(&mut self.dirty, member.conn, outbox);
+                } else {
+                    mark_in_slices(&mut self.crowd, member.conn, outbox);
+                }
+                if live_bytes >= flush_bytes && outbox.writable().may_write() {
+                    exit.flush(member.conn, outbox);
+                    // Whoever watches over stuck sockets is told in this turn.
+                    mark_now(&mut self.dirty, member.conn, outbox);
+                }
             }
         }
         drop(frames);
@@ -301,7 +312,7 @@ impl Hub {
     /// yet.
     pub fn takes(&self, topic: &Topic) -> bool {
         let members = self.registry.members(topic);
-        !self.is_crowded(topic) && !members.is_some_and(|members| self.behind.are_many(&members, &self.outboxes))
+        !self.is_crowded(topic) && !self.behind.are_many(&members, &self.outboxes)
     }
 
     /// Whether the topic is large, and much waits to be written to the members of large topics.
@@ -318,86 +329,6 @@ impl Hub {
     /// When publications stop to wait for the next reader that is behind.
     pub fn next_excuse(&self) -> Deadline {
         self.behind.deadline(self.bounds)
-    }
-
-    /// Sends a publication to one connection only, whether or not it is a member; with its position
-    /// where it wants it.
-    pub fn send_publication(&mut self, conn: ConnKey, publication: &Publication, lower: &str, positioned: bool) {
-        let Some(outbox) = self.outboxes.get(conn) else { return };
-        let form = Form { encoding: outbox.encoding(), positioned };
-        let Publication { topic, stamp, effect, data, .. } = publication;
-        let event = EventTraits { lower, is_state: false, is_last: effect.is_last() };
-        let frame = self.arena.append(Lane::Own, |out| form.encode(topic, event, *stamp, Payload::Shared(data), out));
-        self.queue(conn, frame);
-        self.outboxes.get_mut(conn).into_iter().for_each(Outbox::note_sent);
-    }
-
-    /// Writes what waits for a connection where that is much already: between the questions of a
-    /// client that asks a lot, so that one that reads its answers is not mistaken for one that
-    /// doesn't, and one that doesn't is found out. Whether further answers would be taken.
-    #[must_use]
-    pub(crate) fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
-        self.now = now.mono;
-        let flush_bytes = self.bounds.flush_bytes();
-        let (mut exit, outboxes) = self.exit(now, wire);
-        let Some(outbox) = outboxes.get_mut(conn) else { return false };
-        if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
-            exit.flush(conn, outbox);
-        }
-        !outbox.is_sealed()
-    }
-
-    /// Queues one hub message of the connection's own.
-    pub(crate) fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
-        let encoding = self.encoding(conn);
-        self.send_frame(conn, |out| encoding.encode(message, out));
-    }
-
-    /// Queues one frame of the connection's own, as it is.
-    pub(crate) fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(Lane::Own, write);
-        self.queue(conn, frame);
-    }
-
-    /// Queues an HTTP reply, whatever its length; it counts as one frame.
-    pub(crate) fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(Lane::Own, write);
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.push_own(&mut self.arena, frame, &self.share);
-            self.mark_dirty(conn);
-        }
-    }
-
-    fn queue(&mut self, conn: ConnKey, frame: Frame) {
-        self.spend(frame.len() / BYTES_PER_DELIVERY);
-        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
-        if let Some(reason) = outbox.is_too_much(frame.len(), self.bounds, self.now) {
-            let lost_bytes = outbox.discard(&mut self.arena, &self.share);
-            self.tally.discarded_bytes += lost_bytes as u64;
-            outbox.seal();
-            self.doomed.push(Doomed { conn, reason, lost_bytes });
-        } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
-            self.tally.dropped += 1;
-        }
-        self.mark_dirty(conn);
-    }
-
-    fn mark_dirty(&mut self, conn: ConnKey) {
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            mark_now(&mut self.dirty, conn, outbox);
-        }
-    }
-
-    /// Queues last bytes and nothing after them, whatever was said before: a connection that was
-    /// given up may still be told why.
-    pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
-        let frame = self.arena.append(Lane::Own, write);
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.unseal();
-            outbox.push_own(&mut self.arena, frame, &self.share);
-            outbox.seal();
-            self.mark_dirty(conn);
-        }
     }
 
     /// The socket takes bytes again.
@@ -442,6 +373,7 @@ impl Hub {
                 sends -= 1;
             }
         }
+        let paced = std::mem::take(exit.paced);
         if is_urgent && exit.arena.pinned_bytes() > pinned_bytes_max {
             // Each pays with a copy of its own. A look at every outbox is cheap against the
             // `pinned_bytes_max` of traffic that must pass before the next one.
@@ -450,6 +382,12 @@ impl Hub {
             }
         }
         exit.relieve_process(outboxes);
+        *exit.late_left = LATE_TURN_BYTES;
+        for conn in &paced {
+            if let Some(outbox) = outboxes.get_mut(*conn) {
+                mark_now(&mut dirty, *conn, outbox);
+            }
+        }
         self.arena.end_turn();
         self.deliveries_left = self.deliveries_max.div_ceil(2);
         (self.dirty, self.crowd) = (dirty, crowd);
@@ -463,6 +401,8 @@ impl Hub {
             scratch: &mut self.scratch,
             tally: &mut self.tally,
             doomed: &mut self.doomed,
+            paced: &mut self.paced,
+            late_left: &mut self.late_left,
             now,
             wire,
         };
@@ -491,7 +431,7 @@ impl Hub {
         let since = outbox.writable().stuck_since()?;
         let stuck = (outbox.writable().next_look(write_stuck_ms), CloseReason::WriteStuck);
         let overrun = (since.after_ms(self.bounds.overrun_ms), outbox.given_up_for());
-        let is_too_much = outbox.backlog_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
+        let is_too_much = outbox.live_bytes() > self.bounds.hard_bytes && !outbox.is_sealed();
         Some(if is_too_much { overrun.min(stuck) } else { stuck })
     }
 

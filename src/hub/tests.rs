@@ -169,7 +169,10 @@ fn slow_readers_of_one_topic_share_its_data() {
         bench.set_room(*conn, usize::MAX);
         bench.hub.unblock(*conn);
     }
-    bench.flush();
+    // Turns have room for so much of it.
+    while bench.hub.is_dirty() {
+        bench.flush();
+    }
     assert_eq!((bench.hub.backlog_bytes_total(), bench.backlog.bytes()), (0, 0));
     let taken = bench.taken(slow[0]);
     assert!(slow.iter().all(|conn| bench.taken(*conn) == taken) && taken.len() > 50_000);

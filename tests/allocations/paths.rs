@@ -121,7 +121,12 @@ fn frame(records: &[u8]) -> Vec<u8> {
 
 /// A Subscribe of these items, in one record.
 fn subscribe(items: &[(&str, Uuid)]) -> Vec<u8> {
-    let item = |(name, entity): &(&str, Uuid)| format!(r#"{{"EntityId":"{entity}","EventName":"{name}"}}"#);
+    let items: Vec<(&str, String)> = items.iter().map(|(name, entity)| (*name, entity.to_string())).collect();
+    subscribe_to_each(&items)
+}
+
+fn subscribe_to_each(items: &[(&str, String)]) -> Vec<u8> {
+    let item = |(name, entity): &(&str, String)| format!(r#"{{"EntityId":"{entity}","EventName":"{name}"}}"#);
     let items: Vec<String> = items.iter().map(item).collect();
     let items = items.join(",");
     format!("{{\"type\":1,\"invocationId\":\"1\",\"target\":\"Subscribe\",\"arguments\":[[{items}]]}}\u{1e}")
@@ -145,11 +150,16 @@ fn user() -> Uuid {
 }
 
 /// What a publish request of one event allocates in the steady state, from the socket to so many
-/// sockets.
+/// sockets, half of which hear of every entity.
 fn publish_to(members: usize) -> u64 {
     let mut bench = Bench::new();
-    for _ in 0..members {
-        bench.connect(&[(ALERT.name, user())]);
+    for n in 0..members {
+        if n % 2 == 0 {
+            bench.connect(&[(ALERT.name, user())]);
+        } else {
+            let key = bench.connect_as(0, &[]);
+            bench.take(key, &mut frame(&subscribe_to_each(&[(ALERT.name, "*".to_owned())])));
+        }
     }
     let publisher = bench.open();
     let request = post(&[ALERT.item(ORGANIZATIONS[0], user(), "tag")]);

@@ -10,6 +10,7 @@
 Figures: callbacks (1,100 callbacks in one request to 300 readers), publishers (8 requests of 1 MiB at once to 300 readers),
 agent (events for one agent while the crowd gets 100 a second), large (the same during requests of 1 MiB for the crowd),
 subscribes (the same while clients subscribe to 1,000 topics each), mute (the same beside 100 peers that never read),
+wallboard (the same while a reader of 64 KiB/s gets a snapshot of 5,000 entities by one subscription, and what it got),
 deliveries (CPU of a delivery, by the load generator). Only Python's own library is needed. Everything is on loopback.
 The reader is one process, the one that measures another; a machine with two cores to spare gives figures worth comparing.
 """
@@ -73,8 +74,8 @@ def frame(payload):
     return head + bytes(4) + payload
 
 
-def subscribe(pairs):
-    items = ",".join(f'{{"EntityId":"{entity}","EventName":"{event}"}}' for entity, event in pairs)
+def subscribe(pairs, more=""):
+    items = ",".join(f'{{"EntityId":"{entity}","EventName":"{event}"{more}}}' for entity, event in pairs)
     record = f'{{"type":1,"invocationId":"1","target":"Subscribe","arguments":[[{items}]]}}'
     return frame(record.encode() + RS)
 
@@ -274,6 +275,33 @@ def mute(hub, options):
     return probe(hub, options.seconds, meanwhile), held[0][1].terminate()
 
 
+def status(n):
+    return json.dumps({"eventName": "QueueStatus", "data": {
+        "maxWaitTime": 74, "nbrOfAgentsCheckedInQueue": 5, "nbrOfAgentsImmediatelyFree": 0, "nbrOfAgentsLongTermAway": 1,
+        "nbrOfAgentsOnWrapUp": 1, "nbrOfAgentsShortTermAway": 3, "nbrOfAllocated": 1, "nbrOfConnected": 3,
+        "nbrOfNotServedRequesters": 3, "nbrOfProviders": 5, "nbrOfQueuingRequesters": 2, "nbrOfRequesters": 6,
+        "nbrOfServingAgentsEstimate": 4, "openStatus": 5, "organizationId": ORGANIZATION,
+        "queueId": f"{n:08x}-2222-4000-8000-000000000000", "queueName": f"Queue {n}"}})
+
+
+def wallboard(hub, options, rows=5000, bytes_per_s=64 * 1024):
+    for first in range(0, rows, 1000):
+        assert post(hub, [lines(status(n) for n in range(first, first + 1000))]) == [202]
+    quiet = probe(hub, options.seconds, lambda: time.sleep(options.seconds + 60))
+    reports = multiprocessing.get_context("fork").Queue()
+    def meanwhile():
+        client, began, word = Client(hub, [], 16 * 1024), time.monotonic(), b"MessageReceived"
+        client.stream.sendall(subscribe([("*", "QueueStatus")], ',"Snapshot":true'))
+        while client.counts.get(word, 0) < rows and not client.is_closed:
+            text = client.rest + client.stream.recv(4096)
+            client.counts[word] = client.counts.get(word, 0) + text.count(word)
+            client.rest, client.is_closed = text[len(text) - len(word) + 1:], len(text) == len(client.rest)
+            time.sleep(4096 / bytes_per_s)
+        reports.put(f"{client.counts[word]} rows in {time.monotonic() - began:.0f} s")
+        time.sleep(60)
+    return f"quiet {quiet}; meanwhile {probe(hub, max(options.seconds, 45), meanwhile)}; {reports.get(timeout=90)}", None
+
+
 def deliveries(hub, options):
     found = []
     for name, more in {"f100": ["--subs", "100"], "f1000": ["--subs", "1000"], "f5000": ["--subs", "5000"],
@@ -290,7 +318,7 @@ def deliveries(hub, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, deliveries)}
+    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, wallboard, deliveries)}
     parser.add_argument("figures", nargs="*", choices=[[], *figures], default=[])
     parser.add_argument("--rte", default="target/release/rte")
     parser.add_argument("--threads", default="1,2")

@@ -35,6 +35,7 @@ before the last of --count.
 
 Examples, with GUID for the 36 characters of one:
   rte listen --token-file token.jwt GUID:QueueStatus,QueueCallInArrived
+  rte listen --token-file token.jwt --snapshot '*:QueueStatus'
   rte listen --url ws://127.0.0.1:8080/rte --subscribe 'GUID/User*' --count 1
   rte listen --since -30s GUID:QueueCallInArrived
   rte listen --all 'Queue*' GUID1 GUID2 | jq .data";
@@ -50,8 +51,8 @@ pub(crate) struct Args {
     trust: Trust,
     #[command(flatten)]
     credential: Credential,
-    /// What to hear: a GUID and its events; an event may be a pattern ('Queue*'), and is --all's
-    /// where left out
+    /// What to hear: a GUID, or '*' for every entity that is granted, and its events; an event may
+    /// be a pattern ('Queue*'), and is --all's where left out
     #[arg(value_name = "ENTITY[:EVENT,…]", required_unless_present = "subscribe")]
     topics: Vec<String>,
     /// The same, written as a pair; may be repeated

@@ -10,24 +10,25 @@
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
 use super::super::turn::{Options, Process, Turn};
-use super::results::{Besides, Described, Names, Verdict, Verdicts};
+use super::results::{Besides, Described, EVERY, Names, Verdict, Verdicts};
 use super::subscribing::{self, Judged, Refused, Right, Snapshot, Subscribing};
 use crate::auth::principal::Principal;
-use crate::auth::rights::Action;
+use crate::auth::rights::{Action, Standing};
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::echo::echo;
 use crate::hub::block::{Block, Found, Rows, Wanted};
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
-use crate::hub::registry::{ConnKey, Joined};
-use crate::hub::topic::Topic;
+use crate::hub::publication::{EventTraits, Publication};
+use crate::hub::registry::{ConnKey, Joined, Left};
+use crate::hub::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::metrics::{Recovery, Refusal};
 use crate::proto::signalr::codec::Arguments;
 use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
 use crate::proto::signalr::text;
 use crate::proto::signalr::value::Value;
-use crate::schema::{EventId, Kind, guid};
+use crate::schema::{Kind, guid};
 use crate::trace::{Fact, Level};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -123,6 +124,11 @@ pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut 
     });
     turn.tools.parser = Some(parser);
     next
+}
+
+/// A verdict that tells nothing besides.
+fn told(subscribed: bool, message: Option<&'static str>, pattern: Pattern) -> Verdict {
+    Verdict::Told { subscribed, message, pattern, besides: Besides::default() }
 }
 
 /// Completes a Subscribe for which other shards have been asked, once they have all answered; false
@@ -230,13 +236,8 @@ impl Methods<'_, '_> {
             }
             Method::AvailableSubscriptions => self.complete(id, Ok(&Names(catalogue))),
             Method::GetActiveSubscriptions => {
-                let topics: SmallVec<[Topic; 16]> = self.turn.hub.registry.topics_of(self.speaker.key).collect();
-                self.complete_list(id, topics, |_, topic| Verdict::Told {
-                    subscribed: true,
-                    message: None,
-                    topic,
-                    besides: Besides::default(),
-                });
+                let held: SmallVec<[Pattern; 16]> = self.turn.hub.registry.patterns_of(self.speaker.key).collect();
+                self.complete_list(id, held, |_, pattern| told(true, None, pattern));
             }
             Method::Catalogue => {
                 self.describe(id, &Described { catalogue, verifier, principal: self.speaker.principal });
@@ -297,7 +298,7 @@ impl Methods<'_, '_> {
         let items: SmallVec<[Judged; 8]> = items
             .iter()
             .map(|item| match self.judge(item) {
-                Ok(topic) => Judged::Right(self.right(topic, item)),
+                Ok(reach) => Judged::Right(self.right(reach, item)),
                 Err(message) => Judged::Wrong(Refused::new(message, item)),
             })
             .collect();
@@ -326,83 +327,90 @@ impl Methods<'_, '_> {
         }
     }
 
-    fn right(&self, topic: Topic, item: &Item<'_>) -> Right {
+    fn right(&self, reach: Reach, item: &Item<'_>) -> Right {
         let snapshot = match item.snapshot {
             Some(true) => Snapshot::Asked,
             None if self.turn.process.options.snapshots => Snapshot::ByDefault,
             None | Some(false) => Snapshot::No,
         };
-        let event = self.turn.process.catalogue.event(topic.event);
+        let pattern = reach.pattern();
+        let event = self.turn.process.catalogue.event(pattern.event());
         let rows = match (event.kind, event.key, event.call) {
             (Kind::State, None, _) => Rows::Value,
             (Kind::State, Some(_), _) => Rows::Keyed,
             (Kind::Occurrence, _, Some(_)) => Rows::Call,
             (Kind::Occurrence, _, None) => Rows::None,
         };
-        Right { topic, rows, since: subscribing::since(item), snapshot }
+        let since = subscribing::since(item);
+        let is_current = since.is_some() && self.turn.hub.registry.holds(self.speaker.key, &pattern);
+        Right { reach, is_current, rows, since, snapshot }
     }
 
     /// The items become subscriptions; then come the completion, the block, and whatever is
     /// published later.
     fn seat(&mut self, id: Option<&str>, items: SmallVec<[Judged; 8]>, block: Option<&Block>) {
-        let (count, mut subscribed) = (items.len(), 0);
+        let (count, mut subscribed, mut answered) = (items.len(), 0, BTreeSet::new());
         let mut found = block.map(|block| block.found.as_slice()).unwrap_or_default().iter();
-        let current = self.current(&items);
         self.complete_list(id, items, |methods, item| {
             let right = match item {
                 Judged::Wrong(refused) => return methods.refuse(refused),
                 Judged::Right(right) => right,
             };
-            let found = right.wanted().and_then(|_| found.next());
-            let verdict = methods.join(right, block.zip(found), current.contains(&right.topic.within()));
-            subscribed += usize::from(matches!(verdict, Verdict::Told { subscribed: true, .. }));
+            let found = if right.wants() { found.next() } else { None };
+            let verdict = methods.join(&right, block.zip(found));
+            if let Verdict::Told { subscribed: true, pattern, .. } = verdict {
+                subscribed += 1;
+                answered.extend(found.map(|_| pattern));
+            }
             verdict
         });
         let conn = self.speaker.number;
         self.turn.books.trace.note(Level::Trace, || Fact::Subscribed { conn, items: count, subscribed });
-        let publications = block.map(|block| block.publications.as_slice()).unwrap_or_default();
-        for publication in publications.iter().filter(|publication| !current.contains(&publication.topic.within())) {
-            // Some were one too many.
-            let Some(positioned) = self.turn.hub.registry.membership(self.speaker.key, &publication.topic) else {
-                continue;
-            };
-            let lower = &self.turn.process.catalogue.event(publication.topic.event).lower;
-            self.turn.hub.send_publication(self.speaker.key, publication, lower, positioned);
-            if !self.turn.hub.relieve(self.speaker.key, self.turn.now, self.turn.out.wire) {
-                break;
-            }
+        if let Some(block) = block {
+            self.send_block(block, &answered);
         }
     }
 
-    /// The topics among the items that ask since when and are held already: nothing of them was
-    /// missed, whatever their position.
-    fn current(&self, items: &[Judged]) -> BTreeSet<(EventId, Uuid)> {
-        let asking = items.iter().filter_map(|item| match item {
-            Judged::Right(Right { topic, since: Some(_), .. }) => Some(topic),
-            Judged::Right(_) | Judged::Wrong(_) => None,
-        });
-        let held = asking.filter(|topic| self.turn.hub.registry.membership(self.speaker.key, topic).is_some());
-        held.map(|topic| topic.within()).collect()
+    /// Queues the block, as far as these want it: others were one subscription too many.
+    fn send_block(&mut self, block: &Block, answered: &BTreeSet<Pattern>) {
+        let key = self.speaker.key;
+        let is_wanted = |topic: &Topic| {
+            answered.contains(&Pattern::One(*topic)) || answered.contains(&Pattern::Every(topic.wildcard()))
+        };
+        let parts: Vec<(&Publication, EventTraits<'_>, bool)> = block
+            .publications
+            .iter()
+            .filter(|publication| is_wanted(&publication.topic))
+            .filter_map(|publication| {
+                let event = self.turn.process.catalogue.event(publication.topic.event);
+                let is_last = publication.effect.is_last();
+                let traits = EventTraits { lower: &event.lower, is_state: event.has_one_value(), is_last };
+                Some((publication, traits, self.turn.hub.registry.membership(key, &publication.topic)?))
+            })
+            .collect();
+        self.turn.hub.send_block(key, parts);
     }
 
-    fn join(&mut self, right: Right, told: Option<(&Block, &Found)>, is_current: bool) -> Verdict {
-        let Right { topic, since, snapshot, .. } = right;
+    fn join(&mut self, right: &Right, told: Option<(&Block, &Found)>) -> Verdict {
+        let Right { reach, since, snapshot, .. } = right;
+        let pattern = reach.pattern();
         let max = self.turn.process.limits.subscriptions_max;
-        if self.turn.hub.registry.join(self.speaker.key, topic, since.is_some(), max) == Joined::Full {
+        if self.turn.hub.registry.join(self.speaker.key, reach.clone(), since.is_some(), max) == Joined::Full {
             const MESSAGE: &str = "Too many subscriptions";
-            let event = &self.turn.process.catalogue.event(topic.event).lower;
-            let asked = || (Some(event.as_str().into()), Some(topic.entity.to_string().into()));
+            let event = &self.turn.process.catalogue.event(pattern.event()).lower;
+            let asked = || {
+                let entity = match pattern {
+                    Pattern::One(topic) => topic.entity.to_string().into(),
+                    Pattern::Every(_) => EVERY.into(),
+                };
+                (Some(event.as_str().into()), Some(entity))
+            };
             self.note_refused(MESSAGE, asked);
-            return Verdict::Told { subscribed: false, message: Some(MESSAGE), topic, besides: Besides::default() };
+            return self::told(false, Some(MESSAGE), pattern);
         }
         let mut besides = Besides::default();
         if let Some((block, found)) = told {
-            let Found { position, recovery, replayed, rows, is_partial } = if is_current {
-                let recovery = found.recovery.map(|_| Recovery::Recovered);
-                Found { position: block.present.position, recovery, replayed: 0, rows: 0, is_partial: false }
-            } else {
-                *found
-            };
+            let Found { position, recovery, replayed, rows, is_partial } = *found;
             if since.is_some() {
                 besides.position = Some(WirePosition { position, ..block.present });
             }
@@ -412,12 +420,12 @@ impl Methods<'_, '_> {
                 self.turn.books.metrics.replayed += replayed as u64;
             }
             self.turn.books.metrics.snapshots += rows as u64;
-            if snapshot == Snapshot::Asked {
+            if *snapshot == Snapshot::Asked {
                 besides.snapshot = Some((rows, is_partial));
                 self.turn.books.metrics.snapshots_partial += u64::from(is_partial);
             }
         }
-        Verdict::Told { subscribed: true, message: None, topic, besides }
+        Verdict::Told { subscribed: true, message: None, pattern, besides }
     }
 
     fn refuse(&mut self, refused: Refused) -> Verdict {
@@ -440,33 +448,48 @@ impl Methods<'_, '_> {
 
     /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The
     /// limit comes last.
-    fn judge(&self, item: &Item<'_>) -> Result<Topic, &'static str> {
-        let topic = self.topic(item)?;
-        let event = self.turn.process.catalogue.event(topic.event);
-        let family = self.turn.process.catalogue.family_of(topic.event);
+    fn judge(&self, item: &Item<'_>) -> Result<Reach, &'static str> {
+        const UNAUTHORIZED: &str = "Unauthorized";
+        let pattern = self.pattern(item)?;
+        let event = self.turn.process.catalogue.event(pattern.event());
+        let family = self.turn.process.catalogue.family_of(pattern.event());
+        let Speaker { principal, .. } = self.speaker;
         let verifier = &self.turn.process.verifier;
-        let may = verifier.may(self.speaker.principal, Action::Subscribe, family, event, topic.entity);
-        if may { Ok(topic) } else { Err("Unauthorized") }
+        match pattern {
+            Pattern::One(topic) => {
+                let may = verifier.may(principal, Action::Subscribe, family, event, topic.entity);
+                if may { Ok(Reach::One(topic)) } else { Err(UNAUTHORIZED) }
+            }
+            Pattern::Every(wildcard) => match verifier.standing(principal, family, event) {
+                Standing::Every => Ok(Reach::Every(wildcard)),
+                Standing::Only(entities) => Ok(Reach::Only(wildcard, entities.into())),
+                Standing::Unnamed | Standing::Ungranted => Err(UNAUTHORIZED),
+            },
+        }
     }
 
     /// Leaving needs no permission: who was never let in is not in.
     fn unsubscribe(&mut self, item: &Item<'_>) -> Verdict {
-        match self.topic(item) {
-            Ok(topic) => {
-                self.turn.hub.registry.leave(self.speaker.key, topic);
-                Verdict::Told { subscribed: false, message: None, topic, besides: Besides::default() }
-            }
+        match self.pattern(item) {
+            Ok(pattern) => match self.turn.hub.registry.leave(self.speaker.key, pattern) {
+                Left::Gone | Left::Absent => told(false, None, pattern),
+                Left::Covered => told(true, Some("Still subscribed by EntityId *"), pattern),
+            },
             Err(message) => self.refuse(Refused::new(message, item)),
         }
     }
 
-    fn topic(&self, item: &Item<'_>) -> Result<Topic, &'static str> {
+    fn pattern(&self, item: &Item<'_>) -> Result<Pattern, &'static str> {
         let (Given::Text(entity), Given::Text(event)) = (item.entity_id, item.event_name) else {
             return Err("Invalid item");
         };
         let event = self.turn.process.catalogue.find(event).ok_or("Unknown EventName")?;
+        let organization = self.organization();
+        if entity == EVERY {
+            return Ok(Pattern::Every(Wildcard { organization, event }));
+        }
         let entity = guid::parse(entity).ok_or("Invalid EntityId")?;
-        Ok(Topic { organization: self.organization(), event, entity })
+        Ok(Pattern::One(Topic { organization, event, entity }))
     }
 
     fn organization(&self) -> Uuid {

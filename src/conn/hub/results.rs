@@ -5,15 +5,18 @@ use crate::auth::principal::Principal;
 use crate::auth::rights::Standing;
 use crate::auth::token::Verifier;
 use crate::hub::position::WirePosition;
-use crate::hub::topic::Topic;
+use crate::hub::topic::{Pattern, Topic};
 use crate::proto::signalr::value::{Value, Writer};
 use crate::schema::{Catalogue, EntityRule, Event, EventId, Kind};
 use smallvec::{SmallVec, smallvec};
 
+/// The EntityId of a wildcard.
+pub(super) const EVERY: &str = "*";
+
 /// What is said of an item.
 #[derive(Debug)]
 pub(in super::super) enum Verdict {
-    Told { subscribed: bool, message: Option<&'static str>, topic: Topic, besides: Besides },
+    Told { subscribed: bool, message: Option<&'static str>, pattern: Pattern, besides: Besides },
     Refused(Refused),
 }
 
@@ -37,9 +40,13 @@ pub(super) struct Verdicts<'v> {
 impl Value for Verdicts<'_> {
     fn write(&self, out: &mut Writer<'_>) {
         out.list(self.verdicts.iter(), |verdict, out| match verdict {
-            Verdict::Told { subscribed, message, topic, besides } => {
-                let event_name = self.catalogue.event(topic.event).lower.as_str();
-                write_verdict(*subscribed, message, &topic.entity, &event_name, besides, out);
+            Verdict::Told { subscribed, message, pattern, besides } => {
+                let event_name = self.catalogue.event(pattern.event()).lower.as_str();
+                let entity_id: &dyn Value = match pattern {
+                    Pattern::One(Topic { entity, .. }) => entity,
+                    Pattern::Every(_) => &EVERY,
+                };
+                write_verdict(*subscribed, message, entity_id, &event_name, besides, out);
             }
             Verdict::Refused(Refused { message, entity, event }) => {
                 write_verdict(false, message, &entity.as_deref(), &event.as_deref(), &Besides::default(), out);

@@ -3,7 +3,7 @@
 use super::super::ask::Awaited;
 use crate::echo::echo;
 use crate::hub::block::{Rows, Since, Wanted};
-use crate::hub::topic::Topic;
+use crate::hub::topic::Reach;
 use crate::proto::signalr::message::{Given, Item};
 use smallvec::SmallVec;
 
@@ -23,9 +23,13 @@ pub(super) enum Judged {
 }
 
 /// An item that is granted, and what it asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Right {
-    pub(super) topic: Topic,
+    pub(super) reach: Reach,
+    /// Whether the connection has it already and says since when: then it has missed nothing,
+    /// whatever its position.
+    pub(super) is_current: bool,
+    /// Which rows each of its topics may have.
     pub(super) rows: Rows,
     pub(super) since: Option<Since>,
     pub(super) snapshot: Snapshot,
@@ -42,15 +46,25 @@ pub(super) enum Snapshot {
 }
 
 impl Right {
+    /// Whether its home is asked for anything.
+    pub(super) fn wants(&self) -> bool {
+        self.wants_rows() || self.since.is_some()
+    }
+
+    fn wants_rows(&self) -> bool {
+        match self.snapshot {
+            Snapshot::No => false,
+            Snapshot::ByDefault => matches!(self.rows, Rows::Value | Rows::Keyed),
+            Snapshot::Asked => true,
+        }
+    }
+
     /// What its home is asked for, if anything.
     pub(super) fn wanted(&self) -> Option<Wanted> {
-        let Right { topic, rows, since, snapshot } = *self;
-        let snapshot = match snapshot {
-            Snapshot::No => false,
-            Snapshot::ByDefault => matches!(rows, Rows::Value | Rows::Keyed),
-            Snapshot::Asked => true,
-        };
-        (snapshot || since.is_some()).then_some(Wanted { topic, rows, since, snapshot })
+        let Right { ref reach, is_current: is_held, rows, since, .. } = *self;
+        let snapshot = self.wants_rows();
+        let wanted = || Wanted { reach: reach.clone(), is_held, rows, since, snapshot };
+        self.wants().then(wanted)
     }
 }
 

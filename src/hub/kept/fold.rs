@@ -170,7 +170,8 @@ impl World {
     /// The snapshot of everything.
     fn snapshot(&mut self) -> Vec<Publication> {
         let wanted = |event: u16, to: u8| Wanted {
-            topic: Topic { organization: Uuid::nil(), event: EventId(event), entity: entity(to) },
+            reach: Topic { organization: Uuid::nil(), event: EventId(event), entity: entity(to) }.into(),
+            is_held: false,
             rows: match event {
                 VALUE => Rows::Value,
                 KEYED | HELD => Rows::Keyed,

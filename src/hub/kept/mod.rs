@@ -22,7 +22,7 @@ mod gone;
 mod tests;
 
 use super::publication::{Effect, Key, Publication};
-use super::topic::Topic;
+use super::topic::{Topic, Wildcard};
 use crate::broken::broken;
 use crate::clock::UnixMs;
 use crate::limits::Limits;
@@ -64,6 +64,8 @@ const KEY_FIRST: Key = Key([0; 16]);
 const KEY_LAST: Key = Key([0xff; 16]);
 /// The key of a state's row. Of a call it stands for all legs.
 const NO_KEY: Key = KEY_FIRST;
+/// Before anything was written.
+const NEVER: UnixMs = UnixMs::from_ms(0);
 
 #[derive(Debug)]
 struct Row {
@@ -158,6 +160,8 @@ pub struct Kept {
     evicted: u64,
     late: u64,
     gone: Gone,
+    /// Of states without a key, whose rows live until they are replaced.
+    gone_values: Gone,
 }
 
 impl Kept {
@@ -179,6 +183,7 @@ impl Kept {
             evicted: 0,
             late: 0,
             gone: Gone::before(since),
+            gone_values: Gone::before(NEVER),
         }
     }
 
@@ -215,7 +220,7 @@ impl Kept {
     }
 
     /// The rows of a topic, in the order of their keys.
-    pub fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Publication> {
+    pub fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Publication> + use<'_> {
         let all = RowPlace::of(topic, KEY_FIRST)..=RowPlace::of(topic, KEY_LAST);
         self.rows.range(all).map(|(_, row)| &row.publication)
     }
@@ -240,13 +245,18 @@ impl Kept {
         self.rows.get(&RowPlace::of(topic, NO_KEY)).map(|row| &row.publication)
     }
 
-    /// Whether a topic may have more rows than are known: the table has let go of some of its event
+    /// Whether topics of an event may have more rows than are known: the table has let go of some
     /// that might still hold, or has not been there for as long as such rows live.
-    pub(crate) fn is_partial(&self, topic: &Topic, is_call: bool, now: UnixMs) -> bool {
-        let (sort, event) = if is_call { (Sort::Open, None) } else { (Sort::Keyed, Some(topic.event)) };
-        let before = self.gone.of((topic.organization, event));
+    pub(crate) fn is_partial(&self, of: Wildcard, is_call: bool, now: UnixMs) -> bool {
+        let (sort, event) = if is_call { (Sort::Open, None) } else { (Sort::Keyed, Some(of.event)) };
+        let before = self.gone.of((of.organization, event));
         let lives_ms = self.queues[sort as usize].lives_ms.unwrap_or_default();
         before.ms().saturating_add(lives_ms) > now.ms()
+    }
+
+    /// Whether the table has let go of the value of any topic of an event.
+    pub(crate) fn lacks_values(&self, of: Wildcard) -> bool {
+        self.gone_values.of((of.organization, Some(of.event))) > NEVER
     }
 
     /// Ends what has lived its time.
@@ -318,7 +328,7 @@ impl Kept {
                 let (topic, now) = (publication.topic, at(&publication));
                 let is_cut = match self.legs.get(&place(leg)) {
                     Some(leg) => leg.is_cut,
-                    None => phase == Phase::Progress && self.is_partial(&topic, true, now),
+                    None => phase == Phase::Progress && self.is_partial(topic.wildcard(), true, now),
                 };
                 if is_cut {
                     // What is missing of it would hold for as long as this does.
@@ -414,8 +424,11 @@ impl Kept {
     fn evict(&mut self, Note { unit, at, .. }: Note) {
         let before = self.rows.len();
         match unit {
-            Unit::Row(place) if self.rows.get(&place).is_some_and(Row::is_value) => {}
-            Unit::Row(place) => self.gone.note((place.organization, Some(place.event)), at),
+            Unit::Row(place) => {
+                let is_value = self.rows.get(&place).is_some_and(Row::is_value);
+                let gone = if is_value { &mut self.gone_values } else { &mut self.gone };
+                gone.note((place.organization, Some(place.event)), at);
+            }
             Unit::Leg(place) => self.gone.note((place.organization, None), at),
         }
         self.remove_unit(unit);

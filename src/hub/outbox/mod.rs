@@ -10,8 +10,11 @@
 //!
 //! Order is kept: own bytes, ranges, late records. A late record becomes bytes when a socket takes
 //! them, a portion at a time; what the socket leaves still waits as a reference, but for the rest
-//! of the record that it took in part. A record partly sent is never replaced or dropped, since the
-//! peer would read the next frame's bytes as its rest.
+//! of the record that it took in part. So does all of a block but its beginning, however much that
+//! is: it is paced by the socket, and no reason to give its reader up. A record partly sent is
+//! never replaced or dropped, since the peer would read the next frame's bytes as its rest.
+
+mod writable;
 
 use super::arena::{Arena, Frame};
 use super::backlog::{Held, Share};
@@ -19,12 +22,13 @@ use super::copied::Copied;
 use super::encoding::Encoding;
 use super::late::{Late, LateQueue};
 use crate::broken::broken;
-use crate::clock::{Deadline, Instant};
+use crate::clock::Instant;
 use crate::close::CloseReason;
 use crate::wire::LinkKey;
 use core::num::NonZeroU32;
 use smallvec::SmallVec;
 use std::sync::Arc;
+pub use writable::{Acked, Writable};
 
 /// Late records are offered to a socket up to this much at a time.
 pub(super) const PORTION_BYTES: usize = 32 * 1024;
@@ -46,118 +50,6 @@ pub(crate) enum Push {
     Dropped,
     /// The backlog would pass the hard bound; the connection must be given up.
     Overrun,
-}
-
-/// How an outbox stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Writable {
-    /// The socket took all so far; bytes wait for the end of the turn at the most.
-    #[default]
-    Open,
-    /// The socket is full; an edge will come.
-    Blocked {
-        /// Since when it has taken nothing, and its peer acknowledged too little.
-        since: Instant,
-        /// What the peer had acknowledged when that was last asked.
-        acked: Option<Acked>,
-    },
-    /// An edge has come; the next write tells what it was worth.
-    Retrying {
-        /// As above.
-        since: Instant,
-        /// As above.
-        acked: Option<Acked>,
-    },
-}
-
-/// What a peer has acknowledged, as the system counts it; 0 is taken for 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acked(NonZeroU32);
-
-impl Acked {
-    fn new(count: u32) -> Acked {
-        Acked(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
-    }
-}
-
-/// A peer is asked for the first time so long after its socket was full: by then what was on its
-/// way has arrived.
-const FIRST_LOOK_MS: u64 = 500;
-/// Who acknowledges less is stuck (Kestrel's MinResponseDataRate).
-const ACKED_BYTES_PER_S_MIN: u64 = 240;
-
-impl Writable {
-    /// Whether a write makes sense.
-    pub(crate) fn may_write(self) -> bool {
-        match self {
-            Writable::Open | Writable::Retrying { .. } => true,
-            Writable::Blocked { .. } => false,
-        }
-    }
-
-    /// Since when the socket has taken nothing, where it is or was full.
-    pub(crate) fn stuck_since(self) -> Option<Instant> {
-        self.stuck().map(|(since, _)| since)
-    }
-
-    fn stuck(self) -> Option<(Instant, Option<Acked>)> {
-        match self {
-            Writable::Open => None,
-            Writable::Blocked { since, acked } | Writable::Retrying { since, acked } => Some((since, acked)),
-        }
-    }
-
-    /// The socket took less than it was offered. An edge that brought no room doesn't restart the
-    /// clock of a stuck write.
-    pub(crate) fn block(self, taken: usize, now: Instant) -> Writable {
-        let (since, acked) = self.stuck().filter(|_| taken == 0).unwrap_or((now, None));
-        Writable::Blocked { since, acked }
-    }
-
-    /// An edge has come.
-    pub(crate) fn retry(self) -> Writable {
-        match self {
-            Writable::Blocked { since, acked } => Writable::Retrying { since, acked },
-            Writable::Open | Writable::Retrying { .. } => self,
-        }
-    }
-
-    /// When to ask what the peer of a full socket has acknowledged.
-    ///
-    /// The system tells of room only once a third of its buffer is free: for a slow link that is
-    /// half a minute. So it is not asked for each write, and not believed that nothing has moved.
-    pub(crate) fn next_look(self, stuck_ms: u64) -> Deadline {
-        self.stuck().map_or(Deadline::NEVER, |(since, acked)| {
-            since.after_ms(if acked.is_none() { FIRST_LOOK_MS.min(stuck_ms / 2) } else { stuck_ms })
-        })
-    }
-
-    /// It has been asked; nothing where the system does not tell. False where the peer is stuck.
-    #[must_use]
-    pub(crate) fn look(&mut self, acked: Option<u32>, now: Instant, stuck_ms: u64) -> bool {
-        let Some((since, before)) = self.stuck() else { return true };
-        let acked_now = Some(Acked::new(acked.unwrap_or_default()));
-        let (since, acked) = match (before, acked) {
-            // One that comes too late begins anew.
-            (None, _) => (if now.ms_since(since) < stuck_ms { since } else { now }, acked_now),
-            (Some(_), _) if now.ms_since(since) < stuck_ms => return true,
-            (Some(_), None) => return false,
-            (Some(Acked(before)), Some(count)) => {
-                let moved = u64::from(count.wrapping_sub(before.get()));
-                if moved * 1_000 < ACKED_BYTES_PER_S_MIN * now.ms_since(since) {
-                    return false;
-                }
-                (now, acked_now)
-            }
-        };
-        match self {
-            Writable::Open => {}
-            Writable::Blocked { since: place, acked: seen } | Writable::Retrying { since: place, acked: seen } => {
-                (*place, *seen) = (since, acked);
-            }
-        }
-        true
-    }
 }
 
 /// What only a connection that doesn't keep up has.
@@ -368,7 +260,7 @@ impl Outbox {
     /// Whether it holds more than the soft bound while its socket takes something from time to
     /// time.
     pub(super) fn is_behind(&self, bounds: OutboxBounds, now: Instant) -> bool {
-        let is_full = self.backlog_bytes >= bounds.soft_bytes && self.writable.stuck_since().is_some();
+        let is_full = self.live_bytes() >= bounds.soft_bytes && self.writable.stuck_since().is_some();
         is_full && !self.is_sealed() && !self.is_stuck(bounds, now)
     }
 
@@ -382,16 +274,17 @@ impl Outbox {
         if is_over(self.answer_bytes) {
             return Some(CloseReason::OwnAnswers);
         }
-        (is_over(self.backlog_bytes) && self.is_stuck(bounds, now)).then(|| self.given_up_for())
+        (is_over(self.live_bytes()) && self.is_stuck(bounds, now)).then(|| self.given_up_for())
     }
 
     /// Why a connection is given up that takes nothing: for its own answers, where they are most of
     /// what waits.
     pub fn given_up_for(&self) -> CloseReason {
-        if self.answer_bytes > self.backlog_bytes / 2 { CloseReason::OwnAnswers } else { CloseReason::Overrun }
+        if self.answer_bytes > self.live_bytes() / 2 { CloseReason::OwnAnswers } else { CloseReason::Overrun }
     }
 
-    fn has_late(&self) -> bool {
+    /// Whether late records wait, behind which all others do.
+    pub(super) fn has_late(&self) -> bool {
         self.slow.as_ref().is_some_and(|slow| !slow.late.is_empty())
     }
 
@@ -407,24 +300,55 @@ impl Outbox {
     }
 
     fn push_late(&mut self, late: Arc<Late>, bounds: OutboxBounds, now: Instant) -> Push {
-        let is_stuck = self.is_stuck(bounds, now);
-        if let Some(place) = self.slow.as_mut().and_then(|slow| slow.late.place(&late)) {
-            let backlog_bytes = self.backlog_bytes - place.frame_bytes() + late.frame_bytes();
-            if backlog_bytes > bounds.hard_bytes && is_stuck {
-                return Push::Overrun;
-            }
-            self.backlog_bytes = backlog_bytes;
-            *place = late;
-            return Push::Conflated;
-        }
-        if self.backlog_bytes + late.frame_bytes() > bounds.hard_bytes && is_stuck {
+        let (place, replaced_bytes) = self.place(&late);
+        let grown = self.backlog_bytes - replaced_bytes + late.frame_bytes();
+        if grown.saturating_sub(self.block_bytes()) > bounds.hard_bytes && self.is_stuck(bounds, now) {
             return Push::Overrun;
         }
-        self.backlog_bytes += late.frame_bytes();
-        let slow = self.slow.get_or_insert_with(|| Slow::new(late.share()));
-        slow.late.push(late);
-        slow.weigh();
+        self.backlog_bytes = grown;
+        self.put_late(late, place)
+    }
+
+    /// Queues a part of a block, which waits for the socket as long as that takes something.
+    pub(super) fn push_block(&mut self, late: Late) -> Push {
+        if self.is_sealed() {
+            return Push::Dropped;
+        }
+        let (place, replaced_bytes) = self.place(&late);
+        self.backlog_bytes = self.backlog_bytes - replaced_bytes + late.frame_bytes();
+        self.put_late(Arc::new(late.of_block()), place)
+    }
+
+    /// The place of the value that a late record replaces, and how many bytes go with it.
+    fn place(&mut self, late: &Late) -> (Option<u64>, usize) {
+        let queue = self.slow.as_mut().map(|slow| &mut slow.late);
+        let found = queue.and_then(|queue| queue.place(late).map(|place| (place, queue.bytes_at(place))));
+        (found.map(|(place, _)| place), found.map_or(0, |(_, bytes)| bytes))
+    }
+
+    /// Queues the frame of a part of a block.
+    pub(super) fn push_frame(&mut self, arena: &mut Arena, frame: Frame) -> Push {
+        if self.is_sealed() {
+            return Push::Dropped;
+        }
+        self.push_range(arena, frame);
         Push::Queued
+    }
+
+    fn put_late(&mut self, late: Arc<Late>, place: Option<u64>) -> Push {
+        let slow = self.slow.get_or_insert_with(|| Slow::new(late.share()));
+        let push = match place {
+            Some(place) => {
+                slow.late.replace(place, late);
+                Push::Conflated
+            }
+            None => {
+                slow.late.push(late);
+                Push::Queued
+            }
+        };
+        slow.weigh();
+        push
     }
 
     /// What to write next, in order: pushed to `slices`, at most as many as it has room for without
@@ -578,6 +502,21 @@ impl Outbox {
     /// Bytes that wait.
     pub(crate) fn backlog_bytes(&self) -> usize {
         self.backlog_bytes
+    }
+
+    /// Bytes of a block that wait.
+    fn block_bytes(&self) -> usize {
+        self.slow.as_ref().map_or(0, |slow| slow.late.block_bytes())
+    }
+
+    /// Bytes that wait without those of a block: what the reader has let come together.
+    pub(super) fn live_bytes(&self) -> usize {
+        self.backlog_bytes - self.block_bytes()
+    }
+
+    /// Whether what it is to send next are late records.
+    pub(super) fn is_late(&self) -> bool {
+        self.ranges.is_empty() && self.slow.as_ref().is_some_and(|slow| slow.copied.is_empty())
     }
 
     /// How the socket stands.

@@ -3,7 +3,6 @@ use super::super::backlog::Backlog;
 use super::super::encoding::Form;
 use super::super::frames::Frames;
 use super::super::publication::{EventTraits, Payload};
-use super::super::registry::TopicId;
 use super::super::topic::Topic;
 use super::*;
 use crate::schema::EventId;
@@ -19,7 +18,7 @@ const TOPIC: Topic = Topic { organization: Uuid::nil(), event: EventId(0), entit
 enum Origin {
     Answer,
     Occurrence,
-    State(TopicId),
+    State(Topic),
 }
 
 #[derive(Clone, Debug)]
@@ -111,19 +110,17 @@ struct Bench {
     outbox: Outbox,
     backlog: Arc<Backlog>,
     share: Arc<Share>,
-    topics: [TopicId; 2],
     serial: u8,
 }
 
 impl Bench {
     fn new(encoding: Encoding) -> Bench {
-        let topics = [TopicId::of_slot(1), TopicId::of_slot(2)];
         let backlog = Arc::new(Backlog::new(usize::MAX, 1));
         let share = Arc::new(Share::new(Arc::clone(&backlog)));
         let mut outbox = Outbox::default();
         outbox.set_encoding(encoding);
         outbox.set_writable(Writable::Blocked { since: Instant::default(), acked: None });
-        Bench { arena: Arena::default(), outbox, backlog, share, topics, serial: 0 }
+        Bench { arena: Arena::default(), outbox, backlog, share, serial: 0 }
     }
 
     /// Pushes a record; its origin and bytes, and what became of it.
@@ -134,16 +131,16 @@ impl Bench {
         let origin = match what {
             0 => Origin::Answer,
             1 => Origin::Occurrence,
-            what => Origin::State(self.topics[usize::from(what - 2)]),
+            what => Origin::State(Topic { entity: Uuid::from_u128(u128::from(what)), ..TOPIC }),
         };
         if origin == Origin::Answer {
             let frame = self.arena.append(Lane::Own, |out| encoding.wrap(out, |out| out.extend_from_slice(&data)));
             let bytes = self.arena.bytes(frame).to_vec();
             return (origin, bytes, self.outbox.push_own(&mut self.arena, frame, &self.share));
         }
-        let id = if let Origin::State(id) = origin { id } else { self.topics[0] };
+        let topic = if let Origin::State(topic) = origin { topic } else { TOPIC };
         let event = EventTraits { lower: "useralert", is_state: matches!(origin, Origin::State(_)), is_last: false };
-        let mut frames = Frames::new(&TOPIC, id, event, None, Payload::Borrowed(&data));
+        let mut frames = Frames::new(&topic, event, None, Payload::Borrowed(&data));
         let form = Form { encoding, positioned: false };
         let frame = frames.frame(form, &mut self.arena);
         let bytes = self.arena.bytes(frame).to_vec();

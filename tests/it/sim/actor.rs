@@ -468,6 +468,7 @@ fn any_ask(rng: &mut Rng) -> Ask {
         2 => entity = Some("0101".into()),
         3 => event = Some("UserNothing".into()),
         4 => event = Some(KINDS[rng.below(KINDS.len())].name.to_uppercase()),
+        5..=8 => entity = Some("*".into()),
         _ => {}
     }
     Ask { entity, event, snapshot: rng.one_in(4) }

@@ -8,16 +8,23 @@ use uuid::Uuid;
 /// Event name and entity; the organization is the member's own.
 pub type Name = (&'static str, Uuid);
 
+/// Event name and what an item names of it: an entity, or every one.
+pub type Sought = (&'static str, Option<Uuid>);
+
 /// The checks of an item, in their order, as far as they need no member.
-pub fn find(ask: &Ask) -> Result<(Kind, Uuid), &'static str> {
+pub fn find(ask: &Ask) -> Result<(Kind, Option<Uuid>), &'static str> {
     let (Some(entity), Some(event)) = (&ask.entity, &ask.event) else { return Err("Invalid item") };
     let kind = Kind::find(event).ok_or("Unknown EventName")?;
+    if entity == "*" {
+        return Ok((kind, None));
+    }
     let entity = if entity.len() == 36 { Uuid::parse_str(entity).ok() } else { None };
-    Ok((kind, entity.ok_or("Invalid EntityId")?))
+    Ok((kind, Some(entity.ok_or("Invalid EntityId")?)))
 }
 
-pub fn verdict(subscribed: bool, (event, entity): &Name) -> Value {
-    json!({"subscribed": subscribed, "message": null, "entityId": entity.to_string(), "eventName": event.to_lowercase()})
+pub fn verdict(subscribed: bool, (event, entity): &Sought) -> Value {
+    let entity = entity.map_or("*".to_owned(), |entity| entity.to_string());
+    json!({"subscribed": subscribed, "message": null, "entityId": entity, "eventName": event.to_lowercase()})
 }
 
 pub fn refusal(message: &str, Ask { entity, event, .. }: &Ask) -> Value {

@@ -3,14 +3,14 @@
 //! of its topic. Knows nothing of bytes, time or sockets.
 
 use super::actor::Act;
-use super::answers::{Name, find, refusal, same, verdict};
-use super::cast::{Kind, Rights};
+use super::answers::{Name, Sought, find, refusal, same, verdict};
+use super::cast::{KINDS, Kind, Rights};
 use super::client::{Ask, Call, Heard, Received, Record, Subscription};
 use super::journal::{Entry, Journals, tag_of};
 use super::setting::CATALOGUE;
 use rte::hub::Hub;
 use rte::hub::registry::ConnKey;
-use rte::hub::topic::Topic;
+use rte::hub::topic::{Pattern, Wildcard};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -49,9 +49,9 @@ struct Said {
 struct Member {
     shard: usize,
     rights: Rights,
-    topics: BTreeSet<Name>,
-    /// So many items had been answered when it asked for a topic.
-    since: BTreeMap<Name, usize>,
+    topics: BTreeSet<Sought>,
+    /// So many items had been answered when it asked for that.
+    since: BTreeMap<Sought, usize>,
     /// What it has said and the hub has not done yet.
     acts: VecDeque<Said>,
     /// The hub has taken its handshake.
@@ -174,19 +174,23 @@ impl Model {
         let (mut named, mut block) = (BTreeSet::new(), Vec::new());
         for (ask, verdict) in taken.iter_mut().filter(|(ask, _)| ask.snapshot) {
             let Ok((kind, entity)) = find(ask) else { continue };
-            let name = (kind.name, entity);
-            let last = self.journals.last(member.shard, member.rights.organization, name);
-            let is_first = named.insert(name);
-            let row = last.filter(|_| kind.is_kept && is_first);
-            verdict["snapshot"] = usize::from(row.is_some()).into();
-            if is_first && kind.is_kept && !kind.is_state {
+            let is_first = named.insert((kind.name, entity));
+            let of_item = kind.entities.iter().filter(|it| entity.is_none_or(|entity| entity == **it));
+            let granted = of_item.filter(|entity| member.rights.cover(kind, **entity));
+            let last =
+                |entity: &Uuid| self.journals.last(member.shard, member.rights.organization, (kind.name, *entity));
+            let is_told = is_first && kind.is_kept;
+            let rows: Vec<&Entry> = granted.filter(|_| is_told).filter_map(last).collect();
+            self.snapshots += rows.len() as u64;
+            verdict["snapshot"] = rows.len().into();
+            if is_told && !kind.is_state {
                 // The hub is younger than a call may be.
                 verdict["partial"] = true.into();
             }
-            block.extend(row);
+            block.extend(rows);
         }
         block.sort_by_key(|row| row.position);
-        self.snapshots += block.len() as u64;
+        block.dedup_by_key(|row| row.position);
         member.due.extend(invocation.map(|id| Due::Result(id, Value::Array(verdicts))));
         member.due.extend(block.into_iter().map(|row| Due::Event(row.name, Rc::clone(&row.data))));
         self.proceed(id);
@@ -201,15 +205,16 @@ impl Model {
         let (mut sure, mut perhaps) = (0, 0);
         let of_tenant = |member: &Member| member.shard == shard && member.rights.organization == it.organization;
         for (id, member) in self.members.iter_mut().filter(|(_, member)| of_tenant(member)) {
-            let is_member = member.topics.contains(&entry.name);
+            let since = member.since(kind, it.entity);
+            let is_member = since.is_some();
             if self.fading.contains(id) {
                 perhaps += usize::from(member.rights.cover(kind, it.entity));
             } else {
                 sure += usize::from(is_member);
             }
-            if is_member {
+            if let Some(since) = since {
                 assert!(member.rights.cover(kind, it.entity), "a member without the right");
-                let before = &self.journals.answered(it.organization)[..member.since[&entry.name]];
+                let before = &self.journals.answered(it.organization)[..since];
                 if before.iter().any(|tag| *tag == tag_of(it.data)) {
                     return Err(format!("{id} subscribed to {entry:?} when it had been answered"));
                 }
@@ -233,9 +238,15 @@ impl Model {
     /// Compares a member with the hub's own registry.
     pub fn compare(&mut self, id: usize, conn: Option<ConnKey>, hub: &Hub, is_ended: bool) -> Result<(), String> {
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
-        let topics_of = || conn.into_iter().flat_map(|conn| hub.registry.topics_of(conn));
-        let topics: BTreeSet<Name> = topics_of()
-            .map(|topic| (Kind::find(&CATALOGUE.event(topic.event).name).unwrap().name, topic.entity))
+        let patterns_of = || conn.into_iter().flat_map(|conn| hub.registry.patterns_of(conn));
+        let topics: BTreeSet<Sought> = patterns_of()
+            .map(|pattern| {
+                let name = |event| Kind::find(&CATALOGUE.event(event).name).unwrap().name;
+                match pattern {
+                    Pattern::One(topic) => (name(topic.event), Some(topic.entity)),
+                    Pattern::Every(wildcard) => (name(wildcard.event), None),
+                }
+            })
             .collect();
         if is_ended {
             // Which of its last words were still looked at is the hub's own affair.
@@ -245,14 +256,22 @@ impl Model {
         if topics != member.topics {
             return Err(format!("the hub has {topics:?}, the model {:?}", member.topics));
         }
-        let is_own = |topic: &Topic| topic.organization == member.rights.organization;
-        let both_ways = |topic: &Topic| {
-            hub.registry
-                .members(topic)
-                .is_some_and(|members| members.plain.iter().chain(members.positioned).any(|it| Some(it.conn) == conn))
-        };
-        if !topics_of().all(|topic| is_own(&topic) && both_ways(&topic)) {
-            return Err("another tenant's topic, or one that doesn't know its member".into());
+        let is_own = |pattern: &Pattern| pattern.wildcard().organization == member.rights.organization;
+        if !patterns_of().all(|pattern| is_own(&pattern)) {
+            return Err("another tenant's topic".into());
+        }
+        for kind in KINDS {
+            for entity in kind.entities {
+                let wildcard = Wildcard {
+                    organization: member.rights.organization,
+                    event: CATALOGUE.find(kind.name).ok_or("no such event")?,
+                };
+                let members = hub.registry.members(&wildcard.topic(*entity));
+                let of_it = members.lists().into_iter().flat_map(|(list, _)| list).filter(|it| Some(it.conn) == conn);
+                if of_it.count() != usize::from(!is_ended && member.since(kind, *entity).is_some()) {
+                    return Err(format!("not once among the members of {} {entity}", kind.name));
+                }
+            }
         }
         Ok(())
     }
@@ -335,7 +354,11 @@ impl Member {
             Err(message) => return refuse(message),
         };
         let name = (kind.name, entity);
-        if !self.rights.cover(kind, entity) {
+        let is_granted = match entity {
+            Some(entity) => self.rights.cover(kind, entity),
+            None => kind.entities.iter().any(|entity| self.rights.cover(kind, *entity)),
+        };
+        if !is_granted {
             refuse("Unauthorized")
         } else if !self.topics.contains(&name) && self.topics.len() >= max {
             refuse("Too many subscriptions")
@@ -347,11 +370,24 @@ impl Member {
         }
     }
 
+    /// How many items had been answered when it asked for an entity or for every one, where it gets
+    /// what is published about that.
+    fn since(&self, kind: Kind, entity: Uuid) -> Option<usize> {
+        let sought = [(kind.name, Some(entity)), (kind.name, None)];
+        let held = sought.iter().filter(|it| self.topics.contains(it) && self.rights.cover(kind, entity));
+        held.map(|it| self.since[it]).min()
+    }
+
     fn unsubscribe(&mut self, ask: &Ask, refusals: &mut BTreeSet<&'static str>) -> Value {
         match find(ask) {
             Ok((kind, entity)) => {
                 self.topics.remove(&(kind.name, entity));
-                verdict(false, &(kind.name, entity))
+                let is_covered = entity.is_some_and(|entity| self.since(kind, entity).is_some());
+                let mut told = verdict(is_covered, &(kind.name, entity));
+                if is_covered {
+                    told["message"] = "Still subscribed by EntityId *".into();
+                }
+                told
             }
             Err(message) => {
                 refusals.insert(message);

@@ -2,6 +2,7 @@
 
 mod clients;
 mod documents;
+mod every;
 mod http;
 mod internal;
 mod kept;

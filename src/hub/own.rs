@@ -1,0 +1,116 @@
+//! What is queued for one connection only: the answers to its questions, and the past.
+
+use super::arena::{Frame, Lane};
+use super::encoding::Form;
+use super::exit::Doomed;
+use super::late::Late;
+use super::outbox::Push;
+use super::publication::{EventTraits, Payload, Publication};
+use super::registry::ConnKey;
+use super::{BYTES_PER_DELIVERY, Hub, mark_now};
+use crate::clock::Now;
+use crate::proto::signalr::message::ServerMessage;
+use crate::wire::Wire;
+
+impl Hub {
+    /// Queues the block of a Subscribe: publications of the past, each with its position where that
+    /// is wanted. What would be more than a write waits as references, paced by the socket.
+    pub(crate) fn send_block<'p>(
+        &mut self,
+        conn: ConnKey,
+        block: impl IntoIterator<Item = (&'p Publication, EventTraits<'p>, bool)>,
+    ) {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+        let (encoding, flush_bytes, mut work) = (outbox.encoding(), self.bounds.flush_bytes(), 0);
+        for (publication, event, positioned) in block {
+            let form = Form { encoding, positioned };
+            let Publication { topic, stamp, data, .. } = publication;
+            let encode = |out: &mut Vec<u8>| form.encode(topic, event, *stamp, Payload::Shared(data), out);
+            let push = if outbox.has_late() || outbox.backlog_bytes() >= flush_bytes {
+                self.scratch.clear();
+                encode(&mut self.scratch);
+                let len = self.scratch.len();
+                outbox.push_block(Late::publication(publication.clone(), event, form, len, &self.share))
+            } else {
+                let frame = self.arena.append(Lane::Own, encode);
+                outbox.push_frame(&mut self.arena, frame)
+            };
+            match push {
+                Push::Queued => outbox.note_sent(),
+                Push::Conflated => self.tally.conflated += 1,
+                Push::Dropped | Push::Overrun => self.tally.dropped += 1,
+            }
+            work += 1 + data.len() / BYTES_PER_DELIVERY;
+        }
+        self.mark_dirty(conn);
+        self.spend(work);
+    }
+
+    /// Writes what waits for a connection where that is much already: between the questions of a
+    /// client that asks a lot, so that one that reads its answers is not mistaken for one that
+    /// doesn't, and one that doesn't is found out. Whether further answers would be taken.
+    #[must_use]
+    pub(crate) fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+        self.now = now.mono;
+        let flush_bytes = self.bounds.flush_bytes();
+        let (mut exit, outboxes) = self.exit(now, wire);
+        let Some(outbox) = outboxes.get_mut(conn) else { return false };
+        if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
+            exit.flush(conn, outbox);
+        }
+        !outbox.is_sealed()
+    }
+
+    /// Queues one hub message of the connection's own.
+    pub(crate) fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
+        let encoding = self.encoding(conn);
+        self.send_frame(conn, |out| encoding.encode(message, out));
+    }
+
+    /// Queues one frame of the connection's own, as it is.
+    pub(crate) fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let frame = self.arena.append(Lane::Own, write);
+        self.queue(conn, frame);
+    }
+
+    /// Queues an HTTP reply, whatever its length; it counts as one frame.
+    pub(crate) fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let frame = self.arena.append(Lane::Own, write);
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            outbox.push_own(&mut self.arena, frame, &self.share);
+            self.mark_dirty(conn);
+        }
+    }
+
+    fn queue(&mut self, conn: ConnKey, frame: Frame) {
+        self.spend(frame.len() / BYTES_PER_DELIVERY);
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+        if let Some(reason) = outbox.is_too_much(frame.len(), self.bounds, self.now) {
+            let lost_bytes = outbox.discard(&mut self.arena, &self.share);
+            self.tally.discarded_bytes += lost_bytes as u64;
+            outbox.seal();
+            self.doomed.push(Doomed { conn, reason, lost_bytes });
+        } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
+            self.tally.dropped += 1;
+        }
+        self.mark_dirty(conn);
+    }
+
+    pub(super) fn mark_dirty(&mut self, conn: ConnKey) {
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            mark_now(&mut self.dirty, conn, outbox);
+        }
+    }
+
+    /// Queues last bytes and nothing after them, whatever was said before: a connection that was
+    /// given up may still be told why.
+    pub fn send_last(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let frame = self.arena.append(Lane::Own, write);
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            outbox.unseal();
+            outbox.push_own(&mut self.arena, frame, &self.share);
+            outbox.seal();
+            self.mark_dirty(conn);
+        }
+    }
+}
