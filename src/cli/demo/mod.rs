@@ -314,6 +314,13 @@ fn introduce(
             support.id, a.id, b.id, c.id
         ),
         String::new(),
+        "Or, as a wallboard does, to the state of every queue and every user:".to_owned(),
+        String::new(),
+        format!(
+            "  {program} listen --url {hub} {ca}--token {token} --snapshot \
+             '*:QueueStatus,UserAvailability,UserStatus'"
+        ),
+        String::new(),
     ];
     for line in lines {
         if args.print {

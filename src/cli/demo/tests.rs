@@ -340,6 +340,8 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
     let said = results.text();
     let line = said.lines().find(|line| line.contains(" listen --url ")).unwrap();
     assert!(line.contains(&format!("http://{address}/rte --token ey")) && line.contains("'cbeeb190-"), "{line}");
+    let wallboard = said.lines().filter(|line| line.contains(" listen --url ")).nth(1).unwrap();
+    assert!(wallboard.ends_with(" --snapshot '*:QueueStatus,UserAvailability,UserStatus'"), "{wallboard}");
 }
 
 #[test]
