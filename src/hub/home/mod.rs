@@ -290,13 +290,28 @@ impl Home {
         publications: &mut Vec<Publication>,
     ) -> Result<(), Recovery> {
         let missed = match item.rows {
-            Rows::Value => self.log.newest_of_each(wildcard, after, self.replay_items_max),
+            Rows::Value => match self.log.newest_of_each(wildcard, after, self.replay_items_max) {
+                Err(Missed::Trimmed) => self.newest_kept(wildcard, after),
+                missed => missed,
+            },
             Rows::None | Rows::Keyed | Rows::Call => {
                 self.log.since(&Pattern::Every(wildcard), after, self.replay_items_max)
             }
         };
         publications.extend(missed?.into_iter().cloned());
         Ok(())
+    }
+
+    /// The values of a wildcard behind a position: what is kept is the newest in any case, unless
+    /// some went.
+    fn newest_kept(&self, wildcard: Wildcard, after: Position) -> Result<Vec<&Publication>, Missed> {
+        if self.kept.lacks_values(wildcard) {
+            return Err(Missed::Trimmed);
+        }
+        let rows = self.kept.of_event(wildcard.organization, wildcard.event, None).map(|(_, row)| row);
+        let newest = rows.filter(|row| row.position() > Some(after)).take(self.replay_items_max + 1);
+        let newest: Vec<&Publication> = newest.collect();
+        if newest.len() > self.replay_items_max { Err(Missed::TooMuch) } else { Ok(newest) }
     }
 
     /// Appends what came on one topic; the item's part of the block starts there.
@@ -358,219 +373,4 @@ impl Home {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hub::encoding::{Encoding, Form};
-    use crate::hub::publication::{EventTraits, Payload};
-    use crate::schema::EventId;
-
-    const ORGANIZATION: Uuid = Uuid::nil();
-
-    fn at(unix_ms: u64) -> Now {
-        Now::from_ms(0, unix_ms)
-    }
-
-    fn topic(event: u16, entity: u8) -> Topic {
-        Topic { organization: ORGANIZATION, event: EventId(event), entity: Uuid::from_u128(u128::from(entity)) }
-    }
-
-    /// The home of one shard; event 0 is a state, event 1 an occurrence.
-    fn home(limits: &Limits) -> Home {
-        Home::new(HashSeed(1, 2), limits, Epoch::begin(at(1_000), 7), &HomeTotals::default(), 1)
-    }
-
-    fn publish(home: &mut Home, topic: Topic, data: &[u8], now: Now) -> WirePosition {
-        let stamp = home.stamp(now);
-        let effect = if topic.event == EventId(0) { Effect::Value } else { Effect::None };
-        let publication = Publication { stamp: Some(stamp), effect, ..Publication::new(topic, data.into()) };
-        home.keep(publication.clone());
-        home.record(publication);
-        stamp.of(ORGANIZATION)
-    }
-
-    fn item(topic: Topic, since: Option<Since>, snapshot: bool) -> Wanted {
-        let rows = if topic.event == EventId(0) { Rows::Value } else { Rows::None };
-        Wanted { reach: topic.into(), is_held: false, rows, since, snapshot }
-    }
-
-    fn texts(block: &Block) -> Vec<&str> {
-        block.publications.iter().map(|publication| core::str::from_utf8(&publication.data).unwrap()).collect()
-    }
-
-    #[test]
-    fn a_block_is_in_the_order_of_positions_over_all_items() {
-        let mut home = home(&Limits::DEFAULT);
-        let (calls, status) = (topic(1, 1), topic(0, 1));
-        let start = home.present(ORGANIZATION);
-        publish(&mut home, calls, b"1", at(1_001));
-        publish(&mut home, status, b"2", at(1_002));
-        let seen = publish(&mut home, calls, b"3", at(1_003));
-        publish(&mut home, status, b"4", at(1_004));
-        publish(&mut home, calls, b"5", at(1_005));
-        let wanted = [item(status, Some(Since::Behind(start)), false), item(calls, Some(Since::Behind(start)), false)];
-        let block = home.recover(ORGANIZATION, &wanted, at(1_006));
-        assert_eq!(texts(&block), ["1", "3", "4", "5"], "of a state only the newest");
-        assert_eq!(block.found.iter().map(|found| found.replayed).collect::<Vec<_>>(), [1, 3]);
-        assert!(
-            block.found.iter().all(|found| found.position == start.position),
-            "what it had, until it has the block"
-        );
-        let wanted = [item(calls, Some(Since::Behind(seen)), false), item(calls, Some(Since::Behind(start)), false)];
-        let block = home.recover(ORGANIZATION, &wanted, at(1_006));
-        assert_eq!(texts(&block), ["5"], "what is named again gets nothing more");
-        let up_to_date =
-            [item(calls, Some(Since::Behind(block.present)), false), item(status, Some(Since::Present), true)];
-        let block = home.recover(ORGANIZATION, &up_to_date, at(1_006));
-        assert_eq!(texts(&block), ["4"]);
-        assert_eq!(block.found[0].position, block.present.position);
-        assert_eq!(block.found[1].position, block.publications[0].position().unwrap().before());
-        assert_eq!((block.found[0].recovery, block.found[1].recovery), (Some(Recovery::Recovered), None));
-    }
-
-    fn every(event: u16) -> Reach {
-        Reach::Every(topic(event, 0).wildcard())
-    }
-
-    fn only(event: u16, entity: u8) -> Reach {
-        Reach::Only(topic(event, 0).wildcard(), [topic(event, entity).entity].into())
-    }
-
-    #[test]
-    fn a_wildcard_gets_what_all_its_topics_would_in_one_order_and_each_once() {
-        let mut home = home(&Limits::DEFAULT);
-        let start = home.present(ORGANIZATION);
-        let foreign = Topic { organization: Uuid::from_u128(7), ..topic(0, 1) };
-        for (topic, data) in [
-            (topic(1, 1), b"1"),
-            (topic(0, 1), b"2"),
-            (topic(1, 2), b"3"),
-            (foreign, b"x"),
-            (topic(0, 2), b"4"),
-            (topic(0, 1), b"5"),
-        ] {
-            publish(&mut home, topic, data, at(1_001));
-        }
-        let since = Some(Since::Behind(start));
-        let wanted = |reach: Reach, since, snapshot| Wanted { reach, ..item(topic(0, 0), since, snapshot) };
-        let state = |reach| wanted(reach, since, false);
-        let calls = |reach| Wanted { rows: Rows::None, ..state(reach) };
-        let mut told = |wanted: &[Wanted]| {
-            let block = home.recover(ORGANIZATION, wanted, at(1_006));
-            assert!(block.found.iter().all(|found| found.recovery.is_none_or(|it| it == Recovery::Recovered)));
-            (texts(&block).concat(), block.found.iter().map(|found| found.replayed + found.rows).collect::<Vec<_>>())
-        };
-        let all = [calls(every(1)), state(every(0)), calls(topic(1, 1).into())];
-        assert_eq!(told(&all), ("1345".to_owned(), vec![2, 2, 1]), "of each state only the newest");
-        assert_eq!(told(&[calls(only(1, 2)), state(only(0, 1))]), ("35".to_owned(), vec![1, 1]));
-        assert_eq!(told(&[wanted(every(0), None, true)]), ("45".to_owned(), vec![2]));
-        assert_eq!(told(&[wanted(only(0, 1), None, true)]), ("5".to_owned(), vec![1]));
-        let held = Wanted { is_held: true, ..state(every(0)) };
-        assert_eq!(told(&[held]), (String::new(), vec![0]), "nothing of it was missed");
-        let block = home.recover(ORGANIZATION, &[wanted(every(0), None, true)], at(1_006));
-        assert_eq!(block.found[0].position, block.publications[0].position().unwrap().before());
-    }
-
-    #[test]
-    fn of_a_wildcard_all_is_replayed_or_nothing() {
-        let limits = Limits { replay_items_max: 2, ..Limits::DEFAULT };
-        let mut home = home(&limits);
-        let start = home.present(ORGANIZATION);
-        for entity in [1, 2, 1, 2] {
-            publish(&mut home, topic(1, entity), b"c", at(1_001));
-            publish(&mut home, topic(0, entity), b"s", at(1_001));
-        }
-        let entities: Arc<[Uuid]> = [1, 2].map(|entity| topic(0, entity).entity).into();
-        let mut told = |reach: Reach, rows| {
-            let since = Some(Since::Behind(start));
-            let wanted = Wanted { reach, rows, ..item(topic(0, 0), since, false) };
-            let block = home.recover(ORGANIZATION, &[wanted], at(1_006));
-            (block.found[0].recovery.unwrap(), block.publications.len())
-        };
-        assert_eq!(told(every(0), Rows::Value), (Recovery::Recovered, 2));
-        assert_eq!(told(every(1), Rows::None), (Recovery::TooMuch, 0));
-        let only = |event| Reach::Only(topic(event, 0).wildcard(), entities.clone());
-        assert_eq!(told(only(0), Rows::Value), (Recovery::Recovered, 2));
-        assert_eq!(told(only(1), Rows::None), (Recovery::TooMuch, 0), "the first entity alone would not be too much");
-    }
-
-    #[test]
-    fn what_cannot_be_recovered_says_why_and_falls_back_to_what_holds() {
-        let limits = Limits { history_ms: 10, replay_items_max: 2, ..Limits::DEFAULT };
-        let mut home = home(&limits);
-        let (calls, status) = (topic(1, 1), topic(0, 1));
-        let start = home.present(ORGANIZATION);
-        publish(&mut home, status, b"0", at(1_001));
-        for n in [b"1", b"2", b"3"] {
-            publish(&mut home, calls, n, at(1_002));
-        }
-        let other = WirePosition { epoch: Epoch::begin(at(1_000), 8), ..start };
-        let foreign = (1..).map(Uuid::from_u128).map(Partition::of).find(|other| *other != start.partition).unwrap();
-        let ahead = WirePosition { position: Position::at(UnixMs::from_ms(9_999)), ..start };
-        let told = |home: &mut Home, topic, since| {
-            let block = home.recover(ORGANIZATION, &[item(topic, Some(since), true)], at(1_003));
-            (block.found[0].recovery.unwrap(), block.found[0].replayed, block.found[0].rows)
-        };
-        for (since, why) in [
-            (Since::Unreadable, Recovery::Unreadable),
-            (Since::Behind(other), Recovery::Epoch),
-            (Since::Behind(WirePosition { partition: foreign, ..start }), Recovery::Partition),
-            (Since::Behind(ahead), Recovery::Ahead),
-        ] {
-            assert_eq!(told(&mut home, status, since), (why, 0, 1));
-        }
-        assert_eq!(told(&mut home, calls, Since::Behind(start)), (Recovery::TooMuch, 0, 0));
-        home.shrink(at(1_020));
-        assert_eq!(told(&mut home, calls, Since::Behind(start)), (Recovery::Trimmed, 0, 0));
-        assert_eq!(
-            told(&mut home, status, Since::Behind(start)),
-            (Recovery::Recovered, 1, 0),
-            "its last value is kept"
-        );
-    }
-
-    #[test]
-    fn how_far_back_gives_what_there_is_and_says_whether_that_is_all() {
-        let mut home = home(&Limits::DEFAULT);
-        let calls = topic(1, 1);
-        for (n, unix_ms) in [(b"1", 2_000), (b"2", 3_000), (b"3", 4_000)] {
-            publish(&mut home, calls, n, at(unix_ms));
-        }
-        let mut told = |ms| {
-            let block = home.recover(ORGANIZATION, &[item(calls, Some(Since::Back { ms }), false)], at(4_500));
-            (texts(&block).concat(), block.found[0].recovery.unwrap())
-        };
-        assert_eq!(told(1_600), ("23".to_owned(), Recovery::Recovered));
-        assert_eq!(told(3_500), ("123".to_owned(), Recovery::Recovered), "since the process began");
-        assert_eq!(told(3_600), ("123".to_owned(), Recovery::Trimmed), "before it, nothing is known");
-        assert_eq!(told(0), (String::new(), Recovery::Recovered));
-    }
-
-    #[test]
-    fn no_frame_has_more_around_its_data_than_is_counted() {
-        let catalogue = crate::schema::Catalogue::built_in(None);
-        let longest = catalogue.available_subscriptions().max_by_key(|name| name.len()).unwrap().to_lowercase();
-        let stamp = home(&Limits::DEFAULT).stamp(at(1_001));
-        for encoding in Encoding::ALL {
-            let mut frame = Vec::new();
-            let form = Form { encoding, positioned: true };
-            let event = EventTraits { lower: &longest, is_state: false, is_last: true };
-            form.encode(&topic(1, 1), event, Some(stamp), Payload::Borrowed(b""), &mut frame);
-            assert!(frame.len() <= FRAME_BYTES - 8, "{} bytes, and a longer header", frame.len());
-        }
-    }
-
-    #[test]
-    fn a_replay_of_more_bytes_than_may_wait_is_none() {
-        let limits = Limits { outbox_hard_bytes: FRAME_BYTES + 10, ..Limits::DEFAULT };
-        let mut home = home(&limits);
-        let start = home.present(ORGANIZATION);
-        publish(&mut home, topic(1, 1), b"123456", at(1_001));
-        publish(&mut home, topic(1, 2), b"123456", at(1_002));
-        let since = Some(Since::Behind(start));
-        let block =
-            home.recover(ORGANIZATION, &[item(topic(1, 1), since, false), item(topic(1, 2), since, false)], at(1_003));
-        assert_eq!(block.publications.len(), 1);
-        assert_eq!(block.found[1].recovery, Some(Recovery::TooMuch));
-        assert_eq!(block.found[1].position, block.present.position);
-    }
-}
+mod tests;
