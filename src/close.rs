@@ -52,13 +52,15 @@ reasons! {
     HandshakeRefused "handshake_refused" Peer "" "the SignalR handshake was refused";
     MalformedMessage "malformed_message" Peer "malformed_message" "a record was no hub message";
     MessageTooLong "message_too_long" Peer "message_too_long" "a hub message passed limits.record_bytes_max";
+    RecordTimeout "record_timeout" Peer "record_timeout" "a hub message was begun and not ended within limits.record_ms";
     ClientTimeout "client_timeout" Peer "client_timeout" "a client that used to ping was silent for limits.client_timeout_ms";
     Unreachable "unreachable" Peer "" "the peer acknowledged nothing for limits.client_timeout_ms, not even pings, and sends none itself";
     TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
     Overrun "overrun" Peer "slow_reader" "a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms";
     OwnAnswers "own_answers" Peer "own_answers" "a client asked and asked and took no answer, until they passed limits.outbox_hard_bytes";
     TooMuchWork "too_much_work" Peer "too_much_work" "a client asked for so much at once that it would not have been read on for limits.rest_ms";
-    BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max, or its reply was one unread too many for a quarter of that";
+    BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max or limits.memory_bytes_max, or its reply was one unread too many for a quarter of that";
+    MemoryFull "memory_full" Operator "memory_full" "the hub keeps limits.memory_bytes_max, and the peer sent more that had to be kept";
     WriteStuck "write_stuck" Peer "" "the peer took less than 240 bytes a second for limits.write_stuck_ms";
     Drain "drain" Nobody "" "the hub drains";
     Full "full" Operator "" "the process may have no more file descriptors, and there was no stranger to make room";

@@ -17,6 +17,8 @@
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
 //! ```
 //!
+//! All of it together has one bound, `memory_bytes_max`; `rte check` prints the sum by its parts.
+//!
 //! What the process keeps of the past: `kept_bytes_max` and 512 bytes for each of `kept_rows_max`,
 //! `history_bytes_max`, about 10 MiB of newest positions, and for each of `dedupe_max` ids of items
 //! at most 96 bytes.
@@ -120,8 +122,13 @@ limits! {
     /// Bytes of one hub message from a client, with its separator (MaximumReceiveMessageSize). A
     /// Subscribe needs 128 for each item.
     record_bytes_max: usize = 128 * 1024;
+    /// Time for a whole hub message, from its first byte.
+    record_ms: u64 = 60_000;
     /// Subscriptions of one connection (item message `Too many subscriptions` beyond).
     subscriptions_max: usize = 1_000;
+    /// Subscriptions of all connections together; each thread has its share of them (the same
+    /// message beyond).
+    total_subscriptions_max: usize = 2_000_000;
     /// Backlog of one connection from which on state events are conflated.
     outbox_soft_bytes: usize = 256 * 1024;
     /// Backlog of one connection beyond which it is given up, unless its socket has taken something
@@ -133,6 +140,12 @@ limits! {
     /// Memory that the backlogs of all connections keep together, over all shards; beyond it the
     /// largest is given up. Unread HTTP replies get a quarter of it at most.
     backlog_bytes_max: usize = 256 * 1024 * 1024;
+    /// Memory that the process keeps for its peers, by its own count; 0, which is the default, is
+    /// three quarters of what the machine or the control group has. Beyond it the largest backlog
+    /// goes. Where all but backlogs take seven eighths of it, new clients, negotiates and publishes
+    /// are answered 503, further subscriptions are refused, and whoever sends more than 4 KiB of an
+    /// unfinished request or message is closed.
+    memory_bytes_max: usize = 0;
     /// Shared segment bytes that slow connections of a shard may pin together.
     pinned_bytes_max: usize = 8 * 1024 * 1024;
     /// A connection whose peer takes nothing for this long is reset (TransportSendTimeout); less
@@ -206,7 +219,7 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 19] = [
+const ENDS: [(&str, u64, u64); 20] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
     // Requests that browsers send at a time must fit.
     ("strangers_max", 8, CONNECTIONS_MAX as u64),
@@ -224,6 +237,7 @@ const ENDS: [(&str, u64, u64); 19] = [
     ("record_bytes_max", 256, 1 << 30),
     ("ping_every_ms", 100, 60 * 60_000),
     ("history_bytes_max", 0, BYTES_MAX),
+    ("memory_bytes_max", 0, BYTES_MAX),
     // A callback may be open for weeks.
     ("keep_ms", 1, 366 * MS_MAX),
     ("turn_deliveries_max", 64, 1 << 30),
@@ -315,41 +329,69 @@ pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
-/// What an idle connection keeps, with its subscriptions.
-const CONNECTION_BYTES: usize = 1024;
+/// Bytes of an unfinished request or message that are kept all the same where the process keeps
+/// `memory_bytes_max`: as much as an ordinary one has that came in two segments.
+pub const SMALL_INPUT_BYTES: usize = 4 * 1024;
+/// What an idle connection keeps, with its first subscriptions.
+pub const CONNECTION_BYTES: usize = 1024;
+/// What its TLS session keeps, where there is one.
+pub const TLS_SESSION_BYTES: usize = 8 * 1024;
+/// What a subscription keeps, to a topic that nobody else has.
+pub const SUBSCRIPTION_BYTES: usize = 180;
 /// What the newest position of a topic keeps.
 const HEAD_BYTES: usize = 128;
 /// What the id of an item keeps, where the tables that hold it have just grown.
-const ID_BYTES: usize = 96;
+pub const ID_BYTES: usize = 96;
 /// What a row keeps beside its data: its places in the table, its leg and its notes.
-const KEPT_ROW_BYTES: usize = 512;
+pub const KEPT_ROW_BYTES: usize = 512;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
 pub const ITEM_BYTES: usize = 128;
 /// Bytes of the verdict over an ordinary item.
 pub const VERDICT_BYTES: usize = 192;
 
+/// What an idle link keeps, and its connection where it carries one.
+pub fn link_bytes(has_tls: bool) -> usize {
+    CONNECTION_BYTES + if has_tls { TLS_SESSION_BYTES } else { 0 }
+}
+
 impl Limits {
-    /// What the process takes at the worst, with so many threads: each connection with a record
-    /// that is cut, and all that is bounded in common. What the kernel keeps is not in it.
-    pub fn memory_bytes_max(&self, threads: usize) -> u64 {
-        let connection = CONNECTION_BYTES + self.head_bytes_max.max(self.record_bytes_max);
+    /// What the process takes at the worst, with so many threads, by what takes it. What the kernel
+    /// keeps is not in it, and `memory_bytes_max` may be less.
+    pub fn memory_parts(&self, threads: usize, has_tls: bool) -> [(&'static str, u64); 9] {
         let thread = self.pinned_bytes_max
             + self.mailbox_bytes_max
             + 2 * self.body_bytes_max
             + self.read_budget_bytes
             + DESCRIPTIONS_BYTES_MAX;
-        let kept = self.kept_bytes_max.saturating_add(self.kept_rows_max.saturating_mul(KEPT_ROW_BYTES));
+        let [rows, history, ids] = self.past_parts();
         let links = [self.connections_max, self.strangers_max, self.internal_max].into_iter();
+        let links = links.fold(0, usize::saturating_add);
+        let input = self.head_bytes_max.max(self.record_bytes_max);
         let parts = [
-            links.fold(0, usize::saturating_add).saturating_mul(connection),
-            threads.saturating_mul(thread),
-            self.backlog_bytes_max,
-            kept,
+            ("connections", links.saturating_mul(link_bytes(has_tls))),
+            ("unfinished requests and messages", links.saturating_mul(input)),
+            ("subscriptions", self.total_subscriptions_max.saturating_mul(SUBSCRIPTION_BYTES)),
+            ("threads", threads.saturating_mul(thread)),
+            ("backlogs", self.backlog_bytes_max),
+            ("rows for snapshots", rows),
+            ("history", history),
+            ("ids of items", ids),
+            ("log", 2 * self.log_bytes_max),
+        ];
+        parts.map(|(name, bytes)| (name, bytes as u64))
+    }
+
+    /// What of it is kept of the past: rows for snapshots, history, ids of items.
+    pub(crate) fn past_bytes_max(&self) -> u64 {
+        self.past_parts().into_iter().fold(0, |sum: u64, bytes| sum.saturating_add(bytes as u64))
+    }
+
+    fn past_parts(&self) -> [usize; 3] {
+        [
+            self.kept_bytes_max.saturating_add(self.kept_rows_max.saturating_mul(KEPT_ROW_BYTES)),
             self.history_bytes_max.saturating_add(HEADS_MAX * HEAD_BYTES),
             self.dedupe_max.saturating_mul(ID_BYTES),
-            2 * self.log_bytes_max,
-        ];
-        parts.into_iter().fold(0, |sum: u64, part| sum.saturating_add(part as u64))
+        ]
     }
 
     /// Proves the relations that the code relies on; the error names both limits.
@@ -472,7 +514,8 @@ mod tests {
         let most: serde_json::Map<_, _> =
             Limits::DEFAULT.values().map(|(name, _)| (name.to_owned(), ends(name).1.into())).collect();
         let most: Limits = serde_json::from_value(most.into()).unwrap();
-        assert!(most.memory_bytes_max(usize::from(THREADS_MAX)) > 1 << 40, "and no sum wraps");
+        let parts = most.memory_parts(usize::from(THREADS_MAX), true);
+        assert!(parts.into_iter().all(|(_, bytes)| bytes > 1 << 30), "and no sum wraps: {parts:?}");
         assert!(!most.misfits().is_empty());
     }
 

@@ -126,6 +126,7 @@ labels! {
     UserRate "user_rate";
     AddressConnections "address_connections";
     AddressRate "address_rate";
+    Memory "memory";
     Draining "draining";
     Item "subscription_item";
 }
@@ -203,6 +204,11 @@ numbers! {
     kept_bytes: Gauge "rte_kept_bytes" "Bytes of their data.";
     kept_evicted: Counter "rte_kept_rows_evicted_total" "Rows let go for the bounds' sake.";
     late_call_events: Counter "rte_late_call_events_total" "Events of calls that came behind the end of their leg.";
+    memory_bytes: Highest "rte_memory_bytes" "Memory that the process keeps for its peers, by its own count: what limits.memory_bytes_max bounds.";
+    input_bytes: Gauge "rte_input_bytes" "Memory of requests and messages that have come and are not done with.";
+    intake_bytes: Gauge "rte_intake_bytes" "Memory of publications that wait for their place in the order, or for room in a turn.";
+    mail_bytes: Highest "rte_mailbox_bytes" "Memory of publications that wait in the mailboxes of threads.";
+    subscription_bytes: Gauge "rte_subscription_bytes" "Memory of subscriptions, at the most.";
     backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that wait for sockets.";
     blocked: Gauge "rte_blocked_connections" "Connections whose socket is full.";
     oldest_backlog_ms: Highest "rte_oldest_backlog_seconds" "How long the member has been behind that has been so longest.";
@@ -221,6 +227,7 @@ numbers! {
     descriptors: Gauge "process_open_fds" "File descriptors that are open.";
     descriptors_max: Gauge "process_max_fds" "File descriptors that may be open.";
     connections_max: Gauge "rte_connections_max" "What limits.connections_max is.";
+    memory_bytes_max: Gauge "rte_memory_bytes_max" "What limits.memory_bytes_max comes to; 0 is no bound.";
     backlog_bytes_max: Gauge "rte_backlog_bytes_max" "What limits.backlog_bytes_max is.";
     reloads: Counter "rte_reloads_total" "Reloads that came into force.";
     reloads_refused: Counter "rte_reloads_refused_total" "Reloads that changed nothing, for something is wrong.";

@@ -20,7 +20,7 @@ use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
-use crate::limits::STRANGERS_WARN_MS;
+use crate::limits::{SMALL_INPUT_BYTES, STRANGERS_WARN_MS, SUBSCRIPTION_BYTES};
 use crate::metrics::{Metrics, Refusal};
 use crate::schema::Catalogue;
 use crate::timer::Timers;
@@ -96,6 +96,10 @@ pub struct Shard {
     /// Links that go to another shard.
     moved: Vec<(LinkKey, usize, Moved)>,
     fired: Vec<Timed>,
+    /// Memory of what peers have sent and what is not done with.
+    input_bytes: usize,
+    /// Memory of what else is kept, as far as it has been told.
+    noted_bytes: usize,
     /// Connections to look at after a flush, and how much their sockets took; empty between turns.
     attention: Vec<(ConnKey, usize)>,
 }
@@ -160,6 +164,8 @@ impl Shard {
             resumed: Vec::new(),
             moved: Vec::new(),
             fired: Vec::new(),
+            input_bytes: 0,
+            noted_bytes: 0,
             attention: Vec::new(),
         }
     }
@@ -220,6 +226,7 @@ impl Shard {
             Entrance::Only | Entrance::Public => self.strangers.enter(key),
             Entrance::Internal => self.internal.enter(key),
         }
+        self.note_kept();
         self.books.metrics.accepted += 1;
         self.books.trace.note(Level::Debug, || Fact::Opened { conn, peer });
         self.arm(key);
@@ -237,6 +244,8 @@ impl Shard {
         } else if is_stranger {
             self.strangers.enter(key);
         }
+        let input_bytes = self.link(key).map_or(0, |link| link.input_bytes(&self.connections));
+        self.note_input(0, input_bytes);
         self.arm(key);
         key
     }
@@ -323,7 +332,7 @@ impl Shard {
 
     /// Mail of a sibling; what the turn has no room for waits in its order.
     pub fn handle_mail(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
-        self.intake.mail.push_back((mail, 0));
+        self.intake.push_mail(mail);
         self.proceed_with_mail(now, wire);
     }
 
@@ -350,14 +359,14 @@ impl Shard {
     }
 
     fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some((mail, delivered)) = self.intake.mail.pop_front() {
+        while let Some((mail, delivered)) = self.intake.pop_mail() {
             let Mail::Publications(publications) = mail else {
                 self.take_letter(mail, now, wire);
                 continue;
             };
             let delivered = self.deliver(&publications, delivered, now, wire);
             if delivered < publications.len() {
-                return self.intake.mail.push_front((Mail::Publications(publications), delivered));
+                return self.intake.put_back_mail(Mail::Publications(publications), delivered);
             }
         }
     }
@@ -531,6 +540,7 @@ impl Shard {
         }
         self.end_doomed(now, wire);
         self.home.shrink(now);
+        self.note_kept();
     }
 
     fn note_resumed(&mut self, key: LinkKey) {
@@ -566,6 +576,11 @@ impl Shard {
         self.turn(now, wire).1.measure()
     }
 
+    /// Memory of what this shard keeps of the past.
+    pub fn past_bytes(&self) -> usize {
+        self.home.memory_bytes()
+    }
+
     /// Links of this shard.
     pub fn link_count(&self) -> usize {
         self.links.len()
@@ -593,8 +608,15 @@ impl Shard {
     /// needs.
     fn with(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire, then: impl FnOnce(Link, &mut Cx<'_, '_>) -> Link) {
         let Some(link) = self.links.get_mut(key).and_then(Option::take) else { return };
+        let before = link.input_bytes(&self.connections);
+        self.note_input(before, 0);
         let (connections, mut turn) = self.turn(now, wire);
         let mut link = then(link, &mut Cx { link: key, connections, turn: &mut turn });
+        let after = link.input_bytes(connections);
+        if after > before.max(SMALL_INPUT_BYTES) && !turn.hub.share().all().has_room(after) {
+            link = link.give_up_input(&mut Cx { link: key, connections, turn: &mut turn });
+        }
+        self.note_input(0, link.input_bytes(&self.connections));
         if let Some(shard) = link.moves_now() {
             return self.part_with(key, link, shard);
         }
@@ -610,7 +632,31 @@ impl Shard {
         self.arm(key);
     }
 
+    /// What the peer of a link has sent, and is not done with, took so much memory, and takes so
+    /// much now.
+    fn note_input(&mut self, before: usize, now: usize) {
+        if before != now {
+            self.input_bytes = self.input_bytes - before + now;
+            self.shared.backlog.note_besides(before, now);
+        }
+    }
+
+    /// What else this shard keeps, but for backlogs.
+    fn kept_bytes(&self) -> usize {
+        let subscriptions = self.hub.registry.subscription_count() * SUBSCRIPTION_BYTES;
+        let links = self.links.len() * self.shared.link_bytes;
+        subscriptions + links + self.intake.bytes() + self.home.memory_bytes()
+    }
+
+    fn note_kept(&mut self) {
+        let now = self.kept_bytes();
+        if now != self.noted_bytes {
+            self.shared.backlog.note_besides(std::mem::replace(&mut self.noted_bytes, now), now);
+        }
+    }
+
     fn part_with(&mut self, key: LinkKey, link: Link, shard: usize) {
+        self.note_input(link.input_bytes(&self.connections), 0);
         let (_, _, timer) = link.deadline(key, self.view());
         if let Some(timer) = timer {
             self.timers.remove(timer);
@@ -661,10 +707,11 @@ impl Shard {
     }
 
     fn turn<'t>(&'t mut self, now: Now, wire: &'t mut dyn Wire) -> (&'t mut Connections, Turn<'t>) {
-        // The gauge is cheap here and nowhere else.
+        // The gauges are cheap here and nowhere else.
         self.books.metrics.open = self.links.len() as u64;
         self.books.metrics.strangers = self.strangers.count() as u64;
         self.books.metrics.internal = self.internal.count() as u64;
+        self.books.metrics.input_bytes = self.input_bytes as u64;
         let turn = Turn {
             now,
             process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),

@@ -26,6 +26,8 @@ pub enum Wait {
     Body,
     /// The peer, for the SignalR handshake.
     Handshake,
+    /// The peer, for the end of a hub message.
+    Record,
     /// The hub, for the end that a token or a drain has set.
     End,
     /// The peer, for any byte at all, or for an acknowledgement where it never pings.

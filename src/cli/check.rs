@@ -112,7 +112,20 @@ fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
         ),
         ("limits", or(changed_limits(&config.limits), "the defaults")),
     ]);
+    lines.push(("memory", memory(config)));
     lines
+}
+
+/// What the limits allow together, by what takes it, and the bound of what is really kept.
+fn memory(config: &Config) -> String {
+    let parts = config.limits.memory_parts(config.threads, config.tls.is_some());
+    let sum = parts.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
+    let parts = parts.map(|(name, bytes)| format!("{name} {}", bytes >> 20)).join(", ");
+    let most = match config.limits.memory_bytes_max {
+        0 => "three quarters of the machine".to_owned(),
+        bytes => format!("{} MiB", bytes >> 20),
+    };
+    format!("at most {most}; the other limits alone allow {} MiB ({parts})", sum >> 20)
 }
 
 /// Returns the paths behind such a gate, for the rules of a proxy.
@@ -173,7 +186,10 @@ mod tests {
              organizations   kept apart\n\
              origins         any\n\
              validation      strict\n\
-             limits          items_max = 7\n"
+             limits          items_max = 7\n\
+             memory          at most three quarters of the machine; the other limits alone allow 7666 MiB \
+             (connections 53, unfinished requests and messages 6794, subscriptions 343, threads 54, backlogs 256, rows for \
+             snapshots 112, history 28, ids of items 22, log 2)\n"
         );
     }
 

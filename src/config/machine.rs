@@ -1,6 +1,7 @@
 //! What the machine says that a configuration depends on. It is a value: who judges it asks nobody.
 
 use super::checked::Config;
+use crate::limits::Limits;
 use crate::shell::listener::Listener;
 use rlimit::Resource;
 use std::fs;
@@ -59,8 +60,17 @@ fn mode(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|file| file.permissions().mode())
 }
 
+/// Returns the bound of all that the process keeps on a machine with so much memory; 0 where there
+/// is none.
+pub(super) fn memory_bytes_max(limits: &Limits, memory_bytes: Option<u64>) -> usize {
+    match limits.memory_bytes_max {
+        0 => memory_bytes.map_or(0, |bytes| usize::try_from(bytes / 4 * 3).unwrap_or(usize::MAX)),
+        bytes => bytes,
+    }
+}
+
 /// The least of what the machine has and what the control groups around the process allow.
-fn memory_bytes() -> Option<u64> {
+pub(super) fn memory_bytes() -> Option<u64> {
     let machine = total_of(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
     let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let allowed = limits_of(&group).into_iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
@@ -85,6 +95,14 @@ fn limits_of(cgroup: &str) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_that_the_hub_may_keep_is_what_is_set_or_three_quarters_of_the_machine() {
+        let limits = |memory_bytes_max| Limits { memory_bytes_max, ..Limits::DEFAULT };
+        assert_eq!(memory_bytes_max(&limits(0), Some(2_000)), 1_500);
+        assert_eq!(memory_bytes_max(&limits(0), None), 0, "nobody knows");
+        assert_eq!(memory_bytes_max(&limits(7), Some(2_000)), 7);
+    }
 
     #[test]
     fn every_control_group_around_the_process_is_asked() {

@@ -2,7 +2,7 @@
 //! for the start.
 
 use super::checked::Config;
-use super::machine::Machine;
+use super::machine::{Machine, memory_bytes_max};
 use crate::auth::keys::{Algorithm, Material};
 use crate::schema::Catalogue;
 use crate::shell::DESCRIPTORS_BESIDES;
@@ -43,7 +43,11 @@ pub const ROWS: [Row; 14] = [
         "the process may not have as many file descriptors as `connections_max` and `strangers_max` need",
         descriptors,
     ),
-    row("memory", "the limits allow more memory than the machine or the control group has", memory),
+    row(
+        "memory",
+        "limits.memory_bytes_max is more than the machine or the control group has, or what is kept of the past leaves too little of it",
+        memory,
+    ),
     row("somaxconn", "`net.core.somaxconn` is less than the queue of connections that the hub asks for", somaxconn),
     row("wmem_max", "`net.core.wmem_max` is less than `socket_send_bytes`", wmem_max),
     row(
@@ -107,17 +111,23 @@ fn descriptors(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String>
 }
 
 fn memory(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
-    let worst = config.limits.memory_bytes_max(config.threads);
-    let told = machine.memory_bytes.filter(|memory| worst > *memory).map(|memory| {
-        format!(
-            "at the worst, with limits.connections_max = {} and all other limits reached, the hub takes {} MiB, and there are {} \
-             MiB: lower that limit, or record_bytes_max, backlog_bytes_max, kept_bytes_max",
-            config.limits.connections_max,
-            worst >> 20,
+    let Some(memory) = machine.memory_bytes else { return Vec::new() };
+    let (most, past) = (memory_bytes_max(&config.limits, Some(memory)) as u64, config.limits.past_bytes_max());
+    let mut told = Vec::new();
+    if most > memory {
+        let (most, memory) = (most >> 20, memory >> 20);
+        told.push(format!("limits.memory_bytes_max is {most} MiB, and there are {memory} MiB: lower it"));
+    }
+    if past > most / 4 * 3 {
+        told.push(format!(
+            "what is kept of the past takes up to {} MiB of the {} MiB that limits.memory_bytes_max comes to, and there are {} \
+             MiB: lower kept_bytes_max, kept_rows_max, history_bytes_max or dedupe_max, or clients are refused for it",
+            past >> 20,
+            most >> 20,
             memory >> 20
-        )
-    });
-    told.into_iter().collect()
+        ));
+    }
+    told
 }
 
 fn somaxconn(_: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
@@ -296,9 +306,12 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_allow_more_memory_than_there_is_are_told() {
+    fn a_bound_of_memory_that_the_machine_has_not_or_that_the_past_fills_is_told() {
         let with = |memory| Machine { memory_bytes: Some(memory), ..machine() };
-        alone(SECRET, &with(256 << 20), "memory", &["connections_max = 50000", "there are 256 MiB"]);
+        alone(SECRET, &with(256 << 20), "memory", &["192 MiB", "there are 256 MiB", "kept_bytes_max"]);
+        assert_eq!(told(SECRET, &with(512 << 20)), []);
+        let large = format!("{SECRET}[limits]\nmemory_bytes_max = 1073741824\n");
+        alone(&large, &with(512 << 20), "memory", &["memory_bytes_max is 1024 MiB", "there are 512 MiB"]);
         let small = "[limits]\nconnections_max = 500\nstrangers_max = 100\ndedupe_max = 10000\nbacklog_bytes_max = 33554432\nkept_bytes_max = 8388608\n";
         assert_eq!(told(&format!("{SECRET}{small}[server]\nthreads = 1\n"), &with(256 << 20)), []);
     }

@@ -7,6 +7,7 @@ use super::turn::Turn;
 use crate::hub::Hub;
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
+use crate::limits::SUBSCRIPTION_BYTES;
 use crate::metrics::Metrics;
 use std::sync::Arc;
 
@@ -79,6 +80,10 @@ impl Turn<'_> {
         let mut metrics = self.books.metrics.clone();
         metrics.subscriptions = self.hub.registry.subscription_count() as u64;
         metrics.topics = self.hub.registry.topic_count() as u64;
+        metrics.subscription_bytes = (self.hub.registry.subscription_count() * SUBSCRIPTION_BYTES) as u64;
+        metrics.intake_bytes = self.intake.bytes() as u64;
+        metrics.mail_bytes = self.hub.share().all().mail_bytes() as u64;
+        metrics.memory_bytes = self.hub.share().all().memory_bytes() as u64;
         metrics.backlog_bytes += self.hub.backlog_bytes_total() as u64;
         metrics.oldest_backlog_ms = self.hub.oldest_backlog_ms(self.now.mono);
         metrics.written = self.hub.tally.written.clone();

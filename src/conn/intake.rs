@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// Mail, with how many of its publications have been delivered.
-    pub(crate) mail: VecDeque<(Mail, usize)>,
+    mail: VecDeque<(Mail, usize)>,
     /// Links that go on, in the order in which they stopped, each once.
     pub(crate) links: VecDeque<LinkKey>,
     /// Questions that this home cannot answer yet.
@@ -26,6 +26,8 @@ pub(crate) struct Intake {
     queues: VecDeque<Queue>,
     /// Bytes of publications in them.
     bytes: usize,
+    /// Bytes of publications in the mail.
+    mail_bytes: usize,
     /// All of them wait for readers who are behind.
     pub(crate) is_waiting: bool,
 }
@@ -51,6 +53,30 @@ impl Intake {
     /// Whether further mail should be taken from the mailbox.
     pub(crate) fn takes_mail(&self, limits: &Limits) -> bool {
         self.mail.is_empty() && self.bytes < limits.mailbox_bytes_max
+    }
+
+    /// Mail of a sibling, behind what has come before.
+    pub(crate) fn push_mail(&mut self, mail: Mail) {
+        self.mail_bytes += mail.data_bytes();
+        self.mail.push_back((mail, 0));
+    }
+
+    /// The mail that came first, with how many of its publications have been delivered.
+    pub(crate) fn pop_mail(&mut self) -> Option<(Mail, usize)> {
+        let (mail, delivered) = self.mail.pop_front()?;
+        self.mail_bytes -= mail.data_bytes();
+        Some((mail, delivered))
+    }
+
+    /// It is not done with, and is the first again.
+    pub(crate) fn put_back_mail(&mut self, mail: Mail, delivered: usize) {
+        self.mail_bytes += mail.data_bytes();
+        self.mail.push_front((mail, delivered));
+    }
+
+    /// Bytes of publications that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + self.mail_bytes
     }
 
     /// Whether there is something to do before anything else happens.

@@ -21,7 +21,7 @@ use crate::hub::backlog::Backlog;
 use crate::hub::home::{Home, HomeTotals};
 use crate::hub::position::Epoch;
 use crate::hub::registry::{ConnKey, HashSeed};
-use crate::limits::Limits;
+use crate::limits::{Limits, link_bytes};
 use crate::metrics::Vitals;
 use crate::schema::Catalogue;
 use crate::trace::{Fact, FrontFault, Level};
@@ -105,6 +105,8 @@ pub struct Shared {
     pub epoch: Epoch,
     /// Shards in all.
     pub shards: usize,
+    /// What an idle link keeps.
+    pub link_bytes: usize,
     /// What the system says of the process.
     pub vitals: Vitals,
 }
@@ -120,13 +122,14 @@ impl Shared {
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
             places: Places::new(limits.connections_max),
             quotas: Quotas::new(seed, &limits),
-            backlog: Backlog::new(limits.backlog_bytes_max, shards).into(),
+            backlog: Backlog::new(limits.backlog_bytes_max, shards).within(limits.memory_bytes_max).into(),
             limits,
             drain: Drain::default(),
             warned: AtomicU8::new(0),
             totals: HomeTotals::default(),
             epoch,
             shards,
+            link_bytes: link_bytes(false),
             vitals: Vitals::default(),
         }
     }

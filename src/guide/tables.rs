@@ -41,7 +41,7 @@ fn in_units(name: &str, default: &str) -> String {
     };
     let value: Option<u64> = default.parse().ok();
     let whole = |value: u64| units.iter().find(|(_, factor)| value.is_multiple_of(*factor));
-    match value.and_then(|value| Some((value, whole(value)?))) {
+    match value.filter(|value| *value > 0).and_then(|value| Some((value, whole(value)?))) {
         Some((value, (unit, factor))) => format!("{} {unit}", value / factor),
         None => default.to_owned(),
     }

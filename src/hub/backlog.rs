@@ -1,4 +1,5 @@
-//! What waits for slow readers in the whole process, in bytes of memory, and its bound.
+//! What waits for slow readers in the whole process, in bytes of memory, and its bound; with what
+//! else the process keeps for its peers, and the bound of all of it.
 //!
 //! An outbox counts what its own peer has to take; here counts what that costs. Data that a
 //! thousand slow readers wait for are held once, so they are counted once. Shards are threads, so
@@ -15,6 +16,12 @@ pub struct Backlog {
     /// Of these, what unread replies cost.
     reply_bytes: AtomicUsize,
     bytes_max: usize,
+    /// What mailboxes hold.
+    mail_bytes: AtomicUsize,
+    /// What shards keep besides: input, connections, subscriptions, rows, history.
+    besides: AtomicUsize,
+    /// For all of it together.
+    memory_bytes_max: usize,
     shards: usize,
     /// Bytes that went since memory was given back to the system.
     released: AtomicUsize,
@@ -25,6 +32,8 @@ pub struct Backlog {
 /// This part of the bound is all that unread replies may cost: who asks and does not read takes no
 /// room from slow connections.
 const REPLIES_PART: usize = 4;
+/// This part of all that the process may keep is for backlogs alone.
+const BACKLOGS_PART: usize = 8;
 /// Less than this is not worth giving back.
 const RELEASED_BYTES: usize = 4 * 1024 * 1024;
 /// Memory is given back this often at the most: it costs some milliseconds, and as much again to
@@ -38,10 +47,56 @@ impl Backlog {
             bytes: AtomicUsize::new(0),
             reply_bytes: AtomicUsize::new(0),
             bytes_max,
+            mail_bytes: AtomicUsize::new(0),
+            besides: AtomicUsize::new(0),
+            memory_bytes_max: usize::MAX,
             shards: shards.max(1),
             released: AtomicUsize::new(0),
             gave_back_ms: AtomicU64::new(0),
         }
+    }
+
+    /// The same, where all that the process keeps has a bound; 0 is none.
+    pub fn within(self, memory_bytes_max: usize) -> Backlog {
+        let memory_bytes_max = if memory_bytes_max == 0 { usize::MAX } else { memory_bytes_max };
+        Backlog { memory_bytes_max, ..self }
+    }
+
+    /// Bytes that the process keeps for its peers.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes().saturating_add(self.bytes_besides())
+    }
+
+    fn bytes_besides(&self) -> usize {
+        self.besides.load(Ordering::Relaxed).saturating_add(self.mail_bytes())
+    }
+
+    /// Whether the process may keep so many bytes more for something that is not a backlog.
+    /// Backlogs make room for it; the last part is theirs, and whoever is slow for a moment is not
+    /// ended because of others.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let most = self.memory_bytes_max - self.memory_bytes_max / BACKLOGS_PART;
+        self.bytes_besides().saturating_add(bytes) <= most
+    }
+
+    /// Whether the process keeps more than it may.
+    fn is_over(&self) -> bool {
+        self.bytes() > self.bytes_max || self.memory_bytes() > self.memory_bytes_max
+    }
+
+    /// What mailboxes hold.
+    pub(crate) fn mail_bytes(&self) -> usize {
+        self.mail_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What a mailbox holds was so much, and is so much now.
+    pub(crate) fn note_mail(&self, before: usize, now: usize) {
+        change(&self.mail_bytes, before, now);
+    }
+
+    /// What a shard keeps besides was so much, and is so much now.
+    pub(crate) fn note_besides(&self, before: usize, now: usize) {
+        change(&self.besides, before, now);
     }
 
     /// Bytes that are held now.
@@ -67,6 +122,13 @@ impl Backlog {
     }
 }
 
+/// The sum may wrap on the way, never at its end.
+fn change(sum: &AtomicUsize, before: usize, now: usize) {
+    if before != now {
+        sum.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+}
+
 /// The part of one shard.
 #[derive(Debug)]
 pub(crate) struct Share {
@@ -80,12 +142,20 @@ impl Share {
         Share { bytes: AtomicUsize::new(0), all }
     }
 
+    /// What all shards hold.
+    pub(crate) fn all(&self) -> &Backlog {
+        &self.all
+    }
+
     /// Whether this shard must give up a connection: the process holds too much, and this shard no
     /// less than the others on average. Where the sum is over its bound there is always such a
     /// shard, and the innocent ones keep their readers.
     pub fn is_over(&self) -> bool {
-        let all = self.all.bytes();
-        all > self.all.bytes_max && self.bytes.load(Ordering::Relaxed) >= all / self.all.shards
+        if !self.all.is_over() {
+            return false;
+        }
+        let (all, own) = (self.all.bytes(), self.bytes.load(Ordering::Relaxed));
+        own > 0 && own >= all / self.all.shards
     }
 }
 
@@ -180,6 +250,25 @@ mod tests {
         assert_eq!(all.bytes(), 50);
         drop(held);
         assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_besides_backlogs_takes_room_from_them() {
+        let all = Arc::new(Backlog::new(100, 1).within(160));
+        let share = Arc::new(Share::new(Arc::clone(&all)));
+        all.note_besides(0, 100);
+        all.note_mail(0, 40);
+        assert!(all.has_room(0) && !all.has_room(1), "the last eighth is for backlogs");
+        let held = Held::new(20, &share);
+        assert!(all.has_room(0) && !share.is_over());
+        all.note_mail(40, 41);
+        assert!(share.is_over(), "the largest backlog goes");
+        drop(held);
+        assert!(!share.is_over() && all.memory_bytes() == 141, "there is none any more");
+        all.note_besides(100, 0);
+        all.note_mail(41, 0);
+        assert!(all.has_room(140) && !all.has_room(141));
+        assert!(Backlog::new(100, 1).within(0).has_room(usize::MAX / 2), "no bound");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use super::os::{Os, Stream, Wake};
 use super::supervisor::Turns;
 use crate::api::routes::Entrance;
 use crate::conn::{Mail, Moved};
+use crate::hub::backlog::Backlog;
 use crate::limits::Limits;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a reactor may find in its mailbox.
@@ -29,6 +31,8 @@ pub struct Mailbox<S, W> {
     is_woken: AtomicBool,
     waker: W,
     bytes_max: usize,
+    /// What the process keeps, of which the letters are a part.
+    memory: Arc<Backlog>,
 }
 
 /// The mailboxes of all reactors, by the number of their shard.
@@ -42,20 +46,22 @@ struct Letters<S> {
 
 impl<S: Stream, W: Wake> Mailbox<S, W> {
     /// Returns an empty one, of the reactor that is woken so.
-    pub fn new(waker: W, limits: &Limits) -> Self {
+    pub fn new(waker: W, limits: &Limits, memory: Arc<Backlog>) -> Self {
         Mailbox {
             letters: Mutex::new(Letters { list: Vec::new(), bytes: 0 }),
             is_woken: AtomicBool::new(false),
             waker,
             bytes_max: limits.mailbox_bytes_max,
+            memory,
         }
     }
 
     /// Puts a letter in.
     pub fn post(&self, letter: Letter<S>) {
         {
-            let mut letters = self.letters.lock();
-            letters.bytes += bytes(&letter);
+            let (bytes, mut letters) = (bytes(&letter), self.letters.lock());
+            letters.bytes += bytes;
+            self.memory.note_mail(0, bytes);
             letters.list.push(letter);
         }
         self.waker.preempt();
@@ -80,7 +86,7 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
         if self.is_woken.swap(false, Ordering::SeqCst) {
             self.waker.preempt();
             let mut letters = self.letters.lock();
-            letters.bytes = 0;
+            self.memory.note_mail(std::mem::take(&mut letters.bytes), 0);
             std::mem::swap(&mut letters.list, list);
         }
     }
@@ -140,20 +146,21 @@ mod tests {
     fn a_mailbox_is_full_at_its_bound_and_empty_once_taken() {
         let wakes = Wakes::default();
         let limits = Limits { mailbox_bytes_max: 1_000, ..Limits::DEFAULT };
-        let mailbox = Mailbox::new(&wakes, &limits);
+        let memory = Arc::new(Backlog::new(1_000, 1));
+        let mailbox = Mailbox::new(&wakes, &limits, Arc::clone(&memory));
         mailbox.post(letter(100));
         assert!(!mailbox.is_full());
         mailbox.post(letter(1_000));
-        assert!(mailbox.is_full());
+        assert!(mailbox.is_full() && memory.memory_bytes() > 1_100);
         let mut letters = Vec::new();
         mailbox.take(&mut letters);
-        assert_eq!((letters.len(), mailbox.is_full()), (2, false));
+        assert_eq!((letters.len(), mailbox.is_full(), memory.memory_bytes()), (2, false, 0));
     }
 
     #[test]
     fn letters_wake_the_reader_once_until_it_takes_them() {
         let wakes = Wakes::default();
-        let mailbox = Mailbox::new(&wakes, &Limits::DEFAULT);
+        let mailbox = Mailbox::new(&wakes, &Limits::DEFAULT, Arc::new(Backlog::new(1_000, 1)));
         mailbox.post(letter(1));
         mailbox.post(letter(1));
         assert_eq!(wakes.0.get(), 1);

@@ -41,7 +41,7 @@ use crate::conn::{self, Mail, Shared};
 use crate::entropy::next_u64;
 use crate::hub::position::Epoch;
 use crate::hub::registry::HashSeed;
-use crate::limits::Limits;
+use crate::limits::{Limits, link_bytes};
 use crate::schema::Catalogue;
 use crate::shard::Shard;
 use crate::trace::{Fact, Level, Trace};
@@ -185,6 +185,7 @@ impl Server {
         let started_ms = clock.now().unix.ms();
         let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));
         let mut shared = Shared::new(options.hub, options.limits, shards, seed, epoch);
+        shared.link_bytes = link_bytes(options.tls.is_some());
         shared.vitals = vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads));
         let shared = Arc::new(shared);
         let catalogue = Arc::new(options.catalogue);
@@ -196,7 +197,9 @@ impl Server {
         let kept = if shared.options.has_internal { shared.limits.internal_max } else { 0 };
         let load = Arc::new(Load::bounded(shards, links_max(descriptors, kept)));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let mailboxes = polls.iter().map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits)));
+        let mailboxes = polls
+            .iter()
+            .map(|poll| Ok(Mailbox::new(mio_os::waker(poll)?, &shared.limits, Arc::clone(&shared.backlog))));
         let mailboxes = mailboxes.collect::<io::Result<Arc<[_]>>>()?;
         let mut listeners: Vec<Listener> = internal.into_iter().chain([public]).collect();
         let tls = CurrentTls::new(options.tls.into());

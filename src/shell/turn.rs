@@ -488,8 +488,10 @@ mod tests {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
         let address = listener.address();
         let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
-        let mailboxes: Arc<[_]> =
-            polls.iter().map(|poll| Mailbox::new(mio_os::waker(poll).unwrap(), &Limits::DEFAULT)).collect();
+        let mailboxes: Arc<[_]> = polls
+            .iter()
+            .map(|poll| Mailbox::new(mio_os::waker(poll).unwrap(), &shared.limits, Arc::clone(&shared.backlog)))
+            .collect();
         let mut listeners = vec![listener];
         let mut number = 0..;
         let reactors = polls.map(|poll| {

@@ -40,6 +40,7 @@ impl Reloads {
 
 /// Returns what is asked for each `GET /metrics`.
 pub fn vitals(started_ms: u64, limits: &Limits, log: Logger, reloads: Arc<Mutex<Reloads>>) -> Vitals {
+    let memory_bytes_max = limits.memory_bytes_max as u64;
     let (connections_max, backlog_bytes_max) = (limits.connections_max as u64, limits.backlog_bytes_max as u64);
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     Vitals(Box::new(move || {
@@ -51,6 +52,7 @@ pub fn vitals(started_ms: u64, limits: &Limits, log: Logger, reloads: Arc<Mutex<
             descriptors: descriptors(),
             descriptors_max: rlimit::getrlimit(Resource::NOFILE).map_or(0, |(soft, _)| soft),
             connections_max,
+            memory_bytes_max,
             backlog_bytes_max,
             reloads: good,
             reloads_refused: refused,

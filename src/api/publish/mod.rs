@@ -257,6 +257,11 @@ impl<'b> Judgement<'b> {
         Ok(if self.place == Place::Over { Status::Complete(()) } else { Status::Partial })
     }
 
+    /// Bytes of the body.
+    pub fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
     /// The same, with a body of its own.
     pub fn into_owned(self) -> Judgement<'static> {
         let Judgement { head, body, place, outcome } = self;

@@ -90,7 +90,7 @@ enum Stage {
     /// The SignalR handshake is awaited.
     Handshake(Box<Greeting>),
     /// Past its handshake; perhaps with a record that is cut.
-    Open(Option<Box<Records>>),
+    Open(Option<Box<CutRecord>>),
     /// Other shards have been asked for a Subscribe.
     Waiting(Box<Waiting>),
     /// What else it has said waits for the next turn.
@@ -104,6 +104,14 @@ struct Greeting {
     since: Instant,
     client: IpAddr,
     records: Records,
+}
+
+/// A record of which the end is still to come.
+#[derive(Debug)]
+struct CutRecord {
+    records: Records,
+    /// When it was begun.
+    since: Instant,
 }
 
 /// A Subscribe that cannot be completed yet.
@@ -185,6 +193,17 @@ impl Connection {
         }
     }
 
+    /// Memory of what it has sent and what is not done with.
+    pub(crate) fn input_bytes(&self) -> usize {
+        match &self.stage {
+            Stage::Handshake(greeting) => greeting.records.heap_bytes(),
+            Stage::Open(cut) => cut.as_ref().map_or(0, |cut| cut.records.heap_bytes()),
+            Stage::Waiting(waiting) => waiting.unread.capacity(),
+            Stage::Paused(paused) => paused.records.heap_bytes() + paused.unread.capacity(),
+            Stage::Over => 0,
+        }
+    }
+
     /// Whether it has used up its allowance of work.
     pub(crate) fn rests(&self, limits: &Limits) -> bool {
         self.allowance.is_over(limits)
@@ -218,7 +237,13 @@ impl Connection {
         let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
         let answer = after(asked, ASK_MS);
         let own = [(rest, Wait::Allowance), (sign, Wait::Sign), (ping, Wait::Ping)];
-        [(room, Wait::Room), (answer, Wait::Answer), phase].into_iter().chain(own)
+        let record = match &self.stage {
+            Stage::Open(Some(cut)) => cut.since.after_ms(limits.record_ms),
+            Stage::Handshake(_) | Stage::Open(None) | Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
+                Deadline::NEVER
+            }
+        };
+        [(room, Wait::Room), (answer, Wait::Answer), phase, (record, Wait::Record)].into_iter().chain(own)
     }
 }
 
@@ -267,9 +292,10 @@ impl Handle<'_, '_> {
     }
 
     fn handle_records(&mut self, payload: &mut [u8]) -> Flow {
-        let mut records = match &mut self.connection.stage {
-            Stage::Handshake(greeting) => std::mem::take(&mut greeting.records),
-            Stage::Open(records) => records.take().map(|records| *records).unwrap_or_default(),
+        let now = self.turn.now.mono;
+        let (mut records, mut since) = match &mut self.connection.stage {
+            Stage::Handshake(greeting) => (std::mem::take(&mut greeting.records), now),
+            Stage::Open(cut) => cut.take().map_or_else(|| (Records::default(), now), |cut| (cut.records, cut.since)),
             Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => return Flow::Wait,
         };
         let mut rest = payload;
@@ -283,7 +309,7 @@ impl Handle<'_, '_> {
                         self.pause_with(Records::default(), rest.to_vec());
                         return Flow::Wait;
                     }
-                    Said::GoOn => {}
+                    Said::GoOn => since = now,
                     Said::End(end) => return Flow::End(end),
                     Said::Ask(subscribing) => {
                         let unread = rest.to_vec();
@@ -298,7 +324,7 @@ impl Handle<'_, '_> {
         if records.is_partial() {
             match &mut self.connection.stage {
                 Stage::Handshake(greeting) => greeting.records = records,
-                Stage::Open(kept) => *kept = Some(Box::new(records)),
+                Stage::Open(cut) => *cut = Some(Box::new(CutRecord { records, since })),
                 Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
                     broken("a connection that waits or ends has returned")
                 }
@@ -311,7 +337,7 @@ impl Handle<'_, '_> {
     /// its handshake.
     pub(in super::super) fn pause(&mut self) -> bool {
         let Stage::Open(records) = &mut self.connection.stage else { return false };
-        let records = records.take().map(|records| *records).unwrap_or_default();
+        let records = records.take().map(|cut| cut.records).unwrap_or_default();
         self.pause_with(records, Vec::new());
         true
     }
@@ -326,7 +352,8 @@ impl Handle<'_, '_> {
         let Stage::Paused(paused) = &mut self.connection.stage else { return Flow::Wait };
         let Paused { records, mut unread } =
             std::mem::replace(&mut **paused, Paused { records: Records::default(), unread: Vec::new() });
-        self.connection.stage = Stage::Open(records.is_partial().then(|| Box::new(records)));
+        let since = self.turn.now.mono;
+        self.connection.stage = Stage::Open(records.is_partial().then(|| Box::new(CutRecord { records, since })));
         self.handle_payload(&mut unread)
     }
 
@@ -442,6 +469,7 @@ impl Handle<'_, '_> {
             }
             Wait::Answer => closed(CloseReason::Unanswered),
             Wait::Handshake => handshake::late(),
+            Wait::Record => closed(CloseReason::RecordTimeout),
             Wait::End => closed(self.connection.ends_for),
             Wait::Allowance => {
                 self.turn.books.metrics.rested_ms += self.turn.now.mono.ms_since(self.connection.heard);

@@ -23,6 +23,7 @@ use crate::hub::position::WirePosition;
 use crate::hub::publication::{EventTraits, Publication};
 use crate::hub::registry::{ConnKey, Joined, Left};
 use crate::hub::topic::{Pattern, Reach, Topic, Wildcard};
+use crate::limits::{Limits, SUBSCRIPTION_BYTES};
 use crate::metrics::{Recovery, Refusal};
 use crate::proto::signalr::codec::Arguments;
 use crate::proto::signalr::message::{Given, HubMessage, Item, Malformed, ServerMessage};
@@ -391,10 +392,20 @@ impl Methods<'_, '_> {
         self.turn.hub.send_block(key, parts);
     }
 
+    /// How many subscriptions the connection may have; none that it has not, where all together are
+    /// as many as may be, or the process keeps as much as it may.
+    fn subscriptions_max(&self) -> usize {
+        let Limits { subscriptions_max, total_subscriptions_max, .. } = *self.turn.process.limits;
+        let hub = &self.turn.hub;
+        let share = total_subscriptions_max.div_ceil(self.turn.process.shards.max(1));
+        let has_room = hub.registry.subscription_count() < share && hub.share().all().has_room(SUBSCRIPTION_BYTES);
+        if has_room { subscriptions_max } else { 0 }
+    }
+
     fn join(&mut self, right: &Right, told: Option<(&Block, &Found)>) -> Verdict {
         let Right { reach, since, snapshot, .. } = right;
         let pattern = reach.pattern();
-        let max = self.turn.process.limits.subscriptions_max;
+        let max = self.subscriptions_max();
         if self.turn.hub.registry.join(self.speaker.key, reach.clone(), since.is_some(), max) == Joined::Full {
             const MESSAGE: &str = "Too many subscriptions";
             let event = &self.turn.process.catalogue.event(pattern.event()).lower;

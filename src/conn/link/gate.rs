@@ -15,8 +15,9 @@ use crate::conn::hub::connection::{Connection, Origin};
 use crate::conn::quotas::{AddressBlock, Share, TooMuch};
 use crate::conn::turn::Turn;
 use crate::hub::registry::ConnKey;
+use crate::limits::CONNECTION_BYTES;
 use crate::metrics::Refusal;
-use crate::proto::http::head::{Head, Method};
+use crate::proto::http::head::{BodyLength, Head, Method};
 use crate::proto::http::query;
 use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
@@ -97,6 +98,7 @@ fn pass_gate(
             let reply = Reply::text(503, "the hub is draining: try again").with("Retry-After", "1");
             Err(Refused(Refusal::Draining, reply, "draining"))
         }
+        Gate::Client(_) if !cx.turn.hub.share().all().has_room(CLIENT_BYTES) => Err(no_room()),
         Gate::Client(endpoint) => {
             // Who shows an id was counted when it was negotiated.
             let block = AddressBlock::of(origin.client);
@@ -137,6 +139,9 @@ fn pass_gate(
                 note_bearer(head, origin, principal.as_ref(), cx.turn);
             }
             let principal = principal?;
+            if !cx.turn.hub.share().all().has_room(body_bytes(head).min(cx.turn.process.limits.body_bytes_max)) {
+                return Err(no_room());
+            }
             // Where no place is free it is served all the same, and may have to make room.
             cx.turn.admit(cx.link);
             let head = publish::admit(head, &principal).map_err(|refusal| {
@@ -175,6 +180,23 @@ fn check_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     }
     let reply = Reply::text(401, TOKEN_IN_QUERY).with("WWW-Authenticate", challenge(None));
     Err(Refused(Refusal::BadToken, reply, "a publisher's token in the query"))
+}
+
+/// What a client is sure to take: its connection, and a Subscribe.
+const CLIENT_BYTES: usize = 4 * CONNECTION_BYTES;
+
+/// What a body takes, as far as its head says so.
+fn body_bytes(head: &Head<'_>) -> usize {
+    match head.body {
+        BodyLength::Sized(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        BodyLength::Chunked => 0,
+    }
+}
+
+/// The process keeps as much as it may.
+pub(super) fn no_room() -> Refused {
+    let reply = Reply::text(503, "limits.memory_bytes_max is reached: come back later").with("Retry-After", "5");
+    Refused(Refusal::Memory, reply, "memory_bytes_max")
 }
 
 /// The pages of other origins learn it when they negotiate, and not only from the upgrade.

@@ -271,6 +271,16 @@ impl Http {
         may_ask && is_free && self.unsent.takes_more(limits)
     }
 
+    /// Memory of what it has sent and what is not done with.
+    pub(super) fn input_bytes(&self) -> usize {
+        let body = match &self.phase {
+            Phase::Head { .. } => 0,
+            Phase::Body(pending) => pending.body.capacity(),
+            Phase::Items(pending, _) => pending.body_bytes(),
+        };
+        self.partial.capacity() + body
+    }
+
     /// Whether its peer has used up its allowance of work.
     pub(super) fn rests(&self, limits: &Limits) -> bool {
         self.allowance.is_over(limits)
@@ -418,7 +428,15 @@ impl Http {
             self.unsent.push(reply::CONTINUE, &mut cx.turn.books.metrics);
         }
         let since = cx.turn.now.mono;
-        self.phase = Phase::Body(Box::new(PendingBody { purpose, framing, chunked, length, body: Vec::new(), since }));
+        self.phase = Phase::Body(Box::new(PendingBody {
+            purpose,
+            framing,
+            chunked,
+            length,
+            body: Vec::new(),
+            dropped: 0,
+            since,
+        }));
         Then::GoOn
     }
 
@@ -684,7 +702,7 @@ impl Http {
                 self.follow(then, &mut [], cx)
             }
             Some(Wait::Allowance) => self.read_on(cx),
-            Some(Wait::Handshake | Wait::End | Wait::Sign | Wait::Ping) | None => Next::Http(self),
+            Some(Wait::Handshake | Wait::Record | Wait::End | Wait::Sign | Wait::Ping) | None => Next::Http(self),
         }
     }
 
@@ -696,6 +714,21 @@ impl Http {
             *since = cx.turn.now.mono;
         }
         if self.has_waiting_input() { self.resume(cx) } else { Next::Http(self) }
+    }
+
+    /// The process keeps too much, and there is an unfinished request that would be kept.
+    pub(super) fn give_up_input(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        let framing = match &mut self.phase {
+            // It was taken on when there was room.
+            Phase::Items(..) => return Next::Http(self),
+            Phase::Body(pending) => std::mem::take(&mut pending.framing),
+            Phase::Head { .. } => Framing::of_raw(&self.partial, cx),
+        };
+        self.ends.get_or_insert(Why::new(CloseReason::MemoryFull));
+        let Refused(refusal, reply, why) = gate::no_room();
+        self.note_refused(refusal, reply.status, why, cx);
+        let then = self.reply(reply, &Framing { keep_alive: false, ..framing }, cx);
+        self.follow(then, &mut [], cx)
     }
 
     /// No whole request came in time (RFC 9110 section 15.5.9).

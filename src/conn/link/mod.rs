@@ -373,6 +373,28 @@ impl Link {
         }
     }
 
+    /// Memory of what its peer has sent and what is not done with.
+    pub(crate) fn input_bytes(&self, connections: &Connections) -> usize {
+        match self {
+            Link::Http(http) => http.input_bytes(),
+            Link::WebSocket(websocket) => {
+                websocket.input_bytes() + connections.get(websocket.conn).map_or(0, |it| it.input_bytes())
+            }
+            Link::Ending(_) => 0,
+        }
+    }
+
+    /// The process keeps too much: ends, since what its peer sends has to be kept.
+    pub(crate) fn give_up_input(self, cx: &mut Cx<'_, '_>) -> Link {
+        match self {
+            Link::Http(http) => http.give_up_input(cx).into(),
+            Link::WebSocket(websocket) => {
+                Link::Ending(websocket.end(End::close(Why::new(CloseReason::MemoryFull)), cx))
+            }
+            Link::Ending(_) => self,
+        }
+    }
+
     /// Bytes that wait for the socket.
     pub(crate) fn backlog_bytes(&self, hub: &Hub) -> usize {
         match self {

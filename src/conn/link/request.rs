@@ -17,6 +17,8 @@ pub(super) struct PendingBody {
     /// The whole length, where known.
     pub(super) length: usize,
     pub(super) body: Vec<u8>,
+    /// Bytes that have come and were not kept, since nobody looks at them.
+    pub(super) dropped: usize,
     pub(super) since: Instant,
 }
 
@@ -52,20 +54,89 @@ impl PendingBody {
     pub(super) fn handle_bytes(&mut self, input: &[u8], body_bytes_max: usize) -> Result<Arrived, BodyError> {
         let (is_whole, taken) = match &mut self.chunked {
             Some(chunked) => {
-                let (status, taken) = chunked.decode(input, &mut self.body, body_bytes_max)?;
+                let room = body_bytes_max.saturating_sub(self.dropped);
+                let (status, taken) = chunked.decode(input, &mut self.body, room)?;
+                self.drop_unread();
                 (status == Status::Complete(()), taken)
             }
             // Whole within what was read: served where it lies.
-            None if self.body.is_empty() && input.len() >= self.length => return Ok(Arrived::Here(self.length)),
+            None if self.body.is_empty() && self.dropped == 0 && input.len() >= self.length => {
+                return Ok(Arrived::Here(self.length));
+            }
             None => {
-                let taken = input.len().min(self.length - self.body.len());
-                if self.body.is_empty() {
-                    self.body.reserve_exact(self.length);
+                let taken = input.len().min(self.length - self.body.len() - self.dropped);
+                if self.is_kept() {
+                    if self.body.is_empty() {
+                        self.body.reserve_exact(self.length);
+                    }
+                    self.body.extend_from_slice(input.get(..taken).unwrap_or_default());
+                } else {
+                    self.dropped += taken;
                 }
-                self.body.extend_from_slice(input.get(..taken).unwrap_or_default());
-                (self.body.len() == self.length, taken)
+                (self.body.len() + self.dropped == self.length, taken)
             }
         };
         Ok(if is_whole { Arrived::Collected(taken) } else { Arrived::Part(taken) })
+    }
+
+    /// Whether somebody looks at it.
+    fn is_kept(&self) -> bool {
+        match self.purpose {
+            Purpose::Publish { .. } => true,
+            Purpose::Negotiate { .. } => false,
+        }
+    }
+
+    fn drop_unread(&mut self) {
+        if !self.is_kept() {
+            self.dropped += self.body.len();
+            self.body = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(chunked: bool, length: usize) -> PendingBody {
+        let principal = Box::new(Principal {
+            user: None,
+            publisher: None,
+            organization: None,
+            may_publish: false,
+            is_admin: false,
+            is_backend: false,
+            grants: [].into(),
+            foreign_grants: 0,
+            expires_unix_s: 0,
+        });
+        PendingBody {
+            purpose: Purpose::Negotiate { query: String::new(), principal },
+            framing: Framing::default(),
+            chunked: chunked.then(Chunked::default),
+            length,
+            body: Vec::new(),
+            dropped: 0,
+            since: Instant::default(),
+        }
+    }
+
+    #[test]
+    fn a_body_that_nobody_looks_at_is_read_to_its_end_and_not_kept() {
+        let mut sized = pending(false, 1_000);
+        for _ in 0..9 {
+            assert!(matches!(sized.handle_bytes(&[b'x'; 100], 2_000), Ok(Arrived::Part(100))));
+        }
+        assert!(matches!(sized.handle_bytes(&[b'x'; 150], 2_000), Ok(Arrived::Collected(100))));
+        assert_eq!(sized.body.capacity(), 0);
+        let mut chunked = pending(true, 0);
+        let chunk = format!("64\r\n{}\r\n", "x".repeat(100));
+        for _ in 0..9 {
+            assert!(matches!(chunked.handle_bytes(chunk.as_bytes(), 1_000), Ok(Arrived::Part(_))));
+        }
+        assert_eq!((chunked.dropped, chunked.body.capacity()), (900, 0));
+        let over = chunk.repeat(2);
+        assert!(chunked.handle_bytes(over.as_bytes(), 1_000).is_err(), "its bound holds all the same");
     }
 }

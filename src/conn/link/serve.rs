@@ -53,6 +53,13 @@ pub(super) struct PendingItems {
     collected: Collected,
 }
 
+impl PendingItems {
+    /// Memory of the body that holds them.
+    pub(super) fn body_bytes(&self) -> usize {
+        self.judgement.body_bytes()
+    }
+}
+
 /// How a publish request stands after a portion of its items.
 pub(super) enum Judged {
     All(Taken),

@@ -54,6 +54,11 @@ impl WebSocket {
         }
     }
 
+    /// Memory of frames that have waited.
+    pub(super) fn input_bytes(&self) -> usize {
+        self.cut.as_ref().map_or(0, |cut| cut.bytes.capacity())
+    }
+
     fn handle_frames(
         mut self,
         mut decoder: Decoder,

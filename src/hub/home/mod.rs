@@ -11,7 +11,7 @@ use super::registry::HashSeed;
 use super::seen::{ItemKey, Seen};
 use super::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::clock::{Now, UnixMs};
-use crate::limits::{HEADS_MAX, Limits};
+use crate::limits::{HEADS_MAX, ID_BYTES, KEPT_ROW_BYTES, Limits};
 use crate::metrics::Recovery;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -345,6 +345,12 @@ impl Home {
     /// The rows, to look at.
     pub fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    /// Memory of what it keeps of the past, but for the newest positions.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let rows = self.kept.bytes() + self.kept.len() * KEPT_ROW_BYTES;
+        rows + self.log.bytes() + self.seen.len() * ID_BYTES
     }
 
     /// Ids of items held.

@@ -63,6 +63,11 @@ impl Records {
         Ok(Some(record))
     }
 
+    /// Memory of what is cut.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Returns whether a record has begun and not ended: the connection was cut in the middle if it
     /// ends here. Means what it says once [`Records::next`] has answered `None`.
     pub(crate) fn is_partial(&self) -> bool {

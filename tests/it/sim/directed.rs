@@ -3,6 +3,7 @@
 mod again;
 mod ahead;
 mod deadlines;
+mod memory;
 mod moving;
 mod requests;
 mod rests;

@@ -11,6 +11,7 @@ use super::setting::CATALOGUE;
 use rte::hub::Hub;
 use rte::hub::registry::ConnKey;
 use rte::hub::topic::{Pattern, Wildcard};
+use rte::limits::Limits;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -69,6 +70,8 @@ pub struct Model {
     /// By the number of the pipe.
     members: BTreeMap<usize, Member>,
     subscriptions_max: usize,
+    /// What the process may keep has a bound.
+    is_memory_bounded: bool,
     /// In which order what may be delivered.
     pub journals: Journals,
     /// Publications times members, as the hub has counted them.
@@ -85,8 +88,9 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(subscriptions_max: usize) -> Model {
-        Model { subscriptions_max, ..Model::default() }
+    pub fn new(limits: &Limits) -> Model {
+        let (subscriptions_max, is_memory_bounded) = (limits.subscriptions_max, limits.memory_bytes_max > 0);
+        Model { subscriptions_max, is_memory_bounded, ..Model::default() }
     }
 
     /// A client's connection begins.
@@ -162,10 +166,13 @@ impl Model {
             }
             other => return Err(format!("subscribed by {other:?}")),
         };
-        let mut verdicts: Vec<Value> = asks
-            .iter()
-            .map(|ask| member.subscribe(ask, answered, self.subscriptions_max, &mut self.refusals))
-            .collect();
+        let before = (member.topics.clone(), member.since.clone());
+        let mut verdicts = member.subscribe_all(&asks, answered, self.subscriptions_max, &mut self.refusals);
+        if self.is_memory_bounded && verdicts.iter().filter(|it| it["subscribed"] == true).count() != subscribed {
+            // Whether there is memory for more, only the hub knows.
+            (member.topics, member.since) = before;
+            verdicts = member.subscribe_all(&asks, answered, 0, &mut self.refusals);
+        }
         let mut taken: Vec<(&Ask, &mut Value)> =
             asks.iter().zip(&mut verdicts).filter(|(_, it)| it["subscribed"] == true).collect();
         if (asks.len(), taken.len()) != (items, subscribed) {
@@ -342,6 +349,16 @@ impl Member {
             Call::Unknown | Call::Subscribe(_) => return self.due.extend(id.map(Due::Error)),
         };
         self.due.extend(id.map(|id| Due::Result(id, result)));
+    }
+
+    fn subscribe_all(
+        &mut self,
+        asks: &[Ask],
+        answered: usize,
+        max: usize,
+        refusals: &mut BTreeSet<&'static str>,
+    ) -> Vec<Value> {
+        asks.iter().map(|ask| self.subscribe(ask, answered, max, refusals)).collect()
     }
 
     fn subscribe(&mut self, ask: &Ask, answered: usize, max: usize, refusals: &mut BTreeSet<&'static str>) -> Value {

@@ -36,8 +36,9 @@ impl World {
         let threads = Rc::new(Threads::new(Rc::clone(&net), rng.fork()));
         let weak = || Rc::downgrade(&threads);
         let wake = |shard| SimWake { shard, net: Rc::clone(&net), threads: weak() };
-        let mailboxes: Arc<Mailboxes<SimOs>> =
-            (0..setting.shards).map(|shard| Mailbox::new(wake(shard), &shared.limits)).collect();
+        let mailboxes: Arc<Mailboxes<SimOs>> = (0..setting.shards)
+            .map(|shard| Mailbox::new(wake(shard), &shared.limits, Arc::clone(&shared.backlog)))
+            .collect();
         let load = Arc::new(Load::bounded(setting.shards, setting.links_max));
         let verifier = verifier(setting);
         let in_force =

@@ -9,6 +9,7 @@ mod kept;
 mod keys;
 mod killed;
 mod links;
+mod memory;
 mod operating;
 mod order;
 mod protocol;

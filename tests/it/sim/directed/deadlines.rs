@@ -100,6 +100,34 @@ fn a_client_that_has_pinged_is_given_up_after_thirty_seconds_of_silence() {
 }
 
 #[test]
+fn a_hub_message_without_an_end_has_its_time() {
+    let limits = Limits { record_ms: 20_000, ..Limits::DEFAULT };
+    let world = world(limits.clone());
+    let mut peer = Peer::connect(&world);
+    peer.say(&world, b"{\"type\":6}\x1e{\"type\":");
+    for _ in 0..19 {
+        pass(&world, 1_000);
+        // More of it does not give it more time.
+        peer.say(&world, b" ");
+    }
+    assert!(!peer.hear(&world).iter().any(|heard| matches!(heard, Heard::Close(_))));
+    pass(&world, 1_100);
+    let heard = peer.hear(&world);
+    let [.., Heard::Record(close), Heard::Close(Some(1000))] = &heard[..] else { panic!("{heard:?}") };
+    assert!(close.starts_with(r#"{"type":7,"error":"record_timeout: "#), "{close}");
+    let mut punctual = Peer::connect(&world);
+    for _ in 0..40 {
+        // Each is ended in time, and the next begun.
+        punctual.say(&world, b"{\"type\":6}\x1e{\"type\":6");
+        punctual.say(&world, b"}\x1e{");
+        punctual.say(&world, b"\"type\":6}\x1e");
+        pass(&world, 1_000);
+    }
+    assert!(punctual.is_there(&world) && !punctual.hear(&world).is_empty());
+    assert_eq!(closed(&world, CloseReason::RecordTimeout), 1);
+}
+
+#[test]
 fn a_handshake_that_does_not_come_is_canceled() {
     let world = world(Limits::DEFAULT);
     let mut peer = Peer::dial(&world, WIDE);

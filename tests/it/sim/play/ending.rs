@@ -126,6 +126,9 @@ impl Play<'_> {
             sum.add(&self.world.numbers(shard));
         }
         assert!(self.world.shared.is_empty(), "a place is taken for ever");
+        assert_eq!(sum.input_bytes + sum.intake_bytes + sum.mail_bytes + sum.subscription_bytes, 0);
+        let past: usize = (0..self.world.shards).map(|shard| self.world.shard(shard).past_bytes()).sum();
+        assert_eq!(self.world.shared.backlog.memory_bytes(), past, "memory that nobody has is counted");
         let fed: usize = self.world.net().pipes().map(|(_, pipe)| pipe.fed).sum();
         // What a turned away connection was told is nobody's count.
         let taken: usize =

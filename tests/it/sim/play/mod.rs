@@ -69,7 +69,7 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         links_max: rng.pick(&[4, usize::MAX, usize::MAX, usize::MAX]),
     };
     let world = World::new(&setting);
-    let model = Model::new(setting.limits.subscriptions_max);
+    let model = Model::new(&setting.limits);
     let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
     let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
     let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
@@ -132,6 +132,8 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
     limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
     limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
+    // Drawn aside: what follows on a tape goes on to mean what it did.
+    limits.memory_bytes_max = rng.clone().pick(&[0, 0, 0, 40_000, 400_000]);
     // A drain ends by itself here, not by its time.
     limits.drain_ms = 10_000_000;
     limits
@@ -224,7 +226,7 @@ impl Play<'_> {
     /// Whether everybody is let in who has a token.
     fn is_roomy(&self) -> bool {
         let limits = &self.world.shared.limits;
-        limits.connections_max > 100 && limits.user_connections_max != 1
+        limits.connections_max > 100 && limits.user_connections_max != 1 && limits.memory_bytes_max == 0
     }
 
     /// An actor reads, and says something.
@@ -346,6 +348,11 @@ impl Play<'_> {
             // The hub or the user is full, or the hub drains.
             (Role::Client(..), Stage::Negotiating | Stage::Upgrading, 429 | 503) => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Upgrading, 404) => actor.stage = Stage::Silent,
+            (Role::Publisher(_) | Role::Stranger, _, 503) if reply.text().contains("memory_bytes_max") => {
+                actor.replies.pop_front();
+                // What it has sent behind a body is lost with the link.
+                actor.has_lied |= reply.head.contains("Connection: close");
+            }
             (Role::Client(..), _, 401) if actor.is_brief => actor.stage = Stage::Silent,
             (Role::Client(..), Stage::Silent, _) if actor.has_lied || actor.has_vanished => {}
             _ => {

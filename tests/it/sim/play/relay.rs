@@ -47,7 +47,8 @@ impl Play<'_> {
     fn may_relay(&self, number: usize) -> bool {
         let Actor { role, manner, stage, .. } = &self.actors[number];
         let pipe = self.world.pipe(number);
-        let is_open = pipe.ending.is_none() && !pipe.is_shut;
+        // And whose items are taken: a refusal is no answer.
+        let is_open = pipe.ending.is_none() && !pipe.is_shut && self.world.shared.limits.memory_bytes_max == 0;
         matches!(role, Role::Publisher(_)) && (*stage, manner.vanishes_at) == (Stage::Dialling, None) && is_open
     }
 

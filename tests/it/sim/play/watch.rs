@@ -149,9 +149,11 @@ impl Play<'_> {
             | CloseReason::IdleTimeout
             | CloseReason::HandshakeTimeout
             | CloseReason::ClientTimeout
+            | CloseReason::RecordTimeout
             | CloseReason::Overrun
             | CloseReason::OwnAnswers
             | CloseReason::BacklogFull
+            | CloseReason::MemoryFull
             | CloseReason::TooMuchWork
             | CloseReason::WriteStuck
             | CloseReason::Drain
