@@ -168,6 +168,8 @@ numbers! {
         pub events: Vec<EventCounts>,
         /// How long it took from the place in the order to the socket.
         pub written: Histogram,
+        /// How long the turns of threads took, from the poll to the last write.
+        pub turns: Histogram,
     }
 
     accepted: Counter "rte_connections_accepted_total" "Connections accepted.";
@@ -304,6 +306,7 @@ impl Metrics {
     pub fn add(&mut self, other: &Metrics) {
         self.add_numbers(other);
         self.written.add(&other.written);
+        self.turns.add(&other.turns);
         let Metrics { closed, refused, recoveries, events, .. } = other;
         let labelled = self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused));
         for (mine, theirs) in labelled.chain(self.recoveries.iter_mut().zip(recoveries)) {

@@ -18,6 +18,11 @@ const WRITTEN: (&str, &str, &str) = (
     "From the moment that a publication is taken until the socket of a member has taken it: once for each write that leaves \
      nothing waiting, for the first that had to wait.",
 );
+const TURNS: (&str, &str, &str) = (
+    "rte_turn_seconds",
+    "histogram",
+    "How long a thread worked between two polls: whatever comes meanwhile waits for so long.",
+);
 const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
 /// The metrics with a label that is no event.
@@ -33,7 +38,12 @@ pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static
     let process = ProcessNumbers::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let plain = Metrics::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let per_event = EventCounts::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
-    [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([WRITTEN, CLOSED, REFUSED, RECOVERIES])
+    [BUILD]
+        .into_iter()
+        .chain(process)
+        .chain(plain)
+        .chain(per_event)
+        .chain([WRITTEN, TURNS, CLOSED, REFUSED, RECOVERIES])
 }
 
 /// Returns the reply with the sum over all shards. Every series is there from the start: what
@@ -51,7 +61,8 @@ pub fn metrics(sum: &Metrics, process: &ProcessNumbers, catalogue: &Catalogue) -
             line(&mut text, format_args!("{}{{event=\"{}\"}} {count}", row.name, event.name));
         }
     }
-    written(&mut text, &sum.written);
+    distribution(&mut text, WRITTEN, &sum.written);
+    distribution(&mut text, TURNS, &sum.turns);
     head(&mut text, CLOSED);
     for reason in CloseReason::ALL {
         let count = sum.closed[reason.index()];
@@ -80,17 +91,17 @@ fn plain<M>(text: &mut String, rows: &[Metric<M>], numbers: &M) {
     }
 }
 
-fn written(text: &mut String, histogram: &Histogram) {
-    head(text, WRITTEN);
-    let mut count = 0;
+fn distribution(text: &mut String, metric: (&str, &str, &str), histogram: &Histogram) {
+    head(text, metric);
+    let (name, mut count) = (metric.0, 0);
     for (bound_ms, more) in Histogram::BOUNDS_MS.into_iter().zip(histogram.counts) {
         count += more;
-        line(text, format_args!("{}_bucket{{le=\"{}\"}} {count}", WRITTEN.0, Seconds(bound_ms)));
+        line(text, format_args!("{name}_bucket{{le=\"{}\"}} {count}", Seconds(bound_ms)));
     }
     let count: u64 = histogram.counts.iter().sum();
-    line(text, format_args!("{}_bucket{{le=\"+Inf\"}} {count}", WRITTEN.0));
-    line(text, format_args!("{}_sum {}", WRITTEN.0, Seconds(histogram.sum_ms)));
-    line(text, format_args!("{}_count {count}", WRITTEN.0));
+    line(text, format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
+    line(text, format_args!("{name}_sum {}", Seconds(histogram.sum_ms)));
+    line(text, format_args!("{name}_count {count}"));
 }
 
 /// So many milliseconds, in seconds.

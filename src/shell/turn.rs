@@ -108,7 +108,9 @@ impl<O: Os> Reactor<O> {
         let timeout = self.timeout();
         self.ready.clear();
         self.os.poll(timeout, &mut self.ready);
-        self.turn();
+        let began = self.os.now();
+        self.turn(began);
+        self.shard.books.metrics.turns.observe(self.os.now().mono.ms_since(began.mono));
         true
     }
 
@@ -122,8 +124,7 @@ impl<O: Os> Reactor<O> {
         self.shard.numbers(self.os.now(), &mut self.sockets)
     }
 
-    fn turn(&mut self) {
-        let now = self.os.now();
+    fn turn(&mut self, now: Now) {
         self.read_mail(now);
         let mut hot = std::mem::take(&mut self.hot);
         let waited = hot.len();

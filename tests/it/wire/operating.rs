@@ -61,6 +61,8 @@ fn the_metrics_tell_of_the_process_and_of_the_last_publication() {
     assert!(hub.metric("rte_last_publication_timestamp_seconds ") >= started && started > 1_700_000_000.0);
     assert_eq!(hub.metric("rte_last_reload_timestamp_seconds "), started);
     assert_eq!((hub.metric("rte_delivery_seconds_count "), hub.metric("rte_oldest_backlog_seconds ")), (1.0, 0.0));
+    let turns = hub.metric("rte_turn_seconds_count ");
+    assert!(hub.metric("rte_turn_seconds_count ") > turns && turns > 1.0);
     if cfg!(target_os = "linux") {
         assert!(hub.metric("process_resident_memory_bytes ") > 1_000_000.0);
         let open = hub.metric("process_open_fds ");
