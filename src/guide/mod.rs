@@ -22,12 +22,13 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 17] = [
+pub const PAGES: [Page; 18] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
+    Page { name: "security", what: "Who may do what, and what holds against attackers", text: || printed(SECURITY) },
     Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
     Page { name: "fuzzing", what: "Fuzz the readers of the hub, in a CI of your own", text: || printed(FUZZING) },
     Page { name: "changes", what: "What has changed, and what never changes unsaid", text: || printed(CHANGES) },
@@ -47,6 +48,7 @@ const LIBRARY: &str = include_str!("library.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
 const TOKENS: &str = include_str!("tokens.md");
+const SECURITY: &str = include_str!("security.md");
 const SCHEMAS: &str = include_str!("schemas.md");
 const REFERENCE: &str = include_str!("reference.md");
 const FUZZING: &str = include_str!("fuzzing.md");
@@ -113,6 +115,11 @@ pub mod operators {}
 ///
 #[doc = include_str!("tokens.md")]
 pub mod tokens {}
+
+/// For those who judge what holds against attackers.
+///
+#[doc = include_str!("security.md")]
+pub mod security {}
 
 /// For those who add an event, or use the schemas.
 ///

@@ -112,7 +112,7 @@ fn files_that_are_named_exist() {
 /// Each limit is somewhere in what says what they are for.
 #[test]
 fn the_threat_model_has_every_limit() {
-    let page = std::fs::read_to_string(path(".github/SECURITY.md")).unwrap();
+    let page = std::fs::read_to_string(path("src/guide/security.md")).unwrap();
     let limits = rte::guide::tables::limits().markdown();
     let names = limits.lines().skip(2).filter_map(|row| row.split('`').nth(1));
     let missing: Vec<&str> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
