@@ -2,6 +2,7 @@
 
 mod again;
 mod ahead;
+mod calendar;
 mod deadlines;
 mod memory;
 mod moving;

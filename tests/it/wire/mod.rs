@@ -1,6 +1,7 @@
 //! The bytes between the hub and whoever is at the other end, asked of the running binary.
 
 mod clients;
+mod days;
 mod documents;
 mod every;
 mod http;
