@@ -30,9 +30,11 @@ def token(**claims):
 
 
 class Hub:
-    def __init__(self, rte, threads):
-        command = [rte, "serve", "--set", "server.listen=127.0.0.1:0", "--set", f"server.threads={threads}"]
-        environment = {**os.environ, "RTE_AUTH_SECRET": SECRET}
+    tls = None  # a context where the hub speaks TLS
+
+    def __init__(self, rte, threads, *words):
+        command = [rte, "serve", "--set", "server.listen=127.0.0.1:0", "--set", f"server.threads={threads}", *words]
+        environment = {**os.environ} if "--config" in words else {**os.environ, "RTE_AUTH_SECRET": SECRET}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         for line in self.process.stderr:
             if found := re.search(r"127\.0\.0\.1:(\d+)", line):
@@ -47,10 +49,13 @@ class Hub:
         self.process.terminate()
         self.process.wait()
 
-    def connect(self):
+    def dial(self):
         stream = socket.create_connection(("127.0.0.1", self.port))
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
+
+    def connect(self):
+        return self.tls.wrap_socket(self.dial()) if self.tls else self.dial()
 
     def status(self, name):
         text = open(f"/proc/{self.process.pid}/status").read()
@@ -60,17 +65,19 @@ class Hub:
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def closed(self):
+    def metrics(self):
         with self.connect() as stream:
             stream.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-            text = b"".join(iter(lambda: stream.recv(1 << 16), b"")).decode()
-        counts = re.findall(r'rte_connections_closed_total\{reason="(overrun|backlog_full|write_stuck)"\} (\d+)', text)
+            return b"".join(iter(lambda: stream.recv(1 << 16), b"")).decode()
+
+    def closed(self):
+        counts = re.findall(r'rte_connections_closed_total\{reason="(overrun|backlog_full|write_stuck)"\} (\d+)', self.metrics())
         return {reason: int(count) for reason, count in counts if count != "0"}
 
 
-def frame(payload):
+def frame(payload, first=0x81):
     length = len(payload)
-    head = bytes([0x81, 0x80 | length]) if length < 126 else bytes([0x81, 0xFE]) + length.to_bytes(2, "big")
+    head = bytes([first, 0x80 | length]) if length < 126 else bytes([first, 0xFE]) + length.to_bytes(2, "big")
     return head + bytes(4) + payload
 
 
@@ -80,6 +87,19 @@ def subscribe(pairs, more=""):
     return frame(record.encode() + RS)
 
 
+def upgrade(bearer):
+    """The request for a WebSocket, and SignalR's handshake."""
+    return (f"GET /rte?access_token={bearer} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            + frame(b'{"protocol":"json","version":1}' + RS))
+
+
+def publication(body, *headers):
+    lines = ["POST /publish HTTP/1.1", "Host: h", f"Authorization: Bearer {token(scope='publish')}",
+             "Content-Type: application/x-ndjson", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 class Client:
     """Counts what it hears of these words, and keeps the last bytes for words that are cut."""
 
@@ -87,12 +107,7 @@ class Client:
         self.stream, self.counts, self.rest, self.is_closed = hub.connect(), {}, b"", False
         if read_bytes:
             self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
-        bearer = token(sub=AGENT, rte=["user/*", "queue/*", "calllist/*"])
-        self.stream.sendall(
-            f"GET /rte?access_token={bearer} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-            + frame(b'{"protocol":"json","version":1}' + RS) + subscribe(pairs)
-        )
+        self.stream.sendall(upgrade(token(sub=AGENT, rte=["user/*", "queue/*", "calllist/*"])) + subscribe(pairs))
         while self.rest.count(b'"subscribed":true') < len(pairs):
             self.rest += self.stream.recv(1 << 16)
         self.rest = b""
@@ -112,12 +127,9 @@ class Client:
 def post(hub, bodies):
     """Requests, one after the other; the statuses."""
     with hub.connect() as stream:
-        bearer, reader, statuses = token(scope="publish"), stream.makefile("rb"), []
+        reader, statuses = stream.makefile("rb"), []
         for body in bodies:
-            stream.sendall(
-                f"POST /publish HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {bearer}\r\n"
-                f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-            )
+            stream.sendall(publication(body))
             statuses.append(int(reader.readline().split()[1]))
             length = 0
             while (line := reader.readline()) != b"\r\n":
@@ -199,32 +211,40 @@ def read_all(clients):
 
 
 def probe(hub, seconds, meanwhile):
-    """Events for one agent, 100 a second, sent without waiting for the last one; percentiles of their latency."""
+    """The percentiles of what an agent waits for."""
+    latencies, busy = measure(hub, seconds, meanwhile)
+    return (f"p50 {at(latencies, .5):.2f} ms, p99 {at(latencies, .99):.2f} ms, p99.9 {at(latencies, .999):.2f} ms, "
+            f"CPU {busy:.0%}, closed {hub.closed() or 'nobody'}")
+
+
+def at(latencies, share):
+    return latencies[min(len(latencies) - 1, int(len(latencies) * share))] / 1e6
+
+
+def measure(hub, seconds, meanwhile, watch=lambda: None):
+    """Events for one agent, 100 a second, sent without waiting for the last one: their latencies, and the hub's share of a core."""
     agent = Client(hub, [(AGENT, "UserAlert")])
     process = fork(meanwhile)
     began, cpu, latencies = time.monotonic(), hub.cpu(), []
     def send():
-        stream, bearer = hub.connect(), token(scope="publish")
+        stream = hub.connect()
         for n in range(seconds * 100):
             time.sleep(max(0, began + n / 100 - time.monotonic()))
-            body = alert(AGENT, f"~{time.monotonic_ns()}~").encode()
-            stream.sendall(f"POST /publish HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {bearer}\r\nContent-Type: "
-                           f"application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            stream.sendall(publication(alert(AGENT, f"~{time.monotonic_ns()}~").encode()))
         stream.recv(1 << 20)
         time.sleep(5)
     sender, text = fork(send), b""
     agent.stream.settimeout(10)
     while len(latencies) < seconds * 100:
-        text += agent.stream.recv(1 << 16)
+        text += agent.stream.recv(1 << 16) or exit("the agent was closed")
         now = time.monotonic_ns()
         *marks, text = text.split(RS)
         latencies += [now - int(mark[1]) for mark in (re.search(rb"~(\d+)~", each) for each in marks) if mark]
+        watch()
     busy = (hub.cpu() - cpu) / (time.monotonic() - began)
     process.terminate()
     sender.terminate()
-    latencies.sort()
-    at = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] / 1e6
-    return f"p50 {at(.5):.2f} ms, p99 {at(.99):.2f} ms, p99.9 {at(.999):.2f} ms, CPU {busy:.0%}, closed {hub.closed() or 'nobody'}"
+    return sorted(latencies), busy
 
 
 def crowd(hub, options):
