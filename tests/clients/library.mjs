@@ -45,6 +45,8 @@ export class Proxy {
   #isStalled = false;
   /** How many have come. */
   arrivals = 0;
+  /** How many bytes the next connection gets, either way, before it is cut. */
+  budget = () => Infinity;
 
   async start(port) {
     this.#server = net.createServer((client) => {
@@ -52,7 +54,13 @@ export class Proxy {
       const hub = net.connect(port, '127.0.0.1');
       for (const [from, to] of [[client, hub], [hub, client]]) {
         this.#sockets.add(from);
-        from.on('data', (bytes) => this.#isStalled || to.write(bytes));
+        let left = this.budget();
+        from.on('data', (bytes) => {
+          if (this.#isStalled || left <= 0) return;
+          const isLast = bytes.length >= left;
+          to.write(isLast ? bytes.subarray(0, left) : bytes, () => isLast && cut(to));
+          left -= bytes.length;
+        });
         from.on('close', () => {
           this.#sockets.delete(from);
           to.destroy();
@@ -71,7 +79,7 @@ export class Proxy {
 
   /** Resets every connection. */
   cut() {
-    for (const socket of this.#sockets) socket.resetAndDestroy?.() ?? socket.destroy();
+    this.#sockets.forEach(cut);
   }
 
   /** Swallows all bytes from now on, or no more. */
@@ -83,6 +91,10 @@ export class Proxy {
     this.cut();
     this.#server.close();
   }
+}
+
+function cut(socket) {
+  socket.resetAndDestroy?.() ?? socket.destroy();
 }
 
 /** The next news of a kind for which the test holds. */
