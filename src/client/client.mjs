@@ -150,7 +150,7 @@ export class DAService {
   }
 
   /** Listens, and subscribes while somebody does. */
-  on(name, entityId, handler, { snapshot = true } = {}) {
+  on(name, entityId, handler, { snapshot = !events[name]?.call } = {}) {
     if (!Object.hasOwn(events, name)) throw new TypeError(`there is no event "${name}"`);
     if (typeof entityId !== "string") throw new TypeError(`${name} is of an entity, a GUID or "*"`);
     const item = this.#want(entityId, name, snapshot);

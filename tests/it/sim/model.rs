@@ -171,7 +171,16 @@ impl Model {
         if self.is_memory_bounded && verdicts.iter().filter(|it| it["subscribed"] == true).count() != subscribed {
             // Whether there is memory for more, only the hub knows.
             (member.topics, member.since) = before;
+            let before = (member.topics.clone(), member.since.clone());
             verdicts = member.subscribe_all(&asks, answered, 0, &mut self.refusals);
+            if subscribed == 0 {
+                // Of what is held already in part, too.
+                (member.topics, member.since) = before;
+                for verdict in verdicts.iter_mut().filter(|it| it["subscribed"] == true) {
+                    verdict["subscribed"] = false.into();
+                    verdict["message"] = "Too many subscriptions".into();
+                }
+            }
         }
         let mut taken: Vec<(&Ask, &mut Value)> =
             asks.iter().zip(&mut verdicts).filter(|(_, it)| it["subscribed"] == true).collect();
