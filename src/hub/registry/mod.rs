@@ -279,7 +279,9 @@ impl Registry {
         );
         let is_under = |held: &&Subscription| self.pattern_of(**held).wildcard() == wildcard;
         let others = self.held_by(conn) - self.list(conn).iter().filter(is_under).count() - noted;
-        if others + enters.len() + shadowed.len() > max {
+        let holds = others + enters.len() + shadowed.len();
+        // Whoever takes no more than before is not refused, however little room is left.
+        if holds > max.max(self.held_by(conn)) {
             return Joined::Full;
         }
         self.leave_under(conn, wildcard);

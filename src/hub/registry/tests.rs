@@ -141,3 +141,15 @@ proptest! {
         prop_assert_eq!(left, (0, 0, 0, 0));
     }
 }
+
+#[test]
+fn who_asks_again_for_a_wildcard_is_not_refused_where_no_room_is_left() {
+    let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+    let (conn, mut registry) = (keys.insert(()), Registry::new(HashSeed(1, 2)));
+    let some = reach(0, 0b001);
+    assert_eq!(registry.join(conn, topic(0), false, 9), Joined::Fresh);
+    assert_eq!(registry.join(conn, some.clone(), false, 9), Joined::Fresh);
+    assert_eq!(registry.join(conn, some, true, 0), Joined::Already);
+    assert_eq!(registry.join(conn, reach(0, 0b011), true, 0), Joined::Full, "it would be more");
+    assert_eq!(registry.join(conn, reach(1, EVERY), true, 0), Joined::Full);
+}
