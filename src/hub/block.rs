@@ -88,6 +88,21 @@ pub struct Found {
     pub is_partial: bool,
 }
 
+impl Found {
+    /// What an item is told that was not away: nothing was missed.
+    pub(super) fn held(position: Position, since: Option<Since>) -> Found {
+        let asks = since.is_some_and(|since| since != Since::Present);
+        Found { position, recovery: asks.then_some(Recovery::Recovered), replayed: 0, rows: 0, is_partial: false }
+    }
+
+    /// What an item is told that names what this one has named before: nothing more comes, and the
+    /// position is as good, for what follows is still to come.
+    pub(super) fn again(&self, since: Option<Since>) -> Found {
+        let held = Found::held(self.position, since);
+        Found { recovery: held.recovery.and(self.recovery).or(held.recovery), ..held }
+    }
+}
+
 /// The block of one Subscribe.
 #[derive(Clone, Debug)]
 pub struct Block {

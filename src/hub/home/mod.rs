@@ -13,7 +13,7 @@ use super::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::clock::{Now, UnixMs};
 use crate::limits::{HEADS_MAX, ID_BYTES, KEPT_ROW_BYTES, Limits};
 use crate::metrics::Recovery;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use uuid::Uuid;
@@ -154,19 +154,13 @@ impl Home {
         self.kept.end_due(now.unix);
         let present = self.present(organization);
         let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new() };
-        let (mut named, mut bytes) = (BTreeSet::new(), 0);
+        let (mut named, mut bytes) = (BTreeMap::new(), 0);
         for item in wanted {
-            let is_first = named.insert(item.reach.pattern());
-            let found = if is_first && !item.is_held {
-                self.find(item, present, now, &mut bytes, &mut block.publications)
-            } else {
-                Found {
-                    position: present.position,
-                    recovery: item.since.map(|_| Recovery::Recovered),
-                    replayed: 0,
-                    rows: 0,
-                    is_partial: false,
-                }
+            let first = *named.entry(item.reach.pattern()).or_insert(block.found.len());
+            let found = match block.found.get(first) {
+                Some(first) => first.again(item.since),
+                None if item.is_held => Found::held(present.position, item.since),
+                None => self.find(item, present, now, &mut bytes, &mut block.publications),
             };
             block.found.push(found);
         }

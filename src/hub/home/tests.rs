@@ -54,6 +54,9 @@ fn a_block_is_in_the_order_of_positions_over_all_items() {
     let wanted = [item(calls, Some(Since::Behind(seen)), false), item(calls, Some(Since::Behind(start)), false)];
     let block = home.recover(ORGANIZATION, &wanted, at(1_006));
     assert_eq!(texts(&block), ["5"], "what is named again gets nothing more");
+    assert_eq!(block.found[1], Found { replayed: 0, ..block.found[0] }, "and no position behind what is to come");
+    let wanted = [item(calls, Some(Since::Behind(seen)), false), item(calls, Some(Since::Present), false)];
+    assert_eq!(home.recover(ORGANIZATION, &wanted, at(1_006)).found[1].recovery, None, "it did not ask");
     let up_to_date = [item(calls, Some(Since::Behind(block.present)), false), item(status, Some(Since::Present), true)];
     let block = home.recover(ORGANIZATION, &up_to_date, at(1_006));
     assert_eq!(texts(&block), ["4"]);
