@@ -212,6 +212,12 @@ pub enum Fact {
         /// Items that are subscriptions now.
         subscribed: usize,
     },
+    /// Another invocation than a Subscribe has been served or refused; its answer, if it asked for
+    /// one, is the last thing queued.
+    Invoked {
+        /// Its connection.
+        conn: u64,
+    },
     /// An item of a Subscribe or an Unsubscribe was refused.
     ItemRefused {
         /// Its connection.
@@ -310,7 +316,7 @@ impl Fact {
             | Fact::InvocationFailed { .. }
             | Fact::ItemsRejected { .. }
             | Fact::Connected { .. } => Level::Debug,
-            Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Delivered { .. } => Level::Trace,
+            Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Invoked { .. } | Fact::Delivered { .. } => Level::Trace,
             Fact::Closed { reason, .. } => match reason.blame() {
                 Blame::Operator | Blame::Us => Level::Warn,
                 Blame::Nobody | Blame::Peer => Level::Debug,
@@ -348,6 +354,7 @@ impl Fact {
             Fact::Connected { .. } => "connected",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
+            Fact::Invoked { .. } => "invoked",
             Fact::Delivered { .. } => "delivered",
             Fact::Closed { .. } => "closed",
         }
@@ -491,6 +498,7 @@ impl Fact {
                 field("items", items);
                 field("subscribed", subscribed);
             }
+            Fact::Invoked { conn } => field("conn", conn),
             Fact::Delivered { shard, position, organization, event, entity, members, data: _ } => {
                 field("shard", shard);
                 field("position", position);

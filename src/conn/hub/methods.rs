@@ -244,6 +244,7 @@ impl Methods<'_, '_> {
                 self.describe(id, &Described { catalogue, verifier, principal: self.speaker.principal });
             }
         }
+        self.note_invoked();
         Next::GoOn
     }
 
@@ -259,7 +260,13 @@ impl Methods<'_, '_> {
         if id.is_some() {
             self.complete(id, Err(&misfit.told(target, self.turn.process.options)));
         }
+        self.note_invoked();
         Next::GoOn
+    }
+
+    fn note_invoked(&mut self) {
+        let conn = self.speaker.number;
+        self.turn.books.trace.note(Level::Trace, || Fact::Invoked { conn });
     }
 
     /// Answers with a result or an error, where an answer was asked for.

@@ -1,9 +1,10 @@
 //! Peers: what each of them is like, and what it sends.
 
 use super::cast::{CLIENTS, KINDS, ORGANIZATIONS, Rights, TOKENS, any_topic};
-use super::client::{self, Ask, Call, Ear};
+use super::client::{self, Ask, Call, Ear, Since};
 use super::rng::Rng;
 use super::setting::ORIGIN;
+use super::tab::Tab;
 use rte::close::CloseReason;
 use rte::limits::Limits;
 use std::collections::VecDeque;
@@ -81,6 +82,10 @@ pub struct Actor {
     pub manner: Manner,
     pub stage: Stage,
     pub ear: Ear,
+    /// What it keeps of earlier connections, if it says since when.
+    pub tab: Option<Tab>,
+    /// It has said since when, even if its tab has gone elsewhere by now.
+    pub resumes: bool,
     /// Bytes made so far, on their way or read.
     pub sent: usize,
     /// What the hub knows once it has read so many bytes.
@@ -110,6 +115,8 @@ impl Actor {
             manner,
             stage: Stage::Dialling,
             ear: Ear::default(),
+            tab: None,
+            resumes: false,
             sent: 0,
             acts: VecDeque::new(),
             replies: VecDeque::new(),
@@ -232,8 +239,8 @@ impl Actor {
                 let count = if self.manner.floods { 1 + rng.below(60) } else { 1 + rng.below(3) };
                 let mut records = Vec::new();
                 for _ in 0..count {
-                    let id = (!rng.one_in(10)).then(|| self.serial().to_string());
-                    let (record, call) = invocation(id.as_deref(), rng);
+                    let id = (self.tab.is_some() || !rng.one_in(10)).then(|| self.serial().to_string());
+                    let (record, call) = invocation(id.as_deref(), self.tab.as_ref(), rng);
                     if record.len() <= limits.record_bytes_max {
                         records.push((record, Some(Act::Invoke(id, call))));
                     }
@@ -429,8 +436,8 @@ pub fn any_client(rng: &mut Rng) -> Role {
     Role::Client(CLIENTS[token], token)
 }
 
-fn invocation(id: Option<&str>, rng: &mut Rng) -> (Vec<u8>, Call) {
-    let asks = |rng: &mut Rng| -> Vec<Ask> { (0..1 + rng.below(3)).map(|_| any_ask(rng)).collect() };
+fn invocation(id: Option<&str>, tab: Option<&Tab>, rng: &mut Rng) -> (Vec<u8>, Call) {
+    let asks = |rng: &mut Rng| -> Vec<Ask> { (0..1 + rng.below(3)).map(|_| any_ask(tab, rng)).collect() };
     let (target, call) = match rng.below(30) {
         0..=19 => ("Subscribe", Call::Subscribe(asks(rng))),
         20..=23 => ("unsubscribe", Call::Unsubscribe(asks(rng))),
@@ -446,7 +453,12 @@ fn invocation(id: Option<&str>, rng: &mut Rng) -> (Vec<u8>, Call) {
             };
             let item = |ask: &Ask| {
                 let snapshot = if ask.snapshot { ",\"Snapshot\":true" } else { "" };
-                format!("{{{},{}{snapshot}}}", member("EntityId", &ask.entity), member("EventName", &ask.event))
+                let since = match &ask.since {
+                    Since::Absent => String::new(),
+                    Since::Present => ",\"Since\":null".to_owned(),
+                    Since::Behind(position) | Since::Forged(position) => format!(",\"Since\":\"{position}\""),
+                };
+                format!("{{{},{}{snapshot}{since}}}", member("EntityId", &ask.entity), member("EventName", &ask.event))
             };
             format!("[[{}]]", asks.iter().map(item).collect::<Vec<_>>().join(","))
         }
@@ -457,8 +469,9 @@ fn invocation(id: Option<&str>, rng: &mut Rng) -> (Vec<u8>, Call) {
     (record.into_bytes(), call)
 }
 
-fn any_ask(rng: &mut Rng) -> Ask {
+fn any_ask(tab: Option<&Tab>, rng: &mut Rng) -> Ask {
     let (kind, entity) = any_topic(rng);
+    let since = tab.map_or(Since::Absent, |tab| tab.since(kind, entity, rng));
     let entity = entity.to_string();
     let entity = if rng.one_in(2) { entity.to_uppercase() } else { entity };
     let (mut entity, mut event) = (Some(entity), Some(kind.name.to_owned()));
@@ -467,9 +480,9 @@ fn any_ask(rng: &mut Rng) -> Ask {
         1 => event = None,
         2 => entity = Some("0101".into()),
         3 => event = Some("UserNothing".into()),
-        4 => event = Some(KINDS[rng.below(KINDS.len())].name.to_uppercase()),
-        5..=8 => entity = Some("*".into()),
+        4 if tab.is_none() => event = Some(KINDS[rng.below(KINDS.len())].name.to_uppercase()),
+        5..=8 if tab.is_none() => entity = Some("*".into()),
         _ => {}
     }
-    Ask { entity, event, snapshot: rng.one_in(4) }
+    Ask { entity, event, snapshot: rng.one_in(4), since }
 }

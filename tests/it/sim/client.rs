@@ -73,6 +73,20 @@ pub struct Ask {
     pub event: Option<String>,
     /// Whether the last value is asked for.
     pub snapshot: bool,
+    pub since: Since,
+}
+
+/// From where on an item of a Subscribe wants to have its publications.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// It says nothing of it.
+    Absent,
+    /// From now on.
+    Present,
+    /// Behind a position that the hub has told.
+    Behind(String),
+    /// Behind one that it has not.
+    Forged(String),
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +118,8 @@ pub struct Received<'r> {
     pub subscription: Subscription,
     #[serde(borrow)]
     pub data: &'r RawValue,
+    pub position: Option<String>,
+    pub at: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -29,6 +29,8 @@ pub struct Journals {
     journals: BTreeMap<Uuid, Journal>,
     /// What has been delivered anywhere; no two publications have the same data.
     published: BTreeSet<Rc<[u8]>>,
+    /// The bytes of that.
+    pub bytes: usize,
     causes: BTreeMap<Uuid, Causes>,
 }
 
@@ -66,7 +68,9 @@ impl Journals {
         *cursor += 1;
         let tag = tag_of(&entry.data).to_owned();
         self.causes.entry(organization).or_default().deliver(shard, tag)?;
-        Ok(self.published.insert(Rc::clone(&entry.data)))
+        let is_first = self.published.insert(Rc::clone(&entry.data));
+        self.bytes += if is_first { entry.data.len() } else { 0 };
+        Ok(is_first)
     }
 
     /// A publisher sends an item.
@@ -94,9 +98,28 @@ impl Journals {
 
     /// The newest publication of a topic that a shard has delivered.
     pub fn last(&self, shard: usize, organization: Uuid, name: Name) -> Option<&Entry> {
-        let journal = self.journals.get(&organization)?;
-        let cursor = journal.cursors.get(&shard).copied().unwrap_or_default();
-        journal.entries[..cursor].iter().rev().find(|entry| entry.name == name)
+        self.of_shard(shard, organization).iter().rev().find(|entry| entry.name == name)
+    }
+
+    /// Publications delivered anywhere.
+    pub fn count(&self) -> usize {
+        self.published.len()
+    }
+
+    /// How far a shard has come in the order of an organization.
+    pub fn present(&self, shard: usize, organization: Uuid) -> u64 {
+        self.of_shard(shard, organization).last().map_or(0, |entry| entry.position)
+    }
+
+    /// What a shard has delivered of a topic behind a position.
+    pub fn behind(&self, shard: usize, organization: Uuid, name: Name, position: u64) -> Vec<Entry> {
+        let entries = self.of_shard(shard, organization).iter();
+        entries.filter(|entry| entry.name == name && entry.position > position).cloned().collect()
+    }
+
+    fn of_shard(&self, shard: usize, organization: Uuid) -> &[Entry] {
+        let Some(journal) = self.journals.get(&organization) else { return &[] };
+        &journal.entries[..journal.cursors.get(&shard).copied().unwrap_or_default()]
     }
 
     /// At rest all shards have delivered the same.

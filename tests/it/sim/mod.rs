@@ -17,8 +17,10 @@ mod model;
 mod net;
 mod play;
 mod reached;
+mod resume;
 mod rng;
 mod setting;
+mod tab;
 mod threads;
 mod world;
 

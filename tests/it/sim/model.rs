@@ -2,19 +2,23 @@
 //! sequence that it must hear, with the one liberty that a state may take the place of an older one
 //! of its topic. Knows nothing of bytes, time or sockets.
 
+mod hearing;
+
 use super::actor::Act;
-use super::answers::{Name, Sought, find, refusal, same, verdict};
+use super::answers::{Name, Sought, find, refusal, verdict};
 use super::cast::{KINDS, Kind, Rights};
-use super::client::{Ask, Call, Heard, Received, Record, Subscription};
+use super::client::{Ask, Call, Heard, Since};
 use super::journal::{Entry, Journals, tag_of};
+use super::resume::{Order, Past, Resumed};
 use super::setting::CATALOGUE;
+use rte::clock::UnixMs;
 use rte::hub::Hub;
+use rte::hub::position::Epoch;
 use rte::hub::registry::ConnKey;
 use rte::hub::topic::{Pattern, Wildcard};
 use rte::limits::Limits;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use uuid::Uuid;
 
 /// What a shard says of a publication that it has handed to its members.
@@ -34,10 +38,16 @@ enum Due {
     Accepted,
     Pong(Vec<u8>),
     Result(String, Value),
+    /// The same of a Subscribe that says since when: what follows it depends on what the hub has.
+    Verdicts(String, Vec<(Value, Option<Resumed>)>),
     /// An error completion, whatever it says.
     Error(String),
-    Event(Name, Rc<[u8]>),
+    Event(Entry),
 }
+
+/// How far a tab has heard of its topics: all that they came to before, or that something may be
+/// missing.
+type Heights = BTreeMap<(usize, Name), u64>;
 
 /// What a client has said, once so many items of its organization had been answered.
 #[derive(Debug)]
@@ -50,6 +60,10 @@ struct Said {
 struct Member {
     shard: usize,
     rights: Rights,
+    /// The tab that it belongs to, while it does.
+    tab: Option<usize>,
+    /// Each of its items says since when, and names an entity.
+    resumes: bool,
     topics: BTreeSet<Sought>,
     /// So many items had been answered when it asked for that.
     since: BTreeMap<Sought, usize>,
@@ -65,13 +79,13 @@ struct Member {
     has_heard_close: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Model {
     /// By the number of the pipe.
     members: BTreeMap<usize, Member>,
-    subscriptions_max: usize,
-    /// What the process may keep has a bound.
-    is_memory_bounded: bool,
+    limits: Limits,
+    epoch: Epoch,
+    heights: Heights,
     /// In which order what may be delivered.
     pub journals: Journals,
     /// Publications times members, as the hub has counted them.
@@ -85,19 +99,39 @@ pub struct Model {
     pub snapshots: u64,
     /// What refused items have said.
     pub refusals: BTreeSet<&'static str>,
+    /// Items that heard that all was recovered, and those that heard that it was not.
+    pub recovered: u64,
+    pub unrecovered: u64,
+    /// Subscribes whose verdicts nobody has heard.
+    pub unheard: u64,
 }
 
 impl Model {
-    pub fn new(limits: &Limits) -> Model {
-        let (subscriptions_max, is_memory_bounded) = (limits.subscriptions_max, limits.memory_bytes_max > 0);
-        Model { subscriptions_max, is_memory_bounded, ..Model::default() }
+    pub fn new(limits: Limits, epoch: Epoch) -> Model {
+        Model {
+            members: BTreeMap::new(),
+            limits,
+            epoch,
+            heights: Heights::new(),
+            journals: Journals::default(),
+            delivered: 0,
+            fading: BTreeSet::new(),
+            conflated: 0,
+            snapshots: 0,
+            refusals: BTreeSet::new(),
+            recovered: 0,
+            unrecovered: 0,
+            unheard: 0,
+        }
     }
 
     /// A client's connection begins.
-    pub fn meet(&mut self, id: usize, shard: usize, rights: Rights) {
+    pub fn meet(&mut self, id: usize, shard: usize, rights: Rights, tab: Option<usize>, resumes: bool) {
         let member = Member {
             shard,
             rights,
+            tab,
+            resumes,
             topics: BTreeSet::new(),
             since: BTreeMap::new(),
             acts: VecDeque::new(),
@@ -129,19 +163,37 @@ impl Model {
         }
     }
 
-    /// Does what a client has said, until the hub has to say that it has done so: of a handshake
-    /// and of a Subscribe.
+    /// The client goes on with another connection. What it still hears on this one is forgotten.
+    pub fn leave(&mut self, id: usize) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.tab = None;
+        }
+    }
+
+    /// Does what a client has said, until the hub has to say that it has done so: of all but pings.
     fn proceed(&mut self, id: usize) {
         let Some(member) = self.members.get_mut(&id) else { return };
         while let Some(Said { act, answered }) = member.acts.pop_front() {
             match act {
-                Act::Handshake | Act::Invoke(_, Call::Subscribe(_)) => {
+                Act::Handshake | Act::Invoke(..) => {
                     return member.acts.push_front(Said { act, answered });
                 }
                 Act::Ping(payload) => member.due.push_back(Due::Pong(payload)),
-                Act::Invoke(id, call) => member.invoke(id, &call, &mut self.refusals),
             }
         }
+    }
+
+    /// The hub has served an invocation that is no Subscribe.
+    pub fn invoked(&mut self, id: usize) -> Result<(), String> {
+        let member = self.members.get_mut(&id).ok_or("nobody")?;
+        match member.acts.pop_front() {
+            Some(Said { act: Act::Invoke(invocation, call), .. }) if member.is_joined => {
+                member.invoke(invocation, &call, &mut self.refusals);
+            }
+            other => return Err(format!("invoked by {other:?}")),
+        }
+        self.proceed(id);
+        Ok(())
     }
 
     /// The hub has taken a handshake.
@@ -158,7 +210,7 @@ impl Model {
     }
 
     /// The items of a Subscribe have become members.
-    pub fn subscribed(&mut self, id: usize, items: usize, subscribed: usize) -> Result<(), String> {
+    pub fn subscribed(&mut self, id: usize, items: usize, subscribed: usize, now: UnixMs) -> Result<(), String> {
         let member = self.members.get_mut(&id).ok_or("nobody")?;
         let (invocation, asks, answered) = match member.acts.pop_front() {
             Some(Said { act: Act::Invoke(invocation, Call::Subscribe(asks)), answered }) if member.is_joined => {
@@ -166,16 +218,17 @@ impl Model {
             }
             other => return Err(format!("subscribed by {other:?}")),
         };
-        let before = (member.topics.clone(), member.since.clone());
-        let mut verdicts = member.subscribe_all(&asks, answered, self.subscriptions_max, &mut self.refusals);
-        if self.is_memory_bounded && verdicts.iter().filter(|it| it["subscribed"] == true).count() != subscribed {
+        let (held, since) = (member.topics.clone(), member.since.clone());
+        let most = self.limits.subscriptions_max;
+        let mut verdicts = member.subscribe_all(&asks, answered, most, &mut self.refusals);
+        let count = verdicts.iter().filter(|it| it["subscribed"] == true).count();
+        if self.limits.memory_bytes_max > 0 && count != subscribed {
             // Whether there is memory for more, only the hub knows.
-            (member.topics, member.since) = before;
-            let before = (member.topics.clone(), member.since.clone());
+            (member.topics, member.since) = (held.clone(), since.clone());
             verdicts = member.subscribe_all(&asks, answered, 0, &mut self.refusals);
             if subscribed == 0 {
                 // Of what is held already in part, too.
-                (member.topics, member.since) = before;
+                (member.topics, member.since) = (held.clone(), since);
                 for verdict in verdicts.iter_mut().filter(|it| it["subscribed"] == true) {
                     verdict["subscribed"] = false.into();
                     verdict["message"] = "Too many subscriptions".into();
@@ -186,6 +239,15 @@ impl Model {
             asks.iter().zip(&mut verdicts).filter(|(_, it)| it["subscribed"] == true).collect();
         if (asks.len(), taken.len()) != (items, subscribed) {
             return Err(format!("{subscribed} of {items} subscribed, not {verdicts:?}"));
+        }
+        if let (true, Some(invocation)) = (member.resumes, &invocation) {
+            let invocation = invocation.clone();
+            let verdicts = self.resume(id, &asks, verdicts, &held, now)?;
+            self.unheard += 1;
+            let member = self.members.get_mut(&id).ok_or("nobody")?;
+            member.due.push_back(Due::Verdicts(invocation, verdicts));
+            self.proceed(id);
+            return Ok(());
         }
         let (mut named, mut block) = (BTreeSet::new(), Vec::new());
         for (ask, verdict) in taken.iter_mut().filter(|(ask, _)| ask.snapshot) {
@@ -203,14 +265,69 @@ impl Model {
                 // The hub is younger than a call may be.
                 verdict["partial"] = true.into();
             }
-            block.extend(rows);
+            block.extend(rows.into_iter().cloned());
         }
-        block.sort_by_key(|row| row.position);
+        block.sort_by_key(|row: &Entry| row.position);
         block.dedup_by_key(|row| row.position);
         member.due.extend(invocation.map(|id| Due::Result(id, Value::Array(verdicts))));
-        member.due.extend(block.into_iter().map(|row| Due::Event(row.name, Rc::clone(&row.data))));
+        member.due.extend(block.into_iter().map(Due::Event));
         self.proceed(id);
         Ok(())
+    }
+
+    /// What the items of a Subscribe may get that say since when.
+    fn resume(
+        &self,
+        id: usize,
+        asks: &[Ask],
+        verdicts: Vec<Value>,
+        held: &BTreeSet<Sought>,
+        now: UnixMs,
+    ) -> Result<Vec<(Value, Option<Resumed>)>, String> {
+        let Member { shard, rights, tab, .. } = &self.members[&id];
+        let (shard, organization) = (*shard, rights.organization);
+        let order = Order::of(self.epoch, organization);
+        let (bytes, count) = (self.journals.bytes, self.journals.count());
+        let past = Past { limits: &self.limits, now_ms: now.ms(), bytes, count };
+        let mut named = BTreeSet::new();
+        let mut items = Vec::new();
+        for (ask, verdict) in asks.iter().zip(verdicts) {
+            let found = find(ask).ok().filter(|_| verdict["subscribed"] == true);
+            let Some((kind, Some(entity))) = found else {
+                items.push((verdict, None));
+                continue;
+            };
+            let name = (kind.name, entity);
+            let row = self.journals.last(shard, organization, name).filter(|_| kind.is_kept).cloned();
+            let rows = (row, kind.is_kept && !kind.is_state);
+            let present = self.journals.present(shard, organization);
+            let mut item = Resumed::new(name, ask.since.clone(), ask.snapshot, present, order, rows);
+            item.is_again = !named.insert(name);
+            item.is_held = item.is_again || held.contains(&(kind.name, Some(entity)));
+            if let Since::Behind(token) | Since::Forged(token) = &ask.since
+                && let Some(cursor) = order.number(token)
+            {
+                let mut missed = self.journals.behind(shard, organization, name, cursor);
+                let heard = tab.and_then(|tab| self.heights.get(&(tab, name)).copied());
+                let is_claimed = matches!(ask.since, Since::Behind(_)) && !item.is_held;
+                if let Some(heard) = heard.filter(|heard| is_claimed && *heard < cursor) {
+                    let behind = self.journals.behind(shard, organization, name, heard);
+                    if let Some(lost) = behind.iter().find(|entry| entry.position <= cursor) {
+                        return Err(format!("a position that has passed {lost:?}, which was never heard"));
+                    }
+                }
+                if kind.is_state {
+                    missed = missed.split_off(missed.len().saturating_sub(1));
+                }
+                item.misses(missed, cursor, past);
+            }
+            items.push((verdict, Some(item)));
+        }
+        let bytes: usize = items.iter().filter_map(|(_, item)| item.as_ref()).map(Resumed::bytes).sum();
+        if bytes > self.limits.outbox_hard_bytes {
+            items.iter_mut().filter_map(|(_, item)| item.as_mut()).for_each(|item| item.may_miss = true);
+        }
+        Ok(items)
     }
 
     /// A shard has handed a publication to its members. Whether it is the first that did.
@@ -234,7 +351,7 @@ impl Model {
                 if before.iter().any(|tag| *tag == tag_of(it.data)) {
                     return Err(format!("{id} subscribed to {entry:?} when it had been answered"));
                 }
-                member.due.push_back(Due::Event(entry.name, Rc::clone(&entry.data)));
+                member.due.push_back(Due::Event(entry.clone()));
             }
         }
         if !(sure..=sure + perhaps).contains(&it.members) {
@@ -311,7 +428,13 @@ impl Model {
                 if member.is_ended { Ok(()) } else { Err("a close out of nothing".into()) }
             }
             Heard::Record(record) => {
-                self.conflated += member.hear_record(record)?;
+                let order = Order::of(self.epoch, member.rights.organization);
+                let told = member.hear_record(record, order, &mut self.heights)?;
+                self.conflated += told.conflated;
+                self.recovered += told.recovered;
+                self.unrecovered += told.unrecovered;
+                self.snapshots += told.rows;
+                self.unheard -= told.subscribes;
                 Ok(())
             }
             Heard::Reply(_) => Err("a reply behind the upgrade".into()),
@@ -425,72 +548,5 @@ impl Member {
     fn take(&mut self) -> Option<Due> {
         self.owed = self.owed.saturating_sub(1);
         self.due.pop_front()
-    }
-
-    /// How many events it takes the place of.
-    fn hear_record(&mut self, text: &str) -> Result<u64, String> {
-        if self.has_heard_close {
-            return Err(format!("a record behind the close: {text}"));
-        }
-        if text == "{}" {
-            return match self.take() {
-                Some(Due::Accepted) => Ok(0),
-                due => Err(format!("a handshake response instead of {due:?}")),
-            };
-        }
-        let record: Record<'_> = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
-        match (record.kind, record.arguments.as_slice()) {
-            (6, []) => Ok(0),
-            (7, []) => {
-                self.has_heard_close = true;
-                if self.is_ended { Ok(0) } else { Err("a Close out of nothing".into()) }
-            }
-            (3, []) => {
-                let due = self.take();
-                let (id, result) = (record.id.as_ref(), record.result.as_ref());
-                let is_due = match &due {
-                    Some(Due::Result(due, value)) => id == Some(due) && result.is_some_and(|r| same(r, value)),
-                    Some(Due::Error(due)) => id == Some(due) && record.error.is_some(),
-                    Some(Due::Accepted | Due::Pong(_) | Due::Event(..)) | None => false,
-                };
-                if is_due { Ok(0) } else { Err(format!("{text} instead of {due:?}")) }
-            }
-            (1, [Received { subscription, data }]) => self.hear_event(subscription, data.get()),
-            _ => Err(format!("a record that the hub has no use for: {text}")),
-        }
-    }
-
-    /// The event that is due, or a newer one of its topic in its place, with no answer between
-    /// them. How many it replaces.
-    fn hear_event(&mut self, subscription: &Subscription, data: &str) -> Result<u64, String> {
-        let Some(Due::Event(name, _)) = self.due.front() else {
-            return Err(format!("{data} of {} instead of {:?}", subscription.event_name, self.due.front()));
-        };
-        let name = *name;
-        let (event, entity) = (name.0.to_ascii_lowercase(), name.1.to_string());
-        if (&subscription.event_name, &subscription.entity_id) != (&event, &entity) {
-            return Err(format!("{} of {} instead of {name:?}", subscription.event_name, subscription.entity_id));
-        }
-        let is_state = Kind::find(name.0).is_some_and(|kind| kind.is_state);
-        let since_answer = self.due.iter().take_while(|due| matches!(due, Due::Event(..)));
-        let of_topic = since_answer.enumerate().filter_map(|(at, due)| match due {
-            Due::Event(of, data) if *of == name => Some((at, data)),
-            Due::Event(..) | Due::Accepted | Due::Pong(_) | Due::Result(..) | Due::Error(_) => None,
-        });
-        let mut passed = Vec::new();
-        for (at, due) in of_topic {
-            passed.push(at);
-            if **due == *data.as_bytes() {
-                for at in passed.iter().rev() {
-                    self.due.remove(*at);
-                    self.owed -= usize::from(*at < self.owed);
-                }
-                return Ok(passed.len() as u64 - 1);
-            }
-            if !is_state {
-                break;
-            }
-        }
-        Err(format!("{data} instead of {:?}", self.due.front()))
     }
 }

@@ -1,7 +1,7 @@
 //! Which reasons, refusals and states a run of seeds has been to.
 
 use rte::close::CloseReason;
-use rte::metrics::{Metrics, Refusal};
+use rte::metrics::{Metrics, Recovery, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the seeds have reached.
@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Reached {
     pub closed: BTreeMap<&'static str, u64>,
     pub refused: BTreeMap<&'static str, u64>,
+    pub recoveries: BTreeMap<&'static str, u64>,
+    pub replayed: u64,
+    /// Clients that went on with another connection.
+    pub returns: u64,
     pub statuses: BTreeMap<u16, u64>,
     pub refusals: BTreeSet<&'static str>,
     pub conflated: u64,
@@ -22,7 +26,7 @@ pub struct Reached {
 impl Reached {
     /// What no seed has reached. A limit that nothing reaches is not tested.
     pub fn missing(&self) -> Vec<String> {
-        let labels = self.closed.iter().chain(&self.refused);
+        let labels = self.closed.iter().chain(&self.refused).chain(&self.recoveries);
         // Each peer has an address of its own here: tests over sockets reach these.
         let elsewhere = ["user_rate", "address_connections", "address_rate"];
         let labels = labels
@@ -36,6 +40,8 @@ impl Reached {
         let counts = [
             ("matched", self.matched),
             ("conflated", self.conflated),
+            ("replayed", self.replayed),
+            ("returns", self.returns),
             ("dropped", self.dropped),
             ("short writes", self.short_writes),
             ("pauses", self.pauses),
@@ -53,6 +59,10 @@ impl Reached {
         for (refusal, label) in Refusal::ALL {
             *self.refused.entry(label).or_default() += numbers.refused[refusal.index()];
         }
+        for (recovery, label) in Recovery::ALL {
+            *self.recoveries.entry(label).or_default() += numbers.recoveries[recovery.index()];
+        }
+        self.replayed += numbers.replayed;
         self.conflated += numbers.conflated;
         self.dropped += numbers.dropped;
         self.short_writes += numbers.short_writes;

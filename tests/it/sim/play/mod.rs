@@ -13,6 +13,7 @@ use super::net::Faults;
 use super::reached::Reached;
 use super::rng::Rng;
 use super::setting::Setting;
+use super::tab::Tab;
 use super::world::World;
 use rte::limits::Limits;
 
@@ -36,6 +37,9 @@ struct Play<'r> {
     model: Model,
     /// By the number of their pipe.
     actors: Vec<Actor>,
+    /// Those that have no connection now, and how many there are in all.
+    tabs: Vec<Tab>,
+    tab_count: usize,
     capacities: &'static [usize],
     /// One move of the clock in so many is a jump.
     jumps_one_in: usize,
@@ -69,7 +73,7 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         links_max: rng.pick(&[4, usize::MAX, usize::MAX, usize::MAX]),
     };
     let world = World::new(&setting);
-    let model = Model::new(&setting.limits);
+    let model = Model::new(setting.limits.clone(), world.shared.epoch);
     let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
     let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
     let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
@@ -79,6 +83,8 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         world,
         model,
         actors: Vec::new(),
+        tabs: Vec::new(),
+        tab_count: 0,
         capacities,
         jumps_one_in,
         hash: 0xCBF2_9CE4_8422_2325,
@@ -130,6 +136,10 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.connections_max = rng.pick(&[3, limits.connections_max, limits.connections_max]);
     limits.user_connections_max = rng.pick(&[1, 0, 100, 100]);
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
+    limits.history_bytes_max = rng.pick(&[limits.history_bytes_max, limits.history_bytes_max, 3_000, 0]);
+    limits.history_ms = rng.pick(&[limits.history_ms, limits.history_ms, 4_000]);
+    limits.replay_items_max = rng.pick(&[limits.replay_items_max, 1, 1]);
+    limits.since_wait_ms = rng.pick(&[limits.since_wait_ms, 500, 0]);
     limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
     limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
     // Drawn aside: what follows on a tape goes on to mean what it did.
@@ -153,7 +163,7 @@ fn faults(rng: &mut Rng) -> Faults {
 
 impl Play<'_> {
     fn step(&mut self) {
-        match self.rng.below(24) {
+        match self.rng.below(26) {
             0 if self.actors.len() < 16 => self.arrive(),
             1 if self.actors.len() < 6 => self.arrive(),
             2 => {
@@ -170,6 +180,8 @@ impl Play<'_> {
             }
             10..=12 => self.world.net().drift(),
             13..=14 => self.relay(),
+            16 if self.rng.one_in(6) => self.cut(),
+            17 if !self.tabs.is_empty() && self.actors.len() < 40 => self.come_back(),
             15 if !self.actors.is_empty() => {
                 // Where it has spoken HTTP only. Its peer notices nothing.
                 let (actor, shard) = (self.rng.below(self.actors.len()), self.rng.below(self.world.shards));
@@ -216,11 +228,57 @@ impl Play<'_> {
             is_polite: !rng.one_in(4),
         };
         let mut actor = Actor::new(number, role, manner);
+        if let Role::Client(rights, token) = role
+            && self.rng.one_in(2)
+        {
+            actor.tab = Some(Tab::new(self.tab_count, rights, token, self.world.shared.epoch));
+            actor.resumes = true;
+            self.tab_count += 1;
+        }
+        let rng = &mut self.rng;
         actor.is_brief = !manner.floods && rng.one_in(4);
         if rng.one_in(15) {
             actor.stage = Stage::Silent;
         }
         self.actors.push(actor);
+    }
+
+    /// A client that says since when has read so far, and its connection breaks.
+    fn cut(&mut self) {
+        let is_there = |actor: &&Actor| actor.tab.is_some() && actor.stage == Stage::Speaking;
+        let may: Vec<usize> = self.actors.iter().filter(is_there).map(|actor| actor.number).collect();
+        let Some(number) = self.rng.pick_from(&may) else { return self.forsake() };
+        let unread = self.world.pipe(number).from_hub.len();
+        let most = self.rng.below(unread + 1);
+        self.hear(number, most);
+        match self.rng.below(3) {
+            0 => self.world.net().break_off(number),
+            1 => self.world.net().end(number),
+            _ => self.world.pipe(number).lose(),
+        }
+        let actor = &mut self.actors[number];
+        (actor.has_vanished, actor.stage) = (true, Stage::Silent);
+        self.forsake();
+    }
+
+    /// Clients whose connection is over are free to come back.
+    fn forsake(&mut self) {
+        for number in 0..self.actors.len() {
+            if self.actors[number].has_vanished || self.world.pipe(number).ending.is_some() {
+                self.tabs.extend(self.actors[number].tab.take());
+                self.model.leave(number);
+            }
+        }
+    }
+
+    /// A client comes back, and says since when.
+    fn come_back(&mut self) {
+        self.arrive();
+        let at = self.rng.below(self.tabs.len());
+        let tab = self.tabs.swap_remove(at);
+        self.reached.returns += 1;
+        let Some(actor) = self.actors.last_mut() else { return };
+        (actor.role, actor.tab, actor.resumes) = (Role::Client(tab.rights, tab.token), Some(tab), true);
     }
 
     /// Whether everybody is let in who has a token.
@@ -294,6 +352,9 @@ impl Play<'_> {
         if self.actors[number].has_lied && !self.model.knows(number) {
             // The answer to a handshake that was none.
             return;
+        }
+        if let Some(tab) = &mut self.actors[number].tab {
+            tab.hear(heard);
         }
         if let Err(error) = self.model.hear(number, heard) {
             // A client that never shook hands is told so in a handshake response, and that it took

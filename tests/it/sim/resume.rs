@@ -1,0 +1,150 @@
+//! What an item that says since when must get: all that its topic came to behind its cursor, and
+//! nothing twice; or else the word that something may be missing, where that may be so.
+
+use super::answers::Name;
+use super::client::Since;
+use super::journal::Entry;
+use rte::hub::partition::Partition;
+use rte::hub::position::{Epoch, WirePosition};
+use rte::limits::Limits;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// What the hub writes around the data of a publication, at most.
+const AROUND_BYTES: usize = 400;
+/// What a publication costs in the log beside its data, at most.
+const ENTRY_BYTES: usize = 256;
+
+/// Of which epoch and organization the positions are.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub epoch: Epoch,
+    pub partition: Partition,
+}
+
+impl Order {
+    pub fn of(epoch: Epoch, organization: Uuid) -> Order {
+        Order { epoch, partition: Partition::of(organization) }
+    }
+
+    /// The number of a position of this order.
+    pub fn number(self, token: &str) -> Option<u64> {
+        let place: WirePosition = token.parse().ok()?;
+        (place.epoch == self.epoch && place.partition == self.partition).then(|| place.position.number())
+    }
+}
+
+/// What is kept of the past, and how far it reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'l> {
+    pub limits: &'l Limits,
+    pub now_ms: u64,
+    /// Bytes and number of all that was ever delivered.
+    pub bytes: usize,
+    pub count: usize,
+}
+
+impl Past<'_> {
+    /// Whether the log may have let go of a publication.
+    fn may_lack(self, entry: &Entry) -> bool {
+        let is_full =
+            self.limits.memory_bytes_max > 0 || self.bytes + ENTRY_BYTES * self.count > self.limits.history_bytes_max;
+        is_full || self.now_ms.saturating_sub(entry.position >> 10) > self.limits.history_ms
+    }
+}
+
+/// An item of a Subscribe that says since when.
+#[derive(Debug)]
+pub struct Resumed {
+    pub name: Name,
+    pub since: Since,
+    pub snapshot: bool,
+    /// How far its shard had come when it was subscribed.
+    pub present: u64,
+    /// It was subscribed before, or an item before it has named it.
+    pub is_held: bool,
+    /// An item of the same Subscribe has named it: what that one was told is told again.
+    pub is_again: bool,
+    /// Nothing can be recovered: the position is none of this order.
+    is_foreign: bool,
+    /// Some may not be recovered.
+    pub may_miss: bool,
+    missed: Vec<Entry>,
+    row: Option<Entry>,
+    /// Its row says that the hub may know of too few.
+    is_partial: bool,
+}
+
+impl Resumed {
+    /// An item, with its row, and whether that says that there may be more.
+    pub fn new(
+        name: Name,
+        since: Since,
+        snapshot: bool,
+        present: u64,
+        order: Order,
+        rows: (Option<Entry>, bool),
+    ) -> Resumed {
+        let is_foreign = match &since {
+            Since::Absent | Since::Present => false,
+            Since::Behind(token) | Since::Forged(token) => order.number(token).is_none(),
+        };
+        let (row, is_partial) = rows;
+        let missed = Vec::new();
+        let (is_held, is_again, may_miss) = (false, false, false);
+        Resumed { name, since, snapshot, present, is_held, is_again, is_foreign, may_miss, missed, row, is_partial }
+    }
+
+    /// All that came behind its cursor, of a state only the newest.
+    pub fn misses(&mut self, missed: Vec<Entry>, cursor: u64, past: Past<'_>) {
+        self.may_miss = cursor > self.present
+            || past.limits.history_bytes_max == 0
+            || missed.len() > past.limits.replay_items_max
+            || missed.iter().any(|entry| past.may_lack(entry));
+        self.missed = missed;
+    }
+
+    /// What a block of it has in bytes, at most.
+    pub fn bytes(&self) -> usize {
+        self.missed.iter().map(|entry| entry.data.len() + AROUND_BYTES).sum()
+    }
+
+    /// Reads what the hub says of it; what it must say then is added to the verdict. What follows,
+    /// and whether something may be missing.
+    pub fn judge(&self, told: &Value, verdict: &mut Value) -> Result<(Vec<Entry>, Option<bool>), String> {
+        verdict["position"] = told["position"].clone();
+        let recovered = match self.since {
+            Since::Absent | Since::Present => None,
+            Since::Behind(_) | Since::Forged(_) => {
+                Some(told["recovered"].as_bool().ok_or_else(|| format!("not told whether recovered: {told}"))?)
+            }
+        };
+        match recovered {
+            Some(true) if self.is_foreign && !self.is_held => return Err(format!("recovered from nowhere: {told}")),
+            Some(false) if self.is_held && !self.is_again => return Err(format!("missed while it was held: {told}")),
+            Some(false) if !(self.is_foreign || self.may_miss || self.is_held) => {
+                return Err(format!("not recovered for no reason: {told}, {self:?}"));
+            }
+            Some(_) | None => {}
+        }
+        let mut block = match recovered {
+            Some(_) | None if self.is_held => Vec::new(),
+            Some(true) => self.missed.clone(),
+            Some(false) | None => Vec::new(),
+        };
+        if let Some(recovered) = recovered {
+            verdict["recovered"] = json!(recovered);
+            verdict["replayed"] = json!(block.len());
+        }
+        if self.snapshot {
+            let has_rows = !self.is_held && recovered != Some(true);
+            let row = self.row.iter().filter(|_| has_rows).cloned();
+            block.extend(row.clone());
+            verdict["snapshot"] = json!(row.count());
+            if has_rows && self.is_partial {
+                verdict["partial"] = json!(true);
+            }
+        }
+        Ok((block, recovered))
+    }
+}
