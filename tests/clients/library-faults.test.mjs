@@ -246,7 +246,6 @@ describe('a shift', () => {
     const legs = new Map();
     const heard = new Set();
     let number = 0;
-    let restarts = 0;
 
     async function publish(key, step) {
       const [callId, legId] = key.split(' ');
@@ -271,9 +270,7 @@ describe('a shift', () => {
         while (seen.at(-1) !== last) await new Promise(setImmediate);
       })(), last);
       const shown = view.list.flatMap(({ callId, legs }) => legs.map(({ legId }) => `${callId} ${legId}`));
-      // A hub that has been started anew may know less than the view is to show; never more.
-      if (restarts === 0) assert.deepEqual(shown.sort(), [...heard].sort());
-      assert.deepEqual(shown.filter((key) => !legs.has(key)), []);
+      assert.deepEqual(shown.sort(), [...heard].sort());
     }
     async function step() {
       const open = [...legs.keys()];
@@ -297,7 +294,6 @@ describe('a shift', () => {
       const gap = news(da.OnGap, () => true, 'the gap');
       await hub.stop();
       await hub.start();
-      restarts += 1;
       heard.clear();
       await gap;
       await reaches(da, 'live');

@@ -17,7 +17,7 @@ use crate::auth::rights::{Action, Standing};
 use crate::auth::token::Tenancy;
 use crate::broken::broken;
 use crate::echo::echo;
-use crate::hub::block::{Block, Found, Rows, Wanted};
+use crate::hub::block::{Block, Found, Rows, Since, Wanted};
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::hub::publication::{EventTraits, Publication};
@@ -350,7 +350,8 @@ impl Methods<'_, '_> {
             (Kind::Occurrence, _, None) => Rows::None,
         };
         let since = subscribing::since(item);
-        let is_current = since.is_some() && self.turn.hub.registry.holds(self.speaker.key, &pattern);
+        let asks = since.is_some_and(|since| since != Since::Present);
+        let is_current = asks && self.turn.hub.registry.holds(self.speaker.key, &pattern);
         Right { reach, is_current, rows, since, snapshot }
     }
 

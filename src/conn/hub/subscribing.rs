@@ -26,8 +26,8 @@ pub(super) enum Judged {
 #[derive(Clone, Debug)]
 pub(super) struct Right {
     pub(super) reach: Reach,
-    /// Whether the connection has it already and says since when: then it has missed nothing,
-    /// whatever its position.
+    /// Whether the connection has it already and asks what it has missed: nothing, whatever its
+    /// position.
     pub(super) is_current: bool,
     /// Which rows each of its topics may have.
     pub(super) rows: Rows,

@@ -224,16 +224,8 @@ impl Model {
         let count = verdicts.iter().filter(|it| it["subscribed"] == true).count();
         if self.limits.memory_bytes_max > 0 && count != subscribed {
             // Whether there is memory for more, only the hub knows.
-            (member.topics, member.since) = (held.clone(), since.clone());
+            (member.topics, member.since) = (held.clone(), since);
             verdicts = member.subscribe_all(&asks, answered, 0, &mut self.refusals);
-            if subscribed == 0 {
-                // Of what is held already in part, too.
-                (member.topics, member.since) = (held.clone(), since);
-                for verdict in verdicts.iter_mut().filter(|it| it["subscribed"] == true) {
-                    verdict["subscribed"] = false.into();
-                    verdict["message"] = "Too many subscriptions".into();
-                }
-            }
         }
         let mut taken: Vec<(&Ask, &mut Value)> =
             asks.iter().zip(&mut verdicts).filter(|(_, it)| it["subscribed"] == true).collect();
@@ -303,7 +295,8 @@ impl Model {
             let present = self.journals.present(shard, organization);
             let mut item = Resumed::new(name, ask.since.clone(), ask.snapshot, present, order, rows);
             item.is_again = !named.insert(name);
-            item.is_held = item.is_again || held.contains(&(kind.name, Some(entity)));
+            let asks_what_was_missed = matches!(ask.since, Since::Behind(_) | Since::Forged(_));
+            item.is_held = item.is_again || asks_what_was_missed && held.contains(&(kind.name, Some(entity)));
             if let Since::Behind(token) | Since::Forged(token) = &ask.since
                 && let Some(cursor) = order.number(token)
             {

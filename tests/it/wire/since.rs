@@ -166,6 +166,20 @@ fn what_is_held_already_was_not_missed() {
 }
 
 #[test]
+fn who_asks_anew_for_what_holds_gets_it_although_it_is_held() {
+    let hub = Hub::start();
+    let mut peer = hub.client();
+    subscribe(&mut peer, r#","Since":null"#);
+    publish(&hub, &call("open"));
+    publish(&hub, &availability("now"));
+    assert_eq!(marks(&mut peer), ["open", "now"]);
+    for verdict in subscribe(&mut peer, r#","Since":null,"Snapshot":true"#) {
+        assert_eq!((&verdict["snapshot"], verdict.get("recovered")), (&json!(1), None), "{verdict}");
+    }
+    assert_eq!(marks(&mut peer), ["open", "now"], "a view that is built again has lost what it was shown");
+}
+
+#[test]
 fn a_page_that_opens_may_look_back_for_a_while() {
     let hub = Hub::start_with(&["limits.replay_items_max=2"]);
     publish(&hub, &call("1"));
