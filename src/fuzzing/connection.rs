@@ -39,9 +39,24 @@ pub fn connection(data: &[u8], transcript: &mut Transcript<'_>) {
     let in_pieces = played(&script, || sizes.next().unwrap_or(1));
     assert_eq!(whole.peers().len(), in_pieces.peers().len(), "in pieces and whole");
     for (one, other) in whole.peers().iter().zip(in_pieces.peers()) {
-        assert_eq!(one.heard.escape_ascii().to_string(), other.heard.escape_ascii().to_string(), "in pieces and whole");
+        assert_eq!(comparable(&one.heard), comparable(&other.heard), "in pieces and whole");
         assert_eq!(one.closed, other.closed, "in pieces and whole");
     }
+}
+
+/// What a peer has heard, without the numbers of metrics: what is counted of input that waits
+/// depends on how it arrives.
+fn comparable(heard: &[u8]) -> String {
+    let text = heard.escape_ascii().to_string();
+    if !text.contains("rte_build_info") {
+        return text;
+    }
+    let numbered = |line: &&str| line.starts_with("rte_") || line.starts_with("Content-Length:");
+    let lines = text.split("\\n").map(|line| match line.rsplit_once(' ').filter(|_| numbered(&line)) {
+        Some((name, _)) => name,
+        None => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn played(script: &[Line], mut piece_bytes: impl FnMut() -> usize) -> Stage {
