@@ -1,22 +1,13 @@
 // The client library as `rte schema export` packs it, and what its suites share.
 
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { BINARY, callIn, within } from './hub.mjs';
-
-/** What the events of a call do to it, as the user sees it, for as long as the catalogue does not say so itself. */
-const PHASES = {
-  UserCallInArrived: 'begin', UserCallInComing: 'begin', UserCallInUserAllocated: 'begin', UserCallOutGoing: 'begin',
-  UserCallInUserConnected: 'progress', UserCallInTransferStarted: 'progress', UserCallInTransferCancelled: 'progress',
-  UserCallOutConnected: 'progress',
-  UserCallInTransferConnected: 'end', UserCallInUserCancelled: 'end', UserCallInOverflow: 'end', UserCallInUserOverflow: 'end',
-  UserCallInDisconnected: 'end-call', UserCallOutDisconnected: 'end-call',
-};
 
 /** Exports the documents of the catalogue; `package` is the folder of the package, `remove` deletes it all. */
 export async function exported() {
@@ -27,13 +18,6 @@ export async function exported() {
 
 /** The modules of the package, loaded. */
 export async function load(folder) {
-  const file = join(folder, 'events.mjs');
-  const text = await readFile(file, 'utf8');
-  if (!text.includes('phase:')) {
-    const phased = text.replace(/^( {2}(\w+): \{.*) \},$/gm, (line, start, name) =>
-      PHASES[name] ? `${start}, call: { id: "callId", leg: "legId", phase: "${PHASES[name]}" } },` : line);
-    await writeFile(file, phased);
-  }
   const at = (path) => import(pathToFileURL(join(folder, path)));
   return { ...(await at('client.mjs')), ...(await at('client/testing.mjs')), ...(await at('events.mjs')) };
 }
