@@ -11,7 +11,7 @@ use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
 const SEPARATOR: char = '\u{1e}';
 
-/// An input is a script, see [`script::read`]. What each peer hears is replies that `httparse`
+/// An input is a script, see `script::read`. What each peer hears is replies that `httparse`
 /// reads, and behind an upgrade frames that tungstenite reads, with whole records in them, of the
 /// types that a hub sends. Its bytes in pieces have the effect of the whole lines, unless a request
 /// or a frame is refused: of what will be, more is known when more of it is there.

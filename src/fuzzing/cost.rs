@@ -43,7 +43,7 @@ fn bound((base, per_byte): (u64, u64), bytes: u64) -> u64 {
     base + per_byte * bytes
 }
 
-/// An input is a script, see [`script::read`], for a hub with its default limits. What a line costs
+/// An input is a script, see `script::read`, for a hub with its default limits. What a line costs
 /// is bounded by its bytes, and what a turn costs by itself.
 ///
 /// # Panics

@@ -45,7 +45,7 @@ pub struct HomeTotals {
 
 /// The part of a shard that is home to partitions.
 ///
-/// Each publication of those partitions comes here once, wherever it arrived: [`Home::claim`] says
+/// Each publication of those partitions comes here once, wherever it arrived: `Home::claim` says
 /// whether it is new, where it has an id, [`Home::stamp`] gives it its place, [`Home::keep`] keeps
 /// it where its event is a state, and [`Home::record`] puts it into the log. Members hear of it
 /// only afterwards.

@@ -13,7 +13,7 @@
 //! Only the home of a topic keeps its rows, in the order in which it stamps: there is no gap and no
 //! double between a snapshot and what follows it. All homes of the process together are bounded in
 //! rows and bytes. Where that is too much, a home that has more than its share lets go of what was
-//! written longest ago; a leg goes whole. [`Kept::is_partial`] remembers that it did.
+//! written longest ago; a leg goes whole. `Kept::is_partial` remembers that it did.
 
 #[cfg(test)]
 mod fold;
@@ -142,8 +142,8 @@ pub(crate) struct KeptTotal {
 
 /// The table of one home.
 ///
-/// [`Kept::keep`] applies each stamped publication that has an effect, [`Kept::of_topic`] and
-/// [`Kept::of_event`] walk the rows, and [`Kept::end_due`] ends those whose time has come.
+/// `Kept::keep` applies each stamped publication that has an effect, [`Kept::of_topic`] and
+/// [`Kept::of_event`] walk the rows, and `Kept::end_due` ends those whose time has come.
 #[derive(Debug)]
 pub struct Kept {
     rows: BTreeMap<RowPlace, Row>,
