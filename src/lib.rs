@@ -29,6 +29,7 @@
 //! | Publication | one validated event instance on a topic |
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
 //! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
+//! | Journal, Term | where publications are kept: in memory, or in files before members get them; a time in which it stays so |
 //! | Block | what follows a Subscribe's Completion before anything live: a replay or a snapshot |
 //! | Kept, row | the publications that still hold, for those who ask for a snapshot; one of them, by topic and key |
 //! | Effect | what a publication does to the rows |
@@ -90,7 +91,8 @@
 //! 6. What is accepted goes to the home of its organization, which gives it its place in the order,
 //!    delivers it to its own members and mails it to every sibling. What the turn has no room for
 //!    waits in the intake before it gets its place, so that others come in between; so does what
-//!    goes to many members that are behind.
+//!    goes to many members that are behind. With a journal in files, members, siblings and the
+//!    publisher hear of it once it is written, in the same order; so do those who ask what holds.
 //! 7. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
 //!    of it for each member. One that is far behind gets a reference to the publication instead,
 //!    made into bytes when its socket takes them. A slow reader that passes its bound is given up.

@@ -23,6 +23,9 @@
 //! `history_bytes_max`, about 10 MiB of newest positions, and for each of `dedupe_max` ids of items
 //! at most 96 bytes.
 //!
+//! Where publications are written to files, those that wait for the disk keep `mailbox_bytes_max`
+//! of each shard, and their records as much. That is not in the printed sum.
+//!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
 //! keep at most `backlog_bytes_max`, however many connections there are: data that several of them
@@ -179,6 +182,9 @@ limits! {
     dedupe_ms: u64 = 5 * 60_000;
     /// Ids that all shards together know; the oldest is forgotten beyond.
     dedupe_max: usize = 250_000;
+    /// How long the disk may take nothing, where publications are written (`journal.engine`),
+    /// before the hub goes on without it.
+    journal_stall_ms: u64 = 1_000;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
@@ -283,6 +289,12 @@ pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
 /// Topics of which the newest position is known, over all shards, beyond those whose publications
 /// are kept: whoever has seen that one is told that nothing was missed.
 pub const HEADS_MAX: usize = 100_000;
+/// Bytes of one file of a journal; the next one follows.
+pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// A journal that could not be written is begun again after this long, at first.
+pub const JOURNAL_RETRY_MS: u64 = 1_000;
+/// Tries that go on failing are this far apart at the most.
+pub const JOURNAL_RETRY_MS_MAX: u64 = 60_000;
 /// Bytes of a key set at an address.
 pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 /// How long the fetch of a key set may take, from the name to the last byte.

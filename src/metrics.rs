@@ -236,6 +236,10 @@ numbers! {
     last_reload: Gauge "rte_last_reload_successful" "1 where the last reload came into force, or there was none; else 0.";
     reloaded_ms: Gauge "rte_last_reload_timestamp_seconds" "When what is in force was read.";
     log_dropped: Counter "rte_log_dropped_total" "Lines of the log dropped because nobody read it.";
+    journal_bytes: Gauge "rte_journal_bytes" "Bytes that the journal has on disk.";
+    journal_written_bytes: Counter "rte_journal_written_bytes_total" "Bytes of publications written to the journal.";
+    journal_writes: Counter "rte_journal_writes_total" "Writes to the journal: each has all that had come meanwhile.";
+    journal_losses: Counter "rte_journal_losses_total" "Times that the journal could not be written, and the hub went on in memory.";
 }
 
 /// Where the numbers of the process come from: only the shell can ask the system.

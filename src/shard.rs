@@ -3,8 +3,8 @@
 //! with whatever it likes.
 //!
 //! In each turn: [`Shard::handle_mail`], [`Shard::handle_bytes`] and its kin,
-//! [`Shard::handle_deadlines`], [`Shard::handle_queued`], [`Shard::poll_outbound`] until it is
-//! empty, then [`Shard::end_turn`].
+//! [`Shard::handle_deadlines`], [`Shard::handle_queued`], [`Shard::poll_to_write`] and
+//! [`Shard::poll_outbound`] until they are empty, then [`Shard::end_turn`].
 
 use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
@@ -12,12 +12,15 @@ use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Intake, Life, Link, Mail, Moved, Outbound, Process,
-    Published, READ_BYTES_PER_DELIVERY, Shared, Timed, To, Tools, Turn, View, WayOut,
+    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Entry, Intake, Life, Link, Mail, Moved, Outbound,
+    Process, Progress, Published, READ_BYTES_PER_DELIVERY, Shared, Term, Timed, To, ToWrite, Tools, Turn, Unwritten,
+    View, WayOut,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
 use crate::hub::home::Home;
+use crate::hub::past::Past;
+use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
 use crate::limits::{SMALL_INPUT_BYTES, STRANGERS_WARN_MS, SUBSCRIPTION_BYTES};
@@ -83,12 +86,15 @@ pub struct Shard {
     hub: Hub,
     home: Home,
     intake: Intake,
+    unwritten: Unwritten,
     timers: Timers<Timed>,
     tools: Tools,
     entropy: Box<dyn Entropy>,
     /// What has been counted, and the notable facts since the shell last looked.
     pub(crate) books: Books,
     outbound: Outbound,
+    /// What goes to whatever writes, before the records of this turn.
+    to_write: Vec<ToWrite>,
     /// Links with bytes of their own to write at the end of the turn.
     dirty: Vec<LinkKey>,
     /// Links that read again after a pause.
@@ -140,7 +146,8 @@ impl Shard {
     ) -> Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
         let hub = Hub::new(seed, &shared.limits, Arc::clone(&shared.backlog));
-        let home = Home::new(seed, &shared.limits, shared.epoch, &shared.totals, shared.shards);
+        let term = shared.journal.term();
+        let home = Home::new(seed, &shared.limits, term.epoch, &shared.totals, shared.shards);
         Shard {
             number,
             shared,
@@ -155,11 +162,13 @@ impl Shard {
             hub,
             home,
             intake: Intake::default(),
+            unwritten: Unwritten::new(term),
             timers: Timers::default(),
             tools: Tools::default(),
             entropy,
             books: Books::new(trace),
             outbound: Outbound::default(),
+            to_write: Vec::new(),
             dirty: Vec::new(),
             resumed: Vec::new(),
             moved: Vec::new(),
@@ -168,6 +177,11 @@ impl Shard {
             noted_bytes: 0,
             attention: Vec::new(),
         }
+    }
+
+    /// Takes back what files have kept of this shard's partitions, before anything else comes.
+    pub fn restore(&mut self, past: Past, now: Now) {
+        self.home.restore(past, now);
     }
 
     /// Another catalogue is in force; events keep their numbers.
@@ -330,6 +344,17 @@ impl Shard {
         self.intake.takes_mail(&self.shared.limits)
     }
 
+    /// Whether something waits to be written.
+    pub fn waits_for_writing(&self) -> bool {
+        self.unwritten.waits()
+    }
+
+    /// Some of it is written by now.
+    pub fn handle_progress(&mut self, progress: Progress, now: Now, wire: &mut dyn Wire) {
+        self.unwritten.handle_progress(progress, now);
+        self.proceed_with_written(now, wire);
+    }
+
     /// Mail of a sibling; what the turn has no room for waits in its order.
     pub fn handle_mail(&mut self, mail: Mail, now: Now, wire: &mut dyn Wire) {
         self.intake.push_mail(mail);
@@ -340,6 +365,7 @@ impl Shard {
     pub fn handle_queued(&mut self, now: Now, wire: &mut dyn Wire) {
         self.hub.begin_second_half(now);
         self.proceed_with_mail(now, wire);
+        self.proceed_with_written(now, wire);
         self.proceed_with_requests(now, wire);
         self.proceed_with_ahead(now, wire);
         self.proceed_with_links(now, wire);
@@ -387,11 +413,37 @@ impl Shard {
         delivered
     }
 
+    /// What is written by now goes to the members, and who waited for it is answered.
+    fn proceed_with_written(&mut self, now: Now, wire: &mut dyn Wire) {
+        while let Some(entry) = self.unwritten.first()
+            && !self.hub.is_spent()
+        {
+            if let Entry::Publication { publication, is_news: true, .. } = entry
+                && self.hub.is_crowded(&publication.topic)
+            {
+                return;
+            }
+            match self.unwritten.pop() {
+                Some(Entry::Publication { publication, is_news: true, .. }) => {
+                    let (_, mut turn) = self.turn(now, wire);
+                    Delivery::of(&mut turn).send(publication);
+                }
+                Some(Entry::Publication { .. }) | None => {}
+                Some(Entry::Answer { to, caller, mut answer }) => {
+                    answer.bring_to(&self.home);
+                    self.answer(to, caller, answer, now, wire);
+                }
+            }
+        }
+    }
+
     /// Stamps what waits, an item of each link after the other.
     fn proceed_with_requests(&mut self, now: Now, wire: &mut dyn Wire) {
         let mut in_vain = 0;
+        let is_full = self.unwritten.is_full(&self.shared.limits);
         while in_vain < self.intake.queue_count()
             && !self.hub.is_spent()
+            && !self.unwritten.is_full(&self.shared.limits)
             && let Some(mut queue) = self.intake.next()
         {
             let may_go = queue.first().is_none_or(|publication| self.hub.takes(&publication.topic));
@@ -405,13 +457,22 @@ impl Shard {
             let (from, link, done) = (queue.from, queue.link, queue.take_done());
             self.intake.put_back(queue);
             if let Some((ticket, duplicates)) = done {
-                let answer = Answer::Published(Published { last: self.home.last(), duplicates });
-                self.answer(from, Caller::Request { link, ticket }, answer, now, wire);
+                let answer = Answer::Published(Published::by(&self.home, duplicates));
+                self.answer_in_order(from, Caller::Request { link, ticket }, answer, now, wire);
             }
         }
         // What is written at the end of the turn may be what they wait for, and no edge will tell.
         let all_wait = in_vain > 0 && in_vain == self.intake.queue_count();
-        self.intake.is_waiting = all_wait && !self.hub.is_dirty();
+        self.intake.is_waiting = is_full || all_wait && !self.hub.is_dirty();
+    }
+
+    /// Answers behind all that has been stamped: at once, unless some of it is to be written.
+    fn answer_in_order(&mut self, to: usize, caller: Caller, answer: Answer, now: Now, wire: &mut dyn Wire) {
+        if self.unwritten.is_behind() {
+            self.unwritten.push_answer(to, caller, answer);
+        } else {
+            self.answer(to, caller, answer, now, wire);
+        }
     }
 
     /// Questions that were ahead of this home are answered once it has come there, or their time is
@@ -419,20 +480,18 @@ impl Shard {
     fn proceed_with_ahead(&mut self, now: Now, wire: &mut dyn Wire) {
         while let Some(question) = self.intake.ahead.take(self.home.last(), now) {
             let block = self.home.recover(question.organization, &question.wanted, now);
-            self.answer(question.from, question.caller, Answer::Block(block), now, wire);
+            self.answer_in_order(question.from, question.caller, Answer::Block(block), now, wire);
         }
     }
 
     fn answer(&mut self, to: usize, caller: Caller, answer: Answer, now: Now, wire: &mut dyn Wire) {
         if to == self.number {
-            return self.handle_answer(caller, answer, now, wire);
-        }
-        let is_cut = matches!(answer, Answer::Block(_));
-        let answered = Mail::Answered { caller, answer };
-        if is_cut {
-            self.outbound.post(To::Shard(to), answered);
+            self.handle_answer(caller, answer, now, wire);
+        } else if matches!(answer, Answer::Block(_)) {
+            // Its place among the publications is the cut.
+            self.outbound.post(To::Shard(to), Mail::Answered { caller, answer });
         } else {
-            self.outbound.post_last(To::Shard(to), answered);
+            self.outbound.post_last(To::Shard(to), Mail::Answered { caller, answer });
         }
     }
 
@@ -440,12 +499,19 @@ impl Shard {
         match mail {
             Mail::Publications(_) => broken("publications are delivered one by one"),
             Mail::Publish { from, link, ticket, publications } => self.intake.push(from, link, ticket, publications),
-            Mail::Ask { from, caller, question } => {
-                if let Some(answer) = self.turn(now, wire).1.answer(from, caller, question) {
-                    self.answer(from, caller, answer, now, wire);
+            Mail::Ask { from, caller, question } => match self.turn(now, wire).1.answer(from, caller, question) {
+                Some(answer @ (Answer::Block(_) | Answer::Position(_))) => {
+                    self.answer_in_order(from, caller, answer, now, wire);
                 }
-            }
+                Some(answer) => self.answer(from, caller, answer, now, wire),
+                None => {}
+            },
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
+            Mail::Term => self.look_at_term(),
+            Mail::Checkpoint => {
+                self.look_at_term();
+                self.hand_over_rows();
+            }
             Mail::Answered { caller, answer } => self.handle_answer(caller, answer, now, wire),
             Mail::Drain => self.drain(now, wire),
         }
@@ -468,8 +534,68 @@ impl Shard {
         self.resumed.extend(key);
     }
 
+    /// Another term may have begun.
+    fn look_at_term(&mut self) {
+        let (term, former) = (self.shared.journal.term(), self.unwritten.term);
+        if term.number == former.number {
+            return;
+        }
+        self.unwritten.begin(term);
+        if term.epoch != former.epoch {
+            let home = &mut self.home;
+            // What nobody has heard of yet becomes a part of the new epoch, in its place.
+            let first = self.unwritten.publications().find_map(|(publication, _)| publication.position());
+            home.begin(term.epoch, first.map_or(home.last(), Position::before));
+            for (publication, is_news) in self.unwritten.publications() {
+                publication.stamp.iter_mut().for_each(|stamp| stamp.epoch = term.epoch);
+                if is_news {
+                    home.record(publication.clone());
+                }
+            }
+        }
+        if term.is_written {
+            self.hand_over_rows();
+        }
+    }
+
+    /// What holds goes to whatever writes, behind the records that it follows from.
+    fn hand_over_rows(&mut self) {
+        if !self.unwritten.term.is_written {
+            return;
+        }
+        self.to_write.extend(self.unwritten.poll_records(self.number));
+        self.to_write.push(ToWrite::Rows {
+            shard: self.number,
+            term: self.unwritten.term.number,
+            place: self.home.last(),
+            rows: self.home.held().cloned().collect(),
+            catalogue: Arc::clone(&self.catalogue),
+        });
+    }
+
+    /// Nothing has been written for too long: the hub goes on without.
+    fn lose_journal(&mut self, now: Now) {
+        let term = self.unwritten.term;
+        let epoch = Epoch::begin(now, next_u64(self.entropy.as_mut()));
+        if let Some(Term { epoch, .. }) = self.shared.journal.lose(term.number, epoch) {
+            let why = format!("nothing was written for {} ms", self.shared.limits.journal_stall_ms);
+            self.books.trace.note(Level::Error, || Fact::JournalLost { why, epoch: epoch.to_string() });
+            self.outbound.post(To::Siblings, Mail::Term);
+        }
+        self.look_at_term();
+    }
+
+    /// What is to be written, in this order.
+    pub fn poll_to_write(&mut self) -> impl Iterator<Item = ToWrite> {
+        self.to_write.extend(self.unwritten.poll_records(self.number));
+        self.to_write.drain(..)
+    }
+
     /// Deadlines that have come.
     pub fn handle_deadlines(&mut self, now: Now, wire: &mut dyn Wire) {
+        if self.unwritten.stalls_at(&self.shared.limits).is_due(now) {
+            self.lose_journal(now);
+        }
         let mut fired = std::mem::take(&mut self.fired);
         self.timers.poll(now, &mut fired);
         for timed in fired.drain(..) {
@@ -491,7 +617,8 @@ impl Shard {
     /// When something is due.
     pub fn next_deadline(&self) -> Deadline {
         let excuse = if self.intake.has_requests() { self.hub.next_excuse() } else { Deadline::NEVER };
-        self.timers.next_deadline().min(excuse).min(self.intake.ahead.next_deadline())
+        let stalls_at = self.unwritten.stalls_at(&self.shared.limits);
+        self.timers.next_deadline().min(excuse).min(self.intake.ahead.next_deadline()).min(stalls_at)
     }
 
     /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows
@@ -504,6 +631,7 @@ impl Shard {
     pub fn has_work(&self) -> bool {
         self.hub.is_dirty()
             || self.intake.has_work()
+            || self.unwritten.first().is_some()
             || !self.dirty.is_empty()
             || !self.resumed.is_empty()
             || !self.moved.is_empty()
@@ -720,6 +848,7 @@ impl Shard {
             intake: &mut self.intake,
             strangers: &mut self.strangers,
             internal: &mut self.internal,
+            unwritten: &mut self.unwritten,
             books: &mut self.books,
             out: WayOut { wire, mail: &mut self.outbound, entropy: self.entropy.as_mut() },
             tools: &mut self.tools,

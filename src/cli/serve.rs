@@ -9,6 +9,7 @@ use crate::schema::Catalogue;
 use crate::shell::current::InForce;
 use crate::shell::{self, Renewal, Server};
 use crate::trace::Fact;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 const LONG: &str = "\
@@ -47,7 +48,11 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut options = config.into_shell(catalogue).map_err(Failure::Usage)?;
     options.notes = notes;
     let reload = |present: &InForce| renew(present, load().map_err(|errors| errors.to_string())?);
-    shell::serve::serve(options, reload).map_err(|error| Failure::Refused(error.to_string()))
+    shell::serve::serve(options, reload).map_err(|error| {
+        // The folder of a journal is another hub's.
+        let is_usage = error.kind() == ErrorKind::ResourceBusy;
+        (if is_usage { Failure::Usage } else { Failure::Refused })(error.to_string())
+    })
 }
 
 /// What the files say now, in the place of what is in force.

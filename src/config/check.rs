@@ -12,6 +12,7 @@ use crate::auth::token::Tenancy;
 use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
+use crate::shell::JournalOptions;
 use crate::shell::tls::{Tls, TlsError};
 use std::net::SocketAddr;
 
@@ -25,7 +26,7 @@ impl Checker<'_> {
     /// same.
     pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
         let settings = serde_json::to_value(&raw).unwrap_or_default();
-        let Raw { server, auth, cors, publish, derive, catalogue, limits } = raw;
+        let Raw { server, auth, cors, publish, journal, derive, catalogue, limits } = raw;
         let listen = self.address("server.listen", &server.listen);
         let internal = server.internal.as_deref().and_then(|text| self.address("server.internal", text));
         if internal.is_some_and(|internal| internal.port() != 0 && Some(internal) == listen) {
@@ -38,6 +39,7 @@ impl Checker<'_> {
         let tls = self.tls(server.tls_certificate.as_deref(), server.tls_key.as_deref());
         let mut hub = self.hub(server, cors, publish, auth.tenancy);
         self.limits(&limits);
+        let journal = self.journal(journal);
         let mut warnings = warnings;
         warnings.extend(limits.misfits());
         let (verifier, signing_key, id_key) = keys::auth(self, auth, &mut warnings)?;
@@ -55,6 +57,7 @@ impl Checker<'_> {
             log_level,
             hub,
             limits,
+            journal,
             verifier,
             derive,
             wire_case,
@@ -64,6 +67,19 @@ impl Checker<'_> {
             key_sources: std::mem::take(&mut self.key_sources),
             signing_key,
         })
+    }
+
+    fn journal(&mut self, journal: raw::JournalKeys) -> Option<JournalOptions> {
+        const PATH: &str = "journal.dir";
+        let is_synced = journal.sync == raw::Sync::Always;
+        match (journal.engine, journal.dir) {
+            (raw::Engine::Memory, _) => None,
+            (raw::Engine::File, Some(dir)) => Some(JournalOptions { dir: self.located(PATH, &dir), is_synced }),
+            (raw::Engine::File, None) => {
+                self.tree.complain("journal.engine", "`journal.engine = \"file\"` needs a folder: `journal.dir`");
+                None
+            }
+        }
     }
 
     fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {

@@ -5,6 +5,7 @@ use crate::auth::token::Verifier;
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::WireCase;
+use crate::shell::JournalOptions;
 use crate::shell::current::Settings;
 use crate::shell::log::Format;
 use crate::shell::tls::Tls;
@@ -36,6 +37,8 @@ pub struct Config {
     pub(crate) hub: conn::Options,
     /// Every bound.
     pub(crate) limits: Limits,
+    /// Where publications are written, if they are.
+    pub(crate) journal: Option<JournalOptions>,
     /// Keys, claims, grants for everybody, tenants.
     pub(crate) verifier: Verifier,
     /// Derived events that are switched on or off by name, as typed.

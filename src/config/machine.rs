@@ -20,6 +20,8 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The files that hold keys or secrets, with their permission bits.
     pub modes: Vec<(PathBuf, u32)>,
+    /// Why the folder of the journal cannot be written to.
+    pub journal_not_written: Option<String>,
     /// Which address cannot be listened on, and why.
     pub not_bound: Option<String>,
     /// The key sets that can't be had, each with the reason.
@@ -37,6 +39,7 @@ impl Machine {
             wmem_max: number("/proc/sys/net/core/wmem_max"),
             memory_bytes: memory_bytes(),
             modes: files.filter_map(|path| Some((path.clone(), mode(path)?))).collect(),
+            journal_not_written: config.journal.as_ref().and_then(|journal| not_written(&journal.dir)),
             not_bound: None,
             keys_not_fetched: Vec::new(),
         }
@@ -52,6 +55,13 @@ impl Machine {
             ..self
         }
     }
+}
+
+/// Why no file can be made in a folder.
+fn not_written(folder: &Path) -> Option<String> {
+    let probe = folder.join("probe");
+    let made = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
+    made.err().map(|error| error.to_string())
 }
 
 #[cfg(unix)]

@@ -183,7 +183,9 @@ impl Config {
     /// As [`Config::not_derived`].
     pub(crate) fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
-        let Config { listen, internal, tls, threads, log, log_level, hub, mut limits, verifier, settings, .. } = self;
+        let Config {
+            listen, internal, tls, threads, log, log_level, hub, mut limits, journal, verifier, settings, ..
+        } = self;
         limits.memory_bytes_max = machine::memory_bytes_max(&limits, machine::memory_bytes());
         let notes = Vec::new();
         Ok(shell::Options {
@@ -193,6 +195,7 @@ impl Config {
             threads,
             hub,
             limits,
+            journal,
             verifier,
             catalogue,
             settings,

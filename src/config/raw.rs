@@ -26,6 +26,8 @@ pub(super) struct Raw {
     pub(super) cors: Cors,
     /// How publications are taken.
     pub(super) publish: Publish,
+    /// What is kept of publications beyond the process.
+    pub(super) journal: JournalKeys,
     /// Derived events by name; `false` switches one off, such as `UserCallbackChanged = false`.
     pub(super) derive: BTreeMap<String, bool>,
     /// How events look.
@@ -211,6 +213,37 @@ pub(super) struct Publish {
     /// Takes a publisher's token from the query (`access_token`), too, where proxies and callers
     /// write it into their logs. By default only the header `Authorization` may hold it.
     pub(super) query_token: bool,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct JournalKeys {
+    /// Where publications are kept: in `memory`, or in a `file` as well, which the next start of
+    /// the hub reads.
+    pub(super) engine: Engine,
+    /// The folder of the files, which is there and this hub's own. Relative to this file.
+    pub(super) dir: Option<String>,
+    /// Whether each publication is on the disk before anybody hears of it. By default it survives
+    /// the end of the process, and `always` that of the machine.
+    pub(super) sync: Sync,
+}
+
+/// What keeps publications.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    #[default]
+    Memory,
+    File,
+}
+
+/// When what is written goes to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sync {
+    #[default]
+    No,
+    Always,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

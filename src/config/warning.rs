@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 /// All kinds, in the order in which they are told.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 15] = [
     row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
     row(
         "descriptors",
@@ -65,6 +65,7 @@ pub const ROWS: [Row; 14] = [
     ),
     row("issuer", "a public key or set serves tokens of any issuer", issuer),
     row("audience", "with a public key or set, tokens that were issued for other programs are taken", audience),
+    row("journal", "the folder of the journal cannot be written to", journal),
     row("listen", "nobody can listen on the address now; told by `rte check` only", listen),
     row(
         "keys_not_fetched",
@@ -227,6 +228,15 @@ fn audience(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
     (is_others && options.audiences.is_empty()).then(|| why.to_owned()).into_iter().collect()
 }
 
+fn journal(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
+    let Some(journal) = &config.journal else { return Vec::new() };
+    let folder = journal.dir.display();
+    let unwritten = machine.journal_not_written.as_ref().map(|error| {
+        format!("no file can be made in {folder} ({error}), and no hub will start: make the folder, for the hub's user alone")
+    });
+    unwritten.into_iter().collect()
+}
+
 fn listen(_: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let told = machine.not_bound.as_ref().map(|error| format!("{error}; that is well where this hub runs already"));
     told.into_iter().collect()
@@ -285,6 +295,7 @@ mod tests {
             wmem_max: Some(212_992),
             memory_bytes: Some(64 << 30),
             modes: [("secret", 0o100_640), ("rte.toml", 0o100_644)].map(|(path, mode)| (path.into(), mode)).into(),
+            journal_not_written: None,
             not_bound: None,
             keys_not_fetched: Vec::new(),
         }
@@ -294,6 +305,14 @@ mod tests {
     fn an_ordinary_machine_gives_no_warning_nor_does_one_that_tells_nothing() {
         assert_eq!(told(SECRET, &machine()), []);
         assert_eq!(told(SECRET, &Machine::default()), []);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_is_told() {
+        let text = format!("{SECRET}[journal]\nengine = \"file\"\ndir = \"kept\"\n");
+        let closed = Machine { journal_not_written: Some("No such file".to_owned()), ..machine() };
+        alone(&text, &closed, "journal", &["kept (No such file)", "make the folder"]);
+        assert_eq!((told(SECRET, &closed), told(&text, &machine())), (vec![], vec![]), "where none is asked for");
     }
 
     #[test]

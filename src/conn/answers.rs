@@ -29,7 +29,12 @@ impl Turn<'_> {
                 self.out.mail.post(To::Shard(home), Mail::Ask { from, caller, question });
                 (None, 1)
             }
-            Asked::Home(_) => match self.answer(from, caller, question) {
+            Asked::Home(home) => match self.answer(from, caller, question) {
+                Some(answer) if self.unwritten.is_behind() => {
+                    // What it tells of is to be written first.
+                    self.unwritten.push_answer(home, caller, answer);
+                    (None, 1)
+                }
                 Some(answer) => (Some(answer), 0),
                 None => (None, 1),
             },

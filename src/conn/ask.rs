@@ -7,7 +7,8 @@
 
 use crate::clock::Instant;
 use crate::hub::block::{Block, Wanted};
-use crate::hub::position::{Position, WirePosition};
+use crate::hub::home::Home;
+use crate::hub::position::{Epoch, Position, WirePosition};
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
 use crate::metrics::Metrics;
@@ -36,10 +37,19 @@ pub enum Question {
 /// What became of publications that were to be stamped.
 #[derive(Clone, Debug)]
 pub struct Published {
+    /// The time of continuity in which they were.
+    pub(crate) epoch: Epoch,
     /// None of them stands behind this place.
     pub(crate) last: Position,
     /// Indices of the items that had been seen before.
     pub(crate) duplicates: Vec<u32>,
+}
+
+impl Published {
+    /// By that home, all that it has stamped; these items it had seen before.
+    pub(crate) fn by(home: &Home, duplicates: Vec<u32>) -> Published {
+        Published { epoch: home.epoch(), last: home.last(), duplicates }
+    }
 }
 
 /// What they say.
@@ -58,13 +68,23 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Another epoch may have begun at the home since it was given.
+    pub(crate) fn bring_to(&mut self, home: &Home) {
+        if let Answer::Published(published) = self
+            && published.epoch != home.epoch()
+        {
+            (published.epoch, published.last) = (home.epoch(), home.last());
+        }
+    }
+
     /// Adds what another shard says to the same question.
     pub(crate) fn add(&mut self, other: Answer) {
         match (self, other) {
             (Answer::Members(sum), Answer::Members(members)) => *sum += members,
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
             (Answer::Published(sum), Answer::Published(other)) => {
-                sum.last = other.last.max(sum.last);
+                // Of homes of which one has heard of a new epoch earlier, that epoch counts.
+                (sum.epoch, sum.last) = (sum.epoch, sum.last).max((other.epoch, other.last));
                 sum.duplicates.extend(other.duplicates);
             }
             // Nobody answers what was not asked.

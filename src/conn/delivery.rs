@@ -4,6 +4,7 @@
 use super::books::Books;
 use super::mail::{Outbound, Unstamped};
 use super::turn::{Process, Turn};
+use super::unwritten::Unwritten;
 use crate::api::publish::{Made, Provenance, Sink};
 use crate::clock::Now;
 use crate::hub::Hub;
@@ -12,7 +13,7 @@ use crate::hub::kept::Change;
 use crate::hub::partition::Partition;
 use crate::hub::position::Stamp;
 use crate::hub::publication::{Effect, EventTraits, Payload, Publication};
-use crate::hub::seen::Identity;
+use crate::hub::seen::{Identity, ItemKey};
 use crate::hub::topic::Topic;
 use crate::schema::Event;
 use crate::trace::{Fact, Level};
@@ -20,12 +21,16 @@ use crate::wire::Wire;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+/// So many bytes that are to be written cost as much as a delivery.
+const WRITE_BYTES_PER_DELIVERY: usize = 256;
+
 /// What stamps publications and hands them to the members of this shard.
 pub(crate) struct Delivery<'t> {
     pub(crate) now: Now,
     pub(crate) process: Process<'t>,
     pub(crate) hub: &'t mut Hub,
     pub(crate) home: &'t mut Home,
+    pub(crate) unwritten: &'t mut Unwritten,
     pub(crate) books: &'t mut Books,
     pub(crate) wire: &'t mut dyn Wire,
     pub(crate) mail: &'t mut Outbound,
@@ -39,45 +44,56 @@ impl<'t> Delivery<'t> {
             process: turn.process,
             hub: turn.hub,
             home: turn.home,
+            unwritten: turn.unwritten,
             books: turn.books,
             wire: turn.out.wire,
             mail: turn.out.mail,
         }
     }
 
-    /// The home takes a publication: it gets its place, is kept where it is a state, and goes to
-    /// the members here. Whether the siblings are to deliver it, too: a value that changed nothing
-    /// is nobody's news where the event says so.
-    fn take(&mut self, publication: &mut Publication) -> bool {
-        let event = self.process.catalogue.event(publication.topic.event);
-        let stamp = self.home.stamp(self.now);
-        publication.stamp = Some(stamp);
+    /// The home takes a publication: it gets its place, and does to the kept rows what it does.
+    /// Whether it is anybody's news: a value that changed nothing is not, where the event says so.
+    fn take(&mut self, publication: &mut Publication, event: &Event) -> bool {
+        publication.stamp = Some(self.home.stamp(self.now));
         let is_kept = publication.effect != Effect::None;
         if is_kept && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
             self.books.metrics.unchanged += 1;
             return false;
         }
         self.home.record(publication.clone());
-        let is_last = publication.effect.is_last();
-        self.hand_out(event, is_last, &publication.topic, stamp, Payload::Shared(&publication.data));
         true
     }
 
-    /// The home takes a publication, and posts it to the siblings where it is their news, too.
-    /// Where it takes its row away from another entity, that one hears of it first; and nobody else
-    /// does where no entity has it from now on.
-    fn stamp(&mut self, publication: Publication) {
+    /// The home takes a publication, which then goes to all members, or first to be written, with
+    /// what its item is known by. Where it takes its row away from another entity, that one hears
+    /// of it first; and nobody else does where no entity has it from now on.
+    fn stamp(&mut self, publication: Publication, id: Option<ItemKey>) {
         if let Some(farewell) = self.home.farewell(&publication) {
             self.books.metrics.event(usize::from(farewell.topic.event.0)).derived += 1;
-            self.stamp_one(farewell);
+            self.stamp_one(farewell, id);
         }
         if !publication.topic.entity.is_nil() {
-            self.stamp_one(publication);
+            self.stamp_one(publication, id);
         }
     }
 
-    fn stamp_one(&mut self, mut publication: Publication) {
-        if self.take(&mut publication) && self.process.shards > 1 {
+    fn stamp_one(&mut self, mut publication: Publication, id: Option<ItemKey>) {
+        let event = self.process.catalogue.event(publication.topic.event);
+        let is_news = self.take(&mut publication, event);
+        if self.unwritten.is_on() {
+            self.hub.spend(1);
+            self.hub.spend_bytes(publication.data.len(), WRITE_BYTES_PER_DELIVERY);
+            self.unwritten.push(publication, is_news, (&event.name, id), self.now);
+        } else if is_news {
+            self.send(publication);
+        }
+    }
+
+    /// What is stamped, and written where that is asked for, goes to the members here and by way of
+    /// the siblings to theirs.
+    pub(crate) fn send(&mut self, publication: Publication) {
+        self.deliver(&publication);
+        if self.process.shards > 1 {
             self.mail.publish(publication);
         }
     }
@@ -85,9 +101,10 @@ impl<'t> Delivery<'t> {
     /// The same for one that has waited, unless its item has been seen: then this is whose
     /// publisher is to be told.
     pub(crate) fn stamp_once(&mut self, Unstamped { publication, identity }: Unstamped) -> Option<Identity> {
+        let id = identity.as_ref().map(|identity| identity.key);
         let again = identity.filter(|identity| !self.is_new(**identity));
         if again.is_none() {
-            self.stamp(publication);
+            self.stamp(publication, id);
         }
         again.map(|identity| *identity)
     }
@@ -114,7 +131,7 @@ impl<'t> Delivery<'t> {
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {
             shard: self.process.shard,
-            position: stamp.position.number(),
+            position: stamp.of(topic.organization).to_string().into(),
             organization: topic.organization,
             event: event.name.as_str().into(),
             entity: topic.entity,
@@ -139,6 +156,8 @@ pub(super) struct Collected {
     /// Indices of items that this shard, being their home, has seen before.
     pub(super) duplicates: Vec<u32>,
     /// An item of this shard waits, so those behind it do, too.
+    waits: bool,
+    /// And it does because the shard has enough to do.
     is_late: bool,
     organizations: Organizations,
 }
@@ -153,6 +172,11 @@ enum Organizations {
 }
 
 impl Collected {
+    /// Whether items of this shard wait because it has enough to do.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
+    }
+
     /// Returns whose all items are, if there are any and they are one organization's.
     pub(super) fn organization(&self) -> Option<Uuid> {
         match self.organizations {
@@ -173,10 +197,14 @@ impl<'t> FanOut<'t> {
         self.collected
     }
 
-    /// Whether the items of this shard wait from here on.
-    fn is_late(&mut self, topic: &Topic) -> bool {
-        self.collected.is_late |= self.delivery.hub.is_spent() || !self.delivery.hub.takes(topic);
-        self.collected.is_late
+    /// Whether the items of this shard wait from here on: it has enough to do, or what is to be
+    /// written before it is answered takes the way of what waits.
+    fn waits(&mut self, topic: &Topic) -> bool {
+        let Delivery { hub, unwritten, process, .. } = &self.delivery;
+        let collected = &mut self.collected;
+        collected.is_late |= hub.is_spent() || !hub.takes(topic) || unwritten.is_full(process.limits);
+        collected.waits |= collected.is_late || unwritten.is_on();
+        collected.waits
     }
 
     fn collect(&mut self, home: usize, unstamped: Unstamped) {
@@ -207,15 +235,14 @@ impl Sink for FanOut<'_> {
         let event = catalogue.event(topic.event);
         let is_alone = shards == 1;
         let home = if is_alone { shard } else { Partition::of(topic.organization).home(shards) };
-        let is_late = home == shard && self.is_late(&topic);
-        let waits = home != shard || is_late;
+        let waits = home != shard || self.waits(&topic);
         if !waits
             && let Some(identity) = identity
             && !self.delivery.is_new(identity)
         {
             return self.collected.duplicates.extend(identity.item);
         }
-        if is_alone && !is_late && effect == Effect::None && !self.delivery.home.records() {
+        if is_alone && !waits && effect == Effect::None && !self.delivery.home.records() {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
             let stamp = self.delivery.home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, false, &topic, stamp, Payload::Borrowed(data));
@@ -224,7 +251,7 @@ impl Sink for FanOut<'_> {
         if waits {
             self.collect(home, Unstamped { publication, identity: identity.map(Box::new) });
         } else {
-            self.delivery.stamp(publication);
+            self.delivery.stamp(publication, None);
         }
     }
 

@@ -42,6 +42,10 @@ pub enum Mail {
     },
     /// Nobody waits any more for the answer to a question of that caller, of that shard.
     Withdraw(usize, Caller),
+    /// Another term has begun ([`Journal`](super::Journal)).
+    Term,
+    /// Hand over what still holds, so that what is older need not be kept on disk.
+    Checkpoint,
     /// The drain begins.
     Drain,
 }
@@ -53,7 +57,12 @@ impl Mail {
         match self {
             Mail::Publications(publications) => sum(publications),
             Mail::Publish { publications, .. } => publications.iter().map(Unstamped::bytes).sum(),
-            Mail::Ask { .. } | Mail::Answered { .. } | Mail::Withdraw(..) | Mail::Drain => 0,
+            Mail::Ask { .. }
+            | Mail::Answered { .. }
+            | Mail::Withdraw(..)
+            | Mail::Term
+            | Mail::Checkpoint
+            | Mail::Drain => 0,
         }
     }
 }
@@ -133,7 +142,7 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::conn::ask::Published;
-    use crate::hub::position::Position;
+    use crate::hub::position::Epoch;
     use crate::hub::topic::Topic;
     use crate::schema::EventId;
     use uuid::Uuid;
@@ -145,7 +154,8 @@ mod tests {
             Publication::new(topic, [n].into())
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
-        let published = Published { last: Position::after(None, Now::from_ms(0, 0)), duplicates: Vec::new() };
+        let epoch = Epoch::begin(Now::from_ms(0, 0), 0);
+        let published = Published { epoch, last: epoch.start(), duplicates: Vec::new() };
         let mut outbound = Outbound::default();
         outbound.post_last(To::Shard(2), Mail::Drain);
         outbound.publish(publication(1));
@@ -154,11 +164,9 @@ mod tests {
         outbound.publish(publication(3));
         let told: Vec<(To, Vec<u8>)> = outbound
             .drain()
-            .map(|(to, mail)| match mail {
-                Mail::Publications(list) => (to, list.iter().map(|publication| publication.data[0]).collect()),
-                Mail::Publish { .. } | Mail::Ask { .. } | Mail::Answered { .. } | Mail::Withdraw(..) | Mail::Drain => {
-                    (to, Vec::new())
-                }
+            .map(|(to, mail)| {
+                let Mail::Publications(list) = mail else { return (to, Vec::new()) };
+                (to, list.iter().map(|publication| publication.data[0]).collect())
             })
             .collect();
         let shard = |number| (To::Shard(number), vec![]);

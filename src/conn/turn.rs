@@ -4,10 +4,12 @@ use super::arrivals::Arrivals;
 use super::books::Books;
 use super::drain::Drain;
 use super::intake::Intake;
+use super::journal::Journal;
 use super::mail::Outbound;
 use super::places::Places;
 use super::quotas::Quotas;
 use super::tools::Tools;
+use super::unwritten::Unwritten;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::{IdKey, Negotiated};
@@ -101,8 +103,9 @@ pub struct Shared {
     pub backlog: Arc<Backlog>,
     /// What all homes keep together.
     pub totals: HomeTotals,
-    /// The time of continuity, which began with the process.
-    pub epoch: Epoch,
+    /// What keeps the publications: memory alone, unless it is replaced before the first shard is
+    /// made.
+    pub journal: Journal,
     /// Shards in all.
     pub shards: usize,
     /// What an idle link keeps.
@@ -112,8 +115,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What so many shards share; `seed` is of the table of connection tokens, and of their key
-    /// where none is configured.
+    /// What so many shards share, in memory under that epoch; `seed` is of the table of connection
+    /// tokens, and of their key where none is configured.
     pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed, epoch: Epoch) -> Shared {
         let random = || IdKey::derived(&[seed.0.to_le_bytes(), seed.1.to_le_bytes()].concat());
         Shared {
@@ -127,7 +130,7 @@ impl Shared {
             drain: Drain::default(),
             warned: AtomicU8::new(0),
             totals: HomeTotals::default(),
-            epoch,
+            journal: Journal::new(epoch, false),
             shards,
             link_bytes: link_bytes(false),
             vitals: Vitals::default(),
@@ -160,7 +163,7 @@ pub(crate) struct Process<'t> {
     pub(crate) drain: &'t Drain,
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
-    pub(crate) epoch: Epoch,
+    pub(crate) journal: &'t Journal,
 }
 
 impl<'t> Process<'t> {
@@ -172,9 +175,9 @@ impl<'t> Process<'t> {
         verifier: &'t Verifier,
     ) -> Process<'t> {
         let Shared {
-            options, limits, id_key, negotiated, places, quotas, drain, warned, epoch, shards, vitals, ..
+            options, limits, id_key, negotiated, places, quotas, drain, warned, journal, shards, vitals, ..
         } = shared;
-        let (shards, epoch) = (*shards, *epoch);
+        let shards = *shards;
         Process {
             shard,
             shards,
@@ -189,7 +192,7 @@ impl<'t> Process<'t> {
             drain,
             vitals,
             warned,
-            epoch,
+            journal,
         }
     }
 }
@@ -217,6 +220,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) intake: &'t mut Intake,
     pub(crate) strangers: &'t mut Arrivals,
     pub(crate) internal: &'t mut Arrivals,
+    /// What waits to be written.
+    pub(crate) unwritten: &'t mut Unwritten,
     pub(crate) books: &'t mut Books,
     pub(crate) out: WayOut<'t>,
     pub(crate) tools: &'t mut Tools,

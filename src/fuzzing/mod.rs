@@ -18,6 +18,7 @@ mod handshake;
 mod http_body;
 mod http_head;
 mod hub_json;
+mod journal_record;
 mod key_set;
 mod naive;
 mod negotiate;
@@ -78,6 +79,7 @@ targets! {
     http_body: "chunked bodies";
     http_head: "request heads";
     hub_json: "hub messages in JSON";
+    journal_record: "files of a journal";
     key_set: "key sets at an address";
     negotiate: "the query of a negotiate request";
     proxy_preamble: "headers of the PROXY protocol";

@@ -31,7 +31,7 @@ const fn alert(
 }
 
 /// All, the worst first.
-pub const ALERTS: [Alert; 17] = [
+pub const ALERTS: [Alert; 18] = [
     alert(
         "RteAbsent",
         ("critical", "2m"),
@@ -129,6 +129,13 @@ pub const ALERTS: [Alert; 17] = [
         "increase(rte_log_dropped_total[10m]) > 0",
         "Lines of the log were lost, for nobody read them fast enough.",
         "Log less (server.log_level), or see what its reader waits for.",
+    ),
+    alert(
+        "RteJournalLost",
+        ("warning", "0m"),
+        "increase(rte_journal_losses_total[10m]) > 0",
+        "The journal could not be written: what is published since is in memory only, and positions of before are void.",
+        "Look at the disk of journal.dir, and for journal_lost in the log; the hub tries again by itself.",
     ),
     alert(
         "RteValuesEvicted",

@@ -267,6 +267,15 @@ impl Log {
         }
     }
 
+    /// Forgets everything: an epoch has begun, in which all is known from that place on.
+    pub(crate) fn begin(&mut self, start: Position) {
+        while self.drop_first() {}
+        self.total.heads.fetch_sub(self.heads.len(), Ordering::Relaxed);
+        self.heads.clear();
+        self.resting.clear();
+        (self.floor, self.heads_floor) = (start, start);
+    }
+
     /// Publications kept.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -33,11 +33,16 @@ impl Position {
     pub fn number(self) -> u64 {
         self.0.get()
     }
+
+    /// Returns the position of that number, which is not 0.
+    pub(crate) fn from_number(number: u64) -> Option<Position> {
+        NonZeroU64::new(number).map(Position)
+    }
 }
 
 /// A time of continuity: within an epoch nothing that was accepted gets lost unseen. Positions of
 /// different epochs cannot be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
 impl Epoch {
@@ -50,6 +55,21 @@ impl Epoch {
     /// Returns when it began.
     pub fn began(self) -> UnixMs {
         UnixMs::from_ms(self.0 >> 20)
+    }
+
+    /// Returns an epoch behind that one, which this is unless the calendar has been set back.
+    pub(crate) fn behind(self, former: Epoch) -> Epoch {
+        Epoch(self.0.max(former.0.saturating_add(1)))
+    }
+
+    /// Returns the epoch of that number.
+    pub(crate) fn from_number(number: u64) -> Epoch {
+        Epoch(number)
+    }
+
+    /// Its number.
+    pub(crate) fn number(self) -> u64 {
+        self.0
     }
 
     /// Returns the place at which it began.

@@ -3,7 +3,7 @@
 use super::os::{Os, Stream, Wake};
 use super::supervisor::Turns;
 use crate::api::routes::Entrance;
-use crate::conn::{Mail, Moved};
+use crate::conn::{Mail, Moved, Progress};
 use crate::hub::backlog::Backlog;
 use crate::limits::Limits;
 use parking_lot::Mutex;
@@ -28,6 +28,9 @@ pub enum Letter<S> {
 #[derive(Debug)]
 pub struct Mailbox<S, W> {
     letters: Mutex<Letters<S>>,
+    /// What has been written for the shard. It is no letter, for a shard that leaves its letters
+    /// may wait for it.
+    progress: Mutex<Option<Progress>>,
     is_woken: AtomicBool,
     waker: W,
     bytes_max: usize,
@@ -49,6 +52,7 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
     pub fn new(waker: W, limits: &Limits, memory: Arc<Backlog>) -> Self {
         Mailbox {
             letters: Mutex::new(Letters { list: Vec::new(), bytes: 0 }),
+            progress: Mutex::new(None),
             is_woken: AtomicBool::new(false),
             waker,
             bytes_max: limits.mailbox_bytes_max,
@@ -72,6 +76,19 @@ impl<S: Stream, W: Wake> Mailbox<S, W> {
                 self.is_woken.store(false, Ordering::SeqCst);
             }
         }
+    }
+
+    /// Says how much has been written for the shard.
+    pub fn set_progress(&self, progress: Progress) {
+        *self.progress.lock() = Some(progress);
+        self.waker.preempt();
+        // It fails only where the kernel has no memory for a counter; the shard has its deadline.
+        let _ = self.waker.wake();
+    }
+
+    /// Takes what has been said of that since the last time.
+    pub(crate) fn take_progress(&self) -> Option<Progress> {
+        self.progress.lock().take()
     }
 
     /// Returns whether publications should wait: the reader is behind.

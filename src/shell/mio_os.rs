@@ -6,10 +6,13 @@ use super::log::Logger;
 use super::memory;
 use super::net_stream::NetStream;
 use super::os::{Os, Readiness, StreamState, Wake};
+use super::store::Store;
 use super::tls::CurrentTls;
 use super::token::{LISTENER, WAKE, key, token};
 use crate::api::routes::Entrance;
+use crate::broken::broken;
 use crate::clock::Now;
+use crate::conn::ToWrite;
 use crate::trace::Fact;
 use crate::wire::LinkKey;
 use mio::event::Event;
@@ -28,6 +31,7 @@ pub(crate) struct MioOs {
     /// That of the inside first.
     listeners: Vec<Listener>,
     tls: CurrentTls,
+    store: Option<Store>,
     clock: Clock,
     log: Logger,
 }
@@ -37,11 +41,12 @@ impl MioOs {
         poll: Poll,
         mut listeners: Vec<Listener>,
         tls: CurrentTls,
+        store: Option<Store>,
         clock: Clock,
         log: Logger,
     ) -> io::Result<MioOs> {
         listeners.iter_mut().try_for_each(|listener| listener.register(&poll))?;
-        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listeners, tls, clock, log })
+        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listeners, tls, store, clock, log })
     }
 }
 
@@ -101,6 +106,13 @@ impl Os for MioOs {
 
     fn give_back_memory(&mut self) {
         memory::give_back();
+    }
+
+    fn write(&mut self, to_write: ToWrite) {
+        match &self.store {
+            Some(store) => store.write(to_write),
+            None => broken("nothing is to be written where nothing writes"),
+        }
     }
 
     fn log(&mut self, fact: &Fact, now: Now) {

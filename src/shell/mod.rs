@@ -28,6 +28,7 @@ pub mod roots;
 pub mod serve;
 pub(crate) mod signals;
 mod sockets;
+mod store;
 mod supervisor;
 pub mod tls;
 mod token;
@@ -37,7 +38,7 @@ mod vitals;
 use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
 use crate::clock::Deadline;
-use crate::conn::{self, Mail, Shared};
+use crate::conn::{self, Journal, Mail, Shared};
 use crate::entropy::next_u64;
 use crate::hub::position::Epoch;
 use crate::hub::registry::HashSeed;
@@ -61,6 +62,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+pub(crate) use store::Options as JournalOptions;
+use store::{Opened, Store};
 use supervisor::Turns;
 use tls::{CurrentTls, Tls};
 use turn::Reactor;
@@ -81,6 +85,8 @@ pub struct Options {
     pub(crate) hub: conn::Options,
     /// Every bound.
     pub(crate) limits: Limits,
+    /// Where publications are written, if they are.
+    pub(crate) journal: Option<JournalOptions>,
     /// Checks tokens.
     pub(crate) verifier: Verifier,
     /// The events.
@@ -132,6 +138,7 @@ pub struct Server {
     key_sets: Arc<KeySets>,
     tls: CurrentTls,
     mailboxes: Arc<Mailboxes<MioOs>>,
+    store: Option<Store>,
     threads: Vec<JoinHandle<()>>,
     log: Logger,
     clock: Clock,
@@ -181,12 +188,25 @@ impl Server {
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
         let seed = HashSeed(next_u64(&mut entropy), next_u64(&mut entropy));
-        let epoch = Epoch::begin(clock.now(), next_u64(&mut entropy));
+        let chance = next_u64(&mut entropy);
         let started_ms = clock.now().unix.ms();
+        let setup = store::Setup {
+            catalogue: &options.catalogue,
+            validation: options.hub.publish.validation,
+            limits: &options.limits,
+            shards,
+            clock,
+            chance,
+        };
+        let tell = |fact: &Fact| log.write(fact, clock.now());
+        let opened = options.journal.as_ref().map(|journal| store::open(journal, &setup, tell)).transpose()?;
+        let store = opened.as_ref().map(|_| Store::default());
+        let epoch = opened.as_ref().map_or_else(|| Epoch::begin(clock.now(), chance), |opened| opened.epoch);
         let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));
         let mut shared = Shared::new(options.hub, options.limits, shards, seed, epoch);
         shared.link_bytes = link_bytes(options.tls.is_some());
-        shared.vitals = vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads));
+        shared.journal = Journal::new(epoch, opened.is_some());
+        shared.vitals = vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads), store.clone());
         let shared = Arc::new(shared);
         let catalogue = Arc::new(options.catalogue);
         let key_sets = Arc::new(KeySets::new(log.clone(), clock));
@@ -204,8 +224,14 @@ impl Server {
         let mut listeners: Vec<Listener> = internal.into_iter().chain([public]).collect();
         let tls = CurrentTls::new(options.tls.into());
         let mut threads = Vec::with_capacity(shards);
+        let (mut past, mut files) = (Vec::new(), None);
+        if let Some(Opened { homes, files: begun, restored, .. }) = opened {
+            tell(&restored);
+            (past, files) = (homes, Some(begun));
+        }
+        let mut past = past.into_iter();
         for (number, poll) in polls.into_iter().enumerate() {
-            let shard = Shard::new(
+            let mut shard = Shard::new(
                 number,
                 Arc::clone(&shared),
                 Arc::clone(&catalogue),
@@ -213,9 +239,10 @@ impl Server {
                 Box::new(SystemEntropy::default()),
                 Trace::new(options.log_level),
             );
+            past.next().into_iter().for_each(|past| shard.restore(past, clock.now()));
             let reactor = Reactor::new(
                 number,
-                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), clock, log.clone())?,
+                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), store.clone(), clock, log.clone())?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
@@ -223,6 +250,16 @@ impl Server {
                 Arc::clone(&current),
             );
             threads.push(thread::Builder::new().name(format!("shard-{number}")).spawn(move || reactor.run())?);
+        }
+        if let (Some(store), Some(files)) = (&store, files) {
+            store::writer::start(
+                store.clone(),
+                files,
+                Arc::clone(&shared),
+                Arc::clone(&mailboxes),
+                clock,
+                log.clone(),
+            )?;
         }
         log.write(
             &Fact::Listening {
@@ -236,7 +273,7 @@ impl Server {
             clock.now(),
         );
         key_sets.watch(&current)?;
-        Ok(Server { address, shared, load, current, key_sets, tls, mailboxes, threads, log, clock, reloads })
+        Ok(Server { address, shared, load, current, key_sets, tls, mailboxes, store, threads, log, clock, reloads })
     }
 
     /// Returns where it listens.
@@ -313,6 +350,9 @@ impl Server {
         for thread in self.threads {
             // A shard that panicked has said so.
             let _ = thread.join();
+        }
+        if let Some(store) = &self.store {
+            store.end(Duration::from_millis(self.shared.limits.journal_stall_ms));
         }
         let now = self.clock.now();
         let took_ms = now.mono.ms_since(began.mono);

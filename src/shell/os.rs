@@ -3,6 +3,7 @@
 
 use crate::api::routes::Entrance;
 use crate::clock::Now;
+use crate::conn::ToWrite;
 use crate::trace::Fact;
 use crate::wire::{Cut, Failure, LinkKey};
 use std::io;
@@ -80,6 +81,9 @@ pub trait Os {
 
     /// A burst is over: memory that was freed goes back to the system.
     fn give_back_memory(&mut self);
+
+    /// Hands over what is to be written; the answer is a letter, some time later.
+    fn write(&mut self, to_write: ToWrite);
 
     /// Tells a fact.
     fn log(&mut self, fact: &Fact, now: Now);

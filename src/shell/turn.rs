@@ -6,7 +6,7 @@
 
 use super::current::{Current, InForce};
 use super::load::Load;
-use super::mailbox::{Letter, Mailboxes};
+use super::mailbox::{Letter, Mailbox, Mailboxes};
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::api::cors::Origins;
@@ -165,6 +165,7 @@ impl<O: Os> Reactor<O> {
         self.shard.handle_deadlines(now, &mut self.sockets);
         self.shard.handle_queued(now, &mut self.sockets);
         self.tell(now);
+        self.write();
         self.send_mail();
         // What is written now may have been taken long before: the turn may have been a long one.
         let now = self.os.now();
@@ -173,6 +174,7 @@ impl<O: Os> Reactor<O> {
         if self.shard.take_missing_key() {
             self.current.missing_key.ring();
         }
+        self.write();
         self.send_mail();
         self.send_moved();
         self.load.tell_strangers(self.number, self.shard.stranger_count());
@@ -274,6 +276,12 @@ impl<O: Os> Reactor<O> {
     }
 
     fn read_mail(&mut self, now: Now) {
+        if self.shard.waits_for_writing()
+            && let Some(progress) = self.mailboxes.get(self.number).and_then(Mailbox::take_progress)
+        {
+            self.shard.handle_progress(progress, now, &mut self.sockets);
+            self.tell(now);
+        }
         let mut letters = std::mem::take(&mut self.letters);
         self.leaves_mail = !self.shard.takes_mail();
         if !self.leaves_mail
@@ -308,6 +316,12 @@ impl<O: Os> Reactor<O> {
             }
         }
         self.letters = letters;
+    }
+
+    fn write(&mut self) {
+        for to_write in self.shard.poll_to_write() {
+            self.os.write(to_write);
+        }
     }
 
     fn send_mail(&mut self) {
@@ -451,7 +465,6 @@ mod tests {
     use super::super::entropy::SystemEntropy;
     use super::super::listener::Listener;
     use super::super::log::{Format, Logger};
-    use super::super::mailbox::Mailbox;
     use super::super::mio_os::{self, MioOs};
     use super::super::tls::tests::{certified, peer, shake_hands};
     use super::super::tls::{CurrentTls, Tls};
@@ -499,7 +512,7 @@ mod tests {
             let number = number.next().unwrap();
             let clock = Clock::start();
             let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
-            let os = MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), clock, log).unwrap();
+            let os = MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), None, clock, log).unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);

@@ -2,12 +2,14 @@
 //! of Linux, the figure is 0.
 
 use super::log::Logger;
+use super::store::{Numbers, Store};
 use crate::limits::Limits;
 use crate::metrics::{ProcessNumbers, Vitals};
 use parking_lot::Mutex;
 use rlimit::Resource;
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How reloads went.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +41,20 @@ impl Reloads {
 }
 
 /// Returns what is asked for each `GET /metrics`.
-pub fn vitals(started_ms: u64, limits: &Limits, log: Logger, reloads: Arc<Mutex<Reloads>>) -> Vitals {
+pub fn vitals(
+    started_ms: u64,
+    limits: &Limits,
+    log: Logger,
+    reloads: Arc<Mutex<Reloads>>,
+    store: Option<Store>,
+) -> Vitals {
     let memory_bytes_max = limits.memory_bytes_max as u64;
     let (connections_max, backlog_bytes_max) = (limits.connections_max as u64, limits.backlog_bytes_max as u64);
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     Vitals(Box::new(move || {
+        let journal = |number: fn(&Numbers) -> &AtomicU64| {
+            store.as_ref().map_or(0, |store| number(store.numbers()).load(Ordering::Relaxed))
+        };
         let Reloads { good, refused, was_last_good, unix_ms } = *reloads.lock();
         ProcessNumbers {
             started_ms,
@@ -59,6 +70,10 @@ pub fn vitals(started_ms: u64, limits: &Limits, log: Logger, reloads: Arc<Mutex<
             last_reload: u64::from(was_last_good),
             reloaded_ms: unix_ms,
             log_dropped: log.dropped(),
+            journal_bytes: journal(|numbers| &numbers.bytes),
+            journal_written_bytes: journal(|numbers| &numbers.written_bytes),
+            journal_writes: journal(|numbers| &numbers.writes),
+            journal_losses: journal(|numbers| &numbers.losses),
         }
     }))
 }

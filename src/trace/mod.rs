@@ -112,6 +112,40 @@ pub enum Fact {
         /// How long it took.
         took_ms: u64,
     },
+    /// What was kept on disk is back.
+    JournalRestored {
+        /// Publications that still hold.
+        rows: usize,
+        /// Recent publications.
+        publications: usize,
+        /// Publications of events that are no more, or that do not fit their schema any more.
+        lost: usize,
+        /// Bytes that the end of the former process has cut short.
+        torn_bytes: u64,
+        /// Whether positions of before are still good.
+        is_continuous: bool,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The folder of the journal is another process'; it is waited for.
+    JournalAwaited {
+        /// The folder.
+        folder: String,
+        /// How long, at the most.
+        within_ms: u64,
+    },
+    /// Nothing more can be written; publications are kept in memory from now on.
+    JournalLost {
+        /// Why.
+        why: String,
+        /// The time of continuity that has begun.
+        epoch: String,
+    },
+    /// Publications are written again.
+    JournalResumed {
+        /// The first file.
+        file: String,
+    },
     /// Something of the configuration cannot hold on this machine, or is not meant.
     Warning {
         /// Its stable name.
@@ -257,8 +291,8 @@ pub enum Fact {
     Delivered {
         /// The shard.
         shard: usize,
-        /// Its place in the order of its partition.
-        position: u64,
+        /// Its position, as it is told outside.
+        position: Box<str>,
         /// Whose it is.
         organization: Uuid,
         /// The event's name.
@@ -292,6 +326,7 @@ impl Fact {
     pub(crate) fn level(&self) -> Level {
         match self {
             Fact::AcceptFailed { .. }
+            | Fact::JournalLost { .. }
             | Fact::PollFailed { .. }
             | Fact::Panicked { .. }
             | Fact::ReloadRefused { .. } => Level::Error,
@@ -300,8 +335,11 @@ impl Fact {
             | Fact::KeysFetched { .. }
             | Fact::DrainAnnounced { .. }
             | Fact::Draining { .. }
+            | Fact::JournalRestored { .. }
             | Fact::Drained { .. } => Level::Info,
-            Fact::ClaimAbsent { .. }
+            Fact::JournalAwaited { .. }
+            | Fact::JournalResumed { .. }
+            | Fact::ClaimAbsent { .. }
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
             | Fact::StrangersCrowd { .. }
@@ -339,6 +377,10 @@ impl Fact {
             Fact::DrainAnnounced { .. } => "drain_announced",
             Fact::Draining { .. } => "draining",
             Fact::Drained { .. } => "drained",
+            Fact::JournalRestored { .. } => "journal_restored",
+            Fact::JournalAwaited { .. } => "journal_awaited",
+            Fact::JournalLost { .. } => "journal_lost",
+            Fact::JournalResumed { .. } => "journal_resumed",
             Fact::Warning { .. } => "warning",
             Fact::LogDropped { .. } => "log_dropped",
             Fact::Panicked { .. } => "panicked",
@@ -420,6 +462,28 @@ impl Fact {
                 field("left", left);
                 field("took_ms", took_ms);
             }
+            Fact::JournalRestored { rows, publications, lost, torn_bytes, is_continuous, took_ms } => {
+                field("rows", rows);
+                field("publications", publications);
+                field("lost", lost);
+                field("torn_bytes", torn_bytes);
+                field("continuous", is_continuous);
+                field("took_ms", took_ms);
+            }
+            Fact::JournalAwaited { folder, within_ms } => {
+                field("folder", folder);
+                field("within_ms", within_ms);
+                field(
+                    "do",
+                    &"nothing, where the hub that has it is about to end; else give each hub its own journal.dir",
+                );
+            }
+            Fact::JournalLost { why, epoch } => {
+                field("why", why);
+                field("epoch", epoch);
+                field("do", &"look at the disk of journal.dir; the hub tries again by itself");
+            }
+            Fact::JournalResumed { file } => field("file", file),
             Fact::Warning { name, why } => {
                 field("name", name);
                 field("why", why);

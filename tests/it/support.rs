@@ -71,6 +71,15 @@ impl Hub {
         Hub::launch(with_key(command), settings)
     }
 
+    /// Starts a hub with these settings that may write so many times 512 bytes to each file; what
+    /// is more is an error.
+    pub fn start_with_file_blocks(blocks: u32, settings: &[&str]) -> Hub {
+        let mut command = Command::new("sh");
+        let line = format!("trap '' XFSZ && ulimit -f {blocks} && exec \"$0\" serve \"$@\"");
+        command.args(["-c", &line]).arg(env!("CARGO_BIN_EXE_rte"));
+        Hub::launch(with_key(command), settings)
+    }
+
     /// Starts a hub by this command, with these settings.
     pub fn launch(command: Command, settings: &[&str]) -> Hub {
         Hub::launch_and_read(command, settings, true)
@@ -136,6 +145,12 @@ impl Hub {
     /// Asks the hub to drain.
     pub fn terminate(&self) {
         self.signal("-TERM");
+    }
+
+    /// Kills the hub: it ends without another word.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks the hub to read its catalogue again.

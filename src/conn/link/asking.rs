@@ -54,12 +54,11 @@ impl Draft {
         match (self, answer) {
             (
                 Draft::Publish(mut outcome, organization),
-                Answer::Published(Published { last: position, duplicates }),
+                Answer::Published(Published { epoch, last: position, duplicates }),
             ) => {
                 outcome.add_duplicates(&duplicates);
                 metrics.items_rejected += outcome.rejected as u64;
                 metrics.tolerated += outcome.tolerated;
-                let epoch = process.epoch;
                 let last = |organization| WirePosition { epoch, partition: Partition::of(organization), position };
                 position::tell(outcome.reply(None), epoch, organization.map(last))
             }

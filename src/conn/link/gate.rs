@@ -25,6 +25,9 @@ use crate::proto::ws::upgrade;
 use crate::trace::{Fact, FrontFault, Level};
 use uuid::Uuid;
 
+/// What `/readyz` says where publications were to be written, and cannot be.
+const JOURNAL_LOST: &str = "ready, but the journal is not written: publications are in memory only\n";
+
 /// What a head has decided.
 pub(super) enum Decision {
     Reply(Reply),
@@ -319,6 +322,7 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
     let reply = match public {
         Public::Health => Reply::text(200, "ok\n"),
         Public::Ready if turn.process.drain.is_announced() => Reply::text(503, "draining\n"),
+        Public::Ready if turn.process.journal.is_lost() => Reply::text(200, JOURNAL_LOST),
         Public::Ready => Reply::text(200, "ready\n"),
         Public::Metrics => return Ok(Decision::Metrics),
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),

@@ -129,11 +129,10 @@ fn judge(
 /// All items are judged: what was collected goes to the homes.
 fn hand_on((link, ticket): (LinkKey, u32), mut outcome: Outcome, collected: Collected, turn: &mut Turn<'_>) -> Taken {
     let (asked, from, organization) = (collected.away.len(), turn.process.shard, collected.organization());
-    let mut is_late = false;
+    let is_late = collected.is_late();
     outcome.add_duplicates(&collected.duplicates);
     for (home, publications) in collected.away {
         if home == from {
-            is_late = true;
             turn.intake.push(from, link, ticket, publications);
         } else {
             turn.out.mail.post(To::Shard(home), Mail::Publish { from, link, ticket, publications });
@@ -146,8 +145,7 @@ fn hand_on((link, ticket): (LinkKey, u32), mut outcome: Outcome, collected: Coll
         }
         None => {
             // Where others are asked, theirs is the place that counts.
-            let stamped =
-                (asked == 0).then(|| Answer::Published(Published { last: turn.home.last(), duplicates: Vec::new() }));
+            let stamped = (asked == 0).then(|| Answer::Published(Published::by(turn.home, Vec::new())));
             Awaited::new(stamped, asked, turn.now.mono)
         }
     };

@@ -5,6 +5,7 @@ use super::block::{Block, Found, Rows, Since, Wanted};
 use super::kept::{Change, Kept, KeptTotal};
 use super::log::{Log, LogBounds, LogTotal, Missed};
 use super::partition::Partition;
+use super::past::Past;
 use super::position::{Epoch, Position, Stamp, WirePosition};
 use super::publication::{Effect, Publication};
 use super::registry::HashSeed;
@@ -90,6 +91,46 @@ impl Home {
     /// then.
     pub(crate) fn claim(&mut self, key: ItemKey, now: Now) -> bool {
         self.seen.claim(key, now)
+    }
+
+    /// The time of continuity.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Continuity is lost: another epoch begins, to which all belongs that stands behind that
+    /// place. What holds still does, and of the log nothing can be told any more.
+    pub(crate) fn begin(&mut self, epoch: Epoch, behind: Position) {
+        self.epoch = epoch;
+        self.last = self.last.max(epoch.start());
+        self.log.begin(behind);
+        self.kept.begin(epoch);
+    }
+
+    /// Takes back what files have kept. The home is new.
+    pub fn restore(&mut self, past: Past, now: Now) {
+        self.last = self.last.max(past.last.unwrap_or(self.last));
+        self.log.begin(past.floor.unwrap_or(self.last));
+        for row in &past.rows {
+            self.kept.keep(row.clone());
+        }
+        for publication in &past.publications {
+            if past.is_behind_rows(publication) && publication.effect != Effect::None {
+                self.kept.keep(publication.clone());
+            }
+            if past.floor.is_some_and(|floor| publication.position() > Some(floor)) {
+                self.log.append(publication.clone());
+            }
+        }
+        for id in past.ids {
+            self.seen.claim(id, now);
+        }
+        self.shrink(now);
+    }
+
+    /// What still holds.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Publication> {
+        self.kept.rows()
     }
 
     /// Gives the next publication its place in the order.

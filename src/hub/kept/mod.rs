@@ -21,6 +21,7 @@ mod gone;
 #[cfg(test)]
 mod tests;
 
+use super::position::Epoch;
 use super::publication::{Effect, Key, Publication};
 use super::topic::{Topic, Wildcard};
 use crate::broken::broken;
@@ -274,6 +275,17 @@ impl Kept {
                 }
             }
         }
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Publication> {
+        self.rows.values().map(|row| &row.publication)
+    }
+
+    /// The rows are of another epoch from now on.
+    pub(crate) fn begin(&mut self, epoch: Epoch) {
+        let stamps = self.rows.values_mut().filter_map(|row| row.publication.stamp.as_mut());
+        stamps.for_each(|stamp| stamp.epoch = epoch);
     }
 
     /// Rows held.

@@ -1,6 +1,7 @@
 //! The order in which publications are delivered: one journal per organization.
 
 use super::answers::Name;
+use rte::hub::position::Epoch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
@@ -8,6 +9,8 @@ use uuid::Uuid;
 /// A publication in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    pub epoch: Epoch,
+    /// Places grow over all epochs.
     pub position: u64,
     pub name: Name,
     pub data: Rc<[u8]>,
@@ -55,7 +58,7 @@ impl Journals {
         let cursor = journal.cursors.entry(shard).or_default();
         if shard == journal.home {
             let last = journal.entries.last();
-            if last.is_some_and(|last| last.position >= entry.position) {
+            if last.is_some_and(|last| last.position >= entry.position || last.epoch > entry.epoch) {
                 return Err(format!("{entry:?} behind {last:?}"));
             }
             if journal.entries.contains(entry) {
@@ -104,6 +107,18 @@ impl Journals {
     /// Publications delivered anywhere.
     pub fn count(&self) -> usize {
         self.published.len()
+    }
+
+    /// The epoch of the newest publication of an organization that has been delivered.
+    pub fn epoch(&self, organization: Uuid) -> Option<Epoch> {
+        Some(self.journals.get(&organization)?.entries.last()?.epoch)
+    }
+
+    /// The newest place of an organization before an epoch: of what stands there nothing can be
+    /// recovered in that.
+    pub fn end_before(&self, epoch: Epoch, organization: Uuid) -> u64 {
+        let mut entries = self.journals.get(&organization).into_iter().flat_map(|journal| &journal.entries);
+        entries.rfind(|entry| entry.epoch < epoch).map_or(0, |entry| entry.position)
     }
 
     /// How far a shard has come in the order of an organization.

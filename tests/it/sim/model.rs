@@ -9,11 +9,12 @@ use super::answers::{Name, Sought, find, refusal, verdict};
 use super::cast::{KINDS, Kind, Rights};
 use super::client::{Ask, Call, Heard, Since};
 use super::journal::{Entry, Journals, tag_of};
-use super::resume::{Order, Past, Resumed};
+use super::resume::{Past, Resumed};
 use super::setting::CATALOGUE;
 use rte::clock::UnixMs;
 use rte::hub::Hub;
-use rte::hub::position::Epoch;
+use rte::hub::partition::Partition;
+use rte::hub::position::{Epoch, WirePosition};
 use rte::hub::registry::ConnKey;
 use rte::hub::topic::{Pattern, Wildcard};
 use rte::limits::Limits;
@@ -24,7 +25,7 @@ use uuid::Uuid;
 /// What a shard says of a publication that it has handed to its members.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivered<'f> {
-    pub position: u64,
+    pub position: WirePosition,
     pub organization: Uuid,
     pub event: &'f str,
     pub entity: Uuid,
@@ -39,7 +40,8 @@ enum Due {
     Pong(Vec<u8>),
     Result(String, Value),
     /// The same of a Subscribe that says since when: what follows it depends on what the hub has.
-    Verdicts(String, Vec<(Value, Option<Resumed>)>),
+    /// It is answered in this epoch, or a later one.
+    Verdicts(String, Epoch, Vec<(Value, Option<Resumed>)>),
     /// An error completion, whatever it says.
     Error(String),
     Event(Entry),
@@ -49,11 +51,13 @@ enum Due {
 /// missing.
 type Heights = BTreeMap<(usize, Name), u64>;
 
-/// What a client has said, once so many items of its organization had been answered.
+/// What a client has said, once so many items of its organization had been answered, and what had
+/// been delivered was of that epoch.
 #[derive(Debug)]
 struct Said {
     act: Act,
     answered: usize,
+    epoch: Epoch,
 }
 
 #[derive(Debug)]
@@ -84,7 +88,8 @@ pub struct Model {
     /// By the number of the pipe.
     members: BTreeMap<usize, Member>,
     limits: Limits,
-    epoch: Epoch,
+    /// The first epoch and the present one.
+    epochs: (Epoch, Epoch),
     heights: Heights,
     /// In which order what may be delivered.
     pub journals: Journals,
@@ -111,7 +116,7 @@ impl Model {
         Model {
             members: BTreeMap::new(),
             limits,
-            epoch,
+            epochs: (epoch, epoch),
             heights: Heights::new(),
             journals: Journals::default(),
             delivered: 0,
@@ -123,6 +128,12 @@ impl Model {
             unrecovered: 0,
             unheard: 0,
         }
+    }
+
+    /// The journal has failed, if that epoch is another.
+    pub fn begin(&mut self, epoch: Epoch) {
+        assert!(epoch >= self.epochs.1, "{epoch} behind {}", self.epochs.1);
+        self.epochs.1 = epoch;
     }
 
     /// A client's connection begins.
@@ -157,8 +168,10 @@ impl Model {
     /// The hub has read the last byte of what a client does.
     pub fn act(&mut self, id: usize, act: Act) {
         if let Some(member) = self.members.get_mut(&id).filter(|member| !member.is_ended) {
-            let answered = self.journals.answered(member.rights.organization).len();
-            member.acts.push_back(Said { act, answered });
+            let organization = member.rights.organization;
+            let answered = self.journals.answered(organization).len();
+            let epoch = self.journals.epoch(organization).unwrap_or(self.epochs.0);
+            member.acts.push_back(Said { act, answered, epoch });
             self.proceed(id);
         }
     }
@@ -173,11 +186,9 @@ impl Model {
     /// Does what a client has said, until the hub has to say that it has done so: of all but pings.
     fn proceed(&mut self, id: usize) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        while let Some(Said { act, answered }) = member.acts.pop_front() {
-            match act {
-                Act::Handshake | Act::Invoke(..) => {
-                    return member.acts.push_front(Said { act, answered });
-                }
+        while let Some(said) = member.acts.pop_front() {
+            match said.act {
+                Act::Handshake | Act::Invoke(..) => return member.acts.push_front(said),
                 Act::Ping(payload) => member.due.push_back(Due::Pong(payload)),
             }
         }
@@ -212,9 +223,9 @@ impl Model {
     /// The items of a Subscribe have become members.
     pub fn subscribed(&mut self, id: usize, items: usize, subscribed: usize, now: UnixMs) -> Result<(), String> {
         let member = self.members.get_mut(&id).ok_or("nobody")?;
-        let (invocation, asks, answered) = match member.acts.pop_front() {
-            Some(Said { act: Act::Invoke(invocation, Call::Subscribe(asks)), answered }) if member.is_joined => {
-                (invocation, asks, answered)
+        let (invocation, asks, answered, epoch) = match member.acts.pop_front() {
+            Some(Said { act: Act::Invoke(invocation, Call::Subscribe(asks)), answered, epoch }) if member.is_joined => {
+                (invocation, asks, answered, epoch)
             }
             other => return Err(format!("subscribed by {other:?}")),
         };
@@ -237,7 +248,7 @@ impl Model {
             let verdicts = self.resume(id, &asks, verdicts, &held, now)?;
             self.unheard += 1;
             let member = self.members.get_mut(&id).ok_or("nobody")?;
-            member.due.push_back(Due::Verdicts(invocation, verdicts));
+            member.due.push_back(Due::Verdicts(invocation, epoch, verdicts));
             self.proceed(id);
             return Ok(());
         }
@@ -278,7 +289,6 @@ impl Model {
     ) -> Result<Vec<(Value, Option<Resumed>)>, String> {
         let Member { shard, rights, tab, .. } = &self.members[&id];
         let (shard, organization) = (*shard, rights.organization);
-        let order = Order::of(self.epoch, organization);
         let (bytes, count) = (self.journals.bytes, self.journals.count());
         let past = Past { limits: &self.limits, now_ms: now.ms(), bytes, count };
         let mut named = BTreeSet::new();
@@ -293,13 +303,11 @@ impl Model {
             let row = self.journals.last(shard, organization, name).filter(|_| kind.is_kept).cloned();
             let rows = (row, kind.is_kept && !kind.is_state);
             let present = self.journals.present(shard, organization);
-            let mut item = Resumed::new(name, ask.since.clone(), ask.snapshot, present, order, rows);
+            let mut item = Resumed::new(name, ask.since.clone(), ask.snapshot, present, organization, rows);
             item.is_again = !named.insert(name);
             let asks_what_was_missed = matches!(ask.since, Since::Behind(_) | Since::Forged(_));
             item.is_held = item.is_again || asks_what_was_missed && held.contains(&(kind.name, Some(entity)));
-            if let Since::Behind(token) | Since::Forged(token) = &ask.since
-                && let Some(cursor) = order.number(token)
-            {
+            if let Some(cursor) = item.cursor.map(|cursor| cursor.position.number()) {
                 let mut missed = self.journals.behind(shard, organization, name, cursor);
                 let heard = tab.and_then(|tab| self.heights.get(&(tab, name)).copied());
                 let is_claimed = matches!(ask.since, Since::Behind(_)) && !item.is_held;
@@ -326,7 +334,12 @@ impl Model {
     /// A shard has handed a publication to its members. Whether it is the first that did.
     pub fn deliver(&mut self, shard: usize, it: Delivered<'_>) -> Result<bool, String> {
         let kind = Kind::find(it.event).ok_or("an event that nobody publishes")?;
-        let entry = Entry { position: it.position, name: (kind.name, it.entity), data: it.data.into() };
+        let WirePosition { epoch, partition, position } = it.position;
+        if epoch > self.epochs.1 || partition != Partition::of(it.organization) {
+            return Err(format!("{} is a position of nowhere", it.position));
+        }
+        let name = (kind.name, it.entity);
+        let entry = Entry { epoch, position: position.number(), name, data: it.data.into() };
         let is_first = self.journals.deliver(shard, it.organization, &entry)?;
         let (mut sure, mut perhaps) = (0, 0);
         let of_tenant = |member: &Member| member.shard == shard && member.rights.organization == it.organization;
@@ -421,8 +434,7 @@ impl Model {
                 if member.is_ended { Ok(()) } else { Err("a close out of nothing".into()) }
             }
             Heard::Record(record) => {
-                let order = Order::of(self.epoch, member.rights.organization);
-                let told = member.hear_record(record, order, &mut self.heights)?;
+                let told = member.hear_record(record, self.epochs.1, &self.journals, &mut self.heights)?;
                 self.conflated += told.conflated;
                 self.recovered += told.recovered;
                 self.unrecovered += told.unrecovered;

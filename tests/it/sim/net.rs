@@ -11,6 +11,7 @@ use super::setting::START;
 use super::threads::Threads;
 use rte::api::routes::Entrance;
 use rte::clock::Now;
+use rte::conn::ToWrite;
 use rte::shell::os::{Os, Readiness, Stream, StreamState, Wake};
 use rte::trace::Fact;
 use rte::wire::{Cut, LinkKey};
@@ -165,6 +166,8 @@ pub struct Net {
     queue: VecDeque<usize>,
     is_listening: bool,
     held: Option<Held>,
+    /// What shards have handed over to be written.
+    pub to_write: VecDeque<ToWrite>,
     /// What the shards have told, in the order of its happening.
     pub facts: Vec<(usize, Fact)>,
 }
@@ -182,6 +185,7 @@ impl Net {
             queue: VecDeque::new(),
             is_listening: true,
             held: None,
+            to_write: VecDeque::new(),
             facts: Vec::new(),
         }
     }
@@ -494,6 +498,10 @@ impl Os for SimOs {
         if self.shard == 0 {
             self.net.borrow_mut().stop_listening();
         }
+    }
+
+    fn write(&mut self, to_write: ToWrite) {
+        self.net.borrow_mut().to_write.push_back(to_write);
     }
 
     fn give_back_memory(&mut self) {}

@@ -21,6 +21,8 @@ pub struct Reached {
     pub short_writes: u64,
     pub pauses: u64,
     pub failed_accepts: u64,
+    /// Of the journal, which shards have noticed.
+    pub stalls: u64,
 }
 
 impl Reached {
@@ -46,7 +48,7 @@ impl Reached {
             ("short writes", self.short_writes),
             ("pauses", self.pauses),
             ("failed accepts", self.failed_accepts),
-            ("failed accepts", self.failed_accepts),
+            ("stalls of the journal", self.stalls),
         ];
         let counts = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
         labels.chain(statuses).chain(refusals).chain(counts).collect()

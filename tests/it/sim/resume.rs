@@ -15,23 +15,9 @@ const AROUND_BYTES: usize = 400;
 /// What a publication costs in the log beside its data, at most.
 const ENTRY_BYTES: usize = 256;
 
-/// Of which epoch and organization the positions are.
-#[derive(Clone, Copy, Debug)]
-pub struct Order {
-    pub epoch: Epoch,
-    pub partition: Partition,
-}
-
-impl Order {
-    pub fn of(epoch: Epoch, organization: Uuid) -> Order {
-        Order { epoch, partition: Partition::of(organization) }
-    }
-
-    /// The number of a position of this order.
-    pub fn number(self, token: &str) -> Option<u64> {
-        let place: WirePosition = token.parse().ok()?;
-        (place.epoch == self.epoch && place.partition == self.partition).then(|| place.position.number())
-    }
+/// A position of an organization's order.
+pub fn place(token: &str, organization: Uuid) -> Option<WirePosition> {
+    token.parse().ok().filter(|place: &WirePosition| place.partition == Partition::of(organization))
 }
 
 /// What is kept of the past, and how far it reaches.
@@ -65,8 +51,8 @@ pub struct Resumed {
     pub is_held: bool,
     /// An item of the same Subscribe has named it: what that one was told is told again.
     pub is_again: bool,
-    /// Nothing can be recovered: the position is none of this order.
-    is_foreign: bool,
+    /// The position that it names, if that is one of its organization, of whatever epoch.
+    pub cursor: Option<WirePosition>,
     /// Some may not be recovered.
     pub may_miss: bool,
     missed: Vec<Entry>,
@@ -82,17 +68,17 @@ impl Resumed {
         since: Since,
         snapshot: bool,
         present: u64,
-        order: Order,
+        organization: Uuid,
         rows: (Option<Entry>, bool),
     ) -> Resumed {
-        let is_foreign = match &since {
-            Since::Absent | Since::Present => false,
-            Since::Behind(token) | Since::Forged(token) => order.number(token).is_none(),
+        let cursor = match &since {
+            Since::Absent | Since::Present => None,
+            Since::Behind(token) | Since::Forged(token) => place(token, organization),
         };
         let (row, is_partial) = rows;
         let missed = Vec::new();
         let (is_held, is_again, may_miss) = (false, false, false);
-        Resumed { name, since, snapshot, present, is_held, is_again, is_foreign, may_miss, missed, row, is_partial }
+        Resumed { name, since, snapshot, present, is_held, is_again, cursor, may_miss, missed, row, is_partial }
     }
 
     /// All that came behind its cursor, of a state only the newest.
@@ -109,9 +95,23 @@ impl Resumed {
         self.missed.iter().map(|entry| entry.data.len() + AROUND_BYTES).sum()
     }
 
-    /// Reads what the hub says of it; what it must say then is added to the verdict. What follows,
-    /// and whether something may be missing.
-    pub fn judge(&self, told: &Value, verdict: &mut Value) -> Result<(Vec<Entry>, Option<bool>), String> {
+    /// Whether nothing can be recovered in an epoch: the position is none of it.
+    fn is_foreign(&self, epoch: Epoch) -> bool {
+        self.cursor.is_none_or(|cursor| cursor.epoch != epoch)
+    }
+
+    /// Reads what the hub says of it in an epoch, before which its organization had come to `end`;
+    /// what it must say then is added to the verdict. What follows, and whether something may be
+    /// missing.
+    pub fn judge(
+        &self,
+        told: &Value,
+        verdict: &mut Value,
+        (epoch, end): (Epoch, u64),
+    ) -> Result<(Vec<Entry>, Option<bool>), String> {
+        // Rows have their places of before.
+        let may_miss = self.may_miss || self.cursor.is_some_and(|cursor| cursor.position.number() < end);
+        let is_foreign = self.is_foreign(epoch);
         verdict["position"] = told["position"].clone();
         let recovered = match self.since {
             Since::Absent | Since::Present => None,
@@ -120,9 +120,9 @@ impl Resumed {
             }
         };
         match recovered {
-            Some(true) if self.is_foreign && !self.is_held => return Err(format!("recovered from nowhere: {told}")),
+            Some(true) if is_foreign && !self.is_held => return Err(format!("recovered from nowhere: {told}")),
             Some(false) if self.is_held && !self.is_again => return Err(format!("missed while it was held: {told}")),
-            Some(false) if !(self.is_foreign || self.may_miss || self.is_held) => {
+            Some(false) if !(is_foreign || may_miss || self.is_held) => {
                 return Err(format!("not recovered for no reason: {told}, {self:?}"));
             }
             Some(_) | None => {}
@@ -145,6 +145,7 @@ impl Resumed {
                 verdict["partial"] = json!(true);
             }
         }
+        block.iter_mut().for_each(|entry| entry.epoch = epoch);
         Ok((block, recovered))
     }
 }

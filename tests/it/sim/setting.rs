@@ -6,7 +6,7 @@ use rte::api::client_address::Network;
 use rte::api::cors::Origins;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
-use rte::conn::{self, Shared};
+use rte::conn::{self, Journal, Shared};
 use rte::hub::position::Epoch;
 use rte::hub::registry::HashSeed;
 use rte::limits::Limits;
@@ -24,6 +24,8 @@ pub static CATALOGUE: LazyLock<Arc<Catalogue>> = LazyLock::new(|| Arc::new(Catal
 pub struct Setting {
     pub seed: u64,
     pub shards: usize,
+    /// Whether publications are written before members get them.
+    pub is_written: bool,
     pub limits: Limits,
     pub close_on_expiry: bool,
     pub detailed_errors: bool,
@@ -38,6 +40,7 @@ impl Setting {
         Setting {
             seed: 1,
             shards: 1,
+            is_written: false,
             limits,
             close_on_expiry: false,
             detailed_errors: false,
@@ -64,5 +67,8 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         detailed_errors: setting.detailed_errors,
         ..conn::Options::default()
     };
-    Arc::new(Shared::new(options, setting.limits.clone(), setting.shards, seed, Epoch::begin(START, rng.next())))
+    let epoch = Epoch::begin(START, rng.next());
+    let mut shared = Shared::new(options, setting.limits.clone(), setting.shards, seed, epoch);
+    shared.journal = Journal::new(epoch, setting.is_written);
+    Arc::new(shared)
 }

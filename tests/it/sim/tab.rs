@@ -15,14 +15,13 @@ pub struct Tab {
     pub rights: Rights,
     /// Which of the tokens it has.
     pub token: usize,
-    epoch: Epoch,
     /// The newest position of each subscription, by entity and event.
     cursors: BTreeMap<(String, String), String>,
 }
 
 impl Tab {
-    pub fn new(number: usize, rights: Rights, token: usize, epoch: Epoch) -> Tab {
-        Tab { number, rights, token, epoch, cursors: BTreeMap::new() }
+    pub fn new(number: usize, rights: Rights, token: usize) -> Tab {
+        Tab { number, rights, token, cursors: BTreeMap::new() }
     }
 
     /// Since when it wants an item: as it should, for the most part.
@@ -45,7 +44,7 @@ impl Tab {
                 let other = ORGANIZATIONS.into_iter().find(|other| *other != self.rights.organization);
                 WirePosition { partition: Partition::of(other.expect("two organizations")), ..place }
             }
-            3 => WirePosition { position: self.epoch.start(), ..place },
+            3 => WirePosition { position: place.epoch.start(), ..place },
             _ => WirePosition { position: Position::at(soon), ..place },
         };
         place.to_string()

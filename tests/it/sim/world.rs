@@ -6,7 +6,8 @@ use super::rng::Rng;
 use super::setting::{CATALOGUE, Setting, shared, verifier};
 use super::threads::Threads;
 use rte::clock::Now;
-use rte::conn::{Mail, Shared};
+use rte::conn::{Mail, Progress, Shared, ToWrite};
+use rte::hub::position::Epoch;
 use rte::metrics::Metrics;
 use rte::shard::{Look, Shard};
 use rte::shell::current::{Current, InForce};
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub struct World {
     pub shared: Arc<Shared>,
     pub shards: usize,
+    pub is_written: bool,
     net: Rc<RefCell<Net>>,
     threads: Rc<Threads>,
     mailboxes: Arc<Mailboxes<SimOs>>,
@@ -53,7 +55,7 @@ impl World {
             Reactor::new(number, os, shard, shared, Arc::clone(&mailboxes), Arc::clone(&load), Arc::clone(&current))
         };
         threads.start((0..setting.shards).map(reactor).collect());
-        World { shared, shards: setting.shards, net, threads, mailboxes, load }
+        World { shared, shards: setting.shards, is_written: setting.is_written, net, threads, mailboxes, load }
     }
 
     pub fn net(&self) -> RefMut<'_, Net> {
@@ -104,6 +106,30 @@ impl World {
 
     pub fn set_faults(&self, faults: Faults) {
         self.net.borrow_mut().faults = faults;
+    }
+
+    /// The journal writes at most so much of what has been handed over. Or it fails, and all is
+    /// kept in memory from now on; or, if that is so, it begins again.
+    pub fn proceed_with_writing(&self, most: usize, fails: bool, chance: u64) {
+        let (journal, now) = (&self.shared.journal, self.net.borrow().now);
+        let tell_all = |mail: Mail| self.mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(mail.clone())));
+        if fails && journal.lose(journal.term().number, Epoch::begin(now, chance)).is_some() {
+            tell_all(Mail::Term);
+        } else if fails && self.is_written && journal.resume().is_some() {
+            tell_all(Mail::Term);
+            tell_all(Mail::Checkpoint);
+        }
+        for _ in 0..most {
+            let Some(to_write) = self.net.borrow_mut().to_write.pop_front() else { return };
+            if let ToWrite::Records { shard, term, through, .. } = to_write {
+                self.mailboxes[shard].set_progress(Progress { term, through });
+            }
+        }
+    }
+
+    /// The journal writes all that has been handed over.
+    pub fn write_all(&self) {
+        self.proceed_with_writing(usize::MAX, false, 0);
     }
 
     /// One poll and one turn of a shard.
@@ -158,6 +184,7 @@ impl World {
     pub fn settle(&self) {
         for _ in 0..100_000 {
             self.net.borrow_mut().arrive_all();
+            self.write_all();
             let busy: Vec<usize> = (0..self.shards).filter(|shard| !self.is_quiet(*shard)).collect();
             if busy.is_empty() {
                 return self.check_nothing_is_forgotten();

@@ -6,6 +6,7 @@ mod documents;
 mod every;
 mod http;
 mod internal;
+mod journal;
 mod kept;
 mod keys;
 mod killed;

@@ -10,7 +10,7 @@ use rte::metrics::Recovery;
 fn ahead(world: &World, ms: u64) -> Peer {
     let unix = UnixMs::from_ms(world.net().now.unix.ms() + ms);
     let place = WirePosition {
-        epoch: world.shared.epoch,
+        epoch: world.shared.journal.term().epoch,
         partition: Partition::of(ORGANIZATIONS[0]),
         position: Position::at(unix),
     };

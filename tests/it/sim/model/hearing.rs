@@ -4,9 +4,11 @@ use super::{Due, Heights, Member};
 use crate::sim::answers::same;
 use crate::sim::cast::Kind;
 use crate::sim::client::{Received, Record};
-use crate::sim::journal::Entry;
-use crate::sim::resume::{Order, Resumed};
+use crate::sim::journal::{Entry, Journals};
+use crate::sim::resume::{Resumed, place};
+use rte::hub::position::Epoch;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// What a record that a member has heard adds to the sums.
 #[derive(Debug, Default)]
@@ -20,9 +22,23 @@ pub(super) struct Tally {
     pub(super) subscribes: u64,
 }
 
+/// The epoch of which the positions of verdicts are, if there are any.
+fn epoch_of(told: &[Value], organization: Uuid) -> Result<Option<Epoch>, String> {
+    let places = told.iter().filter_map(|verdict| place(verdict["position"].as_str()?, organization));
+    let mut epochs = places.map(|place| place.epoch);
+    let first = epochs.next();
+    if epochs.all(|epoch| Some(epoch) == first) { Ok(first) } else { Err(format!("of several epochs: {told:?}")) }
+}
+
 impl Member {
-    /// What a record has told.
-    pub(super) fn hear_record(&mut self, text: &str, order: Order, heights: &mut Heights) -> Result<Tally, String> {
+    /// What a record has told, when that epoch was the present one.
+    pub(super) fn hear_record(
+        &mut self,
+        text: &str,
+        present: Epoch,
+        journals: &Journals,
+        heights: &mut Heights,
+    ) -> Result<Tally, String> {
         if self.has_heard_close {
             return Err(format!("a record behind the close: {text}"));
         }
@@ -43,9 +59,13 @@ impl Member {
                 let is_owed = self.owed > 0;
                 let (id, result) = (record.id.as_ref(), record.result.as_ref());
                 let due = match self.take() {
-                    Some(Due::Verdicts(due, items)) if id == Some(&due) => {
+                    Some(Due::Verdicts(due, least, items)) if id == Some(&due) => {
                         let told = result.and_then(Value::as_array).ok_or("no verdicts")?;
-                        return self.hear_verdicts(told, items, order, heights, is_owed);
+                        let epoch = epoch_of(told, self.rights.organization)?.unwrap_or(least);
+                        if epoch < least || epoch > present {
+                            return Err(format!("{told:?} of {epoch}, not of {least} to {present}"));
+                        }
+                        return self.hear_verdicts(told, items, epoch, journals, heights, is_owed);
                     }
                     due => due,
                 };
@@ -56,7 +76,7 @@ impl Member {
                 };
                 if is_due { Ok(Tally::default()) } else { Err(format!("{text} instead of {due:?}")) }
             }
-            (1, [message]) => self.hear_event(message, order, heights),
+            (1, [message]) => self.hear_event(message, heights),
             _ => Err(format!("a record that the hub has no use for: {text}")),
         }
     }
@@ -66,15 +86,18 @@ impl Member {
         &mut self,
         told: &[Value],
         items: Vec<(Value, Option<Resumed>)>,
-        order: Order,
+        epoch: Epoch,
+        journals: &Journals,
         heights: &mut Heights,
         is_owed: bool,
     ) -> Result<Tally, String> {
+        let organization = self.rights.organization;
+        let era = (epoch, journals.end_before(epoch, organization));
         let (mut sum, mut due, mut block) = (Tally { subscribes: 1, ..Tally::default() }, Vec::new(), Vec::new());
         for (told, (verdict, item)) in told.iter().zip(&items) {
             let mut verdict = verdict.clone();
             if let Some(item) = item {
-                let (events, recovered) = item.judge(told, &mut verdict)?;
+                let (events, recovered) = item.judge(told, &mut verdict, era)?;
                 sum.recovered += u64::from(recovered == Some(true));
                 sum.unrecovered += u64::from(recovered == Some(false));
                 sum.rows += verdict["snapshot"].as_u64().unwrap_or_default();
@@ -87,8 +110,8 @@ impl Member {
         }
         block.sort_by_key(|entry: &Entry| entry.position);
         for (told, item) in told.iter().zip(&items).filter_map(|(told, (_, item))| Some((told, item.as_ref()?))) {
-            let place = told["position"].as_str().and_then(|token| order.number(token));
-            let place = place.ok_or_else(|| format!("no position of its own order: {told}"))?;
+            let place = told["position"].as_str().and_then(|token| place(token, organization));
+            let place = place.ok_or_else(|| format!("no position of its own order: {told}"))?.position.number();
             let first = block.iter().find(|entry| entry.name == item.name).map(|entry| entry.position);
             if first.is_some_and(|first| first <= place) {
                 return Err(format!("a position behind what has not been heard: {told}, {block:?}"));
@@ -124,7 +147,7 @@ impl Member {
 
     /// The event that is due, or a newer one of its topic in its place, with no answer between
     /// them.
-    fn hear_event(&mut self, message: &Received<'_>, order: Order, heights: &mut Heights) -> Result<Tally, String> {
+    fn hear_event(&mut self, message: &Received<'_>, heights: &mut Heights) -> Result<Tally, String> {
         let Received { subscription, data, position, at } = message;
         let data = data.get();
         let conflated = if self.resumes { self.pass_superseded(data) } else { 0 };
@@ -139,8 +162,9 @@ impl Member {
         if position.is_some() != self.resumes || at.is_some() != self.resumes {
             return Err(format!("a position for those who do not ask, or none for those who do: {data}"));
         }
-        let number = position.as_deref().map(|token| order.number(token).ok_or("a position of another order"));
-        let number = number.transpose()?;
+        let organization = self.rights.organization;
+        let told = position.as_deref().map(|token| place(token, organization).ok_or("a position of another order"));
+        let told = told.transpose()?.map(|place| (place.epoch, place.position.number()));
         let is_state = Kind::find(name.0).is_some_and(|kind| kind.is_state);
         let since_answer = self.due.iter().take_while(|due| matches!(due, Due::Event(..)));
         let of_topic = since_answer.enumerate().filter_map(|(at, due)| match due {
@@ -151,8 +175,8 @@ impl Member {
         for (at, due) in of_topic {
             passed.push(at);
             if *due.data == *data.as_bytes() {
-                if number.is_some_and(|number| number != due.position) {
-                    return Err(format!("{due:?} at {number:?}"));
+                if told.is_some_and(|told| told != (due.epoch, due.position)) {
+                    return Err(format!("{due:?} at {told:?}"));
                 }
                 if let Some(tab) = self.tab {
                     let height = heights.entry((tab, name)).or_default();

@@ -31,9 +31,11 @@ impl Play<'_> {
             self.world.advance(1_000);
             self.settle();
         }
-        // Those that are ahead of their home.
-        self.world.advance(self.world.shared.limits.since_wait_ms + GRAIN_MS);
-        self.settle();
+        // Those that are ahead of their home, one time after the other.
+        while (0..self.world.shards).any(|shard| self.world.numbers(shard).ahead > 0) {
+            self.world.advance(self.world.shared.limits.since_wait_ms + GRAIN_MS);
+            self.settle();
+        }
         for actor in &self.actors {
             if actor.closed.is_none() && !self.world.is_ending(actor.number) {
                 let is_settled =
@@ -49,6 +51,7 @@ impl Play<'_> {
         for _ in 0..100_000 {
             let mut is_busy = false;
             self.world.net().arrive_all();
+            self.world.write_all();
             for shard in 0..self.world.shards {
                 if !self.world.is_quiet(shard) {
                     is_busy = true;

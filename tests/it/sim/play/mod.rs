@@ -62,10 +62,12 @@ pub fn play_tape(tape: &[u8]) {
 }
 
 fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
-    let limits = limits(&mut rng);
+    let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
+    let limits = limits(theme, &mut rng);
     let setting = Setting {
         seed,
         shards: 1 + rng.below(4),
+        is_written: rng.one_in(4),
         limits,
         close_on_expiry: rng.one_in(3),
         detailed_errors: rng.one_in(2),
@@ -73,8 +75,7 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         links_max: rng.pick(&[4, usize::MAX, usize::MAX, usize::MAX]),
     };
     let world = World::new(&setting);
-    let model = Model::new(setting.limits.clone(), world.shared.epoch);
-    let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
+    let model = Model::new(setting.limits.clone(), world.shared.journal.term().epoch);
     let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
     let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
     let mut play = Play {
@@ -105,9 +106,9 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
     play.hash
 }
 
-fn limits(rng: &mut Rng) -> Limits {
+fn limits(theme: Theme, rng: &mut Rng) -> Limits {
     let mut limits = Limits::DEFAULT;
-    if rng.one_in(2) {
+    if theme == Theme::Crowd || rng.one_in(2) {
         limits.event_bytes_max = 1500;
         limits.outbox_soft_bytes = 2_000 + rng.below(4_000);
         limits.outbox_hard_bytes = limits.outbox_soft_bytes + 1_000 + rng.below(8_000);
@@ -163,7 +164,7 @@ fn faults(rng: &mut Rng) -> Faults {
 
 impl Play<'_> {
     fn step(&mut self) {
-        match self.rng.below(26) {
+        match self.rng.below(27) {
             0 if self.actors.len() < 16 => self.arrive(),
             1 if self.actors.len() < 6 => self.arrive(),
             2 => {
@@ -182,6 +183,12 @@ impl Play<'_> {
             13..=14 => self.relay(),
             16 if self.rng.one_in(6) => self.cut(),
             17 if !self.tabs.is_empty() && self.actors.len() < 40 => self.come_back(),
+            26 if self.world.is_written => {
+                let (most, fails) = (self.rng.below(8), self.rng.one_in(20));
+                self.world.proceed_with_writing(most, fails, self.rng.next());
+                // Other threads may have come in between.
+                self.observe();
+            }
             15 if !self.actors.is_empty() => {
                 // Where it has spoken HTTP only. Its peer notices nothing.
                 let (actor, shard) = (self.rng.below(self.actors.len()), self.rng.below(self.world.shards));
@@ -231,7 +238,7 @@ impl Play<'_> {
         if let Role::Client(rights, token) = role
             && self.rng.one_in(2)
         {
-            actor.tab = Some(Tab::new(self.tab_count, rights, token, self.world.shared.epoch));
+            actor.tab = Some(Tab::new(self.tab_count, rights, token));
             actor.resumes = true;
             self.tab_count += 1;
         }

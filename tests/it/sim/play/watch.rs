@@ -29,6 +29,7 @@ impl Play<'_> {
     pub(super) fn observe(&mut self) {
         let over: BTreeSet<usize> = (0..self.actors.len()).filter(|number| self.is_over(*number)).collect();
         self.model.fade(over.clone());
+        self.model.begin(self.world.shared.journal.term().epoch);
         for number in 0..self.actors.len() {
             // Whoever has moved did so before its connection began.
             if let Some((shard, _)) = self.world.place(number) {
@@ -56,6 +57,7 @@ impl Play<'_> {
             Fact::Opened { conn, peer } => self.opened(*conn, *peer),
             Fact::Refused { conn: 0, .. } => self.turned_away += 1,
             Fact::AcceptFailed { .. } => self.reached.failed_accepts += 1,
+            Fact::JournalLost { .. } => self.reached.stalls += 1,
             Fact::Read { conn, bytes } => self.read(of(conn), *bytes),
             Fact::Connected { conn, .. } => assert_eq!(self.model.connected(of(conn)), Ok(())),
             Fact::Subscribed { conn, items, subscribed } => {
@@ -64,7 +66,8 @@ impl Play<'_> {
             }
             Fact::Invoked { conn } => assert_eq!(self.model.invoked(of(conn)), Ok(()), "actor {}", of(conn)),
             Fact::Delivered { shard: _, position, organization, event, entity, members, data } => {
-                let (position, organization, entity, members) = (*position, *organization, *entity, *members);
+                let (organization, entity, members) = (*organization, *entity, *members);
+                let position = position.parse().expect("a position");
                 let delivered = Delivered { position, organization, event, entity, members, data };
                 match self.model.deliver(shard, delivered) {
                     Ok(true) => self.accepted(data),
@@ -86,6 +89,9 @@ impl Play<'_> {
             | Fact::PollFailed { .. }
             | Fact::LogDropped { .. }
             | Fact::Warning { .. }
+            | Fact::JournalRestored { .. }
+            | Fact::JournalAwaited { .. }
+            | Fact::JournalResumed { .. }
             | Fact::Panicked { .. }
             | Fact::DrainAnnounced { .. }
             | Fact::Reloaded { .. }
@@ -209,7 +215,8 @@ impl Play<'_> {
     /// When all threads sleep, whoever has been read and has taken all there was for it has been
     /// answered.
     pub(super) fn check_answered(&self) {
-        if (0..self.world.shards).any(|shard| !self.world.is_quiet(shard)) {
+        let is_writing = !self.world.net().to_write.is_empty();
+        if is_writing || (0..self.world.shards).any(|shard| !self.world.is_quiet(shard)) {
             return;
         }
         for actor in self.actors.iter().filter(|actor| !actor.has_lied && !actor.has_vanished) {

@@ -1,0 +1,107 @@
+//! What keeps the publications of a process, and what goes there from its shards.
+
+use crate::clock::UnixMs;
+use crate::hub::position::{Epoch, Position};
+use crate::hub::publication::Publication;
+use crate::schema::Catalogue;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// A time in which publications are kept in one way, under one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Each term has the next.
+    pub number: u64,
+    /// The time of continuity.
+    pub epoch: Epoch,
+    /// Whether publications are written before members get them; else they are kept in memory only.
+    pub is_written: bool,
+}
+
+/// What all shards of a process, and whatever writes for them, agree upon: the present term.
+///
+/// Whoever has changed it posts [`Mail::Term`](super::Mail::Term) to all shards; each of them looks
+/// when it reads that.
+#[derive(Debug)]
+pub struct Journal(Mutex<Term>);
+
+impl Journal {
+    /// The first term.
+    pub fn new(epoch: Epoch, is_written: bool) -> Journal {
+        Journal(Mutex::new(Term { number: 0, epoch, is_written }))
+    }
+
+    /// The present term.
+    pub fn term(&self) -> Term {
+        *self.0.lock()
+    }
+
+    /// Whether publications were to be written, and cannot be for now.
+    pub(crate) fn is_lost(&self) -> bool {
+        let term = self.term();
+        term.number > 0 && !term.is_written
+    }
+
+    /// In the term of that number nothing more is written: publications are kept in memory from now
+    /// on, under this epoch or one that is behind the former. The new term, unless somebody has
+    /// said so before.
+    pub fn lose(&self, number: u64, epoch: Epoch) -> Option<Term> {
+        let mut term = self.0.lock();
+        (term.number == number && term.is_written).then(|| {
+            *term = Term { number: number + 1, epoch: epoch.behind(term.epoch), is_written: false };
+            *term
+        })
+    }
+
+    /// Publications are written again; they have been kept all the time, so the epoch goes on. The
+    /// new term, unless they are written already.
+    pub fn resume(&self) -> Option<Term> {
+        let mut term = self.0.lock();
+        (!term.is_written).then(|| {
+            *term = Term { number: term.number + 1, is_written: true, ..*term };
+            *term
+        })
+    }
+}
+
+/// How far what a shard has handed over is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of the term.
+    pub term: u64,
+    /// So many of its publications of that term.
+    pub through: u64,
+}
+
+/// What a shard has to be written, in its order.
+#[derive(Debug)]
+pub enum ToWrite {
+    /// Publications that it has stamped, as records; the answer is a [`Progress`].
+    Records {
+        /// The shard.
+        shard: usize,
+        /// The number of the term that they are of.
+        term: u64,
+        /// The last of them is so manieth of that shard and term.
+        through: u64,
+        /// The records.
+        bytes: Vec<u8>,
+        /// When the last of them was taken.
+        at: UnixMs,
+        /// And its place.
+        last: Position,
+    },
+    /// What still holds of its partitions, as [`Mail::Checkpoint`](super::Mail::Checkpoint) asks.
+    Rows {
+        /// The shard.
+        shard: usize,
+        /// The number of the term.
+        term: u64,
+        /// No publication of its partitions that has been handed over stands behind this place.
+        place: Position,
+        /// The rows.
+        rows: Vec<Publication>,
+        /// What names their events.
+        catalogue: Arc<Catalogue>,
+    },
+}
