@@ -111,6 +111,7 @@ impl Home {
     pub fn restore(&mut self, past: Past, now: Now) {
         self.last = self.last.max(past.last.unwrap_or(self.last));
         self.log.begin(past.floor.unwrap_or(self.last));
+        self.kept.come_back(now.unix);
         for row in &past.rows {
             self.kept.keep(row.clone());
         }

@@ -277,6 +277,13 @@ impl Kept {
         }
     }
 
+    /// Rows come from a process before this one, which does not say what it has let go of: until
+    /// now, some may be missing.
+    pub(crate) fn come_back(&mut self, now: UnixMs) {
+        self.gone = Gone::before(now);
+        self.gone_values = Gone::before(now);
+    }
+
     /// All rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Publication> {
         self.rows.values().map(|row| &row.publication)
