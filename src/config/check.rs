@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::shell::JournalOptions;
 use crate::shell::tls::{Tls, TlsError};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// A shorter secret could be guessed.
 const ID_SECRET_BYTES_MIN: usize = 32;
@@ -39,6 +40,7 @@ impl Checker<'_> {
         let tls = self.tls(server.tls_certificate.as_deref(), server.tls_key.as_deref());
         let mut hub = self.hub(server, cors, publish, auth.tenancy);
         self.limits(&limits);
+        let journal_left = self.journal_left(&journal);
         let journal = self.journal(journal);
         let mut warnings = warnings;
         warnings.extend(limits.misfits());
@@ -58,6 +60,7 @@ impl Checker<'_> {
             hub,
             limits,
             journal,
+            journal_left,
             verifier,
             derive,
             wire_case,
@@ -67,6 +70,11 @@ impl Checker<'_> {
             key_sources: std::mem::take(&mut self.key_sources),
             signing_key,
         })
+    }
+
+    fn journal_left(&self, journal: &raw::JournalKeys) -> Option<PathBuf> {
+        let is_left = journal.engine == raw::Engine::Memory;
+        journal.dir.as_ref().filter(|_| is_left).map(|dir| self.located("journal.dir", dir))
     }
 
     fn journal(&mut self, journal: raw::JournalKeys) -> Option<JournalOptions> {

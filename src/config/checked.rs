@@ -39,6 +39,8 @@ pub struct Config {
     pub(crate) limits: Limits,
     /// Where publications are written, if they are.
     pub(crate) journal: Option<JournalOptions>,
+    /// The folder of a journal to which nothing is written this time.
+    pub(crate) journal_left: Option<PathBuf>,
     /// Keys, claims, grants for everybody, tenants.
     pub(crate) verifier: Verifier,
     /// Derived events that are switched on or off by name, as typed.

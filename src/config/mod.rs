@@ -184,7 +184,19 @@ impl Config {
     pub(crate) fn into_shell(mut self, catalogue: Catalogue) -> Result<shell::Options, String> {
         self.hub.publish.not_derived = self.not_derived(&catalogue)?;
         let Config {
-            listen, internal, tls, threads, log, log_level, hub, mut limits, journal, verifier, settings, ..
+            listen,
+            internal,
+            tls,
+            threads,
+            log,
+            log_level,
+            hub,
+            mut limits,
+            journal,
+            journal_left,
+            verifier,
+            settings,
+            ..
         } = self;
         limits.memory_bytes_max = machine::memory_bytes_max(&limits, machine::memory_bytes());
         let notes = Vec::new();
@@ -196,6 +208,7 @@ impl Config {
             hub,
             limits,
             journal,
+            journal_left,
             verifier,
             catalogue,
             settings,

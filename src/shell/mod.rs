@@ -60,6 +60,7 @@ use mio_os::MioOs;
 use parking_lot::Mutex;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -87,6 +88,8 @@ pub struct Options {
     pub(crate) limits: Limits,
     /// Where publications are written, if they are.
     pub(crate) journal: Option<JournalOptions>,
+    /// The folder of a journal to which nothing is written this time.
+    pub(crate) journal_left: Option<PathBuf>,
     /// Checks tokens.
     pub(crate) verifier: Verifier,
     /// The events.
@@ -200,6 +203,7 @@ impl Server {
         };
         let tell = |fact: &Fact| log.write(fact, clock.now());
         let opened = options.journal.as_ref().map(|journal| store::open(journal, &setup, tell)).transpose()?;
+        options.journal_left.as_deref().map(store::leave).transpose()?;
         let store = opened.as_ref().map(|_| Store::default());
         let epoch = opened.as_ref().map_or_else(|| Epoch::begin(clock.now(), chance), |opened| opened.epoch);
         let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));

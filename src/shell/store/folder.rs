@@ -87,6 +87,24 @@ impl Folder {
     }
 }
 
+/// What a hub accepts from now on is not in the files of that folder, if there are any: says so
+/// there. Nothing is done to a folder that another hub has.
+///
+/// # Errors
+///
+/// The folder can't be read or locked.
+pub(crate) fn leave(path: &Path) -> io::Result<()> {
+    if !path.join("lock").exists() {
+        // No hub has ever been there.
+        return Ok(());
+    }
+    let Some(folder) = Folder::lock(path)? else { return Ok(()) };
+    if !folder.numbers()?.is_empty() {
+        folder.set_lost();
+    }
+    Ok(())
+}
+
 /// For files that only the hub's user may read: they hold what events say.
 fn private() -> fs::OpenOptions {
     let mut options = File::options();

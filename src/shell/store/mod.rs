@@ -15,6 +15,7 @@ mod options;
 mod tasks;
 pub(super) mod writer;
 
+pub(crate) use folder::leave;
 pub(crate) use open::{Opened, open};
 pub(crate) use options::{Options, Setup};
 pub(crate) use tasks::{Numbers, Store};

@@ -259,6 +259,29 @@ fn a_disk_that_takes_no_more_costs_the_epoch_and_nothing_else_and_files_begin_ag
     assert_eq!(state["snapshot"], 1);
 }
 
+#[test]
+fn positions_of_before_a_time_in_memory_are_void_and_what_held_before_it_is_there() {
+    let folder = folder("memory");
+    let organization = &organizations()[0];
+    let mut hub = start(&folder, &[]);
+    let [calls, _] = subscribe(&mut client(&hub, organization), [r#","Since":null"#, ""]);
+    publish(&hub, &availability(organization, "held"));
+    hub.kill();
+    let mut hub = start(&folder, &["journal.engine=memory"]);
+    publish(&hub, &call(organization, "missed"));
+    hub.kill();
+    let mut hub = start(&folder, &[]);
+    assert!(hub.log().contains("continuous=false"), "{}", hub.log());
+    let mut back = client(&hub, organization);
+    let verdicts = subscribe(&mut back, [&since(&calls["position"]), r#","Snapshot":true"#]);
+    assert_eq!((&verdicts[0]["recovered"], &verdicts[1]["snapshot"]), (&json!(false), &json!(1)));
+    let [after, _] = subscribe(&mut client(&hub, organization), [r#","Since":null"#, ""]);
+    hub.kill();
+    let hub = start(&folder, &[]);
+    let [calls, _] = subscribe(&mut client(&hub, organization), [&since(&after["position"]), ""]);
+    assert_eq!(calls["recovered"], true, "the new epoch goes on");
+}
+
 fn folder_has(folder: &Folder, name: &str) -> bool {
     fs::exists(folder.file(&format!("journal/{name}"))).unwrap()
 }
