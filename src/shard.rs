@@ -31,7 +31,15 @@ use crate::trace::{Fact, Level, Trace};
 use crate::wire::{Failure, LinkKey, Wire};
 use core::net::IpAddr;
 use slotmap::SlotMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// Deadlines that a turn sees to; what else is due waits for the next one.
+const DEADLINES: usize = 128;
+/// What it costs to accept a socket, or to close one, in deliveries.
+const SOCKET_COST: usize = 128;
+/// A link that has less to write is not kept waiting for those that have more.
+const SMALL_REPLY_BYTES: usize = 4 * 1024;
 
 /// One thread's links, connections, and all that belongs to them.
 ///
@@ -101,7 +109,8 @@ pub struct Shard {
     resumed: Vec<LinkKey>,
     /// Links that go to another shard.
     moved: Vec<(LinkKey, usize, Moved)>,
-    fired: Vec<Timed>,
+    /// Whose deadline has come, in that order.
+    fired: VecDeque<Timed>,
     /// Memory of what peers have sent and what is not done with.
     input_bytes: usize,
     /// Memory of what else is kept, as far as it has been told.
@@ -172,7 +181,7 @@ impl Shard {
             dirty: Vec::new(),
             resumed: Vec::new(),
             moved: Vec::new(),
-            fired: Vec::new(),
+            fired: VecDeque::new(),
             input_bytes: 0,
             noted_bytes: 0,
             attention: Vec::new(),
@@ -232,6 +241,7 @@ impl Shard {
     /// A socket has been accepted by that listener.
     pub fn open_at(&mut self, entrance: Entrance, peer: IpAddr, now: Now) -> LinkKey {
         self.serial += 1;
+        self.hub.spend(SOCKET_COST);
         let conn = self.serial * self.shared.shards as u64 + self.number as u64;
         let timers = &mut self.timers;
         let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), entrance, peer, now));
@@ -596,9 +606,9 @@ impl Shard {
         if self.unwritten.stalls_at(&self.shared.limits).is_due(now) {
             self.lose_journal(now);
         }
-        let mut fired = std::mem::take(&mut self.fired);
-        self.timers.poll(now, &mut fired);
-        for timed in fired.drain(..) {
+        self.timers.poll(now, &mut self.fired);
+        for _ in 0..DEADLINES {
+            let Some(timed) = self.fired.pop_front() else { break };
             let key = match timed {
                 Timed::Link(key) => Some(key),
                 Timed::Connection(conn) => self.hub.link(conn),
@@ -611,7 +621,6 @@ impl Shard {
                 }
             }
         }
-        self.fired = fired;
     }
 
     /// When something is due.
@@ -633,14 +642,15 @@ impl Shard {
             || self.intake.has_work()
             || self.unwritten.first().is_some()
             || !self.dirty.is_empty()
+            || !self.fired.is_empty()
             || !self.resumed.is_empty()
             || !self.moved.is_empty()
     }
 
-    /// Writes what waits, each link once, and ends who has been given up.
+    /// Writes what waits, each link once, and ends who has been given up. Of large replies as much
+    /// is written as a turn has room for.
     pub fn end_turn(&mut self, now: Now, wire: &mut dyn Wire) {
         self.end_doomed(now, wire);
-        let mut dirty = std::mem::take(&mut self.dirty);
         let mut attention = std::mem::take(&mut self.attention);
         let connections = &mut self.connections;
         self.hub.flush(now, wire, |conn, taken, left| {
@@ -658,17 +668,41 @@ impl Shard {
             self.with(key, now, wire, |link, cx| link.handle_flushed(taken, cx));
             self.note_resumed(key);
         }
-        for key in dirty.drain(..) {
-            self.with(key, now, wire, Link::flush);
-            self.note_resumed(key);
-        }
         self.attention = attention;
-        if self.dirty.is_empty() {
-            self.dirty = dirty;
-        }
+        self.flush_links(now, wire);
         self.end_doomed(now, wire);
         self.home.shrink(now);
         self.note_kept();
+    }
+
+    /// Writes what links have of their own: all that is small, and of the large as much as a turn
+    /// has room for, one of them in any case.
+    fn flush_links(&mut self, now: Now, wire: &mut dyn Wire) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.retain(|key| {
+            let is_large = self.link(*key).is_some_and(|link| link.backlog_bytes(&self.hub) > SMALL_REPLY_BYTES);
+            if !is_large {
+                self.flush_link(*key, now, wire);
+            }
+            is_large
+        });
+        let (mut left, mut flushed) = (self.hub.writes_max(), 0);
+        while left > 0
+            && let Some(key) = dirty.get(flushed)
+        {
+            let before = self.books.metrics.bytes_out;
+            self.flush_link(*key, now, wire);
+            left = left.saturating_sub(self.hub.write_cost(self.books.metrics.bytes_out - before));
+            flushed += 1;
+        }
+        dirty.drain(..flushed);
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    fn flush_link(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::flush);
+        self.note_resumed(key);
     }
 
     fn note_resumed(&mut self, key: LinkKey) {
@@ -801,6 +835,7 @@ impl Shard {
             self.timers.remove(timer);
         }
         self.links.remove(key);
+        self.hub.spend(SOCKET_COST);
         if !self.strangers.leave(key) && !self.internal.leave(key) {
             self.shared.places.give_back();
         }

@@ -97,7 +97,7 @@ impl<K: Copy> Timers<K> {
     }
 
     /// Pushes the keys whose deadline has come to `fired`; they have none afterwards.
-    pub(crate) fn poll(&mut self, now: Now, fired: &mut Vec<K>) {
+    pub(crate) fn poll(&mut self, now: Now, fired: &mut impl Extend<K>) {
         if !self.next.is_due(now) {
             return;
         }
@@ -105,7 +105,7 @@ impl<K: Copy> Timers<K> {
         for (due, key) in self.due.iter_mut().zip(&self.keys) {
             if due.is_due(now) {
                 *due = Deadline::NEVER;
-                fired.push(*key);
+                fired.extend([*key]);
             } else {
                 self.next = self.next.min(*due);
             }

@@ -61,7 +61,9 @@ const SLICE: usize = 256;
 /// What a write at the end of the turn costs, in deliveries.
 const SEND_COST: usize = 128;
 /// So many bytes that are copied cost as much as a delivery.
-pub(crate) const BYTES_PER_DELIVERY: usize = 256;
+const BYTES_PER_DELIVERY: usize = 256;
+/// And so many of an answer, which is made for one peer and written to it.
+pub(crate) const ANSWER_BYTES_PER_DELIVERY: usize = 96;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -273,6 +275,16 @@ impl Hub {
         self.work = self.work.wrapping_add(deliveries);
         self.deliveries_left = self.deliveries_left.saturating_sub(deliveries);
         self.portion_left = self.portion_left.saturating_sub(deliveries);
+    }
+
+    /// What the links with bytes of their own may cost at the end of a turn, in deliveries.
+    pub(crate) fn writes_max(&self) -> usize {
+        self.deliveries_max.div_ceil(4)
+    }
+
+    /// What it costs to write so many bytes, in deliveries.
+    pub(crate) fn write_cost(&self, bytes: u64) -> usize {
+        SEND_COST + usize::try_from(bytes).unwrap_or(usize::MAX) / ANSWER_BYTES_PER_DELIVERY
     }
 
     /// A count of all work, which wraps around: what something has cost is the difference.

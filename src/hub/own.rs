@@ -4,10 +4,10 @@ use super::arena::{Frame, Lane};
 use super::encoding::Form;
 use super::exit::Doomed;
 use super::late::Late;
-use super::outbox::Push;
+use super::outbox::{Dirty, Push};
 use super::publication::{EventTraits, Payload, Publication};
 use super::registry::ConnKey;
-use super::{BYTES_PER_DELIVERY, Hub, mark_now};
+use super::{ANSWER_BYTES_PER_DELIVERY, BYTES_PER_DELIVERY, Hub, SEND_COST, mark_now};
 use crate::clock::Now;
 use crate::proto::signalr::message::ServerMessage;
 use crate::wire::Wire;
@@ -83,7 +83,9 @@ impl Hub {
     }
 
     fn queue(&mut self, conn: ConnKey, frame: Frame) {
-        self.spend(frame.len() / BYTES_PER_DELIVERY);
+        let is_written = self.outboxes.get(conn).is_some_and(|outbox| outbox.dirty == Dirty::Now);
+        let send = if is_written { 0 } else { SEND_COST };
+        self.spend(send + frame.len() / ANSWER_BYTES_PER_DELIVERY);
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         if let Some(reason) = outbox.is_too_much(frame.len(), self.bounds, self.now) {
             let lost_bytes = outbox.discard(&mut self.arena, &self.share);

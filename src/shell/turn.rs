@@ -28,6 +28,8 @@ use std::time::Duration;
 const READ_BYTES: usize = 64 * 1024;
 /// Connections accepted in one turn, so that a storm of them doesn't starve those that are there.
 const ACCEPTS: usize = 256;
+/// So many are accepted whatever else the turn has done.
+const ACCEPTS_LEAST: usize = 16;
 /// The complaint about failed accepts is repeated this often at the most.
 const COMPLAIN_EVERY_MS: u64 = 10_000;
 /// A reactor without connections looks this often whether its siblings are done draining, too.
@@ -347,7 +349,10 @@ impl<O: Os> Reactor<O> {
 
     fn accept(&mut self, now: Now) {
         self.accept_at = Deadline::NEVER;
-        for _ in 0..ACCEPTS {
+        for accepted in 0..ACCEPTS {
+            if accepted >= ACCEPTS_LEAST && self.shard.is_spent() {
+                break;
+            }
             match self.os.accept() {
                 Ok(Some((stream, peer, entrance))) => self.admit(stream, peer, entrance, now),
                 Ok(None) => return,

@@ -31,7 +31,7 @@ use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
-use crate::hub::BYTES_PER_DELIVERY;
+use crate::hub::ANSWER_BYTES_PER_DELIVERY;
 use crate::hub::outbox::Writable;
 use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
@@ -75,6 +75,8 @@ pub(crate) struct Http {
     ends: Option<Why>,
     /// The shard to which it moves, as soon as nothing is unanswered and nothing unsent.
     moves_to: Option<usize>,
+    /// The requests that it has read go on in the next turn.
+    is_in_line: bool,
     /// By then its first byte has come, in a drain.
     speaks_by: Deadline,
     /// Of work, as of that instant. Publishes don't count.
@@ -114,7 +116,7 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
     match decision {
         Decision::Body(Purpose::Publish { .. }) => 0,
         Decision::Body(Purpose::Negotiate { .. }) | Decision::Upgraded { .. } => REQUEST_COST + token,
-        Decision::Reply(reply) => REQUEST_COST + token + reply.body.bytes().len() / BYTES_PER_DELIVERY,
+        Decision::Reply(reply) => REQUEST_COST + token + reply.body.bytes().len() / ANSWER_BYTES_PER_DELIVERY,
         Decision::Position(_) => REQUEST_COST + token,
         Decision::Metrics => REQUEST_COST + METRICS_COST,
     }
@@ -148,6 +150,7 @@ impl Http {
             known: None,
             ends: None,
             moves_to: None,
+            is_in_line: false,
             speaks_by: Deadline::NEVER,
             allowance: Allowance::default(),
             refilled: now.mono,
@@ -162,6 +165,7 @@ impl Http {
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
+        let is_in_line = false;
         let (partial, client) = (unread, peer);
         let http = Http {
             number,
@@ -178,6 +182,7 @@ impl Http {
             known,
             ends,
             moves_to,
+            is_in_line,
             speaks_by,
             allowance,
             refilled: since,
@@ -257,7 +262,7 @@ impl Http {
     pub(super) fn wants_input(&self, limits: &Limits) -> bool {
         let is_between = matches!(self.phase, Phase::Head { .. });
         let waits = is_between && !self.partial.is_empty() && !self.unsent.is_empty();
-        !waits && self.takes_more(limits)
+        !waits && !self.is_in_line && self.takes_more(limits)
     }
 
     /// Whether a further publish would be taken on.
@@ -518,6 +523,7 @@ impl Http {
 
     /// Goes on with the items that a turn had no room for, and then with the bytes behind them.
     pub(super) fn proceed(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Next {
+        self.is_in_line = false;
         let next = Phase::Head { since: cx.turn.now.mono, is_first: false };
         match std::mem::replace(&mut self.phase, next) {
             Phase::Items(pending, framing) => {
@@ -530,7 +536,7 @@ impl Http {
             }
             phase @ (Phase::Head { .. } | Phase::Body(_)) => {
                 self.phase = phase;
-                Next::Http(self)
+                if self.has_waiting_input() { self.resume(cx) } else { Next::Http(self) }
             }
         }
     }
@@ -654,7 +660,12 @@ impl Http {
             // The time of the next request begins when the replies before it are out.
             *since = cx.turn.now.mono;
         }
-        if self.has_waiting_input() { self.resume(cx) } else { Next::Http(self) }
+        if self.has_waiting_input() && !self.is_in_line {
+            // A request that is here already is work of the next turn, like others.
+            self.is_in_line = true;
+            cx.turn.intake.links.push_back(cx.link);
+        }
+        Next::Http(self)
     }
 
     /// When something is due, at the latest; looked at again after each event.

@@ -292,3 +292,83 @@ fn what_is_new_is_read_before_what_has_waited_and_one_that_has_waited_in_any_cas
     world.settle();
     assert!(crowd.iter_mut().all(|peer| peer.hear(&world).len() == 1));
 }
+
+/// What the hub has written in all, to whomever.
+fn sent_bytes(world: &World) -> u64 {
+    world.numbers(0).bytes_out
+}
+
+/// The most that the hub wrote in one turn, and how many turns it took until nothing was left.
+fn largest_turn(world: &World, mut between: impl FnMut(usize)) -> (u64, usize) {
+    let (mut most, mut turns) = (0, 0);
+    while !world.is_quiet(0) {
+        let before = sent_bytes(world);
+        world.step(0);
+        most = most.max(sent_bytes(world) - before);
+        turns += 1;
+        between(turns);
+        world.net().arrive_all();
+    }
+    (most, turns)
+}
+
+#[test]
+fn documents_that_many_ask_for_at_once_are_written_in_portions_and_others_come_in_between() {
+    let world = world(Limits::DEFAULT);
+    let other = Peer::connect(&world);
+    let mut crowd: Vec<Peer> = (0..100).map(|_| Peer::dial(&world, WIDE)).collect();
+    let requests = b"GET /reference HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(3);
+    crowd.iter().for_each(|peer| world.net().send(peer.id, &requests));
+    world.net().arrive_all();
+    let (most, turns) = largest_turn(&world, |turn| {
+        if turn % 4 == 0 {
+            world.net().send(other.id, &question());
+        } else if turn % 4 == 3 {
+            assert!(has_heard(&world, &other) || turn < 7, "turn {turn}");
+            world.pipe(other.id).from_hub.clear();
+        }
+    });
+    assert!(most < 2_000_000, "{most} bytes in one turn");
+    assert!(turns > 20, "{turns} turns");
+    assert!(crowd.iter_mut().all(|peer| statuses(&peer.hear(&world)) == [200; 3]));
+}
+
+#[test]
+fn long_answers_that_many_ask_for_at_once_are_made_and_written_in_portions() {
+    let world = world(Limits::DEFAULT);
+    let askers: Vec<Peer> = (0..10).map(|_| Peer::connect(&world)).collect();
+    let items: Vec<String> = (0..1_000)
+        .map(|n| format!("{{\"EntityId\":\"{}\",\"EventName\":\"{}\"}}", Uuid::from_u128(n), KINDS[2].name))
+        .collect();
+    let record = |method: &str, arguments: &str| {
+        format!("{{\"type\":1,\"invocationId\":\"a\",\"target\":\"{method}\",\"arguments\":{arguments}}}\x1e")
+    };
+    for asker in &askers {
+        asker.say(&world, record("Subscribe", &format!("[[{}]]", items.join(","))).as_bytes());
+        world.pipe(asker.id).from_hub.clear();
+    }
+    let mut frame = Vec::new();
+    let questions = record("GetActiveSubscriptions", "[]").repeat(10);
+    client::frame(true, client::TEXT, MASK, questions.as_bytes(), &mut frame);
+    askers.iter().for_each(|asker| world.net().send(asker.id, &frame));
+    world.net().arrive_all();
+    let (most, turns) = largest_turn(&world, |_| ());
+    let heard: usize = askers.iter().map(|asker| world.pipe(asker.id).from_hub.len()).sum();
+    assert!(heard > 100 * 100_000, "{heard} bytes");
+    assert!(most < 4_000_000, "{most} bytes in one turn of {turns}");
+}
+
+#[test]
+fn deadlines_that_come_all_at_once_are_seen_to_in_portions() {
+    let world = world(Limits::DEFAULT);
+    let silent: Vec<Peer> = (0..400).map(|_| Peer::dial(&world, WIDE)).collect();
+    world.advance(Limits::DEFAULT.head_ms + 200);
+    for turn in 1..=3 {
+        world.step(0);
+        let left = silent.iter().filter(|peer| !world.is_ending(peer.id)).count();
+        assert!((1..400).contains(&left), "{left} are left after {turn} turns");
+    }
+    pass(&world, Limits::DEFAULT.close_ms + 200);
+    assert!(!silent.iter().any(|peer| peer.is_there(&world)));
+    assert_eq!(closed(&world, CloseReason::RequestTimeout), 400);
+}
