@@ -314,6 +314,9 @@ pub const ASK_MS: u64 = 30_000;
 pub const RATE_SLOTS: usize = 8 * 1024;
 /// That strangers make room is warned of this often at the most, since strangers are the cause.
 pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;
+/// Bytes that are read of a connection that ends, looking for its Close or its end; what it sends
+/// beyond stays in the kernel.
+pub const ENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a drain waits for the first request of a connection that has just been accepted.
 pub const DRAIN_FIRST_MS: u64 = 1_000;
 /// Bytes of a TLS handshake from a client, which shows no certificate.

@@ -14,7 +14,7 @@ use crate::close::CloseReason;
 use crate::conn::end::Why;
 use crate::hub::Hub;
 use crate::hub::registry::ConnKey;
-use crate::limits::Limits;
+use crate::limits::{ENDING_BYTES_MAX, Limits};
 use crate::proto::Status;
 use crate::proto::ws::decode::{Decoder, Piece};
 use crate::timer::TimerSlot;
@@ -31,6 +31,8 @@ pub(crate) struct Ending {
     stage: Stage,
     /// When the peer has had its time.
     until: Deadline,
+    /// Bytes that it may still send.
+    input_left: usize,
     pub(super) rest: Rest,
 }
 
@@ -90,7 +92,8 @@ pub(super) enum Sender {
 impl Ending {
     fn new(parting: Parting, why: Why, stage: Stage, until: Deadline, rest: Rest) -> Box<Ending> {
         let Parting { number, timer, opened, left_bytes } = parting;
-        Box::new(Ending { number, timer, opened, left_bytes: left_bytes + why.lost_bytes, why, stage, until, rest })
+        let (left_bytes, input_left) = (left_bytes + why.lost_bytes, ENDING_BYTES_MAX);
+        Box::new(Ending { number, timer, opened, left_bytes, why, stage, until, input_left, rest })
     }
 
     /// What waits still goes out, then the sending direction ends.
@@ -147,8 +150,15 @@ impl Ending {
         self
     }
 
+    /// Whether it is read on. What is thrown away costs little, but goes on as long as the peer
+    /// likes.
+    pub(super) fn wants_input(&self) -> bool {
+        self.input_left > 0
+    }
+
     /// Bytes in: only a Close is still looked for.
     pub(super) fn handle_bytes(mut self: Box<Self>, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        self.input_left = self.input_left.saturating_sub(input.len());
         match &mut self.stage {
             Stage::Closing(decoder, waiting) if waiting.is_empty() => {
                 let decoder = *decoder;

@@ -329,7 +329,7 @@ impl Link {
             Link::WebSocket(websocket) => {
                 view.connections.get(websocket.conn).is_some_and(|connection| connection.wants_input(view.limits))
             }
-            Link::Ending(_) => true,
+            Link::Ending(ending) => ending.wants_input(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Peers that ask for more than their allowance of work.
 
 use super::*;
+use rte::limits::ENDING_BYTES_MAX;
 
 const QUESTION: &str = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"GetActiveSubscriptions\",\"arguments\":[]}\x1e";
 
@@ -65,6 +66,29 @@ fn a_client_that_would_rest_for_too_long_is_closed_with_a_word() {
     assert!(close.starts_with(r#"{"type":7,"error":"too_much_work: "#), "{close}");
     pass(&world, Limits::DEFAULT.close_ms + 100);
     assert_eq!(closed(&world, CloseReason::TooMuchWork), 1);
+}
+
+#[test]
+fn a_peer_that_is_closed_and_goes_on_sending_is_not_read_for_long() {
+    let world = world(Limits { rest_ms: 1_000, ..short() });
+    let (mut asker, mut other) = (Peer::connect(&world), Peer::connect(&world));
+    let mut refused = Peer::dial(&world, WIDE);
+    asker.say(&world, QUESTION.repeat(400).as_bytes());
+    refused.send(&world, b"GET / HTTP/1.1\r\n\r\n");
+    let mut flood = Vec::new();
+    client::frame(true, client::TEXT, MASK, &[b'x'; 60_000], &mut flood);
+    let sent = ENDING_BYTES_MAX / flood.len() + 20;
+    for peer in [&asker, &refused] {
+        assert!(world.is_ending(peer.id));
+        (0..sent).for_each(|_| peer.send(&world, &flood));
+        let unread = world.pipe(peer.id).unread();
+        assert!((flood.len()..30 * flood.len()).contains(&unread), "{unread} bytes wait in the kernel");
+    }
+    other.say(&world, QUESTION.as_bytes());
+    assert_eq!(other.hear(&world).len(), 1);
+    assert!(asker.hear(&world).len() > 1 && refused.hear(&world).len() == 1, "each has been told why");
+    pass(&world, Limits::DEFAULT.close_ms + 100);
+    assert!(!asker.is_there(&world) && !refused.is_there(&world) && other.is_there(&world));
 }
 
 #[test]
