@@ -5,9 +5,8 @@
 //! thousand slow readers wait for are held once, so they are counted once. Shards are threads, so
 //! the sum is atomic; it changes only where somebody is slow.
 
-use crate::clock::{Deadline, Instant, Now};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The sum over all shards.
 #[derive(Debug)]
@@ -23,10 +22,6 @@ pub struct Backlog {
     /// For all of it together.
     memory_bytes_max: usize,
     shards: usize,
-    /// Bytes that went since memory was given back to the system.
-    released: AtomicUsize,
-    /// When that was, on the monotonic clock.
-    gave_back_ms: AtomicU64,
 }
 
 /// This part of the bound is all that unread replies may cost: who asks and does not read takes no
@@ -34,11 +29,6 @@ pub struct Backlog {
 const REPLIES_PART: usize = 4;
 /// This part of all that the process may keep is for backlogs alone.
 const BACKLOGS_PART: usize = 8;
-/// Less than this is not worth giving back.
-const RELEASED_BYTES: usize = 4 * 1024 * 1024;
-/// Memory is given back this often at the most: it costs some milliseconds, and as much again to
-/// get it anew.
-const GIVE_BACK_EVERY_MS: u64 = 1_000;
 
 impl Backlog {
     /// Nothing waits yet.
@@ -51,8 +41,6 @@ impl Backlog {
             besides: AtomicUsize::new(0),
             memory_bytes_max: usize::MAX,
             shards: shards.max(1),
-            released: AtomicUsize::new(0),
-            gave_back_ms: AtomicU64::new(0),
         }
     }
 
@@ -102,23 +90,6 @@ impl Backlog {
     /// Bytes that are held now.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// When the allocator should give memory back to the system, where much that waited has gone.
-    pub(crate) fn next_give_back(&self) -> Deadline {
-        if self.released.load(Ordering::Relaxed) < RELEASED_BYTES {
-            return Deadline::NEVER;
-        }
-        Instant::from_ms(self.gave_back_ms.load(Ordering::Relaxed)).after_ms(GIVE_BACK_EVERY_MS)
-    }
-
-    /// Whether it should do so now. Of several shards that ask, one is told.
-    pub(crate) fn poll_give_back(&self, now: Now) -> bool {
-        if !self.next_give_back().is_due(now) || self.released.swap(0, Ordering::Relaxed) < RELEASED_BYTES {
-            return false;
-        }
-        self.gave_back_ms.store(now.mono.ms(), Ordering::Relaxed);
-        true
     }
 }
 
@@ -184,7 +155,6 @@ impl Held {
             let less = self.bytes - bytes;
             self.share.bytes.fetch_sub(less, Ordering::Relaxed);
             self.share.all.bytes.fetch_sub(less, Ordering::Relaxed);
-            self.share.all.released.fetch_add(less, Ordering::Relaxed);
         }
         self.bytes = bytes;
     }
@@ -286,23 +256,6 @@ mod tests {
         assert!(!first.is_over());
         drop((connections, first));
         assert_eq!((all.bytes(), all.reply_bytes.load(Ordering::Relaxed)), (0, 0));
-    }
-
-    #[test]
-    fn much_that_has_gone_is_told_once_and_not_too_often() {
-        let all = Arc::new(Backlog::new(usize::MAX, 1));
-        let share = Arc::new(Share::new(Arc::clone(&all)));
-        let mut held = Held::new(4 * RELEASED_BYTES, &share);
-        let at = |mono_ms: u64| Now::from_ms(mono_ms, 0);
-        assert!(!all.poll_give_back(at(5_000)), "nothing has gone");
-        held.set(3 * RELEASED_BYTES);
-        assert!(all.poll_give_back(at(5_000)));
-        held.set(RELEASED_BYTES);
-        assert_eq!(all.next_give_back(), Instant::from_ms(5_000).after_ms(1_000));
-        assert!(!all.poll_give_back(at(5_999)), "too soon");
-        assert!(all.poll_give_back(at(6_000)));
-        held.set(1);
-        assert!(!all.poll_give_back(at(9_000)) && all.next_give_back() == Deadline::NEVER, "too little");
     }
 
     #[test]

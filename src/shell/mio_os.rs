@@ -9,6 +9,7 @@ use super::os::{Os, Readiness, StreamState, Wake};
 use super::store::Store;
 use super::tls::CurrentTls;
 use super::token::{LISTENER, WAKE, key, token};
+use super::vitals;
 use crate::api::routes::Entrance;
 use crate::broken::broken;
 use crate::clock::Now;
@@ -102,6 +103,10 @@ impl Os for MioOs {
 
     fn stop_listening(&mut self) {
         self.listeners.clear();
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        vitals::resident()
     }
 
     fn give_back_memory(&mut self) {

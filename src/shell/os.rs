@@ -79,6 +79,9 @@ pub trait Os {
     /// No more connections are accepted.
     fn stop_listening(&mut self);
 
+    /// Memory of the process, as the system counts it; 0 where it does not tell.
+    fn resident_bytes(&self) -> u64;
+
     /// A burst is over: memory that was freed goes back to the system.
     fn give_back_memory(&mut self);
 

@@ -7,6 +7,7 @@
 use super::current::{Current, InForce};
 use super::load::Load;
 use super::mailbox::{Letter, Mailbox, Mailboxes};
+use super::memory::GiveBack;
 use super::os::{Os, Readiness, Stream};
 use super::sockets::{Readable, Sockets};
 use crate::api::cors::Origins;
@@ -62,6 +63,7 @@ pub struct Reactor<O: Os> {
     complain_at: Deadline,
     /// When a drain ends, whoever is still there.
     drain_until: Option<Deadline>,
+    memory: GiveBack,
 }
 
 impl<O: Os> Reactor<O> {
@@ -94,6 +96,7 @@ impl<O: Os> Reactor<O> {
             accept_at: Deadline::NEVER,
             complain_at: Deadline::at(Instant::default()),
             drain_until: None,
+            memory: GiveBack::default(),
         }
     }
 
@@ -185,9 +188,9 @@ impl<O: Os> Reactor<O> {
                 self.hot.push(key);
             }
         }
-        if self.shared.backlog.poll_give_back(now) {
-            self.os.give_back_memory();
-        }
+        let is_idle = self.hot.is_empty() && !self.shard.has_work();
+        let (work, kept) = (self.shard.hub().work(), self.shared.backlog.memory_bytes());
+        self.memory.end_turn(now, work, kept, is_idle, &mut self.os);
     }
 
     /// Tells what the last step has noted: whoever listens learns it in the order in which it
@@ -207,7 +210,7 @@ impl<O: Os> Reactor<O> {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
         let now = self.os.now();
-        let mut due = self.shard.next_deadline().min(self.accept_at).min(self.shared.backlog.next_give_back());
+        let mut due = self.shard.next_deadline().min(self.accept_at).min(self.memory.next_look());
         if let Some(until) = self.drain_until {
             due = due.min(until);
             if self.shard.link_count() == 0 {

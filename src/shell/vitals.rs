@@ -59,7 +59,7 @@ pub fn vitals(
         ProcessNumbers {
             started_ms,
             cpu_ms: cpu_ms(&read("/proc/self/stat")).unwrap_or(0),
-            resident_bytes: resident_bytes(&read("/proc/self/status")).unwrap_or(0),
+            resident_bytes: resident(),
             descriptors: descriptors(),
             descriptors_max: rlimit::getrlimit(Resource::NOFILE).map_or(0, |(soft, _)| soft),
             connections_max,
@@ -84,6 +84,11 @@ fn cpu_ms(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut times = fields.split(' ').skip(11).map_while(|field| field.parse::<u64>().ok());
     Some((times.next()? + times.next()?) * 10)
+}
+
+/// Memory of the process that is in use.
+pub fn resident() -> u64 {
+    fs::read_to_string("/proc/self/status").ok().and_then(|status| resident_bytes(&status)).unwrap_or(0)
 }
 
 /// `VmRSS` of `/proc/PID/status`, in KiB there.

@@ -504,6 +504,10 @@ impl Os for SimOs {
         self.net.borrow_mut().to_write.push_back(to_write);
     }
 
+    fn resident_bytes(&self) -> u64 {
+        0
+    }
+
     fn give_back_memory(&mut self) {}
 
     fn log(&mut self, fact: &Fact, _: Now) {
