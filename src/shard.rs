@@ -659,7 +659,7 @@ impl Shard {
                 connection.note_spoken(now.mono);
             }
             // Nothing to do for a connection that keeps up, which is what nearly all are.
-            if left > 0 || !connection.is_open() {
+            if left > 0 || !connection.is_open() || connection.waits_for_reader() {
                 attention.push((conn, taken));
             }
         });

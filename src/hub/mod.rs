@@ -47,6 +47,7 @@ use encoding::{Encoding, Form};
 pub use exit::{Doomed, Tally};
 use exit::{Exit, LATE_TURN_BYTES};
 use frames::Frames;
+pub(crate) use outbox::Room;
 use outbox::{Dirty, Outbox, OutboxBounds, Push, Writable};
 use position::Stamp;
 use publication::{EventTraits, Payload};

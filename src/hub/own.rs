@@ -4,7 +4,7 @@ use super::arena::{Frame, Lane};
 use super::encoding::Form;
 use super::exit::Doomed;
 use super::late::Late;
-use super::outbox::{Dirty, Push};
+use super::outbox::{Dirty, Outbox, Push, Room};
 use super::publication::{EventTraits, Payload, Publication};
 use super::registry::ConnKey;
 use super::{ANSWER_BYTES_PER_DELIVERY, BYTES_PER_DELIVERY, Hub, SEND_COST, mark_now};
@@ -48,17 +48,22 @@ impl Hub {
 
     /// Writes what waits for a connection where that is much already: between the questions of a
     /// client that asks a lot, so that one that reads its answers is not mistaken for one that
-    /// doesn't, and one that doesn't is found out. Whether further answers would be taken.
-    #[must_use]
-    pub(crate) fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> bool {
+    /// doesn't, and one that doesn't is found out.
+    pub(crate) fn relieve(&mut self, conn: ConnKey, now: Now, wire: &mut dyn Wire) -> Room {
         self.now = now.mono;
         let flush_bytes = self.bounds.flush_bytes();
         let (mut exit, outboxes) = self.exit(now, wire);
-        let Some(outbox) = outboxes.get_mut(conn) else { return false };
-        if outbox.backlog_bytes() >= flush_bytes && outbox.writable().may_write() {
+        let Some(outbox) = outboxes.get_mut(conn) else { return Room::Gone };
+        let is_much = outbox.backlog_bytes() >= flush_bytes || outbox.has_many_answers();
+        if is_much && outbox.writable().may_write() {
             exit.flush(conn, outbox);
         }
-        !outbox.is_sealed()
+        outbox.room()
+    }
+
+    /// Whether an answer should be made.
+    pub(crate) fn room(&self, conn: ConnKey) -> Room {
+        self.outboxes.get(conn).map_or(Room::Gone, Outbox::room)
     }
 
     /// Queues one hub message of the connection's own.

@@ -22,8 +22,8 @@ use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant};
 use crate::close::CloseReason;
-use crate::hub::Hub;
 use crate::hub::registry::ConnKey;
+use crate::hub::{Hub, Room};
 use crate::limits::{ASK_MS, Limits};
 use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake::ACCEPTED;
@@ -122,12 +122,22 @@ struct Waiting {
     unread: Vec<u8>,
 }
 
-/// What was read when a turn had no room for more.
+/// What was read when there was no room for more.
 #[derive(Debug)]
 struct Paused {
+    waits_for: Pause,
     /// Perhaps with a record that is cut.
     records: Records,
     unread: Vec<u8>,
+}
+
+/// What a connection waits for that has said more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// The next turn.
+    Turn,
+    /// Its peer, which has not read its answers.
+    Reader,
 }
 
 impl Connection {
@@ -209,6 +219,11 @@ impl Connection {
         self.allowance.is_over(limits)
     }
 
+    /// Whether it goes on once its peer has read.
+    pub(crate) fn waits_for_reader(&self) -> bool {
+        matches!(&self.stage, Stage::Paused(paused) if paused.waits_for == Pause::Reader)
+    }
+
     /// Bytes of it have gone.
     pub(crate) fn note_spoken(&mut self, now: Instant) {
         self.spoke = now;
@@ -232,7 +247,8 @@ impl Connection {
         let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
         // Whoever is not read on cannot be heard.
         let rest = self.rests(limits).then(|| self.heard.after_ms(self.allowance.rest_ms(limits)));
-        let sign = after((is_open && rest.is_none()).then_some(self.heard), limits.client_timeout_ms);
+        let is_heard = is_open && rest.is_none() && !self.waits_for_reader();
+        let sign = after(is_heard.then_some(self.heard), limits.client_timeout_ms);
         let rest = rest.unwrap_or(Deadline::NEVER);
         let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
         let answer = after(asked, ASK_MS);
@@ -299,14 +315,22 @@ impl Handle<'_, '_> {
             Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => return Flow::Wait,
         };
         let mut rest = payload;
-        // The questions of a client that has been given up are not worth an answer that nobody
-        // takes.
-        while self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
+        loop {
+            match self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
+                Room::Full if !rest.is_empty() && self.connection.is_open() => {
+                    self.pause_with(Pause::Reader, records, rest.to_vec());
+                    return Flow::Wait;
+                }
+                Room::Free | Room::Full => {}
+                // The questions of a client that has been given up are not worth an answer that
+                // nobody takes.
+                Room::Gone => break,
+            }
             let protocol = self.turn.hub.encoding(self.key).protocol();
             match protocol.next_message(&mut records, &mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
                     Said::GoOn if !rest.is_empty() && self.turn.hub.is_portion_over() && self.connection.is_open() => {
-                        self.pause_with(Records::default(), rest.to_vec());
+                        self.pause_with(Pause::Turn, Records::default(), rest.to_vec());
                         return Flow::Wait;
                     }
                     Said::GoOn => since = now,
@@ -338,20 +362,34 @@ impl Handle<'_, '_> {
     pub(in super::super) fn pause(&mut self) -> bool {
         let Stage::Open(records) = &mut self.connection.stage else { return false };
         let records = records.take().map(|cut| cut.records).unwrap_or_default();
-        self.pause_with(records, Vec::new());
+        self.pause_with(Pause::Turn, records, Vec::new());
         true
     }
 
-    fn pause_with(&mut self, records: Records, unread: Vec<u8>) {
-        self.connection.stage = Stage::Paused(Box::new(Paused { records, unread }));
-        self.turn.intake.links.extend(self.turn.hub.link(self.key));
+    fn pause_with(&mut self, waits_for: Pause, records: Records, unread: Vec<u8>) {
+        self.connection.stage = Stage::Paused(Box::new(Paused { waits_for, records, unread }));
+        if waits_for == Pause::Turn {
+            self.turn.intake.links.extend(self.turn.hub.link(self.key));
+        }
+    }
+
+    /// Its socket took something: where it waits for that, it goes on in the next turn.
+    pub(in super::super) fn handle_flushed(&mut self) {
+        if let Stage::Paused(paused) = &mut self.connection.stage
+            && paused.waits_for == Pause::Reader
+            && self.turn.hub.room(self.key) == Room::Free
+        {
+            paused.waits_for = Pause::Turn;
+            self.turn.intake.links.extend(self.turn.hub.link(self.key));
+            self.note_heard(0);
+        }
     }
 
     /// Goes on with what a turn had no room for.
     pub(in super::super) fn proceed(&mut self) -> Flow {
         let Stage::Paused(paused) = &mut self.connection.stage else { return Flow::Wait };
-        let Paused { records, mut unread } =
-            std::mem::replace(&mut **paused, Paused { records: Records::default(), unread: Vec::new() });
+        let records = std::mem::take(&mut paused.records);
+        let mut unread = std::mem::take(&mut paused.unread);
         let since = self.turn.now.mono;
         self.connection.stage = Stage::Open(records.is_partial().then(|| Box::new(CutRecord { records, since })));
         self.handle_payload(&mut unread)

@@ -220,7 +220,11 @@ impl Link {
     pub(crate) fn handle_flushed(self, taken: usize, cx: &mut Cx<'_, '_>) -> Link {
         match self {
             Link::Ending(ending) => Link::Ending(ending.handle_flushed(taken, cx)),
-            Link::Http(_) | Link::WebSocket(_) => self,
+            Link::WebSocket(websocket) => {
+                cx.connection(websocket.conn).handle_flushed();
+                Link::WebSocket(websocket)
+            }
+            Link::Http(_) => self,
         }
     }
 

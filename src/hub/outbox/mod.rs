@@ -39,6 +39,20 @@ pub const FLUSH_BYTES: usize = 128 * 1024;
 /// What one write offers, in order.
 pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
 
+/// Answers that wait for a full socket: with more of them their client has no further question
+/// answered before it has read.
+const ANSWERS_BYTES: usize = 16 * 1024;
+
+/// Whether a client should get a further answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    /// Once it has read some of those that wait.
+    Full,
+    /// It is given up, and nothing is taken for it.
+    Gone,
+}
+
 /// What became of a pushed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -98,7 +112,7 @@ pub struct Outbox {
     ranges: SmallVec<[Frame; 2]>,
     slow: Option<Box<Slow>>,
     backlog_bytes: usize,
-    /// Bytes of answers that were queued since the socket has last taken anything.
+    /// Bytes of answers that wait, at the least: whatever the socket takes counts as theirs.
     answer_bytes: usize,
     writable: Writable,
     /// When its connection began, in seconds.
@@ -283,6 +297,22 @@ impl Outbox {
         if self.answer_bytes > self.live_bytes() / 2 { CloseReason::OwnAnswers } else { CloseReason::Overrun }
     }
 
+    /// Whether so many answers wait that they should be written.
+    pub(super) fn has_many_answers(&self) -> bool {
+        self.answer_bytes >= ANSWERS_BYTES
+    }
+
+    /// Whether its client should get a further answer.
+    pub(super) fn room(&self) -> Room {
+        if self.is_sealed() {
+            Room::Gone
+        } else if !self.writable.may_write() && self.has_many_answers() {
+            Room::Full
+        } else {
+            Room::Free
+        }
+    }
+
     /// Whether late records wait, behind which all others do.
     pub(super) fn has_late(&self) -> bool {
         self.slow.as_ref().is_some_and(|slow| !slow.late.is_empty())
@@ -371,9 +401,7 @@ impl Outbox {
 
     /// The socket took `sent` bytes of what [`Outbox::slices`] showed.
     pub(crate) fn sent(&mut self, arena: &mut Arena, sent: usize) {
-        if sent > 0 {
-            self.answer_bytes = 0;
-        }
+        self.answer_bytes = self.answer_bytes.saturating_sub(sent);
         self.backlog_bytes -= sent;
         if self.backlog_bytes == 0 && self.stride == Stride::Excused {
             self.stride = Stride::Keeps;
@@ -432,7 +460,7 @@ impl Outbox {
             arena.unpin(range.segment);
         }
         self.ranges.shrink_to_fit();
-        self.backlog_bytes = 0;
+        (self.backlog_bytes, self.answer_bytes) = (0, 0);
         if let Some(slow) = &mut self.slow {
             self.backlog_bytes = slow.copied.keep_begun();
             slow.late.clear();
