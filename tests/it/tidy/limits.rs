@@ -22,7 +22,7 @@ fn the_manual_lists_every_limit_with_its_default() {
 }
 
 /// The names and defaults of the limits, read from their `Debug` form so that none can be left out.
-fn limits() -> Vec<(String, u64)> {
+pub(super) fn limits() -> Vec<(String, u64)> {
     let printed = format!("{:?}", Limits::DEFAULT);
     let fields = printed.trim_start_matches("Limits {").trim_end_matches('}');
     let pairs = fields.split(',').map(|field| field.split_once(':').unwrap());

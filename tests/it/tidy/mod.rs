@@ -5,6 +5,7 @@ mod comments;
 mod limits;
 mod modules;
 mod panics;
+mod reached;
 mod rooms;
 mod source;
 mod style;

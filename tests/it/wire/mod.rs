@@ -10,6 +10,7 @@ mod journal;
 mod kept;
 mod keys;
 mod killed;
+mod limits;
 mod links;
 mod memory;
 mod operating;
