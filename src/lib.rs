@@ -67,6 +67,7 @@
 //! | 1 | [`schema::compiler`] | catalogue files → model → checks → generated artefacts; the validator. `build.rs` compiles it too |
 //! | 2 | [`schema`], [`auth`] | the catalogue at run time; tokens to principals, grants to verdicts |
 //! | 3 | [`hub`] | topics and members, publications, outboxes |
+//! | 3 | [`pages`] | the files of the pages that people look at |
 //! | 4 | [`api`] | routes as functions |
 //! | 5 | [`conn`] | links: what a socket speaks, each state a type; connections: the SignalR side; questions to other shards |
 //! | 6 | [`shard`] | the pure whole of one thread |
@@ -131,6 +132,7 @@ pub mod guide;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
+pub mod pages;
 pub mod proto;
 pub mod schema;
 pub mod shard;

@@ -1,6 +1,8 @@
 //! Documents made from the catalogue: schemas, typings, references. Public: no token, any origin.
+//! And the pages, which are public, too, for those who load them from here.
 
 use super::open_api;
+use crate::pages;
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
 use crate::proto::http::reply::{Body, Reply};
@@ -30,6 +32,26 @@ pub(crate) fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Repl
 /// `GET` and `HEAD` of the description of the routes, for a hub at that path.
 pub(crate) fn open_api(hub: &str, head: &Head<'_>) -> Reply {
     whole_or_not_modified(&open_api::document(hub), head)
+}
+
+/// What a browser may do for a page: load what this hub has, and connect to it. No text that a
+/// script has becomes markup, and no other page frames this one (CSP level 3; Trusted Types).
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                           require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// `GET` and `HEAD` of a page, or of what pages load, by its path among their files; for a hub at
+/// that path.
+pub(crate) fn page(path: &str, hub: &str, head: &Head<'_>) -> Reply {
+    let reply = match pages::find(path) {
+        Some(file) => whole_or_not_modified(file, head),
+        None if path == pages::HUB_MODULE => whole_or_not_modified(&pages::hub_module(hub), head),
+        None => return Reply::text(404, "no such part of a page"),
+    };
+    reply
+        .with("Content-Security-Policy", PAGE_POLICY)
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "no-referrer")
 }
 
 fn reply(found: Result<&Artefact, String>, head: &Head<'_>) -> Reply {

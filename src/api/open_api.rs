@@ -1,7 +1,7 @@
 //! OpenAPI 3.1: the HTTP side of the hub, made from the table of routes.
 //!
 //! What travels over the WebSocket is AsyncAPI's matter, and what an event holds that of the JSON
-//! Schemas.
+//! Schemas. The pages are for people.
 
 use super::routes::{At, Endpoint, Gate, Public, ROUTES, Route};
 use crate::proto::http::head::Method;
@@ -14,7 +14,7 @@ pub(crate) const PATH: &str = "openapi.json";
 /// The document, for a hub at that path.
 pub(crate) fn document(hub: &str) -> Artefact {
     let mut paths = Map::new();
-    for route in &ROUTES {
+    for route in ROUTES.iter().filter(|route| route.is_offered(false)) {
         let (path, parameters) = match route.at {
             At::Hub(_) | At::Path(_) => (route.at.written(hub), parameters(route)),
             At::Folder(folder) => (format!("{folder}/{{document}}"), parameters(route)),
@@ -72,9 +72,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         Gate::Client(Endpoint::Hub) => {
             vec![query("id", "the token that the negotiation gave", json!({ "type": "string" }))]
         }
-        Gate::Open(Public::Health | Public::Ready | Public::Metrics | Public::Document(_) | Public::OpenApi) => {
-            Vec::new()
-        }
+        Gate::Open(
+            Public::Health | Public::Ready | Public::Metrics | Public::Document(_) | Public::OpenApi | Public::Page(_),
+        ) => Vec::new(),
     }
 }
 
@@ -165,7 +165,7 @@ fn responses(route: &Route, method: &str) -> Value {
         }
         Gate::Open(public) => {
             let media_type = match public {
-                Public::Document(_) | Public::Schema | Public::OpenApi => "*/*",
+                Public::Document(_) | Public::Schema | Public::OpenApi | Public::Page(_) => "*/*",
                 Public::Health | Public::Ready | Public::Metrics => "text/plain",
             };
             let content = json!({ media_type: { "schema": { "type": "string" } } });
@@ -173,7 +173,7 @@ fn responses(route: &Route, method: &str) -> Value {
             let more = match public {
                 Public::Ready => Some(("503", told("It takes no connections."))),
                 Public::Schema => Some(("404", told("There is no such document; the nearest one is named."))),
-                Public::Document(_) | Public::OpenApi => {
+                Public::Document(_) | Public::OpenApi | Public::Page(_) => {
                     Some(("304", json!({ "description": "It is what the `ETag` of the request names." })))
                 }
                 Public::Health | Public::Metrics => None,
@@ -339,7 +339,7 @@ mod tests {
         for hub in ["/rte", "/", "/hubs/events"] {
             let document: Value = serde_json::from_slice(&document(hub).bytes).unwrap();
             let mut ids = Vec::new();
-            for route in &ROUTES {
+            for route in ROUTES.iter().filter(|route| route.is_offered(false)) {
                 let path = match route.at {
                     At::Folder(folder) => format!("{folder}/{{document}}"),
                     At::Hub(_) | At::Path(_) => route.at.written(hub),

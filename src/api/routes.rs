@@ -51,6 +51,8 @@ pub(crate) enum Public {
     Schema,
     /// These very routes, described.
     OpenApi,
+    /// One of the pages, by its file; empty for what they load, by what follows the folder.
+    Page(&'static str),
 }
 
 /// Who is let in, and what serves them: what serves clients can't be reached without a client's
@@ -89,6 +91,8 @@ pub(crate) enum Side {
     Documents,
     /// Both.
     Both,
+    /// The public one, with `pages.enabled`; else it is as if there were none.
+    Pages,
 }
 
 /// A row of the table.
@@ -120,7 +124,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 26] = [
+pub static ROUTES: [Route; 31] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -177,6 +181,15 @@ pub static ROUTES: [Route; 26] = [
     document("/reference", "reference.html", TO_READ),
     document("/reference.html", "reference.html", TO_READ),
     document("/reference.md", "reference.md", TO_READ),
+    page("/", "index.html", "where to begin: links to the pages and documents"),
+    page("/wall", "wall.html", "the wallboard: queues, agents and callbacks as they are"),
+    page(
+        "/desk",
+        "desk.html",
+        "the desk of one agent: calls, callbacks, availability; `?user=` names another than the token",
+    ),
+    page("/try", "try.html", "the playground: what a token may, what comes, and publishing by hand"),
+    Route { at: At::Folder("/pages"), ..page("", "", "what the pages load") },
 ];
 
 const fn open(path: &'static str, public: Public, what: &'static str) -> Route {
@@ -194,6 +207,10 @@ const fn document(path: &'static str, artefact: &'static str, what: &'static str
     readable(path, Public::Document(artefact), what)
 }
 
+const fn page(path: &'static str, file: &'static str, what: &'static str) -> Route {
+    Route { side: Side::Pages, ..open(path, Public::Page(file), what) }
+}
+
 const fn readable(path: &'static str, public: Public, what: &'static str) -> Route {
     Route { readers: Readers::Everybody, side: Side::Documents, ..open(path, public, what) }
 }
@@ -204,13 +221,18 @@ impl Route {
         self.methods.contains(&method)
     }
 
+    /// Returns whether it is there at all.
+    pub(crate) fn is_offered(&self, pages: bool) -> bool {
+        pages || self.side != Side::Pages
+    }
+
     /// Returns whether those who came in by that listener find it.
     pub(crate) fn is_at(&self, entrance: Entrance, public_documents: bool) -> bool {
         match (entrance, self.side) {
             (Entrance::Only, _) | (_, Side::Both) => true,
             (Entrance::Public, Side::Documents) => public_documents,
-            (Entrance::Public, side) => side == Side::Public,
-            (Entrance::Internal, side) => side != Side::Public,
+            (Entrance::Public, side) => matches!(side, Side::Public | Side::Pages),
+            (Entrance::Internal, side) => !matches!(side, Side::Public | Side::Pages),
         }
     }
 
@@ -219,7 +241,7 @@ impl Route {
         Reply::text(
             404,
             match self.side {
-                Side::Public => "this path is served by the public listener only (server.listen)",
+                Side::Public | Side::Pages => "this path is served by the public listener only (server.listen)",
                 Side::Internal | Side::Documents | Side::Both => {
                     "this path is served by the internal listener only (server.internal)"
                 }
@@ -292,7 +314,8 @@ pub(crate) fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
 pub(crate) fn taker(hub: &str) -> Option<&'static Route> {
     let own = || ROUTES.iter().filter(|route| matches!(route.at, At::Hub(_))).map(|route| route.at.written(hub));
     ROUTES.iter().find(|route| match route.at {
-        At::Hub(_) => false,
+        // Below that is everything.
+        At::Hub(_) | At::Path("/") => false,
         At::Path(path) | At::Folder(path) => {
             own().any(|own| own.strip_prefix('/').is_some_and(|own| strip(own, path).is_some()))
         }
@@ -395,7 +418,8 @@ mod tests {
     #[test]
     fn every_route_is_found_however_its_path_is_spelt() {
         for hub in ["/rte", "/Hubs/v1.0/Rte", "/"] {
-            for route in &ROUTES {
+            // A hub at the root has what is there.
+            for route in ROUTES.iter().filter(|route| hub != "/" || route.at != At::Path("/")) {
                 let path = route.at.written(hub).replace("/…", "");
                 let path = if path.is_empty() { "/" } else { &path };
                 let encode = |c| if c == '/' { "/".to_owned() } else { format!("%{:02x}", u32::from(c)) };
@@ -458,6 +482,8 @@ mod tests {
             ("/metrics", [false, true]),
             ("/healthz", [true, true]),
             ("/readyz", [true, true]),
+            ("/wall", [true, false]),
+            ("/pages/wall.mjs", [true, false]),
         ] {
             assert_eq!([at(path, false), at(path, true)], [public_and_internal; 2], "{path}");
         }
@@ -495,7 +521,8 @@ mod tests {
         for route in &ROUTES {
             let path = route.at.written("/rte").replace("/…", "");
             assert_eq!(find(&path, "/rte").unwrap().route.at, route.at);
-            let is_hub = matches!(route.at, At::Hub(_));
+            // A hub at the root has what is there.
+            let is_hub = matches!(route.at, At::Hub(_) | At::Path("/"));
             for hub in [path.clone(), path.to_uppercase(), format!("{path}/rte")] {
                 assert_eq!(taken(&hub).is_none(), is_hub, "{hub}");
             }

@@ -130,7 +130,7 @@ fn memory(config: &Config) -> String {
 
 /// Returns the paths behind such a gate, for the rules of a proxy.
 fn served(config: &Config, is_meant: impl Fn(Gate) -> bool) -> String {
-    let routes = ROUTES.iter().filter(|route| is_meant(route.gate));
+    let routes = ROUTES.iter().filter(|route| route.is_offered(config.hub.pages) && is_meant(route.gate));
     routes.map(|route| route.at.written(&config.hub.path)).collect::<Vec<_>>().join(", ")
 }
 

@@ -27,11 +27,15 @@ impl Checker<'_> {
     /// same.
     pub(super) fn config(&mut self, raw: Raw, warnings: Vec<String>) -> Option<Config> {
         let settings = serde_json::to_value(&raw).unwrap_or_default();
-        let Raw { server, auth, cors, publish, journal, derive, catalogue, limits } = raw;
+        let Raw { server, auth, cors, pages, publish, journal, derive, catalogue, limits } = raw;
         let listen = self.address("server.listen", &server.listen);
         let internal = server.internal.as_deref().and_then(|text| self.address("server.internal", text));
         if internal.is_some_and(|internal| internal.port() != 0 && Some(internal) == listen) {
             self.tree.complain("server.internal", "`server.internal` must be another address than `server.listen`");
+        }
+        if pages.enabled && internal.is_some() && !server.public_documents {
+            let message = "pages load `/client.mjs` from their own listener: set `server.public_documents`, too";
+            self.tree.complain("pages.enabled", message);
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = server.threads.map_or(cores.min(THREADS_DEFAULT_MAX), |threads| usize::from(threads.get()));
@@ -46,6 +50,7 @@ impl Checker<'_> {
         warnings.extend(limits.misfits());
         let (verifier, signing_key, id_key) = keys::auth(self, auth, &mut warnings)?;
         hub.id_key = own_id_key.or(id_key);
+        hub.pages = pages.enabled;
         let folders = catalogue.schema_dirs.iter();
         let schema_dirs = folders.map(|folder| self.located("catalogue.schema_dirs", folder)).collect();
         let (listen, wire_case, file) = (listen?, catalogue.wire_case, None);
@@ -145,6 +150,7 @@ impl Checker<'_> {
             snapshots: server.snapshots,
             has_internal: server.internal.is_some(),
             public_documents: server.public_documents,
+            pages: false,
             // Which derivations are off can only be said when the catalogue is known.
             publish: publish::Options {
                 validation: publish.validation,

@@ -24,6 +24,8 @@ pub(super) struct Raw {
     pub(super) auth: Auth,
     /// Which web pages may use the hub.
     pub(super) cors: Cors,
+    /// Pages to look at.
+    pub(super) pages: Pages,
     /// How publications are taken.
     pub(super) publish: Publish,
     /// What is kept of publications beyond the process.
@@ -203,6 +205,15 @@ pub(super) struct Cors {
     /// `capacitor://localhost`, `null`; others are refused (403), but for the hub's own host. By
     /// default any may: no cookie is ever read, and a page without a token gets nowhere.
     pub(super) origins: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Pages {
+    /// Serves the pages at the public listener: `/` with links, `/wall` the wallboard, `/desk` that
+    /// of an agent, `/try` the playground. Everybody may load them; they show what the token allows
+    /// that is given to them.
+    pub(super) enabled: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

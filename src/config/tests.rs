@@ -81,6 +81,15 @@ fn without_a_key_the_error_says_what_to_do() {
 }
 
 #[test]
+fn pages_are_where_what_they_load_is() {
+    let inside = [("server.internal", "127.0.0.1:9090"), ("pages.enabled", "true")];
+    let told =
+        |settings: &[(&str, &str)]| Given { text: "auth.secret_file = \"secret\"", variables: &[], settings }.errors();
+    let errors = told(&inside);
+    assert!(errors.len() == 1 && errors[0].contains("set `server.public_documents`, too"), "{errors:?}");
+}
+
+#[test]
 fn everything_can_be_configured() {
     let text = r#"
         [server]

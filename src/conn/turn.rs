@@ -52,6 +52,8 @@ pub struct Options {
     pub has_internal: bool,
     /// Whether the public listener has the documents even so.
     pub public_documents: bool,
+    /// Whether there are pages to look at.
+    pub pages: bool,
     /// Publishing.
     pub publish: publish::Options,
 }
@@ -68,6 +70,7 @@ impl Default for Options {
             snapshots: false,
             has_internal: false,
             public_documents: false,
+            pages: false,
             publish: publish::Options::default(),
         }
     }

@@ -22,9 +22,10 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 18] = [
+pub const PAGES: [Page; 19] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
+    Page { name: "pages", what: "Wallboard, desk and playground", text: || printed(PAGES_TO_LOOK_AT) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
@@ -45,6 +46,7 @@ pub const PAGES: [Page; 18] = [
 
 const CLIENTS: &str = include_str!("clients.md");
 const LIBRARY: &str = include_str!("library.md");
+const PAGES_TO_LOOK_AT: &str = include_str!("pages.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
 const TOKENS: &str = include_str!("tokens.md");
@@ -87,6 +89,13 @@ pub mod clients {}
 #[doc = include_str!("library.md")]
 pub mod library {}
 
+/// For those who look at events.
+///
+/// [library]: crate::guide::library
+///
+#[doc = include_str!("pages.md")]
+pub mod pages {}
+
 /// For those who publish events.
 ///
 /// [holds]: crate::guide::clients#what-holds
@@ -102,6 +111,7 @@ pub mod publishers {}
 /// [grants]: crate::guide::tokens#claims-and-grants
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
+/// [pages]: crate::guide::pages
 /// [reasons]: crate::guide::reference#reasons
 /// [tokens]: crate::guide::tokens
 /// [warnings]: crate::guide::reference#warnings
@@ -153,6 +163,7 @@ pub mod reference {}
 /// [metrics]: crate::guide::reference#metrics
 /// [once]: crate::guide::publishers#once
 /// [order]: crate::guide::publishers#order
+/// [pages]: crate::guide::pages
 /// [reasons]: crate::guide::reference#reasons
 /// [rules]: crate::guide::publishers#what-is-checked
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom

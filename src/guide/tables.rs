@@ -111,6 +111,7 @@ pub fn routes(path: &str) -> Table<5> {
             Side::Internal => "internal",
             Side::Documents => "internal; public too with `server.public_documents`",
             Side::Both => "both",
+            Side::Pages => "public, with `pages.enabled`",
         };
         match rows.iter_mut().find(|row| row[1..] == [methods.as_str(), token, listener, route.what]) {
             Some(row) => row[0] = format!("{}, {path}", row[0]),

@@ -25,6 +25,8 @@ pub const A: usize = 0;
 pub const B: usize = 1;
 /// User C: answers, and later hangs up.
 pub const C: usize = 2;
+/// Whose desk the demo shows: in both queues, and calls back.
+pub const DESK: usize = 4;
 
 /// The users; [`A`], [`B`] and [`C`] first.
 pub const PEOPLE: [Person; 7] = [

@@ -26,18 +26,30 @@ impl Key<'_> {
         Ok(Key { config, key: config.signing_key().ok_or_else(none)? })
     }
 
+    /// For the playground: it may hear the same, and publish.
+    ///
+    /// # Errors
+    /// As [`Key::client_token`].
+    pub fn playground_token(&self, issued_unix_s: u64, ttl_s: u64) -> Result<Bearer, Failure> {
+        self.sign(Statement { scopes: vec!["publish".to_owned()], ..Self::everything(issued_unix_s, ttl_s) })
+    }
+
     /// For a client that may hear everything which is for clients, for so long.
     ///
     /// # Errors
     /// [`Failure::Refused`], should the token not fit a header.
     pub fn client_token(&self, issued_unix_s: u64, ttl_s: u64) -> Result<Bearer, Failure> {
-        self.sign(Statement {
+        self.sign(Self::everything(issued_unix_s, ttl_s))
+    }
+
+    fn everything(issued_unix_s: u64, ttl_s: u64) -> Statement {
+        Statement {
             user: Some(SUPERVISOR.to_string()),
             grants: ["user/*", "queue/*", "calllist/*"].map(str::to_owned).to_vec(),
             issued_unix_s,
             expires_unix_s: issued_unix_s.saturating_add(ttl_s),
             ..Statement::default()
-        })
+        }
     }
 
     /// For the call centre.

@@ -28,7 +28,7 @@ use super::{listen, token, world};
 use crate::config::{Config, Setting, Sources, file};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cast::{A, B, C, CALL_LIST, PEOPLE, QUEUES, SUPPORT};
+use cast::{A, B, C, CALL_LIST, DESK, PEOPLE, QUEUES, SUPPORT};
 use centre::{Calendar, Centre};
 use events::Item;
 use key::Key;
@@ -49,7 +49,8 @@ With --restart the hub ends again and again, and another one begins at the same 
 hub in memory is after a crash. Clients come back and are told that something may be missing; the centre, as a good publisher \
 does, tells all its states anew, and sends what was not answered again, with its ids.
 
-It prints a client token, the URL, and a line for listening. Exit code 1: the hub rejected an event (that would be a fault).
+It prints a client token, the URL, the addresses of the pages, which open with a token of their own, and a line for \
+listening. Exit code 1: the hub rejected an event (that would be a fault).
 
 Neither rte.toml nor the environment counts here; --set and --schema-dir do as they do for `rte serve`. Each start has a \
 secret of its own, so that a token is good until the demo ends; with --secret-file it is good for the next one too.
@@ -134,6 +135,8 @@ fn configuration(args: &Args, secret: &str, listen: SocketAddr) -> Result<Config
         own("server.threads", "1".to_owned()),
         own("server.log_level", "warn".to_owned()),
         own("server.detailed_errors", "true".to_owned()),
+        own("server.public_documents", "true".to_owned()),
+        own("pages.enabled", "true".to_owned()),
     ];
     if let Some(file) = &args.secret_file {
         let (key, text, origin) = ("auth.secret_file".to_owned(), file.clone(), "--secret-file".to_owned());
@@ -169,6 +172,7 @@ pub fn run(
     let issued_unix_s = world::unix_ms() / 1000;
     let key = Key::of(&config)?;
     let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
+    let playground = if config.hub.pages { Some(key.playground_token(issued_unix_s, args.ttl)?) } else { None };
     let (path, is_tls) = (config.hub.path.clone(), config.tls.is_some());
     let trust = Trust { ca: args.trust.ca.clone().or_else(|| own_certificate(args)) };
     let mut hub = start(config, console)?;
@@ -177,6 +181,9 @@ pub fn run(
     let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(address))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
     introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
+    if let Some(playground) = &playground {
+        say(args, console, pages(&endpoint, &client, playground))?;
+    }
 
     let mut publishing = Publishing {
         publisher: Publisher::new(&endpoint, trust.roots(&endpoint)?, publisher, None),
@@ -322,6 +329,28 @@ fn introduce(
         ),
         String::new(),
     ];
+    say(args, console, lines)
+}
+
+/// Returns the lines that name the pages. A token stands behind the `#`, which no browser sends and
+/// the page removes.
+fn pages(hub: &Endpoint, client: &Bearer, playground: &Bearer) -> [String; 6] {
+    let at = |page: &str, token: &Bearer| {
+        let page = hub.root().or_path(&format!("/{page}")).http_url("", None);
+        format!("{page}#token={}", token.reveal())
+    };
+    let desk = |token: &Bearer| at("desk", token).replacen('#', &format!("?user={}#", PEOPLE[DESK].id), 1);
+    [
+        "Or look at it; each of these opens without typing anything, for it brings its token along:".to_owned(),
+        String::new(),
+        format!("  wallboard   {}", at("wall", client)),
+        format!("  desk        {}", desk(client)),
+        format!("  playground  {}", at("try", playground)),
+        String::new(),
+    ]
+}
+
+fn say(args: &Args, console: &mut Console, lines: impl IntoIterator<Item = String>) -> Result<(), Failure> {
     for line in lines {
         if args.print {
             // The results are the items then.

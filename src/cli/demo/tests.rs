@@ -341,6 +341,14 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
     let line = said.lines().find(|line| line.contains(" listen --url ")).unwrap();
     assert!(line.contains(&format!("http://{address}/rte --token ey")) && line.contains("'cbeeb190-"), "{line}");
     let wallboard = said.lines().filter(|line| line.contains(" listen --url ")).nth(1).unwrap();
+    for page in [
+        "  wallboard   http://{}/wall#token=ey",
+        "  desk        http://{}/desk?user=e5eeb030-",
+        "  playground  http://{}/try#token=ey",
+    ] {
+        let page = page.replace("{}", &address.to_string());
+        assert!(said.lines().any(|line| line.starts_with(&page)), "{page}");
+    }
     assert!(wallboard.ends_with(" --snapshot '*:QueueStatus,UserAvailability,UserStatus'"), "{wallboard}");
 }
 

@@ -57,6 +57,7 @@ pub(super) fn decide(
     cx: &mut Cx<'_, '_>,
 ) -> Result<Decision, Refused> {
     let options = cx.turn.process.options;
+    let found = found.filter(|found| found.route.is_offered(options.pages));
     if let Some(Found { route, .. }) = &found
         && !route.is_at(origin.entrance, options.public_documents)
     {
@@ -328,6 +329,8 @@ fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),
         Public::Schema => documents::schema(rest, head, turn.process.catalogue),
         Public::OpenApi => documents::open_api(&turn.process.options.path, head),
+        Public::Page("") => documents::page(rest, &turn.process.options.path, head),
+        Public::Page(file) => documents::page(file, &turn.process.options.path, head),
     };
     match reply.status {
         404 => Err(Refused(Refusal::NotFound, reply, "no such document")),

@@ -13,10 +13,11 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// The pages from the root, each with its lines at the most: a longer one is no longer read.
-const PAGES: [(&str, usize); 13] = [
+const PAGES: [(&str, usize); 14] = [
     ("README.md", 200),
     ("src/guide/clients.md", 400),
     ("src/guide/library.md", 400),
+    ("src/guide/pages.md", 400),
     ("src/guide/publishers.md", 400),
     ("src/guide/schemas.md", 400),
     ("src/guide/operators.md", 400),

@@ -15,6 +15,7 @@ mod links;
 mod memory;
 mod operating;
 mod order;
+mod pages;
 mod protocol;
 mod publishing;
 mod quotas;
