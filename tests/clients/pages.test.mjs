@@ -1,0 +1,290 @@
+// The pages in Chromium, each live against a real hub.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { events, items } from './catalogue.mjs';
+import { Hub, ORGANIZATION, QUEUE, USER, within } from './hub.mjs';
+import { Proxy } from './library.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const LIST = 'e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11';
+const PAGES = ['', 'wall', 'desk', 'try'];
+
+/** An item of an event, its first example with other values. */
+function item(name, values = {}) {
+  const { item } = items(events.find(({ event }) => event === name))[0];
+  return { ...item, data: { ...item.data, organizationId: ORGANIZATION, ...values } };
+}
+const queue = (values) => item('QueueStatus', { queueId: QUEUE, queueName: 'Support', openStatus: 5, ...values });
+const status = (values) => item('UserStatus', { userId: USER, available: true, canBeAllocatedTo: true, schedule: true, serving: true, talking: false, wrapUpEnd: null, ...values });
+const availability = (values) => item('UserAvailability', { userId: USER, userName: 'anna.virtanen@example.com', availability: 'Available', endTime: '9999-12-31T23:59:59.9999999Z', ...values });
+const call = (name, values) => item(name, { userId: USER, callId: '2f7f0a54-1f0b-4c0b-9a3a-7f1f4c1d9e02', legId: 'leg-1', callerNumber: '+358401234567', ...values });
+const callback = (values) => item('CallbackChanged', { callListId: LIST, assignedUserId: USER, ...values });
+
+describe('the pages in Chromium', () => {
+  const hub = new Hub(['pages.enabled=true']);
+  let browser;
+  const complaints = [];
+
+  before(async () => {
+    await hub.start();
+    const executablePath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
+    // The sandbox has no use where the pages are the test's own, and does not work for root.
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  });
+  after(async () => {
+    await browser?.close();
+    await hub.stop();
+  });
+
+  /** A page that has its token, and is live. */
+  async function open(t, path, { token = hub.client(), base = hub.base, isLive = true, ...options } = {}) {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    // A hub that is gone, or refuses something, is told to the console by the browser itself.
+    const isOwn = (text) => !/ERR_|WebSocket|status of 4(01|22)/.test(text);
+    page.on('console', (line) => line.type() === 'error' && isOwn(line.text()) && complaints.push(line.text()));
+    await page.goto(`${base}/${path}#token=${token}`);
+    if (isLive) await live(page);
+    return page;
+  }
+  const live = (page) => within(page.waitForSelector('html[data-state="live"]'), 'the page to be live');
+  const sees = (page, selector, text) =>
+    within(page.waitForFunction(([selector, text]) => document.querySelector(selector)?.innerText.includes(text), [selector, text], { polling: 20 }), `"${text}" in ${selector}`);
+  const publish = async (...all) => assert.equal((await hub.publish(all)).status, 202);
+
+  test('a token in the address leaves it at once, and is nowhere to be seen', async (t) => {
+    const token = hub.client();
+    for (const path of ['wall', 'desk', 'try']) {
+      const page = await open(t, path, { token });
+      assert.equal(page.url(), `${hub.base}/${path}`);
+      const signature = token.split('.')[2];
+      const seen = await page.evaluate(() => document.documentElement.outerHTML + Array.from(document.querySelectorAll('input, textarea'), ({ value }) => value).join() + JSON.stringify(localStorage) + document.cookie);
+      assert.ok(!seen.includes(signature), path);
+      await page.reload();
+      await live(page);
+      await page.click('#forget');
+      await within(page.waitForSelector('#entry'), 'the field for a token');
+      assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+    }
+  });
+
+  test('a token that the hub refuses is asked for again, with the reason', async (t) => {
+    const page = await open(t, 'wall', { token: hub.client({ exp: 1 }), isLive: false });
+    await sees(page, '#entry', 'The hub does not take this token');
+    await page.fill('#token', hub.client());
+    await page.click('#entry button');
+    await live(page);
+  });
+
+  test('the wallboard shows queues, agents and callbacks as they change', async (t) => {
+    await publish(queue({ nbrOfQueuingRequesters: 3, maxWaitTime: 100, nbrOfAgentsImmediatelyFree: 1 }), status(), availability());
+    const page = await open(t, 'wall');
+    await sees(page, '#queues', '3');
+    await sees(page, '#queues', 'Support');
+    await sees(page, '#agents .column:nth-child(1)', 'Anna Virtanen');
+    await publish(queue({ nbrOfQueuingRequesters: 5, maxWaitTime: 130 }), status({ talking: true, canBeAllocatedTo: false }), item('CallbackListStatus', { callListId: LIST, totalOpenRequests: 17 }));
+    await sees(page, '#queues', '5');
+    await sees(page, '#queues', 'a caller waits over 2:00');
+    await sees(page, '#agents .column:nth-child(2)', 'Anna Virtanen');
+    await sees(page, '#lists', '17');
+    await publish(status({ canBeAllocatedTo: false }), availability({ availability: 'DoNotDisturb' }));
+    await sees(page, '#agents .column:nth-child(4)', 'Do not disturb');
+  });
+
+  test('a token for one queue shows that, and says what it may not', async (t) => {
+    const other = '11111111-2222-4333-8444-555555555555';
+    await publish(queue({}), queue({ queueId: other, queueName: 'Sales' }));
+    const page = await open(t, 'wall', { token: hub.client({ rte: [`queue/${QUEUE}/QueueStatus`] }) });
+    await sees(page, '#queues', 'Support');
+    await sees(page, '#no-lists', 'This token may not have CallbackListStatus');
+    assert.ok(!(await page.innerText('#queues')).includes('Sales'));
+  });
+
+  test('a wall names who fell silent, and shows nothing as certain that is not', async (t) => {
+    await publish(queue({ queueName: 'Support' }));
+    const proxy = await new Proxy().start(hub.port);
+    t.after(() => proxy.stop());
+    const page = await open(t, 'wall?silent=1', { base: new URL(proxy.url).origin });
+    await sees(page, '#silent', 'Support');
+    await sees(page, '.queue.stale .age', 'no news for');
+    await publish(queue({ queueName: 'Support', nbrOfQueuingRequesters: 9 }));
+    await sees(page, '#queues', '9');
+    proxy.stall();
+    proxy.cut();
+    await within(page.waitForSelector('html[data-state="offline"], html[data-state="recovering"]'), 'the page to be offline');
+    const border = await page.evaluate(() => getComputedStyle(document.querySelector('.queue')).borderLeftStyle);
+    assert.equal(border, 'dashed');
+    proxy.stall(false);
+    await live(page);
+  });
+
+  test('the desk shows calls with their legs, and a reload in the midst of one shows the same', async (t) => {
+    await publish(status({ talking: true, canBeAllocatedTo: false }), availability());
+    const page = await open(t, 'desk');
+    await publish(call('UserCallInArrived'), call('UserCallInUserAllocated', { legId: 'leg-2' }), call('UserCallInUserConnected', { legId: 'leg-2' }));
+    await sees(page, '#calls', 'From +358401234567');
+    await sees(page, '#calls .title', 'Talking');
+    await publish(call('UserCallInTransferStarted', { legId: 'leg-2', transferTarget: '+358501' }), callback({ contactNumber: '+358777' }));
+    await sees(page, '#calls .title', 'In transfer');
+    await sees(page, '#callbacks', '+358777');
+    const timeless = (page) => page.evaluate(() => [...document.querySelectorAll('#calls, #callbacks, #agent-word, #agent-facts')].map((part) => part.innerText.replace(/\b\d+:\d\d$/gm, '')).join('\n'));
+    const before = await timeless(page);
+    assert.match(before, /Transfer begins to \+358501/);
+    await page.reload();
+    await live(page);
+    await sees(page, '#calls .title', 'In transfer');
+    await sees(page, '#callbacks', '+358777');
+    await sees(page, '#agent-word', 'Talking');
+    assert.equal(await timeless(page), before);
+    await publish(callback({ contactNumber: '+358777', assignedUserId: null }), call('UserCallInDisconnected'));
+    await within(page.waitForSelector('#no-calls:not([hidden])'), 'no call to be left');
+    await within(page.waitForSelector('#no-callbacks:not([hidden])'), 'no callback to be left');
+  });
+
+  test('a desk that slept through the end of a call shows none when it wakes', async (t) => {
+    const proxy = await new Proxy().start(hub.port);
+    t.after(() => proxy.stop());
+    const page = await open(t, 'desk', { base: new URL(proxy.url).origin });
+    const session = await page.context().newCDPSession(page);
+    await publish(call('UserCallInArrived', { callId: '3f7f0a54-1f0b-4c0b-9a3a-7f1f4c1d9e03' }));
+    await sees(page, '#calls', 'Ringing');
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    proxy.cut();
+    await publish(call('UserCallInDisconnected', { callId: '3f7f0a54-1f0b-4c0b-9a3a-7f1f4c1d9e03' }), call('UserCallInArrived', { callId: '4f7f0a54-1f0b-4c0b-9a3a-7f1f4c1d9e04', callerNumber: '+4420' }));
+    await session.send('Page.setWebLifecycleState', { state: 'active' });
+    await sees(page, '#calls', 'From +4420');
+    assert.equal(await page.locator('.call').count(), 1);
+    await publish(call('UserCallInDisconnected', { callId: '4f7f0a54-1f0b-4c0b-9a3a-7f1f4c1d9e04' }));
+  });
+
+  test('a desk says so when the hub has forgotten everything, and goes on', async (t) => {
+    const own = await new Hub(['pages.enabled=true']).start();
+    t.after(() => own.stop());
+    const page = await open(t, 'desk', { base: own.base, token: own.client() });
+    assert.equal((await own.publish([call('UserCallInArrived'), callback()])).status, 202);
+    await sees(page, '#calls', 'Ringing');
+    await own.stop();
+    await own.start();
+    await sees(page, '#notice', 'may not all be here');
+    await within(page.waitForSelector('#no-calls:not([hidden])'), 'the calls to be gone');
+    assert.equal((await own.publish(call('UserCallInArrived', { callerNumber: '+4421' }))).status, 202);
+    await sees(page, '#calls', 'From +4421');
+  });
+
+  test('the playground shows what a token may and why, and what comes', async (t) => {
+    const page = await open(t, 'try', { token: hub.client({ rte: ['queue/*'] }) });
+    const row = (name) => page.locator(`#events tr[data-name="${name.toLowerCase()}"]`).innerText();
+    await sees(page, '#counted', 'of 41 events');
+    assert.match(await row('QueueStatus'), /yes/);
+    assert.match(await row('CallbackChanged'), /no/);
+    await page.selectOption('#event', 'QueueStatus');
+    await page.click('#listen button');
+    await sees(page, '#subscriptions', 'subscribed');
+    await publish(queue({ nbrOfQueuingRequesters: 11 }));
+    await sees(page, '#log', 'QueueStatus');
+    await page.selectOption('#event', 'CallbackChanged');
+    await page.click('#listen button');
+    await sees(page, '#subscriptions li:nth-child(2)', 'refused: Unauthorized');
+  });
+
+  test('the playground judges an example where it is wrong, publishes it where it is right, and writes it as code', async (t) => {
+    const page = await open(t, 'try', { token: hub.client({ scope: 'publish' }) });
+    await sees(page, '#counted', 'of 41 events');
+    await page.selectOption('#event', 'QueueStatus');
+    await within(page.waitForFunction(() => document.querySelector('#item').value.includes('"QueueStatus"')), 'the example');
+    await page.click('#dry');
+    await sees(page, '#verdict', '202: 1 would be taken');
+    const good = await page.inputValue('#item');
+    await page.fill('#item', good.replace(/("maxWaitTime": )\d+/, '$1"long"').replace(/.*"nbrOfAllocated".*\n/, ''));
+    await page.click('#dry');
+    await sees(page, '#faults', '/data/maxWaitTime');
+    await sees(page, '#faults', '/data/nbrOfAllocated');
+    const line = (await page.inputValue('#item')).split('\n').findIndex((line) => line.includes('maxWaitTime')) + 1;
+    await sees(page, '#faults', `Line ${line}`);
+    await page.click(`#faults button:text-is("Line ${line}")`);
+    assert.match(await page.evaluate(() => getSelection().toString() || document.querySelector('#item').value.slice(document.querySelector('#item').selectionStart, document.querySelector('#item').selectionEnd)), /maxWaitTime": "long"/);
+    await page.fill('#item', '{ "eventName": ');
+    await page.click('#dry');
+    await sees(page, '#verdict', 'This is no JSON');
+    await page.fill('#item', good);
+    await page.click('#listen button');
+    await sees(page, '#subscriptions', 'subscribed');
+    await page.click('#publish');
+    await sees(page, '#verdict', '202: 1 taken');
+    await sees(page, '#log', 'QueueStatus');
+    const code = await page.evaluate(() => document.querySelector('#code').textContent);
+    for (const part of ['new DAService(', 'HubConnectionBuilder()', 'curl -sS', 'rte listen --url', '$TOKEN']) assert.ok(code.includes(part), part);
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    test(`axe finds nothing on any page, ${colorScheme}`, async (t) => {
+      await publish(queue({ nbrOfQueuingRequesters: 2, maxWaitTime: 300 }), status({ talking: true }), availability(), call('UserCallInArrived', { callId: randomUUID() }), callback(), item('CallbackListStatus', { callListId: LIST }));
+      for (const path of PAGES) {
+        for (const width of [360, 1440]) {
+          const page = await open(t, path, { colorScheme, viewport: { width, height: 900 }, isLive: path !== '', token: hub.client({ scope: 'publish' }) });
+          if (path === 'try') await sees(page, '#counted', 'of 41 events');
+          if (path === 'wall') await sees(page, '#queues', 'Support');
+          if (path === 'desk') await sees(page, '#calls', 'Ringing');
+          // By the protocol of the developer tools, for which the policy of the page does not hold.
+          await page.evaluate(AXE);
+          const { violations } = await page.evaluate(() => window.axe.run());
+          assert.deepEqual(violations.map(({ id, nodes }) => `/${path} at ${width}: ${id}: ${nodes[0].html}`), []);
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert.equal(overflow, 0, `/${path} is wider than ${width} px`);
+          await page.context().close();
+        }
+      }
+    });
+  }
+
+  test('every page can be used by keyboard', async (t) => {
+    const page = await open(t, 'try', { token: hub.client({ scope: 'publish' }) });
+    await sees(page, '#counted', 'of 41 events');
+    const reached = new Set();
+    for (let n = 0; n < 400 && !reached.has('forget again'); n += 1) {
+      await page.keyboard.press('Tab');
+      const id = await page.evaluate(() => document.activeElement.id);
+      reached.add(reached.has('dry') && id === 'forget' ? 'forget again' : id);
+      if (reached.has('dry') && reached.has('publish') && reached.has('event')) break;
+    }
+    for (const id of ['forget', 'filter', 'event', 'entity', 'snapshot', 'item', 'dry', 'publish']) assert.ok(reached.has(id), id);
+  });
+
+  test('five thousand agents and fifty changes a second take less than 30 % of a core', async (t) => {
+    const own = await new Hub(['pages.enabled=true', 'limits.body_bytes_max=8388608', 'limits.items_max=10000']).start();
+    t.after(() => own.stop());
+    const ids = Array.from({ length: 5000 }, (_, n) => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`);
+    const kinds = [{}, { talking: true }, { canBeAllocatedTo: false }, { schedule: false, canBeAllocatedTo: false }];
+    for (let from = 0; from < ids.length; from += 500) {
+      const part = ids.slice(from, from + 500);
+      const all = part.flatMap((userId, n) => [status({ userId, ...kinds[n % 4] }), availability({ userId, userName: `agent.number${from + n}@example.com` })]);
+      assert.equal((await own.publish(all)).status, 202);
+    }
+    const page = await open(t, 'wall', { base: own.base, token: own.client() });
+    await sees(page, '#agents-title', '5000');
+    assert.ok((await page.locator('#agents li').count()) < 400, 'only the rows that can be seen are there');
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    const busy = async () => Object.fromEntries((await session.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]));
+    const first = await busy();
+    for (let tick = 0; tick < 40; tick += 1) {
+      const next = new Promise((resolve) => setTimeout(resolve, 200));
+      const changed = Array.from({ length: 10 }, (_, n) => ids[(tick * 997 + n * 131) % ids.length]);
+      assert.equal((await own.publish(changed.map((userId, n) => status({ userId, ...kinds[(tick + n) % 4] })))).status, 202);
+      await next;
+    }
+    const last = await busy();
+    const share = (last.TaskDuration - first.TaskDuration) / (last.Timestamp - first.Timestamp);
+    t.diagnostic(`${(100 * share).toFixed(1)} % of a core`);
+    assert.ok(share < 0.3, `${(100 * share).toFixed(1)} %`);
+  });
+
+  test('no page has complained', () => assert.deepEqual(complaints, []));
+});
