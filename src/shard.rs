@@ -12,9 +12,9 @@ use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Entry, Intake, Life, Link, Mail, Moved, Outbound,
-    Process, Progress, Published, READ_BYTES_PER_DELIVERY, Shared, Term, Timed, To, ToWrite, Tools, Turn, Unwritten,
-    View, WayOut,
+    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Entry, Intake, Life, Link, Mail, Moved, Order,
+    Outbound, Process, Progress, Published, READ_BYTES_PER_DELIVERY, Shared, Term, Timed, To, ToWrite, Tools, Turn,
+    Unwritten, View, WayOut, obey,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
@@ -516,6 +516,14 @@ impl Shard {
                 Some(answer) => self.answer(from, caller, answer, now, wire),
                 None => {}
             },
+            Mail::Order { from, caller, order } => {
+                let (connections, mut turn) = self.turn(now, wire);
+                let answer = obey(&order, connections, &mut turn);
+                match order {
+                    Order::Refresh(conn, _) => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
+                }
+                self.answer(from, caller, answer, now, wire);
+            }
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
             Mail::Term => self.look_at_term(),
             Mail::Checkpoint => {

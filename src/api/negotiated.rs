@@ -35,6 +35,13 @@ impl ConnectionToken {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
+    /// What it is known by, if it is signed at all.
+    pub(crate) fn unproven_id(&self) -> Option<TokenId> {
+        let (&[VERSION, _, a, b, c, d], nonce) = self.0.split_first_chunk()? else { return None };
+        let nonce = nonce.first_chunk().copied()?;
+        Some(TokenId { nonce, expires_unix_s: NonZeroU32::new(u32::from_be_bytes([a, b, c, d]))? })
+    }
+
     /// Reads the wire form; whether it is signed is for [`IdKey::check`] to say.
     pub fn parse(text: &str) -> Option<ConnectionToken> {
         let mut bytes = [0; SIGNED_BYTES + TAG_BYTES];
@@ -113,11 +120,7 @@ impl IdKey {
     pub fn check(&self, token: &ConnectionToken, principal: &Principal) -> Option<TokenId> {
         let (signed, tag) = token.0.split_at(SIGNED_BYTES);
         let expected = self.tag(signed, principal);
-        let is_signed = is_same(tag, &expected.as_ref()[..TAG_BYTES]);
-        let (&[VERSION, _, a, b, c, d], nonce) = signed.split_first_chunk()? else { return None };
-        let nonce = nonce.first_chunk().copied()?;
-        let expires_unix_s = NonZeroU32::new(u32::from_be_bytes([a, b, c, d]))?;
-        is_signed.then_some(TokenId { nonce, expires_unix_s })
+        is_same(tag, &expected.as_ref()[..TAG_BYTES]).then(|| token.unproven_id()).flatten()
     }
 
     /// A token is good in the hands of the bearer who has negotiated it.
@@ -198,6 +201,14 @@ impl Negotiated {
         }
     }
 
+    /// Returns where the connection of that token lives, if it has one.
+    pub fn place(&self, id: TokenId) -> Option<Place> {
+        match self.tokens.get(&id) {
+            Some(State::Attached(place)) => Some(*place),
+            Some(State::Over) | None => None,
+        }
+    }
+
     /// Returns whether a connection has that token, or may still begin with it.
     pub fn knows(&self, id: TokenId, now: Now) -> bool {
         match self.tokens.get(&id) {
@@ -256,6 +267,7 @@ mod tests {
             grants: Arc::from([]),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         }
     }
 

@@ -69,7 +69,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         Gate::Client(Endpoint::Negotiate) => {
             vec![query("negotiateVersion", "SignalR's", json!({ "type": "integer", "minimum": 0 }))]
         }
-        Gate::Client(Endpoint::Hub) => {
+        Gate::Client(Endpoint::Hub | Endpoint::Refresh) => {
             vec![query("id", "the token that the negotiation gave", json!({ "type": "string" }))]
         }
         Gate::Open(
@@ -153,6 +153,10 @@ fn responses(route: &Route, method: &str) -> Value {
                     "content": { "application/json": { "schema": { "type": "object" } } },
                 }),
                 (Endpoint::Hub, _) => json!({ "description": "A transport of SignalR." }),
+                (Endpoint::Refresh, _) => json!({
+                    "description": "The connection goes on with this token: `tokenLifetimeSeconds`, and `removed` and `changed` subscriptions.",
+                    "content": { "application/json": { "schema": { "type": "object" } } },
+                }),
             };
             let code = if endpoint == Endpoint::Hub && method == "GET" { "101" } else { "200" };
             let refused = [
@@ -160,7 +164,8 @@ fn responses(route: &Route, method: &str) -> Value {
                 ("401", "There is no good token."),
                 ("404", "The id is unknown."),
             ];
-            let refused = refused.into_iter().map(|(code, about)| (code.to_owned(), told(about)));
+            let other_user = (endpoint == Endpoint::Refresh).then_some(("403", "The token is of another user."));
+            let refused = refused.into_iter().chain(other_user).map(|(code, about)| (code.to_owned(), told(about)));
             refused.chain([(code.to_owned(), done)]).collect::<Map<_, _>>().into()
         }
         Gate::Open(public) => {

@@ -60,6 +60,7 @@ mod tests {
             grants: Arc::default(),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         };
         organization(query, &principal, Tenancy::Multi).map_err(|(status, _)| status)
     }
@@ -90,6 +91,7 @@ mod tests {
             grants: Arc::default(),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         };
         assert_eq!(organization("organizationId=x", &principal, Tenancy::Single), Ok(Uuid::nil()));
     }

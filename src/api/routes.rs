@@ -34,6 +34,8 @@ pub(crate) enum Endpoint {
     Hub,
     /// A connection token for the hub.
     Negotiate,
+    /// A fresh token for a connection.
+    Refresh,
 }
 
 /// What everybody reaches.
@@ -124,7 +126,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 31] = [
+pub static ROUTES: [Route; 32] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -140,6 +142,14 @@ pub static ROUTES: [Route; 31] = [
         readers: Readers::Allowed,
         side: Side::Public,
         what: "SignalR's negotiation",
+    },
+    Route {
+        at: At::Hub("/refresh"),
+        methods: &[Method::Post],
+        gate: Gate::Client(Endpoint::Refresh),
+        readers: Readers::Allowed,
+        side: Side::Public,
+        what: "a fresh token for a connection (`?id=`), as SignalR clients of .NET 11 send it",
     },
     Route {
         at: At::Path("/publish"),
@@ -478,6 +488,7 @@ mod tests {
         for (path, public_and_internal) in [
             ("/rte", [true, false]),
             ("/rte/negotiate", [true, false]),
+            ("/rte/refresh", [true, false]),
             ("/publish", [false, true]),
             ("/metrics", [false, true]),
             ("/healthz", [true, true]),

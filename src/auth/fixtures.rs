@@ -235,5 +235,6 @@ pub(super) fn nobody() -> Principal {
         grants: std::sync::Arc::default(),
         foreign_grants: 0,
         expires_unix_s: 0,
+        marks: crate::auth::marks::Marks::default(),
     }
 }

@@ -12,6 +12,7 @@ mod error;
 pub mod grant;
 pub mod keys;
 mod known;
+pub mod marks;
 pub mod mint;
 pub mod principal;
 mod provider;

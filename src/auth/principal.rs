@@ -1,6 +1,7 @@
 //! An authenticated identity.
 
 use super::grant::Grant;
+use super::marks::Marks;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -28,4 +29,14 @@ pub struct Principal {
     pub foreign_grants: u16,
     /// `exp`, seconds since the Unix epoch.
     pub expires_unix_s: u64,
+    /// What else it is known by.
+    pub marks: Marks,
+}
+
+impl Principal {
+    /// Whether both are the same user of the same organization.
+    pub(crate) fn is_same_as(&self, other: &Principal) -> bool {
+        let identity = |of: &Principal| (of.user, of.marks.subject, of.organization);
+        identity(self) == identity(other)
+    }
 }

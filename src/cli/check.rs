@@ -173,7 +173,7 @@ mod tests {
             "file            none, the defaults hold\n\
              listen          127.0.0.1:8080/rte\n\
              internal        none, all is at one listener\n\
-             for clients     /rte, /rte/negotiate, /position\n\
+             for clients     /rte, /rte/negotiate, /rte/refresh, /position\n\
              for publishers  /publish, /position\n\
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
              /events.mjs, /events.d.ts, /client.mjs, /client.d.mts, /client/connection.mjs, /client/calls.mjs, \

@@ -139,8 +139,12 @@ pub(super) struct Auth {
     pub(super) default_grants: Vec<String>,
     /// Whether organizations are kept apart.
     pub(super) tenancy: Tenancy,
-    /// Ends a live connection when its token expires.
+    /// Ends a live connection when its token expires, unless it has a fresh one by then.
     pub(super) close_on_expiry: bool,
+    /// Takes fresh tokens by `POST /rte/refresh`, too, and tells clients in negotiate how long
+    /// theirs is good, so that those of .NET 11 send one in time. Not where a balancer may lead
+    /// that request to a hub that has not the connection.
+    pub(super) refresh: bool,
 }
 
 impl Default for Auth {
@@ -160,6 +164,7 @@ impl Default for Auth {
             default_grants: Vec::new(),
             tenancy: Tenancy::default(),
             close_on_expiry: false,
+            refresh: true,
         }
     }
 }

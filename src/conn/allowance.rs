@@ -4,6 +4,9 @@
 use crate::clock::Instant;
 use crate::limits::Limits;
 
+/// What it costs to verify a token, in deliveries.
+pub(super) const TOKEN_COST: usize = 1024;
+
 /// What has been used of an allowance, in deliveries. The instant at which that held is its
 /// owner's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! caller waits. A new question is one variant of [`Question`], one of [`Answer`], and one arm in
 //! [`super::Turn::answer`].
 
+use super::order::{NotRefreshed, Refreshed};
 use crate::clock::Instant;
 use crate::hub::block::{Block, Wanted};
 use crate::hub::home::Home;
@@ -65,6 +66,8 @@ pub enum Answer {
     Position(WirePosition),
     /// What goes before anything live.
     Block(Block),
+    /// What a fresh token has changed, if it was taken.
+    Refreshed(Result<Refreshed, NotRefreshed>),
 }
 
 impl Answer {
@@ -89,7 +92,12 @@ impl Answer {
             }
             // Nobody answers what was not asked.
             (
-                Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Position(_) | Answer::Block(_),
+                Answer::Published(_)
+                | Answer::Members(_)
+                | Answer::Numbers(_)
+                | Answer::Position(_)
+                | Answer::Block(_)
+                | Answer::Refreshed(_),
                 _,
             ) => {}
         }

@@ -1,6 +1,7 @@
 //! What shards say to each other.
 
 use super::ask::{Answer, Caller, Question};
+use super::order::Order;
 use crate::hub::publication::Publication;
 use crate::hub::seen::Identity;
 use crate::wire::LinkKey;
@@ -32,6 +33,15 @@ pub enum Mail {
         /// What it wants to know.
         question: Question,
     },
+    /// Something to do to a connection of yours; answer `from` with [`Mail::Answered`].
+    Order {
+        /// The shard that asks for it.
+        from: usize,
+        /// Who waits there.
+        caller: Caller,
+        /// What is to be done.
+        order: Order,
+    },
     /// The answer to a question. What the sender posted before is what the answer knows of: its
     /// place is the cut.
     Answered {
@@ -58,6 +68,7 @@ impl Mail {
             Mail::Publications(publications) => sum(publications),
             Mail::Publish { publications, .. } => publications.iter().map(Unstamped::bytes).sum(),
             Mail::Ask { .. }
+            | Mail::Order { .. }
             | Mail::Answered { .. }
             | Mail::Withdraw(..)
             | Mail::Term

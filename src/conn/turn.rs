@@ -44,6 +44,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// What signs connection tokens; without one only this process takes those that it makes.
     pub id_key: Option<IdKey>,
+    /// Whether a fresh token may come by a request beside the connection.
+    pub refresh: bool,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
     /// Whether a Subscribe item that doesn't say gets the last value.
@@ -66,6 +68,7 @@ impl Default for Options {
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
             id_key: None,
+            refresh: true,
             detailed_errors: false,
             snapshots: false,
             has_internal: false,

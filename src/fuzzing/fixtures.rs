@@ -22,5 +22,6 @@ pub(super) fn publisher() -> Principal {
         grants: [].into(),
         foreign_grants: 0,
         expires_unix_s: u64::MAX,
+        marks: crate::auth::marks::Marks::default(),
     }
 }

@@ -50,7 +50,7 @@ pub fn negotiate(data: &[u8], transcript: &mut Transcript<'_>) {
             let expected: &[&str] = if version == 0 {
                 &["negotiateVersion", "connectionId", "availableTransports"]
             } else {
-                &["negotiateVersion", "connectionId", "connectionToken", "availableTransports"]
+                &["negotiateVersion", "connectionId", "connectionToken", "tokenLifetimeSeconds", "availableTransports"]
             };
             assert_eq!(names, expected, "{body}");
             assert_eq!(value("negotiateVersion"), Some(version.to_string().as_str()), "{body}");

@@ -75,6 +75,7 @@ fn reasons() -> String {
 /// For those who write a client.
 ///
 /// [documents]: crate::guide::schemas#documents
+/// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits
 /// [order]: crate::guide::publishers#order
 /// [reasons]: crate::guide::reference#reasons
@@ -128,6 +129,8 @@ pub mod tokens {}
 
 /// For those who judge what holds against attackers.
 ///
+/// [life]: crate::guide::tokens#a-tokens-life
+///
 #[doc = include_str!("security.md")]
 pub mod security {}
 
@@ -159,6 +162,7 @@ pub mod reference {}
 /// [clients]: crate::guide::clients#every-entity
 /// [holds]: crate::guide::clients#what-holds
 /// [library]: crate::guide::library
+/// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits
 /// [metrics]: crate::guide::reference#metrics
 /// [once]: crate::guide::publishers#once

@@ -69,7 +69,7 @@ impl Pattern {
 }
 
 /// What an item of a Subscribe names, as far as its principal may have it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// One topic.
     One(Topic),
@@ -94,6 +94,18 @@ impl Reach {
             Reach::One(topic) => topic.entity == entity,
             Reach::Every(_) => true,
             Reach::Only(_, entities) => entities.binary_search(&entity).is_ok(),
+        }
+    }
+
+    /// Returns what is in both, of two that name the same; nothing where that is nothing.
+    pub(crate) fn within(&self, other: &Reach) -> Option<Reach> {
+        match (self, other) {
+            (Reach::Only(wildcard, own), Reach::Only(_, entities)) => {
+                let both: Arc<[Uuid]> = own.iter().filter(|entity| entities.contains(entity)).copied().collect();
+                (!both.is_empty()).then_some(Reach::Only(*wildcard, both))
+            }
+            (Reach::Every(_), narrower @ Reach::Only(..)) => Some(narrower.clone()),
+            (Reach::One(_) | Reach::Every(_) | Reach::Only(..), _) => Some(self.clone()),
         }
     }
 

@@ -230,6 +230,11 @@ pub enum Fact {
         /// The client, behind trusted proxies.
         client: IpAddr,
     },
+    /// A connection goes on with a fresh token.
+    TokenRefreshed {
+        /// Its number.
+        conn: u64,
+    },
     /// Bytes of a connection have been read, and are looked at next.
     Read {
         /// Its number.
@@ -352,6 +357,7 @@ impl Fact {
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
+            | Fact::TokenRefreshed { .. }
             | Fact::ItemsRejected { .. }
             | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Invoked { .. } | Fact::Delivered { .. } => Level::Trace,
@@ -394,6 +400,7 @@ impl Fact {
             Fact::InvocationFailed { .. } => "invocation_failed",
             Fact::ItemsRejected { .. } => "items_rejected",
             Fact::Connected { .. } => "connected",
+            Fact::TokenRefreshed { .. } => "token_refreshed",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
             Fact::Invoked { .. } => "invoked",
@@ -562,7 +569,7 @@ impl Fact {
                 field("items", items);
                 field("subscribed", subscribed);
             }
-            Fact::Invoked { conn } => field("conn", conn),
+            Fact::Invoked { conn } | Fact::TokenRefreshed { conn } => field("conn", conn),
             Fact::Delivered { shard, position, organization, event, entity, members, data: _ } => {
                 field("shard", shard);
                 field("position", position);

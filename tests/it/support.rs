@@ -267,7 +267,8 @@ impl Hub {
         self.websocket_with(target, &self.client_token())
     }
 
-    fn websocket_with(&self, target: &str, token: &str) -> Peer {
+    /// The same with that token.
+    pub fn websocket_with(&self, target: &str, token: &str) -> Peer {
         self.upgrade(self.connect(), target, token)
     }
 

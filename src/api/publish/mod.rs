@@ -34,6 +34,7 @@
 //!     is_backend: false,
 //!     grants: [].into(),
 //!     foreign_grants: 0,
+//!     marks: rte::auth::marks::Marks::default(),
 //!     expires_unix_s: u64::MAX,
 //! };
 //! let body = br#"{ "eventName": "QueueAttachedUsers", "data": {

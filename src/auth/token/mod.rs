@@ -3,6 +3,7 @@
 use super::claims::{self, Claims};
 use super::grant::Grant;
 use super::keys::{Key, KeyProblem, Keys};
+use super::marks::{Mark, Marks};
 use super::principal::Principal;
 use super::rights::{self, Action, Allowed, Denied, Standing};
 use super::watch::Watch;
@@ -376,8 +377,9 @@ impl Verifier {
         let [user, organization, grants, scope] = found;
         let scopes = claims::scopes(scope)?;
         let (grants, foreign_grants) = claims::grants(grants)?;
+        let guid = claims::user(user)?;
         Ok(Principal {
-            user: claims::user(user)?,
+            user: guid,
             organization: match self.options.tenancy {
                 Tenancy::Multi => claims::organization(organization)?,
                 Tenancy::Single => None,
@@ -389,6 +391,7 @@ impl Verifier {
             grants,
             foreign_grants: u16::try_from(foreign_grants).unwrap_or(u16::MAX),
             expires_unix_s,
+            marks: Marks { subject: user.and_then(Value::as_str).filter(|_| guid.is_none()).map(Mark::of) },
         })
     }
 
@@ -420,6 +423,14 @@ impl Verifier {
             (Tenancy::Multi, None) => Err(TokenError::NoOrganization),
             (Tenancy::Multi, Some(_)) | (Tenancy::Single, _) => Ok(()),
         }
+    }
+
+    /// The principal of a client's token, by [`verify`](Verifier::verify) and
+    /// [`check_client`](Verifier::check_client).
+    pub(crate) fn verify_client(&self, token: Token<'_>, now: Now) -> Result<Principal, TokenError> {
+        let principal = self.verify(token, now)?;
+        self.check_client(&principal)?;
+        Ok(principal)
     }
 
     /// [`rights::may`] with the grants that everybody has.

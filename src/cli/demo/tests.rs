@@ -245,6 +245,7 @@ fn a_strict_hub_takes_every_event() {
         grants: Arc::default(),
         foreign_grants: 0,
         expires_unix_s: 0,
+        marks: crate::auth::marks::Marks::default(),
     };
     let mut names = BTreeSet::new();
     for seed in 0..5 {

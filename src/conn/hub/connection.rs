@@ -11,10 +11,12 @@
 use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
+use super::super::order::{NotRefreshed, Refreshed};
 use super::super::quotas::{AddressBlock, Share};
 use super::super::turn::Turn;
 use super::handshake;
 use super::methods::{self, Next, Speaker};
+use super::refreshing;
 use super::subscribing::Subscribing;
 use crate::api::negotiated::TokenId;
 use crate::api::routes::Entrance;
@@ -150,9 +152,7 @@ impl Connection {
     ) -> Connection {
         principal.grants = turn.tools.grants.share(&principal.grants);
         let now = turn.now;
-        let ends = turn.process.verifier.ends_unix_s(&principal).map_or(Deadline::NEVER, |ends_unix_s| {
-            now.after_ms(ends_unix_s.saturating_mul(1000).saturating_sub(now.unix.ms()))
-        });
+        let ends = expiry(&principal, turn);
         let greeting = Greeting { since: now.mono, client: origin.client, records: Records::default() };
         Connection {
             number: origin.number,
@@ -438,6 +438,10 @@ impl Handle<'_, '_> {
                 Said::GoOn
             }
             Ok(Next::Ask(subscribing)) => Said::Ask(subscribing),
+            Ok(Next::Refreshed(fresh)) => {
+                self.take_principal(*fresh);
+                Said::GoOn
+            }
             Ok(Next::Close) => {
                 let word = LastWord::Close { error: None, allow_reconnect: false };
                 Said::End(End::new(Why::new(CloseReason::PeerClosed), word))
@@ -448,6 +452,34 @@ impl Handle<'_, '_> {
                 Said::End(End::close_with(why, detail))
             }
         }
+    }
+
+    /// Goes on with a fresh token, where it is of the same user.
+    ///
+    /// # Errors
+    /// It does not, and nothing has changed.
+    pub(in super::super) fn refresh(&mut self, fresh: &Principal) -> Result<Refreshed, NotRefreshed> {
+        match &mut self.connection.stage {
+            Stage::Over => return Err(NotRefreshed::Gone),
+            _ if !fresh.is_same_as(&self.connection.principal) => return Err(NotRefreshed::OtherUser),
+            Stage::Waiting(waiting) => refreshing::judge_waiting(&mut waiting.subscribing, fresh, self.turn.process),
+            Stage::Handshake(_) | Stage::Open(_) | Stage::Paused(_) => {}
+        }
+        let refreshed = refreshing::judge_again(self.key, fresh, self.turn);
+        self.take_principal(fresh.clone());
+        Ok(refreshed)
+    }
+
+    /// It goes on with a fresh token, and by its time.
+    fn take_principal(&mut self, mut fresh: Principal) {
+        fresh.grants = self.turn.tools.grants.share(&fresh.grants);
+        let (ends, conn) = (expiry(&fresh, self.turn), self.connection.number);
+        if self.connection.ends_for == CloseReason::TokenExpired {
+            self.connection.ends = ends;
+        }
+        self.connection.principal = fresh;
+        self.turn.books.metrics.refreshes += 1;
+        self.turn.books.trace.note(Level::Debug, || Fact::TokenRefreshed { conn });
     }
 
     fn too_long(&self) -> End {
@@ -575,6 +607,14 @@ impl Handle<'_, '_> {
         }
         self.connection.stage = Stage::Over;
     }
+}
+
+/// When the connection of a principal ends for its token's sake.
+fn expiry(principal: &Principal, turn: &Turn<'_>) -> Deadline {
+    let now = turn.now;
+    turn.process.verifier.ends_unix_s(principal).map_or(Deadline::NEVER, |ends_unix_s| {
+        now.after_ms(ends_unix_s.saturating_mul(1000).saturating_sub(now.unix.ms()))
+    })
 }
 
 /// What a record has led to.

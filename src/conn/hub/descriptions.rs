@@ -102,6 +102,7 @@ mod tests {
             grants: Arc::default(),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Hub messages of a client: the six methods, and what each other message means.
+//! Hub messages of a client: the methods, and what each other message means.
 //!
 //! What a method gives back is a value, which the connection's hub protocol writes.
 //!
@@ -7,14 +7,15 @@
 //! completion of a Subscribe saw the subscription. A Subscribe that wants what another shard keeps
 //! is the one that waits: the records behind it wait with it.
 
+use super::super::allowance::TOKEN_COST;
 use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
 use super::super::turn::{Options, Process, Turn};
+use super::refreshing::{self, OTHER_USER, RefreshAnswer, granted};
 use super::results::{Besides, Described, EVERY, Names, Verdict, Verdicts};
 use super::subscribing::{self, Judged, Refused, Right, Snapshot, Subscribing};
 use crate::auth::principal::Principal;
-use crate::auth::rights::{Action, Standing};
-use crate::auth::token::Tenancy;
+use crate::auth::token::{Tenancy, Token};
 use crate::broken::broken;
 use crate::echo::echo;
 use crate::hub::block::{Block, Found, Rows, Since, Wanted};
@@ -39,6 +40,8 @@ use uuid::Uuid;
 
 /// What a verdict costs, in deliveries.
 const VERDICT_COST: usize = 1;
+/// What is said of an item that is not granted.
+const UNAUTHORIZED: &str = "Unauthorized";
 /// So many bytes of an answer to `Catalogue` that is made cost as much as a delivery.
 const MADE_BYTES_PER_DELIVERY: usize = 24;
 
@@ -52,6 +55,8 @@ pub(super) enum Next {
     Close,
     /// A Subscribe needs to know first what holds.
     Ask(Box<Subscribing>),
+    /// A fresh token is good, and what the connection holds is judged by it.
+    Refreshed(Box<Principal>),
 }
 
 /// The methods, matched without case.
@@ -63,30 +68,42 @@ enum Method {
     AvailableSubscriptions,
     GetActiveSubscriptions,
     Catalogue,
+    RefreshToken,
+}
+
+/// The arguments that a method takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// Any number, and ignores them, as the reference's samples pass some.
+    Anything,
+    /// A list of items.
+    Items,
+    /// A text.
+    Text,
 }
 
 impl Method {
     fn find(target: &str) -> Option<Method> {
-        const METHODS: [(&str, Method); 6] = [
+        const METHODS: [(&str, Method); 7] = [
             ("Subscribe", Method::Subscribe),
             ("Unsubscribe", Method::Unsubscribe),
             ("UnsubscribeAll", Method::UnsubscribeAll),
             ("AvailableSubscriptions", Method::AvailableSubscriptions),
             ("GetActiveSubscriptions", Method::GetActiveSubscriptions),
             ("Catalogue", Method::Catalogue),
+            ("RefreshToken", Method::RefreshToken),
         ];
         METHODS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(target)).map(|(_, method)| method)
     }
 
-    /// The arguments it takes; `None` where any number is ignored, as the reference's samples pass
-    /// some.
-    fn arguments(self) -> Option<usize> {
+    fn takes(self) -> Takes {
         match self {
-            Method::Subscribe | Method::Unsubscribe => Some(1),
+            Method::Subscribe | Method::Unsubscribe => Takes::Items,
+            Method::RefreshToken => Takes::Text,
             Method::UnsubscribeAll
             | Method::AvailableSubscriptions
             | Method::GetActiveSubscriptions
-            | Method::Catalogue => None,
+            | Method::Catalogue => Takes::Anything,
         }
     }
 }
@@ -151,22 +168,27 @@ pub(super) fn complete(
 /// An invocation whose method is known and whose arguments fit it.
 struct Bound<'r> {
     method: Method,
+    /// Of a method that takes any.
     items: SmallVec<[Item<'r>; 8]>,
+    /// Of a method that takes one.
+    text: &'r str,
 }
 
 impl<'r> Bound<'r> {
     /// Binds in ASP.NET's order: the method, the number of arguments, their types.
     fn new(target: &str, arguments: &Arguments<'_, 'r>) -> Result<Bound<'r>, Misfit> {
         let method = Method::find(target).ok_or(Misfit::UnknownMethod)?;
-        let mut items = SmallVec::new();
-        if let Some(expected) = method.arguments() {
-            let given = arguments.count();
-            if given != expected {
-                return Err(Misfit::ArgumentCount { given, expected });
-            }
-            arguments.items(&mut items).map_err(|_| Misfit::ArgumentType)?;
+        let (mut items, mut text) = (SmallVec::new(), "");
+        let (given, takes) = (arguments.count(), method.takes());
+        if takes != Takes::Anything && given != 1 {
+            return Err(Misfit::ArgumentCount { given, expected: 1 });
         }
-        Ok(Bound { method, items })
+        match takes {
+            Takes::Anything => {}
+            Takes::Items => arguments.items(&mut items).map_err(|_| Misfit::Items)?,
+            Takes::Text => text = arguments.text().map_err(|_| Misfit::Text)?,
+        }
+        Ok(Bound { method, items, text })
     }
 }
 
@@ -178,7 +200,10 @@ enum Misfit {
         given: usize,
         expected: usize,
     },
-    ArgumentType,
+    /// They are no list of items.
+    Items,
+    /// It is no text.
+    Text,
     NotStreaming,
     /// It announces so many upload streams.
     Streams(usize),
@@ -192,7 +217,7 @@ impl Misfit {
             Misfit::ArgumentCount { given, expected } => {
                 text::argument_count(target, given, expected, options.detailed_errors)
             }
-            Misfit::ArgumentType => text::argument_type(target, options.detailed_errors),
+            Misfit::Items | Misfit::Text => text::argument_type(target, options.detailed_errors),
             Misfit::NotStreaming => text::not_streaming(target),
             Misfit::Streams(streams) => text::unexpected_streams(target, streams),
         }
@@ -203,9 +228,12 @@ impl Misfit {
         Cow::Borrowed(match self {
             Misfit::UnknownMethod => "there is no such method",
             Misfit::ArgumentCount { given, expected } => {
-                return Cow::Owned(format!("{given} arguments were given, it takes {expected}: an array of all items"));
+                return Cow::Owned(format!(
+                    "{given} arguments were given, it takes {expected}: an array of all items, or a token"
+                ));
             }
-            Misfit::ArgumentType => {
+            Misfit::Text => "the argument must be a string: a token",
+            Misfit::Items => {
                 "the argument must be an array of objects, with EntityId, EventName and Since strings, Snapshot a boolean"
             }
             Misfit::NotStreaming => "it was invoked as a stream, and answers once",
@@ -243,6 +271,11 @@ impl Methods<'_, '_> {
             Method::Catalogue => {
                 self.describe(id, &Described { catalogue, verifier, principal: self.speaker.principal });
             }
+            Method::RefreshToken => {
+                let next = self.refresh(id, target, Token::new(bound.text));
+                self.note_invoked();
+                return next;
+            }
         }
         self.note_invoked();
         Next::GoOn
@@ -251,17 +284,18 @@ impl Methods<'_, '_> {
     /// Answers with an error, and tells more of it where somebody listens: a client learns little,
     /// and one that asked for no answer nothing.
     fn refuse_invocation(&mut self, id: Option<&str>, target: &str, misfit: Misfit) -> Next {
-        let conn = self.speaker.number;
-        self.turn.books.trace.note(Level::Debug, || Fact::InvocationFailed {
-            conn,
-            method: echo(target).into(),
-            why: misfit.why(),
-        });
+        self.note_failed(target, misfit.why());
         if id.is_some() {
             self.complete(id, Err(&misfit.told(target, self.turn.process.options)));
         }
         self.note_invoked();
         Next::GoOn
+    }
+
+    fn note_failed(&mut self, target: &str, why: Cow<'static, str>) {
+        let conn = self.speaker.number;
+        let fact = || Fact::InvocationFailed { conn, method: echo(target).into(), why };
+        self.turn.books.trace.note(Level::Debug, fact);
     }
 
     fn note_invoked(&mut self) {
@@ -273,6 +307,31 @@ impl Methods<'_, '_> {
     fn complete(&mut self, id: Option<&str>, result: Result<&dyn Value, &str>) {
         if let Some(id) = id {
             self.turn.hub.send_message(self.speaker.key, &ServerMessage::Completion { id, result });
+        }
+    }
+
+    /// A fresh token: what is held is judged by its grants, where it is good and of the same user.
+    fn refresh(&mut self, id: Option<&str>, target: &str, token: Token<'_>) -> Next {
+        let Process { catalogue, verifier, .. } = self.turn.process;
+        self.turn.hub.spend(TOKEN_COST);
+        let verified =
+            verifier.verify_client(token, self.turn.now).map_err(|error| (error.to_string(), error.sentence()));
+        let fresh = verified.and_then(|fresh| match fresh.is_same_as(self.speaker.principal) {
+            true => Ok(fresh),
+            false => Err((OTHER_USER.to_owned(), OTHER_USER)),
+        });
+        match fresh {
+            Ok(fresh) => {
+                let refreshed = refreshing::judge_again(self.speaker.key, &fresh, self.turn);
+                self.complete(id, Ok(&RefreshAnswer { refreshed: &refreshed, catalogue }));
+                Next::Refreshed(Box::new(fresh))
+            }
+            Err((told, why)) => {
+                self.turn.books.metrics.refuse(Refusal::BadToken);
+                self.note_failed(target, Cow::Borrowed(why));
+                self.complete(id, Err(&text::hub_exception(target, &told)));
+                Next::GoOn
+            }
         }
     }
 
@@ -352,7 +411,7 @@ impl Methods<'_, '_> {
         let since = subscribing::since(item);
         let asks = since.is_some_and(|since| since != Since::Present);
         let is_current = asks && self.turn.hub.registry.holds(self.speaker.key, &pattern);
-        Right { reach, is_current, rows, since, snapshot }
+        Right { reach, is_current, rows, since, snapshot, is_lost: false }
     }
 
     /// The items become subscriptions; then come the completion, the block, and whatever is
@@ -366,6 +425,9 @@ impl Methods<'_, '_> {
                 Judged::Right(right) => right,
             };
             let found = if right.wants() { found.next() } else { None };
+            if right.is_lost {
+                return told(false, Some(UNAUTHORIZED), right.reach.pattern());
+            }
             let verdict = methods.join(&right, block.zip(found));
             if let Verdict::Told { subscribed: true, pattern, .. } = verdict {
                 subscribed += 1;
@@ -468,23 +530,7 @@ impl Methods<'_, '_> {
     /// The checks of an item of a Subscribe, in their order: form, event, entity, permission. The
     /// limit comes last.
     fn judge(&self, item: &Item<'_>) -> Result<Reach, &'static str> {
-        const UNAUTHORIZED: &str = "Unauthorized";
-        let pattern = self.pattern(item)?;
-        let event = self.turn.process.catalogue.event(pattern.event());
-        let family = self.turn.process.catalogue.family_of(pattern.event());
-        let Speaker { principal, .. } = self.speaker;
-        let verifier = &self.turn.process.verifier;
-        match pattern {
-            Pattern::One(topic) => {
-                let may = verifier.may(principal, Action::Subscribe, family, event, topic.entity);
-                if may { Ok(Reach::One(topic)) } else { Err(UNAUTHORIZED) }
-            }
-            Pattern::Every(wildcard) => match verifier.standing(principal, family, event) {
-                Standing::Every => Ok(Reach::Every(wildcard)),
-                Standing::Only(entities) => Ok(Reach::Only(wildcard, entities.into())),
-                Standing::Unnamed | Standing::Ungranted => Err(UNAUTHORIZED),
-            },
-        }
+        granted(self.pattern(item)?, self.speaker.principal, self.turn.process).ok_or(UNAUTHORIZED)
     }
 
     /// Leaving needs no permission: who was never let in is not in.

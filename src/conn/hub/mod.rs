@@ -5,5 +5,6 @@ pub(super) mod descriptions;
 pub(super) mod grant_sets;
 mod handshake;
 mod methods;
+pub(super) mod refreshing;
 pub(super) mod results;
 mod subscribing;

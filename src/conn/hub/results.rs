@@ -42,15 +42,34 @@ impl Value for Verdicts<'_> {
         out.list(self.verdicts.iter(), |verdict, out| match verdict {
             Verdict::Told { subscribed, message, pattern, besides } => {
                 let event_name = self.catalogue.event(pattern.event()).lower.as_str();
-                let entity_id: &dyn Value = match pattern {
-                    Pattern::One(Topic { entity, .. }) => entity,
-                    Pattern::Every(_) => &EVERY,
-                };
-                write_verdict(*subscribed, message, entity_id, &event_name, besides, out);
+                write_verdict(*subscribed, message, entity_of(pattern), &event_name, besides, out);
             }
             Verdict::Refused(Refused { message, entity, event }) => {
                 write_verdict(false, message, &entity.as_deref(), &event.as_deref(), &Besides::default(), out);
             }
+        });
+    }
+}
+
+/// How an item names the entity of a pattern.
+fn entity_of(pattern: &Pattern) -> &dyn Value {
+    match pattern {
+        Pattern::One(Topic { entity, .. }) => entity,
+        Pattern::Every(_) => &EVERY,
+    }
+}
+
+/// Patterns, as items name them.
+pub(super) struct Named<'n> {
+    pub(super) patterns: &'n [Pattern],
+    pub(super) catalogue: &'n Catalogue,
+}
+
+impl Value for Named<'_> {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(self.patterns.iter(), |pattern, out| {
+            let event_name = self.catalogue.event(pattern.event()).lower.as_str();
+            out.object(&[("entityId", entity_of(pattern)), ("eventName", &event_name)]);
         });
     }
 }

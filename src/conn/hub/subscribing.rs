@@ -33,6 +33,8 @@ pub(super) struct Right {
     pub(super) rows: Rows,
     pub(super) since: Option<Since>,
     pub(super) snapshot: Snapshot,
+    /// A fresh token no longer grants it, which came while its home was asked.
+    pub(super) is_lost: bool,
 }
 
 /// Whether an item gets what still holds.

@@ -5,6 +5,7 @@
 //! home passes them on together; every other request waits until all replies before it are out.
 
 use super::cx::Cx;
+use super::refresh;
 use crate::api::publish::Outcome;
 use crate::api::{exposition, position, routes};
 use crate::broken::broken;
@@ -44,6 +45,8 @@ pub(super) enum Draft {
     Publish(Box<Outcome>, Option<Uuid>),
     /// Where an organization stands.
     Position,
+    /// What a fresh token has changed.
+    Refresh,
     /// With what the process as a whole has.
     Metrics(Box<ProcessNumbers>),
 }
@@ -67,9 +70,8 @@ impl Draft {
                 exposition::metrics(&numbers, &vitals, process.catalogue)
             }
             (Draft::Position, Answer::Position(present)) => position::reply(present),
-            (Draft::Publish(..), Answer::Numbers(_) | Answer::Position(_) | Answer::Block(_))
-            | (Draft::Position, Answer::Published(_) | Answer::Members(_) | Answer::Numbers(_) | Answer::Block(_))
-            | (Draft::Metrics(_), Answer::Published(_) | Answer::Members(_) | Answer::Position(_) | Answer::Block(_)) => {
+            (Draft::Refresh, Answer::Refreshed(refreshed)) => refresh::reply(refreshed, process.catalogue, metrics),
+            (Draft::Publish(..) | Draft::Position | Draft::Metrics(_) | Draft::Refresh, _) => {
                 broken("a shard answers what it was asked")
             }
         }
@@ -78,7 +80,7 @@ impl Draft {
     fn bytes(&self) -> usize {
         match self {
             Draft::Publish(outcome, _) => outcome.reply_bytes(),
-            Draft::Position | Draft::Metrics(_) => 0,
+            Draft::Position | Draft::Metrics(_) | Draft::Refresh => 0,
         }
     }
 }

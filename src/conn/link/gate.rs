@@ -1,6 +1,8 @@
 //! What a request's head decides.
 
 use super::cx::Cx;
+use super::refresh;
+use super::refused::Refused;
 use super::request::Purpose;
 use crate::api::cors::NOT_ALLOWED;
 use crate::api::documents;
@@ -23,6 +25,7 @@ use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
 use crate::proto::ws::upgrade;
 use crate::trace::{Fact, FrontFault, Level};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What `/readyz` says where publications were to be written, and cannot be.
@@ -35,15 +38,14 @@ pub(super) enum Decision {
     Metrics,
     /// Where this organization stands, which its home knows.
     Position(Uuid),
+    /// The connection there goes on with this token.
+    Refresh(Place, Arc<Principal>),
     /// The link carries a connection from here on, behind the reply that says so.
     Upgraded {
         conn: ConnKey,
         accept: Vec<u8>,
     },
 }
-
-/// A refused request: the reply, and how it is counted.
-pub(super) struct Refused(pub(super) Refusal, pub(super) Reply, pub(super) &'static str);
 
 /// Decides about a request, for its head alone.
 ///
@@ -106,7 +108,11 @@ fn pass_gate(
         Gate::Client(endpoint) => {
             // Who shows an id was counted when it was negotiated.
             let block = AddressBlock::of(origin.client);
-            let connects = endpoint == Endpoint::Negotiate || query::value(head.query, "id").is_none();
+            let connects = match endpoint {
+                Endpoint::Negotiate => true,
+                Endpoint::Hub => query::value(head.query, "id").is_none(),
+                Endpoint::Refresh => false,
+            };
             if connects {
                 cx.turn.process.quotas.knock(block, cx.turn.now).map_err(too_much)?;
             }
@@ -116,7 +122,10 @@ fn pass_gate(
                 Ok(principal)
             });
             note_bearer(head, origin, principal.as_ref(), cx.turn);
-            let principal = principal?;
+            let principal = match endpoint {
+                Endpoint::Refresh => principal.map_err(refresh::refuse_token)?,
+                Endpoint::Hub | Endpoint::Negotiate => principal?,
+            };
             check_method()?;
             check_origin(head, cx.turn)?;
             let share = Share::of(&principal, block);
@@ -125,6 +134,9 @@ fn pass_gate(
             }
             match endpoint {
                 Endpoint::Hub => decide_hub(head, principal, origin, cx),
+                Endpoint::Refresh => {
+                    Ok(Decision::Refresh(refresh::place(head, &principal, cx.turn.process)?, Arc::new(principal)))
+                }
                 Endpoint::Negotiate if cx.turn.process.places.is_full() => Err(full()),
                 Endpoint::Negotiate => {
                     cx.turn.process.quotas.check(share).map_err(too_much)?;

@@ -12,25 +12,28 @@ use super::asking::{Asking, Draft, Framing};
 use super::cx::Cx;
 use super::ending::{Ending, Parting, Rest, Sender};
 use super::front;
-use super::gate::{self, Decision, Refused};
+use super::gate::{self, Decision};
 use super::moved::Moved;
+use super::refused::Refused;
 use super::request::{Arrived, PendingBody, Purpose};
 use super::serve::{self, Judged, PendingItems, Taken};
 use super::unsent::Unsent;
 use super::websocket::WebSocket;
 use crate::api::client_address::client_address;
 use crate::api::cors::Origins;
+use crate::api::negotiated::Place;
 use crate::api::publish::FirstRejected;
 use crate::api::routes::{self, Entrance, Found, Gate};
 use crate::auth::token::Known;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
-use crate::conn::allowance::Allowance;
+use crate::conn::allowance::{Allowance, TOKEN_COST};
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
 use crate::conn::hub::connection::Origin;
+use crate::conn::order::Order;
 use crate::hub::ANSWER_BYTES_PER_DELIVERY;
 use crate::hub::outbox::Writable;
 use crate::hub::partition::Partition;
@@ -105,8 +108,6 @@ pub(crate) enum Next {
 
 /// What a request costs that is no publish, in deliveries, beside the bytes of its reply.
 const REQUEST_COST: usize = 256;
-/// What it costs besides to verify a token.
-const TOKEN_COST: usize = 1024;
 /// And to gather the numbers of all shards.
 const METRICS_COST: usize = 4096;
 
@@ -117,7 +118,7 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
         Decision::Body(Purpose::Publish { .. }) => 0,
         Decision::Body(Purpose::Negotiate { .. }) | Decision::Upgraded { .. } => REQUEST_COST + token,
         Decision::Reply(reply) => REQUEST_COST + token + reply.body.bytes().len() / ANSWER_BYTES_PER_DELIVERY,
-        Decision::Position(_) => REQUEST_COST + token,
+        Decision::Position(_) | Decision::Refresh(..) => REQUEST_COST + token,
         Decision::Metrics => REQUEST_COST + METRICS_COST,
     }
 }
@@ -408,6 +409,11 @@ impl Http {
                 let home = Partition::of(organization).home(cx.turn.process.shards);
                 let awaited = cx.turn.ask(self.caller(cx), Asked::Home(home), Question::Position(organization));
                 self.await_answers(Draft::Position, framing, awaited, cx)
+            }
+            Decision::Refresh(Place { shard, conn }, fresh) => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                let awaited = cx.turn.order(self.caller(cx), shard, Order::Refresh(conn, fresh));
+                self.await_answers(Draft::Refresh, framing, awaited, cx)
             }
             Decision::Metrics => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);

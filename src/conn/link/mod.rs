@@ -18,6 +18,8 @@ mod front;
 mod gate;
 mod http;
 mod moved;
+mod refresh;
+mod refused;
 mod request;
 mod serve;
 mod unsent;

@@ -110,6 +110,7 @@ mod tests {
             grants: [].into(),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         });
         PendingBody {
             purpose: Purpose::Negotiate { query: String::new(), principal },

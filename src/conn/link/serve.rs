@@ -7,11 +7,12 @@ use crate::broken::broken;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Published, Question};
 use crate::conn::delivery::{Collected, FanOut};
+use crate::conn::hub::refreshing::lifetime_s;
 use crate::conn::mail::{Mail, To};
 use crate::conn::turn::{Process, Turn};
 use crate::proto::Status;
 use crate::proto::http::reply::{Body, Reply};
-use crate::proto::signalr::negotiate;
+use crate::proto::signalr::negotiate::{self, Offer};
 use crate::wire::LinkKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,9 +28,13 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
             let token = turn.process.id_key.sign(principal, turn.now, lives_ms, turn.out.entropy).text();
             let mut id = [0; 16];
             turn.out.entropy.fill(&mut id);
-            // Version 0 knows one id for both.
-            let id = if version == 0 { token.clone() } else { URL_SAFE_NO_PAD.encode(id) };
-            negotiate::encode(version, &id, &token, &mut body);
+            let offer = Offer {
+                version,
+                connection_id: &URL_SAFE_NO_PAD.encode(id),
+                connection_token: &token,
+                token_lifetime_s: turn.process.options.refresh.then(|| lifetime_s(principal, turn.now)),
+            };
+            negotiate::encode(offer, &mut body);
         }
     }
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")

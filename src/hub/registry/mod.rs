@@ -297,6 +297,18 @@ impl Registry {
         joined
     }
 
+    /// Holds a wildcard as it is granted now, positions as it said: `Already` where that is as
+    /// before, `Full` where there is no room.
+    pub(crate) fn join_again(&mut self, conn: ConnKey, reach: &Reach, max: usize) -> Joined {
+        let Some(star) = self.star(conn, reach.pattern().wildcard()) else { return Joined::Full };
+        if star.reach == *reach {
+            return Joined::Already;
+        }
+        let member = star.reach.patterns().find_map(|pattern| self.place_of(conn, &pattern));
+        let positioned = member.is_some_and(|at| self.list(conn)[at].is_positioned());
+        if self.join_star(conn, reach, positioned, max) == Joined::Full { Joined::Full } else { Joined::Fresh }
+    }
+
     /// Becomes a member of a pattern, which it is not yet.
     fn enter(&mut self, conn: ConnKey, pattern: Pattern, positioned: bool) {
         let slot = self.find(&pattern).unwrap_or_else(|| self.add(pattern));

@@ -86,6 +86,16 @@ impl<'r> Arguments<'_, 'r> {
         }
     }
 
+    /// The first argument as a text.
+    ///
+    /// # Errors
+    /// It is no string.
+    pub(crate) fn text(&self) -> Result<&'r str, BindError> {
+        match self {
+            Arguments::Json(arguments) => arguments.text(),
+        }
+    }
+
     /// The first argument as a list of items, pushed in order to `items`. A null item is an item
     /// with both members missing. Unknown members are ignored, a member given twice counts as last
     /// written.

@@ -29,20 +29,34 @@ pub(crate) fn version(query: &str) -> Result<u8, VersionError> {
     }
 }
 
-/// Appends the body for that version: id, token (version 1 only) and the transports, in .NET's
-/// order of members.
-///
-/// Version 0 knows no token: there the id is what the client comes back with, so give the token as
-/// `connection_id`.
-pub(crate) fn encode(version: u8, connection_id: &str, connection_token: &str, out: &mut Vec<u8>) {
+/// What is offered to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer<'o> {
+    /// At most 1. Version 0 knows no token: there the id is what the client comes back with.
+    pub(crate) version: u8,
+    /// What others may know of the connection.
+    pub(crate) connection_id: &'o str,
+    /// What the client comes back with.
+    pub(crate) connection_token: &'o str,
+    /// For how many seconds its token is good, where it may send a fresh one (.NET 11).
+    pub(crate) token_lifetime_s: Option<usize>,
+}
+
+/// Appends the body: id, token (version 1 only) and the transports, in .NET's order of members.
+pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
+    let Offer { version, connection_id, connection_token, token_lifetime_s } = offer;
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
     out.extend_from_slice(br#","connectionId":"#);
-    encode_str(connection_id, out);
+    encode_str(if version == 0 { connection_token } else { connection_id }, out);
     if version > 0 {
         out.extend_from_slice(br#","connectionToken":"#);
         encode_str(connection_token, out);
+    }
+    if let Some(token_lifetime_s) = token_lifetime_s.filter(|_| version > 0) {
+        out.extend_from_slice(br#","tokenLifetimeSeconds":"#);
+        out.extend_from_slice(digits.format(token_lifetime_s).as_bytes());
     }
     out.extend_from_slice(br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#);
 }
@@ -99,12 +113,14 @@ mod tests {
     fn bodies_are_those_of_dotnet() {
         let body = |version| {
             let mut out = Vec::new();
-            encode(version, "an-id", "a-token", &mut out);
+            let token_lifetime_s = (version == 0).then_some(60);
+            let offer = Offer { version, connection_id: "an-id", connection_token: "a-token", token_lifetime_s };
+            encode(offer, &mut out);
             String::from_utf8(out).expect("a body is text")
         };
         assert_eq!(
             body(0),
-            r#"{"negotiateVersion":0,"connectionId":"an-id","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
+            r#"{"negotiateVersion":0,"connectionId":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
         );
         assert_eq!(
             body(1),

@@ -71,10 +71,15 @@ fn every_method_that_is_described_answers_as_described() {
         .filter(|operation| operation["action"] == "receive")
         .map(|operation| operation["title"].as_str().unwrap())
         .collect();
-    assert_eq!(methods.len(), 6);
+    assert_eq!(methods.len(), 7);
     for method in methods {
         let argument = &document["components"]["messages"][method]["payload"]["type"];
-        let arguments = if argument == "array" { "[[]]" } else { "[]" };
+        let token = format!("[\"{}\"]", hub.client_token());
+        let arguments = match argument.as_str() {
+            Some("array") => "[[]]",
+            Some("string") => &token,
+            _ => "[]",
+        };
         let answer: serde_json::Value = serde_json::from_str(&client.invoke(method, arguments)).unwrap();
         let result = &document["components"]["messages"][format!("{method}Result")]["payload"]["type"];
         assert_eq!(answer["result"].is_array(), result == "array", "{method}: {answer}");

@@ -87,7 +87,8 @@ fn negotiate_speaks_versions_0_and_1() {
         assert_eq!(id.len(), if version == 0 { 43 } else { 22 });
         let token = body["connectionToken"].as_str().map(|token| {
             assert!(token.len() == 43 && token != id, "{token}");
-            format!(r#""connectionToken":"{token}","#)
+            let lifetime_s = body["tokenLifetimeSeconds"].as_u64().expect("how long the token is good");
+            format!(r#""connectionToken":"{token}","tokenLifetimeSeconds":{lifetime_s},"#)
         });
         assert_eq!(token.is_some(), version == 1, "{query}");
         let token = token.unwrap_or_default();

@@ -20,6 +20,7 @@ mod protocol;
 mod publishing;
 mod quotas;
 mod readers;
+mod refreshing;
 mod running;
 mod since;
 mod state;

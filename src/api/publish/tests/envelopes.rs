@@ -42,6 +42,7 @@ fn post(headers: &str, body: &[u8]) -> (u16, String, Heard) {
         grants: [].into(),
         foreign_grants: 0,
         expires_unix_s: 0,
+        marks: crate::auth::marks::Marks::default(),
     };
     let limits = Limits { body_bytes_max: 64 * 1024, ..Limits::DEFAULT };
     let options = Options::default();

@@ -58,6 +58,7 @@ impl World {
             grants: Arc::default(),
             foreign_grants: 0,
             expires_unix_s: 0,
+            marks: crate::auth::marks::Marks::default(),
         };
         World { options: Options::default(), limits: Limits::DEFAULT, principal }
     }

@@ -19,6 +19,8 @@ struct Method {
 const ITEM: &str = "SubscribeItem";
 const VERDICT: &str = "SubscribeVerdict";
 const ENTRY: &str = "CatalogueEntry";
+const REFRESHED: &str = "RefreshedToken";
+const PAIR: &str = "SubscribedPair";
 
 /// A name in the document that no event, type or value set of the catalogue has.
 fn own(model: &Model, name: &str) -> String {
@@ -30,15 +32,22 @@ fn own(model: &Model, name: &str) -> String {
 }
 
 /// The names of the methods.
-const NAMES: [&str; 6] =
-    ["Subscribe", "Unsubscribe", "UnsubscribeAll", "AvailableSubscriptions", "GetActiveSubscriptions", "Catalogue"];
+const NAMES: [&str; 7] = [
+    "Subscribe",
+    "Unsubscribe",
+    "UnsubscribeAll",
+    "AvailableSubscriptions",
+    "GetActiveSubscriptions",
+    "Catalogue",
+    "RefreshToken",
+];
 
 /// Whether a channel or a message of that name is a method's.
 pub fn is_taken(name: &str) -> bool {
     NAMES.iter().any(|own| name.strip_suffix("Result").unwrap_or(name) == *own)
 }
 
-fn methods(model: &Model) -> [Method; 6] {
+fn methods(model: &Model) -> [Method; 7] {
     let list = |name: &str| {
         let items = reference("components/schemas", &own(model, name));
         Json::object([("type", "array".into()), ("items", items)])
@@ -80,6 +89,12 @@ fn methods(model: &Model) -> [Method; 6] {
             summary: "What each event is, and whether this token may have it.",
             argument: None,
             result: list(ENTRY),
+        },
+        Method {
+            name: "RefreshToken",
+            summary: "Goes on with a fresh token of the same user: what is subscribed is judged again.",
+            argument: Some(Json::object([("type", "string".into())])),
+            result: reference("components/schemas", &own(model, REFRESHED)),
         },
     ]
 }
@@ -150,7 +165,7 @@ pub fn messages(model: &Model) -> impl Iterator<Item = (String, Json)> {
 }
 
 /// The schemas that the messages refer to.
-pub fn schemas(model: &Model) -> [(String, Json); 3] {
+pub fn schemas(model: &Model) -> [(String, Json); 5] {
     let text = || Json::object([("type", "string".into())]);
     let nullable = || Json::object([("type", Json::Array(vec!["string".into(), "null".into()]))]);
     let guid = |about: &str| {
@@ -201,7 +216,34 @@ pub fn schemas(model: &Model) -> [(String, Json); 3] {
         ],
         &["eventName", "family", "kind", "entityProperty", "schema", "allowed", "reason", "entities"],
     );
-    [(own(model, ITEM), item), (own(model, VERDICT), verdict), (own(model, ENTRY), entry)]
+    let pair = object(
+        PAIR,
+        [
+            ("entityId", about(text(), "The entity in lower case, or *.")),
+            ("eventName", about(text(), "The event in lower case.")),
+        ],
+        &["entityId", "eventName"],
+    );
+    let pairs = |what: &str| {
+        let items = reference("components/schemas", &own(model, PAIR));
+        Json::object([("type", "array".into()), ("items", items), ("description", what.into())])
+    };
+    let refreshed = object(
+        REFRESHED,
+        [
+            ("tokenLifetimeSeconds", about(count(), "Until the token expires.")),
+            ("removed", pairs("What is granted no more, and is no subscription any more.")),
+            ("changed", pairs("Subscriptions of * that have other entities than before.")),
+        ],
+        &["tokenLifetimeSeconds", "removed", "changed"],
+    );
+    [
+        (own(model, ITEM), item),
+        (own(model, VERDICT), verdict),
+        (own(model, ENTRY), entry),
+        (own(model, PAIR), pair),
+        (own(model, REFRESHED), refreshed),
+    ]
 }
 
 /// A schema with one keyword more.

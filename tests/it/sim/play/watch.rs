@@ -81,6 +81,7 @@ impl Play<'_> {
             | Fact::TokenRefused { .. }
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
+            | Fact::TokenRefreshed { .. }
             | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::StrangersCrowd { .. }

@@ -305,6 +305,11 @@ impl<'r> JsonArguments<'_, 'r> {
         self.count
     }
 
+    /// See [`Arguments::text`](crate::proto::signalr::codec::Arguments::text).
+    pub(crate) fn text(&self) -> Result<&'r str, BindError> {
+        Values(self.nodes).next().and_then(|value| value.as_str()).ok_or(BindError)
+    }
+
     /// See [`Arguments::items`](crate::proto::signalr::codec::Arguments::items).
     pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         let list = Values(self.nodes).next().ok_or(BindError)?;

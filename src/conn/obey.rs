@@ -1,0 +1,41 @@
+//! What a shard does to connections of its own because somebody elsewhere asks for it: always by
+//! letter, its own requests too, so that a link never reaches into the connection of another.
+
+use super::ask::{Answer, Awaited, Caller};
+use super::hub::connection::{Connections, Handle};
+use super::mail::{Mail, To};
+use super::order::{NotRefreshed, Order, Refreshed};
+use super::turn::Turn;
+use crate::auth::principal::Principal;
+use crate::hub::registry::ConnKey;
+
+impl Turn<'_> {
+    /// Posts an order to that shard, which may be this one; it is answered in any case.
+    pub(super) fn order(&mut self, caller: Caller, to: usize, order: Order) -> Awaited {
+        let from = self.process.shard;
+        let letter = Mail::Order { from, caller, order };
+        if to == from {
+            self.intake.push_mail(letter);
+        } else {
+            self.out.mail.post(To::Shard(to), letter);
+        }
+        Awaited::new(None, 1, self.now.mono)
+    }
+}
+
+/// Does what is ordered. The deadlines of these connections may be others then.
+pub(crate) fn obey(order: &Order, connections: &mut Connections, turn: &mut Turn<'_>) -> Answer {
+    match order {
+        Order::Refresh(key, fresh) => Answer::Refreshed(refresh(*key, fresh, connections, turn)),
+    }
+}
+
+fn refresh(
+    key: ConnKey,
+    fresh: &Principal,
+    connections: &mut Connections,
+    turn: &mut Turn<'_>,
+) -> Result<Refreshed, NotRefreshed> {
+    let connection = connections.get_mut(key).ok_or(NotRefreshed::Gone)?;
+    Handle { key, connection, turn }.refresh(fresh)
+}
