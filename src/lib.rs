@@ -34,7 +34,7 @@
 //! | Kept, row | the publications that still hold, for those who ask for a snapshot; one of them, by topic and key |
 //! | Effect | what a publication does to the rows |
 //! | HubMessage, ServerMessage | SignalR's own, from a client and to one: Invocation, Completion, Ping, Close, … |
-//! | HubProtocol | how hub messages are written: json |
+//! | HubProtocol | how hub messages are written: json, messagepack |
 //! | Intake | what has come to a shard and waits for its turn: mail of siblings, requests to stamp |
 //! | Frame | encoded transport bytes in a shared segment |
 //! | Outbox, backlog, overrun | a connection's send queue; what waits in it; the verdict over one that is too long |

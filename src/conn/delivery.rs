@@ -126,7 +126,7 @@ impl<'t> Delivery<'t> {
     }
 
     fn hand_out(&mut self, event: &Event, is_last: bool, topic: &Topic, stamp: Stamp, data: Payload<'_>) {
-        let traits = EventTraits { lower: &event.lower, is_state: event.has_one_value(), is_last };
+        let traits = EventTraits::of(self.process.catalogue, topic.event, is_last);
         let members = self.hub.publish(topic, traits, Some(stamp), data, self.now, self.wire);
         self.books.metrics.event(usize::from(topic.event.0)).delivered += members as u64;
         self.books.trace.note(Level::Trace, || Fact::Delivered {

@@ -5,6 +5,9 @@ use super::naive;
 use super::pieces::pieces;
 use super::script::{self, Line, Stage};
 use super::transcript::Transcript;
+use crate::proto::signalr::framing::Records;
+use crate::proto::signalr::handshake::ACCEPTED;
+use crate::proto::signalr::protocol::HubProtocol;
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
@@ -136,6 +139,7 @@ fn ends_refused(bytes: &[u8]) -> bool {
     loop {
         match socket.read(&mut Silence) {
             Ok(Message::Text(text)) => records(&text, &mut is_greeted),
+            Ok(Message::Binary(bytes)) => messages(bytes.to_vec(), &mut is_greeted),
             Ok(Message::Pong(_)) => {}
             Ok(Message::Close(frame)) => return frame.is_some_and(|frame| FAULTS.contains(&frame.code.into())),
             Err(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
@@ -144,6 +148,19 @@ fn ends_refused(bytes: &[u8]) -> bool {
             other => unreachable!("a hub sends no {other:?}"),
         }
     }
+}
+
+/// MessagePack, behind a greeting in JSON: whole messages, each an array.
+fn messages(mut bytes: Vec<u8>, is_greeted: &mut bool) {
+    if !*is_greeted {
+        *is_greeted = true;
+        return assert_eq!(bytes, ACCEPTED, "what greets");
+    }
+    let (mut records, mut rest) = (Records::default(), bytes.as_mut_slice());
+    while let Ok(Some(message)) = HubProtocol::MessagePack.next_message(&mut records, &mut rest, usize::MAX) {
+        assert!(matches!(message, [0x90..=0x9F, ..]), "{message:?} is no array");
+    }
+    assert!(!records.is_partial(), "half a message");
 }
 
 fn records(text: &str, is_greeted: &mut bool) {

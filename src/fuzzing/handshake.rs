@@ -64,11 +64,13 @@ fn judge(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
         }
     }
     let (Some(protocol), Some(version)) = (protocol, version) else { return Err(HandshakeError::Malformed) };
-    if !protocol.eq_ignore_ascii_case("json") {
-        return Err(HandshakeError::UnknownProtocol(protocol));
-    }
+    let known = match protocol.to_ascii_lowercase().as_str() {
+        "json" => HubProtocol::Json,
+        "messagepack" => HubProtocol::MessagePack,
+        _ => return Err(HandshakeError::UnknownProtocol(protocol)),
+    };
     if !(0..=2).contains(&version) {
         return Err(HandshakeError::UnsupportedVersion { version, protocol });
     }
-    Ok(HubProtocol::Json)
+    Ok(known)
 }

@@ -11,12 +11,12 @@ use crate::proto::signalr::protocol::HubProtocol;
 use smallvec::SmallVec;
 
 /// Small, so that inputs reach the bound.
-const RECORD_BYTES_MAX: usize = 512;
-const DEPTH_MAX: usize = Limits::DEFAULT.json_depth_max;
+pub(super) const RECORD_BYTES_MAX: usize = 512;
+pub(super) const DEPTH_MAX: usize = Limits::DEFAULT.json_depth_max;
 
 /// What a hub does with a record, owned.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
+pub(super) struct Read {
     kind: &'static str,
     /// The invocation's id.
     id: Option<String>,
@@ -62,7 +62,8 @@ pub fn hub_json(data: &[u8], transcript: &mut Transcript<'_>) {
     assert_eq!(records.is_partial(), !cut.is_empty());
 }
 
-fn read<'r>(message: HubMessage<'r, Arguments<'_, 'r>>) -> Read {
+/// What becomes of a message.
+pub(super) fn read<'r>(message: HubMessage<'r, Arguments<'_, 'r>>) -> Read {
     let owned = |text: &str| Some(text.to_owned());
     let other = |kind| Read { kind, ..Read::default() };
     match message {

@@ -18,6 +18,7 @@ mod handshake;
 mod http_body;
 mod http_head;
 mod hub_json;
+mod hub_messagepack;
 mod journal_record;
 mod key_set;
 mod naive;
@@ -79,6 +80,7 @@ targets! {
     http_body: "chunked bodies";
     http_head: "request heads";
     hub_json: "hub messages in JSON";
+    hub_messagepack: "hub messages in MessagePack";
     journal_record: "files of a journal";
     key_set: "key sets at an address";
     negotiate: "the query of a negotiate request";

@@ -164,6 +164,7 @@ pub mod reference {}
 /// [library]: crate::guide::library
 /// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits
+/// [messagepack]: crate::guide::clients#messagepack
 /// [metrics]: crate::guide::reference#metrics
 /// [once]: crate::guide::publishers#once
 /// [order]: crate::guide::publishers#order

@@ -8,6 +8,7 @@
 use super::position::Stamp;
 use super::publication::{EventTraits, Payload};
 use super::topic::Topic;
+use super::transcode::Transcoded;
 use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
 use crate::proto::ws::encode::{self, Opcode};
@@ -20,11 +21,16 @@ pub enum Encoding {
     JsonText,
     /// JSON records as they are, one behind the other.
     JsonBare,
+    /// MessagePack, each message in a WebSocket binary frame.
+    MessagePackBinary,
+    /// MessagePack as it is, one message behind the other.
+    MessagePackBare,
 }
 
 impl Encoding {
     /// All encodings, in the order of their numbers.
-    pub(crate) const ALL: [Encoding; 2] = [Encoding::JsonText, Encoding::JsonBare];
+    pub(crate) const ALL: [Encoding; 4] =
+        [Encoding::JsonText, Encoding::JsonBare, Encoding::MessagePackBinary, Encoding::MessagePackBare];
 
     /// Its place in [`Encoding::ALL`], for tables.
     pub(crate) fn index(self) -> usize {
@@ -35,14 +41,17 @@ impl Encoding {
     pub(crate) fn protocol(self) -> HubProtocol {
         match self {
             Encoding::JsonText | Encoding::JsonBare => HubProtocol::Json,
+            Encoding::MessagePackBinary | Encoding::MessagePackBare => HubProtocol::MessagePack,
         }
     }
 
     /// The same wrapping, for another hub protocol.
     pub(crate) fn with_protocol(self, protocol: HubProtocol) -> Encoding {
         match (self, protocol) {
-            (Encoding::JsonText, HubProtocol::Json) => Encoding::JsonText,
-            (Encoding::JsonBare, HubProtocol::Json) => Encoding::JsonBare,
+            (Encoding::JsonText | Encoding::MessagePackBinary, HubProtocol::Json) => Encoding::JsonText,
+            (Encoding::JsonBare | Encoding::MessagePackBare, HubProtocol::Json) => Encoding::JsonBare,
+            (Encoding::JsonText | Encoding::MessagePackBinary, HubProtocol::MessagePack) => Encoding::MessagePackBinary,
+            (Encoding::JsonBare | Encoding::MessagePackBare, HubProtocol::MessagePack) => Encoding::MessagePackBare,
         }
     }
 
@@ -55,7 +64,8 @@ impl Encoding {
     pub(crate) fn wrap(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         match self {
             Encoding::JsonText => encode::frame_around(Opcode::Text, out, write),
-            Encoding::JsonBare => write(out),
+            Encoding::MessagePackBinary => encode::frame_around(Opcode::Binary, out, write),
+            Encoding::JsonBare | Encoding::MessagePackBare => write(out),
         }
     }
 }
@@ -87,14 +97,14 @@ impl Form {
         data: Payload<'_>,
         out: &mut Vec<u8>,
     ) {
-        let EventTraits { lower, is_last, .. } = event;
+        let EventTraits { lower, is_last, instants, .. } = event;
         let stamp = stamp.filter(|_| self.positioned);
         let token = stamp.map(|stamp| stamp.of(topic.organization).token());
         let position = token.as_ref().zip(stamp).map(|(token, stamp)| Place { token, at: stamp.at });
         let message = ServerMessage::MessageReceived {
             entity: topic.entity,
             event_name: lower,
-            data: data.bytes(),
+            data: &Transcoded { json: data.bytes(), instants: instants.map(|instants| &**instants) },
             is_last,
             position,
         };
@@ -122,7 +132,7 @@ mod tests {
         let made = |encoding: Encoding| {
             let mut out = b"before".to_vec();
             let form = Form { encoding, positioned: false };
-            let event = EventTraits { lower: "useralert", is_state: false, is_last: false };
+            let event = EventTraits { lower: "useralert", is_state: false, is_last: false, instants: None };
             form.encode(&topic, event, None, Payload::Borrowed(b"{}"), &mut out);
             out
         };

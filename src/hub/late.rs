@@ -16,7 +16,7 @@ use super::backlog::{Held, Share};
 use super::encoding::Form;
 use super::publication::{EventTraits, Payload, Publication};
 use crate::broken::broken;
-use crate::schema::EventId;
+use crate::schema::{EventId, Instants};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -44,7 +44,13 @@ pub struct Late {
 #[derive(Debug)]
 enum Record {
     Answer(Box<[u8]>),
-    Publication { publication: Publication, lower: Box<str>, is_last: bool, form: Form },
+    Publication {
+        publication: Publication,
+        lower: Box<str>,
+        is_last: bool,
+        instants: Option<Arc<Instants>>,
+        form: Form,
+    },
 }
 
 impl Late {
@@ -62,10 +68,11 @@ impl Late {
         len: usize,
         share: &Arc<Share>,
     ) -> Late {
-        let EventTraits { lower, is_state, is_last } = event;
+        let EventTraits { lower, is_state, is_last, instants } = event;
         let bytes = publication.data.len() + lower.len() + size_of::<Late>() + 2 * COUNTS_BYTES + 3 * ROUNDED_BYTES;
         let conflates = is_state.then(|| publication.topic.within());
-        let record = Record::Publication { publication, lower: lower.into(), is_last, form };
+        let instants = instants.cloned();
+        let record = Record::Publication { publication, lower: lower.into(), is_last, instants, form };
         Late { len, conflates, record, is_of_block: false, held: Held::new(bytes, share) }
     }
 
@@ -88,9 +95,10 @@ impl Late {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match &self.record {
             Record::Answer(frame) => out.extend_from_slice(frame),
-            Record::Publication { publication, lower, is_last, form } => {
+            Record::Publication { publication, lower, is_last, instants, form } => {
                 let Publication { topic, stamp, data, .. } = publication;
-                let event = EventTraits { lower, is_state: self.conflates.is_some(), is_last: *is_last };
+                let (is_state, instants) = (self.conflates.is_some(), instants.as_ref());
+                let event = EventTraits { lower, is_state, is_last: *is_last, instants };
                 form.encode(topic, event, *stamp, Payload::Shared(data), out);
             }
         }
@@ -277,7 +285,7 @@ mod tests {
     use uuid::Uuid;
 
     const FORM: Form = Form { encoding: Encoding::JsonBare, positioned: false };
-    const EVENT: EventTraits<'_> = EventTraits { lower: "e", is_state: false, is_last: false };
+    const EVENT: EventTraits<'_> = EventTraits { lower: "e", is_state: false, is_last: false, instants: None };
     const TOPIC: Topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
 
     struct Bench {

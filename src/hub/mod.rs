@@ -35,6 +35,7 @@ pub mod record;
 pub mod registry;
 pub mod seen;
 pub mod topic;
+mod transcode;
 
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
@@ -88,7 +89,7 @@ const PORTION_MIN: usize = 8 * 1024;
 /// let (link, conn) = (links.insert(()), conns.insert(()));
 /// let mut hub = Hub::new(HashSeed(1, 2), &Limits::DEFAULT, Backlog::new(usize::MAX, 1).into());
 /// let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
-/// let event = EventTraits { lower: "queuestatus", is_state: true, is_last: false };
+/// let event = EventTraits { lower: "queuestatus", is_state: true, is_last: false, instants: None };
 ///
 /// let (now, mut wire) = (Now::from_ms(0, 0), Vec::new());
 /// hub.open(conn, link, Writable::Open, now);

@@ -3,7 +3,7 @@
 use super::position::{Position, Stamp};
 use super::topic::Topic;
 use crate::clock::UnixMs;
-use crate::schema::Phase;
+use crate::schema::{Catalogue, Event, EventId, Instants, Phase};
 use std::sync::Arc;
 
 /// One validated event instance on a topic. A clone shares the data: it costs a count, not a copy.
@@ -111,6 +111,8 @@ impl Payload<'_> {
 }
 
 /// What every member of a publication's topic needs to know of its event.
+///
+/// [`EventTraits::of`] knows them by the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct EventTraits<'e> {
     /// The name in lower case, for the envelope.
@@ -119,4 +121,16 @@ pub struct EventTraits<'e> {
     pub is_state: bool,
     /// Whether it is the last of its key.
     pub is_last: bool,
+    /// Which of its properties are date-times, where any is: for hub protocols that have a type for
+    /// them.
+    pub instants: Option<&'e Arc<Instants>>,
+}
+
+impl<'e> EventTraits<'e> {
+    /// Those of a publication of that event.
+    pub(crate) fn of(catalogue: &'e Catalogue, event: EventId, is_last: bool) -> EventTraits<'e> {
+        let Event { lower, .. } = catalogue.event(event);
+        let is_state = catalogue.event(event).has_one_value();
+        EventTraits { lower, is_state, is_last, instants: catalogue.instants(event) }
+    }
 }

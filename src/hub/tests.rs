@@ -13,7 +13,7 @@ const NOW: Now = Now::from_ms(0, 0);
 fn stamp() -> Stamp {
     Stamp { epoch: Epoch::begin(NOW, 1), position: Position::after(None, NOW), at: UnixMs::from_ms(7) }
 }
-const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false, is_last: false };
+const OCCURRENCE: EventTraits<'_> = EventTraits { lower: "useralert", is_state: false, is_last: false, instants: None };
 
 fn topic(n: u128) -> Topic {
     Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::from_u128(n) }

@@ -7,8 +7,10 @@ use super::compiler::model::{Event, EventId, Family, Model, WireCase};
 use super::compiler::validate::expiry;
 use super::compiler::{Compiled, Options, compile, names};
 use super::events::SOURCES;
+use super::instants::Instants;
 use crate::broken::broken;
 use crate::clock::UnixMs;
+use std::sync::Arc;
 
 /// All events of a running hub: the built-in ones and those of further files, found by one path.
 ///
@@ -59,6 +61,8 @@ pub struct Catalogue {
     /// In the order of families, by name within: not that of the numbers where a reload has
     /// appended some.
     listed: Vec<EventId>,
+    /// By event: where its date-times are.
+    instants: Vec<Option<Arc<Instants>>>,
     published: Published,
 }
 
@@ -99,7 +103,9 @@ impl Catalogue {
         listed.sort_by_key(|(event, _)| (event.family, &event.lower));
         let listed = listed.iter().map(|(_, id)| *id).collect();
         let published = Published::default();
-        Catalogue { model, warnings, by_name, derived, listed, published }
+        let instants = |event: &Event| Instants::of(&model, &event.properties).map(Arc::new);
+        let instants = model.events.iter().map(instants).collect();
+        Catalogue { model, warnings, by_name, derived, listed, instants, published }
     }
 
     /// The model, for the validator and the emitters.
@@ -132,6 +138,11 @@ impl Catalogue {
     /// If the id is another catalogue's.
     pub fn event(&self, id: EventId) -> &Event {
         self.model.events.get(usize::from(id.0)).unwrap_or_else(|| foreign())
+    }
+
+    /// Where the date-times of an event are, if it has any.
+    pub(crate) fn instants(&self, id: EventId) -> Option<&Arc<Instants>> {
+        self.instants.get(usize::from(id.0)).and_then(Option::as_ref)
     }
 
     /// All events, in the order of [`Catalogue::available_subscriptions`].

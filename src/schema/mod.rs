@@ -9,6 +9,7 @@ pub mod compiler;
 mod date_time;
 pub mod events;
 pub mod guid;
+mod instants;
 pub(crate) mod library;
 pub mod reload;
 
@@ -21,3 +22,5 @@ pub use compiler::model::{
 };
 pub use compiler::{names, validate};
 pub use date_time::DateTime;
+pub use instants::Instants;
+pub(crate) use instants::{Typed, instant};

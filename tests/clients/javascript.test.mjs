@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as newest from '@microsoft/signalr';
+import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack';
 import * as oldest from 'signalr-3';
 import { Hub, Inbox, QUEUE, USER, callIn, mint, within } from './hub.mjs';
 
@@ -16,8 +17,9 @@ const verdict = (entityId, subscribed, message = null) => ({
   eventName: EVENT.toLowerCase(),
 });
 
-for (const [name, signalR] of [
+for (const [name, signalR, protocol] of [
   ['@microsoft/signalr 10', newest],
+  ['@microsoft/signalr 10 with MessagePack', newest, new MessagePackHubProtocol()],
   ['@microsoft/signalr 3.1.31', oldest],
 ]) {
   describe(name, () => {
@@ -34,11 +36,12 @@ for (const [name, signalR] of [
     const soon = Array(200).fill(50);
 
     function build(accessTokenFactory, { transport } = {}) {
-      const connection = new signalR.HubConnectionBuilder()
+      const builder = new signalR.HubConnectionBuilder()
         .withUrl(hub.url, { accessTokenFactory, ...transport })
         .configureLogging(signalR.LogLevel.None)
-        .withAutomaticReconnect(soon)
-        .build();
+        .withAutomaticReconnect(soon);
+      if (protocol) builder.withHubProtocol(protocol);
+      const connection = builder.build();
       open.add(connection);
       const inbox = new Inbox();
       connection.on('MessageReceived', (message) => inbox.push(message));

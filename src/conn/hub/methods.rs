@@ -453,9 +453,8 @@ impl Methods<'_, '_> {
             .iter()
             .filter(|publication| is_wanted(&publication.topic))
             .filter_map(|publication| {
-                let event = self.turn.process.catalogue.event(publication.topic.event);
-                let is_last = publication.effect.is_last();
-                let traits = EventTraits { lower: &event.lower, is_state: event.has_one_value(), is_last };
+                let Publication { topic, effect, .. } = publication;
+                let traits = EventTraits::of(self.turn.process.catalogue, topic.event, effect.is_last());
                 Some((publication, traits, self.turn.hub.registry.membership(key, &publication.topic)?))
             })
             .collect();

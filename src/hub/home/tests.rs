@@ -227,7 +227,7 @@ fn no_frame_has_more_around_its_data_than_is_counted() {
     for encoding in Encoding::ALL {
         let mut frame = Vec::new();
         let form = Form { encoding, positioned: true };
-        let event = EventTraits { lower: &longest, is_state: false, is_last: true };
+        let event = EventTraits { lower: &longest, is_state: false, is_last: true, instants: None };
         form.encode(&topic(1, 1), event, Some(stamp), Payload::Borrowed(b""), &mut frame);
         assert!(frame.len() <= FRAME_BYTES - 8, "{} bytes, and a longer header", frame.len());
     }

@@ -139,7 +139,12 @@ impl Bench {
             return (origin, bytes, self.outbox.push_own(&mut self.arena, frame, &self.share));
         }
         let topic = if let Origin::State(topic) = origin { topic } else { TOPIC };
-        let event = EventTraits { lower: "useralert", is_state: matches!(origin, Origin::State(_)), is_last: false };
+        let event = EventTraits {
+            lower: "useralert",
+            is_state: matches!(origin, Origin::State(_)),
+            is_last: false,
+            instants: None,
+        };
         let mut frames = Frames::new(&topic, event, None, Payload::Borrowed(&data));
         let form = Form { encoding, positioned: false };
         let frame = frames.frame(form, &mut self.arena);

@@ -8,6 +8,7 @@
 use super::framing::{Records, TooLong};
 use super::json::{self, JsonArguments};
 use super::message::{BindError, HubMessage, Item, Malformed, ServerMessage};
+use super::messagepack::{self, MessagePackArguments};
 use super::protocol::HubProtocol;
 use smallvec::SmallVec;
 
@@ -25,6 +26,7 @@ impl HubProtocol {
     ) -> Result<Option<&'r mut [u8]>, TooLong> {
         match self {
             HubProtocol::Json => records.next(rest, bytes_max),
+            HubProtocol::MessagePack => records.next_prefixed(rest, bytes_max),
         }
     }
 
@@ -41,6 +43,7 @@ impl HubProtocol {
     pub fn encode(self, message: &ServerMessage<'_>, out: &mut Vec<u8>) {
         match self {
             HubProtocol::Json => json::encode(message, out),
+            HubProtocol::MessagePack => messagepack::encode(message, out),
         }
     }
 }
@@ -68,6 +71,9 @@ impl Parser {
     ) -> Result<T, Malformed> {
         match protocol {
             HubProtocol::Json => self.json.parse(message, depth_max, |message| then(message.map(Arguments::Json))),
+            HubProtocol::MessagePack => {
+                messagepack::parse(message, depth_max).map(|message| then(message.map(Arguments::MessagePack)))
+            }
         }
     }
 }
@@ -76,6 +82,7 @@ impl Parser {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arguments<'t, 'r> {
     Json(JsonArguments<'t, 'r>),
+    MessagePack(MessagePackArguments<'r>),
 }
 
 impl<'r> Arguments<'_, 'r> {
@@ -83,6 +90,7 @@ impl<'r> Arguments<'_, 'r> {
     pub(crate) fn count(&self) -> usize {
         match self {
             Arguments::Json(arguments) => arguments.count(),
+            Arguments::MessagePack(arguments) => arguments.count(),
         }
     }
 
@@ -93,6 +101,7 @@ impl<'r> Arguments<'_, 'r> {
     pub(crate) fn text(&self) -> Result<&'r str, BindError> {
         match self {
             Arguments::Json(arguments) => arguments.text(),
+            Arguments::MessagePack(arguments) => arguments.text(),
         }
     }
 
@@ -105,6 +114,7 @@ impl<'r> Arguments<'_, 'r> {
     pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         match self {
             Arguments::Json(arguments) => arguments.items(items),
+            Arguments::MessagePack(arguments) => arguments.items(items),
         }
     }
 }

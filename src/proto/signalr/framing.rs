@@ -23,9 +23,10 @@ pub(crate) struct TooLong;
 /// the pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    /// The beginning of a record whose separator hasn't arrived. When its last byte is a separator,
-    /// it is a record that has been handed out and is let go of at the next call.
-    partial: Vec<u8>,
+    /// The beginning of a record whose end hasn't arrived.
+    pub(super) partial: Vec<u8>,
+    /// It is whole and has been handed out: the next call lets go of it.
+    is_handed_out: bool,
 }
 
 impl Records {
@@ -40,9 +41,7 @@ impl Records {
         rest: &mut &'p mut [u8],
         record_bytes_max: usize,
     ) -> Result<Option<&'r mut [u8]>, TooLong> {
-        if self.partial.last() == Some(&SEPARATOR) {
-            self.partial = Vec::new();
-        }
+        self.let_go();
         let piece = mem::take(rest);
         let Some(at) = memchr::memchr(SEPARATOR, piece) else {
             return self.keep(piece, record_bytes_max).map(|()| None);
@@ -53,12 +52,7 @@ impl Records {
             return Err(TooLong);
         }
         *rest = tail;
-        let record = if self.partial.is_empty() {
-            record
-        } else {
-            self.partial.extend_from_slice(record);
-            self.partial.as_mut_slice()
-        };
+        let record = self.whole(record);
         let (_, record) = record.split_last_mut().unwrap_or_else(|| broken("a record holds its separator"));
         Ok(Some(record))
     }
@@ -74,7 +68,25 @@ impl Records {
         !self.partial.is_empty()
     }
 
-    fn keep(&mut self, piece: &[u8], record_bytes_max: usize) -> Result<(), TooLong> {
+    /// What was handed out is done with.
+    pub(super) fn let_go(&mut self) {
+        if self.is_handed_out {
+            *self = Records::default();
+        }
+    }
+
+    /// The record of which these are the last bytes.
+    pub(super) fn whole<'r, 'p: 'r>(&'r mut self, last: &'p mut [u8]) -> &'r mut [u8] {
+        if self.partial.is_empty() {
+            return last;
+        }
+        self.partial.extend_from_slice(last);
+        self.is_handed_out = true;
+        &mut self.partial
+    }
+
+    /// Keeps the beginning of a record.
+    pub(super) fn keep(&mut self, piece: &[u8], record_bytes_max: usize) -> Result<(), TooLong> {
         let len = self.partial.len() + piece.len();
         if len >= record_bytes_max {
             self.partial = Vec::new();

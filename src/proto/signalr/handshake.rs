@@ -40,15 +40,14 @@ struct Request {
 ///
 /// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub:
 /// signalrcore sends 0, and 2 goes with stateful reconnect, which is never granted here. A protocol
-/// that is not offered, as `messagepack`, is told before a version that is not spoken.
+/// that is not offered is told before a version that is not spoken.
 pub(crate) fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
     let record = simdutf8::basic::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
     let Request { protocol, version } = serde_json::from_str(record).map_err(|_| HandshakeError::Malformed)?;
-    if !protocol.eq_ignore_ascii_case("json") {
-        return Err(HandshakeError::UnknownProtocol(protocol));
-    }
+    let known = HubProtocol::NAMED.into_iter().find(|(name, _)| protocol.eq_ignore_ascii_case(name));
+    let Some((_, known)) = known else { return Err(HandshakeError::UnknownProtocol(protocol)) };
     match version {
-        0..=2 => Ok(HubProtocol::Json),
+        0..=2 => Ok(known),
         _ => Err(HandshakeError::UnsupportedVersion { version, protocol }),
     }
 }
@@ -120,7 +119,7 @@ mod tests {
     fn answer(record: &str) -> String {
         let mut out = Vec::new();
         match parse(record.as_bytes()) {
-            Ok(HubProtocol::Json) => out.extend_from_slice(ACCEPTED),
+            Ok(HubProtocol::Json | HubProtocol::MessagePack) => out.extend_from_slice(ACCEPTED),
             Err(error) => encode_error(&error, &mut out),
         }
         String::from_utf8(out).expect("an answer is text")
@@ -136,6 +135,8 @@ mod tests {
             " {\"protocol\"\t:\r\n\"json\" , \"more\":[{}, null], \"version\":1 } ",
             r#"{"protocol":"foo","version":9,"version":1,"protocol":"json"}"#,
             r#"{"pr\u006ftocol":"js\u006fn","version":1}"#,
+            r#"{"protocol":"messagepack","version":1}"#,
+            r#"{"protocol":"MessagePack","version":0}"#,
         ] {
             assert_eq!(answer(record), "{}\x1e", "{record}");
         }
@@ -144,8 +145,8 @@ mod tests {
     #[test]
     fn an_unknown_protocol_is_named_in_its_own_spelling() {
         assert_eq!(
-            answer(r#"{"protocol":"messagepack","version":1}"#),
-            "{\"error\":\"The protocol 'messagepack' is not supported.\"}\x1e"
+            answer(r#"{"protocol":"messagepack2","version":1}"#),
+            "{\"error\":\"The protocol 'messagepack2' is not supported.\"}\x1e"
         );
         assert_eq!(
             answer(r#"{"protocol":"a\"\u001e","version":9001}"#),

@@ -121,8 +121,8 @@ pub enum ServerMessage<'m> {
         entity: Uuid,
         /// The event's name, in lower case.
         event_name: &'m str,
-        /// Its data: a JSON value without a raw 0x1E, which is what every validated event is.
-        data: &'m [u8],
+        /// Its data, as every hub protocol can write them.
+        data: &'m dyn Value,
         /// Whether it is the last of its key.
         is_last: bool,
         /// Where it stands, for a subscription that asked.

@@ -8,6 +8,7 @@ pub mod framing;
 pub mod handshake;
 mod json;
 pub mod message;
+pub(crate) mod messagepack;
 pub mod negotiate;
 pub mod protocol;
 pub mod text;

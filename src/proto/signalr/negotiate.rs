@@ -58,7 +58,9 @@ pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(br#","tokenLifetimeSeconds":"#);
         out.extend_from_slice(digits.format(token_lifetime_s).as_bytes());
     }
-    out.extend_from_slice(br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#);
+    out.extend_from_slice(
+        br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#,
+    );
 }
 
 /// Appends `{"error":"…"}`, with the text that .NET has for it.
@@ -120,11 +122,11 @@ mod tests {
         };
         assert_eq!(
             body(0),
-            r#"{"negotiateVersion":0,"connectionId":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
+            r#"{"negotiateVersion":0,"connectionId":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
         );
         assert_eq!(
             body(1),
-            r#"{"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}"#
+            r#"{"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
         );
     }
 

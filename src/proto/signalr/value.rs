@@ -4,6 +4,7 @@
 //! it, and clients get the bytes that a .NET server would send.
 
 use super::json::string::encode_str;
+use super::messagepack::write;
 use super::protocol::HubProtocol;
 use uuid::Uuid;
 
@@ -43,10 +44,16 @@ impl<'o> Writer<'o> {
         Writer { protocol, out }
     }
 
+    /// The protocol, and where its bytes go: for a value with a form of its own in each.
+    pub(crate) fn parts(&mut self) -> (HubProtocol, &mut Vec<u8>) {
+        (self.protocol, self.out)
+    }
+
     /// Appends that there is nothing.
     pub(crate) fn null(&mut self) {
         match self.protocol {
             HubProtocol::Json => self.out.extend_from_slice(b"null"),
+            HubProtocol::MessagePack => write::nil(self.out),
         }
     }
 
@@ -54,6 +61,7 @@ impl<'o> Writer<'o> {
     pub(crate) fn bool(&mut self, value: bool) {
         match self.protocol {
             HubProtocol::Json => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
+            HubProtocol::MessagePack => write::bool(value, self.out),
         }
     }
 
@@ -61,6 +69,7 @@ impl<'o> Writer<'o> {
     pub fn number(&mut self, number: usize) {
         match self.protocol {
             HubProtocol::Json => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            HubProtocol::MessagePack => write::unsigned(number as u64, self.out),
         }
     }
 
@@ -68,6 +77,7 @@ impl<'o> Writer<'o> {
     pub(crate) fn text(&mut self, text: &str) {
         match self.protocol {
             HubProtocol::Json => encode_str(text, self.out),
+            HubProtocol::MessagePack => write::text(text, self.out),
         }
     }
 
@@ -76,16 +86,20 @@ impl<'o> Writer<'o> {
         self.out.extend_from_slice(value);
     }
 
-    /// Appends a list: `write` writes the value of each item.
-    pub(crate) fn list<I: ExactSizeIterator>(&mut self, items: I, mut write: impl FnMut(I::Item, &mut Writer<'_>)) {
+    /// Appends a list: `each` writes the value of an item.
+    pub(crate) fn list<I: ExactSizeIterator>(&mut self, items: I, mut each: impl FnMut(I::Item, &mut Writer<'_>)) {
         match self.protocol {
             HubProtocol::Json => {
                 self.out.push(b'[');
                 for (n, item) in items.enumerate() {
                     self.separate(n);
-                    write(item, self);
+                    each(item, self);
                 }
                 self.out.push(b']');
+            }
+            HubProtocol::MessagePack => {
+                write::array(items.len(), self.out);
+                items.for_each(|item| each(item, self));
             }
         }
     }
@@ -102,6 +116,13 @@ impl<'o> Writer<'o> {
                     value.write(self);
                 }
                 self.out.push(b'}');
+            }
+            HubProtocol::MessagePack => {
+                write::map(members.len(), self.out);
+                for (name, value) in members {
+                    write::text(name, self.out);
+                    value.write(self);
+                }
             }
         }
     }

@@ -270,7 +270,7 @@ impl Actor {
             8 => frame(true, client::TEXT, &vec![b' '; limits.record_bytes_max + 1], rng),
             9 => frame(true, client::TEXT, b"{\"type\":1,\"target\":7}\x1e", rng),
             _ if was == Stage::Upgrading => {
-                frame(true, client::TEXT, b"{\"protocol\":\"messagepack\",\"version\":1}\x1e", rng);
+                frame(true, client::TEXT, b"{\"protocol\":\"msgpack\",\"version\":1}\x1e", rng);
             }
             _ => frame(true, client::TEXT, b"no json\x1e", rng),
         }

@@ -69,7 +69,7 @@ fn the_public_connection_id_opens_nothing() {
 #[test]
 fn negotiate_speaks_versions_0_and_1() {
     let hub = Hub::start();
-    let transports = r#""availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]"#;
+    let transports = r#""availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]"#;
     let table = [
         ("", 0),
         ("?negotiateVersion=0", 0),

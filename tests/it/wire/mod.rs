@@ -13,6 +13,7 @@ mod killed;
 mod limits;
 mod links;
 mod memory;
+mod messagepack;
 mod operating;
 mod order;
 mod pages;

@@ -20,7 +20,7 @@ fn good_handshakes_are_answered_and_bad_ones_told_why() {
         (r#"{"version":2,"protocol":"JSON","more":[{}]}"#, ""),
         (r#" { "protocol" : "json" , "version" : 0 } "#, ""),
         (r#"{"protocol":"foo","version":1}"#, "The protocol 'foo' is not supported."),
-        (r#"{"protocol":"messagepack","version":1}"#, "The protocol 'messagepack' is not supported."),
+        (r#"{"protocol":"msgpack","version":1}"#, "The protocol 'msgpack' is not supported."),
         (r#"{"protocol":"json","version":9001}"#, "The server does not support version 9001 of the 'json' protocol."),
         (r#"{"protocol":"json"}"#, unexpected),
         (r#"{"Protocol":"json","version":1}"#, unexpected),

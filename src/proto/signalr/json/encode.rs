@@ -5,7 +5,7 @@ use super::string::encode_str;
 use crate::proto::signalr::framing::SEPARATOR;
 use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
-use crate::proto::signalr::value::Writer;
+use crate::proto::signalr::value::{Value, Writer};
 use uuid::Uuid;
 
 /// Appends the record of a message, with its separator.
@@ -46,7 +46,7 @@ pub(crate) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
 fn encode_message_received(
     entity: Uuid,
     event_name: &str,
-    data: &[u8],
+    data: &dyn Value,
     is_last: bool,
     position: Option<Place<'_>>,
     out: &mut Vec<u8>,
@@ -56,7 +56,7 @@ fn encode_message_received(
     out.extend_from_slice(br#"","eventName":"#);
     encode_str(event_name, out);
     out.extend_from_slice(br#"},"data":"#);
-    out.extend_from_slice(data);
+    data.write(&mut Writer::new(HubProtocol::Json, out));
     if is_last {
         out.extend_from_slice(br#","last":true"#);
     }
@@ -104,9 +104,23 @@ mod tests {
 
     #[test]
     fn a_publication_is_one_invocation_without_an_id() {
-        let (entity, data) = (Uuid::from_u128(0xABC), br#"{"a":1}"#);
+        struct Sample;
+
+        impl Value for Sample {
+            fn write(&self, out: &mut Writer<'_>) {
+                out.object(&[("a", &1usize)]);
+            }
+        }
+
+        let entity = Uuid::from_u128(0xABC);
         let message = |is_last, position| {
-            text(&ServerMessage::MessageReceived { entity, event_name: "queuestatus", data, is_last, position })
+            text(&ServerMessage::MessageReceived {
+                entity,
+                event_name: "queuestatus",
+                data: &Sample,
+                is_last,
+                position,
+            })
         };
         let received = |position| message(false, position);
         assert_eq!(

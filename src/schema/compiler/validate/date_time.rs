@@ -109,6 +109,14 @@ impl DateTime<'_> {
         u64::try_from(minutes * 60_000 + ms).unwrap_or(0)
     }
 
+    /// Seconds since the Unix epoch, and nanoseconds behind these. Of what is delivered, which has
+    /// no leap second and at most seven digits.
+    pub fn instant(&self) -> (i64, u32) {
+        let digits = self.fraction.iter().copied().chain(std::iter::repeat(b'0')).take(9);
+        let nanos = digits.fold(0, |nanos, digit| nanos * 10 + u32::from(digit.saturating_sub(b'0')));
+        ((self.local - self.offset - EPOCH_DAYS * DAY) * 60 + i64::from(self.second), nanos)
+    }
+
     /// Calls `write` with the pieces of what is delivered, in their order.
     pub fn deliver(&self, mut write: impl FnMut(&[u8])) {
         if let Some(bound) = self.bound() {
