@@ -1,6 +1,7 @@
 //! Everything that is made from the catalogue for others to read: what is served, and what an
 //! export writes.
 
+use super::chapters;
 use super::compiler::emit::json_schema::{self, Additional};
 use super::compiler::emit::{asyncapi, csharp, html, index, markdown, typescript};
 use super::compiler::model::Model;
@@ -36,6 +37,7 @@ fn all(model: &Model) -> Vec<Artefact> {
     let mut all = schemas(model, Additional::Open);
     let index = index::index(model, &sha256).to_text();
     all.push(Artefact::new(format!("{}index.json", json_schema::folder(model)), "application/json", index));
+    let chapters = chapters::chapters(model);
     let declarations = typescript::declarations(model);
     let others = [
         ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
@@ -44,8 +46,8 @@ fn all(model: &Model) -> Vec<Artefact> {
         ("events.d.ts", TYPESCRIPT, declarations.clone()),
         ("events.d.mts", TYPESCRIPT, declarations),
         ("events.mjs", JAVASCRIPT, typescript::module(model)),
-        ("reference.html", "text/html; charset=utf-8", html::reference(model)),
-        ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model)),
+        ("reference.html", "text/html; charset=utf-8", html::reference(model, &chapters)),
+        ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model, &chapters)),
     ];
     all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
     all.extend(

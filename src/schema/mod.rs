@@ -5,6 +5,7 @@
 
 pub mod artefacts;
 pub mod catalogue;
+mod chapters;
 pub mod compiler;
 mod date_time;
 pub mod events;

@@ -1,12 +1,13 @@
 //! The reference in Markdown, as GitHub and its kin show it.
 
 use super::super::model::{Event, Model, Property, Values};
+use super::chapter::Chapter;
 use super::json::Json;
 use super::json_schema;
 use super::prose::{self, as_markdown};
 
-/// The reference.
-pub fn reference(model: &Model) -> String {
+/// The reference, with these chapters behind the events.
+pub fn reference(model: &Model, chapters: &[Chapter]) -> String {
     let mut out = Text::default();
     out.paragraph(&format!("# {}", as_markdown(&model.title)));
     out.paragraph(&format!("Version {}. {}", as_markdown(&model.version), prose::spelling(model.wire_case)));
@@ -50,7 +51,23 @@ pub fn reference(model: &Model) -> String {
                 .map(|value| vec![format!("`{}`", cell(&prose::scalar(&value.scalar))), cell(&meaning(value))]),
         );
     }
+    hub_part(&mut out, chapters);
     out.text
+}
+
+fn hub_part(out: &mut Text, chapters: &[Chapter]) {
+    for Chapter { title, about, picture, heads, rows, .. } in chapters {
+        out.paragraph(&format!("## {title}"));
+        out.paragraph(&as_markdown(about));
+        if !picture.is_empty() {
+            out.paragraph(&format!("```text\n{picture}\n```"));
+        }
+        if !heads.is_empty() {
+            let texts = |row: &[String]| row.iter().skip(1).map(|text| cell(&as_markdown(text))).collect::<Vec<_>>();
+            let name = |row: &[String]| row.iter().take(1).map(|name| format!("`{}`", cell(name))).collect::<Vec<_>>();
+            out.table(heads, rows.iter().map(|row| [name(row), texts(row)].concat()));
+        }
+    }
 }
 
 /// The part of the reference that is about one event.
@@ -174,7 +191,7 @@ mod tests {
     /// printed.
     #[test]
     fn the_small_catalogue_has_this_reference() {
-        let text = reference(&compile(&rules::small(), Options::default()).unwrap().model);
+        let text = reference(&compile(&rules::small(), Options::default()).unwrap().model, &[]);
         assert!(text == include_str!("snapshots/reference.md.txt"), "{text}");
     }
 
@@ -184,7 +201,7 @@ mod tests {
         for (_, text) in &mut files {
             *text = text.replace("doc = \"Call.\"", "doc = \"a | b\\n<script>\"");
         }
-        let text = reference(&compile(&files, Options::default()).unwrap().model);
+        let text = reference(&compile(&files, Options::default()).unwrap().model, &[]);
         assert!(text.contains("| `callId` | Guid? | a \\| b \\<script\\> |\n"), "{text}");
     }
 }

@@ -99,6 +99,11 @@ fn methods(model: &Model) -> [Method; 7] {
     ]
 }
 
+/// The methods: the name of each, and what it does.
+pub fn summaries(model: &Model) -> impl Iterator<Item = (&'static str, &'static str)> {
+    methods(model).into_iter().map(|Method { name, summary, .. }| (name, summary))
+}
+
 /// A channel per method: its invocation and its result.
 pub fn channels(model: &Model) -> impl Iterator<Item = (String, Json)> {
     methods(model).into_iter().map(|Method { name, summary, .. }| {

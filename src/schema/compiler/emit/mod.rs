@@ -5,6 +5,7 @@
 //! module here, and one line where it is asked for: [`for_build`], the export command, or a route.
 
 pub mod asyncapi;
+pub mod chapter;
 pub mod csharp;
 pub mod html;
 pub mod identifier;
@@ -13,7 +14,7 @@ pub mod json;
 pub mod json_schema;
 pub mod lines;
 pub mod markdown;
-mod methods;
+pub mod methods;
 pub mod prose;
 pub mod rust;
 pub mod typescript;

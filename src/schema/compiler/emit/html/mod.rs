@@ -2,15 +2,16 @@
 //! without scripts, and a field at its top narrows it to the events and properties of a name.
 
 use super::super::model::{Event, Model, Property, Value, Values};
+use super::chapter::Chapter;
 use super::json::Json;
 use super::json_schema;
 use super::prose::{self, as_markup};
 use std::fmt::Write;
 
-/// The page.
-pub fn reference(model: &Model) -> String {
+/// The page, with these chapters behind the events.
+pub fn reference(model: &Model, chapters: &[Chapter]) -> String {
     let title = as_markup(&model.title);
-    let main = main_part(model);
+    let main = main_part(model) + &hub_part(chapters);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
@@ -23,7 +24,7 @@ pub fn reference(model: &Model) -> String {
          <script>\n{js}</script>\n</body>\n</html>\n",
         css = include_str!("page.css"),
         js = include_str!("page.js"),
-        nav = navigation(model),
+        nav = navigation(model, chapters),
         version = as_markup(&model.version),
         spelling = prose::spelling(model.wire_case),
     )
@@ -43,16 +44,61 @@ fn groups(model: &Model) -> Vec<(String, Vec<&str>)> {
     groups
 }
 
-fn navigation(model: &Model) -> String {
+fn navigation(model: &Model, chapters: &[Chapter]) -> String {
     let mut out = String::new();
     for (title, names) in groups(model) {
-        put(&mut out, format_args!("<h2>{title}</h2>\n<ul>\n"));
-        for name in names {
-            put(&mut out, format_args!("<li><a href=\"#{name}\">{name}</a></li>\n"));
-        }
-        out.push_str("</ul>\n");
+        links(&mut out, &title, names.into_iter().map(|name| (name, name)));
     }
+    links(&mut out, HUB, chapters.iter().map(|chapter| (chapter.id, chapter.title)));
     out
+}
+
+fn links<'n>(out: &mut String, title: &str, names: impl Iterator<Item = (&'n str, &'n str)>) {
+    put(out, format_args!("<h2>{title}</h2>\n<ul>\n"));
+    for (id, name) in names {
+        put(out, format_args!("<li><a href=\"#{id}\">{name}</a></li>\n"));
+    }
+    out.push_str("</ul>\n");
+}
+
+/// The title of the part about the hub itself.
+const HUB: &str = "The hub";
+
+fn hub_part(chapters: &[Chapter]) -> String {
+    let mut out = format!("<section class=\"group\">\n<h2>{HUB}</h2>\n");
+    for Chapter { id, title, about, picture, heads, rows } in chapters {
+        put(
+            &mut out,
+            format_args!(
+                "<article id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h3 id=\"{id}-title\"><a href=\"#{id}\">{title}</a></h3>\n"
+            ),
+        );
+        paragraphs(&mut out, [*about].into_iter());
+        if !picture.is_empty() {
+            put(&mut out, format_args!("<pre tabindex=\"0\">{}</pre>\n", as_markup(picture)));
+        }
+        if !heads.is_empty() {
+            rows_of(&mut out, id, title, heads, rows);
+        }
+        out.push_str("</article>\n");
+    }
+    out.push_str("</section>\n");
+    out
+}
+
+fn rows_of(out: &mut String, id: &str, title: &str, heads: &[&str], rows: &[Vec<String>]) {
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    put(
+        out,
+        format_args!("<table>\n<caption class=\"aside\">{title}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"),
+    );
+    for row in rows {
+        let (name, rest) = row.split_first().map_or(("", row.as_slice()), |(name, rest)| (name.as_str(), rest));
+        let (name, anchor) = (as_markup(name), as_markup(&name.replace(' ', "-")));
+        let rest: String = rest.iter().map(|cell| format!("<td>{}</td>", as_markup(cell))).collect();
+        put(out, format_args!("<tr id=\"{id}.{anchor}\"><th scope=\"row\"><code>{name}</code></th>{rest}</tr>\n"));
+    }
+    out.push_str("</tbody>\n</table>\n");
 }
 
 fn main_part(model: &Model) -> String {
@@ -112,7 +158,9 @@ fn event(out: &mut String, model: &Model, event: &Event) {
         put(out, format_args!("<div><dt>{what}</dt><dd>{}</dd></div>\n", as_markup(&text)));
     }
     let id = as_markup(&json_schema::id(model, &event.name));
-    put(out, format_args!("<div><dt>Schema</dt><dd><code>{id}</code></dd></div>\n</dl>\n"));
+    // Beside this page, on a hub as in an export.
+    let path = format!("{}{}.json", json_schema::folder(model), event.name);
+    put(out, format_args!("<div><dt>Schema</dt><dd><a href=\"{path}\"><code>{id}</code></a></dd></div>\n</dl>\n"));
     properties(out, model, &event.name, &event.properties);
     for example in &event.examples {
         let text = Json::Verbatim(example.delivered.clone()).to_text();
@@ -198,7 +246,7 @@ mod tests {
 
     fn page(edit: impl Fn(&str) -> String) -> String {
         let files: Vec<_> = rules::small().into_iter().map(|(path, text)| (path, edit(&text))).collect();
-        reference(&compile(&files, Options::default()).unwrap().model)
+        reference(&compile(&files, Options::default()).unwrap().model, &[])
     }
 
     /// Compares with a file under version control; on a difference, the text to put there is
