@@ -16,6 +16,8 @@ const HISTORY = "rte.wall";
 const queues = new Map();
 const lists = new Map();
 const agents = new Map();
+/** When any agent was told of last. */
+let agentsAt = 0;
 /** What is not granted, by event. */
 const refused = new Map();
 let da;
@@ -179,11 +181,11 @@ const columns = new Map();
 
 function onAgent(part) {
   return (id, data, at) => {
-    const agent = agents.get(id) ?? { id, state: null, since: 0, at: 0, isOld: false };
+    const agent = agents.get(id) ?? { id, state: null, since: 0 };
     agents.set(id, agent);
     agent[part] = { data, at };
-    agent.at = Math.max(agent.at, at);
     agent.isOld = false;
+    agentsAt = Math.max(agentsAt, at);
     move(agent, at);
   };
 }
@@ -266,8 +268,7 @@ function paintAgents(now) {
   // First all that is measured, then all that is changed.
   for (const column of columns.values()) Object.assign(column, { top: column.scroll.scrollTop, height: column.scroll.clientHeight });
   for (const column of columns.values()) paintColumn(column, rowPx, now);
-  const told = Math.max(...[...agents.values()].map(({ at }) => at));
-  put(byId("agents-title"), `Agents: ${agents.size} · ${age(now - told)} ago`);
+  put(byId("agents-title"), `Agents: ${agents.size} · ${age(now - agentsAt)} ago`);
 }
 
 // Callbacks.
@@ -331,7 +332,7 @@ function silence(now) {
   const isSilent = ({ at }) => now - at > SILENT_MS;
   const silent = [...queues.values()].filter(isSilent).map(({ data, id }) => data.queueName || short(id));
   // Agents are many, and each may be the same for hours: together they have something to tell.
-  if (agents.size && [...agents.values()].every(isSilent)) silent.push("all agents");
+  if (agents.size && isSilent({ at: agentsAt })) silent.push("all agents");
   silent.push(...[...lists.values()].filter(isSilent).map(({ id }) => `list ${short(id)}`));
   return silent.length ? `No news for over ${age(SILENT_MS)} from: ${silent.join(", ")}` : "";
 }
