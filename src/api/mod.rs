@@ -10,4 +10,5 @@ pub mod open_api;
 pub(crate) mod position;
 pub mod publish;
 pub mod routes;
+mod ticket;
 mod webhook;

@@ -5,6 +5,7 @@
 //! end that it is over, until the token expires. One table for all shards, because the requests of
 //! one connection may land on different ones.
 
+use super::ticket;
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::clock::{Now, UnixMs};
@@ -80,7 +81,10 @@ impl std::fmt::Debug for TokenId {
 /// The key that signs connection tokens. Processes that share it take each other's. It can't be
 /// printed.
 #[derive(Clone)]
-pub struct IdKey(hmac::Key);
+pub struct IdKey {
+    ids: hmac::Key,
+    tickets: hkdf::Prk,
+}
 
 impl std::fmt::Debug for IdKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,7 +99,7 @@ impl IdKey {
         // RFC 5869: the salt is optional, the context keeps this key apart from others.
         let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
         match secret.expand(&[b"rte connection token"], hmac::HMAC_SHA256) {
-            Ok(key) => IdKey(key.into()),
+            Ok(key) => IdKey { ids: key.into(), tickets: secret },
             Err(_) => broken("HKDF-SHA-256 gives 32 bytes"),
         }
     }
@@ -123,9 +127,20 @@ impl IdKey {
         is_same(tag, &expected.as_ref()[..TAG_BYTES]).then(|| token.unproven_id()).flatten()
     }
 
+    /// Seals what a connection needs of its principal, for the requests that show this token;
+    /// nothing where that is too long for a URL.
+    pub(crate) fn seal(&self, token: &ConnectionToken, principal: &Principal) -> Option<String> {
+        ticket::seal(&self.tickets, &token.0, principal)
+    }
+
+    /// Opens what was sealed for that token.
+    pub(crate) fn open(&self, token: &ConnectionToken, ticket: &str) -> Option<Principal> {
+        ticket::open(&self.tickets, &token.0, ticket)
+    }
+
     /// A token is good in the hands of the bearer who has negotiated it.
     fn tag(&self, signed: &[u8], principal: &Principal) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(&self.ids);
         context.update(signed);
         for id in [principal.user, principal.organization] {
             context.update(id.unwrap_or_default().as_bytes());

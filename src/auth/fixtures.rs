@@ -224,7 +224,7 @@ pub(super) fn event(name: &str, client: bool) -> Event {
 }
 
 /// A principal that may nothing.
-pub(super) fn nobody() -> Principal {
+pub(crate) fn nobody() -> Principal {
     Principal {
         user: None,
         organization: None,

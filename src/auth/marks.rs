@@ -13,6 +13,16 @@ impl Mark {
     pub fn of(text: &str) -> Mark {
         Mark(NonZeroU64::new(SipHasher13::new().hash(text.as_bytes())).unwrap_or(NonZeroU64::MAX))
     }
+
+    /// Its bytes.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        self.0.get().to_be_bytes()
+    }
+
+    /// The mark of these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Option<Mark> {
+        NonZeroU64::new(u64::from_be_bytes(bytes)).map(Mark)
+    }
 }
 
 /// What else a token says of itself. Fifty thousand connections have these, so they are no texts.

@@ -43,7 +43,8 @@ impl Checker<'_> {
         let own_id_key = server.id_secret_file.as_deref().and_then(|file| self.id_key(file));
         let tls = self.tls(server.tls_certificate.as_deref(), server.tls_key.as_deref());
         let mut hub = self.hub(server, cors, publish, auth.tenancy);
-        hub.refresh = auth.refresh;
+        (hub.refresh, hub.tickets) = (auth.refresh, auth.tickets);
+        hub.jwt_in_query = auth.jwt_in_query == raw::JwtInQuery::Accept;
         self.limits(&limits);
         let journal_left = self.journal_left(&journal);
         let journal = self.journal(journal);
@@ -148,6 +149,8 @@ impl Checker<'_> {
             trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
             id_key: None,
             refresh: true,
+            tickets: false,
+            jwt_in_query: true,
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,
             has_internal: server.internal.is_some(),

@@ -145,6 +145,11 @@ pub(super) struct Auth {
     /// theirs is good, so that those of .NET 11 send one in time. Not where a balancer may lead
     /// that request to a hub that has not the connection.
     pub(super) refresh: bool,
+    /// Answers a negotiation with a ticket (`accessToken`), which clients show in the place of
+    /// their token in all later requests of the connection: no token stands in a URL.
+    pub(super) tickets: bool,
+    /// Whether a client's token may come in the query, as browsers send it that have no ticket.
+    pub(super) jwt_in_query: JwtInQuery,
 }
 
 impl Default for Auth {
@@ -165,8 +170,21 @@ impl Default for Auth {
             tenancy: Tenancy::default(),
             close_on_expiry: false,
             refresh: true,
+            tickets: false,
+            jwt_in_query: JwtInQuery::default(),
         }
     }
+}
+
+/// What becomes of a token in a query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum JwtInQuery {
+    /// It is taken.
+    #[default]
+    Accept,
+    /// It is a 401.
+    Refuse,
 }
 
 /// Exactly one of `secret`, `secret_file`, `pem_file`, `jwks_file` and `jwks_url`.

@@ -46,6 +46,10 @@ pub struct Options {
     pub id_key: Option<IdKey>,
     /// Whether a fresh token may come by a request beside the connection.
     pub refresh: bool,
+    /// Whether negotiate hands out tickets, and the hub takes them.
+    pub tickets: bool,
+    /// Whether a client's token is taken from the query.
+    pub jwt_in_query: bool,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
     /// Whether a Subscribe item that doesn't say gets the last value.
@@ -69,6 +73,8 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             id_key: None,
             refresh: true,
+            tickets: false,
+            jwt_in_query: true,
             detailed_errors: false,
             snapshots: false,
             has_internal: false,

@@ -36,6 +36,11 @@ impl<'a> Token<'a> {
         Token(text)
     }
 
+    /// Its text, where that is no JWT, which has dots (RFC 7515 section 7.1).
+    pub(crate) fn opaque(self) -> Option<&'a str> {
+        Some(self.0).filter(|text| !text.contains('.'))
+    }
+
     /// Header and claims as they stand there.
     ///
     /// # Errors
@@ -453,6 +458,11 @@ impl Verifier {
     /// [`rights::standing`] with the grants that everybody has.
     pub(crate) fn standing(&self, principal: &Principal, family: &str, event: &Event) -> Standing {
         rights::standing(principal, &self.options.default_grants, family, event)
+    }
+
+    /// Whether the token of that principal is not good any more, by its time.
+    pub(crate) fn is_expired(&self, principal: &Principal, now: Now) -> bool {
+        now.unix.seconds() >= principal.expires_unix_s.saturating_add(self.options.leeway_s)
     }
 
     /// When a live connection of that principal has to end, in seconds since the Unix epoch; `None`

@@ -78,11 +78,11 @@ export class Connection {
   /** Negotiates first: a page cannot read why an upgrade was refused. */
   async start() {
     const token = await this.#token();
-    const id = await this.#negotiate(token);
+    const { connectionToken, accessToken = token } = await this.#negotiate(token);
     const url = new URL(this.#url);
     url.protocol = url.protocol.replace("http", "ws");
-    url.searchParams.set("id", id);
-    url.searchParams.set("access_token", token);
+    url.searchParams.set("id", connectionToken);
+    url.searchParams.set("access_token", accessToken);
     const opened = deferred();
     const socket = new this.#WebSocket(url.href);
     this.#socket = socket;
@@ -118,9 +118,9 @@ export class Connection {
       const { status } = response;
       throw new HubError(`${status}: ${text.slice(0, 300)}`, { status, retryAfterMs, isFinal: status === 403 });
     }
-    const { connectionToken, error } = JSON.parse(text);
-    if (typeof connectionToken !== "string") throw new HubError(String(error ?? "no answer of a SignalR hub"));
-    return connectionToken;
+    const answer = JSON.parse(text);
+    if (typeof answer.connectionToken !== "string") throw new HubError(String(answer.error ?? "no answer of a SignalR hub"));
+    return answer;
   }
 
   #take(socket, text) {

@@ -15,7 +15,7 @@ use crate::auth::principal::Principal;
 use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::connection::{Connection, Origin};
 use crate::conn::quotas::{AddressBlock, Share, TooMuch};
-use crate::conn::turn::Turn;
+use crate::conn::turn::{Process, Turn};
 use crate::hub::registry::ConnKey;
 use crate::limits::CONNECTION_BYTES;
 use crate::metrics::Refusal;
@@ -117,10 +117,8 @@ fn pass_gate(
                 cx.turn.process.quotas.knock(block, cx.turn.now).map_err(too_much)?;
             }
             // As in ASP.NET the token comes before the method.
-            let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
-                check_client(&principal, cx.turn)?;
-                Ok(principal)
-            });
+            let ticket = if endpoint == Endpoint::Hub { ticket(head, cx.turn) } else { None };
+            let principal = ticket.map_or_else(|| authenticate_client(head, cx.turn), Ok);
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = match endpoint {
                 Endpoint::Refresh => principal.map_err(refresh::refuse_token)?,
@@ -171,7 +169,10 @@ fn pass_gate(
             let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
                 match principal.may_publish {
                     true => check_query(head, cx.turn)?,
-                    false => check_client(&principal, cx.turn)?,
+                    false => {
+                        check_client_query(head, cx.turn)?;
+                        check_client(&principal, cx.turn)?;
+                    }
                 }
                 Ok(principal)
             });
@@ -196,6 +197,39 @@ fn check_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     }
     let reply = Reply::text(401, TOKEN_IN_QUERY).with("WWW-Authenticate", challenge(None));
     Err(Refused(Refusal::BadToken, reply, "a publisher's token in the query"))
+}
+
+/// A query stands in the logs of whatever it passes, and a ticket serves as well.
+fn check_client_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
+    let in_query = token::bearer(None, head.query);
+    if turn.process.options.jwt_in_query || matches!(in_query, Ok(None)) {
+        return Ok(());
+    }
+    let reply = Reply::text(401, JWT_IN_QUERY).with("WWW-Authenticate", challenge(None));
+    Err(Refused(Refusal::BadToken, reply, "a client's token in the query"))
+}
+
+/// Who shows a token of a client.
+fn authenticate_client(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
+    check_client_query(head, turn)?;
+    let principal = authenticate(head, &mut None, turn)?;
+    check_client(&principal, turn)?;
+    Ok(principal)
+}
+
+/// Who shows the ticket of the connection that the query names. It begins that connection as long
+/// as the token was good for which it stands, and is good for what belongs to it as long as it
+/// lives.
+fn ticket(head: &Head<'_>, turn: &Turn<'_>) -> Option<Principal> {
+    let Process { options, id_key, negotiated, verifier, .. } = turn.process;
+    if !options.tickets || head.values("authorization").count() > 1 {
+        return None;
+    }
+    let bearer = token::bearer(head.header("authorization"), head.query).ok()??;
+    let token = ConnectionToken::parse(&query::value(head.query, "id")?)?;
+    let principal = id_key.open(&token, bearer.token().opaque()?)?;
+    let lives = token.unproven_id().is_some_and(|id| negotiated.lock().place(id).is_some());
+    (lives || !verifier.is_expired(&principal, turn.now)).then_some(principal)
 }
 
 /// What a client is sure to take: its connection, and a Subscribe.
@@ -360,6 +394,10 @@ fn decide_position(head: &Head<'_>, principal: &Principal, turn: &Turn<'_>) -> R
 /// The body of a 401 for a publisher's token in the query.
 const TOKEN_IN_QUERY: &str = "send the token in the header Authorization (Bearer): a query stands in logs, \
                               and access_token is taken from it here only with publish.query_token";
+
+/// The body of a 401 for a client's token in the query.
+const JWT_IN_QUERY: &str = "send the token in the header Authorization (Bearer): auth.jwt_in_query refuses it in the query; \
+                            what negotiate gives as accessToken is taken there";
 
 /// The body of a 401 without a token.
 const NO_TOKEN: &str =

@@ -25,13 +25,15 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
         Err(error) => negotiate::encode_error(error, &mut body),
         Ok(version) => {
             let lives_ms = turn.process.limits.negotiated_ms;
-            let token = turn.process.id_key.sign(principal, turn.now, lives_ms, turn.out.entropy).text();
+            let token = turn.process.id_key.sign(principal, turn.now, lives_ms, turn.out.entropy);
+            let ticket = turn.process.options.tickets.then(|| turn.process.id_key.seal(&token, principal)).flatten();
             let mut id = [0; 16];
             turn.out.entropy.fill(&mut id);
             let offer = Offer {
                 version,
                 connection_id: &URL_SAFE_NO_PAD.encode(id),
-                connection_token: &token,
+                connection_token: &token.text(),
+                access_token: ticket.as_deref(),
                 token_lifetime_s: turn.process.options.refresh.then(|| lifetime_s(principal, turn.now)),
             };
             negotiate::encode(offer, &mut body);

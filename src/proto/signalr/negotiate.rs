@@ -38,13 +38,15 @@ pub(crate) struct Offer<'o> {
     pub(crate) connection_id: &'o str,
     /// What the client comes back with.
     pub(crate) connection_token: &'o str,
+    /// What it shows with that in the place of its token.
+    pub(crate) access_token: Option<&'o str>,
     /// For how many seconds its token is good, where it may send a fresh one (.NET 11).
     pub(crate) token_lifetime_s: Option<usize>,
 }
 
 /// Appends the body: id, token (version 1 only) and the transports, in .NET's order of members.
 pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
-    let Offer { version, connection_id, connection_token, token_lifetime_s } = offer;
+    let Offer { version, connection_id, connection_token, access_token, token_lifetime_s } = offer;
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
@@ -53,6 +55,10 @@ pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
     if version > 0 {
         out.extend_from_slice(br#","connectionToken":"#);
         encode_str(connection_token, out);
+    }
+    if let Some(access_token) = access_token {
+        out.extend_from_slice(br#","accessToken":"#);
+        encode_str(access_token, out);
     }
     if let Some(token_lifetime_s) = token_lifetime_s.filter(|_| version > 0) {
         out.extend_from_slice(br#","tokenLifetimeSeconds":"#);
@@ -116,7 +122,13 @@ mod tests {
         let body = |version| {
             let mut out = Vec::new();
             let token_lifetime_s = (version == 0).then_some(60);
-            let offer = Offer { version, connection_id: "an-id", connection_token: "a-token", token_lifetime_s };
+            let offer = Offer {
+                version,
+                connection_id: "an-id",
+                connection_token: "a-token",
+                access_token: None,
+                token_lifetime_s,
+            };
             encode(offer, &mut out);
             String::from_utf8(out).expect("a body is text")
         };

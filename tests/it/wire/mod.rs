@@ -27,6 +27,7 @@ mod since;
 mod state;
 mod strangers;
 mod supervised;
+mod tickets;
 mod tls;
 mod tls_clients;
 mod tokens;
