@@ -8,15 +8,15 @@
 //!              Over: its last word is queued; what is left in its outbox goes out, then it is freed with its link
 //! ```
 
+mod fresh;
+
 use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
-use super::super::order::{NotRefreshed, Refreshed};
 use super::super::quotas::{AddressBlock, Share};
 use super::super::turn::Turn;
 use super::handshake;
 use super::methods::{self, Next, Speaker};
-use super::refreshing;
 use super::subscribing::Subscribing;
 use crate::api::negotiated::TokenId;
 use crate::api::routes::Entrance;
@@ -452,34 +452,6 @@ impl Handle<'_, '_> {
                 Said::End(End::close_with(why, detail))
             }
         }
-    }
-
-    /// Goes on with a fresh token, where it is of the same user.
-    ///
-    /// # Errors
-    /// It does not, and nothing has changed.
-    pub(in super::super) fn refresh(&mut self, fresh: &Principal) -> Result<Refreshed, NotRefreshed> {
-        match &mut self.connection.stage {
-            Stage::Over => return Err(NotRefreshed::Gone),
-            _ if !fresh.is_same_as(&self.connection.principal) => return Err(NotRefreshed::OtherUser),
-            Stage::Waiting(waiting) => refreshing::judge_waiting(&mut waiting.subscribing, fresh, self.turn.process),
-            Stage::Handshake(_) | Stage::Open(_) | Stage::Paused(_) => {}
-        }
-        let refreshed = refreshing::judge_again(self.key, fresh, self.turn);
-        self.take_principal(fresh.clone());
-        Ok(refreshed)
-    }
-
-    /// It goes on with a fresh token, and by its time.
-    fn take_principal(&mut self, mut fresh: Principal) {
-        fresh.grants = self.turn.tools.grants.share(&fresh.grants);
-        let (ends, conn) = (expiry(&fresh, self.turn), self.connection.number);
-        if self.connection.ends_for == CloseReason::TokenExpired {
-            self.connection.ends = ends;
-        }
-        self.connection.principal = fresh;
-        self.turn.books.metrics.refreshes += 1;
-        self.turn.books.trace.note(Level::Debug, || Fact::TokenRefreshed { conn });
     }
 
     fn too_long(&self) -> End {

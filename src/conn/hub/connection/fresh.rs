@@ -1,0 +1,38 @@
+//! A connection goes on with a fresh token.
+
+use super::{Handle, Stage, expiry};
+use crate::auth::principal::Principal;
+use crate::close::CloseReason;
+use crate::conn::hub::refreshing;
+use crate::conn::order::{NotRefreshed, Refreshed};
+use crate::trace::{Fact, Level};
+
+impl Handle<'_, '_> {
+    /// Goes on with a fresh token, where it is of the same user.
+    ///
+    /// # Errors
+    /// It does not, and nothing has changed.
+    pub(in crate::conn) fn refresh(&mut self, fresh: &Principal) -> Result<Refreshed, NotRefreshed> {
+        match &mut self.connection.stage {
+            Stage::Over => return Err(NotRefreshed::Gone),
+            _ if !fresh.is_same_as(&self.connection.principal) => return Err(NotRefreshed::OtherUser),
+            Stage::Waiting(waiting) => refreshing::judge_waiting(&mut waiting.subscribing, fresh, self.turn.process),
+            Stage::Handshake(_) | Stage::Open(_) | Stage::Paused(_) => {}
+        }
+        let refreshed = refreshing::judge_again(self.key, fresh, self.turn);
+        self.take_principal(fresh.clone());
+        Ok(refreshed)
+    }
+
+    /// It goes on with a fresh token, and by its time.
+    pub(super) fn take_principal(&mut self, mut fresh: Principal) {
+        fresh.grants = self.turn.tools.grants.share(&fresh.grants);
+        let (ends, conn) = (expiry(&fresh, self.turn), self.connection.number);
+        if self.connection.ends_for == CloseReason::TokenExpired {
+            self.connection.ends = ends;
+        }
+        self.connection.principal = fresh;
+        self.turn.books.metrics.refreshes += 1;
+        self.turn.books.trace.note(Level::Debug, || Fact::TokenRefreshed { conn });
+    }
+}
