@@ -54,6 +54,7 @@ reasons! {
     MessageTooLong "message_too_long" Peer "message_too_long" "a hub message passed limits.record_bytes_max";
     RecordTimeout "record_timeout" Peer "record_timeout" "a hub message was begun and not ended within limits.record_ms";
     ClientTimeout "client_timeout" Peer "client_timeout" "a client that used to ping was silent for limits.client_timeout_ms";
+    NoPoll "no_poll" Peer "" "a client of long polling did not poll again within limits.disconnect_ms";
     Unreachable "unreachable" Peer "" "the peer acknowledged nothing for limits.client_timeout_ms, not even pings, and sends none itself";
     TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
     Overrun "overrun" Peer "slow_reader" "a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms";

@@ -1,8 +1,8 @@
 //! `rte`, a Real-Time Engine: one binary that pushes the user, queue and call-list events of a
-//! telephony platform to browsers and native clients. Clients speak SignalR over WebSocket, show a
-//! JWT when they connect, subscribe to (entity, event) pairs, and receive `MessageReceived`; back
-//! ends publish over HTTP. The TOML files under `schema/` say which events exist, and everything
-//! that can be derived from them is generated.
+//! telephony platform to browsers and native clients. Clients speak SignalR, over WebSocket where
+//! they can, show a JWT when they connect, subscribe to (entity, event) pairs, and receive
+//! `MessageReceived`; back ends publish over HTTP. The TOML files under `schema/` say which events
+//! exist, and everything that can be derived from them is generated.
 //!
 //! The manual for those who use it is the room [`guide`]; what follows is for those who change it.
 //!
@@ -13,11 +13,11 @@
 //!
 //! | say | means |
 //! |---|---|
-//! | Link | one accepted socket and what it speaks now: HTTP, WebSocket, or its last bytes |
+//! | Link | one accepted socket and what it speaks now: HTTP, WebSocket, an event stream, a waiting poll, or its last bytes |
 //! | Entrance | the listener that a link came in by: the only one, the public one, or that for the inside |
 //! | stranger | a link that is not past its upgrade and has shown no token of a publisher |
-//! | Connection | SignalR's connection: principal, subscriptions, outbox; a link carries its bytes |
-//! | Transport | how a connection's bytes travel: WebSockets (SignalR's word) |
+//! | Connection | SignalR's connection: principal, subscriptions, outbox; a link carries its bytes, or one poll after the other does |
+//! | Transport | how a connection's bytes travel: WebSockets, ServerSentEvents, LongPolling (SignalR's words) |
 //! | Principal | an authenticated identity: user, organization, grants, scopes |
 //! | Event, EventId | a type declared in the catalogue |
 //! | Piece | what the WebSocket decoder yields of a frame (what a poll reports is a *readiness*) |
@@ -114,7 +114,7 @@
 //!
 //! A connection that ends says why and what its peer is told last. Its link queues that, becomes an
 //! ending, and is freed once the last bytes are out and the peer has had its time. The first reason
-//! counts, for both.
+//! counts, for both. One that polls has no link to end with: what is left waits for its last polls.
 
 pub mod api;
 pub mod auth;

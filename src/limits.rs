@@ -114,6 +114,11 @@ limits! {
     /// How long a negotiated token is good for a connection (SignalR's DisconnectTimeout), and 5 s
     /// for clocks that differ.
     negotiated_ms: u64 = 15_000;
+    /// How long a poll is held that has nothing to get (LongPolling.PollTimeout).
+    poll_ms: u64 = 90_000;
+    /// How long a client of long polling may take until its next poll (SignalR's
+    /// DisconnectTimeout).
+    disconnect_ms: u64 = 15_000;
     /// Time for the SignalR handshake (SignalR's HandshakeTimeout).
     handshake_ms: u64 = 15_000;
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).

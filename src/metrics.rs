@@ -6,6 +6,7 @@
 //! is elsewhere.
 
 use crate::close::CloseReason;
+use crate::proto::signalr::transport::Transport;
 use std::fmt;
 
 /// How a number is read.
@@ -160,6 +161,8 @@ numbers! {
     pub struct Metrics besides {
         /// Connections ended, by reason.
         pub closed: [u64; CloseReason::ALL.len()],
+        /// SignalR clients connected, by transport.
+        pub by_transport: [u64; Transport::ALL.len()],
         /// Requests and items refused, by reason.
         pub refused: [u64; Refusal::ALL.len()],
         /// Items that said since when, by what became of them.
@@ -312,8 +315,9 @@ impl Metrics {
         self.add_numbers(other);
         self.written.add(&other.written);
         self.turns.add(&other.turns);
-        let Metrics { closed, refused, recoveries, events, .. } = other;
+        let Metrics { closed, by_transport, refused, recoveries, events, .. } = other;
         let labelled = self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused));
+        let labelled = labelled.chain(self.by_transport.iter_mut().zip(by_transport));
         for (mine, theirs) in labelled.chain(self.recoveries.iter_mut().zip(recoveries)) {
             *mine += theirs;
         }

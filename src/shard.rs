@@ -12,17 +12,17 @@ use crate::broken::broken;
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, Entry, Intake, Life, Link, Mail, Moved, Order,
-    Outbound, Process, Progress, Published, READ_BYTES_PER_DELIVERY, Shared, Term, Timed, To, ToWrite, Tools, Turn,
-    Unwritten, View, WayOut, obey,
+    Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, End, Entry, Flow, Handle, Intake, Life, Link, Mail,
+    Moved, Numbers, Order, Outbound, Process, Progress, Published, Shared, Step, Term, To, ToWrite, Tools, Turn,
+    Unwritten, View, WayOut, Whose, obey, polled,
 };
 use crate::entropy::{Entropy, next_u64};
-use crate::hub::Hub;
 use crate::hub::home::Home;
 use crate::hub::past::Past;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
+use crate::hub::{Hub, READ_BYTES_PER_DELIVERY};
 use crate::limits::{SMALL_INPUT_BYTES, STRANGERS_WARN_MS, SUBSCRIPTION_BYTES};
 use crate::metrics::{Metrics, Refusal};
 use crate::schema::Catalogue;
@@ -89,13 +89,14 @@ pub struct Shard {
     /// Those that came in by the listener for the inside, which need none.
     internal: Arrivals,
     strangers_warn_at: Deadline,
-    /// Links that have come so far.
-    serial: u64,
+    numbers: Numbers,
+    /// What is still to be done behind an event; empty between them.
+    steps: Vec<Step>,
     hub: Hub,
     home: Home,
     intake: Intake,
     unwritten: Unwritten,
-    timers: Timers<Timed>,
+    timers: Timers<Whose>,
     tools: Tools,
     entropy: Box<dyn Entropy>,
     /// What has been counted, and the notable facts since the shell last looked.
@@ -110,7 +111,7 @@ pub struct Shard {
     /// Links that go to another shard.
     moved: Vec<(LinkKey, usize, Moved)>,
     /// Whose deadline has come, in that order.
-    fired: VecDeque<Timed>,
+    fired: VecDeque<Whose>,
     /// Memory of what peers have sent and what is not done with.
     input_bytes: usize,
     /// Memory of what else is kept, as far as it has been told.
@@ -158,6 +159,7 @@ impl Shard {
         let term = shared.journal.term();
         let home = Home::new(seed, &shared.limits, term.epoch, &shared.totals, shared.shards);
         Shard {
+            numbers: Numbers::new(number, shared.shards),
             number,
             shared,
             catalogue,
@@ -167,7 +169,7 @@ impl Shard {
             strangers: Arrivals::new(seed),
             internal: Arrivals::new(seed),
             strangers_warn_at: Deadline::at(Instant::default()),
-            serial: 0,
+            steps: Vec::new(),
             hub,
             home,
             intake: Intake::default(),
@@ -240,11 +242,10 @@ impl Shard {
 
     /// A socket has been accepted by that listener.
     pub fn open_at(&mut self, entrance: Entrance, peer: IpAddr, now: Now) -> LinkKey {
-        self.serial += 1;
         self.hub.spend(SOCKET_COST);
-        let conn = self.serial * self.shared.shards as u64 + self.number as u64;
+        let conn = self.numbers.take();
         let timers = &mut self.timers;
-        let accept = |key| Some(Link::accepted(conn, timers.add(Timed::Link(key)), entrance, peer, now));
+        let accept = |key| Some(Link::accepted(conn, timers.add(Whose::Link(key)), entrance, peer, now));
         let key = self.links.insert_with_key(accept);
         match entrance {
             Entrance::Only | Entrance::Public => self.strangers.enter(key),
@@ -262,7 +263,7 @@ impl Shard {
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {
         let (timers, is_stranger) = (&mut self.timers, moved.is_stranger);
         let is_internal = moved.entrance == Entrance::Internal;
-        let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Timed::Link(key)))));
+        let key = self.links.insert_with_key(|key| Some(Link::adopted(moved, timers.add(Whose::Link(key)))));
         if is_internal {
             self.internal.enter(key);
         } else if is_stranger {
@@ -383,13 +384,19 @@ impl Shard {
 
     /// Links go on with what they have read, a portion each; one of them does in any case.
     fn proceed_with_links(&mut self, now: Now, wire: &mut dyn Wire) {
-        let mut links = self.intake.links.len();
+        let mut links = self.intake.waiting.len();
         while links > 0
-            && let Some(key) = self.intake.links.pop_front()
+            && let Some(whose) = self.intake.waiting.pop_front()
         {
             self.hub.begin_portion(0);
-            self.with(key, now, wire, Link::proceed);
-            self.note_resumed(key);
+            let key = match whose {
+                Whose::Link(key) => Some(key),
+                Whose::Connection(conn) => self.carrier(conn, now, wire, |mut it| it.proceed()),
+            };
+            if let Some(key) = key {
+                self.with(key, now, wire, Link::proceed);
+                self.note_resumed(key);
+            }
             links = if self.hub.is_spent() { 0 } else { links - 1 };
         }
     }
@@ -520,6 +527,7 @@ impl Shard {
                 let (connections, mut turn) = self.turn(now, wire);
                 let answer = obey(&order, connections, &mut turn);
                 match order {
+                    Order::Refresh(conn, _) if self.polls(conn) => self.look_at(conn),
                     Order::Refresh(conn, _) => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
                 }
                 self.answer(from, caller, answer, now, wire);
@@ -540,6 +548,10 @@ impl Shard {
             Caller::Request { link, ticket } => {
                 self.with(link, now, wire, |link, cx| link.handle_answer_to_request(ticket, answer, cx));
                 Some(link)
+            }
+            Caller::Connection(conn) if self.polls(conn) => {
+                self.with_polled(conn, now, wire, |mut it| it.handle_answer(answer));
+                None
             }
             Caller::Connection(conn) => {
                 let key = self.hub.link(conn);
@@ -618,8 +630,8 @@ impl Shard {
         for _ in 0..DEADLINES {
             let Some(timed) = self.fired.pop_front() else { break };
             let key = match timed {
-                Timed::Link(key) => Some(key),
-                Timed::Connection(conn) => self.hub.link(conn),
+                Whose::Link(key) => Some(key),
+                Whose::Connection(conn) => self.carrier(conn, now, wire, |mut it| it.handle_deadline()),
             };
             if let Some(key) = key {
                 let wanted_input = self.wants_input(key);
@@ -759,7 +771,10 @@ impl Shard {
     /// The hub has given up connections, or sockets have failed.
     fn end_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
         while let Some(doomed) = self.hub.poll_doomed() {
-            if let Some(key) = self.hub.link(doomed.conn) {
+            if self.polls(doomed.conn) {
+                let end = End::given_up(doomed.reason, doomed.lost_bytes);
+                self.with_polled(doomed.conn, now, wire, |it| it.end_once(end));
+            } else if let Some(key) = self.hub.link(doomed.conn) {
                 self.with(key, now, wire, |link, cx| link.handle_doomed(doomed, cx));
             }
         }
@@ -772,11 +787,104 @@ impl Shard {
             let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
             self.with(key, now, wire, |link, cx| link.drain(share_ms, cx));
         }
+        let polled: Vec<ConnKey> = self.connections.keys().filter(|conn| self.polls(*conn)).collect();
+        for conn in polled {
+            let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
+            self.with_polled(conn, now, wire, |mut it| it.drain(share_ms));
+        }
+    }
+
+    /// Whether a connection has no link of its own.
+    fn polls(&self, conn: ConnKey) -> bool {
+        self.hub.polls(conn)
+    }
+
+    /// The link that carries a connection and is to be given an event of it. One that polls has
+    /// none, and has had the event.
+    fn carrier(
+        &mut self,
+        conn: ConnKey,
+        now: Now,
+        wire: &mut dyn Wire,
+        event: impl FnOnce(Handle<'_, '_>) -> Flow,
+    ) -> Option<LinkKey> {
+        if !self.polls(conn) {
+            return self.hub.link(conn);
+        }
+        self.with_polled(conn, now, wire, event);
+        None
+    }
+
+    /// Gives an event to a connection that polls, if it is still there, and sees to what follows.
+    fn with_polled(
+        &mut self,
+        conn: ConnKey,
+        now: Now,
+        wire: &mut dyn Wire,
+        event: impl FnOnce(Handle<'_, '_>) -> Flow,
+    ) {
+        let (connections, mut turn) = self.turn(now, wire);
+        let Some(connection) = connections.get_mut(conn) else { return };
+        let before = connection.input_bytes();
+        let flow = event(Handle { key: conn, connection, turn: &mut turn });
+        if let Flow::End(end) = flow {
+            polled::end(&end, Handle { key: conn, connection, turn: &mut turn });
+        }
+        let after = connection.input_bytes();
+        self.note_input(before, after);
+        self.look_at(conn);
+        self.take_steps(now, wire);
+    }
+
+    /// Looks at the deadline of a connection that polls.
+    fn look_at(&mut self, conn: ConnKey) {
+        if let Some(connection) = self.connections.get(conn) {
+            let deadline = connection.next_deadline(conn, &self.hub, &self.shared.limits);
+            self.timers.arm_sooner(connection.timer(), deadline);
+        }
+    }
+
+    /// Does what an event has led to beside its own link.
+    fn take_steps(&mut self, now: Now, wire: &mut dyn Wire) {
+        let mut steps = std::mem::take(&mut self.steps);
+        for step in steps.drain(..) {
+            match step {
+                Step::Answer(poll) => self.with(poll, now, wire, |link, cx| link.handle_flushed(0, cx)),
+                Step::Replaced(poll) => self.with(poll, now, wire, Link::replaced),
+                Step::End(conn, end) => {
+                    if let Some(key) = self.carrier(conn, now, wire, |it| it.end_once(end.clone())) {
+                        self.with(key, now, wire, |link, cx| link.end_connection(end, cx));
+                    }
+                }
+                Step::Input(before, after) => self.note_input(before, after),
+                Step::Look(conn) => self.look_at(conn),
+                Step::Free(conn) => {
+                    let (connections, mut turn) = self.turn(now, wire);
+                    polled::free(conn, connections, &mut turn);
+                }
+            }
+        }
+        if self.steps.is_empty() {
+            self.steps = steps;
+        }
     }
 
     /// Hands a link, if it is still there, to `then`, stores what it becomes, and sees to what that
     /// needs.
     fn with(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire, then: impl FnOnce(Link, &mut Cx<'_, '_>) -> Link) {
+        self.with_link(key, now, wire, then);
+        if !self.steps.is_empty() {
+            self.take_steps(now, wire);
+        }
+    }
+
+    fn with_link(
+        &mut self,
+        key: LinkKey,
+        now: Now,
+        wire: &mut dyn Wire,
+        then: impl FnOnce(Link, &mut Cx<'_, '_>) -> Link,
+    ) {
         let Some(link) = self.links.get_mut(key).and_then(Option::take) else { return };
         let before = link.input_bytes(&self.connections);
         self.note_input(before, 0);
@@ -889,6 +997,9 @@ impl Shard {
             hub: &mut self.hub,
             home: &mut self.home,
             intake: &mut self.intake,
+            steps: &mut self.steps,
+            timers: &mut self.timers,
+            numbers: &mut self.numbers,
             strangers: &mut self.strangers,
             internal: &mut self.internal,
             unwritten: &mut self.unwritten,

@@ -34,6 +34,8 @@ pub enum Wait {
     Sign,
     /// The peer, for its allowance of work to come back.
     Allowance,
+    /// The client, for its next poll.
+    Poll,
     /// The hub, to say something so that the peer hears it lives.
     Ping,
 }

@@ -4,10 +4,13 @@ use crate::broken::broken;
 use crate::close::CloseReason;
 use crate::metrics::{EventCounts, Histogram, Metric, Metrics, ProcessNumbers, Recovery, Refusal};
 use crate::proto::http::reply::{Body, Reply};
+use crate::proto::signalr::transport::Transport;
 use crate::schema::Catalogue;
 use std::fmt::{self, Write};
 
 const CLOSED: (&str, &str, &str) = ("rte_connections_closed_total", "counter", "Connections ended, by reason.");
+const BY_TRANSPORT: (&str, &str, &str) =
+    ("rte_transport_connections", "gauge", "SignalR clients connected, by transport.");
 const REFUSED: (&str, &str, &str) =
     ("rte_refusals_total", "counter", "Requests and subscription items refused, by reason.");
 const RECOVERIES: (&str, &str, &str) =
@@ -26,7 +29,7 @@ const TURNS: (&str, &str, &str) = (
 const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
 /// The metrics with a label that is no event.
-pub const LABELLED: [&str; 3] = [CLOSED.0, REFUSED.0, RECOVERIES.0];
+pub const LABELLED: [&str; 4] = [CLOSED.0, BY_TRANSPORT.0, REFUSED.0, RECOVERIES.0];
 
 /// Whether a metric has a series for each event.
 pub fn is_per_event(name: &str) -> bool {
@@ -38,12 +41,14 @@ pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static
     let process = ProcessNumbers::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let plain = Metrics::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
     let per_event = EventCounts::ROWS.iter().map(|row| (row.name, row.kind.name(), row.help));
-    [BUILD]
-        .into_iter()
-        .chain(process)
-        .chain(plain)
-        .chain(per_event)
-        .chain([WRITTEN, TURNS, CLOSED, REFUSED, RECOVERIES])
+    [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([
+        WRITTEN,
+        TURNS,
+        CLOSED,
+        BY_TRANSPORT,
+        REFUSED,
+        RECOVERIES,
+    ])
 }
 
 /// Returns the reply with the sum over all shards. Every series is there from the start: what
@@ -67,6 +72,11 @@ pub fn metrics(sum: &Metrics, process: &ProcessNumbers, catalogue: &Catalogue) -
     for reason in CloseReason::ALL {
         let count = sum.closed[reason.index()];
         line(&mut text, format_args!("{}{{reason=\"{}\"}} {count}", CLOSED.0, reason.label()));
+    }
+    head(&mut text, BY_TRANSPORT);
+    for transport in Transport::ALL {
+        let count = sum.by_transport[transport.index()];
+        line(&mut text, format_args!("{}{{transport=\"{}\"}} {count}", BY_TRANSPORT.0, transport.name()));
     }
     head(&mut text, REFUSED);
     for (refusal, label) in Refusal::ALL {

@@ -11,6 +11,7 @@ use crate::broken::broken;
 use crate::clock::{Now, UnixMs};
 use crate::entropy::Entropy;
 use crate::hub::registry::{ConnKey, HashSeed};
+use crate::proto::signalr::transport::Transport;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::num::NonZeroU32;
@@ -158,9 +159,19 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The number of its shard.
-    pub(crate) shard: usize,
+    pub(crate) shard: u16,
     /// Its key there.
     pub(crate) conn: ConnKey,
+    /// How its bytes travel, which stays so.
+    pub(crate) transport: Transport,
+}
+
+impl Place {
+    /// Of a connection of this shard.
+    pub(crate) fn new(shard: usize, conn: ConnKey, transport: Transport) -> Place {
+        let shard = u16::try_from(shard).unwrap_or_else(|_| broken("there are at most THREADS_MAX shards"));
+        Place { shard, conn, transport }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,7 +302,7 @@ mod tests {
     }
 
     fn here() -> Place {
-        Place { shard: 3, conn: ConnKey::default() }
+        Place::new(3, ConnKey::default(), Transport::LongPolling)
     }
 
     fn nobody() -> Place {
@@ -324,9 +335,12 @@ mod tests {
     fn a_token_serves_one_connection_and_none_behind_it() {
         let (mut table, id) = (Negotiated::new(HashSeed(1, 2), 2), ids(1)[0]);
         assert!(table.knows(id, at(0)));
+        assert_eq!(table.place(id), None);
         assert_eq!(table.attach(id, at(1), here), Attach::Attached(here()));
         assert_eq!(table.attach(id, at(60_000), nobody), Attach::InUse(here()), "however long it lives");
+        assert_eq!(table.place(id), Some(here()));
         table.end(id, at(2_000));
+        assert_eq!(table.place(id), None);
         assert_eq!(table.attach(id, at(2_001), nobody), Attach::Unknown);
         assert!(!table.knows(id, at(2_001)));
     }

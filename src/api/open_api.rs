@@ -152,21 +152,39 @@ fn responses(route: &Route, method: &str) -> Value {
                     "description": "A connection token and the transports.",
                     "content": { "application/json": { "schema": { "type": "object" } } },
                 }),
-                (Endpoint::Hub, _) => json!({ "description": "A transport of SignalR." }),
                 (Endpoint::Refresh, _) => json!({
                     "description": "The connection goes on with this token: `tokenLifetimeSeconds`, and `removed` and `changed` subscriptions.",
                     "content": { "application/json": { "schema": { "type": "object" } } },
                 }),
+                (Endpoint::Hub, "GET") => json!({
+                    "description": "Events, where `Accept` says so, or what a poll has waited for.",
+                    "content": {
+                        "text/event-stream": { "schema": { "type": "string" } },
+                        "application/octet-stream": { "schema": { "type": "string" } },
+                    },
+                }),
+                (Endpoint::Hub, "DELETE") => json!({ "description": "A connection that polls is over." }),
+                (Endpoint::Hub, _) => json!({ "description": "What a client without a WebSocket says is taken." }),
             };
-            let code = if endpoint == Endpoint::Hub && method == "GET" { "101" } else { "200" };
+            let code = if method == "DELETE" { "202" } else { "200" };
+            let more = match (endpoint, method) {
+                (Endpoint::Hub, "GET") => &[
+                    ("101", "A WebSocket."),
+                    ("204", "Another poll has come, or the connection is over."),
+                    ("409", "The id has its connection."),
+                ][..],
+                (Endpoint::Hub, "POST") => &[("405", "The connection has a WebSocket.")],
+                (Endpoint::Refresh, _) => &[("403", "The token is of another user.")],
+                (Endpoint::Hub | Endpoint::Negotiate, _) => &[],
+            };
             let refused = [
                 ("400", "The request is no good one."),
                 ("401", "There is no good token."),
                 ("404", "The id is unknown."),
             ];
-            let other_user = (endpoint == Endpoint::Refresh).then_some(("403", "The token is of another user."));
-            let refused = refused.into_iter().chain(other_user).map(|(code, about)| (code.to_owned(), told(about)));
-            refused.chain([(code.to_owned(), done)]).collect::<Map<_, _>>().into()
+            let refused = refused.into_iter().map(|(code, about)| (code.to_owned(), told(about)));
+            let more = more.iter().map(|(code, about)| ((*code).to_owned(), json!({ "description": about })));
+            refused.chain(more).chain([(code.to_owned(), done)]).collect::<Map<_, _>>().into()
         }
         Gate::Open(public) => {
             let media_type = match public {

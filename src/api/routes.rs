@@ -30,7 +30,7 @@ pub enum At {
 /// What a client with a token reaches. These two answer as ASP.NET's endpoints do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// The hub: WebSocket upgrades, and what else SignalR clients try there.
+    /// The hub: what begins connections, and what belongs to those that have no WebSocket.
     Hub,
     /// A connection token for the hub.
     Negotiate,
@@ -133,7 +133,7 @@ pub static ROUTES: [Route; 32] = [
         gate: Gate::Client(Endpoint::Hub),
         readers: Readers::Allowed,
         side: Side::Public,
-        what: "the hub (`server.path`), SignalR over WebSocket",
+        what: "the hub (`server.path`): SignalR over WebSocket, server-sent events or long polling",
     },
     Route {
         at: At::Hub("/negotiate"),

@@ -142,9 +142,13 @@ impl Checker<'_> {
         if let Err(message) = check_path(&server.path) {
             self.tree.complain("server.path", message);
         }
+        if server.transports.is_empty() {
+            self.tree.complain("server.transports", "name at least one: without any, no client is served");
+        }
         let allowed = cors.origins.map(|origins| self.list("cors.origins", &origins, parse_origin));
         conn::Options {
             path: server.path,
+            transports: server.transports,
             origins: Origins { allowed },
             trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
             id_key: None,

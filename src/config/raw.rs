@@ -3,6 +3,7 @@
 
 use crate::auth::token::{ClaimNames, OneOrMany, Tenancy};
 use crate::limits::{Limits, THREADS_MAX};
+use crate::proto::signalr::transport::Transport;
 use crate::schema::WireCase;
 use crate::schema::validate::Mode;
 use crate::shell::log::Format;
@@ -58,6 +59,9 @@ pub(super) struct Server {
     pub(super) tls_key: Option<String>,
     /// Path of the hub; clients negotiate below it.
     pub(super) path: String,
+    /// How clients may be served, where each has a last resort: `WebSockets`, then
+    /// `ServerSentEvents`, then `LongPolling`. They are offered in that order.
+    pub(super) transports: Vec<Transport>,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
     #[schemars(range(max = THREADS_MAX))]
     pub(super) threads: Option<NonZeroU16>,
@@ -90,6 +94,7 @@ impl Default for Server {
             tls_certificate: None,
             tls_key: None,
             path: "/rte".to_owned(),
+            transports: Transport::ALL.to_vec(),
             threads: None,
             id_secret_file: None,
             trusted_proxies: Vec::new(),

@@ -32,7 +32,7 @@ impl Why {
 
 /// What a peer is told last.
 #[derive(Clone, Debug)]
-pub(super) enum LastWord {
+pub(crate) enum LastWord {
     /// Nothing: it is gone, or takes nothing any more.
     Nothing,
     /// SignalR's Close.
@@ -49,7 +49,7 @@ pub(super) enum LastWord {
 
 /// Why a connection ends, and what its peer is told.
 #[derive(Clone, Debug)]
-pub(super) struct End {
+pub(crate) struct End {
     pub(super) why: Why,
     pub(super) word: LastWord,
 }
@@ -69,6 +69,13 @@ impl End {
         End::close_with(why, None)
     }
 
+    /// Its connection was given up, and so much that waited is gone. A slow reader is told why, and
+    /// that it may come back.
+    pub(crate) fn given_up(reason: CloseReason, lost_bytes: usize) -> End {
+        let why = Why::given_up(reason, lost_bytes);
+        if reason.word().is_empty() { End::new(why, LastWord::Nothing) } else { End::close(why) }
+    }
+
     /// The same, with what exactly it was.
     pub(super) fn close_with(why: Why, detail: Option<&str>) -> End {
         let error = why.reason.told(detail);
@@ -78,7 +85,7 @@ impl End {
 
 /// What becomes of a connection after it was given something.
 #[derive(Clone, Debug)]
-pub(super) enum Flow {
+pub(crate) enum Flow {
     /// More may come.
     GoOn,
     /// What comes next waits until other shards have answered.

@@ -8,6 +8,7 @@
 
 use super::ahead::Ahead;
 use super::mail::{Mail, Unstamped};
+use super::whose::Whose;
 use crate::hub::publication::Publication;
 use crate::hub::seen::Identity;
 use crate::limits::Limits;
@@ -19,8 +20,8 @@ use std::collections::VecDeque;
 pub(crate) struct Intake {
     /// Mail, with how many of its publications have been delivered.
     mail: VecDeque<(Mail, usize)>,
-    /// Links that go on, in the order in which they stopped, each once.
-    pub(crate) links: VecDeque<LinkKey>,
+    /// Links and connections that go on, in the order in which they stopped, each once.
+    pub(crate) waiting: VecDeque<Whose>,
     /// Questions that this home cannot answer yet.
     pub(crate) ahead: Ahead,
     queues: VecDeque<Queue>,
@@ -81,7 +82,7 @@ impl Intake {
 
     /// Whether there is something to do before anything else happens.
     pub(crate) fn has_work(&self) -> bool {
-        !(self.mail.is_empty() && self.links.is_empty()) || !(self.queues.is_empty() || self.is_waiting)
+        !(self.mail.is_empty() && self.waiting.is_empty()) || !(self.queues.is_empty() || self.is_waiting)
     }
 
     /// Whether requests wait.

@@ -8,8 +8,10 @@ use super::journal::Journal;
 use super::mail::Outbound;
 use super::places::Places;
 use super::quotas::Quotas;
+use super::step::Step;
 use super::tools::Tools;
 use super::unwritten::Unwritten;
+use super::whose::Whose;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::{IdKey, Negotiated};
@@ -25,7 +27,9 @@ use crate::hub::position::Epoch;
 use crate::hub::registry::{ConnKey, HashSeed};
 use crate::limits::{Limits, link_bytes};
 use crate::metrics::Vitals;
+use crate::proto::signalr::transport::Transport;
 use crate::schema::Catalogue;
+use crate::timer::Timers;
 use crate::trace::{Fact, FrontFault, Level};
 use crate::wire::{LinkKey, Wire};
 use core::net::IpAddr;
@@ -38,6 +42,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Options {
     /// The hub's path, `/rte`; negotiate is `/negotiate` below it.
     pub path: String,
+    /// How bytes of connections may travel.
+    pub transports: Vec<Transport>,
     /// Who may come from a browser.
     pub origins: Origins,
     /// Proxies whose word on the client's address is taken.
@@ -69,6 +75,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             path: "/rte".to_owned(),
+            transports: Transport::ALL.to_vec(),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
             id_key: None,
@@ -209,6 +216,27 @@ impl<'t> Process<'t> {
     }
 }
 
+/// What links and connections of a shard are called in facts: no two of the process have the same
+/// number.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    last: u64,
+    step: u64,
+}
+
+impl Numbers {
+    /// Of that shard, of so many.
+    pub(crate) fn new(shard: usize, shards: usize) -> Numbers {
+        Numbers { last: shard as u64, step: shards as u64 }
+    }
+
+    /// Returns the next one.
+    pub(crate) fn take(&mut self) -> u64 {
+        self.last += self.step;
+        self.last
+    }
+}
+
 /// Everything that leads out of the core.
 pub(crate) struct WayOut<'t> {
     /// The sockets.
@@ -230,6 +258,10 @@ pub(crate) struct Turn<'t> {
     pub(crate) home: &'t mut Home,
     /// What waits for its turn.
     pub(crate) intake: &'t mut Intake,
+    /// What is to be done right behind this event.
+    pub(crate) steps: &'t mut Vec<Step>,
+    pub(crate) timers: &'t mut Timers<Whose>,
+    pub(crate) numbers: &'t mut Numbers,
     pub(crate) strangers: &'t mut Arrivals,
     pub(crate) internal: &'t mut Arrivals,
     /// What waits to be written.

@@ -74,6 +74,7 @@ fn reasons() -> String {
 
 /// For those who write a client.
 ///
+/// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
 /// [documents]: crate::guide::schemas#documents
 /// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits

@@ -11,6 +11,8 @@ use super::topic::Topic;
 use super::transcode::Transcoded;
 use crate::proto::signalr::message::{Place, ServerMessage};
 use crate::proto::signalr::protocol::HubProtocol;
+use crate::proto::signalr::transport::Transport;
+use crate::proto::sse;
 use crate::proto::ws::encode::{self, Opcode};
 
 /// A hub protocol and a wrapping.
@@ -25,12 +27,19 @@ pub enum Encoding {
     MessagePackBinary,
     /// MessagePack as it is, one message behind the other.
     MessagePackBare,
+    /// JSON, each message an event of a stream.
+    JsonEvent,
 }
 
 impl Encoding {
     /// All encodings, in the order of their numbers.
-    pub(crate) const ALL: [Encoding; 4] =
-        [Encoding::JsonText, Encoding::JsonBare, Encoding::MessagePackBinary, Encoding::MessagePackBare];
+    pub(crate) const ALL: [Encoding; 5] = [
+        Encoding::JsonText,
+        Encoding::JsonBare,
+        Encoding::MessagePackBinary,
+        Encoding::MessagePackBare,
+        Encoding::JsonEvent,
+    ];
 
     /// Its place in [`Encoding::ALL`], for tables.
     pub(crate) fn index(self) -> usize {
@@ -40,18 +49,37 @@ impl Encoding {
     /// The hub protocol.
     pub(crate) fn protocol(self) -> HubProtocol {
         match self {
-            Encoding::JsonText | Encoding::JsonBare => HubProtocol::Json,
+            Encoding::JsonText | Encoding::JsonBare | Encoding::JsonEvent => HubProtocol::Json,
             Encoding::MessagePackBinary | Encoding::MessagePackBare => HubProtocol::MessagePack,
         }
     }
 
-    /// The same wrapping, for another hub protocol.
-    pub(crate) fn with_protocol(self, protocol: HubProtocol) -> Encoding {
-        match (self, protocol) {
-            (Encoding::JsonText | Encoding::MessagePackBinary, HubProtocol::Json) => Encoding::JsonText,
-            (Encoding::JsonBare | Encoding::MessagePackBare, HubProtocol::Json) => Encoding::JsonBare,
-            (Encoding::JsonText | Encoding::MessagePackBinary, HubProtocol::MessagePack) => Encoding::MessagePackBinary,
-            (Encoding::JsonBare | Encoding::MessagePackBare, HubProtocol::MessagePack) => Encoding::MessagePackBare,
+    /// The transport whose wrapping it is.
+    pub(crate) fn transport(self) -> Transport {
+        match self {
+            Encoding::JsonText | Encoding::MessagePackBinary => Transport::WebSockets,
+            Encoding::JsonBare | Encoding::MessagePackBare => Transport::LongPolling,
+            Encoding::JsonEvent => Transport::ServerSentEvents,
+        }
+    }
+
+    /// JSON in the wrapping of a transport.
+    pub(crate) fn of(transport: Transport) -> Encoding {
+        match transport {
+            Transport::WebSockets => Encoding::JsonText,
+            Transport::LongPolling => Encoding::JsonBare,
+            Transport::ServerSentEvents => Encoding::JsonEvent,
+        }
+    }
+
+    /// The same transport's wrapping, for another hub protocol; nothing where the transport carries
+    /// texts only.
+    pub(crate) fn with_protocol(self, protocol: HubProtocol) -> Option<Encoding> {
+        match (self.transport(), protocol) {
+            (transport, HubProtocol::Json) => Some(Encoding::of(transport)),
+            (Transport::WebSockets, HubProtocol::MessagePack) => Some(Encoding::MessagePackBinary),
+            (Transport::LongPolling, HubProtocol::MessagePack) => Some(Encoding::MessagePackBare),
+            (Transport::ServerSentEvents, HubProtocol::MessagePack) => None,
         }
     }
 
@@ -66,6 +94,7 @@ impl Encoding {
             Encoding::JsonText => encode::frame_around(Opcode::Text, out, write),
             Encoding::MessagePackBinary => encode::frame_around(Opcode::Binary, out, write),
             Encoding::JsonBare | Encoding::MessagePackBare => write(out),
+            Encoding::JsonEvent => sse::event_around(out, write),
         }
     }
 }

@@ -73,9 +73,9 @@ impl Exit<'_> {
         if outbox.writable().may_write() {
             let taken = self.flush(conn, outbox);
             flushed(conn, taken, outbox.backlog_bytes());
-        } else if was_now {
+        } else if was_now || outbox.writable() == Writable::Polled {
             // It got stuck on the way through the turn, or too much waits for it by now, and nobody
-            // has been told.
+            // has been told; or a poll waits for what has come.
             flushed(conn, 0, outbox.backlog_bytes());
         }
     }

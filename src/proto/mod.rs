@@ -7,6 +7,7 @@
 pub mod http;
 pub mod proxy;
 pub mod signalr;
+pub mod sse;
 pub mod ws;
 
 /// What a parser says of its input.

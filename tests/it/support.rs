@@ -256,6 +256,12 @@ impl Hub {
         samples.filter_map(|line| line.rsplit_once(' ')).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }
 
+    /// Asks for a sample of `/metrics` until it is good.
+    pub fn await_metric(&self, start: &str, is_good: impl Fn(f64) -> bool) {
+        let is_there = (0..QUESTIONS).any(|_| is_good(self.metric(start)));
+        assert!(is_there, "{start} is {}", self.metric(start));
+    }
+
     /// Negotiates and answers with the connection token.
     pub fn negotiate(&self) -> String {
         let reply = self.request_as_client("POST /rte/negotiate?negotiateVersion=1", &[]);
@@ -495,6 +501,32 @@ impl Wire {
                 .collect(),
             body: String::new(),
         }
+    }
+
+    /// What comes next, to the end of that mark.
+    pub fn until(&mut self, mark: &[u8]) -> String {
+        loop {
+            if let Some(at) = self.taken.windows(mark.len()).position(|window| window == mark) {
+                return String::from_utf8(self.taken.drain(..at + mark.len()).collect()).unwrap();
+            }
+            assert!(self.read() > 0, "the connection ended: {:?}", String::from_utf8_lossy(&self.taken));
+        }
+    }
+
+    /// Waits until something comes here or there, and says whether it was here.
+    pub fn is_answered_before(&mut self, other: &mut Wire) -> bool {
+        for stream in [&self.stream, &other.stream] {
+            stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        }
+        let here = (0..QUESTIONS).find_map(|_| {
+            let is_there = |stream: &TcpStream| matches!(stream.peek(&mut [0]), Ok(1));
+            let (here, there) = (is_there(&self.stream), is_there(&other.stream));
+            (here || there).then_some(here)
+        });
+        for stream in [&self.stream, &other.stream] {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        }
+        here.expect("an answer")
     }
 
     /// Asserts that the hub ends the connection without another word.

@@ -16,6 +16,12 @@ pub(super) fn handle_record(record: &[u8]) -> Result<HubProtocol, End> {
     })
 }
 
+/// The transport does not carry what that protocol writes.
+pub(super) fn unfit(protocol: HubProtocol) -> End {
+    let why = Why::blame(CloseReason::HandshakeRefused, "a binary protocol over a transport of texts");
+    End::new(why, LastWord::HandshakeError(HandshakeError::NotBinary(protocol)))
+}
+
 /// No whole handshake has come in time.
 pub(super) fn late() -> End {
     canceled(Why::new(CloseReason::HandshakeTimeout))

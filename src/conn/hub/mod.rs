@@ -5,6 +5,7 @@ pub(super) mod descriptions;
 pub(super) mod grant_sets;
 mod handshake;
 mod methods;
+pub(super) mod origin;
 pub(super) mod refreshing;
 pub(super) mod results;
 mod subscribing;

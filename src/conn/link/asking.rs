@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 /// How a reply is framed, decided by its request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Framing {
     pub(super) keep_alive: bool,
     pub(super) head_only: bool,

@@ -9,13 +9,19 @@ use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::position;
 use crate::api::publish;
-use crate::api::routes::{self, Endpoint, Found, Gate, Public};
+use crate::api::routes::{self, Endpoint, Found, Gate, Public, Route};
 use crate::auth::claimed;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
-use crate::conn::hub::connection::{Connection, Origin};
+use crate::close::CloseReason;
+use crate::conn::end::End;
+use crate::conn::hub::connection::Connection;
+use crate::conn::hub::origin::Origin;
 use crate::conn::quotas::{AddressBlock, Share, TooMuch};
+use crate::conn::step::Step;
 use crate::conn::turn::{Process, Turn};
+use crate::conn::whose::Whose;
+use crate::hub::encoding::Encoding;
 use crate::hub::registry::ConnKey;
 use crate::limits::CONNECTION_BYTES;
 use crate::metrics::Refusal;
@@ -23,6 +29,8 @@ use crate::proto::http::head::{BodyLength, Head, Method};
 use crate::proto::http::query;
 use crate::proto::http::reply::Reply;
 use crate::proto::signalr::text;
+use crate::proto::signalr::transport::Transport;
+use crate::proto::sse;
 use crate::proto::ws::upgrade;
 use crate::trace::{Fact, FrontFault, Level};
 use std::sync::Arc;
@@ -45,6 +53,12 @@ pub(super) enum Decision {
         conn: ConnKey,
         accept: Vec<u8>,
     },
+    /// The link carries a connection from here on, behind the head of a reply without end.
+    Streams(ConnKey),
+    /// The first poll of a connection, which it has begun.
+    Begins,
+    /// A further poll of that connection.
+    Polls(ConnKey),
 }
 
 /// Decides about a request, for its head alone.
@@ -98,7 +112,9 @@ fn pass_gate(
         false => Err(Refused(Refusal::Method, route.method_not_allowed(), "wrong method")),
     };
     match route.gate {
-        Gate::Client(_) | Gate::Publisher | Gate::Either if cx.turn.process.drain.has_begun() => {
+        Gate::Client(_) | Gate::Publisher | Gate::Either
+            if cx.turn.process.drain.has_begun() && place(head, route, cx.turn).is_none() =>
+        {
             // A connection that began now would be cut without a Close, a publication would reach
             // only those who are still there.
             let reply = Reply::text(503, "the hub is draining: try again").with("Retry-After", "1");
@@ -257,7 +273,25 @@ fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     }
 }
 
-/// The hub's own path: upgrades, and what ASP.NET answers to everything else.
+/// The shard where the connection of a request lives, if it is another one. Who asks is not looked
+/// at: it is there.
+pub(super) fn elsewhere(head: &Head<'_>, found: Option<&Found<'_>>, turn: &Turn<'_>) -> Option<usize> {
+    if turn.process.shards == 1 || upgrade::is_upgrade(head) {
+        return None;
+    }
+    let shard = usize::from(place(head, found?.route, turn)?.shard);
+    (shard != turn.process.shard).then_some(shard)
+}
+
+/// Where the connection lives that a request at the hub names.
+fn place(head: &Head<'_>, route: &Route, turn: &Turn<'_>) -> Option<Place> {
+    let is_hub = route.gate == Gate::Client(Endpoint::Hub);
+    let id = is_hub.then(|| query::value(head.query, "id"))??;
+    let id = ConnectionToken::parse(&id)?.unproven_id()?;
+    turn.process.negotiated.lock().place(id)
+}
+
+/// The hub's own path: what begins connections, and what belongs to those that have no WebSocket.
 fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
     let id = query::value(head.query, "id").filter(|id| !id.is_empty());
     let check = |id: &str| cx.turn.process.id_key.check(&ConnectionToken::parse(id)?, &principal);
@@ -271,7 +305,7 @@ fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx
             let reply = if error.status == 426 { version(reply) } else { reply };
             Refused(Refusal::BadRequest, reply, error.message)
         })?;
-        let conn = attach(token?, principal, origin, cx)?;
+        let conn = begin(token?, Transport::WebSockets, principal, origin, cx)?;
         let mut accept = Vec::new();
         upgrade::accept(accept_key, cx.turn.tools.date.at(cx.turn.now.unix), &mut accept);
         return Ok(Decision::Upgraded { conn, accept });
@@ -279,56 +313,116 @@ fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx
     if upgrade::is_lost(head) {
         return Err(lost_upgrade(origin, cx.turn));
     }
-    let bad = |status, why: &'static str| Refused(Refusal::BadRequest, Reply::text(status, why), why);
     let Some(token) = token? else { return Err(bad(400, text::CONNECTION_ID_REQUIRED)) };
-    if !cx.turn.process.negotiated.lock().knows(token, cx.turn.now) {
-        return Err(unknown_id());
-    }
-    Err(match head.method {
-        Method::Post => bad(405, text::POST_TO_WEBSOCKET),
-        Method::Delete => bad(400, text::DELETE_NOT_LONG_POLLING),
+    let place = cx.turn.process.negotiated.lock().place(token);
+    match head.method {
+        Method::Post => match place {
+            Some(Place { transport: Transport::WebSockets, .. }) => Err(bad(405, text::POST_TO_WEBSOCKET)),
+            Some(place) => Ok(Decision::Body(Purpose::Send(place.conn))),
+            // It says something before it polls for the first time.
+            None => begin(Some(token), Transport::LongPolling, principal, origin, cx)
+                .map(|conn| Decision::Body(Purpose::Send(conn))),
+        },
+        Method::Delete => match place {
+            Some(Place { transport: Transport::LongPolling, conn, .. }) => {
+                let word = End::silent(CloseReason::PeerClosed);
+                cx.turn.steps.extend([Step::End(conn, word), Step::Free(conn)]);
+                Ok(Decision::Reply(Reply::text(202, "")))
+            }
+            None if !cx.turn.process.negotiated.lock().knows(token, cx.turn.now) => Err(unknown_id()),
+            Some(_) | None => Err(bad(400, text::DELETE_NOT_LONG_POLLING)),
+        },
         Method::Get | Method::Head | Method::Put | Method::Patch | Method::Options | Method::Other => {
-            let is_sse = head.header("accept").is_some_and(|accept| accept.contains("text/event-stream"));
-            bad(404, if is_sse { text::NO_SERVER_SENT_EVENTS } else { text::NO_LONG_POLLING })
+            let is_stream = head.header("accept").is_some_and(|accept| accept.contains(sse::MEDIA_TYPE));
+            match (is_stream, place) {
+                (false, Some(Place { transport: Transport::LongPolling, conn, .. })) => Ok(Decision::Polls(conn)),
+                (false, _) => {
+                    begin(Some(token), Transport::LongPolling, principal, origin, cx).map(|_| Decision::Begins)
+                }
+                (true, _) => {
+                    begin(Some(token), Transport::ServerSentEvents, principal, origin, cx).map(Decision::Streams)
+                }
+            }
         }
-    })
+    }
+}
+
+fn bad(status: u16, why: &'static str) -> Refused {
+    Refused(Refusal::BadRequest, Reply::text(status, why), why)
 }
 
 /// Begins a connection, under its token where it has negotiated one.
-fn attach(
+fn begin(
     token: Option<TokenId>,
+    transport: Transport,
     principal: Principal,
     origin: Origin,
     cx: &mut Cx<'_, '_>,
 ) -> Result<ConnKey, Refused> {
     let process = cx.turn.process;
+    if !process.options.transports.contains(&transport) {
+        return Err(Refused(Refusal::NotFound, Reply::text(404, text::no_transport(transport)), "transport is off"));
+    }
+    if let Some(place) = token.and_then(|token| process.negotiated.lock().place(token)) {
+        return Err(in_use(place, transport));
+    }
     let share = Share::of(&principal, AddressBlock::of(origin.client));
     process.quotas.join(share).map_err(too_much)?;
-    let attached = if cx.turn.admit(cx.link) { begin_at(token, principal, origin, cx) } else { Err(full()) };
-    if attached.is_err() {
+    // The place is the connection's, where it has no link of its own.
+    let polls = transport == Transport::LongPolling;
+    let has_place = if polls { process.places.take() } else { cx.turn.admit(cx.link) };
+    let begun = if has_place { begin_at(token, transport, principal, origin, cx) } else { Err(full()) };
+    if begun.is_err() {
         process.quotas.leave(share);
+        match (has_place, polls) {
+            (true, true) => process.places.give_back(),
+            (true, false) => cx.turn.dismiss(cx.link),
+            (false, _) => {}
+        }
     }
-    attached
+    begun
 }
 
 /// Begins a connection that has its place.
 fn begin_at(
     token: Option<TokenId>,
+    transport: Transport,
     principal: Principal,
-    origin: Origin,
+    mut origin: Origin,
     cx: &mut Cx<'_, '_>,
 ) -> Result<ConnKey, Refused> {
     let (process, now) = (cx.turn.process, cx.turn.now);
-    let begin = || cx.connections.insert(Connection::begin(origin, principal, token, cx.turn));
-    let Some(token) = token else { return Ok(begin()) };
-    let begin = || Place { shard: process.shard, conn: begin() };
-    let refused = match process.negotiated.lock().attach(token, now, begin) {
-        Attach::Attached(place) => return Ok(place.conn),
-        Attach::Unknown => unknown_id(),
-        Attach::InUse(_) => Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use"),
+    let connections = &mut *cx.connections;
+    let turn = &mut *cx.turn;
+    let begin = || match transport {
+        Transport::WebSockets | Transport::ServerSentEvents => {
+            connections.insert(Connection::begin(origin, principal, token, turn))
+        }
+        Transport::LongPolling => connections.insert_with_key(|conn| {
+            origin.number = turn.numbers.take();
+            origin.timer = turn.timers.add(Whose::Connection(conn));
+            turn.hub.open_polled(conn, now);
+            turn.hub.set_encoding(conn, Encoding::of(transport));
+            turn.steps.push(Step::Look(conn));
+            Connection::begin(origin, principal, token, turn)
+        }),
     };
-    cx.turn.dismiss(cx.link);
-    Err(refused)
+    let Some(token) = token else { return Ok(begin()) };
+    let begin = || Place::new(process.shard, begin(), transport);
+    let attached = process.negotiated.lock().attach(token, now, begin);
+    match attached {
+        Attach::Attached(place) => Ok(place.conn),
+        Attach::Unknown => Err(unknown_id()),
+        Attach::InUse(place) => Err(in_use(place, transport)),
+    }
+}
+
+/// The id of a request has its connection.
+fn in_use(place: Place, transport: Transport) -> Refused {
+    match place.transport == transport {
+        true => Refused(Refusal::BadRequest, Reply::text(409, text::ID_IN_USE), "id in use"),
+        false => bad(400, text::TRANSPORT_CHANGED),
+    }
 }
 
 /// One user or one address has too much.
@@ -351,7 +445,7 @@ fn lost_upgrade(origin: Origin, turn: &mut Turn<'_>) -> Refused {
     Refused(Refusal::BadRequest, reply, fault.sentence())
 }
 
-fn unknown_id() -> Refused {
+pub(super) fn unknown_id() -> Refused {
     Refused(Refusal::NotFound, Reply::text(404, text::NO_SUCH_CONNECTION), "unknown id")
 }
 

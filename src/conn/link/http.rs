@@ -11,9 +11,11 @@
 use super::asking::{Asking, Draft, Framing};
 use super::cx::Cx;
 use super::ending::{Ending, Parting, Rest, Sender};
+use super::event_stream::EventStream;
 use super::front;
 use super::gate::{self, Decision};
 use super::moved::Moved;
+use super::polled;
 use super::refused::Refused;
 use super::request::{Arrived, PendingBody, Purpose};
 use super::serve::{self, Judged, PendingItems, Taken};
@@ -32,9 +34,12 @@ use crate::conn::allowance::{Allowance, TOKEN_COST};
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Question};
 use crate::conn::end::Why;
-use crate::conn::hub::connection::Origin;
+use crate::conn::hub::origin::Origin;
 use crate::conn::order::Order;
+use crate::conn::step::Step;
+use crate::conn::whose::Whose;
 use crate::hub::ANSWER_BYTES_PER_DELIVERY;
+use crate::hub::encoding::Encoding;
 use crate::hub::outbox::Writable;
 use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
@@ -43,8 +48,10 @@ use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
-use crate::proto::http::reply::{self, Reply};
+use crate::proto::http::reply::{self, Body, Reply};
 use crate::proto::proxy::Preamble;
+use crate::proto::signalr::transport::Transport;
+use crate::proto::sse;
 use crate::timer::{TimerSlot, Wait};
 use crate::trace::{Fact, FrontFault, Level};
 use crate::wire::Failure;
@@ -103,6 +110,9 @@ enum Phase {
 pub(crate) enum Next {
     Http(Box<Http>),
     WebSocket(WebSocket),
+    EventStream(EventStream),
+    /// Its request is a poll of that connection, which waits.
+    Poll(Box<Http>, ConnKey, Framing),
     Ending(Box<Ending>),
 }
 
@@ -116,7 +126,11 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
     let token = if head.header("authorization").is_some() || !head.query.is_empty() { TOKEN_COST } else { 0 };
     match decision {
         Decision::Body(Purpose::Publish { .. }) => 0,
-        Decision::Body(Purpose::Negotiate { .. }) | Decision::Upgraded { .. } => REQUEST_COST + token,
+        Decision::Body(Purpose::Negotiate { .. } | Purpose::Send(_))
+        | Decision::Upgraded { .. }
+        | Decision::Streams(_)
+        | Decision::Begins
+        | Decision::Polls(_) => REQUEST_COST + token,
         Decision::Reply(reply) => REQUEST_COST + token + reply.body.bytes().len() / ANSWER_BYTES_PER_DELIVERY,
         Decision::Position(_) | Decision::Refresh(..) => REQUEST_COST + token,
         Decision::Metrics => REQUEST_COST + METRICS_COST,
@@ -124,11 +138,15 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
 }
 
 /// How it goes on after a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Then {
     GoOn,
     /// The bytes behind the head are frames of this connection.
     Upgraded(ConnKey),
+    /// The bytes of this connection are the rest of the reply.
+    Streams(ConnKey),
+    /// A poll of this connection waits.
+    Polls(ConnKey, Framing),
     /// The last reply is made.
     Finish,
 }
@@ -226,15 +244,25 @@ impl Http {
         self.follow(then, waiting.get_mut(used..).unwrap_or_default(), cx)
     }
 
-    fn follow(self: Box<Self>, then: Then, rest: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
+    fn follow(mut self: Box<Self>, then: Then, rest: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
         match then {
             Then::GoOn => Next::Http(self),
             Then::Finish => Next::Ending(self.finish(CloseReason::Served, Sender::Open, cx)),
+            Then::Streams(conn) => Next::EventStream(EventStream { conn }),
+            Then::Polls(conn, framing) => {
+                self.keep(rest);
+                Next::Poll(self, conn, framing)
+            }
             Then::Upgraded(conn) => match WebSocket::new(conn).handle_bytes(rest, cx) {
                 Ok(websocket) => Next::WebSocket(websocket),
                 Err(ending) => Next::Ending(ending),
             },
         }
+    }
+
+    /// Bytes wait until the request before them is answered.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.partial.extend_from_slice(bytes);
     }
 
     /// Understands as much of `input` as it can; how many bytes that were.
@@ -328,6 +356,10 @@ impl Http {
                 if !is_publish && !self.unsent.is_empty() {
                     return None;
                 }
+                self.moves_to = gate::elsewhere(&head, found.as_ref(), cx.turn);
+                if self.moves_to.is_some() {
+                    return None;
+                }
                 Some((taken, self.handle_request(&head, found, cx)))
             }
             Err(error) => {
@@ -399,6 +431,15 @@ impl Http {
                 cx.turn.hub.send_raw(conn, |out| out.extend_from_slice(&accept));
                 Then::Upgraded(conn)
             }
+            Decision::Streams(conn) => self.begin_stream(conn, &framing, cx),
+            Decision::Begins => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                self.reply(polled::begun(), &framing, cx)
+            }
+            Decision::Polls(conn) => {
+                framing.keep_alive &= head.body == BodyLength::Sized(0);
+                self.poll(conn, framing, cx)
+            }
             Decision::Body(purpose) => self.begin_body(head, purpose, framing, cx),
             Decision::Reply(reply) => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);
@@ -410,9 +451,9 @@ impl Http {
                 let awaited = cx.turn.ask(self.caller(cx), Asked::Home(home), Question::Position(organization));
                 self.await_answers(Draft::Position, framing, awaited, cx)
             }
-            Decision::Refresh(Place { shard, conn }, fresh) => {
+            Decision::Refresh(Place { shard, conn, .. }, fresh) => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);
-                let awaited = cx.turn.order(self.caller(cx), shard, Order::Refresh(conn, fresh));
+                let awaited = cx.turn.order(self.caller(cx), usize::from(shard), Order::Refresh(conn, fresh));
                 self.await_answers(Draft::Refresh, framing, awaited, cx)
             }
             Decision::Metrics => {
@@ -422,6 +463,55 @@ impl Http {
                 self.await_answers(Draft::Metrics(process), framing, awaited, cx)
             }
         }
+    }
+
+    /// The reply to this request has no end: what follows its head is the connection's.
+    fn begin_stream(&mut self, conn: ConnKey, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
+        let reply = Reply::new(200, sse::MEDIA_TYPE, Body::Static(b""))
+            .with("Cache-Control", "no-cache,no-store")
+            .with("Pragma", "no-cache")
+            .with("Content-Encoding", "identity")
+            // nginx would wait until it has a buffer full.
+            .with("X-Accel-Buffering", "no");
+        let reply = Origins::dress(reply, framing.reader.as_deref());
+        let date = cx.turn.tools.date.at(cx.turn.now.unix);
+        // Nothing is unsent, so the socket is not full.
+        cx.turn.hub.open(conn, cx.link, Writable::Open, cx.turn.now);
+        cx.turn.hub.set_encoding(conn, Encoding::of(Transport::ServerSentEvents));
+        cx.turn.hub.send_raw(conn, |out| {
+            reply::encode_endless_head(&reply, date, out);
+            out.extend_from_slice(sse::OPENING);
+        });
+        Then::Streams(conn)
+    }
+
+    /// A poll is answered, or waits. One that has waited until now does so no longer.
+    fn poll(&mut self, conn: ConnKey, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+        cx.turn.steps.extend(cx.turn.hub.link(conn).map(Step::Replaced));
+        match polled::answer(conn, cx) {
+            Some(reply) => {
+                cx.turn.steps.push(Step::Look(conn));
+                self.reply(reply, &framing, cx)
+            }
+            None => Then::Polls(conn, framing),
+        }
+    }
+
+    /// A poll that has waited is answered; its connection lives on, or does not.
+    pub(super) fn answer_poll(
+        mut self: Box<Self>,
+        reply: Reply,
+        framing: &Framing,
+        lives: bool,
+        cx: &mut Cx<'_, '_>,
+    ) -> Next {
+        // In a drain the next poll could come on no other link.
+        let keep_alive = framing.keep_alive && self.ends.is_none() && (lives || !cx.turn.process.drain.has_begun());
+        let then = self.send_last_reply(reply, keep_alive, framing, cx);
+        if then == Then::GoOn && self.has_waiting_input() {
+            return self.resume(cx);
+        }
+        self.follow(then, &mut [], cx)
     }
 
     fn begin_body(&mut self, head: &Head<'_>, purpose: Purpose, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
@@ -473,12 +563,12 @@ impl Http {
         match pending.handle_bytes(input, cx.turn.process.limits.body_bytes_max) {
             Ok(Arrived::Part(taken)) => (taken > 0).then_some((taken, Then::GoOn)),
             Ok(Arrived::Here(length)) => {
-                let body = input.get(..length).unwrap_or_default();
+                let body = input.get_mut(..length).unwrap_or_default();
                 Some((length, self.serve_body(body, cx)))
             }
             Ok(Arrived::Collected(taken)) => {
-                let body = std::mem::take(&mut pending.body);
-                Some((taken, self.serve_body(&body, cx)))
+                let mut body = std::mem::take(&mut pending.body);
+                Some((taken, self.serve_body(&mut body, cx)))
             }
             Err(error) => {
                 let framing = std::mem::take(&mut pending.framing);
@@ -487,13 +577,22 @@ impl Http {
         }
     }
 
-    fn serve_body(&mut self, body: &[u8], cx: &mut Cx<'_, '_>) -> Then {
+    fn serve_body(&mut self, body: &mut [u8], cx: &mut Cx<'_, '_>) -> Then {
         let next = Phase::Head { since: cx.turn.now.mono, is_first: false };
         let Phase::Body(pending) = std::mem::replace(&mut self.phase, next) else { return Then::GoOn };
         let PendingBody { purpose, framing, .. } = *pending;
         match purpose {
             Purpose::Negotiate { query, principal } => {
                 let reply = serve::negotiate(&query, &principal, cx.turn);
+                self.reply(reply, &framing, cx)
+            }
+            Purpose::Send(conn) => {
+                let before = cx.turn.hub.work();
+                let reply = serve::send(conn, body, cx).unwrap_or_else(|Refused(refusal, reply, why)| {
+                    self.note_refused(refusal, reply.status, why, cx);
+                    reply
+                });
+                self.charge(cx.turn.hub.work().wrapping_sub(before), cx);
                 self.reply(reply, &framing, cx)
             }
             Purpose::Publish { head, principal } => {
@@ -521,7 +620,7 @@ impl Http {
             }
             Judged::Part(pending) => {
                 self.phase = Phase::Items(pending, framing);
-                cx.turn.intake.links.push_back(cx.link);
+                cx.turn.intake.waiting.push_back(Whose::Link(cx.link));
                 Then::GoOn
             }
         }
@@ -624,6 +723,10 @@ impl Http {
     fn send_reply(&mut self, reply: Reply, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
         // The peer may have ended its direction while the reply was made, or the drain have begun.
         let keep_alive = framing.keep_alive && self.ends.is_none() && !cx.turn.process.drain.has_begun();
+        self.send_last_reply(reply, keep_alive, framing, cx)
+    }
+
+    fn send_last_reply(&mut self, reply: Reply, keep_alive: bool, framing: &Framing, cx: &mut Cx<'_, '_>) -> Then {
         self.write_reply(reply, keep_alive, framing, cx);
         if !keep_alive {
             return Then::Finish;
@@ -669,7 +772,7 @@ impl Http {
         if self.has_waiting_input() && !self.is_in_line {
             // A request that is here already is work of the next turn, like others.
             self.is_in_line = true;
-            cx.turn.intake.links.push_back(cx.link);
+            cx.turn.intake.waiting.push_back(Whose::Link(cx.link));
         }
         Next::Http(self)
     }
@@ -719,7 +822,9 @@ impl Http {
                 self.follow(then, &mut [], cx)
             }
             Some(Wait::Allowance) => self.read_on(cx),
-            Some(Wait::Handshake | Wait::Record | Wait::End | Wait::Sign | Wait::Ping) | None => Next::Http(self),
+            Some(Wait::Handshake | Wait::Record | Wait::End | Wait::Sign | Wait::Poll | Wait::Ping) | None => {
+                Next::Http(self)
+            }
         }
     }
 

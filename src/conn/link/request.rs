@@ -4,6 +4,7 @@ use super::asking::Framing;
 use crate::api::publish::RequestHead;
 use crate::auth::principal::Principal;
 use crate::clock::Instant;
+use crate::hub::registry::ConnKey;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 
@@ -29,6 +30,8 @@ pub(super) enum Purpose {
         head: Box<RequestHead>,
         principal: Box<Principal>,
     },
+    /// What a client says whose connection has no link to say it on.
+    Send(ConnKey),
     /// Read and not looked at: SignalR clients may send one with negotiate.
     Negotiate {
         query: String,
@@ -82,7 +85,7 @@ impl PendingBody {
     /// Whether somebody looks at it.
     fn is_kept(&self) -> bool {
         match self.purpose {
-            Purpose::Publish { .. } => true,
+            Purpose::Publish { .. } | Purpose::Send(_) => true,
             Purpose::Negotiate { .. } => false,
         }
     }

@@ -1,15 +1,23 @@
 //! What becomes of a request whose body is there.
 
 use super::asking::Draft;
+use super::cx::Cx;
+use super::gate::unknown_id;
+use super::refused::Refused;
 use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, RequestHead, Rules};
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Published, Question};
 use crate::conn::delivery::{Collected, FanOut};
+use crate::conn::end::Flow;
+use crate::conn::hub::connection::NotPosted;
 use crate::conn::hub::refreshing::lifetime_s;
 use crate::conn::mail::{Mail, To};
+use crate::conn::step::Step;
 use crate::conn::turn::{Process, Turn};
+use crate::hub::registry::ConnKey;
+use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate::{self, Offer};
@@ -35,11 +43,41 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
                 connection_token: &token.text(),
                 access_token: ticket.as_deref(),
                 token_lifetime_s: turn.process.options.refresh.then(|| lifetime_s(principal, turn.now)),
+                transports: &turn.process.options.transports,
             };
             negotiate::encode(offer, &mut body);
         }
     }
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
+}
+
+/// A client says something whose connection has no link to say it on.
+///
+/// # Errors
+/// Nothing of it is taken.
+pub(super) fn send(conn: ConnKey, payload: &mut [u8], cx: &mut Cx<'_, '_>) -> Result<Reply, Refused> {
+    if !cx.connections.contains_key(conn) {
+        return Err(unknown_id());
+    }
+    let mut handle = cx.connection(conn);
+    let before = handle.connection.input_bytes();
+    let flow = handle.handle_posted(payload).map_err(|error| match error {
+        NotPosted::Over => unknown_id(),
+        NotPosted::TooMuch => too_much_unread(),
+    })?;
+    let after = handle.connection.input_bytes();
+    cx.turn.steps.push(Step::Input(before, after));
+    cx.turn.steps.push(match flow {
+        Flow::GoOn | Flow::Wait => Step::Look(conn),
+        Flow::End(end) => Step::End(conn, end),
+    });
+    Ok(Reply::text(200, ""))
+}
+
+/// More is sent than has been looked at.
+fn too_much_unread() -> Refused {
+    let sentence = "what was sent before still waits, as much as limits.body_bytes_max: send this again";
+    Refused(Refusal::TooLarge, Reply::text(429, sentence).with("Retry-After", "1"), "unread messages")
 }
 
 /// A publish request that has been taken.

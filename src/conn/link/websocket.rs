@@ -2,21 +2,15 @@
 //! connection only as an [`Ending`].
 
 use super::cx::Cx;
-use super::ending::{Ending, Parting, Rest, Sender};
+use super::ending::{Ending, Rest, Sender};
+use super::parting::part;
 use crate::close::CloseReason;
 use crate::conn::ask::Answer;
 use crate::conn::end::{End, Flow, LastWord, Why};
-use crate::hub::encoding::Encoding;
 use crate::hub::registry::ConnKey;
 use crate::proto::Status;
-use crate::proto::signalr::handshake;
-use crate::proto::signalr::message::ServerMessage;
 use crate::proto::ws::decode::{Decoder, Piece};
 use crate::proto::ws::encode::{self, Opcode};
-
-/// WebSocket close codes that this hub sends (RFC 6455 section 7.4.1).
-const NORMAL: u16 = 1000;
-const GOING_AWAY: u16 = 1001;
 
 /// A link that carries a connection over WebSocket.
 #[derive(Debug)]
@@ -167,64 +161,15 @@ impl WebSocket {
 
     /// The one way out: the last word is queued, the connection is over, and the link is an
     /// [`Ending`].
-    pub(super) fn end(self, End { why, word }: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+    pub(super) fn end(self, end: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
         let WebSocket { conn, .. } = self;
-        let encoding = cx.turn.hub.encoding(conn);
-        let (opened, left_bytes) = (cx.turn.hub.opened(conn), cx.turn.hub.backlog_bytes(conn));
-        if matches!(why.reason, CloseReason::Overrun | CloseReason::OwnAnswers) {
-            // Its backlog is gone and nothing else is taken; this is, behind what had been begun.
-            cx.turn.hub.send_last(conn, |out| {
-                word.write_message(encoding, out);
-                word.write_close(out);
-            });
-        } else if !matches!(word, LastWord::Nothing) {
-            if word.has_message() {
-                cx.turn.hub.send_frame(conn, |out| word.write_message(encoding, out));
-            }
-            cx.turn.hub.send_frame(conn, |out| word.write_close(out));
-        }
-        let mut connection = cx.connection(conn);
-        connection.end();
-        let (number, timer) = (connection.connection.number(), connection.connection.timer());
-        let parting = Parting { number, timer, opened, left_bytes };
+        let parting = part(&end, cx.connection(conn));
+        let End { why, word } = end;
         match word {
             LastWord::Nothing => Ending::over(parting, why, Rest::Connection(conn)),
             LastWord::CloseBack => Ending::closing(parting, why, conn, cx).note_closed(),
             LastWord::Close { .. } | LastWord::HandshakeError(_) | LastWord::GoingAway | LastWord::Violation(_) => {
                 Ending::closing(parting, why, conn, cx)
-            }
-        }
-    }
-}
-
-impl LastWord {
-    /// Whether it is said in the hub protocol, too.
-    fn has_message(&self) -> bool {
-        match self {
-            LastWord::Close { .. } | LastWord::HandshakeError(_) => true,
-            LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => false,
-        }
-    }
-
-    /// As SignalR says it.
-    fn write_message(&self, encoding: Encoding, out: &mut Vec<u8>) {
-        match self {
-            LastWord::Close { error, allow_reconnect } => {
-                let (error, allow_reconnect) = (error.as_deref(), *allow_reconnect);
-                encoding.encode(&ServerMessage::Close { error, allow_reconnect }, out);
-            }
-            LastWord::HandshakeError(error) => encoding.wrap(out, |out| handshake::encode_error(error, out)),
-            LastWord::Nothing | LastWord::GoingAway | LastWord::CloseBack | LastWord::Violation(_) => {}
-        }
-    }
-
-    /// As WebSocket says it.
-    fn write_close(&self, out: &mut Vec<u8>) {
-        match self {
-            LastWord::Violation(error) => encode::close(error.code, error.message, out),
-            LastWord::GoingAway => encode::close(GOING_AWAY, "", out),
-            LastWord::Close { .. } | LastWord::HandshakeError(_) | LastWord::CloseBack | LastWord::Nothing => {
-                encode::close(NORMAL, "", out);
             }
         }
     }

@@ -23,6 +23,13 @@ pub enum Writable {
         /// As above.
         acked: Option<Acked>,
     },
+    /// A poll waits, and takes what comes in the turn.
+    Polled,
+    /// No poll waits.
+    Away {
+        /// Since when.
+        since: Instant,
+    },
 }
 
 /// What a peer has acknowledged, as the system counts it; 0 is taken for 1.
@@ -46,18 +53,36 @@ impl Writable {
     pub(crate) fn may_write(self) -> bool {
         match self {
             Writable::Open | Writable::Retrying { .. } => true,
-            Writable::Blocked { .. } => false,
+            Writable::Blocked { .. } | Writable::Polled | Writable::Away { .. } => false,
         }
     }
 
-    /// Since when the socket has taken nothing, where it is or was full.
+    /// Whether its socket is full.
+    pub(crate) fn is_blocked(self) -> bool {
+        matches!(self, Writable::Blocked { .. })
+    }
+
+    /// Since when nothing has been taken, where the socket is or was full or no poll waits.
     pub(crate) fn stuck_since(self) -> Option<Instant> {
-        self.stuck().map(|(since, _)| since)
+        match self {
+            Writable::Away { since } => Some(since),
+            Writable::Open | Writable::Blocked { .. } | Writable::Retrying { .. } | Writable::Polled => {
+                self.stuck().map(|(since, _)| since)
+            }
+        }
+    }
+
+    /// Since when no poll has waited, where none does.
+    pub(crate) fn away_since(self) -> Option<Instant> {
+        match self {
+            Writable::Away { since } => Some(since),
+            Writable::Open | Writable::Blocked { .. } | Writable::Retrying { .. } | Writable::Polled => None,
+        }
     }
 
     fn stuck(self) -> Option<(Instant, Option<Acked>)> {
         match self {
-            Writable::Open => None,
+            Writable::Open | Writable::Polled | Writable::Away { .. } => None,
             Writable::Blocked { since, acked } | Writable::Retrying { since, acked } => Some((since, acked)),
         }
     }
@@ -73,7 +98,7 @@ impl Writable {
     pub(crate) fn retry(self) -> Writable {
         match self {
             Writable::Blocked { since, acked } => Writable::Retrying { since, acked },
-            Writable::Open | Writable::Retrying { .. } => self,
+            Writable::Open | Writable::Retrying { .. } | Writable::Polled | Writable::Away { .. } => self,
         }
     }
 
@@ -106,7 +131,7 @@ impl Writable {
             }
         };
         match self {
-            Writable::Open => {}
+            Writable::Open | Writable::Polled | Writable::Away { .. } => {}
             Writable::Blocked { since: place, acked: seen } | Writable::Retrying { since: place, acked: seen } => {
                 (*place, *seen) = (since, acked);
             }

@@ -86,6 +86,17 @@ pub fn encode(reply: Reply, keep_alive: bool, head_only: bool, date: &str, out: 
 ///
 /// The statuses 1xx, 204 and 304 have neither body nor length (RFC 9110 sections 8.6 and 15.4.5).
 pub fn encode_head(reply: &Reply, keep_alive: bool, date: &str, out: &mut Vec<u8>) {
+    let length = has_body(reply.status).then(|| reply.body.bytes().len());
+    encode_fields(reply, length, keep_alive, date, out);
+}
+
+/// Appends the head of a reply whose body ends with its connection (RFC 9112 section 6.3, rule 8):
+/// no proxy has to know more than HTTP/1.0 for it.
+pub(crate) fn encode_endless_head(reply: &Reply, date: &str, out: &mut Vec<u8>) {
+    encode_fields(reply, None, false, date, out);
+}
+
+fn encode_fields(reply: &Reply, length: Option<usize>, keep_alive: bool, date: &str, out: &mut Vec<u8>) {
     let mut number = itoa::Buffer::new();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(number.format(reply.status).as_bytes());
@@ -101,8 +112,8 @@ pub fn encode_head(reply: &Reply, keep_alive: bool, date: &str, out: &mut Vec<u8
     for (name, value) in &reply.headers {
         header(name, value, out);
     }
-    if has_body(reply.status) {
-        header("Content-Length", number.format(reply.body.bytes().len()), out);
+    if let Some(length) = length {
+        header("Content-Length", number.format(length), out);
     }
     header("Connection", if keep_alive { "keep-alive" } else { "close" }, out);
     out.extend_from_slice(b"\r\n");

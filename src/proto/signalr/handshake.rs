@@ -25,6 +25,8 @@ pub(crate) enum HandshakeError {
         /// In the client's spelling.
         protocol: String,
     },
+    /// The transport carries texts only.
+    NotBinary(HubProtocol),
     /// Too late, or too long without a separator.
     Canceled,
 }
@@ -64,6 +66,7 @@ pub(crate) fn encode_error(error: &HandshakeError, out: &mut Vec<u8>) {
         HandshakeError::UnsupportedVersion { version, protocol } => {
             encode_str(&text::version_not_supported(*version, protocol), out);
         }
+        HandshakeError::NotBinary(protocol) => encode_str(&text::not_binary(protocol.name()), out),
         HandshakeError::Canceled => encode_str(text::HANDSHAKE_CANCELED, out),
     }
     out.extend_from_slice(&[b'}', SEPARATOR]);

@@ -12,4 +12,5 @@ pub(crate) mod messagepack;
 pub mod negotiate;
 pub mod protocol;
 pub mod text;
+pub mod transport;
 pub mod value;

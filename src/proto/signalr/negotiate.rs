@@ -1,6 +1,7 @@
 //! The body of a negotiate response: `application/json`, status 200, also where it holds an error.
 
 use super::json::string::encode_str;
+use super::transport::Transport;
 use crate::proto::http::query;
 
 /// Why a version can't be answered; [`encode_error`] gives the body.
@@ -42,11 +43,13 @@ pub(crate) struct Offer<'o> {
     pub(crate) access_token: Option<&'o str>,
     /// For how many seconds its token is good, where it may send a fresh one (.NET 11).
     pub(crate) token_lifetime_s: Option<usize>,
+    /// How bytes may travel.
+    pub(crate) transports: &'o [Transport],
 }
 
 /// Appends the body: id, token (version 1 only) and the transports, in .NET's order of members.
 pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
-    let Offer { version, connection_id, connection_token, access_token, token_lifetime_s } = offer;
+    let Offer { version, connection_id, connection_token, access_token, token_lifetime_s, transports } = offer;
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#"{"negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
@@ -64,9 +67,14 @@ pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(br#","tokenLifetimeSeconds":"#);
         out.extend_from_slice(digits.format(token_lifetime_s).as_bytes());
     }
-    out.extend_from_slice(
-        br#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#,
-    );
+    out.extend_from_slice(br#","availableTransports":["#);
+    for (nth, transport) in Transport::ALL.iter().filter(|transport| transports.contains(transport)).enumerate() {
+        out.extend_from_slice(if nth > 0 { br#",{"transport":""# } else { br#"{"transport":""# });
+        out.extend_from_slice(transport.name().as_bytes());
+        out.extend_from_slice(br#"","transferFormats":["Text""#);
+        out.extend_from_slice(if transport.is_binary() { br#","Binary"]}"# } else { b"]}" });
+    }
+    out.extend_from_slice(b"]}");
 }
 
 /// Appends `{"error":"…"}`, with the text that .NET has for it.
@@ -128,6 +136,7 @@ mod tests {
                 connection_token: "a-token",
                 access_token: None,
                 token_lifetime_s,
+                transports: &[Transport::WebSockets],
             };
             encode(offer, &mut out);
             String::from_utf8(out).expect("a body is text")
@@ -140,6 +149,28 @@ mod tests {
             body(1),
             r#"{"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
         );
+    }
+
+    #[test]
+    fn transports_are_offered_in_the_order_of_dotnet_whatever_that_of_the_list() {
+        let names = |transports: &[Transport]| {
+            let mut out = Vec::new();
+            let offer = Offer {
+                version: 1,
+                connection_id: "i",
+                connection_token: "t",
+                access_token: None,
+                token_lifetime_s: None,
+                transports,
+            };
+            encode(offer, &mut out);
+            let body: serde_json::Value = serde_json::from_slice(&out).expect("a body is JSON");
+            let names = body["availableTransports"].as_array().expect("a list").iter();
+            names.map(|offer| offer["transport"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+        };
+        let [websockets, events, polling] = Transport::ALL;
+        assert_eq!(names(&[polling, websockets, events]), ["WebSockets", "ServerSentEvents", "LongPolling"]);
+        assert_eq!(names(&[polling, polling]), ["LongPolling"]);
     }
 
     #[test]

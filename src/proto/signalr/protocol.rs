@@ -13,4 +13,13 @@ impl HubProtocol {
     /// By the names that a handshake asks for.
     pub(crate) const NAMED: [(&str, HubProtocol); 2] =
         [("json", HubProtocol::Json), ("messagepack", HubProtocol::MessagePack)];
+
+    /// What a handshake calls it.
+    pub(crate) fn name(self) -> &'static str {
+        let [json, messagepack] = HubProtocol::NAMED;
+        match self {
+            HubProtocol::Json => json.0,
+            HubProtocol::MessagePack => messagepack.0,
+        }
+    }
 }

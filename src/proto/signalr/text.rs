@@ -7,6 +7,7 @@
 //!
 //! Names of methods and protocols are quoted in the client's spelling, cut short.
 
+use super::transport::Transport;
 use crate::echo::echo;
 
 // Plain HTTP answers of the hub's address, `text/plain`.
@@ -21,10 +22,17 @@ pub const ID_IN_USE: &str = "This connection ID is in use: negotiate again";
 pub(crate) const POST_TO_WEBSOCKET: &str = "POST requests are not allowed for WebSocket connections.";
 /// 400: a DELETE of an `id` that isn't served by long polling.
 pub(crate) const DELETE_NOT_LONG_POLLING: &str = "Cannot terminate this connection using the DELETE endpoint.";
-/// 404: a GET for a known `id` that accepts an event stream; the hub speaks WebSocket only.
-pub(crate) const NO_SERVER_SENT_EVENTS: &str = "ServerSentEvents transport not supported by this end point type";
-/// 404: any other GET for a known `id`, which would be a poll.
-pub(crate) const NO_LONG_POLLING: &str = "LongPolling transport not supported by this end point type";
+/// 400: the connection of the `id` came by another transport.
+pub(crate) const TRANSPORT_CHANGED: &str = "Cannot change transports mid-connection";
+
+/// 404: a transport that is not offered.
+pub(crate) fn no_transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::WebSockets => "WebSockets transport not supported by this end point type",
+        Transport::ServerSentEvents => "ServerSentEvents transport not supported by this end point type",
+        Transport::LongPolling => "LongPolling transport not supported by this end point type",
+    }
+}
 
 // Errors of the handshake response; the connection ends behind it.
 
@@ -41,6 +49,14 @@ pub(crate) fn protocol_not_supported(protocol: &str) -> String {
 /// The handshake names a version that is not spoken.
 pub(crate) fn version_not_supported(version: i64, protocol: &str) -> String {
     format!("The server does not support version {version} of the '{}' protocol.", echo(protocol))
+}
+
+/// The handshake names a protocol that writes bytes, over a transport of texts.
+pub(crate) fn not_binary(protocol: &str) -> String {
+    format!(
+        "Cannot use the '{protocol}' protocol on the current transport. The transport does not support 'Binary' \
+         transfer format."
+    )
 }
 
 // Errors of a completion; the connection stays.

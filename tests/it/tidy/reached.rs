@@ -4,7 +4,7 @@ use super::{assert_none, limits::limits, texts};
 use std::collections::BTreeSet;
 
 /// A limit, and the test that reaches it: its file, without `.rs`, and its name.
-const REACHED: [(&str, &str, &str); 59] = [
+const REACHED: [(&str, &str, &str); 61] = [
     (
         "connections_max",
         "tests/it/sim/directed/strangers",
@@ -49,6 +49,16 @@ const REACHED: [(&str, &str, &str); 59] = [
     ),
     ("negotiated_max", "src/api/negotiated", "the_table_has_who_is_there_and_few_who_are_gone"),
     ("negotiated_ms", "tests/it/sim/directed/deadlines", "a_negotiated_token_is_good_for_negotiated_ms"),
+    (
+        "poll_ms",
+        "tests/it/wire/transports",
+        "a_poll_waits_for_poll_ms_and_a_client_that_polls_no_more_is_given_up_after_disconnect_ms",
+    ),
+    (
+        "disconnect_ms",
+        "tests/it/wire/transports",
+        "a_poll_waits_for_poll_ms_and_a_client_that_polls_no_more_is_given_up_after_disconnect_ms",
+    ),
     ("handshake_ms", "tests/it/wire/protocol", "a_client_that_says_nothing_is_cancelled_in_time"),
     ("ping_every_ms", "tests/it/wire/protocol", "the_hub_pings_who_hears_nothing_and_gives_up_who_stops_pinging"),
     (

@@ -31,4 +31,5 @@ mod tickets;
 mod tls;
 mod tls_clients;
 mod tokens;
+mod transports;
 mod websocket;

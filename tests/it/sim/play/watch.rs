@@ -151,7 +151,7 @@ impl Play<'_> {
             CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
             CloseReason::Unreachable => actor.has_vanished || is_shut,
             CloseReason::TokenExpired => actor.is_brief,
-            CloseReason::Full => false,
+            CloseReason::Full | CloseReason::NoPoll => false,
             CloseReason::MadeRoom => !self.model.knows(number),
             CloseReason::Served
             | CloseReason::PeerClosed

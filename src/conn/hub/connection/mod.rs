@@ -9,28 +9,30 @@
 //! ```
 
 mod fresh;
+mod waits;
 
 use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
 use super::super::quotas::{AddressBlock, Share};
 use super::super::turn::Turn;
+use super::super::whose::Whose;
 use super::handshake;
 use super::methods::{self, Next, Speaker};
+use super::origin::Origin;
 use super::subscribing::Subscribing;
 use crate::api::negotiated::TokenId;
-use crate::api::routes::Entrance;
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::clock::{Deadline, Instant};
 use crate::close::CloseReason;
 use crate::hub::registry::ConnKey;
-use crate::hub::{Hub, Room};
-use crate::limits::{ASK_MS, Limits};
+use crate::hub::{READ_BYTES_PER_DELIVERY, Room};
+use crate::limits::Limits;
 use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake::ACCEPTED;
-use crate::proto::signalr::message::ServerMessage;
-use crate::timer::{TimerSlot, Wait};
+use crate::proto::signalr::transport::Transport;
+use crate::timer::TimerSlot;
 use crate::trace::{Fact, Level};
 use core::net::IpAddr;
 use slotmap::SlotMap;
@@ -38,26 +40,8 @@ use slotmap::SlotMap;
 /// What a hub message costs beside the bytes of its answer, in deliveries.
 const RECORD_COST: usize = 8;
 
-/// How long a peer's machine has to acknowledge a ping.
-const ACKNOWLEDGE_MS: u64 = 1_000;
-
 /// The connections of a shard.
 pub type Connections = SlotMap<ConnKey, Connection>;
-
-/// Who comes, before it is known what it wants.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Origin {
-    /// The number of the link on which it comes.
-    pub(in super::super) number: u64,
-    /// Where its deadline stands.
-    pub(in super::super) timer: TimerSlot,
-    /// The other end of the socket.
-    pub(in super::super) peer: IpAddr,
-    /// The same, or behind a trusted proxy its client.
-    pub(in super::super) client: IpAddr,
-    /// The listener that it came in by.
-    pub(in super::super) entrance: Entrance,
-}
 
 /// SignalR's connection. Fifty thousand of them are idle: what is rare is boxed.
 #[derive(Debug)]
@@ -186,6 +170,16 @@ impl Connection {
         self.timer
     }
 
+    /// The token it negotiated, until that is good for nothing any more.
+    pub(crate) fn token(&self) -> Option<TokenId> {
+        self.token
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
     /// Whether it is past its handshake.
     pub(crate) fn is_open(&self) -> bool {
         match self.stage {
@@ -228,51 +222,18 @@ impl Connection {
     pub(crate) fn note_spoken(&mut self, now: Instant) {
         self.spoke = now;
     }
-
-    /// When something is due, at the latest; looked at again after each event.
-    pub(crate) fn next_deadline(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> Deadline {
-        self.waits(key, hub, limits).map(|(deadline, _)| deadline).min().unwrap_or(Deadline::NEVER)
-    }
-
-    /// All that it waits for. Of several that are over, the first one decides.
-    fn waits(&self, key: ConnKey, hub: &Hub, limits: &Limits) -> impl Iterator<Item = (Deadline, Wait)> {
-        let after = |since: Option<Instant>, ms| since.map_or(Deadline::NEVER, |since| since.after_ms(ms));
-        let (phase, asked) = match &self.stage {
-            Stage::Handshake(greeting) => ((greeting.since.after_ms(limits.handshake_ms), Wait::Handshake), None),
-            Stage::Open(_) | Stage::Paused(_) => ((self.ends, Wait::End), None),
-            Stage::Waiting(waiting) => ((self.ends, Wait::End), Some(waiting.subscribing.awaited.since)),
-            Stage::Over => ((Deadline::NEVER, Wait::End), None),
-        };
-        let is_open = self.is_open();
-        let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
-        // Whoever is not read on cannot be heard.
-        let rest = self.rests(limits).then(|| self.heard.after_ms(self.allowance.rest_ms(limits)));
-        let is_heard = is_open && rest.is_none() && !self.waits_for_reader();
-        let sign = after(is_heard.then_some(self.heard), limits.client_timeout_ms);
-        let rest = rest.unwrap_or(Deadline::NEVER);
-        let ping = after(is_open.then_some(self.spoke), limits.ping_every_ms);
-        let answer = after(asked, ASK_MS);
-        let own = [(rest, Wait::Allowance), (sign, Wait::Sign), (ping, Wait::Ping)];
-        let record = match &self.stage {
-            Stage::Open(Some(cut)) => cut.since.after_ms(limits.record_ms),
-            Stage::Handshake(_) | Stage::Open(None) | Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
-                Deadline::NEVER
-            }
-        };
-        [(room, Wait::Room), (answer, Wait::Answer), phase, (record, Wait::Record)].into_iter().chain(own)
-    }
 }
 
 /// A connection in a turn, and all that the turn lets it touch.
-pub(in super::super) struct Handle<'c, 't> {
-    pub(in super::super) key: ConnKey,
-    pub(in super::super) connection: &'c mut Connection,
-    pub(in super::super) turn: &'c mut Turn<'t>,
+pub(crate) struct Handle<'c, 't> {
+    pub(crate) key: ConnKey,
+    pub(crate) connection: &'c mut Connection,
+    pub(crate) turn: &'c mut Turn<'t>,
 }
 
 impl Handle<'_, '_> {
     /// Bytes have come, whatever they are; to read them costs so much.
-    pub(in super::super) fn note_heard(&mut self, work: usize) {
+    pub(crate) fn note_heard(&mut self, work: usize) {
         self.spend(work);
     }
 
@@ -301,10 +262,33 @@ impl Handle<'_, '_> {
     }
 
     /// Payload bytes are a stream: records are cut out of it wherever message borders fall.
-    pub(in super::super) fn handle_payload(&mut self, payload: &mut [u8]) -> Flow {
+    pub(crate) fn handle_payload(&mut self, payload: &mut [u8]) -> Flow {
         let before = self.turn.hub.work();
         let flow = self.handle_records(payload);
         self.charge(before, flow)
+    }
+
+    /// Payload has come by a request of its own. What can't be looked at yet waits, as much as one
+    /// request may have.
+    ///
+    /// # Errors
+    /// Nothing of it is taken.
+    pub(crate) fn handle_posted(&mut self, payload: &mut [u8]) -> Result<Flow, NotPosted> {
+        let room = self.turn.process.limits.body_bytes_max;
+        let unread = match &mut self.connection.stage {
+            Stage::Handshake(_) | Stage::Open(_) => {
+                self.note_heard(payload.len() / READ_BYTES_PER_DELIVERY);
+                return Ok(self.handle_payload(payload));
+            }
+            Stage::Waiting(waiting) => &mut waiting.unread,
+            Stage::Paused(paused) => &mut paused.unread,
+            Stage::Over => return Err(NotPosted::Over),
+        };
+        if unread.len() + payload.len() > room {
+            return Err(NotPosted::TooMuch);
+        }
+        unread.extend_from_slice(payload);
+        Ok(Flow::Wait)
     }
 
     fn handle_records(&mut self, payload: &mut [u8]) -> Flow {
@@ -359,7 +343,7 @@ impl Handle<'_, '_> {
 
     /// What its link has read further waits for the next turn. False where it can't: it is not past
     /// its handshake.
-    pub(in super::super) fn pause(&mut self) -> bool {
+    pub(crate) fn pause(&mut self) -> bool {
         let Stage::Open(records) = &mut self.connection.stage else { return false };
         let records = records.take().map(|cut| cut.records).unwrap_or_default();
         self.pause_with(Pause::Turn, records, Vec::new());
@@ -369,24 +353,24 @@ impl Handle<'_, '_> {
     fn pause_with(&mut self, waits_for: Pause, records: Records, unread: Vec<u8>) {
         self.connection.stage = Stage::Paused(Box::new(Paused { waits_for, records, unread }));
         if waits_for == Pause::Turn {
-            self.turn.intake.links.extend(self.turn.hub.link(self.key));
+            self.turn.intake.waiting.push_back(Whose::Connection(self.key));
         }
     }
 
-    /// Its socket took something: where it waits for that, it goes on in the next turn.
-    pub(in super::super) fn handle_flushed(&mut self) {
+    /// Its socket or a poll took something: where it waits for that, it goes on in the next turn.
+    pub(crate) fn handle_flushed(&mut self) {
         if let Stage::Paused(paused) = &mut self.connection.stage
             && paused.waits_for == Pause::Reader
             && self.turn.hub.room(self.key) == Room::Free
         {
             paused.waits_for = Pause::Turn;
-            self.turn.intake.links.extend(self.turn.hub.link(self.key));
+            self.turn.intake.waiting.push_back(Whose::Connection(self.key));
             self.note_heard(0);
         }
     }
 
     /// Goes on with what a turn had no room for.
-    pub(in super::super) fn proceed(&mut self) -> Flow {
+    pub(crate) fn proceed(&mut self) -> Flow {
         let Stage::Paused(paused) = &mut self.connection.stage else { return Flow::Wait };
         let records = std::mem::take(&mut paused.records);
         let mut unread = std::mem::take(&mut paused.unread);
@@ -411,13 +395,16 @@ impl Handle<'_, '_> {
     fn handle_handshake(&mut self, record: &[u8], client: IpAddr) -> Said {
         match handshake::handle_record(record) {
             Ok(protocol) => {
-                let encoding = self.turn.hub.encoding(self.key).with_protocol(protocol);
+                let Some(encoding) = self.turn.hub.encoding(self.key).with_protocol(protocol) else {
+                    return Said::End(handshake::unfit(protocol));
+                };
                 self.turn.hub.set_encoding(self.key, encoding);
                 self.turn.hub.send_frame(self.key, |out| {
                     encoding.wrap(out, |out| out.extend_from_slice(ACCEPTED));
                 });
                 self.connection.stage = Stage::Open(None);
                 self.turn.books.metrics.hub_open += 1;
+                self.turn.books.metrics.by_transport[encoding.transport().index()] += 1;
                 let conn = self.connection.number;
                 self.turn.books.trace.note(Level::Debug, || Fact::Connected { conn, client });
                 Said::GoOn
@@ -464,7 +451,7 @@ impl Handle<'_, '_> {
 
     /// A shard has answered: once all have, the Subscribe is completed, and what was read behind it
     /// gets its turn.
-    pub(in super::super) fn handle_answer(&mut self, answer: Answer) -> Flow {
+    pub(crate) fn handle_answer(&mut self, answer: Answer) -> Flow {
         let Connection { stage, principal, number, .. } = &mut *self.connection;
         let Stage::Waiting(waiting) = stage else { return Flow::GoOn };
         let speaker = Speaker { key: self.key, number: *number, principal };
@@ -479,79 +466,13 @@ impl Handle<'_, '_> {
         self.handle_payload(&mut unread)
     }
 
-    /// A deadline has come; does what is due, one thing after the other.
-    pub(in super::super) fn handle_deadline(&mut self) -> Flow {
-        while let Some(wait) = self.next_due() {
-            match self.end_wait(wait) {
-                Flow::GoOn => {}
-                flow @ (Flow::Wait | Flow::End(_)) => return flow,
-            }
-        }
-        Flow::GoOn
-    }
-
-    fn next_due(&self) -> Option<Wait> {
-        let mut waits = self.connection.waits(self.key, self.turn.hub, self.turn.process.limits);
-        waits.find(|(deadline, _)| deadline.is_due(self.turn.now)).map(|(_, wait)| wait)
-    }
-
-    /// It has waited for that long enough; where it goes on, it waits anew.
-    fn end_wait(&mut self, wait: Wait) -> Flow {
-        let closed = |reason| End::close(Why::new(reason));
-        Flow::End(match wait {
-            Wait::Room => {
-                let next = self.turn.hub.next_give_up(self.key, self.turn.process.limits.write_stuck_ms);
-                match next.map(|(_, reason)| reason) {
-                    Some(reason @ (CloseReason::Overrun | CloseReason::OwnAnswers)) => {
-                        End::close(Why::given_up(reason, self.turn.hub.discard(self.key)))
-                    }
-                    _ if self.turn.look(self.key) => return Flow::GoOn,
-                    _ => End::silent(CloseReason::WriteStuck),
-                }
-            }
-            Wait::Answer => closed(CloseReason::Unanswered),
-            Wait::Handshake => handshake::late(),
-            Wait::Record => closed(CloseReason::RecordTimeout),
-            Wait::End => closed(self.connection.ends_for),
-            Wait::Allowance => {
-                self.turn.books.metrics.rested_ms += self.turn.now.mono.ms_since(self.connection.heard);
-                self.note_heard(0);
-                return Flow::GoOn;
-            }
-            Wait::Sign if self.connection.has_pinged => closed(CloseReason::ClientTimeout),
-            Wait::Sign if self.is_reachable() => return Flow::GoOn,
-            Wait::Sign => End::silent(CloseReason::Unreachable),
-            Wait::Ping => {
-                // A peer whose socket is full gets no ping on top; the bytes that wait will do.
-                if self.turn.hub.backlog_bytes(self.key) == 0 {
-                    self.turn.hub.send_message(self.key, &ServerMessage::Ping);
-                }
-                self.connection.spoke = self.turn.now.mono;
-                return Flow::GoOn;
-            }
-            Wait::Head | Wait::Request | Wait::Body => broken("a connection waits for no request"),
-        })
-    }
-
-    /// Whether the machine of a peer that never pings acknowledges what it is sent. It is judged by
-    /// what it was sent since it was last heard, the pings at least, of which there is none where
-    /// the hub has slept itself.
-    fn is_reachable(&mut self) -> bool {
-        let link = self.turn.hub.link(self.key);
-        let is_full = self.turn.hub.backlog_bytes(self.key) > 0;
-        let Connection { heard, spoke, .. } = *self.connection;
-        let is_asked = spoke >= heard && self.turn.now.mono.ms_since(spoke) >= ACKNOWLEDGE_MS;
-        let acked = link.and_then(|link| self.turn.out.wire.acked(link));
-        let is_reachable = is_full || !is_asked || acked.is_none_or(|acked| acked != self.connection.acked);
-        if is_reachable {
-            self.note_heard(0);
-            self.connection.acked = acked.unwrap_or_default();
-        }
-        is_reachable
+    /// It ends for that, unless it has ended before.
+    pub(crate) fn end_once(&self, end: End) -> Flow {
+        if self.connection.is_over() { Flow::Wait } else { Flow::End(end) }
     }
 
     /// The hub drains: ends in time. `spread_ms` is this connection's share of the spread.
-    pub(in super::super) fn drain(&mut self, spread_ms: u64) -> Flow {
+    pub(crate) fn drain(&mut self, spread_ms: u64) -> Flow {
         match &self.connection.stage {
             Stage::Handshake(_) => Flow::End(End::new(Why::new(CloseReason::Drain), LastWord::GoingAway)),
             Stage::Open(_) | Stage::Waiting(_) | Stage::Paused(_) => {
@@ -565,17 +486,22 @@ impl Handle<'_, '_> {
 
     /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words
     /// are the link's affair.
-    pub(in super::super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.turn.hub.registry.leave_all(self.key);
         if matches!(self.connection.stage, Stage::Waiting(_)) {
             let home = methods::home_of(&self.connection.principal, self.turn.process);
             self.turn.withdraw(self.key, home);
         }
-        if let Some(token) = self.connection.token.take() {
+        // Who polls still asks what has become of its connection.
+        let transport = self.turn.hub.encoding(self.key).transport();
+        if transport != Transport::LongPolling
+            && let Some(token) = self.connection.token.take()
+        {
             self.turn.process.negotiated.lock().end(token, self.turn.now);
         }
         if self.connection.is_open() {
             self.turn.books.metrics.hub_open -= 1;
+            self.turn.books.metrics.by_transport[transport.index()] -= 1;
         }
         self.connection.stage = Stage::Over;
     }
@@ -587,6 +513,15 @@ fn expiry(principal: &Principal, turn: &Turn<'_>) -> Deadline {
     turn.process.verifier.ends_unix_s(principal).map_or(Deadline::NEVER, |ends_unix_s| {
         now.after_ms(ends_unix_s.saturating_mul(1000).saturating_sub(now.unix.ms()))
     })
+}
+
+/// Why payload that came by a request is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotPosted {
+    /// The connection has ended.
+    Over,
+    /// Too much waits already.
+    TooMuch,
 }
 
 /// What a record has led to.
