@@ -113,7 +113,6 @@ pub mod publishers {}
 /// [grants]: crate::guide::tokens#claims-and-grants
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
-/// [pages]: crate::guide::pages
 /// [reasons]: crate::guide::reference#reasons
 /// [tokens]: crate::guide::tokens
 /// [warnings]: crate::guide::reference#warnings
