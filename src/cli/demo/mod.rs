@@ -43,7 +43,7 @@ configured, and nothing is kept.
 Every minute or so user A calls the queue Support; the call is allocated to user B, who declines, then to user C, who \
 answers and later hangs up: one CallId throughout, a LegId for each leg. Around that go other calls, availabilities, agent \
 and queue status, and callback requests with their attempts. The same --seed gives the same traffic, dates included: the \
-centre has a clock of its own, which starts on a Monday at 08:00 UTC.
+centre has a clock of its own then, which starts on a Monday at 08:00 UTC.
 
 With --restart the hub ends again and again, and another one begins at the same address that knows nothing of before: what a \
 hub in memory is after a crash. Clients come back and are told that something may be missing; the centre, as a good publisher \
@@ -68,9 +68,9 @@ pub struct Args {
     /// Where the hub listens; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// What all chances of the simulation are drawn from
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// What all chances of the simulation are drawn from; without it the events are of today
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// How much faster than life the centre works, from 0.01 to 1000
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     speed: f64,
@@ -80,7 +80,7 @@ pub struct Args {
     /// End the hub every so many seconds, and begin another, to see clients come back
     #[arg(long, value_name = "SECONDS", value_parser = listen::seconds)]
     restart: Option<Duration>,
-    /// Date the events by the wall clock, at any speed
+    /// Date the events by the wall clock, at any speed, although there is a seed
     #[arg(long)]
     wall_clock: bool,
     /// A file that holds the secret which signs the tokens, at least 32 bytes; by default a fresh
@@ -101,6 +101,12 @@ pub struct Args {
     print: bool,
     #[command(flatten)]
     trust: Trust,
+}
+
+impl Args {
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
 }
 
 /// Monday 2 March 2026, 08:00 UTC.
@@ -189,15 +195,15 @@ pub fn run(
         publisher: Publisher::new(&endpoint, trust.roots(&endpoint)?, publisher, None),
         // Each run has a time of its own.
         ids: args.restart.map(|_| Ids::new(world::unix_ms())),
-        retry: Retry::new(None, args.seed),
+        retry: Retry::new(None, args.seed()),
         batch: Batch::new(Form::Ndjson),
     };
-    let calendar = if args.wall_clock {
+    let calendar = if args.wall_clock || args.seed.is_none() {
         Calendar { start_unix_ms: world::unix_ms(), speed: args.speed }
     } else {
         Calendar::own(MONDAY_UNIX_MS)
     };
-    let mut centre = Centre::new(args.seed, calendar);
+    let mut centre = Centre::new(args.seed(), calendar);
     let began_at = world::now();
     let mut restart = args.restart;
     loop {
@@ -301,7 +307,7 @@ fn introduce(
     let (hub, publish) = (hub.http_url("", None), hub.root().or_path("/publish").http_url("", None));
     let ca = trust.ca.as_ref().map_or_else(String::new, |file| format!("--ca '{}' ", file.display()));
     let lines = [
-        format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed),
+        format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed()),
         String::new(),
         format!("  hub         {hub}"),
         format!("  publish     {publish}"),

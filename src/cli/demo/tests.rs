@@ -354,6 +354,21 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
 }
 
 #[test]
+fn a_demo_without_a_seed_is_of_today() {
+    use crate::cli::console::tests::console_on_paper;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hub = std::thread::spawn(move || serve(&listener));
+    let (mut console, _, _) = console_on_paper();
+    let began = date::rfc3339(world::unix_ms());
+    let args = demo_args(&["--speed", "1000", "--for", "0.01"]);
+    run(&args, &mut console, |_, _| Ok(Box::new(TakingHub(address)))).unwrap();
+    let published = hub.join().unwrap();
+    let dates = published.iter().filter_map(|item| item["data"]["startTime"].as_str());
+    assert!(dates.clone().count() > 0 && dates.clone().all(|date| date >= began.as_str()), "{began}");
+}
+
+#[test]
 fn a_rejected_event_ends_the_demo() {
     use crate::cli::console::tests::console_on_paper;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
