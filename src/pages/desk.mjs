@@ -108,7 +108,7 @@ function partyOf({ legs }) {
 function callCard(call) {
   const { callerNumber, targetNumber } = plain(call.legs[0].messages[0].data);
   const kind = kindOf(call);
-  const timer = el("b", { class: "timer", "data-since": call.since });
+  const timer = el("b", { class: "timer", "data-since": call.since }, span(da.now() - Date.parse(call.since)));
   return el(
     "li",
     { class: "card call" },
