@@ -139,7 +139,7 @@ fn limits(theme: Theme, rng: &mut Rng) -> Limits {
     limits.strangers_max = rng.pick(&[5, limits.strangers_max, limits.strangers_max]);
     limits.history_bytes_max = rng.pick(&[limits.history_bytes_max, limits.history_bytes_max, 3_000, 0]);
     limits.history_ms = rng.pick(&[limits.history_ms, limits.history_ms, 4_000]);
-    limits.replay_items_max = rng.pick(&[limits.replay_items_max, 1, 1]);
+    limits.replay_items_max = rng.pick(&[limits.replay_items_max, 1, 0]);
     limits.since_wait_ms = rng.pick(&[limits.since_wait_ms, 500, 0]);
     limits.connection_deliveries_max = rng.pick(&[200, limits.connection_deliveries_max]);
     limits.connection_deliveries_per_s = rng.pick(&[100, 5_000]);
