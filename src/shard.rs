@@ -598,6 +598,7 @@ impl Shard {
             shard: self.number,
             term: self.unwritten.term.number,
             place: self.home.last(),
+            gaps: self.home.gaps(),
             rows: self.home.held().cloned().collect(),
             catalogue: Arc::clone(&self.catalogue),
         });

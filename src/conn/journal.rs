@@ -1,6 +1,7 @@
 //! What keeps the publications of a process, and what goes there from its shards.
 
 use crate::clock::UnixMs;
+use crate::hub::kept::Gaps;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::schema::Catalogue;
@@ -99,6 +100,8 @@ pub enum ToWrite {
         term: u64,
         /// No publication of its partitions that has been handed over stands behind this place.
         place: Position,
+        /// Up to when some of them may be missing.
+        gaps: Gaps,
         /// The rows.
         rows: Vec<Publication>,
         /// What names their events.

@@ -4,6 +4,7 @@
 //! [`Gathering`] takes the publications in the order of the files, the snapshot first;
 //! [`Home::restore`](super::home::Home::restore) takes what comes of it.
 
+use super::kept::Gaps;
 use super::partition::Partition;
 use super::position::{Epoch, Position, Stamp};
 use super::publication::Publication;
@@ -31,6 +32,8 @@ pub struct Past {
     pub(super) last: Option<Position>,
     /// Per partition, what the rows know of.
     pub(super) places: Option<Begin>,
+    /// Up to when some of what still holds may be missing.
+    pub(super) gaps: Option<Gaps>,
     /// What items of late were known by.
     pub(super) ids: Vec<ItemKey>,
 }
@@ -44,6 +47,11 @@ impl Past {
     /// The place behind which no publication stands.
     pub fn last(&self) -> Option<Position> {
         self.last
+    }
+
+    /// Up to when some of what still holds may be missing.
+    pub fn gaps(&self) -> Option<Gaps> {
+        self.gaps
     }
 
     /// Recent publications.
@@ -149,8 +157,9 @@ impl<'c> Gathering<'c> {
     }
 
     /// Returns what each home had, by its number, all of it in that epoch. Behind `floor` all
-    /// publications are there; nothing is known to be all there where the epoch is new.
-    pub fn finish(mut self, epoch: Epoch, floor: Option<Position>) -> Vec<Past> {
+    /// publications are there; nothing is known to be all there where the epoch is new. Of what
+    /// still holds all is there but for the gaps.
+    pub fn finish(mut self, epoch: Epoch, floor: Option<Position>, gaps: Gaps) -> Vec<Past> {
         let refused = mem::take(&mut self.refused);
         for home in &mut self.homes {
             let holds = |publication: &Publication| {
@@ -164,6 +173,7 @@ impl<'c> Gathering<'c> {
             home.rows.sort_by_key(Publication::position);
             home.publications.sort_by_key(Publication::position);
             home.floor = floor;
+            home.gaps = Some(gaps);
             let publications = home.rows.iter_mut().chain(&mut home.publications);
             publications.filter_map(|publication| publication.stamp.as_mut()).for_each(|stamp| stamp.epoch = epoch);
         }

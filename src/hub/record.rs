@@ -11,6 +11,7 @@
 //! change with the catalogue; what has a tag that is not known is passed over, so that an older
 //! program reads what a newer one has written. A file of another version is none of ours.
 
+use super::kept::Gaps;
 use super::partition::Partition;
 use super::position::{Epoch, Position};
 use super::publication::{Effect, Key, Publication};
@@ -51,6 +52,8 @@ pub struct Begin {
     pub is_synced: bool,
     /// Of a snapshot: per partition, the newest place that it knows of.
     pub places: [Option<Position>; PARTITIONS],
+    /// Of a snapshot: up to when some of what held may be missing.
+    pub gaps: Gaps,
     /// Publications of the epoch behind this place are all in this file, or in those that stand
     /// beside it.
     pub floor: Position,
@@ -121,6 +124,8 @@ mod tag {
     /// One for each partition that has a place: its number, and the place.
     pub(super) const PLACE: u8 = 5;
     pub(super) const FLOOR: u8 = 6;
+    pub(super) const GAP_ROWS: u8 = 7;
+    pub(super) const GAP_VALUES: u8 = 8;
 
     pub(super) const EVENT: u8 = 16;
     pub(super) const ORGANIZATION: u8 = 17;
@@ -164,6 +169,10 @@ impl Record<'_> {
                     field(tag::PLACE, &[partition, a, b, c, d, e, f, g, h], out);
                 }
                 number(tag::FLOOR, Some(begin.floor.number()), out);
+                if begin.gaps != Gaps::NONE {
+                    number(tag::GAP_ROWS, Some(begin.gaps.rows.ms()), out);
+                    number(tag::GAP_VALUES, Some(begin.gaps.values.ms()), out);
+                }
             }
             Record::Publication(written) => {
                 out.push(kind::PUBLICATION);
@@ -348,7 +357,7 @@ impl<'f> Iterator for Fields<'f> {
 
 fn begin(fields: Fields<'_>) -> Option<Begin> {
     let (mut version, mut epoch, mut boot, mut is_synced) = (None, None, None, false);
-    let (mut places, mut floor) = ([None; PARTITIONS], None);
+    let (mut places, mut floor, mut gaps) = ([None; PARTITIONS], None, Gaps::NONE);
     for (tag, value) in fields {
         match tag {
             tag::VERSION => version = NonZeroU8::new(*value.first()?),
@@ -360,11 +369,13 @@ fn begin(fields: Fields<'_>) -> Option<Begin> {
                 *places.get_mut(usize::from(*partition))? = Some(Position::from_number(read_number(place)?)?);
             }
             tag::FLOOR => floor = Some(Position::from_number(read_number(value)?)?),
+            tag::GAP_ROWS => gaps.rows = UnixMs::from_ms(read_number(value)?),
+            tag::GAP_VALUES => gaps.values = UnixMs::from_ms(read_number(value)?),
             _ => {}
         }
     }
     let is_ours = version.is_some_and(|version| version.get() == VERSION);
-    Some(Begin { epoch: epoch?, boot: boot?, is_synced, places, floor: floor? }).filter(|_| is_ours)
+    Some(Begin { epoch: epoch?, boot: boot?, is_synced, places, gaps, floor: floor? }).filter(|_| is_ours)
 }
 
 fn written(fields: Fields<'_>) -> Option<Written<'_>> {
@@ -425,7 +436,8 @@ mod tests {
         let mut places = [None; PARTITIONS];
         places[15] = Some(Position::at(UnixMs::from_ms(7)));
         let (epoch, boot) = (Epoch::from_number(u64::MAX), Uuid::from_u128(3));
-        Record::Begin(Begin { epoch, boot, is_synced: true, places, floor: places[15].unwrap() })
+        let gaps = Gaps { rows: UnixMs::from_ms(9), values: UnixMs::from_ms(0) };
+        Record::Begin(Begin { epoch, boot, is_synced: true, places, gaps, floor: places[15].unwrap() })
     }
 
     fn file(records: &[Record<'_>]) -> (Vec<u8>, Vec<usize>) {

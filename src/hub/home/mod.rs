@@ -2,7 +2,7 @@
 //! them still hold, and which came of late.
 
 use super::block::{Block, Found, Rows, Since, Wanted};
-use super::kept::{Change, Kept, KeptTotal};
+use super::kept::{Change, Gaps, Kept, KeptTotal};
 use super::log::{Log, LogBounds, LogTotal, Missed};
 use super::partition::Partition;
 use super::past::Past;
@@ -111,7 +111,7 @@ impl Home {
     pub fn restore(&mut self, past: Past, now: Now) {
         self.last = self.last.max(past.last.unwrap_or(self.last));
         self.log.begin(past.floor.unwrap_or(self.last));
-        self.kept.come_back(now.unix);
+        past.gaps.into_iter().for_each(|gaps| self.kept.come_back(gaps));
         for row in &past.rows {
             self.kept.keep(row.clone());
         }
@@ -127,6 +127,11 @@ impl Home {
             self.seen.claim(id, now);
         }
         self.shrink(now);
+    }
+
+    /// Up to when some of what still holds may be missing.
+    pub(crate) fn gaps(&self) -> Gaps {
+        self.kept.gaps()
     }
 
     /// What still holds.

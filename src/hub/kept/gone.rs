@@ -31,9 +31,14 @@ impl Gone {
         let last = self.apart.entry(whose).or_insert(at);
         *last = at.max(*last);
         if self.apart.len() > APART_MAX {
-            self.all = self.apart.values().copied().fold(self.all, UnixMs::max);
+            self.all = self.newest();
             self.apart.clear();
         }
+    }
+
+    /// Up to when anybody's may be missing.
+    pub(super) fn newest(&self) -> UnixMs {
+        self.apart.values().copied().fold(self.all, UnixMs::max)
     }
 
     /// Up to when rows may be missing.

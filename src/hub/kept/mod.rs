@@ -124,6 +124,30 @@ struct Queue {
     lives_ms: Option<u64>,
 }
 
+/// Up to when rows may be missing that might still hold: what was written later is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gaps {
+    /// Of events with keys, and of calls.
+    pub rows: UnixMs,
+    /// Of states without a key.
+    pub values: UnixMs,
+}
+
+impl Gaps {
+    /// Nothing is missing at all.
+    pub const NONE: Gaps = Gaps { rows: NEVER, values: NEVER };
+
+    /// All that was written before may be.
+    pub fn before(at: UnixMs) -> Gaps {
+        Gaps { rows: at, values: at }
+    }
+
+    /// Where some of it may be missing here or there.
+    pub(crate) fn and(self, other: Gaps) -> Gaps {
+        Gaps { rows: self.rows.max(other.rows), values: self.values.max(other.values) }
+    }
+}
+
 /// The queues.
 #[derive(Clone, Copy, Debug)]
 enum Sort {
@@ -277,11 +301,15 @@ impl Kept {
         }
     }
 
-    /// Rows come from a process before this one, which does not say what it has let go of: until
-    /// now, some may be missing.
-    pub(crate) fn come_back(&mut self, now: UnixMs) {
-        self.gone = Gone::before(now);
-        self.gone_values = Gone::before(now);
+    /// Rows come from a process before this one, which has let go of some.
+    pub(crate) fn come_back(&mut self, gaps: Gaps) {
+        self.gone = Gone::before(gaps.rows);
+        self.gone_values = Gone::before(gaps.values);
+    }
+
+    /// Up to when rows may be missing, whosever.
+    pub(crate) fn gaps(&self) -> Gaps {
+        Gaps { rows: self.gone.newest(), values: self.gone_values.newest() }
     }
 
     /// All rows.

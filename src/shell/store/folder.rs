@@ -8,6 +8,7 @@
 //! | `lost` | there while the files are not all that the hub has accepted |
 
 use crate::clock::{Now, UnixMs};
+use crate::hub::kept::Gaps;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::record::{Begin, Record};
 use crate::limits::{JOURNAL_SEGMENT_BYTES, Limits};
@@ -129,7 +130,7 @@ pub(super) struct Stem {
 impl Stem {
     pub(super) fn begin(self) -> Begin {
         let Stem { epoch, boot, is_synced, floor } = self;
-        Begin { epoch, boot, is_synced, places: [None; 16], floor }
+        Begin { epoch, boot, is_synced, places: [None; 16], gaps: Gaps::NONE, floor }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::folder::{Files, Folder, Sealed, Stem};
 use super::options::{Options, Setup};
+use crate::hub::kept::Gaps;
 use crate::hub::past::{Gathering, Past};
 use crate::hub::position::{Epoch, Position};
 use crate::hub::record::{self, Begin, Record, Records, VERSION};
@@ -75,6 +76,18 @@ struct Found {
     floors: Vec<(Epoch, Position)>,
 }
 
+impl Found {
+    /// Up to when some of what holds may be missing, in an epoch that goes on.
+    fn gaps(&self, epoch: Epoch) -> Gaps {
+        match self.snapshot {
+            Some(snapshot) if snapshot.epoch == epoch => snapshot.gaps,
+            None if self.floors.iter().all(|(other, _)| *other == epoch) => Gaps { rows: epoch.began(), ..Gaps::NONE },
+            // From the epochs before, not all may be there.
+            Some(_) | None => Gaps::before(epoch.began()),
+        }
+    }
+}
+
 fn restore(folder: Folder, options: &Options, setup: &Setup<'_>) -> io::Result<Opened> {
     let began = setup.clock.now();
     let mut gathering = Gathering::new(setup.catalogue, setup.validation, setup.limits, setup.shards, began);
@@ -96,7 +109,9 @@ fn restore(folder: Folder, options: &Options, setup: &Setup<'_>) -> io::Result<O
     let first = gathering.last().max(Some(epoch.start())).unwrap_or(epoch.start());
     let stem = Stem { epoch, boot, is_synced: options.is_synced, floor: floor.unwrap_or(first) };
     let lost = gathering.lost();
-    let homes = gathering.finish(epoch, floor);
+    let gaps = if former.is_some() && lost == 0 { found.gaps(epoch) } else { Gaps::before(began.unix) };
+    let gaps = if is_fresh { Gaps { values: Gaps::NONE.values, ..gaps } } else { gaps };
+    let homes = gathering.finish(epoch, floor, gaps);
     let restored = Fact::JournalRestored {
         rows: homes.iter().map(Past::row_count).sum(),
         publications: homes.iter().map(Past::publication_count).sum(),
@@ -296,6 +311,8 @@ mod tests {
         let second = opened(&place);
         assert!(second.epoch == epoch && told(&second) == (3, 0, true), "the process has ended, not the machine");
         assert_eq!(second.homes[0].last(), Some(last));
+        let whole = Gaps { rows: epoch.began(), ..Gaps::NONE };
+        assert_eq!(second.homes[0].gaps(), Some(whole), "all that held since the epoch began is there");
         let stem = second.files.stem;
         drop(second);
         let rewrite = |begin: Begin, is_ended: bool| {

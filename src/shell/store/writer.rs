@@ -6,6 +6,7 @@ use crate::broken::broken;
 use crate::clock::{Deadline, UnixMs};
 use crate::conn::{Mail, Progress, Shared, Term, ToWrite};
 use crate::entropy::next_u64;
+use crate::hub::kept::Gaps;
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
@@ -30,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const BUFFER_BYTES: usize = 1024 * 1024;
 
 /// What still holds, as one shard says.
-type Rows = (Position, Vec<Publication>, Arc<Catalogue>);
+type Rows = (Position, Gaps, Vec<Publication>, Arc<Catalogue>);
 
 /// A snapshot in the making.
 struct Checkpoint {
@@ -128,9 +129,9 @@ impl Writer {
                             self.through.get_mut(shard).into_iter().for_each(|known| *known = Some(through));
                         }
                     }
-                    Task::Write(ToWrite::Rows { shard, term, place, rows, catalogue }) => {
+                    Task::Write(ToWrite::Rows { shard, term, place, gaps, rows, catalogue }) => {
                         if term == self.term.number {
-                            self.take_rows(shard, (place, rows, catalogue));
+                            self.take_rows(shard, (place, gaps, rows, catalogue));
                         }
                     }
                     Task::NoteSnapshot(outcome) => self.note_snapshot(outcome),
@@ -217,7 +218,8 @@ impl Writer {
             checkpoint.floor = places.into_iter().flatten().max();
         }
         let floor = checkpoint.floor.unwrap_or(self.files.stem.floor);
-        let begin = Begin { places, floor, ..self.files.stem.begin() };
+        let gaps = all.iter().map(|(_, gaps, ..)| *gaps).fold(Gaps::NONE, Gaps::and);
+        let begin = Begin { places, floor, gaps, ..self.files.stem.begin() };
         let rows = std::mem::take(&mut checkpoint.rows);
         let (path, store) = (self.files.folder.snapshot(), self.store.clone());
         self.is_busy = true;
@@ -301,7 +303,7 @@ impl Writer {
 }
 
 fn encode_rows(rows: &[Option<Rows>], write: &mut dyn FnMut(&Record<'_>) -> io::Result<()>) -> io::Result<()> {
-    for (_, publications, catalogue) in rows.iter().flatten() {
+    for (_, _, publications, catalogue) in rows.iter().flatten() {
         for publication in publications {
             let event = &catalogue.event(publication.topic.event).name;
             if let Some(written) = Written::of(publication, event) {

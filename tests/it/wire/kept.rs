@@ -1,7 +1,7 @@
 //! What a page shows that was just loaded, against one that was always there: calls that are open,
 //! callbacks that hold. The pages of these tests fold as the manual for clients tells.
 
-use crate::support::{Hub, ORGANIZATION, Peer, USER};
+use crate::support::{Folder, Hub, ORGANIZATION, Peer, USER};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -270,4 +270,58 @@ fn last_is_for_events_with_a_key_and_a_flag() {
         assert_eq!(hub.publish(&with(&item, last)).status, 202);
     }
     assert_eq!(hub.metric("rte_kept_rows "), 0.0);
+}
+
+/// The settings of a hub whose journal is in that folder, and one more.
+fn start_in(folder: &Folder, setting: &str) -> Hub {
+    let dir = format!("journal.dir={}", folder.file("journal"));
+    Hub::start_with(&["journal.engine=file", &dir, setting])
+}
+
+/// Subscribes to the calls of the queue and of both users, and to the callbacks of the list and of
+/// both; the verdicts, and what follows them.
+fn snapshot(hub: &Hub) -> (Value, Vec<Value>) {
+    let mut peer = hub.client();
+    let item = |entity, event| json!({ "EntityId": entity, "EventName": event, "Snapshot": true });
+    let calls = [(SUPPORT, "QueueCallInArrived"), (B, "UserCallInArrived"), (C, "UserCallInUserConnected")];
+    let callbacks = [(LIST, "CallbackChanged"), (A, "UserCallbackChanged"), (C, "UserCallbackChanged")];
+    let items: Vec<Value> = calls.into_iter().chain(callbacks).map(|(entity, event)| item(entity, event)).collect();
+    let answer: Value = serde_json::from_str(&peer.invoke("Subscribe", &json!([items]).to_string())).unwrap();
+    let verdicts = answer["result"].clone();
+    let rows: u64 = verdicts.as_array().unwrap().iter().map(|verdict| verdict["snapshot"].as_u64().unwrap()).sum();
+    let block = (0..rows).map(|_| serde_json::from_str(&peer.record()).unwrap()).collect();
+    (verdicts, block)
+}
+
+#[test]
+fn open_calls_and_rows_of_keys_are_after_a_kill_what_they_were_before_it() {
+    let folder = Folder::new("kept-killed", &[("journal/.keep", "")]);
+    let mut hub = start_in(&folder, "server.threads=3");
+    publish(&hub, &of_queue("QueueCallInArrived", "a"));
+    publish(&hub, &of_user("UserCallInArrived", B, "b"));
+    publish(&hub, &of_user("UserCallInUserConnected", C, "c"));
+    publish(&hub, &callback(Some(A), "1", false));
+    publish(&hub, &callback(Some(C), "2", false));
+    let before = snapshot(&hub);
+    let counts: Vec<u64> = before.0.as_array().unwrap().iter().map(|it| it["snapshot"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [1, 1, 1, 1, 0, 1], "{before:?}");
+    for threads in [3, 1, 2] {
+        hub.kill();
+        hub = start_in(&folder, &format!("server.threads={threads}"));
+        assert_eq!(snapshot(&hub), before);
+    }
+    // What moves knows who has had it.
+    publish(&hub, &callback(Some(A), "3", false));
+    assert_eq!(callbacks(&hub).1, [1, 1, 0]);
+}
+
+#[test]
+fn a_hub_whose_files_have_all_that_holds_does_not_say_that_there_may_be_more() {
+    let folder = Folder::new("kept-whole", &[("journal/.keep", "")]);
+    let mut hub = start_in(&folder, "limits.keep_ms=2000");
+    // It is younger than a row may be.
+    while snapshot(&hub).0[3].get("partial").is_some() {}
+    hub.kill();
+    let hub = start_in(&folder, "limits.keep_ms=2000");
+    assert_eq!(snapshot(&hub).0[3].get("partial"), None);
 }
