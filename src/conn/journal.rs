@@ -43,6 +43,11 @@ impl Journal {
         term.number > 0 && !term.is_written
     }
 
+    /// How often publications could not be written any more: every other term is such a time.
+    pub(crate) fn losses(&self) -> u64 {
+        self.term().number.div_ceil(2)
+    }
+
     /// In the term of that number nothing more is written: publications are kept in memory from now
     /// on, under this epoch or one that is behind the former. The new term, unless somebody has
     /// said so before.
@@ -107,4 +112,23 @@ pub enum ToWrite {
         /// What names their events.
         catalogue: Arc<Catalogue>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_several_notice_is_one_and_counts_before_the_disk_says_anything() {
+        let epoch = Epoch::from_number;
+        let journal = Journal::new(epoch(1), true);
+        assert_eq!((journal.losses(), journal.resume()), (0, None));
+        let lost = journal.lose(0, epoch(2)).expect("the first that notices");
+        assert_eq!(journal.lose(0, epoch(3)), None);
+        assert_eq!((journal.losses(), journal.is_lost(), lost.epoch), (1, true, epoch(2)));
+        let resumed = journal.resume().expect("it was lost");
+        assert_eq!((journal.losses(), journal.is_lost(), resumed.epoch), (1, false, epoch(2)));
+        assert!(journal.lose(resumed.number, epoch(2)).is_some_and(|term| term.epoch > epoch(2)));
+        assert_eq!((journal.losses(), Journal::new(epoch(1), false).losses()), (2, 0));
+    }
 }

@@ -345,6 +345,13 @@ impl Folder {
     pub fn file(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
+
+    /// The settings of a hub whose journal is in its folder `journal`. A machine that is busy
+    /// elsewhere is no disk that stalls.
+    pub fn journal(&self) -> Vec<String> {
+        let dir = format!("journal.dir={}", self.file("journal"));
+        vec!["journal.engine=file".to_owned(), dir, "limits.journal_stall_ms=60000".to_owned()]
+    }
 }
 
 impl Drop for Folder {

@@ -37,6 +37,7 @@ use crate::conn::end::Why;
 use crate::conn::hub::origin::Origin;
 use crate::conn::order::Order;
 use crate::conn::step::Step;
+use crate::conn::turn::Process;
 use crate::conn::whose::Whose;
 use crate::hub::ANSWER_BYTES_PER_DELIVERY;
 use crate::hub::encoding::Encoding;
@@ -44,7 +45,7 @@ use crate::hub::outbox::Writable;
 use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
 use crate::limits::{ASK_MS, DRAIN_FIRST_MS, Limits};
-use crate::metrics::Refusal;
+use crate::metrics::{ProcessNumbers, Refusal};
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 use crate::proto::http::head::{BodyLength, Head, HeadError, Method, parse_head};
@@ -459,8 +460,9 @@ impl Http {
             Decision::Metrics => {
                 framing.keep_alive &= head.body == BodyLength::Sized(0);
                 let awaited = cx.turn.ask(self.caller(cx), Asked::All, Question::Numbers);
-                let process = Box::new((cx.turn.process.vitals.0)());
-                self.await_answers(Draft::Metrics(process), framing, awaited, cx)
+                let Process { vitals, journal, .. } = cx.turn.process;
+                let numbers = ProcessNumbers { journal_losses: journal.losses(), ..(vitals.0)() };
+                self.await_answers(Draft::Metrics(Box::new(numbers)), framing, awaited, cx)
             }
         }
     }

@@ -15,7 +15,6 @@ pub(crate) struct Numbers {
     pub(crate) bytes: AtomicU64,
     pub(crate) written_bytes: AtomicU64,
     pub(crate) writes: AtomicU64,
-    pub(crate) losses: AtomicU64,
 }
 
 /// What is handed over to the thread.

@@ -252,14 +252,14 @@ impl Writer {
 
     /// Nothing more is written for now: the hub goes on in memory.
     fn lose(&mut self, why: &str) {
+        // Before anybody is told what is in no file.
+        self.files.folder.set_lost();
         let now = self.clock.now();
         let epoch = Epoch::begin(now, next_u64(&mut SystemEntropy::default()));
         if let Some(Term { epoch, .. }) = self.shared.journal.lose(self.term.number, epoch) {
             self.log.write(&Fact::JournalLost { why: why.to_owned(), epoch: epoch.to_string() }, now);
             self.post_all(&Mail::Term);
         }
-        self.store.numbers().losses.fetch_add(1, Ordering::Relaxed);
-        self.files.folder.set_lost();
         (self.checkpoint, self.newest) = (None, None);
         self.buffer.clear();
         self.through.fill(None);

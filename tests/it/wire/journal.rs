@@ -16,8 +16,7 @@ fn folder(name: &str) -> Folder {
 
 /// The settings of a hub whose journal is there, and these.
 fn settings(folder: &Folder, more: &[&str]) -> Vec<String> {
-    let own = ["journal.engine=file".to_owned(), format!("journal.dir={}", folder.file("journal"))];
-    own.into_iter().chain(more.iter().map(|setting| (*setting).to_owned())).collect()
+    folder.journal().into_iter().chain(more.iter().map(|setting| (*setting).to_owned())).collect()
 }
 
 fn start(folder: &Folder, more: &[&str]) -> Hub {
@@ -246,11 +245,12 @@ fn a_disk_that_takes_no_more_costs_the_epoch_and_nothing_else_and_files_begin_ag
         subscribe(&mut client(&hub, organization), [&since(&before["position"]), r#","Snapshot":true"#]);
     assert_eq!((&calls["recovered"], &state["snapshot"]), (&json!(false), &json!(1)), "another epoch, the same rows");
     hub.await_log("warn journal_resumed file=");
-    let [after, _] = subscribe(&mut client(&hub, organization), [r#","Since":null"#, ""]);
-    publish(&hub, &call(organization, "again"));
+    // By then the shards know it too, and what they had in memory is in the snapshot.
     while folder_has(&folder, "lost") {
         assert_eq!(hub.request("GET /readyz", &[], "").body, "ready\n");
     }
+    let [after, _] = subscribe(&mut client(&hub, organization), [r#","Since":null"#, ""]);
+    publish(&hub, &call(organization, "again"));
     hub.kill();
     let hub = start(&folder, &[]);
     let mut back = client(&hub, organization);

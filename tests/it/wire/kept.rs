@@ -274,8 +274,8 @@ fn last_is_for_events_with_a_key_and_a_flag() {
 
 /// The settings of a hub whose journal is in that folder, and one more.
 fn start_in(folder: &Folder, setting: &str) -> Hub {
-    let dir = format!("journal.dir={}", folder.file("journal"));
-    Hub::start_with(&["journal.engine=file", &dir, setting])
+    let journal = folder.journal();
+    Hub::start_with(&[setting].into_iter().chain(journal.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
 /// Subscribes to the calls of the queue and of both users, and to the callbacks of the list and of

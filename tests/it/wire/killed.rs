@@ -125,8 +125,7 @@ fn a_hub_that_is_killed_while_lines_are_published_loses_none_and_doubles_one_req
 fn a_hub_with_a_journal_in_files_that_is_killed_while_lines_are_published_delivers_each_exactly_once() {
     let lines = std::env::var("RTE_LINES").map_or(2_000, |lines| lines.parse().unwrap());
     let folder = Folder::new("killed-journal", &[("journal/.keep", "")]);
-    let journal = ["journal.engine=file".to_owned(), format!("journal.dir={}", folder.file("journal"))];
-    let seen = publish_through_kills(lines, &journal);
+    let seen = publish_through_kills(lines, &folder.journal());
     assert_eq!(seen.len(), lines);
     let others: Vec<_> = seen.iter().filter(|(_, times)| **times != 1).collect();
     assert!(others.is_empty(), "not once: {others:?}");
