@@ -13,8 +13,8 @@ use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
     Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, End, Entry, Flow, Handle, Intake, Life, Link, Mail,
-    Moved, Numbers, Order, Outbound, Process, Progress, Published, Shared, Step, Term, To, ToWrite, Tools, Turn,
-    Unwritten, View, WayOut, Whose, obey, polled,
+    Moved, Numbers, Order, Outbound, Process, Progress, Published, Shared, SnapshotPart, Step, Term, To, ToWrite,
+    Tools, Turn, Unwritten, View, WayOut, Whose, obey, polled,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::home::Home;
@@ -533,10 +533,10 @@ impl Shard {
                 self.answer(from, caller, answer, now, wire);
             }
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
-            Mail::Term => self.look_at_term(),
+            Mail::Term => self.look_at_term(now),
             Mail::Checkpoint => {
-                self.look_at_term();
-                self.hand_over_rows();
+                self.look_at_term(now);
+                self.hand_over_rows(now);
             }
             Mail::Answered { caller, answer } => self.handle_answer(caller, answer, now, wire),
             Mail::Drain => self.drain(now, wire),
@@ -565,7 +565,7 @@ impl Shard {
     }
 
     /// Another term may have begun.
-    fn look_at_term(&mut self) {
+    fn look_at_term(&mut self, now: Now) {
         let (term, former) = (self.shared.journal.term(), self.unwritten.term);
         if term.number == former.number {
             return;
@@ -584,12 +584,12 @@ impl Shard {
             }
         }
         if term.is_written {
-            self.hand_over_rows();
+            self.hand_over_rows(now);
         }
     }
 
     /// What holds goes to whatever writes, behind the records that it follows from.
-    fn hand_over_rows(&mut self) {
+    fn hand_over_rows(&mut self, now: Now) {
         if !self.unwritten.term.is_written {
             return;
         }
@@ -597,10 +597,13 @@ impl Shard {
         self.to_write.push(ToWrite::Rows {
             shard: self.number,
             term: self.unwritten.term.number,
-            place: self.home.last(),
-            gaps: self.home.gaps(),
-            rows: self.home.held().cloned().collect(),
-            catalogue: Arc::clone(&self.catalogue),
+            part: SnapshotPart {
+                place: self.home.last(),
+                gaps: self.home.gaps(),
+                rows: self.home.held().cloned().collect(),
+                catalogue: Arc::clone(&self.catalogue),
+                ids: self.home.ids_held(now).collect(),
+            },
         });
     }
 
@@ -613,7 +616,7 @@ impl Shard {
             self.books.trace.note(Level::Error, || Fact::JournalLost { why, epoch: epoch.to_string() });
             self.outbound.post(To::Siblings, Mail::Term);
         }
-        self.look_at_term();
+        self.look_at_term(now);
     }
 
     /// What is to be written, in this order.

@@ -4,6 +4,7 @@ use crate::clock::UnixMs;
 use crate::hub::kept::Gaps;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
+use crate::hub::seen::ItemKey;
 use crate::schema::Catalogue;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -103,15 +104,24 @@ pub enum ToWrite {
         shard: usize,
         /// The number of the term.
         term: u64,
-        /// No publication of its partitions that has been handed over stands behind this place.
-        place: Position,
-        /// Up to when some of them may be missing.
-        gaps: Gaps,
-        /// The rows.
-        rows: Vec<Publication>,
-        /// What names their events.
-        catalogue: Arc<Catalogue>,
+        /// They, and what belongs to them.
+        part: SnapshotPart,
     },
+}
+
+/// What a snapshot has of the partitions of a shard.
+#[derive(Debug)]
+pub struct SnapshotPart {
+    /// No publication of them that has been handed over stands behind this place.
+    pub place: Position,
+    /// Up to when some of the rows may be missing.
+    pub gaps: Gaps,
+    /// The rows.
+    pub rows: Vec<Publication>,
+    /// What names their events.
+    pub catalogue: Arc<Catalogue>,
+    /// What items of late are known by, and when each was taken.
+    pub ids: Vec<(UnixMs, ItemKey)>,
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) use end::{End, Flow};
 pub(crate) use hub::connection::Handle;
 pub use hub::connection::{Connection, Connections};
 pub(crate) use intake::Intake;
-pub use journal::{Journal, Progress, Term, ToWrite};
+pub use journal::{Journal, Progress, SnapshotPart, Term, ToWrite};
 pub use link::LINK_BYTES;
 pub use link::Moved;
 pub(crate) use link::cx::Cx;

@@ -34,8 +34,8 @@ pub struct Past {
     pub(super) places: Option<Begin>,
     /// Up to when some of what still holds may be missing.
     pub(super) gaps: Option<Gaps>,
-    /// What items of late were known by.
-    pub(super) ids: Vec<ItemKey>,
+    /// What items of late were known by, and when each was taken.
+    pub(super) ids: Vec<(UnixMs, ItemKey)>,
 }
 
 impl Past {
@@ -110,6 +110,15 @@ impl<'c> Gathering<'c> {
         }
     }
 
+    /// What an item was known by, as the snapshot says.
+    pub fn id(&mut self, key: ItemKey, at: UnixMs) {
+        let homes = self.homes.len();
+        let home = key.partition().and_then(|partition| self.homes.get_mut(partition.home(homes)));
+        if let Some(home) = home.filter(|_| at >= self.ids_from) {
+            home.ids.push((at, key));
+        }
+    }
+
     /// A publication.
     pub fn publication(&mut self, written: &Written<'_>) {
         if let Some((publication, home)) = self.read(written) {
@@ -141,7 +150,7 @@ impl<'c> Gathering<'c> {
         let data = if accepted.rewritten { mem::take(&mut self.scratch).into() } else { written.data.into() };
         let stamp = Some(Stamp { epoch: Epoch::from_number(0), position, at: written.at });
         let topic = Topic { organization, event, entity };
-        home.ids.extend(written.id.filter(|_| written.at >= self.ids_from));
+        home.ids.extend(written.id.filter(|_| written.at >= self.ids_from).map(|id| (written.at, id)));
         let Written { expires, effect, .. } = *written;
         Some((Publication { stamp, expires, effect, ..Publication::new(topic, data) }, home))
     }
@@ -172,6 +181,7 @@ impl<'c> Gathering<'c> {
             // Of former homes, of which there may have been others.
             home.rows.sort_by_key(Publication::position);
             home.publications.sort_by_key(Publication::position);
+            home.ids.sort_by_key(|(at, _)| *at);
             home.floor = floor;
             home.gaps = Some(gaps);
             let publications = home.rows.iter_mut().chain(&mut home.publications);

@@ -36,6 +36,13 @@ pub enum Record<'r> {
     Begin(Begin),
     /// A publication in its place; or, in a snapshot, one that still holds.
     Publication(Written<'r>),
+    /// Of a snapshot: an item of late.
+    Id {
+        /// When the hub took it.
+        at: UnixMs,
+        /// What it is known by.
+        key: ItemKey,
+    },
     /// All that there was has been written: the last of a file that was ended in order.
     End,
 }
@@ -113,6 +120,7 @@ mod kind {
     pub(super) const BEGIN: u8 = 1;
     pub(super) const PUBLICATION: u8 = 2;
     pub(super) const END: u8 = 3;
+    pub(super) const ID: u8 = 4;
 }
 
 /// Tags of fields. A value of a tag that has the highest bit may have more than 65,535 bytes.
@@ -187,6 +195,11 @@ impl Record<'_> {
                     field(tag::ID, &id, out);
                 }
                 field(tag::DATA, written.data, out);
+            }
+            Record::Id { at, key: ItemKey(key) } => {
+                out.push(kind::ID);
+                number(tag::AT, Some(at.ms()), out);
+                field(tag::ID, key, out);
             }
             Record::End => out.push(kind::END),
         }
@@ -307,6 +320,7 @@ impl<'f> Iterator for Records<'f> {
                 kind::BEGIN => Some(Record::Begin(begin(Fields(fields))?)),
                 kind::PUBLICATION => Some(Record::Publication(written(Fields(fields))?)),
                 kind::END => Some(Record::End),
+                kind::ID => Some(id(Fields(fields))?),
                 // Of a newer program.
                 _ => None,
             };
@@ -409,6 +423,18 @@ fn written(fields: Fields<'_>) -> Option<Written<'_>> {
     })
 }
 
+fn id(fields: Fields<'_>) -> Option<Record<'_>> {
+    let (mut at, mut key) = (None, None);
+    for (tag, value) in fields {
+        match tag {
+            tag::AT => at = Some(UnixMs::from_ms(read_number(value)?)),
+            tag::ID => key = Some(ItemKey(value.try_into().ok()?)),
+            _ => {}
+        }
+    }
+    Some(Record::Id { at: at?, key: key? })
+}
+
 fn read_number(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_le_bytes)
 }
@@ -440,6 +466,10 @@ mod tests {
         Record::Begin(Begin { epoch, boot, is_synced: true, places, gaps, floor: places[15].unwrap() })
     }
 
+    fn id() -> Record<'static> {
+        Record::Id { at: UnixMs::from_ms(1_795_266_403_000), key: ItemKey([8; 16]) }
+    }
+
     fn file(records: &[Record<'_>]) -> (Vec<u8>, Vec<usize>) {
         let (mut file, mut ends) = (Vec::new(), vec![0]);
         for record in records {
@@ -452,7 +482,7 @@ mod tests {
     #[test]
     fn a_file_cut_at_any_byte_has_the_records_that_are_whole() {
         let long = vec![b'x'; 70_000];
-        let records = [begin(), publication(b"{}"), publication(&long), publication(b""), Record::End];
+        let records = [begin(), publication(b"{}"), publication(&long), publication(b""), id(), Record::End];
         let (bytes, ends) = file(&records);
         let near = |cut: &usize| ends.iter().any(|end| end.abs_diff(*cut) < 200);
         for cut in (0..=bytes.len()).filter(near) {

@@ -4,6 +4,7 @@
 //! one that tries again, on whatever connections, one is taken. All homes of the process together
 //! are bounded; where that is too much, a home that has more than its share forgets the oldest.
 
+use super::partition::Partition;
 use super::registry::HashSeed;
 use crate::clock::{Instant, Now};
 use crate::limits::Limits;
@@ -11,9 +12,25 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What an item, or an event derived from it, is known by: no two of a publisher have the same.
+/// What an item, or an event derived from it, is known by: no two of a publisher have the same. Its
+/// last byte is the number of its organization's partition, whose home knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ItemKey(pub [u8; 16]);
+
+impl ItemKey {
+    /// The key of what has that hash.
+    pub(crate) fn new(mut hash: [u8; 16], partition: Partition) -> ItemKey {
+        let [.., last] = &mut hash;
+        *last = partition.number();
+        ItemKey(hash)
+    }
+
+    /// The partition.
+    pub(super) fn partition(self) -> Option<Partition> {
+        let [.., last] = self.0;
+        Partition::from_number(last)
+    }
+}
 
 /// An item that its publisher has given an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +85,11 @@ impl Seen {
         self.total.fetch_add(1, Ordering::Relaxed);
         self.shrink(now);
         true
+    }
+
+    /// The ids held, the oldest first, and since when each is.
+    pub(super) fn held(&self) -> impl Iterator<Item = (Instant, ItemKey)> {
+        self.order.iter().copied()
     }
 
     /// Ids held.

@@ -1,5 +1,6 @@
 //! What an item is known by: its publisher, its source and its id.
 
+use crate::hub::partition::Partition;
 use crate::hub::seen::ItemKey;
 use ring::digest::{Context, SHA256};
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ impl Id<'_> {
         }
         let mut key = [0; 16];
         key.copy_from_slice(hash.finish().as_ref().get(..16).unwrap_or(&[0; 16]));
-        ItemKey(key)
+        ItemKey::new(key, Partition::of(organization))
     }
 }
 
@@ -50,6 +51,7 @@ mod tests {
                         for derived in texts {
                             let id = Id { source: source.map(Cow::Borrowed), id: Cow::Borrowed(id) };
                             let key = id.key(organization, publisher, derived);
+                            assert_eq!(key.0[15], Partition::of(organization).number());
                             assert_eq!(key, id.key(organization, publisher, derived));
                             keys.insert(key.0);
                         }

@@ -123,7 +123,7 @@ impl Home {
                 self.log.append(publication.clone());
             }
         }
-        for id in past.ids {
+        for (_, id) in past.ids {
             self.seen.claim(id, now);
         }
         self.shrink(now);
@@ -137,6 +137,12 @@ impl Home {
     /// What still holds.
     pub(crate) fn held(&self) -> impl Iterator<Item = &Publication> {
         self.kept.rows()
+    }
+
+    /// The ids of items of late, the oldest first, and when each was taken.
+    pub(crate) fn ids_held(&self, now: Now) -> impl Iterator<Item = (UnixMs, ItemKey)> {
+        let at = move |since| UnixMs::from_ms(now.unix.ms().saturating_sub(now.mono.ms_since(since)));
+        self.seen.held().map(move |(since, key)| (at(since), key))
     }
 
     /// Gives the next publication its place in the order.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `lock` | held by the process whose journal it is |
 //! | `0000000001.log`, … | publications in the order in which they were written; the last is written to |
-//! | `snapshot` | what held when it was made; files that are older are gone |
+//! | `snapshot` | what held when it was made, and the ids of late; files that are older are gone |
 //! | `lost` | there while the files are not all that the hub has accepted |
 
 use crate::clock::{Now, UnixMs};
@@ -206,7 +206,7 @@ impl Files {
         let mut old = self.sealed.len();
         for sealed in self.sealed.iter().rev() {
             let age_ms = sealed.newest.map_or(u64::MAX, |(at, _)| now.unix.ms().saturating_sub(at.ms()));
-            if behind >= limits.history_bytes_max as u64 || age_ms > limits.history_ms.max(limits.dedupe_ms) {
+            if behind >= limits.history_bytes_max as u64 || age_ms > limits.history_ms {
                 break;
             }
             behind += sealed.bytes;
@@ -256,7 +256,7 @@ fn begin_file(folder: &Folder, number: u64, stem: Stem) -> io::Result<(File, Sea
 pub(super) fn write_snapshot(
     path: &Path,
     begin: Begin,
-    encode_rows: impl FnOnce(&mut dyn FnMut(&Record<'_>) -> io::Result<()>) -> io::Result<()>,
+    encode_parts: impl FnOnce(&mut dyn FnMut(&Record<'_>) -> io::Result<()>) -> io::Result<()>,
 ) -> io::Result<u64> {
     let fresh = path.with_extension("new");
     let file = private().create(true).write(true).truncate(true).open(&fresh)?;
@@ -269,7 +269,7 @@ pub(super) fn write_snapshot(
         out.write_all(&scratch)
     };
     write(&Record::Begin(begin))?;
-    encode_rows(&mut write)?;
+    encode_parts(&mut write)?;
     write(&Record::End)?;
     out.into_inner()?.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -162,6 +162,7 @@ fn read_snapshot(folder: &Folder, gathering: &mut Gathering<'_>, found: &mut Fou
                 found.floors.push((begin.epoch, begin.floor));
             }
             Record::Publication(written) => gathering.row(&written),
+            Record::Id { at, key } => gathering.id(key, at),
             Record::End => found.is_damaged = false,
         }
     }
@@ -191,6 +192,7 @@ fn read_file(folder: &Folder, number: u64, gathering: &mut Gathering<'_>, found:
                 newest = newest.max(Some((written.at, written.position)));
                 gathering.publication(&written);
             }
+            Record::Id { at, key } => gathering.id(key, at),
             Record::End => found.is_ended = true,
         }
     }

@@ -4,15 +4,13 @@ use super::folder::{Files, Stem, write_snapshot};
 use super::tasks::{Store, Task};
 use crate::broken::broken;
 use crate::clock::{Deadline, UnixMs};
-use crate::conn::{Mail, Progress, Shared, Term, ToWrite};
+use crate::conn::{Mail, Progress, Shared, SnapshotPart, Term, ToWrite};
 use crate::entropy::next_u64;
 use crate::hub::kept::Gaps;
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
-use crate::hub::publication::Publication;
 use crate::hub::record::{Begin, Record, Written};
 use crate::limits::{JOURNAL_RETRY_MS, JOURNAL_RETRY_MS_MAX};
-use crate::schema::Catalogue;
 use crate::shell::clock::Clock;
 use crate::shell::entropy::SystemEntropy;
 use crate::shell::log::Logger;
@@ -30,9 +28,6 @@ const IDLE: Duration = Duration::from_secs(3_600);
 /// A buffer that a burst has made larger than this is given back.
 const BUFFER_BYTES: usize = 1024 * 1024;
 
-/// What still holds, as one shard says.
-type Rows = (Position, Gaps, Vec<Publication>, Arc<Catalogue>);
-
 /// A snapshot in the making.
 struct Checkpoint {
     /// It takes the place of the files up to that number.
@@ -40,7 +35,7 @@ struct Checkpoint {
     /// It is the first since publications are written again.
     is_first: bool,
     /// By shard.
-    rows: Vec<Option<Rows>>,
+    parts: Vec<Option<SnapshotPart>>,
     /// Publications behind this place are in the files that stay, once the snapshot is written.
     floor: Option<Position>,
 }
@@ -129,9 +124,9 @@ impl Writer {
                             self.through.get_mut(shard).into_iter().for_each(|known| *known = Some(through));
                         }
                     }
-                    Task::Write(ToWrite::Rows { shard, term, place, gaps, rows, catalogue }) => {
+                    Task::Write(ToWrite::Rows { shard, term, part }) => {
                         if term == self.term.number {
-                            self.take_rows(shard, (place, gaps, rows, catalogue));
+                            self.take_part(shard, part);
                         }
                     }
                     Task::NoteSnapshot(outcome) => self.note_snapshot(outcome),
@@ -195,21 +190,21 @@ impl Writer {
     }
 
     fn checkpoint(&self, through: u64, is_first: bool, floor: Option<Position>) -> Checkpoint {
-        let rows = self.mailboxes.iter().map(|_| None).collect();
-        Checkpoint { through, is_first, rows, floor }
+        let parts = self.mailboxes.iter().map(|_| None).collect();
+        Checkpoint { through, is_first, parts, floor }
     }
 
     /// A shard says what still holds; once all have, it is written.
-    fn take_rows(&mut self, shard: usize, rows: Rows) {
+    fn take_part(&mut self, shard: usize, part: SnapshotPart) {
         let Some(checkpoint) = &mut self.checkpoint else { return };
-        if let Some(known) = checkpoint.rows.get_mut(shard) {
-            *known = Some(rows);
+        if let Some(known) = checkpoint.parts.get_mut(shard) {
+            *known = Some(part);
         }
-        let all: Option<Vec<&Rows>> = checkpoint.rows.iter().map(Option::as_ref).collect();
+        let all: Option<Vec<&SnapshotPart>> = checkpoint.parts.iter().map(Option::as_ref).collect();
         let Some(all) = all.filter(|_| !self.is_busy) else { return };
         let place_of = |partition: u8| {
             let partition = Partition::from_number(partition)?;
-            all.get(partition.home(all.len())).map(|(place, ..)| *place)
+            all.get(partition.home(all.len())).map(|part| part.place)
         };
         let mut places = [None; 16];
         places.iter_mut().zip(0u8..).for_each(|(place, partition)| *place = place_of(partition));
@@ -218,13 +213,13 @@ impl Writer {
             checkpoint.floor = places.into_iter().flatten().max();
         }
         let floor = checkpoint.floor.unwrap_or(self.files.stem.floor);
-        let gaps = all.iter().map(|(_, gaps, ..)| *gaps).fold(Gaps::NONE, Gaps::and);
+        let gaps = all.iter().map(|part| part.gaps).fold(Gaps::NONE, Gaps::and);
         let begin = Begin { places, floor, gaps, ..self.files.stem.begin() };
-        let rows = std::mem::take(&mut checkpoint.rows);
+        let parts = std::mem::take(&mut checkpoint.parts);
         let (path, store) = (self.files.folder.snapshot(), self.store.clone());
         self.is_busy = true;
         let written = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
-            let outcome = write_snapshot(&path, begin, |write| encode_rows(&rows, write));
+            let outcome = write_snapshot(&path, begin, |write| encode_parts(&parts, write));
             store.post(Task::NoteSnapshot(outcome));
         });
         if let Err(error) = written {
@@ -237,7 +232,7 @@ impl Writer {
     fn note_snapshot(&mut self, outcome: io::Result<u64>) {
         self.is_busy = false;
         // One that was made for an epoch that is over is of no use.
-        let Some(checkpoint) = self.checkpoint.take_if(|checkpoint| checkpoint.rows.is_empty()) else { return };
+        let Some(checkpoint) = self.checkpoint.take_if(|checkpoint| checkpoint.parts.is_empty()) else { return };
         let outcome = outcome.and_then(|bytes| {
             self.files.snapshot_bytes = bytes;
             self.files.stem.floor = checkpoint.floor.unwrap_or(self.files.stem.floor);
@@ -302,13 +297,19 @@ impl Writer {
     }
 }
 
-fn encode_rows(rows: &[Option<Rows>], write: &mut dyn FnMut(&Record<'_>) -> io::Result<()>) -> io::Result<()> {
-    for (_, _, publications, catalogue) in rows.iter().flatten() {
-        for publication in publications {
-            let event = &catalogue.event(publication.topic.event).name;
+fn encode_parts(
+    parts: &[Option<SnapshotPart>],
+    write: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    for part in parts.iter().flatten() {
+        for publication in &part.rows {
+            let event = &part.catalogue.event(publication.topic.event).name;
             if let Some(written) = Written::of(publication, event) {
                 write(&Record::Publication(written))?;
             }
+        }
+        for &(at, key) in &part.ids {
+            write(&Record::Id { at, key })?;
         }
     }
     Ok(())

@@ -244,6 +244,7 @@ fn a_disk_that_takes_no_more_costs_the_epoch_and_nothing_else_and_files_begin_ag
     let [calls, state] =
         subscribe(&mut client(&hub, organization), [&since(&before["position"]), r#","Snapshot":true"#]);
     assert_eq!((&calls["recovered"], &state["snapshot"]), (&json!(false), &json!(1)), "another epoch, the same rows");
+    publish(&hub, &with_id(organization, 0, 0));
     hub.await_log("warn journal_resumed file=");
     // By then the shards know it too, and what they had in memory is in the snapshot.
     while folder_has(&folder, "lost") {
@@ -257,6 +258,8 @@ fn a_disk_that_takes_no_more_costs_the_epoch_and_nothing_else_and_files_begin_ag
     let [calls, state] = subscribe(&mut back, [&since(&after["position"]), r#","Snapshot":true"#]);
     assert_eq!((&calls["recovered"], &calls["replayed"]), (&json!(true), &json!(1)));
     assert_eq!(state["snapshot"], 1);
+    publish(&hub, &with_id(organization, 0, 0));
+    assert_eq!(hub.metric("rte_publish_duplicates_total "), 1.0, "of the time in memory, too");
 }
 
 #[test]
@@ -286,28 +289,50 @@ fn folder_has(folder: &Folder, name: &str) -> bool {
     fs::exists(folder.file(&format!("journal/{name}"))).unwrap()
 }
 
+/// For a hub that keeps no log, so that files are old at once.
+const NO_HISTORY: &str = "limits.history_bytes_max=1";
+
+/// Starts that hub again and again, until a snapshot has taken the place of its first files.
+fn restart_until_files_go(folder: &Folder, mut hub: Hub) -> Hub {
+    let organization = &organizations()[0];
+    let mut most = 0;
+    for n in 0..12 {
+        hub.kill();
+        hub = start(folder, &[NO_HISTORY, "server.threads=3"]);
+        publish(&hub, &call(organization, &n.to_string()));
+        most = most.max(segments(folder).len());
+    }
+    while segments(folder).len() == most {
+        assert_eq!(hub.request("GET /healthz", &[], "").status, 200);
+    }
+    assert!(folder_has(folder, "snapshot") && !segments(folder)[0].ends_with("0000000001.log"));
+    hub
+}
+
 #[test]
 fn a_snapshot_takes_the_place_of_files_that_are_too_old() {
     let folder = folder("snapshot");
     let organization = &organizations()[0];
-    let settings = ["limits.history_bytes_max=1"];
-    let mut hub = start(&folder, &settings);
+    let hub = start(&folder, &[NO_HISTORY]);
     publish(&hub, &availability(organization, "first"));
-    let mut most = 0;
-    for n in 0..12 {
-        hub.kill();
-        hub = start(&folder, &settings);
-        publish(&hub, &call(organization, &n.to_string()));
-        most = most.max(segments(&folder).len());
-    }
-    while segments(&folder).len() == most {
-        assert_eq!(hub.request("GET /healthz", &[], "").status, 200);
-    }
-    assert!(folder_has(&folder, "snapshot"));
-    hub.kill();
-    let hub = start(&folder, &settings);
+    restart_until_files_go(&folder, hub).kill();
+    let hub = start(&folder, &[NO_HISTORY]);
     let [_, state] = subscribe(&mut client(&hub, organization), ["", r#","Snapshot":true"#]);
     assert_eq!(state["snapshot"], 1, "its file is gone");
+}
+
+#[test]
+fn an_item_whose_file_is_gone_is_not_taken_again_at_whatever_shard() {
+    let folder = folder("ids");
+    let hub = start(&folder, &[NO_HISTORY]);
+    organizations().iter().for_each(|organization| _ = publish(&hub, &with_id(organization, 0, 0)));
+    let mut hub = restart_until_files_go(&folder, hub);
+    for threads in [1, 4] {
+        hub.kill();
+        hub = start(&folder, &[NO_HISTORY, &format!("server.threads={threads}")]);
+        organizations().iter().for_each(|organization| _ = publish(&hub, &with_id(organization, 0, 0)));
+        assert_eq!(hub.metric("rte_publish_duplicates_total "), organizations().len() as f64);
+    }
 }
 
 #[test]
