@@ -22,12 +22,13 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 19] = [
+pub const PAGES: [Page; 20] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "pages", what: "Wallboard, desk and playground", text: || printed(PAGES_TO_LOOK_AT) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
+    Page { name: "journal", what: "What outlives a hub", text: || printed(JOURNAL) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
     Page { name: "security", what: "Who may do what, and what holds against attackers", text: || printed(SECURITY) },
     Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
@@ -49,6 +50,7 @@ const LIBRARY: &str = include_str!("library.md");
 const PAGES_TO_LOOK_AT: &str = include_str!("pages.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
+const JOURNAL: &str = include_str!("journal.md");
 const TOKENS: &str = include_str!("tokens.md");
 const SECURITY: &str = include_str!("security.md");
 const SCHEMAS: &str = include_str!("schemas.md");
@@ -101,6 +103,7 @@ pub mod pages {}
 /// For those who publish events.
 ///
 /// [holds]: crate::guide::clients#what-holds
+/// [journal]: crate::guide::journal
 /// [schemas]: crate::guide::schemas#how-to-add-an-event
 /// [since]: crate::guide::clients#what-was-missed
 ///
@@ -111,6 +114,7 @@ pub mod publishers {}
 ///
 /// [alerts]: crate::guide::reference#alerts
 /// [grants]: crate::guide::tokens#claims-and-grants
+/// [journal]: crate::guide::journal
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
 /// [reasons]: crate::guide::reference#reasons
@@ -119,6 +123,10 @@ pub mod publishers {}
 ///
 #[doc = include_str!("operators.md")]
 pub mod operators {}
+
+/// For those who want a hub to know after a restart what it knew before.
+#[doc = include_str!("journal.md")]
+pub mod journal {}
 
 /// For those who say whom the hub trusts.
 ///
@@ -129,6 +137,7 @@ pub mod tokens {}
 
 /// For those who judge what holds against attackers.
 ///
+/// [journal]: crate::guide::journal
 /// [life]: crate::guide::tokens#a-tokens-life
 ///
 #[doc = include_str!("security.md")]
@@ -161,6 +170,7 @@ pub mod reference {}
 ///
 /// [clients]: crate::guide::clients#every-entity
 /// [holds]: crate::guide::clients#what-holds
+/// [journal]: crate::guide::journal
 /// [library]: crate::guide::library
 /// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits

@@ -11,10 +11,11 @@ Figures: callbacks (1,100 callbacks in one request to 300 readers), publishers (
 agent (events for one agent while the crowd gets 100 a second), large (the same during requests of 1 MiB for the crowd),
 subscribes (the same while clients subscribe to 1,000 topics each), mute (the same beside 100 peers that never read),
 wallboard (the same while a reader of 64 KiB/s gets a snapshot of 5,000 entities by one subscription, and what it got),
+journal (the same without a crowd, by hubs that keep publications in memory, in files, and on the disk),
 deliveries (CPU of a delivery, by the load generator). Only Python's own library is needed. Everything is on loopback.
 The reader is one process, the one that measures another; a machine with two cores to spare gives figures worth comparing.
 """
-import argparse, base64, hashlib, hmac, json, multiprocessing, os, re, resource, selectors, socket, subprocess, time
+import argparse, base64, hashlib, hmac, json, multiprocessing, os, re, resource, selectors, socket, subprocess, tempfile, time
 
 SECRET = "the secret of the bench has more than 32 bytes"
 ORGANIZATION = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59"
@@ -322,6 +323,19 @@ def wallboard(hub, options, rows=5000, bytes_per_s=64 * 1024):
     return f"quiet {quiet}; meanwhile {probe(hub, max(options.seconds, 45), meanwhile)}; {reports.get(timeout=90)}", None
 
 
+def journal(_, options, rounds=3):
+    engines = {"memory": [], "no": ["journal.engine=file"], "always": ["journal.engine=file", "journal.sync=always"]}
+    latencies = {name: [] for name in engines}
+    for name, settings in list(engines.items()) * rounds:
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(options.rte) or None) as folder:
+            more = [f"journal.dir={os.path.abspath(folder)}"] if settings else []
+            words = [word for setting in settings + more for word in ("--set", setting)]
+            with Hub(options.rte, options.shards, *words) as hub:
+                latencies[name] += measure(hub, options.seconds, lambda: None)[0]
+    figures = ((name, sorted(found)) for name, found in latencies.items())
+    return ", ".join(f"{name} p50 {at(found, .5):.3f} ms p99 {at(found, .99):.2f} ms" for name, found in figures)
+
+
 def deliveries(hub, options):
     found = []
     for name, more in {"f100": ["--subs", "100"], "f1000": ["--subs", "1000"], "f5000": ["--subs", "5000"],
@@ -338,7 +352,7 @@ def deliveries(hub, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, wallboard, deliveries)}
+    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, wallboard, journal, deliveries)}
     parser.add_argument("figures", nargs="*", choices=[[], *figures], default=[])
     parser.add_argument("--rte", default="target/release/rte")
     parser.add_argument("--threads", default="1,2")
@@ -351,6 +365,7 @@ def main():
     for name in options.figures or [name for name in figures if name != "deliveries" or options.wsload]:
         for threads in options.threads.split(","):
             with Hub(options.rte, threads) as hub:
+                options.shards = threads
                 found = figures[name](hub, options)
                 print(f"{name:<11} {threads} shard(s): {found if isinstance(found, str) else found[0]}", flush=True)
 
