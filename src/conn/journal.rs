@@ -45,7 +45,7 @@ impl Journal {
     }
 
     /// How often publications could not be written any more: every other term is such a time.
-    pub(crate) fn losses(&self) -> u64 {
+    pub fn losses(&self) -> u64 {
         self.term().number.div_ceil(2)
     }
 

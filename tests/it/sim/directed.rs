@@ -11,6 +11,7 @@ mod rests;
 mod slow;
 mod strangers;
 mod turns;
+mod written;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use super::client::{self, Ear, Heard, Reply};

@@ -90,6 +90,8 @@ pub struct Model {
     limits: Limits,
     /// The first epoch and the present one.
     epochs: (Epoch, Epoch),
+    /// How often the journal has failed.
+    losses: u64,
     heights: Heights,
     /// In which order what may be delivered.
     pub journals: Journals,
@@ -117,6 +119,7 @@ impl Model {
             members: BTreeMap::new(),
             limits,
             epochs: (epoch, epoch),
+            losses: 0,
             heights: Heights::new(),
             journals: Journals::default(),
             delivered: 0,
@@ -130,10 +133,12 @@ impl Model {
         }
     }
 
-    /// The journal has failed, if that epoch is another.
-    pub fn begin(&mut self, epoch: Epoch) {
-        assert!(epoch >= self.epochs.1, "{epoch} behind {}", self.epochs.1);
-        self.epochs.1 = epoch;
+    /// The journal has failed so often. With each time, and at no other, another epoch begins:
+    /// what files lack would else be said to be recovered.
+    pub fn begin(&mut self, epoch: Epoch, losses: u64) {
+        let (former, known) = (self.epochs.1, self.losses);
+        assert!(epoch >= former && (epoch > former) == (losses > known), "{epoch} behind {former}, {losses} losses");
+        (self.epochs.1, self.losses) = (epoch, losses);
     }
 
     /// A client's connection begins.

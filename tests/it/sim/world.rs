@@ -1,6 +1,7 @@
 //! The world around the hub: its shards' own reactors on an operating system of pipes, and a clock
 //! that moves when it is told. The world says which shard's thread runs next.
 
+use super::journal::tag_of;
 use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;
 use super::setting::{CATALOGUE, Setting, shared, verifier};
@@ -8,6 +9,7 @@ use super::threads::Threads;
 use rte::clock::Now;
 use rte::conn::{Mail, Progress, Shared, ToWrite};
 use rte::hub::position::Epoch;
+use rte::hub::record::{Record, Records};
 use rte::metrics::Metrics;
 use rte::shard::{Look, Shard};
 use rte::shell::current::{Current, InForce};
@@ -16,6 +18,7 @@ use rte::shell::mailbox::{Letter, Mailbox, Mailboxes};
 use rte::shell::turn::Reactor;
 use rte::trace::{Fact, Level, Trace};
 use std::cell::{Ref, RefCell, RefMut};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +130,16 @@ impl World {
         }
     }
 
+    /// The tags of what is handed over and not written, while nobody has given up waiting for that.
+    pub fn unwritten(&self) -> BTreeSet<String> {
+        let present = self.shared.journal.term().number;
+        let records = |to_write: &ToWrite| match to_write {
+            ToWrite::Records { term, bytes, .. } if *term == present => tags(bytes),
+            ToWrite::Records { .. } | ToWrite::Rows { .. } => Vec::new(),
+        };
+        self.net.borrow().to_write.iter().flat_map(records).collect()
+    }
+
     /// The journal writes all that has been handed over.
     pub fn write_all(&self) {
         self.proceed_with_writing(usize::MAX, false, 0);
@@ -208,4 +221,12 @@ impl World {
         let is_retried = self.threads.reactor(0).timeout().is_some_and(|timeout| timeout <= retry);
         assert!(net.waiting() == 0 || is_retried, "a lost edge: nobody accepts");
     }
+}
+
+fn tags(records: &[u8]) -> Vec<String> {
+    let tag = |record| match record {
+        Record::Publication(written) => Some(tag_of(written.data).to_owned()),
+        Record::Begin(_) | Record::Id { .. } | Record::End => None,
+    };
+    Records::new(records).filter_map(tag).collect()
 }

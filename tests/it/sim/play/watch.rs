@@ -29,14 +29,19 @@ impl Play<'_> {
     pub(super) fn observe(&mut self) {
         let over: BTreeSet<usize> = (0..self.actors.len()).filter(|number| self.is_over(*number)).collect();
         self.model.fade(over.clone());
-        self.model.begin(self.world.shared.journal.term().epoch);
+        let journal = &self.world.shared.journal;
+        self.model.begin(journal.term().epoch, journal.losses());
         for number in 0..self.actors.len() {
             // Whoever has moved did so before its connection began.
             if let Some((shard, _)) = self.world.place(number) {
                 self.model.moved(number, shard);
             }
         }
+        let unwritten = self.world.unwritten();
         for (shard, fact) in self.world.facts() {
+            if let Fact::Delivered { data, .. } = &fact {
+                assert!(!unwritten.contains(tag_of(data)), "delivered and not written: {}", fact.human());
+            }
             self.fact(shard, &fact);
         }
         self.model.fade(BTreeSet::new());
