@@ -24,6 +24,42 @@ pub struct Term {
 ///
 /// Whoever has changed it posts [`Mail::Term`](super::Mail::Term) to all shards; each of them looks
 /// when it reads that.
+///
+/// # Engines
+///
+/// In memory a home delivers what it has stamped at once. Any other engine is a thread of the shell
+/// beside the shards, which knows neither members nor connections; files are one, and a store that
+/// several processes share can be another. It does this:
+///
+/// 1. Before the shards begin, it gives each home what it had before: a
+///    [`Past`](crate::hub::past::Past), of which a [`Gathering`](crate::hub::past::Gathering) makes
+///    one for each home. The epoch is the former one where nothing can be missing.
+/// 2. It takes what shards hand over at the end of each turn ([`ToWrite::Records`]), keeps each
+///    shard's in its order, and lets no shard wait. The records are bytes that it need not read.
+/// 3. Once they are kept, the mailbox of the shard gets a [`Progress`]. Members, siblings, the
+///    publisher, and those who ask what holds hear of them then, in the order of the home.
+/// 4. Where it can keep no more it calls [`Journal::lose`], and so does a shard that has waited for
+///    `journal_stall_ms`. The shards go on in memory, under another epoch. When it can again, it
+///    calls [`Journal::resume`]; each shard hands over all that holds ([`ToWrite::Rows`]), and
+///    records follow behind that.
+/// 5. It may ask for the same at any time, by [`Mail::Checkpoint`](super::Mail::Checkpoint), and
+///    forget the records before.
+///
+/// Each word of 2 to 5 has the number of its [`Term`]; what is of another term is old, and passed
+/// over by both sides.
+///
+/// ```
+/// use rte::clock::Now;
+/// use rte::conn::Journal;
+/// use rte::hub::position::Epoch;
+///
+/// let epoch = Epoch::begin(Now::from_ms(0, 1_795_266_403_000), 1);
+/// let journal = Journal::new(epoch, true);
+/// let lost = journal.lose(0, epoch).expect("nobody has said so before");
+/// assert!(lost.epoch > epoch && !lost.is_written);
+/// let again = journal.resume().expect("it was lost");
+/// assert!(again.epoch == lost.epoch && again.is_written && again.number == 2);
+/// ```
 #[derive(Debug)]
 pub struct Journal(Mutex<Term>);
 
