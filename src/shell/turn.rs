@@ -409,6 +409,8 @@ impl<O: Os> Reactor<O> {
     fn open(&mut self, mut stream: O::Stream, peer: SocketAddr, entrance: Entrance, now: Now) {
         let is_crowded = entrance != Entrance::Internal && self.load.is_crowded();
         self.shard.make_room(entrance, is_crowded, now, &mut self.sockets);
+        // Else it may get the place of one whose socket is still here.
+        self.send_moved();
         let key = self.shard.open_at(entrance, peer.ip(), now);
         self.load.tell_strangers(self.number, self.shard.stranger_count());
         let registered = self.os.register(&mut stream, key);
@@ -445,6 +447,8 @@ impl<O: Os> Reactor<O> {
     }
 
     fn adopt(&mut self, mut stream: O::Stream, moved: Moved, now: Now) {
+        // Else it may get the place of one whose socket is still here.
+        self.send_moved();
         let key = self.shard.adopt(moved);
         let registered = self.os.register(&mut stream, key);
         self.sockets.insert(key, stream);
@@ -537,6 +541,7 @@ mod tests {
             assert!(reactor.step());
             let mut bytes = [0; 1024];
             match peer.read(&mut bytes) {
+                Ok(0) => panic!("closed behind {reply:?}"),
                 Ok(n) => reply.push_str(std::str::from_utf8(&bytes[..n]).unwrap()),
                 Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
             }
@@ -572,6 +577,31 @@ mod tests {
             assert!(reactors[from].step());
         }
         assert_eq!(reactors.map(|mut reactor| reactor.numbers().accepted), [1, 0]);
+    }
+
+    #[test]
+    fn a_link_that_goes_keeps_its_socket_when_another_comes_in_its_place() {
+        let (mut reactors, address) = reactors(None);
+        let mut peers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        while reactors[0].load.total() < 2 {
+            assert!(reactors[0].step());
+        }
+        let mut keys = Vec::new();
+        for (reactor, peer) in reactors.iter_mut().zip(&mut peers) {
+            peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            peer.write_all(REQUEST).unwrap();
+            answer(reactor, peer);
+            keys.push(reactor.sockets.keys().next().unwrap());
+        }
+        // They change places in one turn.
+        reactors[1].move_link(keys[1], 0);
+        let (now, here) = (reactors[0].os.now(), &mut reactors[0]);
+        here.shard.move_link(keys[0], 1, now, &mut here.sockets);
+        assert!(here.step());
+        for (reactor, peer) in reactors.iter_mut().zip(peers.iter_mut().rev()) {
+            peer.write_all(REQUEST).unwrap();
+            answer(reactor, peer);
+        }
     }
 
     #[test]
