@@ -22,13 +22,14 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 20] = [
+pub const PAGES: [Page; 21] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "pages", what: "Wallboard, desk and playground", text: || printed(PAGES_TO_LOOK_AT) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "journal", what: "What outlives a hub", text: || printed(JOURNAL) },
+    Page { name: "compatibility", what: "Clients and proxies that were tried", text: || printed(COMPATIBILITY) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
     Page { name: "security", what: "Who may do what, and what holds against attackers", text: || printed(SECURITY) },
     Page { name: "schemas", what: "Add an event, change one, use the schemas", text: || printed(SCHEMAS) },
@@ -51,6 +52,7 @@ const PAGES_TO_LOOK_AT: &str = include_str!("pages.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
 const JOURNAL: &str = include_str!("journal.md");
+const COMPATIBILITY: &str = include_str!("compatibility.md");
 const TOKENS: &str = include_str!("tokens.md");
 const SECURITY: &str = include_str!("security.md");
 const SCHEMAS: &str = include_str!("schemas.md");
@@ -117,7 +119,9 @@ pub mod publishers {}
 /// [journal]: crate::guide::journal
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
+/// [proxies]: crate::guide::compatibility#proxies
 /// [reasons]: crate::guide::reference#reasons
+/// [several]: crate::guide::compatibility#several-hubs
 /// [tokens]: crate::guide::tokens
 /// [warnings]: crate::guide::reference#warnings
 ///
@@ -127,6 +131,15 @@ pub mod operators {}
 /// For those who want a hub to know after a restart what it knew before.
 #[doc = include_str!("journal.md")]
 pub mod journal {}
+
+/// For those who choose a client, or set up a proxy.
+///
+/// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
+/// [messagepack]: crate::guide::clients#messagepack
+/// [needs]: crate::guide::operators#reverse-proxies
+///
+#[doc = include_str!("compatibility.md")]
+pub mod compatibility {}
 
 /// For those who say whom the hub trusts.
 ///

@@ -1,12 +1,11 @@
 // The client library in Chromium: networks that go and come, pages that freeze, clocks that jump, tabs that share.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { Hub, QUEUE, ROOT, USER, callIn, within } from './hub.mjs';
+import { Hub, QUEUE, ROOT, USER, callIn, launched, within } from './hub.mjs';
 import { Proxy, exported } from './library.mjs';
 
 const EVENT = 'UserCallInComing';
@@ -55,9 +54,7 @@ describe('the library in Chromium', () => {
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `http://127.0.0.1:${server.address().port}`;
-    const executablePath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
-    // The sandbox has no use where the pages are the test's own, and does not work for root.
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    browser = await launched();
   });
   after(async () => {
     await browser?.close();

@@ -2,12 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { events, items } from './catalogue.mjs';
-import { Hub, ORGANIZATION, QUEUE, USER, within } from './hub.mjs';
+import { Hub, ORGANIZATION, QUEUE, USER, launched, within } from './hub.mjs';
 import { Proxy } from './library.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -32,9 +31,7 @@ describe('the pages in Chromium', () => {
 
   before(async () => {
     await hub.start();
-    const executablePath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
-    // The sandbox has no use where the pages are the test's own, and does not work for root.
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    browser = await launched();
   });
   after(async () => {
     await browser?.close();

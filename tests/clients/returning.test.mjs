@@ -5,15 +5,14 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pass } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
-import { BINARY, Hub, QUEUE, ROOT, within } from './hub.mjs';
+import { BINARY, Hub, QUEUE, ROOT, launched, within } from './hub.mjs';
 import { Proxy } from './library.mjs';
 
 // Each start of a hub listens for the end of this process.
@@ -303,9 +302,7 @@ describe('the recipe of the manual in Chromium', () => {
       else response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(library);
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const executablePath = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find(existsSync);
-    // The sandbox has no use where the page is the test's own, and does not work for root.
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    browser = await launched();
     page = await browser.newPage();
     await page.exposeFunction('tell', (...words) => shown.hear(...words));
     await page.goto(`http://127.0.0.1:${server.address().port}/`);

@@ -1,4 +1,4 @@
-// The stock clients by each transport, and behind a proxy that eats the upgrade and shares few sockets among all of them.
+// The stock clients behind a proxy that eats the upgrade and shares few sockets among all of them.
 
 import assert from 'node:assert/strict';
 import { Agent, createServer, request } from 'node:http';
@@ -9,7 +9,6 @@ import { Hub, Inbox, USER, callIn, within } from './hub.mjs';
 
 const EVENT = 'UserCallInComing';
 const item = { EntityId: USER, EventName: EVENT };
-const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling'];
 
 /** Passes requests on, and no upgrade; what it knows of clients is their requests, which take turns on its sockets. */
 class Proxy {
@@ -87,21 +86,6 @@ for (const [name, signalR] of [
 
     const legs = Array.from({ length: 20 }, (_, n) => `leg-${n}`);
 
-    for (const transport of TRANSPORTS) {
-      test(`subscribes, receives, unsubscribes and stops over ${transport}`, async () => {
-        const { connection, inbox } = await connected(hub.url, transport);
-        assert.deepEqual(
-          (await connection.invoke('Subscribe', [item])).map(({ subscribed }) => subscribed),
-          [true],
-        );
-        await hears(inbox, legs);
-        assert.equal(await connection.invoke('UnsubscribeAll'), true);
-        assert.deepEqual(inbox.rest, []);
-        await connection.stop();
-        await gone();
-      });
-    }
-
     /** The hub knows that all of them have left. */
     async function gone() {
       const metrics = async () => (await fetch(`${hub.base}/metrics`)).text();
@@ -124,20 +108,6 @@ for (const [name, signalR] of [
         assert.equal(proxy.seen.some((seen) => seen === 'GET websocket'), transport === undefined);
         for (const { connection } of clients) await connection.stop();
         await gone();
-      });
-    }
-
-    for (const transport of ['ServerSentEvents', 'LongPolling']) {
-      test(`comes back over ${transport} after a drain`, async () => {
-        const { connection, inbox } = await connected(hub.url, transport);
-        await connection.invoke('Subscribe', [item]);
-        const reconnected = new Promise((resolve) => connection.onreconnected(resolve));
-        assert.equal(await hub.drain(), 0);
-        await hub.start();
-        await within(reconnected, 'onreconnected');
-        await connection.invoke('Subscribe', [item]);
-        await hears(inbox, ['leg-1']);
-        await connection.stop();
       });
     }
   });
