@@ -1,8 +1,9 @@
-"""The built hub as a child process, tokens for it, and what both suites ask of it."""
+"""The built hub as a child process, tokens for it, and what all suites ask of it."""
 
 import base64
 import hashlib
 import hmac
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -116,3 +117,11 @@ def verdict(entity_id, subscribed, message=None, event_name=EVENT):
 def message(entity_id):
     """What arrives for a call to that user."""
     return {"subscription": {"entityId": entity_id, "eventName": EVENT.lower()}, "data": call_in(entity_id)}
+
+
+def assert_in_guide(case, client, tried):
+    """Holds the guide's table to what was tried: of each transport the hub protocols."""
+    transports = ("WebSockets", "ServerSentEvents", "LongPolling")
+    protocols = " | ".join(", ".join(tried.get(transport, ())) for transport in transports)
+    row = f"| `{client}` {importlib.metadata.version(client)} | {protocols} |\n"
+    case.assertIn(row, (ROOT / "src/guide/compatibility.md").read_text())

@@ -6,9 +6,13 @@ import logging
 import unittest
 
 import pysignalr
-from hub import EVENT, OTHER_USER, PATIENCE_S, USER, Hub, message, pair, verdict
+from hub import EVENT, OTHER_USER, PATIENCE_S, USER, Hub, assert_in_guide, message, pair, verdict
 from pysignalr.client import SignalRClient
 from pysignalr.exceptions import AuthorizationError
+from pysignalr.protocol.json import JSONProtocol
+from pysignalr.protocol.messagepack import MessagepackProtocol
+
+PROTOCOLS = {"json": JSONProtocol, "messagepack": MessagepackProtocol}
 
 # It waits up to this many seconds before it connects again for the first time.
 pysignalr.BACKOFF_INITIAL = 0.1
@@ -17,10 +21,10 @@ pysignalr.BACKOFF_INITIAL = 0.1
 class Client:
     """A client that runs as a task, with its messages in a queue."""
 
-    def __init__(self, hub, token):
+    def __init__(self, hub, token, protocol="json"):
         # A token factory is asked only after the socket is open, so the first connect would have no token: the header has it.
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self.client = SignalRClient(hub.url, headers=headers, retry_sleep=0.05)
+        self.client = SignalRClient(hub.url, PROTOCOLS[protocol](), headers=headers, retry_sleep=0.05)
         self.messages = asyncio.Queue()
         self.is_open = asyncio.Event()
         self.is_closed = asyncio.Event()
@@ -71,8 +75,8 @@ class PysignalrTest(unittest.IsolatedAsyncioTestCase):
         cls.hub.start()
         cls.addClassCleanup(cls.hub.stop)
 
-    async def connected(self):
-        client = await Client(self.hub, self.hub.client_token()).start()
+    async def connected(self, protocol="json"):
+        client = await Client(self.hub, self.hub.client_token(), protocol).start()
         self.addAsyncCleanup(client.stop)
         return client
 
@@ -94,10 +98,17 @@ class PysignalrTest(unittest.IsolatedAsyncioTestCase):
         )
 
     async def test_receives_and_after_unsubscribe_no_more(self):
-        client = await self.connected()
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol=protocol):
+                await self.receive(protocol)
+
+    async def receive(self, protocol):
+        client = await self.connected(protocol)
         await client.invoke("Subscribe", [pair(USER), pair(OTHER_USER)])
         await asyncio.to_thread(self.hub.publish, USER)
         self.assertEqual(await client.next(), [message(USER)])
+        refreshed = await client.invoke("RefreshToken", self.hub.client_token())
+        self.assertEqual((refreshed["removed"], refreshed["changed"]), ([], []))
         self.assertEqual(await client.invoke("Unsubscribe", [pair(USER)]), [verdict(USER, False)])
         # What follows on the other topic proves that nothing came on this one: one publisher's order is kept.
         await asyncio.to_thread(self.hub.publish, USER, OTHER_USER)
@@ -127,6 +138,9 @@ class PysignalrTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await client.invoke("Subscribe", [pair(USER)]), [verdict(USER, True)])
         await asyncio.to_thread(self.hub.publish, USER)
         self.assertEqual(await client.next(), [message(USER)])
+
+    def test_the_guide_names_what_was_tried(self):
+        assert_in_guide(self, "pysignalr", {"WebSockets": PROTOCOLS})
 
 
 if __name__ == "__main__":

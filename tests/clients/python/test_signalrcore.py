@@ -7,19 +7,23 @@ import threading
 import unittest
 import urllib.error
 
-from hub import EVENT, OTHER_USER, PATIENCE_S, USER, Hub, message, pair, verdict
+from hub import EVENT, OTHER_USER, PATIENCE_S, USER, Hub, assert_in_guide, message, pair, verdict
 from signalrcore.hub_connection_builder import HubConnectionBuilder
-from signalrcore.types import HttpTransportType
+from signalrcore.types import HttpTransportType, HubProtocolEncoding
+
+PROTOCOLS = {"json": HubProtocolEncoding.text, "messagepack": HubProtocolEncoding.binary}
+# Not by long polling: its polls carry no token, which is a 401 for each.
+TRIED = {"WebSockets": ("json", "messagepack"), "ServerSentEvents": ("json",)}
 
 
 class Client:
     """A connection with its messages in a queue."""
 
-    def __init__(self, hub, token):
-        options = {"transport": HttpTransportType.web_sockets}
+    def __init__(self, hub, token, transport="WebSockets", protocol="json"):
+        options = {"transport": HttpTransportType(transport)}
         if token is not None:
             options["access_token_factory"] = lambda: token
-        self.connection = HubConnectionBuilder().with_url(hub.url, options=options).build()
+        self.connection = HubConnectionBuilder().with_url(hub.url, options=options).with_hub_protocol(PROTOCOLS[protocol]).build()
         self.messages = queue.Queue()
         self.is_open = threading.Event()
         self.is_closed = threading.Event()
@@ -57,8 +61,8 @@ class SignalrcoreTest(unittest.TestCase):
         cls.hub.start()
         cls.addClassCleanup(cls.hub.stop)
 
-    def connected(self):
-        client = Client(self.hub, self.hub.client_token()).start()
+    def connected(self, *how):
+        client = Client(self.hub, self.hub.client_token(), *how).start()
         self.addCleanup(client.stop)
         return client
 
@@ -82,10 +86,18 @@ class SignalrcoreTest(unittest.TestCase):
         )
 
     def test_receives_and_after_unsubscribe_no_more(self):
-        client = self.connected()
+        for transport, protocols in TRIED.items():
+            for protocol in protocols:
+                with self.subTest(transport=transport, protocol=protocol):
+                    self.receive(transport, protocol)
+
+    def receive(self, *how):
+        client = self.connected(*how)
         client.invoke("Subscribe", [pair(USER), pair(OTHER_USER)])
         self.hub.publish(USER)
         self.assertEqual(client.next(), [message(USER)])
+        refreshed = client.invoke("RefreshToken", self.hub.client_token())
+        self.assertEqual((refreshed["removed"], refreshed["changed"]), ([], []))
         self.assertEqual(client.invoke("Unsubscribe", [pair(USER)]), [verdict(USER, False)])
         # What follows on the other topic proves that nothing came on this one: one publisher's order is kept.
         self.hub.publish(USER, OTHER_USER)
@@ -114,6 +126,9 @@ class SignalrcoreTest(unittest.TestCase):
     def test_leaves_no_token_in_the_log(self):
         self.connected().invoke("GetActiveSubscriptions")
         self.assertNotIn("eyJ", self.hub.log)
+
+    def test_the_guide_names_what_was_tried(self):
+        assert_in_guide(self, "signalrcore", TRIED)
 
 
 if __name__ == "__main__":
