@@ -49,10 +49,16 @@ const haproxy = (text) => {
   return `global\n    log stdout format raw daemon\n${text.replace('mode http\n', logged).replace(/^ +bind .*\n/m, kept)}`;
 };
 
-const several = ([whole, backend], of) => ({
-  nginx: () => backend + whole.replace('http://127.0.0.1:8080', 'http://hubs'),
-  haproxy: () => whole.slice(0, whole.indexOf('\nbackend hubs') + 1) + backend,
-})[of]();
+/** In front of several hubs: what the guide shows for them, and what it shows for one, as far as that holds. */
+const severalNginx = () => {
+  const [one, several] = samples('nginx');
+  return several + one.replace('http://127.0.0.1:8080', 'http://hubs');
+};
+const severalHaproxy = () => {
+  const [one, several] = samples('haproxy');
+  return one.slice(0, one.indexOf('\nbackend hubs') + 1) + several;
+};
+/** Without stickiness, as the guide says. */
 const byTurns = (text) => text.replace(/^ +(hash \$|balance |hash-type ).*\n/gm, '');
 
 const NGINX = { command: 'nginx', version: '-v', args: (file, folder) => ['-p', folder, '-c', file, '-e', 'stderr'], wrapped: nginx };
@@ -71,10 +77,10 @@ export const PROXIES = [
 
 /** What is tried with two hubs behind it: by the `id` of a query for each transport, by turns for WebSockets. */
 export const BALANCERS = [
-  { name: 'nginx, two hubs, by `id`', program: NGINX, sample: () => several(samples('nginx'), 'nginx') },
-  { name: 'nginx, two hubs, by turns', program: NGINX, sample: () => byTurns(several(samples('nginx'), 'nginx')), turns: true },
-  { name: 'HAProxy, two hubs, by `id`', program: HAPROXY, sample: () => several(samples('haproxy'), 'haproxy') },
-  { name: 'HAProxy, two hubs, by turns', program: HAPROXY, sample: () => byTurns(several(samples('haproxy'), 'haproxy')), turns: true },
+  { name: 'nginx, two hubs, by `id`', program: NGINX, sample: severalNginx },
+  { name: 'nginx, two hubs, by turns', program: NGINX, sample: () => byTurns(severalNginx()), turns: true },
+  { name: 'HAProxy, two hubs, by `id`', program: HAPROXY, sample: severalHaproxy },
+  { name: 'HAProxy, two hubs, by turns', program: HAPROXY, sample: () => byTurns(severalHaproxy()), turns: true },
 ];
 
 /** The version of what is installed, or null. */

@@ -115,5 +115,7 @@ test('the guide shows what came of each', { skip: [...PROXIES, ...BALANCERS].som
     const result = results.get(name);
     return [name.replace(/^\w+/, `$& ${versionOf(program)}`), ...TRANSPORTS.map((transport) => result[transport] ?? '')];
   };
-  holdOrBless('proxies', [['proxy', ...TRANSPORTS], ...[...PROXIES, ...BALANCERS].map(row)]);
+  // The versions are those of the machine on which it was written.
+  const versionless = (text) => text.replaceAll(/ \d+\.\d+\.\d+/g, '');
+  holdOrBless('proxies', [['proxy', ...TRANSPORTS], ...[...PROXIES, ...BALANCERS].map(row)], versionless);
 });
