@@ -2,17 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The places, each a link's.
+/// The places, each a link's, or that of a connection that polls.
 #[derive(Debug)]
 pub(crate) struct Places {
     taken: AtomicUsize,
+    /// By connections that poll.
+    polled: AtomicUsize,
     most: usize,
 }
 
 impl Places {
     /// So many, all free.
     pub(crate) fn new(most: usize) -> Places {
-        Places { taken: AtomicUsize::new(0), most }
+        Places { taken: AtomicUsize::new(0), polled: AtomicUsize::new(0), most }
     }
 
     /// Takes one, where one is free.
@@ -24,6 +26,24 @@ impl Places {
     /// One is free again.
     pub(crate) fn give_back(&self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The same, for a connection that polls.
+    pub(crate) fn take_polled(&self) -> bool {
+        let is_taken = self.take();
+        self.polled.fetch_add(usize::from(is_taken), Ordering::Relaxed);
+        is_taken
+    }
+
+    /// The place of a connection that polls is free again.
+    pub(crate) fn give_back_polled(&self) {
+        self.polled.fetch_sub(1, Ordering::Relaxed);
+        self.give_back();
+    }
+
+    /// Whether a connection polls.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.polled.load(Ordering::Relaxed) > 0
     }
 
     /// Whether none is taken.
@@ -47,7 +67,10 @@ mod tests {
         assert!(places.take() && places.take() && !places.take() && places.is_full());
         places.give_back();
         assert!(!places.is_full() && !places.is_empty() && places.take());
+        assert!(!places.take_polled() && !places.has_polled());
         (0..2).for_each(|_| places.give_back());
-        assert!(places.is_empty());
+        assert!(places.is_empty() && places.take_polled() && places.has_polled() && !places.is_empty());
+        places.give_back_polled();
+        assert!(places.is_empty() && !places.has_polled());
     }
 }

@@ -158,6 +158,11 @@ impl Shared {
 }
 
 impl Shared {
+    /// Whether a connection polls: it comes by further sockets.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.places.has_polled()
+    }
+
     /// Whether nobody has a place.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty() && self.quotas.is_empty()

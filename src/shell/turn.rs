@@ -63,6 +63,7 @@ pub struct Reactor<O: Os> {
     complain_at: Deadline,
     /// When a drain ends, whoever is still there.
     drain_until: Option<Deadline>,
+    is_listening: bool,
     memory: GiveBack,
 }
 
@@ -96,6 +97,7 @@ impl<O: Os> Reactor<O> {
             accept_at: Deadline::NEVER,
             complain_at: Deadline::at(Instant::default()),
             drain_until: None,
+            is_listening: true,
             memory: GiveBack::default(),
         }
     }
@@ -163,6 +165,9 @@ impl<O: Os> Reactor<O> {
             // What was found hot again is in the other list by now.
             std::mem::swap(&mut self.hot, &mut hot);
             self.hot.append(&mut hot);
+        }
+        if self.is_listening && self.drain_until.is_some() {
+            self.listen_no_longer(now);
         }
         if self.accept_at.is_due(now) {
             self.accept(now);
@@ -307,13 +312,8 @@ impl<O: Os> Reactor<O> {
                 }
                 Letter::Mail(mail) => {
                     if matches!(mail, Mail::Drain) {
-                        if self.os.loses_queue() {
-                            // They have been let in by the kernel, which would reset them.
-                            self.accept(now);
-                        }
-                        self.os.stop_listening();
-                        self.accept_at = Deadline::NEVER;
                         self.drain_until = Some(now.after_ms(self.shared.limits.drain_ms));
+                        self.listen_no_longer(now);
                     }
                     self.shard.handle_mail(mail, now, &mut self.sockets);
                     self.tell(now);
@@ -321,6 +321,22 @@ impl<O: Os> Reactor<O> {
             }
         }
         self.letters = letters;
+    }
+
+    /// Accepts no more in a drain, as soon as nobody polls: who does hears of its end by a further
+    /// socket. Where others listen, too, it comes to them.
+    fn listen_no_longer(&mut self, now: Now) {
+        let loses_queue = self.os.loses_queue();
+        if loses_queue && self.shared.has_polled() {
+            return;
+        }
+        if loses_queue {
+            // They have been let in by the kernel, which would reset them.
+            self.accept(now);
+        }
+        self.os.stop_listening();
+        self.accept_at = Deadline::NEVER;
+        self.is_listening = false;
     }
 
     fn write(&mut self) {
@@ -467,7 +483,8 @@ impl<O: Os> Reactor<O> {
     /// Returns whether all shards are empty, or the time is over. One that is empty before the
     /// others still answers their mail.
     fn is_drained(&self) -> bool {
-        self.drain_until.is_some_and(|until| self.load.total() == 0 || until.is_due(self.os.now()))
+        let is_empty = || self.load.total() == 0 && !self.shared.has_polled();
+        self.drain_until.is_some_and(|until| is_empty() || until.is_due(self.os.now()))
     }
 }
 

@@ -301,13 +301,17 @@ impl Hub {
 
     /// The same, whose socket receives no more than so many bytes ahead.
     pub fn client_with_buffer(&self, bytes: usize) -> Peer {
+        self.shake_hands(self.upgrade(self.connect_with_buffer(bytes), "/rte", &self.client_token()))
+    }
+
+    /// A connection whose socket receives no more than so many bytes ahead.
+    pub fn connect_with_buffer(&self, bytes: usize) -> Wire {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         socket.connect(&self.address.into()).unwrap();
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let wire = Wire { stream, taken: Vec::new() };
-        self.shake_hands(self.upgrade(wire, "/rte", &self.client_token()))
+        Wire { stream, taken: Vec::new() }
     }
 
     fn shake_hands(&self, mut peer: Peer) -> Peer {
@@ -476,16 +480,22 @@ impl Wire {
 
     /// The next reply, whose body is as long as it says.
     pub fn reply(&mut self) -> Reply {
-        let mut reply = self.reply_without_body();
+        let (reply, body) = self.reply_in_bytes();
+        Reply { body: String::from_utf8(body).unwrap(), ..reply }
+    }
+
+    /// The same, whose body is no text.
+    pub fn reply_in_bytes(&mut self) -> (Reply, Vec<u8>) {
+        let reply = self.reply_without_body();
         if matches!(reply.status, 204 | 304) {
-            return reply;
+            return (reply, Vec::new());
         }
         let length = reply.header("content-length").expect("a length").parse().expect("a number");
         while self.taken.len() < length {
             assert!(self.read() > 0, "the connection ended within a body");
         }
-        reply.body = String::from_utf8(self.taken.drain(..length).collect()).unwrap();
-        reply
+        let body = self.taken.drain(..length).collect();
+        (reply, body)
     }
 
     /// The next head, as the answer to HEAD or to an upgrade.

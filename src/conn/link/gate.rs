@@ -370,12 +370,12 @@ fn begin(
     process.quotas.join(share).map_err(too_much)?;
     // The place is the connection's, where it has no link of its own.
     let polls = transport == Transport::LongPolling;
-    let has_place = if polls { process.places.take() } else { cx.turn.admit(cx.link) };
+    let has_place = if polls { process.places.take_polled() } else { cx.turn.admit(cx.link) };
     let begun = if has_place { begin_at(token, transport, principal, origin, cx) } else { Err(full()) };
     if begun.is_err() {
         process.quotas.leave(share);
         match (has_place, polls) {
-            (true, true) => process.places.give_back(),
+            (true, true) => process.places.give_back_polled(),
             (true, false) => cx.turn.dismiss(cx.link),
             (false, _) => {}
         }

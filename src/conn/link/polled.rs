@@ -19,6 +19,10 @@ pub(super) fn answer(conn: ConnKey, cx: &mut Cx<'_, '_>) -> Option<Reply> {
         if cx.connections.contains_key(conn) {
             cx.connection(conn).handle_flushed();
         }
+        if cx.turn.process.drain.has_begun() && !lives(conn, cx) && cx.turn.hub.backlog_bytes(conn) == 0 {
+            // The process ends, and does not wait for the poll that would be told of nothing.
+            cx.turn.steps.push(Step::Free(conn));
+        }
         return Some(polled(200, "application/octet-stream", body));
     }
     if lives(conn, cx) {
@@ -85,7 +89,7 @@ pub(crate) fn free(conn: ConnKey, connections: &mut Connections, turn: &mut Turn
     turn.hub.close(conn);
     turn.timers.remove(connection.timer());
     turn.process.quotas.leave(connection.share());
-    turn.process.places.give_back();
+    turn.process.places.give_back_polled();
     if let Some(token) = connection.token() {
         turn.process.negotiated.lock().end(token, turn.now);
     }

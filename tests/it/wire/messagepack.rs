@@ -5,7 +5,7 @@ use rmpv::Value;
 use serde_json::json;
 use tungstenite::Message;
 
-fn message(elements: Vec<Value>) -> Vec<u8> {
+pub fn message(elements: Vec<Value>) -> Vec<u8> {
     let mut body = Vec::new();
     rmpv::encode::write_value(&mut body, &Value::Array(elements)).unwrap();
     let mut bytes = Vec::new();
@@ -20,7 +20,7 @@ fn message(elements: Vec<Value>) -> Vec<u8> {
 }
 
 /// The messages of one WebSocket message, which holds whole ones.
-fn messages(bytes: &[u8]) -> Vec<Value> {
+pub fn messages(bytes: &[u8]) -> Vec<Value> {
     let (mut rest, mut messages) = (bytes, Vec::new());
     while !rest.is_empty() {
         let head = rest.iter().position(|byte| *byte < 0x80).unwrap() + 1;
@@ -52,11 +52,11 @@ fn opened(hub: &Hub) -> Peer {
     peer
 }
 
-fn invocation(id: &str, target: &str, arguments: Vec<Value>) -> Vec<u8> {
+pub fn invocation(id: &str, target: &str, arguments: Vec<Value>) -> Vec<u8> {
     message(vec![1.into(), Value::Map(vec![]), id.into(), target.into(), Value::Array(arguments)])
 }
 
-fn item(event: &str) -> Value {
+pub fn item(event: &str) -> Value {
     Value::Map(vec![("EntityId".into(), USER.into()), ("EventName".into(), event.into())])
 }
 

@@ -32,4 +32,5 @@ mod tls;
 mod tls_clients;
 mod tokens;
 mod transports;
+mod unread;
 mod websocket;

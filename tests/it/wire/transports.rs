@@ -9,20 +9,24 @@ const THREADS: [&str; 3] = ["server.threads=1", "server.threads=2", "server.thre
 const HANDSHAKE: &str = r#"{"protocol":"json","version":1}"#;
 
 /// A client that has negotiated, whichever socket its requests go over.
-struct Client<'h> {
-    hub: &'h Hub,
+pub struct Client {
     id: String,
-    token: String,
+    pub token: String,
 }
 
-impl<'h> Client<'h> {
-    fn negotiated(hub: &'h Hub) -> Client<'h> {
-        Client { hub, id: hub.negotiate(), token: hub.client_token() }
+impl Client {
+    pub fn negotiated(hub: &Hub) -> Client {
+        Client { id: hub.negotiate(), token: hub.client_token() }
     }
 
     /// A client whose connection polls and is past its handshake.
-    fn polling(hub: &'h Hub, wire: &mut Wire) -> Client<'h> {
-        let client = Client::negotiated(hub);
+    pub fn polling(hub: &Hub, wire: &mut Wire) -> Client {
+        Client::negotiated(hub).polls(wire)
+    }
+
+    /// It polls for the first time, and shakes hands.
+    pub fn polls(self, wire: &mut Wire) -> Client {
+        let client = self;
         let first = client.ask(wire, "GET", "");
         assert_eq!((first.status, first.body.as_str()), (200, ""), "the first poll is answered at once");
         client.says(wire, HANDSHAKE);
@@ -31,46 +35,50 @@ impl<'h> Client<'h> {
     }
 
     /// The text of a request of this connection.
-    fn request(&self, method: &str, headers: &[&str], body: &str) -> String {
+    pub fn request(&self, method: &str, headers: &[&str], body: &str) -> String {
         let authorization = format!("Authorization: Bearer {}", self.token);
         request(&format!("{method} /rte?id={}", self.id), &[headers, &[authorization.as_str()]].concat(), body)
     }
 
-    fn ask(&self, wire: &mut Wire, method: &str, body: &str) -> Reply {
+    pub fn ask(&self, wire: &mut Wire, method: &str, body: &str) -> Reply {
         wire.send(self.request(method, &[], body).as_bytes());
         wire.reply()
     }
 
     /// Sends a hub message.
-    fn says(&self, wire: &mut Wire, record: &str) {
+    pub fn says(&self, wire: &mut Wire, record: &str) {
         let reply = self.ask(wire, "POST", &format!("{record}{RS}"));
         assert_eq!((reply.status, reply.body.as_str()), (200, ""), "{reply:?}");
         assert_eq!(reply.header("content-type"), Some("text/plain"));
     }
 
-    fn subscribes(&self, wire: &mut Wire) {
+    pub fn subscribes(&self, wire: &mut Wire) {
         let item = format!(r#"{{"EntityId":"{QUEUE}","EventName":"QueueCallInArrived"}}"#);
         self.says(wire, &format!(r#"{{"type":1,"invocationId":"1","target":"Subscribe","arguments":[[{item}]]}}"#));
     }
 
     /// What a poll brings.
-    fn poll(&self, wire: &mut Wire) -> String {
+    pub fn poll(&self, wire: &mut Wire) -> String {
         let reply = self.ask(wire, "GET", "");
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.body
     }
 
     /// A stream that is past its handshake.
-    fn streaming(hub: &'h Hub, wire: &mut Wire) -> (Client<'h>, Stream) {
-        let client = Client::negotiated(hub);
-        let mut stream = client.stream();
+    pub fn streaming(hub: &Hub, wire: &mut Wire) -> (Client, Stream) {
+        Client::negotiated(hub).streams(hub.connect(), wire)
+    }
+
+    /// It opens its stream on that socket, and shakes hands.
+    pub fn streams(self, stream: Wire, wire: &mut Wire) -> (Client, Stream) {
+        let client = self;
+        let mut stream = client.stream(stream);
         client.says(wire, HANDSHAKE);
         assert_eq!(stream.event(), format!("{{}}{RS}"));
         (client, stream)
     }
 
-    fn stream(&self) -> Stream {
-        let mut wire = self.hub.connect();
+    pub fn stream(&self, mut wire: Wire) -> Stream {
         wire.send(self.request("GET", &["Accept: text/event-stream"], "").as_bytes());
         let head = wire.reply_without_body();
         assert_eq!(head.status, 200, "{head:?}");
@@ -81,14 +89,14 @@ impl<'h> Client<'h> {
 }
 
 /// An event stream.
-struct Stream {
-    wire: Wire,
+pub struct Stream {
+    pub wire: Wire,
     head: Reply,
 }
 
 impl Stream {
     /// The data of the next event.
-    fn event(&mut self) -> String {
+    pub fn event(&mut self) -> String {
         let event = self.wire.until(b"\r\n\r\n");
         let data = event.strip_prefix("data: ").and_then(|rest| rest.strip_suffix("\r\n\r\n"));
         data.unwrap_or_else(|| panic!("no event: {event:?}")).to_owned()
@@ -178,7 +186,7 @@ fn one_socket_of_a_proxy_serves_many_connections_in_turn() {
         let hub = Hub::start_with(&[threads]);
         let mut wires = [hub.connect(), hub.connect(), hub.connect()];
         // Sockets are spread over the threads, and connections live where they began.
-        let clients: Vec<Client<'_>> = (0..9).map(|n| Client::polling(&hub, &mut wires[n % 3])).collect();
+        let clients: Vec<Client> = (0..9).map(|n| Client::polling(&hub, &mut wires[n % 3])).collect();
         let mut upstream = hub.connect();
         for client in &clients {
             client.subscribes(&mut upstream);
@@ -324,4 +332,23 @@ fn a_drain_ends_every_transport_with_a_close() {
     stream.wire.assert_ends();
     drop((polls, posts, stream));
     assert_eq!(hub.exit_code(), Some(0));
+}
+
+#[test]
+fn who_is_between_two_polls_when_a_drain_begins_hears_of_it_by_the_next() {
+    for threads in THREADS {
+        let mut hub = Hub::start_with(&["limits.drain_spread_ms=1", "limits.close_ms=9000", threads]);
+        let mut wire = hub.connect();
+        let clients: Vec<Client> = (0..3).map(|_| Client::polling(&hub, &mut wire)).collect();
+        hub.terminate();
+        hub.await_log("draining");
+        wire.assert_ends();
+        for client in &clients {
+            // The socket of a proxy that opens one for each request.
+            let mut further = hub.connect();
+            assert_eq!(client.poll(&mut further), format!(r#"{{"type":7,"allowReconnect":true}}{RS}"#), "{threads}");
+            further.assert_ends();
+        }
+        assert_eq!(hub.exit_code(), Some(0), "nobody is waited for any longer");
+    }
 }
