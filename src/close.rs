@@ -57,6 +57,7 @@ reasons! {
     NoPoll "no_poll" Peer "" "a client of long polling did not poll again within limits.disconnect_ms";
     Unreachable "unreachable" Peer "" "the peer acknowledged nothing for limits.client_timeout_ms, not even pings, and sends none itself";
     TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
+    Revoked "revoked" Nobody "token_revoked" "the token was revoked by POST /revoke";
     Overrun "overrun" Peer "slow_reader" "a slow consumer's backlog passed limits.outbox_hard_bytes, and it took nothing for limits.overrun_ms";
     OwnAnswers "own_answers" Peer "own_answers" "a client asked and asked and took no answer, until they passed limits.outbox_hard_bytes";
     TooMuchWork "too_much_work" Peer "too_much_work" "a client asked for so much at once that it would not have been read on for limits.rest_ms";
@@ -89,6 +90,11 @@ impl CloseReason {
     /// is told nothing, or goes without an error.
     pub fn word(self) -> &'static str {
         self.row().2
+    }
+
+    /// Returns whether a client may come back as it is.
+    pub fn may_return(self) -> bool {
+        self != CloseReason::Revoked
     }
 
     /// Returns the `error` of the Close: the word, then the sentence, then what exactly it was.

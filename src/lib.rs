@@ -25,6 +25,7 @@
 //! | Topic | (organization, event, entity): a member of another tenant cannot even be written down |
 //! | Wildcard, Pattern | every topic of an event in an organization, `EntityId: "*"`; what a subscription names: that or one topic |
 //! | Subscription, Member | (connection, topic); a connection in a topic |
+//! | Revocation | tokens that are good no more before their time: a user's, an organization's, or one |
 //! | Grant | a `family/entity/event` pattern that a principal holds |
 //! | Publication | one validated event instance on a topic |
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |

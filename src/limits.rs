@@ -21,7 +21,8 @@
 //!
 //! What the process keeps of the past: `kept_bytes_max` and 512 bytes for each of `kept_rows_max`,
 //! `history_bytes_max`, about 10 MiB of newest positions, and for each of `dedupe_max` ids of items
-//! at most 96 bytes.
+//! at most 96 bytes. Of `revocations_max` revocations each takes at most 512; they are not in the
+//! printed sum.
 //!
 //! Where publications are written to files, those that wait for the disk keep `mailbox_bytes_max`
 //! of each shard, and their records as much. That is not in the printed sum.
@@ -111,6 +112,8 @@ limits! {
     /// Negotiated connection tokens that are remembered because their connection is over and they
     /// have not expired, over all shards; the oldest is forgotten beyond.
     negotiated_max: usize = 10_000;
+    /// Revocations that are in force (`POST /revoke`; 503 beyond). Each takes up to 512 bytes.
+    revocations_max: usize = 1_000;
     /// How long a negotiated token is good for a connection (SignalR's DisconnectTimeout), and 5 s
     /// for clocks that differ.
     negotiated_ms: u64 = 15_000;
@@ -344,6 +347,10 @@ pub const DESCRIPTIONS_BYTES_MAX: usize = 1024 * 1024;
 pub const LOG_END_MS: u64 = 400;
 /// Bytes of a name that a peer has made up which are repeated in answers, errors and the log.
 pub const ECHO_BYTES_MAX: usize = 128;
+/// Bytes of a claim by which tokens are revoked.
+pub const REVOKED_BYTES_MAX: usize = 256;
+/// Bytes of a ticket as it stands in a URL: who has more grants than fit gets none.
+pub const TICKET_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a header of the PROXY protocol.
 pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).

@@ -184,6 +184,7 @@ numbers! {
     topics: Gauge "rte_topics" "Topics with members, counted per shard.";
     requests: Counter "rte_http_requests_total" "HTTP requests answered or upgraded.";
     hub_messages: Counter "rte_hub_messages_total" "Hub messages received from clients.";
+    revocations: Highest "rte_revocations" "Revocations of tokens in force.";
     refreshes: Counter "rte_token_refreshes_total" "Connections that went on with a fresh token.";
     rests: Counter "rte_rests_total" "Times that a connection was not read on, since it had used up its allowance of work.";
     rested_ms: Counter "rte_rested_seconds_total" "How long they were, together.";

@@ -13,8 +13,8 @@ use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::{
     Answer, Arrivals, Books, Caller, Connections, Cx, Delivery, End, Entry, Flow, Handle, Intake, Life, Link, Mail,
-    Moved, Numbers, Order, Outbound, Process, Progress, Published, Shared, SnapshotPart, Step, Term, To, ToWrite,
-    Tools, Turn, Unwritten, View, WayOut, Whose, obey, polled,
+    Moved, Numbers, Outbound, Process, Progress, Published, Shared, SnapshotPart, Step, Term, To, ToWrite, Tools, Turn,
+    Unwritten, View, WayOut, Whose, obey, polled,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::home::Home;
@@ -525,10 +525,12 @@ impl Shard {
             },
             Mail::Order { from, caller, order } => {
                 let (connections, mut turn) = self.turn(now, wire);
-                let answer = obey(&order, connections, &mut turn);
-                match order {
-                    Order::Refresh(conn, _) if self.polls(conn) => self.look_at(conn),
-                    Order::Refresh(conn, _) => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
+                let (answer, changed) = obey(&order, connections, &mut turn);
+                for conn in changed {
+                    match self.polls(conn) {
+                        true => self.look_at(conn),
+                        false => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
+                    }
                 }
                 self.answer(from, caller, answer, now, wire);
             }

@@ -116,7 +116,7 @@ mod tests {
         match found.route.gate {
             Gate::Open(Public::Document(path)) => document(path, &head, catalogue),
             Gate::Open(Public::Schema) => schema(&found.rest, &head, catalogue),
-            Gate::Open(_) | Gate::Client(_) | Gate::Publisher | Gate::Either => panic!("{target}"),
+            Gate::Open(_) | Gate::Client(_) | Gate::Publisher | Gate::Either | Gate::Admin => panic!("{target}"),
         }
     }
 

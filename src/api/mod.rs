@@ -9,6 +9,7 @@ pub mod negotiated;
 pub mod open_api;
 pub(crate) mod position;
 pub mod publish;
+pub(crate) mod revoke;
 pub mod routes;
-mod ticket;
+pub(crate) mod ticket;
 mod webhook;

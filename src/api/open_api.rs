@@ -66,6 +66,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             let about = "for a token with scope `publish` that has no organization: whose position";
             vec![query("organizationId", about, json!({ "type": "string", "format": "uuid" }))]
         }
+        Gate::Admin => Vec::new(),
         Gate::Client(Endpoint::Negotiate) => {
             vec![query("negotiateVersion", "SignalR's", json!({ "type": "integer", "minimum": 0 }))]
         }
@@ -90,10 +91,15 @@ fn operation(route: &Route, path: &str, method: &str) -> Value {
         members.insert("requestBody".to_owned(), publish_body());
         members.insert("parameters".to_owned(), attributes());
     }
+    if route.gate == Gate::Admin && method == "POST" {
+        let schema = json!({ "$ref": "#/components/schemas/Revocation" });
+        let body = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        members.insert("requestBody".to_owned(), body);
+    }
     let security = match route.gate {
         Gate::Open(_) => None,
         Gate::Client(_) | Gate::Either => Some(json!([{ "header": [] }, { "query": [] }])),
-        Gate::Publisher => Some(json!([{ "header": [] }])),
+        Gate::Publisher | Gate::Admin => Some(json!([{ "header": [] }])),
     };
     members.extend(security.map(|security| ("security".to_owned(), security)));
     operation
@@ -146,6 +152,26 @@ fn responses(route: &Route, method: &str) -> Value {
             "403": told("The token is of another organization, or may not name one."),
             "503": told("The hub ends."),
         }),
+        Gate::Admin => {
+            let closed = json!({
+                "type": "object",
+                "required": ["closed"],
+                "properties": { "closed": { "type": "integer", "minimum": 0, "description": "Connections that end." } },
+            });
+            let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Revocation" } });
+            let (about, schema) = match method {
+                "POST" => ("These tokens are good no more, and their connections end.", closed),
+                _ => ("What is revoked.", list),
+            };
+            json!({
+                "200": { "description": about, "content": { "application/json": { "schema": schema } } },
+                "400": told("The body is no revocation."),
+                "401": told("There is no good token."),
+                "403": told("The token has no scope `admin`, or is of another organization."),
+                "413": told("The body is over its limit."),
+                "503": told("There are too many revocations."),
+            })
+        }
         Gate::Client(endpoint) => {
             let done = match (endpoint, method) {
                 (Endpoint::Negotiate, _) => json!({
@@ -321,6 +347,20 @@ fn schemas() -> Value {
                 "index": count("The item's place in the request, from 0."),
                 "duplicate": { "const": true, "description": "It had been taken before, by its id, and is not delivered again." },
             },
+        },
+        "Revocation": {
+            "type": "object",
+            "description": "Tokens, by one of `sub`, `jti` and `org`.",
+            "required": ["until"],
+            "oneOf": [{ "required": ["sub"] }, { "required": ["jti"] }, { "required": ["org"] }],
+            "properties": {
+                "sub": text("Those of this user."),
+                "jti": text("The one with this id."),
+                "org": { "type": "string", "format": "uuid", "description": "Those of this organization." },
+                "issued_before": count("Of these, those whose `iat` is less, and those without; all, where it is absent."),
+                "until": count("It is forgotten then, in seconds since the Unix epoch."),
+            },
+            "additionalProperties": false,
         },
         "Present": {
             "type": "object",

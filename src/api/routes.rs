@@ -69,6 +69,8 @@ pub(crate) enum Gate {
     Publisher,
     /// A token of a user, or one with the scope `publish`: `GET /position`.
     Either,
+    /// A token with the scope `admin`: `/revoke`.
+    Admin,
 }
 
 /// The listener that a link came in by.
@@ -126,7 +128,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 32] = [
+pub static ROUTES: [Route; 33] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -158,6 +160,14 @@ pub static ROUTES: [Route; 32] = [
         readers: Readers::Nobody,
         side: Side::Internal,
         what: "events in",
+    },
+    Route {
+        at: At::Path("/revoke"),
+        methods: &[Method::Get, Method::Head, Method::Post],
+        gate: Gate::Admin,
+        readers: Readers::Nobody,
+        side: Side::Internal,
+        what: "tokens that are good no more before their time, and which these are",
     },
     // Pages ask, and the services behind their data.
     Route {
@@ -266,7 +276,7 @@ impl Route {
         let reply = Reply::text(405, format!("this path serves {methods}"));
         match self.gate {
             Gate::Client(_) => reply,
-            Gate::Open(_) | Gate::Publisher | Gate::Either => reply.with("Allow", methods),
+            Gate::Open(_) | Gate::Publisher | Gate::Either | Gate::Admin => reply.with("Allow", methods),
         }
     }
 }
@@ -521,7 +531,7 @@ mod tests {
         let single: BTreeSet<&str> = paths.filter(|path| !path.starts_with("schemas/")).collect();
         let routed = ROUTES.iter().filter_map(|route| match route.gate {
             Gate::Open(Public::Document(path)) => Some(path),
-            Gate::Open(_) | Gate::Client(_) | Gate::Publisher | Gate::Either => None,
+            Gate::Open(_) | Gate::Client(_) | Gate::Publisher | Gate::Either | Gate::Admin => None,
         });
         assert_eq!(routed.collect::<BTreeSet<&str>>(), single);
     }

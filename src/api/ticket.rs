@@ -10,6 +10,7 @@ use crate::auth::grant::Grant;
 use crate::auth::marks::{Mark, Marks};
 use crate::auth::principal::Principal;
 use crate::broken::broken;
+use crate::limits::TICKET_BYTES_MAX;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -18,13 +19,13 @@ use uuid::Uuid;
 
 /// The form that is sealed and opened here.
 const VERSION: u8 = 1;
-/// Of the flags: there is a user, an organization, a subject; it is a back end's.
+/// Of the flags: there is a user, an organization, a subject; it is a back end's; the token has a
+/// name.
 const USER: u8 = 1;
 const ORGANIZATION: u8 = 2;
 const SUBJECT: u8 = 4;
 const BACKEND: u8 = 8;
-/// Bytes of a ticket as it stands in a URL: a principal with more grants than that gets none.
-pub(crate) const TICKET_BYTES_MAX: usize = 4 * 1024;
+const TOKEN: u8 = 16;
 
 /// The key of the one ticket of a connection token.
 fn key(secret: &Prk, token: &[u8]) -> LessSafeKey {
@@ -40,7 +41,7 @@ fn nonce() -> Nonce {
 }
 
 /// Seals what a connection needs of its principal; nothing where it would be too long.
-pub(super) fn seal(secret: &Prk, token: &[u8], principal: &Principal) -> Option<String> {
+pub(crate) fn seal(secret: &Prk, token: &[u8], principal: &Principal) -> Option<String> {
     let mut sealed = encode(principal);
     if key(secret, token).seal_in_place_append_tag(nonce(), Aad::from([VERSION]), &mut sealed).is_err() {
         return None;
@@ -50,7 +51,7 @@ pub(super) fn seal(secret: &Prk, token: &[u8], principal: &Principal) -> Option<
 }
 
 /// Opens a ticket; nothing where it is none of that connection token.
-pub(super) fn open(secret: &Prk, token: &[u8], text: &str) -> Option<Principal> {
+pub(crate) fn open(secret: &Prk, token: &[u8], text: &str) -> Option<Principal> {
     if text.len() > TICKET_BYTES_MAX {
         return None;
     }
@@ -59,26 +60,31 @@ pub(super) fn open(secret: &Prk, token: &[u8], text: &str) -> Option<Principal> 
     decode(key(secret, token).open_in_place(nonce(), Aad::from([VERSION]), sealed).ok()?)
 }
 
-fn encode(principal: &Principal) -> Vec<u8> {
+/// What is sealed.
+pub(crate) fn encode(principal: &Principal) -> Vec<u8> {
     let Principal { user, organization, is_backend, grants, expires_unix_s, marks, .. } = principal;
     let flag = |flag: u8, is_set: bool| if is_set { flag } else { 0 };
-    let subject = marks.subject;
+    let Marks { subject, token, issued_unix_s } = marks;
     let flags = flag(USER, user.is_some())
         | flag(ORGANIZATION, organization.is_some())
         | flag(SUBJECT, subject.is_some())
-        | flag(BACKEND, *is_backend);
+        | flag(BACKEND, *is_backend)
+        | flag(TOKEN, token.is_some());
     let mut bytes = vec![flags];
     bytes.extend(expires_unix_s.to_be_bytes());
+    bytes.extend(issued_unix_s.to_be_bytes());
     [user, organization].into_iter().flatten().for_each(|id| bytes.extend(id.as_bytes()));
-    bytes.extend(subject.into_iter().flat_map(Mark::to_bytes));
+    bytes.extend([subject, token].into_iter().flatten().flat_map(|mark| mark.to_bytes()));
     let grants: Vec<String> = grants.iter().map(Grant::to_string).collect();
     bytes.extend(grants.join(" ").into_bytes());
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Principal> {
+/// Reads it; nothing where these bytes are none of it.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Principal> {
     let (&flags, rest) = bytes.split_first()?;
-    let (expires, mut rest) = rest.split_first_chunk()?;
+    let (expires, rest) = rest.split_first_chunk()?;
+    let (issued, mut rest) = rest.split_first_chunk()?;
     let mut id = |flag: u8| {
         if flags & flag == 0 {
             return Some(None);
@@ -88,14 +94,15 @@ fn decode(bytes: &[u8]) -> Option<Principal> {
         Some(Some(Uuid::from_bytes(*id)))
     };
     let (user, organization) = (id(USER)?, id(ORGANIZATION)?);
-    let subject = match flags & SUBJECT {
-        0 => None,
-        _ => {
-            let (mark, behind) = rest.split_first_chunk()?;
-            rest = behind;
-            Some(Mark::from_bytes(*mark)?)
+    let mut mark = |flag: u8| {
+        if flags & flag == 0 {
+            return Some(None);
         }
+        let (mark, behind) = rest.split_first_chunk()?;
+        rest = behind;
+        Mark::from_bytes(*mark).map(Some)
     };
+    let (subject, token) = (mark(SUBJECT)?, mark(TOKEN)?);
     let grants = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
     let grants: Result<Vec<Grant>, _> = grants.map(Grant::parse).collect();
     Some(Principal {
@@ -108,7 +115,7 @@ fn decode(bytes: &[u8]) -> Option<Principal> {
         grants: grants.ok()?.into(),
         foreign_grants: 0,
         expires_unix_s: u64::from_be_bytes(*expires),
-        marks: Marks { subject },
+        marks: Marks { subject, token, issued_unix_s: u64::from_be_bytes(*issued) },
     })
 }
 
@@ -125,7 +132,7 @@ mod tests {
     fn principals() -> Vec<Principal> {
         let grants = |texts: &[&str]| texts.iter().map(|text| Grant::parse(text).unwrap()).collect();
         let (user, organization) = (Some(Uuid::from_u128(1)), Some(Uuid::from_u128(2)));
-        let marks = Marks { subject: Some(Mark::of("alice")) };
+        let marks = Marks { subject: Some(Mark::of("alice")), token: Some(Mark::of("one")), issued_unix_s: 5 };
         vec![
             Principal { user, organization, expires_unix_s: 7, ..nobody() },
             Principal { organization, marks, is_backend: true, ..nobody() },

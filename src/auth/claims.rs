@@ -154,6 +154,16 @@ pub(super) fn date(claims: &Claims, name: &str, claim: Claim) -> Result<Option<u
     }
 }
 
+/// When the token was issued (RFC 7519 section 4.1.6); 0 where it does not say so in numbers.
+pub(super) fn issued_unix_s(claims: &Claims) -> u64 {
+    claims.get("iat").and_then(Value::as_number).map_or(0, seconds)
+}
+
+/// The name of the token itself (RFC 7519 section 4.1.7).
+pub(super) fn token_id(claims: &Claims) -> Option<&str> {
+    claims.get("jti").and_then(Value::as_str)
+}
+
 fn seconds(number: &Number) -> u64 {
     if let Some(seconds) = number.as_u64() {
         return seconds;

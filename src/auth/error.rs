@@ -44,6 +44,8 @@ pub enum TokenError {
     Claim(Claim),
     /// A client's token has no organization.
     NoOrganization,
+    /// It has been revoked (`POST /revoke`).
+    Revoked,
 }
 
 /// A claim, by what it is for: the names are the operator's.
@@ -89,6 +91,7 @@ impl TokenError {
                 "The scope claim of the token is neither a string nor an array of strings"
             }
             TokenError::NoOrganization => "The token has no organization claim, which clients need",
+            TokenError::Revoked => "The token has been revoked",
         }
     }
 
@@ -110,6 +113,7 @@ impl TokenError {
             TokenError::Audience => "audience",
             TokenError::Claim(_) => "claim",
             TokenError::NoOrganization => "no-organization",
+            TokenError::Revoked => "revoked",
         }
     }
 }
@@ -134,7 +138,8 @@ impl fmt::Display for TokenError {
             | TokenError::Issuer
             | TokenError::Audience
             | TokenError::Claim(_)
-            | TokenError::NoOrganization => f.write_str(self.sentence()),
+            | TokenError::NoOrganization
+            | TokenError::Revoked => f.write_str(self.sentence()),
         }
     }
 }

@@ -30,4 +30,8 @@ impl Mark {
 pub struct Marks {
     /// Of the user claim, where it is no GUID.
     pub(crate) subject: Option<Mark>,
+    /// Of `jti`.
+    pub(crate) token: Option<Mark>,
+    /// `iat`, seconds since the Unix epoch; 0 where it does not say.
+    pub(crate) issued_unix_s: u64,
 }

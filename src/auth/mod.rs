@@ -16,6 +16,7 @@ pub mod marks;
 pub mod mint;
 pub mod principal;
 mod provider;
+pub(crate) mod revoked;
 pub mod rights;
 pub mod token;
 mod watch;

@@ -74,6 +74,7 @@ fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
         ("internal", config.internal.map_or("none, all is at one listener".to_owned(), |address| address.to_string())),
         ("for clients", served(config, |gate| matches!(gate, Gate::Client(_) | Gate::Either))),
         ("for publishers", served(config, |gate| matches!(gate, Gate::Publisher | Gate::Either))),
+        ("for admins", served(config, |gate| gate == Gate::Admin)),
         ("without token", served(config, |gate| matches!(gate, Gate::Open(_)))),
         ("threads", config.threads.to_string()),
     ];
@@ -175,6 +176,7 @@ mod tests {
              internal        none, all is at one listener\n\
              for clients     /rte, /rte/negotiate, /rte/refresh, /position\n\
              for publishers  /publish, /position\n\
+             for admins      /revoke\n\
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
              /events.mjs, /events.d.ts, /client.mjs, /client.d.mts, /client/connection.mjs, /client/calls.mjs, \
              /client/handed.mjs, /client/item.mjs, /client/tabs.mjs, /client/testing.mjs, /client/testing.d.mts, /events.cs, /reference, \

@@ -86,6 +86,7 @@ impl Turn<'_> {
         metrics.subscriptions = self.hub.registry.subscription_count() as u64;
         metrics.topics = self.hub.registry.topic_count() as u64;
         metrics.subscription_bytes = (self.hub.registry.subscription_count() * SUBSCRIPTION_BYTES) as u64;
+        metrics.revocations = self.process.revocations.len(self.now) as u64;
         metrics.intake_bytes = self.intake.bytes() as u64;
         metrics.mail_bytes = self.hub.share().all().mail_bytes() as u64;
         metrics.memory_bytes = self.hub.share().all().memory_bytes() as u64;

@@ -68,6 +68,8 @@ pub enum Answer {
     Block(Block),
     /// What a fresh token has changed, if it was taken.
     Refreshed(Result<Refreshed, NotRefreshed>),
+    /// So many connections end.
+    Revoked(u64),
 }
 
 impl Answer {
@@ -83,7 +85,9 @@ impl Answer {
     /// Adds what another shard says to the same question.
     pub(crate) fn add(&mut self, other: Answer) {
         match (self, other) {
-            (Answer::Members(sum), Answer::Members(members)) => *sum += members,
+            (Answer::Members(sum), Answer::Members(other)) | (Answer::Revoked(sum), Answer::Revoked(other)) => {
+                *sum += other;
+            }
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
             (Answer::Published(sum), Answer::Published(other)) => {
                 // Of homes of which one has heard of a new epoch earlier, that epoch counts.
@@ -97,7 +101,8 @@ impl Answer {
                 | Answer::Numbers(_)
                 | Answer::Position(_)
                 | Answer::Block(_)
-                | Answer::Refreshed(_),
+                | Answer::Refreshed(_)
+                | Answer::Revoked(_),
                 _,
             ) => {}
         }

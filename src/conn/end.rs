@@ -64,7 +64,8 @@ impl End {
         End { why: Why::new(reason), word: LastWord::Nothing }
     }
 
-    /// With SignalR's Close, which says what the reason has for clients. The client may come back.
+    /// With SignalR's Close, which says what the reason has for clients, and whether they may come
+    /// back.
     pub(super) fn close(why: Why) -> End {
         End::close_with(why, None)
     }
@@ -79,7 +80,7 @@ impl End {
     /// The same, with what exactly it was.
     pub(super) fn close_with(why: Why, detail: Option<&str>) -> End {
         let error = why.reason.told(detail);
-        End { why, word: LastWord::Close { error, allow_reconnect: true } }
+        End { why, word: LastWord::Close { error, allow_reconnect: why.reason.may_return() } }
     }
 }
 

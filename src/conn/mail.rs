@@ -33,7 +33,7 @@ pub enum Mail {
         /// What it wants to know.
         question: Question,
     },
-    /// Something to do to a connection of yours; answer `from` with [`Mail::Answered`].
+    /// Something to do to connections of yours; answer `from` with [`Mail::Answered`].
     Order {
         /// The shard that asks for it.
         from: usize,

@@ -10,6 +10,16 @@ use crate::auth::principal::Principal;
 use crate::hub::registry::ConnKey;
 
 impl Turn<'_> {
+    /// Posts an order to all shards, this one included; each answers.
+    pub(super) fn order_all(&mut self, caller: Caller, order: Order) -> Awaited {
+        let letter = Mail::Order { from: self.process.shard, caller, order };
+        if self.process.shards > 1 {
+            self.out.mail.post(To::Siblings, letter.clone());
+        }
+        self.intake.push_mail(letter);
+        Awaited::new(None, self.process.shards, self.now.mono)
+    }
+
     /// Posts an order to that shard, which may be this one; it is answered in any case.
     pub(super) fn order(&mut self, caller: Caller, to: usize, order: Order) -> Awaited {
         let from = self.process.shard;
@@ -23,10 +33,17 @@ impl Turn<'_> {
     }
 }
 
-/// Does what is ordered. The deadlines of these connections may be others then.
-pub(crate) fn obey(order: &Order, connections: &mut Connections, turn: &mut Turn<'_>) -> Answer {
+/// Does what is ordered. Returns with the answer the connections whose deadlines may be others now.
+pub(crate) fn obey(order: &Order, connections: &mut Connections, turn: &mut Turn<'_>) -> (Answer, Vec<ConnKey>) {
     match order {
-        Order::Refresh(key, fresh) => Answer::Refreshed(refresh(*key, fresh, connections, turn)),
+        Order::Refresh(key, fresh) => (Answer::Refreshed(refresh(*key, fresh, connections, turn)), vec![*key]),
+        Order::Revoke(revocation) => {
+            turn.hub.spend(connections.len());
+            let revoke =
+                |(key, connection)| Handle { key, connection, turn: &mut *turn }.revoke(revocation).then_some(key);
+            let ended: Vec<ConnKey> = connections.iter_mut().filter_map(revoke).collect();
+            (Answer::Revoked(ended.len() as u64), ended)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! What a shard is told to do to a connection of its own, and what became of it.
+//! What a shard is told to do to connections of its own, and what became of it.
 
 use crate::auth::principal::Principal;
+use crate::auth::revoked::Revocation;
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Pattern;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 pub enum Order {
     /// This connection goes on with a fresh token, which has been verified.
     Refresh(ConnKey, Arc<Principal>),
+    /// Those that it concerns end.
+    Revoke(Arc<Revocation>),
 }
 
 /// What a fresh token has changed.
@@ -30,4 +33,6 @@ pub enum NotRefreshed {
     Gone,
     /// The token is of somebody else.
     OtherUser,
+    /// The token has been revoked meanwhile.
+    Revoked,
 }

@@ -17,6 +17,7 @@ use crate::api::cors::Origins;
 use crate::api::negotiated::{IdKey, Negotiated};
 use crate::api::publish;
 use crate::api::routes::Entrance;
+use crate::auth::revoked::Revocations;
 use crate::auth::token::Verifier;
 use crate::clock::Now;
 use crate::entropy::Entropy;
@@ -110,6 +111,8 @@ pub struct Shared {
     pub id_key: IdKey,
     /// Connection tokens that are used.
     pub(crate) negotiated: Mutex<Negotiated>,
+    /// Tokens that are good no more before their time.
+    pub(crate) revocations: Revocations,
     /// Who may stay.
     pub(crate) places: Places,
     /// What one user and one address have.
@@ -142,6 +145,7 @@ impl Shared {
             id_key: options.id_key.clone().unwrap_or_else(random),
             options,
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
+            revocations: Revocations::new(limits.revocations_max),
             places: Places::new(limits.connections_max),
             quotas: Quotas::new(seed, &limits),
             backlog: Backlog::new(limits.backlog_bytes_max, shards).within(limits.memory_bytes_max).into(),
@@ -182,6 +186,7 @@ pub(crate) struct Process<'t> {
     pub(crate) verifier: &'t Verifier,
     pub(crate) id_key: &'t IdKey,
     pub(crate) negotiated: &'t Mutex<Negotiated>,
+    pub(crate) revocations: &'t Revocations,
     pub(crate) places: &'t Places,
     pub(crate) quotas: &'t Quotas,
     pub(crate) drain: &'t Drain,
@@ -199,7 +204,19 @@ impl<'t> Process<'t> {
         verifier: &'t Verifier,
     ) -> Process<'t> {
         let Shared {
-            options, limits, id_key, negotiated, places, quotas, drain, warned, journal, shards, vitals, ..
+            options,
+            limits,
+            id_key,
+            negotiated,
+            revocations,
+            places,
+            quotas,
+            drain,
+            warned,
+            journal,
+            shards,
+            vitals,
+            ..
         } = shared;
         let shards = *shards;
         Process {
@@ -211,6 +228,7 @@ impl<'t> Process<'t> {
             verifier,
             id_key,
             negotiated,
+            revocations,
             places,
             quotas,
             drain,

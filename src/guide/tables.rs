@@ -104,6 +104,7 @@ pub fn routes(path: &str) -> Table<5> {
             Gate::Open(_) => "none",
             Gate::Client(_) => "a user's",
             Gate::Publisher => "with scope `publish`",
+            Gate::Admin => "with scope `admin`",
             Gate::Either => "a user's, or with scope `publish`",
         };
         let listener = match route.side {

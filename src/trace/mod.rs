@@ -230,6 +230,15 @@ pub enum Fact {
         /// The client, behind trusted proxies.
         client: IpAddr,
     },
+    /// Tokens are good no more before their time.
+    Revoked {
+        /// The claim that names them.
+        claim: &'static str,
+        /// What it is, as far as it is repeated.
+        value: String,
+        /// For how long that is kept.
+        until_unix_s: u64,
+    },
     /// A connection goes on with a fresh token.
     TokenRefreshed {
         /// Its number.
@@ -341,6 +350,7 @@ impl Fact {
             | Fact::DrainAnnounced { .. }
             | Fact::Draining { .. }
             | Fact::JournalRestored { .. }
+            | Fact::Revoked { .. }
             | Fact::Drained { .. } => Level::Info,
             Fact::JournalAwaited { .. }
             | Fact::JournalResumed { .. }
@@ -401,6 +411,7 @@ impl Fact {
             Fact::ItemsRejected { .. } => "items_rejected",
             Fact::Connected { .. } => "connected",
             Fact::TokenRefreshed { .. } => "token_refreshed",
+            Fact::Revoked { .. } => "revoked",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
             Fact::Invoked { .. } => "invoked",
@@ -570,6 +581,11 @@ impl Fact {
                 field("subscribed", subscribed);
             }
             Fact::Invoked { conn } | Fact::TokenRefreshed { conn } => field("conn", conn),
+            Fact::Revoked { claim, value, until_unix_s } => {
+                field("claim", claim);
+                field("value", value);
+                field("until", until_unix_s);
+            }
             Fact::Delivered { shard, position, organization, event, entity, members, data: _ } => {
                 field("shard", shard);
                 field("position", position);

@@ -396,7 +396,11 @@ impl Verifier {
             grants,
             foreign_grants: u16::try_from(foreign_grants).unwrap_or(u16::MAX),
             expires_unix_s,
-            marks: Marks { subject: user.and_then(Value::as_str).filter(|_| guid.is_none()).map(Mark::of) },
+            marks: Marks {
+                subject: user.and_then(Value::as_str).filter(|_| guid.is_none()).map(Mark::of),
+                token: claims::token_id(claims).map(Mark::of),
+                issued_unix_s: claims::issued_unix_s(claims),
+            },
         })
     }
 

@@ -15,7 +15,7 @@ use super::refreshing::{self, OTHER_USER, RefreshAnswer, granted};
 use super::results::{Besides, Described, EVERY, Names, Verdict, Verdicts};
 use super::subscribing::{self, Judged, Refused, Right, Snapshot, Subscribing};
 use crate::auth::principal::Principal;
-use crate::auth::token::{Tenancy, Token};
+use crate::auth::token::{Tenancy, Token, TokenError};
 use crate::broken::broken;
 use crate::echo::echo;
 use crate::hub::block::{Block, Found, Rows, Since, Wanted};
@@ -312,10 +312,14 @@ impl Methods<'_, '_> {
 
     /// A fresh token: what is held is judged by its grants, where it is good and of the same user.
     fn refresh(&mut self, id: Option<&str>, target: &str, token: Token<'_>) -> Next {
-        let Process { catalogue, verifier, .. } = self.turn.process;
+        let Process { catalogue, verifier, revocations, .. } = self.turn.process;
+        let now = self.turn.now;
         self.turn.hub.spend(TOKEN_COST);
-        let verified =
-            verifier.verify_client(token, self.turn.now).map_err(|error| (error.to_string(), error.sentence()));
+        let verified = verifier.verify_client(token, now).and_then(|fresh| match revocations.hold(&fresh, now) {
+            true => Err(TokenError::Revoked),
+            false => Ok(fresh),
+        });
+        let verified = verified.map_err(|error| (error.to_string(), error.sentence()));
         let fresh = verified.and_then(|fresh| match fresh.is_same_as(self.speaker.principal) {
             true => Ok(fresh),
             false => Err((OTHER_USER.to_owned(), OTHER_USER)),

@@ -7,7 +7,7 @@
 use super::cx::Cx;
 use super::refresh;
 use crate::api::publish::Outcome;
-use crate::api::{exposition, position, routes};
+use crate::api::{exposition, position, revoke, routes};
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited, Published};
@@ -47,6 +47,8 @@ pub(super) enum Draft {
     Position,
     /// What a fresh token has changed.
     Refresh,
+    /// How many connections end.
+    Revoke,
     /// With what the process as a whole has.
     Metrics(Box<ProcessNumbers>),
 }
@@ -71,7 +73,8 @@ impl Draft {
             }
             (Draft::Position, Answer::Position(present)) => position::reply(present),
             (Draft::Refresh, Answer::Refreshed(refreshed)) => refresh::reply(refreshed, process.catalogue, metrics),
-            (Draft::Publish(..) | Draft::Position | Draft::Metrics(_) | Draft::Refresh, _) => {
+            (Draft::Revoke, Answer::Revoked(closed)) => revoke::reply(closed),
+            (Draft::Publish(..) | Draft::Position | Draft::Metrics(_) | Draft::Refresh | Draft::Revoke, _) => {
                 broken("a shard answers what it was asked")
             }
         }
@@ -80,7 +83,7 @@ impl Draft {
     fn bytes(&self) -> usize {
         match self {
             Draft::Publish(outcome, _) => outcome.reply_bytes(),
-            Draft::Position | Draft::Metrics(_) | Draft::Refresh => 0,
+            Draft::Position | Draft::Metrics(_) | Draft::Refresh | Draft::Revoke => 0,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::position;
 use crate::api::publish;
+use crate::api::revoke;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public, Route};
 use crate::auth::claimed;
 use crate::auth::principal::Principal;
@@ -135,6 +136,11 @@ fn pass_gate(
             // As in ASP.NET the token comes before the method.
             let ticket = if endpoint == Endpoint::Hub { ticket(head, cx.turn) } else { None };
             let principal = ticket.map_or_else(|| authenticate_client(head, cx.turn), Ok);
+            // A connection that lives is ended by its shard, and its client told by its last words.
+            let principal = principal.and_then(|principal| match check_revoked(&principal, cx.turn) {
+                Err(refused) if place(head, route, cx.turn).is_none() => Err(refused),
+                Ok(()) | Err(_) => Ok(principal),
+            });
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = match endpoint {
                 Endpoint::Refresh => principal.map_err(refresh::refuse_token)?,
@@ -198,6 +204,23 @@ fn pass_gate(
             cx.turn.admit(cx.link);
             decide_position(head, &principal, cx.turn)
         }
+        Gate::Admin => {
+            check_method()?;
+            check_query(head, cx.turn)?;
+            let principal = authenticate(head, &mut None, cx.turn);
+            note_bearer(head, origin, principal.as_ref(), cx.turn);
+            let principal = principal?;
+            if !principal.is_admin {
+                let why = "the token has no scope admin";
+                return Err(Refused(Refusal::Forbidden, Reply::text(403, why), why));
+            }
+            cx.turn.admit(cx.link);
+            if head.method == Method::Post {
+                return Ok(Decision::Body(Purpose::Revoke(Box::new(principal))));
+            }
+            let revocations = cx.turn.process.revocations.list(cx.turn.now);
+            Ok(Decision::Reply(revoke::list(&revocations, &principal)))
+        }
         Gate::Open(public) => {
             check_method()?;
             decide_public(public, &found.rest, head, cx.turn)
@@ -225,10 +248,10 @@ fn check_client_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     Err(Refused(Refusal::BadToken, reply, "a client's token in the query"))
 }
 
-/// Who shows a token of a client.
+/// Who shows a token of a client, which may have been revoked.
 fn authenticate_client(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
     check_client_query(head, turn)?;
-    let principal = authenticate(head, &mut None, turn)?;
+    let principal = verify(head, &mut None, turn)?;
     check_client(&principal, turn)?;
     Ok(principal)
 }
@@ -497,26 +520,37 @@ const JWT_IN_QUERY: &str = "send the token in the header Authorization (Bearer):
 const NO_TOKEN: &str =
     "there is no token: send it in the header Authorization (Bearer), or in the query as access_token";
 
-fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
-    let refuse = |refusal, error: Option<TokenError>| {
-        let why = error.map_or_else(|| NO_TOKEN.to_owned(), |error| error.to_string());
-        let reply = Reply::text(401, why).with("WWW-Authenticate", challenge(error));
-        Refused(refusal, reply, error.map_or("no token", |error| error.sentence()))
-    };
+fn verify(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
     if head.values("authorization").count() > 1 {
         // Whatever they hold, two are one too many: proxies and hubs differ in which they look at.
-        return Err(refuse(Refusal::BadToken, Some(TokenError::Conflict)));
+        return Err(refuse_token(TokenError::Conflict));
     }
-    let bearer = token::bearer(head.header("authorization"), head.query)
-        .map_err(|error| refuse(Refusal::BadToken, Some(error)))?
-        .ok_or_else(|| refuse(Refusal::NoToken, None))?;
+    let bearer = token::bearer(head.header("authorization"), head.query).map_err(refuse_token)?.ok_or_else(|| {
+        let reply = Reply::text(401, NO_TOKEN).with("WWW-Authenticate", challenge(None));
+        Refused(Refusal::NoToken, reply, "no token")
+    })?;
     let verifier = turn.process.verifier;
     let principal = verifier.verify_again(bearer.token(), known, turn.now);
-    let principal = principal.map_err(|error| refuse(Refusal::BadToken, Some(error)))?;
+    let principal = principal.map_err(refuse_token)?;
     for AbsentClaim { key, name } in verifier.take_absent_claims() {
         let fact = || Fact::ClaimAbsent { key, name, tokens: TOKENS_WATCHED };
         turn.books.trace.note(Level::Warn, fact);
     }
+    Ok(principal)
+}
+
+/// A token that is good may have been revoked all the same.
+fn check_revoked(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
+    match turn.process.revocations.hold(principal, turn.now) {
+        true => Err(refuse_token(TokenError::Revoked)),
+        false => Ok(()),
+    }
+}
+
+/// Whose token it is, where that is good and not revoked.
+fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
+    let principal = verify(head, known, turn)?;
+    check_revoked(&principal, turn)?;
     Ok(principal)
 }
 
@@ -537,8 +571,10 @@ fn note_bearer(head: &Head<'_>, origin: Origin, principal: Result<&Principal, &R
 }
 
 fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
-    turn.process.verifier.check_client(principal).map_err(|error| {
-        let reply = Reply::text(401, error.to_string()).with("WWW-Authenticate", challenge(Some(error)));
-        Refused(Refusal::BadToken, reply, error.sentence())
-    })
+    turn.process.verifier.check_client(principal).map_err(refuse_token)
+}
+
+fn refuse_token(error: TokenError) -> Refused {
+    let reply = Reply::text(401, error.to_string()).with("WWW-Authenticate", challenge(Some(error)));
+    Refused(Refusal::BadToken, reply, error.sentence())
 }

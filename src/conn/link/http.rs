@@ -127,7 +127,7 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
     let token = if head.header("authorization").is_some() || !head.query.is_empty() { TOKEN_COST } else { 0 };
     match decision {
         Decision::Body(Purpose::Publish { .. }) => 0,
-        Decision::Body(Purpose::Negotiate { .. } | Purpose::Send(_))
+        Decision::Body(Purpose::Negotiate { .. } | Purpose::Revoke(_) | Purpose::Send(_))
         | Decision::Upgraded { .. }
         | Decision::Streams(_)
         | Decision::Begins
@@ -588,6 +588,16 @@ impl Http {
                 let reply = serve::negotiate(&query, &principal, cx.turn);
                 self.reply(reply, &framing, cx)
             }
+            Purpose::Revoke(by) => match serve::revoke(body, &by, cx.turn) {
+                Ok(order) => {
+                    let awaited = cx.turn.order_all(self.caller(cx), order);
+                    self.await_answers(Draft::Revoke, framing, awaited, cx)
+                }
+                Err(Refused(refusal, reply, why)) => {
+                    self.note_refused(refusal, reply.status, why, cx);
+                    self.reply(reply, &framing, cx)
+                }
+            },
             Purpose::Send(conn) => {
                 let before = cx.turn.hub.work();
                 let reply = serve::send(conn, body, cx).unwrap_or_else(|Refused(refusal, reply, why)| {

@@ -7,6 +7,7 @@
 use super::refused::Refused;
 use crate::api::negotiated::{ConnectionToken, Place};
 use crate::auth::principal::Principal;
+use crate::auth::token::{TokenError, challenge};
 use crate::conn::hub::refreshing::{self, OTHER_USER};
 use crate::conn::order::{NotRefreshed, Refreshed};
 use crate::conn::turn::Process;
@@ -62,6 +63,10 @@ pub(super) fn reply(refreshed: Result<Refreshed, NotRefreshed>, catalogue: &Cata
         Err(NotRefreshed::Gone) => {
             metrics.refuse(Refusal::NotFound);
             gone().1
+        }
+        Err(NotRefreshed::Revoked) => {
+            metrics.refuse(Refusal::BadToken);
+            error(401, "invalid_token").with("WWW-Authenticate", challenge(Some(TokenError::Revoked)))
         }
         Err(NotRefreshed::OtherUser) => {
             metrics.refuse(Refusal::Forbidden);

@@ -30,6 +30,8 @@ pub(super) enum Purpose {
         head: Box<RequestHead>,
         principal: Box<Principal>,
     },
+    /// What an administrator revokes.
+    Revoke(Box<Principal>),
     /// What a client says whose connection has no link to say it on.
     Send(ConnKey),
     /// Read and not looked at: SignalR clients may send one with negotiate.
@@ -85,7 +87,7 @@ impl PendingBody {
     /// Whether somebody looks at it.
     fn is_kept(&self) -> bool {
         match self.purpose {
-            Purpose::Publish { .. } | Purpose::Send(_) => true,
+            Purpose::Publish { .. } | Purpose::Revoke(_) | Purpose::Send(_) => true,
             Purpose::Negotiate { .. } => false,
         }
     }

@@ -2,9 +2,10 @@
 
 use super::asking::Draft;
 use super::cx::Cx;
-use super::gate::unknown_id;
+use super::gate::{count_as, unknown_id};
 use super::refused::Refused;
 use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, RequestHead, Rules};
+use crate::api::revoke;
 use crate::auth::principal::Principal;
 use crate::broken::broken;
 use crate::conn::answers::Asked;
@@ -14,13 +15,16 @@ use crate::conn::end::Flow;
 use crate::conn::hub::connection::NotPosted;
 use crate::conn::hub::refreshing::lifetime_s;
 use crate::conn::mail::{Mail, To};
+use crate::conn::order::Order;
 use crate::conn::step::Step;
 use crate::conn::turn::{Process, Turn};
+use crate::echo::echo;
 use crate::hub::registry::ConnKey;
 use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate::{self, Offer};
+use crate::trace::{Fact, Level};
 use crate::wire::LinkKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -72,6 +76,25 @@ pub(super) fn send(conn: ConnKey, payload: &mut [u8], cx: &mut Cx<'_, '_>) -> Re
         Flow::End(end) => Step::End(conn, end),
     });
     Ok(Reply::text(200, ""))
+}
+
+/// Tokens are good no more, from now on; what is left is to end their connections.
+///
+/// # Errors
+/// Nothing is revoked.
+pub(super) fn revoke(body: &[u8], by: &Principal, turn: &mut Turn<'_>) -> Result<Order, Refused> {
+    let refuse = |refusal, status, sentence: String| Refused(refusal, Reply::text(status, sentence), "not revoked");
+    let revocation = revoke::parse(body, by).map_err(|(status, why)| refuse(count_as(status), status, why))?;
+    if turn.process.revocations.add(revocation.clone(), turn.now).is_err() {
+        let why = "limits.revocations_max is reached: name an organization, or raise it";
+        return Err(refuse(Refusal::Full, 503, why.to_owned()));
+    }
+    turn.books.trace.note(Level::Info, || Fact::Revoked {
+        claim: revocation.name.claim(),
+        value: echo(&revocation.text).to_owned(),
+        until_unix_s: revocation.until_unix_s,
+    });
+    Ok(Order::Revoke(Arc::new(revocation)))
 }
 
 /// More is sent than has been looked at.

@@ -4,7 +4,7 @@ use super::{assert_none, limits::limits, texts};
 use std::collections::BTreeSet;
 
 /// A limit, and the test that reaches it: its file, without `.rs`, and its name.
-const REACHED: [(&str, &str, &str); 61] = [
+const REACHED: [(&str, &str, &str); 62] = [
     (
         "connections_max",
         "tests/it/sim/directed/strangers",
@@ -48,6 +48,7 @@ const REACHED: [(&str, &str, &str); 61] = [
         "a_reply_that_would_be_too_long_lists_the_rest_of_its_items_without_their_errors",
     ),
     ("negotiated_max", "src/api/negotiated", "the_table_has_who_is_there_and_few_who_are_gone"),
+    ("revocations_max", "tests/it/wire/revoked", "there_are_so_many_revocations_and_one_more_is_refused"),
     ("negotiated_ms", "tests/it/sim/directed/deadlines", "a_negotiated_token_is_good_for_negotiated_ms"),
     (
         "poll_ms",

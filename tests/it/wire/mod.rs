@@ -22,6 +22,7 @@ mod publishing;
 mod quotas;
 mod readers;
 mod refreshing;
+mod revoked;
 mod running;
 mod since;
 mod state;

@@ -87,6 +87,7 @@ impl Play<'_> {
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
             | Fact::TokenRefreshed { .. }
+            | Fact::Revoked { .. }
             | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::StrangersCrowd { .. }
@@ -156,7 +157,7 @@ impl Play<'_> {
             CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
             CloseReason::Unreachable => actor.has_vanished || is_shut,
             CloseReason::TokenExpired => actor.is_brief,
-            CloseReason::Full | CloseReason::NoPoll => false,
+            CloseReason::Full | CloseReason::NoPoll | CloseReason::Revoked => false,
             CloseReason::MadeRoom => !self.model.knows(number),
             CloseReason::Served
             | CloseReason::PeerClosed
