@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 /// All kinds, in the order in which they are told.
-pub const ROWS: [Row; 15] = [
+pub const ROWS: [Row; 16] = [
     row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
     row(
         "descriptors",
@@ -65,6 +65,7 @@ pub const ROWS: [Row; 15] = [
     ),
     row("issuer", "a public key or set serves tokens of any issuer", issuer),
     row("audience", "with a public key or set, tokens that were issued for other programs are taken", audience),
+    row("tickets", "tokens of clients are refused in queries, and browsers get no tickets", tickets),
     row("journal", "the folder of the journal cannot be written to", journal),
     row("listen", "nobody can listen on the address now; told by `rte check` only", listen),
     row(
@@ -228,6 +229,12 @@ fn audience(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
     (is_others && options.audiences.is_empty()).then(|| why.to_owned()).into_iter().collect()
 }
 
+fn tickets(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
+    let why = "auth.jwt_in_query refuses the only place where a browser can put its token, and no ticket stands for it: set \
+               auth.tickets, or no browser gets a WebSocket or an event stream";
+    (!config.hub.jwt_in_query && !config.hub.tickets).then(|| why.to_owned()).into_iter().collect()
+}
+
 fn journal(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let Some(journal) = &config.journal else { return Vec::new() };
     let folder = journal.dir.display();
@@ -305,6 +312,14 @@ mod tests {
     fn an_ordinary_machine_gives_no_warning_nor_does_one_that_tells_nothing() {
         assert_eq!(told(SECRET, &machine()), []);
         assert_eq!(told(SECRET, &Machine::default()), []);
+    }
+
+    #[test]
+    fn queries_without_tokens_and_without_tickets_are_told() {
+        let refuse = format!("{SECRET}jwt_in_query = \"refuse\"\n");
+        alone(&refuse, &machine(), "tickets", &["auth.jwt_in_query", "set auth.tickets"]);
+        assert_eq!(told(&format!("{refuse}tickets = true\n"), &machine()), []);
+        assert_eq!(told(&format!("{SECRET}tickets = true\n"), &machine()), []);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod query;
 mod schema;
 mod script;
 mod since;
+mod ticket;
 mod token;
 mod transcript;
 mod utf8;
@@ -89,6 +90,7 @@ targets! {
     query: "query strings";
     schema: "files of a catalogue";
     since: "what an item of a Subscribe says of the past";
+    ticket: "tickets, and what is sealed in them";
     token: "JSON Web Tokens";
     utf8: "UTF-8 in pieces";
     validate: "the data of an event";
