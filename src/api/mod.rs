@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod negotiated;
 pub mod open_api;
 pub(crate) mod position;
+pub mod public_url;
 pub mod publish;
 pub(crate) mod revoke;
 pub mod routes;

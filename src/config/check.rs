@@ -7,6 +7,7 @@ use super::raw::{self, Raw};
 use crate::api::client_address::Network;
 use crate::api::cors::{Origins, parse_origin};
 use crate::api::negotiated::IdKey;
+use crate::api::public_url::PublicUrl;
 use crate::api::{publish, routes};
 use crate::auth::token::Tenancy;
 use crate::bom;
@@ -145,9 +146,14 @@ impl Checker<'_> {
         if server.transports.is_empty() {
             self.tree.complain("server.transports", "name at least one: without any, no client is served");
         }
+        let public_url = server.public_url.and_then(|url| {
+            let parsed = PublicUrl::parse(&url, &server.path);
+            parsed.map_err(|message| self.tree.complain("server.public_url", message)).ok()
+        });
         let allowed = cors.origins.map(|origins| self.list("cors.origins", &origins, parse_origin));
         conn::Options {
             path: server.path,
+            public_url,
             transports: server.transports,
             origins: Origins { allowed },
             trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),

@@ -59,6 +59,10 @@ pub(super) struct Server {
     pub(super) tls_key: Option<String>,
     /// Path of the hub; clients negotiate below it.
     pub(super) path: String,
+    /// The URL of this very hub, `https://node-1.example.com/rte`, behind a balancer that spreads
+    /// clients over several: who negotiates by another name is sent there first, and needs no
+    /// sticky balancer for event streams and long polling.
+    pub(super) public_url: Option<String>,
     /// How clients may be served, where each has a last resort: `WebSockets`, then
     /// `ServerSentEvents`, then `LongPolling`. They are offered in that order.
     pub(super) transports: Vec<Transport>,
@@ -94,6 +98,7 @@ impl Default for Server {
             tls_certificate: None,
             tls_key: None,
             path: "/rte".to_owned(),
+            public_url: None,
             transports: Transport::ALL.to_vec(),
             threads: None,
             id_secret_file: None,

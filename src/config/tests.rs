@@ -411,6 +411,15 @@ fn a_path_of_the_hub_is_plain_and_nobody_elses() {
 }
 
 #[test]
+fn a_url_of_the_hub_is_told_with_what_it_must_be() {
+    let url = "public_url = \"https://node-1.example.com/rte\"";
+    let wrong = errors(&format!("[server]\npath = \"/hub\"\n{url}\n"));
+    let why = "it ends with `server.path`, as in \"https://node-1.example.com/rte\"";
+    assert!(wrong.len() == 1 && wrong[0].contains("rte.toml:3:") && wrong[0].contains(why), "{wrong:?}");
+    assert!(given(&format!("[server]\n{url}\n")).config().is_ok());
+}
+
+#[test]
 fn nothing_prints_a_secret() {
     let settings = &[("auth.secret", SECRET)];
     let config = Given { text: "", variables: &[], settings }.config().unwrap();

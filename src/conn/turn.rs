@@ -15,6 +15,7 @@ use super::whose::Whose;
 use crate::api::client_address::Network;
 use crate::api::cors::Origins;
 use crate::api::negotiated::{IdKey, Negotiated};
+use crate::api::public_url::PublicUrl;
 use crate::api::publish;
 use crate::api::routes::Entrance;
 use crate::auth::revoked::Revocations;
@@ -43,6 +44,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Options {
     /// The hub's path, `/rte`; negotiate is `/negotiate` below it.
     pub path: String,
+    /// Where clients are sent that negotiate by another name.
+    pub public_url: Option<PublicUrl>,
     /// How bytes of connections may travel.
     pub transports: Vec<Transport>,
     /// Who may come from a browser.
@@ -76,6 +79,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             path: "/rte".to_owned(),
+            public_url: None,
             transports: Transport::ALL.to_vec(),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),

@@ -41,6 +41,11 @@ impl<'a> Token<'a> {
         Some(self.0).filter(|text| !text.contains('.'))
     }
 
+    /// Its text, for whoever has shown it.
+    pub(crate) fn reveal(self) -> &'a str {
+        self.0
+    }
+
     /// Header and claims as they stand there.
     ///
     /// # Errors

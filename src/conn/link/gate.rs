@@ -20,7 +20,7 @@ use crate::conn::hub::connection::Connection;
 use crate::conn::hub::origin::Origin;
 use crate::conn::quotas::{AddressBlock, Share, TooMuch};
 use crate::conn::step::Step;
-use crate::conn::turn::{Process, Turn};
+use crate::conn::turn::{Options, Process, Turn};
 use crate::conn::whose::Whose;
 use crate::hub::encoding::Encoding;
 use crate::hub::registry::ConnKey;
@@ -160,8 +160,10 @@ fn pass_gate(
                 Endpoint::Negotiate if cx.turn.process.places.is_full() => Err(full()),
                 Endpoint::Negotiate => {
                     cx.turn.process.quotas.check(share).map_err(too_much)?;
-                    let (query, principal) = (head.query.to_owned(), Box::new(principal));
-                    Ok(Decision::Body(Purpose::Negotiate { query, principal }))
+                    Ok(Decision::Body(match send_on(head, cx.turn.process.options) {
+                        Some(body) => Purpose::SendOn(body),
+                        None => Purpose::Negotiate { query: head.query.to_owned(), principal: Box::new(principal) },
+                    }))
                 }
             }
         }
@@ -269,6 +271,14 @@ fn ticket(head: &Head<'_>, turn: &Turn<'_>) -> Option<Principal> {
     let principal = id_key.open(&token, bearer.token().opaque()?)?;
     let lives = token.unproven_id().is_some_and(|id| negotiated.lock().place(id).is_some());
     (lives || !verifier.is_expired(&principal, turn.now)).then_some(principal)
+}
+
+/// What sends a client on that negotiates by another name of this hub, with the token that it came
+/// with.
+fn send_on(head: &Head<'_>, options: &Options) -> Option<Vec<u8>> {
+    let url = options.public_url.as_ref()?;
+    let bearer = token::bearer(head.header("authorization"), head.query).ok()??;
+    url.is_elsewhere(head.header("host"), head.query).then(|| url.body(bearer.token()))
 }
 
 /// What a client is sure to take: its connection, and a Subscribe.

@@ -127,7 +127,7 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
     let token = if head.header("authorization").is_some() || !head.query.is_empty() { TOKEN_COST } else { 0 };
     match decision {
         Decision::Body(Purpose::Publish { .. }) => 0,
-        Decision::Body(Purpose::Negotiate { .. } | Purpose::Revoke(_) | Purpose::Send(_))
+        Decision::Body(Purpose::Negotiate { .. } | Purpose::SendOn(_) | Purpose::Revoke(_) | Purpose::Send(_))
         | Decision::Upgraded { .. }
         | Decision::Streams(_)
         | Decision::Begins
@@ -598,6 +598,7 @@ impl Http {
                     self.reply(reply, &framing, cx)
                 }
             },
+            Purpose::SendOn(body) => self.reply(serve::negotiated(body), &framing, cx),
             Purpose::Send(conn) => {
                 let before = cx.turn.hub.work();
                 let reply = serve::send(conn, body, cx).unwrap_or_else(|Refused(refusal, reply, why)| {

@@ -39,6 +39,8 @@ pub(super) enum Purpose {
         query: String,
         principal: Box<Principal>,
     },
+    /// The same, of a client that is sent on with this answer.
+    SendOn(Vec<u8>),
 }
 
 /// How a body stands after bytes of it have come.
@@ -88,7 +90,7 @@ impl PendingBody {
     fn is_kept(&self) -> bool {
         match self.purpose {
             Purpose::Publish { .. } | Purpose::Revoke(_) | Purpose::Send(_) => true,
-            Purpose::Negotiate { .. } => false,
+            Purpose::Negotiate { .. } | Purpose::SendOn(_) => false,
         }
     }
 

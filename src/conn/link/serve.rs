@@ -52,6 +52,11 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
             negotiate::encode(offer, &mut body);
         }
     }
+    negotiated(body)
+}
+
+/// The answer to a negotiation.
+pub(super) fn negotiated(body: Vec<u8>) -> Reply {
     Reply::new(200, "application/json", Body::Owned(body)).with("Cache-Control", "no-store")
 }
 

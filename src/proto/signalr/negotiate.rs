@@ -77,6 +77,15 @@ pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"]}");
 }
 
+/// Appends the body that sends a client on: it negotiates again at that URL, and shows that there.
+pub(crate) fn encode_redirect(url: &str, access_token: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"url":"#);
+    encode_str(url, out);
+    out.extend_from_slice(br#","accessToken":"#);
+    encode_str(access_token, out);
+    out.push(b'}');
+}
+
 /// Appends `{"error":"…"}`, with the text that .NET has for it.
 pub(crate) fn encode_error(error: VersionError, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"error":"#);

@@ -352,3 +352,25 @@ fn who_is_between_two_polls_when_a_drain_begins_hears_of_it_by_the_next() {
         assert_eq!(hub.exit_code(), Some(0), "nobody is waited for any longer");
     }
 }
+
+#[test]
+fn who_negotiates_by_another_name_is_sent_to_the_hubs_own_and_no_further() {
+    let hub = Hub::start_with(&["server.public_url=http://node-1.example/rte"]);
+    let token = hub.client_token();
+    let negotiate = |query: &str, host: &str, authorization: &str| {
+        let line = request(&format!("POST /rte/negotiate?{query}negotiateVersion=1"), &[authorization], "{}");
+        let mut wire = hub.connect();
+        wire.send(line.replace("Host: hub.example", &format!("Host: {host}")).as_bytes());
+        wire.reply()
+    };
+    let header = format!("Authorization: Bearer {token}");
+    let sent_on = json!({ "url": "http://node-1.example/rte?direct=1", "accessToken": token });
+    let reply = negotiate("", "hub.example", &header);
+    assert_eq!((reply.header("cache-control"), reply.json()), (Some("no-store"), sent_on.clone()));
+    assert_eq!(negotiate(&format!("access_token={token}&"), "hub.example", "X: y").json(), sent_on);
+    assert_eq!(negotiate("", "hub.example", "X: y").status, 401);
+    for (query, host) in [("", "Node-1.example"), ("direct=1&", "hub.example"), ("direct=1&", "127.0.0.1:8080")] {
+        let offer = negotiate(query, host, &header).json();
+        assert!(offer["connectionToken"].is_string() && offer.get("url").is_none(), "{offer}");
+    }
+}
