@@ -34,6 +34,11 @@ export class Hub {
     this.#secret = secret;
   }
 
+  /** Has these settings, too, from its next start on. */
+  set(settings) {
+    this.#settings.push(...settings.flatMap((setting) => ['--set', setting]));
+  }
+
   /** Starts the binary and waits until it says where it listens. A second start takes the same port again. */
   async start() {
     const child = spawn(BINARY, ['serve', '--set', `server.listen=127.0.0.1:${this.#port}`, ...this.#settings], {

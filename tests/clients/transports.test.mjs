@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { Agent, createServer, request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import * as newest from '@microsoft/signalr';
+import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack';
 import * as oldest from 'signalr-3';
 import { Hub, Inbox, USER, callIn, within } from './hub.mjs';
+import { TRANSPORTS } from './stock.mjs';
 
 const EVENT = 'UserCallInComing';
 const item = { EntityId: USER, EventName: EVENT };
@@ -42,14 +44,17 @@ class Proxy {
   }
 }
 
-for (const [name, signalR] of [
+for (const [name, signalR, protocol] of [
   ['@microsoft/signalr 10', newest],
+  ['@microsoft/signalr 10 with MessagePack', newest, new MessagePackHubProtocol()],
   ['@microsoft/signalr 3.1.31', oldest],
 ]) {
   describe(name, () => {
     const hub = new Hub(['server.threads=4']);
     const proxy = new Proxy();
     const open = new Set();
+    // A stream of texts carries no bytes.
+    const transports = TRANSPORTS.filter((transport) => !protocol || transport !== 'ServerSentEvents');
 
     before(async () => {
       await hub.start();
@@ -61,14 +66,15 @@ for (const [name, signalR] of [
       await hub.stop();
     });
 
-    async function connected(url, transport) {
-      const options = { accessTokenFactory: () => hub.client() };
+    async function connected(url, transport, at = hub) {
+      const options = { accessTokenFactory: () => at.client() };
       if (transport) options.transport = signalR.HttpTransportType[transport];
-      const connection = new signalR.HubConnectionBuilder()
+      const builder = new signalR.HubConnectionBuilder()
         .withUrl(url, options)
         .configureLogging(signalR.LogLevel.None)
-        .withAutomaticReconnect(Array(200).fill(50))
-        .build();
+        .withAutomaticReconnect(Array(200).fill(50));
+      if (protocol) builder.withHubProtocol(protocol);
+      const connection = builder.build();
       open.add(connection);
       const inbox = new Inbox();
       connection.on('MessageReceived', (message) => inbox.push(message));
@@ -76,10 +82,10 @@ for (const [name, signalR] of [
       return { connection, inbox };
     }
 
-    async function hears(inbox, legs) {
+    async function hears(inbox, legs, from = hub) {
       for (const leg of legs) {
         const call = callIn(USER);
-        await hub.publish({ ...call, data: { ...call.data, legId: leg } });
+        await from.publish({ ...call, data: { ...call.data, legId: leg } });
       }
       for (const leg of legs) assert.equal((await inbox.next()).data.legId, leg);
     }
@@ -95,7 +101,7 @@ for (const [name, signalR] of [
       await within(looked(), 'the hub to know that nobody is there');
     }
 
-    for (const transport of [undefined, 'ServerSentEvents', 'LongPolling']) {
+    for (const transport of [undefined, ...transports.slice(1)]) {
       test(`works behind a proxy that eats the upgrade, ${transport ?? 'by the transport that it finds'}`, async () => {
         proxy.seen = [];
         const clients = [];
@@ -110,5 +116,32 @@ for (const [name, signalR] of [
         await gone();
       });
     }
+
+    test('is sent by a balancer that is not sticky to the hub that answers, and comes back by the balancer', async () => {
+      const named = new Hub();
+      const balancer = new Proxy();
+      await named.start();
+      named.set([`server.public_url=${named.url}`]);
+      await named.drain();
+      await named.start();
+      await balancer.start(named);
+      for (const transport of transports) {
+        balancer.seen = [];
+        const { connection, inbox } = await connected(balancer.url, transport, named);
+        const reconnected = new Promise((resolve) => connection.onreconnected(resolve));
+        await connection.invoke('Subscribe', [item]);
+        await hears(inbox, legs, named);
+        assert.equal(balancer.seen.length, 1, transport);
+        assert.equal(await named.drain(), 0);
+        await named.start();
+        await within(reconnected, 'onreconnected');
+        await connection.invoke('Subscribe', [item]);
+        await hears(inbox, ['leg-1'], named);
+        assert.ok(balancer.seen.length > 1 && balancer.seen.every((seen) => seen.startsWith('POST')), transport);
+        await connection.stop();
+      }
+      balancer.stop();
+      await named.stop();
+    });
   });
 }
