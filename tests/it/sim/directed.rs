@@ -6,6 +6,7 @@ mod calendar;
 mod deadlines;
 mod memory;
 mod moving;
+mod polling;
 mod requests;
 mod rests;
 mod slow;

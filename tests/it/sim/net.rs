@@ -165,6 +165,8 @@ pub struct Net {
     /// Who waits to be accepted.
     queue: VecDeque<usize>,
     is_listening: bool,
+    /// Nobody else takes connections that wait once the listening stops.
+    pub loses_queue: bool,
     held: Option<Held>,
     /// What shards have handed over to be written.
     pub to_write: VecDeque<ToWrite>,
@@ -184,6 +186,7 @@ impl Net {
             spurious: vec![Vec::new(); shards],
             queue: VecDeque::new(),
             is_listening: true,
+            loses_queue: false,
             held: None,
             to_write: VecDeque::new(),
             facts: Vec::new(),
@@ -492,6 +495,10 @@ impl Os for SimOs {
             let stream = SimStream { id, net: Rc::clone(&self.net), threads: Weak::clone(&self.threads) };
             (stream, SocketAddr::new(Net::address(id), 50_000), Entrance::Only)
         }))
+    }
+
+    fn loses_queue(&self) -> bool {
+        self.net.borrow().loses_queue
     }
 
     fn stop_listening(&mut self) {
