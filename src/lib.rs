@@ -43,6 +43,8 @@
 //! | behind | over the soft bound, and reading on: a publication waits a while for many such members of its topic |
 //! | drain / flush / close | stop accepting and finish / write the outbox / end with a reason |
 //! | state event / occurrence | only the last value matters, of each key where it has one / every one does |
+//! | engine, lane | what keeps the logs that several processes share; one of a process's two connections to it |
+//! | entry, origin, mark | a publication in such a log; the run of a process that has appended it; the highest number known of one |
 //! | Ask, Answer | what a shard wants to know of its siblings; what they say |
 //! | Now, Instant, UnixMs, Deadline | injected time |
 //!
@@ -71,6 +73,7 @@
 //! | 3 | [`pages`] | the files of the pages that people look at |
 //! | 4 | [`api`] | routes as functions |
 //! | 5 | [`conn`] | links: what a socket speaks, each state a type; connections: the SignalR side; questions to other shards |
+//! | 5 | [`backplane`] | several processes are one hub: what to ask an engine that they share, what its answers mean |
 //! | 6 | [`shard`] | the pure whole of one thread |
 //! | 7 | [`shell`] | mio, sockets, threads, clocks, signals, key sets at addresses |
 //! | 8 | [`config`], [`fuzzing`], [`guide`], [`cli`] | `rte.toml` to checked options; the bodies of the fuzz targets; the manual; the commands |
@@ -119,6 +122,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod backplane;
 pub mod bom;
 pub mod broken;
 pub mod cli;

@@ -303,6 +303,25 @@ pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 pub const JOURNAL_RETRY_MS: u64 = 1_000;
 /// Tries that go on failing are this far apart at the most.
 pub const JOURNAL_RETRY_MS_MAX: u64 = 60_000;
+/// Entries that one command appends to a partition, and their bytes.
+pub const BACKPLANE_BATCH_ENTRIES: usize = 256;
+/// Bytes of those, unless a single one has more.
+pub const BACKPLANE_BATCH_BYTES: usize = 256 * 1024;
+/// Runs of processes whose numbers are known in a partition; whoever has been silent for longest is
+/// forgotten beyond.
+pub const BACKPLANE_MARKS_MAX: usize = 4_096;
+/// Whoever wrote so shortly before an engine has lost something may have lost something with it.
+pub const BACKPLANE_RECENT_MS: u64 = 60_000;
+/// By so long after it, all have appended again what is missing.
+pub const BACKPLANE_SETTLE_MS: u64 = 10_000;
+/// What was appended is read within this time, or the two connections lead to two servers.
+pub const BACKPLANE_OWN_MS: u64 = 3_000;
+/// Others that have been heard are heard again within this time, or so it may be.
+pub const BACKPLANE_SILENCE_MS: u64 = 30_000;
+/// An engine that does not answer is tried again after this long at most, at first.
+pub const BACKPLANE_RETRY_MS: u64 = 100;
+/// And later.
+pub const BACKPLANE_RETRY_MS_MAX: u64 = 2_000;
 /// Bytes of a key set at an address.
 pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 /// How long the fetch of a key set may take, from the name to the last byte.

@@ -12,6 +12,7 @@
 mod config;
 mod connection;
 mod cost;
+mod entry;
 mod fixtures;
 mod grants;
 mod handshake;
@@ -76,6 +77,7 @@ macro_rules! targets {
 targets! {
     config: "rte.toml";
     connection: "whole connections: HTTP, upgrade, handshake, hub";
+    entry: "heads of entries in a log that several processes share";
     grants: "grants of a token, and what they cover";
     handshake: "the handshake of SignalR";
     http_body: "chunked bodies";

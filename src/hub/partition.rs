@@ -4,23 +4,23 @@ use siphasher::sip::SipHasher13;
 use uuid::Uuid;
 
 /// Organizations share this many orders.
-const PARTITIONS: u64 = 16;
+pub(crate) const PARTITIONS: u8 = 16;
 
 /// The order that an organization's publications are part of. Organizations are hashed to
 /// partitions without a secret, so that every process and every version agrees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Partition(u8);
 
 impl Partition {
     /// The partition of an organization.
     pub fn of(organization: Uuid) -> Partition {
-        let number = SipHasher13::new().hash(organization.as_bytes()) % PARTITIONS;
+        let number = SipHasher13::new().hash(organization.as_bytes()) % u64::from(PARTITIONS);
         Partition(number.to_le_bytes()[0])
     }
 
     /// Returns the partition of that number, which is below 16.
     pub fn from_number(number: u8) -> Option<Partition> {
-        (u64::from(number) < PARTITIONS).then_some(Partition(number))
+        (number < PARTITIONS).then_some(Partition(number))
     }
 
     /// Its number, below 16.

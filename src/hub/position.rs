@@ -46,6 +46,9 @@ impl Position {
 pub struct Epoch(u64);
 
 impl Epoch {
+    /// Before all epochs.
+    pub(crate) const NONE: Epoch = Epoch(0);
+
     /// Returns the epoch that begins now. `chance` tells it from another that begins in the same
     /// millisecond.
     pub fn begin(now: Now, chance: u64) -> Epoch {

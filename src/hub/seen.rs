@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What an item, or an event derived from it, is known by: no two of a publisher have the same. Its
 /// last byte is the number of its organization's partition, whose home knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemKey(pub [u8; 16]);
 
 impl ItemKey {

@@ -1,0 +1,104 @@
+//! A lane: one connection to the engine, on which one command is on its way at a time.
+
+use super::engine::Fault;
+use crate::clock::{Deadline, Instant, Now};
+use crate::entropy::{Entropy, next_u64};
+use crate::limits::{BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
+
+/// Whether the engine can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It is tried anew then.
+    Away { again_at: Deadline, since: Instant },
+    /// It answers.
+    Up,
+}
+
+/// One of the two connections of a process to its engine.
+#[derive(Debug)]
+pub(super) struct Lane {
+    state: State,
+    /// A command has not been answered.
+    is_asked: bool,
+    failures: u32,
+}
+
+/// The lane has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The engine does not answer.
+    Away {
+        /// What happened.
+        fault: Fault,
+        /// Since when.
+        since: Instant,
+    },
+    /// It does again, or for the first time.
+    Up {
+        /// How long it did not.
+        away_ms: u64,
+    },
+}
+
+impl Lane {
+    pub(super) fn new(now: Now) -> Lane {
+        let state = State::Away { again_at: Deadline::at(now.mono), since: now.mono };
+        Lane { state, is_asked: false, failures: 0 }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Whether a command may go, which will be answered.
+    pub(super) fn is_free(&self) -> bool {
+        !self.is_asked
+    }
+
+    pub(super) fn ask(&mut self) {
+        self.is_asked = true;
+    }
+
+    pub(super) fn on_answer(&mut self) {
+        self.is_asked = false;
+    }
+
+    pub(super) fn wants_connect(&self, now: Now) -> bool {
+        matches!(self.state, State::Away { again_at, .. } if again_at.is_due(now))
+    }
+
+    pub(super) fn connects_at(&self) -> Deadline {
+        match self.state {
+            State::Away { again_at, .. } => again_at,
+            State::Up => Deadline::NEVER,
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, now: Now) -> Notice {
+        let away_ms = match self.state {
+            State::Away { since, .. } => now.mono.ms_since(since),
+            State::Up => 0,
+        };
+        self.state = State::Up;
+        Notice::Up { away_ms }
+    }
+
+    /// What was asked has been answered, and what follows from it is known: the next failure is a
+    /// first one.
+    pub(super) fn on_success(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The connection is of no use any more. It is made anew after a while, which grows.
+    pub(super) fn fail(&mut self, fault: Fault, now: Now, entropy: &mut dyn Entropy) -> Notice {
+        let since = match self.state {
+            State::Away { since, .. } => since,
+            State::Up => now.mono,
+        };
+        let longest_ms = (BACKPLANE_RETRY_MS << self.failures.min(8)).min(BACKPLANE_RETRY_MS_MAX);
+        let wait_ms = longest_ms / 2 + next_u64(entropy) % (longest_ms / 2 + 1);
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Away { again_at: now.after_ms(wait_ms), since };
+        Notice::Away { fault, since }
+    }
+}

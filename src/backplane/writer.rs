@@ -1,0 +1,243 @@
+//! The lane that appends.
+
+use super::engine::{Appended, Batch, Command, Fault, Input, Opened, Opening, propose};
+use super::entry::{Fingerprint, Origin, Place};
+use super::item::{Append, Item, Refused, Settled};
+use super::lane::{Lane, Notice};
+use super::options::Options;
+use super::outgoing::Outgoing;
+use super::values::Value;
+use crate::clock::{Deadline, Now};
+use crate::entropy::{Entropy, next_u64};
+use crate::hub::partition::Partition;
+use std::collections::VecDeque;
+
+/// What the writer has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriterMail {
+    /// To the shard that has handed them over.
+    Settled(Settled),
+    /// To the reader, which must come to read it.
+    Acked {
+        /// The partition.
+        partition: Partition,
+        /// The highest number that is known to have been appended.
+        number: u64,
+    },
+    /// The lane has changed.
+    Notice(Notice),
+}
+
+/// Appends what the shards of a process take.
+///
+/// The shell hands it [`Writer::handle_append`] and what the engine answers ([`Writer::handle`]),
+/// calls [`Writer::handle_deadlines`] when [`Writer::next_deadline`] has come, executes
+/// [`Writer::poll_command`], one at a time, and carries out [`Writer::poll_mail`].
+pub struct Writer {
+    options: Options,
+    origin: Origin,
+    entropy: Box<dyn Entropy>,
+    lane: Lane,
+    partitions: Vec<Outgoing>,
+    /// The partitions that the last command was about.
+    asked: Vec<Partition>,
+    next_ticket: u64,
+    /// Last values that the engine may have lost.
+    restores: VecDeque<(Partition, Vec<Value>)>,
+    /// Those on their way.
+    restoring: Option<(Partition, Vec<Value>)>,
+    mail: VecDeque<WriterMail>,
+}
+
+impl Writer {
+    /// A writer that is to connect.
+    pub fn new(options: Options, origin: Origin, entropy: Box<dyn Entropy>, now: Now) -> Writer {
+        let partitions = options.partitions().map(|partition| Outgoing::new(partition, origin)).collect();
+        Writer {
+            options,
+            origin,
+            entropy,
+            lane: Lane::new(now),
+            partitions,
+            asked: Vec::new(),
+            next_ticket: 1,
+            restores: VecDeque::new(),
+            restoring: None,
+            mail: VecDeque::new(),
+        }
+    }
+
+    /// Takes publications. They may be answered at once.
+    pub fn handle_append(&mut self, append: Append, now: Now) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let bytes: usize = append.items.iter().map(Item::bytes).sum();
+        let is_too_much = self.queue_bytes() + bytes > self.options.queue_bytes_max;
+        let Some(outgoing) = self.partitions.get_mut(usize::from(append.partition.number())) else { return };
+        let outcome = if is_too_much {
+            Err(Refused::Queue)
+        } else if outgoing.is_full() {
+            Err(Refused::Full)
+        } else if append.items.is_empty() {
+            Ok(Vec::new())
+        } else {
+            return outgoing.push(append, ticket, now.after_ms(self.options.append_timeout_ms));
+        };
+        let Append { shard, call, .. } = append;
+        self.mail.push_back(WriterMail::Settled(Settled { shard, call, outcome }));
+    }
+
+    /// Takes last values that a home keeps, since the engine has lost its own
+    /// ([`ReaderMail::Lost`](super::reader::ReaderMail::Lost)).
+    pub fn handle_lost(&mut self, partition: Partition, values: Vec<Value>) {
+        self.restores.retain(|(other, _)| *other != partition);
+        self.restores.push_back((partition, values));
+    }
+
+    /// The engine has answered what was asked last, or something has happened to its connection.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.lane.on_answer();
+        let asked = std::mem::take(&mut self.asked);
+        match input {
+            Input::Connected => {
+                let notice = self.lane.on_connected(now);
+                self.mail.push_back(WriterMail::Notice(notice));
+            }
+            Input::Opened(opened) => {
+                asked.iter().zip(&opened).for_each(|(it, opened)| self.on_opened(*it, opened, now))
+            }
+            Input::Appended(results) => {
+                for (partition, result) in asked.into_iter().zip(results) {
+                    self.on_appended(partition, result, now);
+                }
+            }
+            Input::Failed(fault) => self.fail(fault, now),
+            Input::Restored => self.restoring = None,
+            // Nothing of it is asked by this lane.
+            Input::Entries(_) | Input::Newest(_) | Input::Values { .. } => self.fail(Fault::Garbled, now),
+        }
+    }
+
+    fn fail(&mut self, fault: Fault, now: Now) {
+        let notice = self.lane.fail(fault, now, self.entropy.as_mut());
+        self.mail.push_back(WriterMail::Notice(notice));
+        self.partitions.iter_mut().for_each(Outgoing::close);
+        self.restores.extend(self.restoring.take());
+    }
+
+    fn on_opened(&mut self, partition: Partition, opened: &Opened, now: Now) {
+        let Some(outgoing) = self.partitions.get_mut(usize::from(partition.number())) else { return };
+        let mark = opened.marks.iter().find(|(origin, _)| *origin == self.origin).map_or(0, |(_, number)| *number);
+        outgoing.on_opened(opened.newest.epoch, mark, now, &self.options);
+    }
+
+    fn on_appended(&mut self, partition: Partition, result: Result<Appended, Fault>, now: Now) {
+        let Some(outgoing) = self.partitions.get_mut(usize::from(partition.number())) else { return };
+        let settled = match result {
+            Ok(appended) => {
+                self.lane.on_success();
+                let settled = outgoing.on_appended(&appended, now, &self.options);
+                self.mail.push_back(WriterMail::Acked { partition, number: outgoing.acked() });
+                settled
+            }
+            Err(Fault::Full) => outgoing.on_full(now),
+            Err(Fault::Stale) => {
+                outgoing.close();
+                Vec::new()
+            }
+            Err(fault @ (Fault::Away | Fault::Refused | Fault::Moved | Fault::Timeout | Fault::Garbled)) => {
+                return self.fail(fault, now);
+            }
+        };
+        self.mail.extend(settled.into_iter().map(WriterMail::Settled));
+        while self.memory_bytes() > self.options.repair_bytes_max
+            && let Some(largest) = self.partitions.iter_mut().max_by_key(|outgoing| outgoing.memory_bytes())
+        {
+            largest.forget_first();
+        }
+    }
+
+    /// What is due.
+    pub fn handle_deadlines(&mut self, now: Now) {
+        let refused = if self.lane.is_up() { Refused::Timeout } else { Refused::Away };
+        for outgoing in &mut self.partitions {
+            self.mail.extend(outgoing.on_time(refused, now).into_iter().map(WriterMail::Settled));
+        }
+    }
+
+    /// When something is due.
+    pub fn next_deadline(&self) -> Deadline {
+        let due = self.partitions.iter().map(Outgoing::next_deadline).min().unwrap_or(Deadline::NEVER);
+        if self.lane.is_free() { due.min(self.lane.connects_at()) } else { due }
+    }
+
+    /// What the engine is to be asked; the next one only when that has been answered.
+    pub fn poll_command(&mut self, now: Now) -> Option<Command> {
+        if !self.lane.is_free() {
+            return None;
+        }
+        let command = if !self.lane.is_up() {
+            self.lane.wants_connect(now).then_some(Command::Connect)
+        } else if self.partitions.iter().any(|outgoing| !outgoing.is_open()) {
+            Some(self.open(now))
+        } else {
+            self.append(now).or_else(|| {
+                self.restoring = self.restores.pop_front();
+                self.restoring.clone().map(|(partition, values)| Command::Restore { partition, values })
+            })
+        };
+        if command.is_some() {
+            self.lane.ask();
+        }
+        command
+    }
+
+    fn open(&mut self, now: Now) -> Command {
+        let mut openings = Vec::new();
+        for (partition, outgoing) in self.options.partitions().zip(&self.partitions) {
+            if !outgoing.is_open() {
+                let cursor: Option<(Place, Fingerprint)> = outgoing.known();
+                let epoch = propose(cursor, now, next_u64(self.entropy.as_mut()));
+                openings.push(Opening { partition, cursor, epoch, origin: self.origin });
+                self.asked.push(partition);
+            }
+        }
+        Command::Open(openings)
+    }
+
+    fn append(&mut self, now: Now) -> Option<Command> {
+        let batches: Vec<Batch> = self.partitions.iter_mut().filter_map(|outgoing| outgoing.poll_batch(now)).collect();
+        self.asked.extend(batches.iter().map(|batch| batch.partition));
+        (!batches.is_empty()).then_some(Command::Append(batches))
+    }
+
+    /// What there is to say, in this order.
+    pub fn poll_mail(&mut self) -> Option<WriterMail> {
+        self.mail.pop_front()
+    }
+
+    /// Bytes that wait to be appended.
+    pub fn queue_bytes(&self) -> usize {
+        self.partitions.iter().map(Outgoing::queue_bytes).sum()
+    }
+
+    /// Bytes that are kept to be appended again.
+    pub fn memory_bytes(&self) -> usize {
+        self.partitions.iter().map(Outgoing::memory_bytes).sum()
+    }
+
+    /// Entries that were appended again since the engine had lost them.
+    pub fn repaired(&self) -> u64 {
+        self.partitions.iter().map(|outgoing| outgoing.repaired).sum()
+    }
+
+    /// Entries that the engine has lost, and this process has had no more.
+    pub fn unrepaired(&self) -> u64 {
+        self.partitions.iter().map(|outgoing| outgoing.unrepaired).sum()
+    }
+
+    /// Whether nobody waits.
+    pub fn is_idle(&self) -> bool {
+        self.partitions.iter().all(Outgoing::is_idle)
+    }
+}
