@@ -12,9 +12,13 @@ mod answers;
 mod cast;
 mod client;
 mod directed;
+#[cfg(test)]
+mod engine;
 mod journal;
 mod model;
 mod net;
+#[cfg(test)]
+mod nodes;
 mod play;
 mod reached;
 mod resume;
