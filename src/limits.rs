@@ -303,6 +303,15 @@ pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 pub const JOURNAL_RETRY_MS: u64 = 1_000;
 /// Tries that go on failing are this far apart at the most.
 pub const JOURNAL_RETRY_MS_MAX: u64 = 60_000;
+/// A command that reads waits so long for entries.
+pub const BACKPLANE_BLOCK_MS: u64 = 1_000;
+/// An engine that has not answered after this long, and where it waits after that in addition, is
+/// asked anew on another connection.
+pub const BACKPLANE_COMMAND_MS: u64 = 500;
+/// Entries that one command reads of each partition.
+pub const BACKPLANE_READ_ENTRIES: usize = 512;
+/// Last values that one command reads or keeps, more or less.
+pub const BACKPLANE_SCAN_VALUES: usize = 512;
 /// Entries that one command appends to a partition, and their bytes.
 pub const BACKPLANE_BATCH_ENTRIES: usize = 256;
 /// Bytes of those, unless a single one has more.

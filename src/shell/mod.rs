@@ -9,6 +9,7 @@
 //! its own.
 
 mod acked;
+pub mod backplane;
 mod bell;
 mod clock;
 pub mod current;

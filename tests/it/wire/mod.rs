@@ -3,6 +3,7 @@
 mod clients;
 mod days;
 mod documents;
+mod engine;
 mod every;
 mod http;
 mod internal;

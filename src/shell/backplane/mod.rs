@@ -1,0 +1,217 @@
+//! The lanes of a backplane: a thread that appends and one that reads, each with a connection of
+//! its own. They decide nothing; [`backplane`](crate::backplane) does.
+
+mod options;
+mod redis;
+
+use crate::backplane::entry::Origin;
+use crate::backplane::reader::{Reader, ReaderMail};
+use crate::backplane::values::Value;
+use crate::backplane::writer::{Writer, WriterMail};
+use crate::backplane::{Append, Fault, Input};
+use crate::clock::{Deadline, Now};
+use crate::entropy::next_u64;
+use crate::hub::partition::Partition;
+use crate::shell::bell::Bell;
+use crate::shell::clock::Clock;
+use crate::shell::entropy::SystemEntropy;
+pub use options::{Options, Password};
+use parking_lot::Mutex;
+use redis::Redis;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// A thread that has nothing to do looks up this often.
+const LOOK_MS: u64 = 1_000;
+
+/// What a thread is told.
+#[derive(Debug)]
+enum Task {
+    Append(Append),
+    Restore(Partition, Vec<Value>),
+    /// The writer has appended so much.
+    Acked(Partition, u64),
+    /// The connection may lead to the wrong server.
+    Restart,
+    /// No more comes: what waits is appended, and then it is over.
+    End,
+}
+
+/// The way to a thread.
+#[derive(Debug, Default)]
+struct Way {
+    tasks: Mutex<Vec<Task>>,
+    bell: Bell,
+}
+
+impl Way {
+    fn post(&self, task: Task) {
+        self.tasks.lock().push(task);
+        self.bell.ring();
+    }
+
+    fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks.lock())
+    }
+}
+
+/// Who hears what the lanes have to say, on their threads.
+pub trait Listener: Send + Sync + 'static {
+    /// The writer says that.
+    fn hear_writer(&self, mail: WriterMail);
+    /// The reader says that. It goes on when this returns.
+    fn hear_reader(&self, mail: ReaderMail);
+}
+
+/// The two lanes of a process.
+#[derive(Debug)]
+pub struct Lanes {
+    writer: Arc<Way>,
+    reader: Arc<Way>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Lanes {
+    /// Starts both threads, which connect, now or when they can.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start(options: &Options, listener: &Arc<impl Listener>) -> io::Result<Lanes> {
+        let clock = Clock::start();
+        let origin = Origin(next_u64(&mut SystemEntropy::default()));
+        let (writer, reader) = (Arc::new(Way::default()), Arc::new(Way::default()));
+        let (lanes, now) = (options.lanes, clock.now());
+        let append = Appending {
+            lane: Writer::new(lanes, origin, Box::new(SystemEntropy::default()), now),
+            engine: Redis::new(options.clone()),
+            way: Arc::clone(&writer),
+            reader: Arc::clone(&reader),
+            listener: Arc::clone(listener),
+            clock,
+        };
+        let read = Reading {
+            lane: Reader::new(lanes, origin, Box::new(SystemEntropy::default()), now),
+            engine: Redis::new(options.clone()),
+            way: Arc::clone(&reader),
+            writer: Arc::clone(&writer),
+            listener: Arc::clone(listener),
+            clock,
+        };
+        let threads = [
+            thread::Builder::new().name("appender".to_owned()).spawn(move || append.run())?,
+            thread::Builder::new().name("reader".to_owned()).spawn(move || read.run())?,
+        ];
+        Ok(Lanes { writer, reader, threads })
+    }
+
+    /// Hands publications over. Whoever listens hears what became of them.
+    pub fn append(&self, append: Append) {
+        self.writer.post(Task::Append(append));
+    }
+
+    /// Hands over the last values that a home keeps, since the engine has lost some.
+    pub fn restore(&self, partition: Partition, values: Vec<Value>) {
+        self.writer.post(Task::Restore(partition, values));
+    }
+
+    /// Appends what waits, and ends both threads. What can't be appended is refused in its time.
+    pub fn end(self) {
+        self.writer.post(Task::End);
+        let [append, read] = self.threads;
+        // One that panicked has said so.
+        let _ = append.join();
+        self.reader.post(Task::End);
+        let _ = read.join();
+    }
+}
+
+fn ms_until(deadline: Deadline, now: Now) -> Duration {
+    Duration::from_millis(deadline.ms_from(now.mono).unwrap_or(LOOK_MS).min(LOOK_MS))
+}
+
+/// The thread that appends.
+struct Appending<L> {
+    lane: Writer,
+    engine: Redis,
+    way: Arc<Way>,
+    reader: Arc<Way>,
+    listener: Arc<L>,
+    clock: Clock,
+}
+
+impl<L: Listener> Appending<L> {
+    fn run(mut self) {
+        let mut ends = false;
+        while !(ends && self.lane.is_idle()) {
+            let now = self.clock.now();
+            for task in self.way.take() {
+                match task {
+                    Task::Append(append) => self.lane.handle_append(append, now),
+                    Task::Restore(partition, values) => self.lane.handle_lost(partition, values),
+                    Task::Restart => self.lane.handle(Input::Failed(Fault::Moved), now),
+                    Task::Acked(..) => {}
+                    Task::End => ends = true,
+                }
+            }
+            self.lane.handle_deadlines(now);
+            self.tell();
+            if let Some(command) = self.lane.poll_command(now) {
+                let input = self.engine.execute(&command);
+                self.lane.handle(input, self.clock.now());
+                self.tell();
+            } else {
+                self.way.bell.wait(ms_until(self.lane.next_deadline(), now));
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(mail) = self.lane.poll_mail() {
+            if let WriterMail::Acked { partition, number } = mail {
+                self.reader.post(Task::Acked(partition, number));
+            }
+            self.listener.hear_writer(mail);
+        }
+    }
+}
+
+/// The thread that reads.
+struct Reading<L> {
+    lane: Reader,
+    engine: Redis,
+    way: Arc<Way>,
+    writer: Arc<Way>,
+    listener: Arc<L>,
+    clock: Clock,
+}
+
+impl<L: Listener> Reading<L> {
+    fn run(mut self) {
+        let mut ends = false;
+        while !ends {
+            let now = self.clock.now();
+            for task in self.way.take() {
+                match task {
+                    Task::Acked(partition, number) => self.lane.handle_acked(partition, number, now),
+                    Task::Append(_) | Task::Restore(..) | Task::Restart => {}
+                    Task::End => ends = true,
+                }
+            }
+            if let Some(command) = self.lane.poll_command(now) {
+                let input = self.engine.execute(&command);
+                self.lane.handle(input, self.clock.now());
+            } else {
+                self.way.bell.wait(ms_until(self.lane.next_deadline(), now));
+            }
+            while let Some(mail) = self.lane.poll_mail() {
+                if mail == ReaderMail::Restart {
+                    self.writer.post(Task::Restart);
+                }
+                self.listener.hear_reader(mail);
+            }
+        }
+    }
+}

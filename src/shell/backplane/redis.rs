@@ -1,0 +1,353 @@
+//! The engine `redis`: Redis from 7.0 on, and Valkey.
+//!
+//! All keys of a partition share a hash tag `T`:
+//!
+//! | key | what |
+//! |---|---|
+//! | `T:s` | the log: a stream of which Redis itself counts the ids within an epoch |
+//! | `T:o` | of each origin, the highest number that was appended |
+//! | `T:v` | last values: the place of the entry, the length of its head, head and data |
+//! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
+//! | `<prefix>:meta` | what all processes must agree upon |
+
+use super::options::Options;
+use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
+use crate::backplane::partition::tag;
+use crate::backplane::values::Value;
+use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Verdict};
+use crate::hub::partition::{PARTITIONS, Partition};
+use crate::hub::position::Epoch;
+use crate::hub::seen::ItemKey;
+use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline};
+use redis::{RedisConnectionInfo, RedisError, RedisResult};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The scripts, in the order of their hashes.
+const SCRIPTS: [&str; 4] =
+    [include_str!("append.lua"), include_str!("open.lua"), include_str!("newest.lua"), include_str!("restore.lua")];
+/// How keys and heads are laid out.
+const FORMAT: &str = "1";
+
+/// One connection, which executes what a lane asks.
+pub(super) struct Redis {
+    options: Options,
+    tags: Vec<String>,
+    /// Which of the addresses is tried next.
+    next: usize,
+    connection: Option<Connection>,
+    /// What the server calls the scripts.
+    hashes: Vec<String>,
+}
+
+impl Redis {
+    pub(super) fn new(options: Options) -> Redis {
+        let partitions = (0..PARTITIONS).filter_map(Partition::from_number);
+        let tags = partitions.map(|partition| tag(&options.prefix, partition)).collect();
+        Redis { options, tags, next: 0, connection: None, hashes: Vec::new() }
+    }
+
+    /// Executes a command. A connection that has failed is thrown away.
+    pub(super) fn execute(&mut self, command: &Command) -> Input {
+        let outcome = match command {
+            Command::Connect => self.connect().map(|()| Input::Connected),
+            Command::Open(openings) => self.open(openings),
+            Command::Append(batches) => self.append(batches),
+            Command::Read(places) => self.read(places),
+            Command::Newest => self.newest(),
+            Command::Values { partition, scan } => self.values(*partition, *scan),
+            Command::Restore { partition, values } => self.restore(*partition, values),
+        };
+        outcome.unwrap_or_else(|fault| {
+            self.connection = None;
+            Input::Failed(fault)
+        })
+    }
+
+    fn connect(&mut self) -> Result<(), Fault> {
+        self.connection = None;
+        let count = self.options.addresses.len().max(1);
+        let (host, port) = self.options.addresses.get(self.next % count).ok_or(Fault::Away)?;
+        self.next += 1;
+        let mut settings = RedisConnectionInfo::default();
+        if let Some(user) = &self.options.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &self.options.password {
+            settings = settings.set_password(password.reveal());
+        }
+        let address = ConnectionAddr::Tcp(host.clone(), *port);
+        let info = address.into_connection_info().map_err(|error| fault(&error))?;
+        let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(info).map_err(|error| fault(&error))?;
+        let patience = Duration::from_millis(BACKPLANE_COMMAND_MS);
+        let mut connection = client.get_connection_with_timeout(patience).map_err(|error| fault(&error))?;
+        // They are set anew by connecting.
+        let longest = Some(Duration::from_millis(BACKPLANE_BLOCK_MS) + patience);
+        connection.set_read_timeout(longest).map_err(|error| fault(&error))?;
+        connection.set_write_timeout(Some(patience)).map_err(|error| fault(&error))?;
+        self.check(&mut connection)?;
+        self.hashes = load(&mut connection)?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
+    fn check(&self, connection: &mut Connection) -> Result<(), Fault> {
+        let info: String = redis::cmd("INFO").query(connection).map_err(|error| fault(&error))?;
+        let says = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let major = says("redis_version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+        if major.is_none_or(|major| major < 7) {
+            return Err(Fault::Refused);
+        }
+        if says("role") != Some("master") {
+            return Err(Fault::Moved);
+        }
+        let key = format!("{}:meta", self.options.prefix);
+        let facts = [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())];
+        for (name, value) in facts {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("HSETNX").arg(&key).arg(name).arg(&value).ignore().cmd("HGET").arg(&key).arg(name);
+            let (held,): (String,) = pipeline.query(connection).map_err(|error| fault(&error))?;
+            if held != value {
+                return Err(Fault::Refused);
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, partition: Partition, what: &str) -> String {
+        let tag = self.tags.get(usize::from(partition.number())).map_or("", String::as_str);
+        format!("{tag}:{what}")
+    }
+
+    fn hash(&self, script: usize) -> &str {
+        self.hashes.get(script).map_or("", String::as_str)
+    }
+
+    /// Executes scripts in one go; where the server has forgotten them, once more. That is no harm:
+    /// what has been executed is known by its numbers.
+    fn run<T: FromRedisValue>(&mut self, pipeline: impl Fn(&Redis) -> Pipeline) -> Result<Vec<RedisResult<T>>, Fault> {
+        let mut is_again = false;
+        loop {
+            let mut commands = pipeline(self);
+            let connection = self.connection.as_mut().ok_or(Fault::Away)?;
+            let results: Vec<RedisResult<T>> =
+                commands.ignore_errors().query(connection).map_err(|error| fault(&error))?;
+            let is_forgotten =
+                |result: &RedisResult<T>| result.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"));
+            if is_again || !results.iter().any(is_forgotten) {
+                return Ok(results);
+            }
+            self.hashes = load(connection)?;
+            is_again = true;
+        }
+    }
+
+    fn open(&mut self, openings: &[Opening]) -> Result<Input, Fault> {
+        let results = self.run::<(String, String, String, BTreeMap<u64, u64>)>(|redis| {
+            let mut pipeline = redis::pipe();
+            for Opening { partition, cursor, epoch, origin } in openings {
+                let marker = Head { kind: Kind::Marker, origin: *origin, number: 0, body: &[] };
+                let (cursor, fingerprint) =
+                    cursor.map_or_else(Default::default, |(place, bytes)| (id(place), bytes.to_vec()));
+                pipeline.cmd("EVALSHA").arg(redis.hash(1)).arg(2);
+                pipeline.arg(redis.key(*partition, "s")).arg(redis.key(*partition, "o"));
+                pipeline.arg(epoch.number()).arg(marker.encode()).arg(cursor).arg(fingerprint);
+            }
+            pipeline
+        })?;
+        let opened = results.into_iter().map(|result| {
+            let (verdict, first, newest, marks) = result.map_err(|error| fault(&error))?;
+            let verdict = match &*verdict {
+                "start" => Verdict::Start,
+                "same" => Verdict::Same,
+                "trimmed" => Verdict::Trimmed,
+                "fork" => Verdict::Fork,
+                _ => return Err(Fault::Garbled),
+            };
+            let newest = place(&newest)?;
+            let behind = Place { sequence: newest.sequence + 1, ..newest };
+            let first = if first.is_empty() { behind } else { place(&first)? };
+            let marks = marks.into_iter().map(|(origin, number)| (Origin(origin), number)).collect();
+            Ok(Opened { verdict, first, newest, marks })
+        });
+        opened.collect::<Result<_, Fault>>().map(Input::Opened)
+    }
+
+    fn append(&mut self, batches: &[Batch]) -> Result<Input, Fault> {
+        let results = self.run::<(Option<String>, Vec<u64>)>(|redis| {
+            let mut pipeline = redis::pipe();
+            for batch in batches {
+                let Batch { partition, epoch, origin, after, first, entries } = batch;
+                let ids: Vec<ItemKey> = entries.iter().filter_map(|entry| entry.id).collect();
+                pipeline.cmd("EVALSHA").arg(redis.hash(0)).arg(3 + ids.len());
+                for what in ["s", "o", "v"] {
+                    pipeline.arg(redis.key(*partition, what));
+                }
+                for ItemKey(id) in &ids {
+                    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+                    pipeline.arg(redis.key(*partition, &format!("i:{hex}")));
+                }
+                pipeline.arg(epoch.number()).arg(origin.0).arg(*after).arg(*first);
+                pipeline.arg(redis.options.retain_entries).arg(redis.options.dedupe_ms.max(1));
+                let mut seen = 0;
+                for entry in entries {
+                    seen += usize::from(entry.id.is_some());
+                    let row = entry.row.as_ref().map_or_else(Vec::new, |row| {
+                        [if row.is_last { b"-".as_slice() } else { b"=" }, &row.field].concat()
+                    });
+                    pipeline.arg(if entry.id.is_some() { seen } else { 0 });
+                    pipeline.arg(row).arg(&entry.head).arg(&*entry.data);
+                }
+            }
+            pipeline
+        })?;
+        let appended = results.into_iter().map(|result| match result {
+            Ok((last, duplicates)) => {
+                Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
+            }
+            Err(error) => match fault(&error) {
+                fault @ (Fault::Stale | Fault::Full) => Ok(Err(fault)),
+                fault @ (Fault::Away | Fault::Refused | Fault::Moved | Fault::Timeout | Fault::Garbled) => Err(fault),
+            },
+        });
+        appended.collect::<Result<_, Fault>>().map(Input::Appended)
+    }
+
+    fn read(&mut self, places: &[(Partition, Place)]) -> Result<Input, Fault> {
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(BACKPLANE_READ_ENTRIES).arg("BLOCK").arg(BACKPLANE_BLOCK_MS).arg("STREAMS");
+        let keys: Vec<(String, Partition)> =
+            places.iter().map(|(partition, _)| (self.key(*partition, "s"), *partition)).collect();
+        for (key, _) in &keys {
+            command.arg(key);
+        }
+        for (_, place) in places {
+            command.arg(id(*place));
+        }
+        type Entries = Vec<(String, Vec<Vec<u8>>)>;
+        let connection = self.connection.as_mut().ok_or(Fault::Away)?;
+        let read: Option<Vec<(String, Entries)>> = command.query(connection).map_err(|error| fault(&error))?;
+        let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
+            let (_, partition) = keys.iter().find(|(other, _)| *other == key).ok_or(Fault::Garbled)?;
+            let raw = |(id, fields): (String, Vec<Vec<u8>>)| {
+                let Ok([_, head, _, data]) = <[Vec<u8>; 4]>::try_from(fields) else { return Err(Fault::Garbled) };
+                Ok(Raw { place: place(&id)?, head: head.into(), data: data.into() })
+            };
+            Ok((*partition, entries.into_iter().map(raw).collect::<Result<_, Fault>>()?))
+        });
+        read.collect::<Result<_, Fault>>().map(Input::Entries)
+    }
+
+    fn newest(&mut self) -> Result<Input, Fault> {
+        let results = self.run::<Option<String>>(|redis| {
+            let mut pipeline = redis::pipe();
+            for tag in &redis.tags {
+                pipeline.cmd("EVALSHA").arg(redis.hash(2)).arg(1).arg(format!("{tag}:s"));
+            }
+            pipeline
+        })?;
+        let newest = results.into_iter().map(|result| {
+            let newest = result.map_err(|error| fault(&error))?;
+            newest.map(|newest| place(&newest)).transpose()
+        });
+        newest.collect::<Result<_, Fault>>().map(Input::Newest)
+    }
+
+    fn values(&mut self, partition: Partition, scan: u64) -> Result<Input, Fault> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(self.key(partition, "v")).arg(scan).arg("COUNT").arg(BACKPLANE_SCAN_VALUES);
+        let connection = self.connection.as_mut().ok_or(Fault::Away)?;
+        type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+        let (scan, pairs): (u64, Pairs) = command.query(connection).map_err(|error| fault(&error))?;
+        let values = pairs.into_iter().map(|(field, value)| {
+            let entry = parse_value(&value).ok_or(Fault::Garbled)?;
+            Ok(Value { field: field.into(), entry })
+        });
+        Ok(Input::Values { values: values.collect::<Result<_, Fault>>()?, scan })
+    }
+
+    fn restore(&mut self, partition: Partition, values: &[Value]) -> Result<Input, Fault> {
+        let results = self.run::<Option<bool>>(|redis| {
+            let mut pipeline = redis::pipe();
+            for values in values.chunks(BACKPLANE_SCAN_VALUES) {
+                pipeline.cmd("EVALSHA").arg(redis.hash(3)).arg(1).arg(redis.key(partition, "v"));
+                for Value { field, entry } in values {
+                    pipeline.arg(&**field).arg(encode_value(entry));
+                }
+            }
+            pipeline
+        })?;
+        results.into_iter().try_for_each(|result| result.map(drop)).map_err(|error| fault(&error))?;
+        Ok(Input::Restored)
+    }
+}
+
+fn load(connection: &mut Connection) -> Result<Vec<String>, Fault> {
+    let mut pipeline = redis::pipe();
+    for script in SCRIPTS {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(script);
+    }
+    pipeline.query(connection).map_err(|error| fault(&error))
+}
+
+/// The id of an entry in its stream.
+fn id(place: Place) -> String {
+    format!("{}-{}", place.epoch.number(), place.sequence)
+}
+
+fn place(id: &str) -> Result<Place, Fault> {
+    let (epoch, sequence) = id.split_once('-').ok_or(Fault::Garbled)?;
+    let number = |digits: &str| digits.parse().map_err(|_| Fault::Garbled);
+    Ok(Place { epoch: Epoch::from_number(number(epoch)?), sequence: number(sequence)? })
+}
+
+fn encode_value(entry: &Raw) -> Vec<u8> {
+    let mut value = format!("{} {} ", id(entry.place), entry.head.len()).into_bytes();
+    value.extend_from_slice(&entry.head);
+    value.extend_from_slice(&entry.data);
+    value
+}
+
+fn parse_value(value: &[u8]) -> Option<Raw> {
+    let mut parts = value.splitn(3, |byte| *byte == b' ');
+    let at = place(core::str::from_utf8(parts.next()?).ok()?).ok()?;
+    let length = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    let (head, data) = parts.next()?.split_at_checked(length)?;
+    Some(Raw { place: at, head: head.into(), data: data.into() })
+}
+
+/// What an error means.
+fn fault(error: &RedisError) -> Fault {
+    match error.code() {
+        _ if error.is_timeout() => Fault::Timeout,
+        _ if error.is_io_error() => Fault::Away,
+        Some("OOM") => Fault::Full,
+        Some("STALE") => Fault::Stale,
+        Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
+        Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
+        _ if error.to_string().contains("equal or smaller") => Fault::Stale,
+        _ if error.kind() == redis::ErrorKind::AuthenticationFailed => Fault::Refused,
+        _ => Fault::Garbled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_back_whatever_bytes_it_has() {
+        let place = Place { epoch: Epoch::from_number(u64::MAX), sequence: 7 };
+        let entry = Raw { place, head: b"a b \xff".as_slice().into(), data: b" {}".as_slice().into() };
+        let value = encode_value(&entry);
+        assert!(value.starts_with(b"18446744073709551615-7 5 a b "));
+        assert_eq!(parse_value(&value), Some(entry));
+        for wrong in ["", "1-2", "1-2 9 short", "x-2 0 ", "1 0 "] {
+            assert_eq!(parse_value(wrong.as_bytes()), None, "{wrong:?}");
+        }
+    }
+}
