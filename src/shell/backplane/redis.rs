@@ -71,7 +71,8 @@ impl Redis {
         let count = self.options.addresses.len().max(1);
         let (host, port) = self.options.addresses.get(self.next % count).ok_or(Fault::Away)?;
         self.next += 1;
-        let mut settings = RedisConnectionInfo::default();
+        // A server before 7.2 does not know what the library would call itself.
+        let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.options.user {
             settings = settings.set_username(user);
         }

@@ -5,9 +5,10 @@ use rte::backplane::entry::FINGERPRINT_BYTES;
 use rte::backplane::partition::tag;
 use rte::backplane::reader::{Found, ReaderMail, Tense};
 use rte::backplane::writer::WriterMail;
-use rte::backplane::{Append, Item, Row};
+use rte::backplane::{Append, Fault, Item, Notice, Refused, Row};
 use rte::hub::partition::Partition;
-use rte::shell::backplane::{Lanes, Listener, Options};
+use rte::hub::seen::ItemKey;
+use rte::shell::backplane::{Lanes, Listener, Options, Password};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// Whatever is waited for comes within this time.
 const LONGEST: Duration = Duration::from_secs(60);
+/// What the hub may do at its Redis, and no more.
+const RIGHTS: &str = "~rte:* ~{rte:* -@all +hello +auth +ping +info +evalsha \
+                      +script|load +exists +xadd +xtrim +xread +xrange +xinfo|stream +hget +hset +hsetnx +hdel \
+                      +hgetall +hscan +get +set +del";
 const ITEMS: usize = 20;
 const CALLS: u64 = 30;
 
@@ -78,7 +83,9 @@ struct Heard {
     /// In their order.
     delivered: Vec<String>,
     gaps: usize,
-    settled: BTreeMap<u64, bool>,
+    settled: BTreeMap<u64, Result<Vec<u32>, Refused>>,
+    /// Why the engine has not answered.
+    faults: Vec<Fault>,
     values: BTreeMap<Box<[u8]>, String>,
 }
 
@@ -98,10 +105,13 @@ impl Ears {
 
 impl Listener for Ears {
     fn hear_writer(&self, mail: WriterMail) {
-        if let WriterMail::Settled(settled) = mail {
-            self.heard.lock().unwrap().settled.insert(settled.call, settled.outcome.is_ok());
-            self.news.notify_all();
+        let mut heard = self.heard.lock().unwrap();
+        match mail {
+            WriterMail::Settled(settled) => drop(heard.settled.insert(settled.call, settled.outcome)),
+            WriterMail::Notice(Notice::Away { fault, .. }) => heard.faults.push(fault),
+            WriterMail::Notice(Notice::Up { .. }) | WriterMail::Acked { .. } => {}
         }
+        self.news.notify_all();
     }
 
     fn hear_reader(&self, mail: ReaderMail) {
@@ -133,11 +143,43 @@ impl Listener for Ears {
     }
 }
 
+impl Ears {
+    /// What becomes of items, once it is known.
+    fn append(&self, lanes: &Lanes, call: u64, items: Vec<Item>) -> Result<Vec<u32>, Refused> {
+        lanes.append(Append { partition: partition(), shard: 0, call, items });
+        self.settled(call)
+    }
+
+    fn settled(&self, call: u64) -> Result<Vec<u32>, Refused> {
+        self.wait("an answer", |heard| heard.settled.contains_key(&call));
+        self.heard.lock().unwrap().settled[&call].clone()
+    }
+}
+
+fn partition() -> Partition {
+    Partition::from_number(3).unwrap()
+}
+
+fn items(call: u64) -> Vec<Item> {
+    let item = |number: usize| {
+        let field = [u8::try_from(number).unwrap()];
+        let row = Some(Row { field: field.into(), is_last: false });
+        Item { body: field.into(), data: format!("{call}.{number}").into_bytes().into(), id: None, row }
+    };
+    (0..ITEMS).map(item).collect()
+}
+
 fn start(server: &Server) -> (Arc<Ears>, Lanes) {
+    let (ears, lanes) = start_as(server, None);
+    ears.wait("a start", |heard| heard.is_ready);
+    (ears, lanes)
+}
+
+fn start_as(server: &Server, user: Option<(&str, &str)>) -> (Arc<Ears>, Lanes) {
     let options = Options {
         addresses: vec![("127.0.0.1".to_owned(), server.port)],
-        user: None,
-        password: None,
+        user: user.map(|(name, _)| name.to_owned()),
+        password: user.map(|(_, password)| Password::new(password.to_owned())),
         prefix: "rte".to_owned(),
         retain_entries: 20_000,
         dedupe_ms: 300_000,
@@ -145,30 +187,22 @@ fn start(server: &Server) -> (Arc<Ears>, Lanes) {
     };
     let ears = Arc::new(Ears::default());
     let lanes = Lanes::start(&options, &ears).unwrap();
-    ears.wait("a start", |heard| heard.is_ready);
     (ears, lanes)
 }
 
 /// Two processes publish in turn; in the midst of it that happens. What was answered has come to
 /// both of them, once, and nothing is told to be missing.
-fn endures(name: &str, is_kept: bool, loses: bool, fault: impl FnOnce(&mut Server)) {
+fn endures(name: &str, is_kept: bool, loses: bool, fault: impl FnOnce(&mut Server, &Ears)) {
     let Some(mut server) = Server::start(name, is_kept) else { return skip() };
     let nodes = [start(&server), start(&server)];
-    let partition = Partition::from_number(3).unwrap();
     let mut fault = Some(fault);
     for call in 0..CALLS {
-        let items = (0..ITEMS).map(|item| {
-            let row = Some(Row { field: [u8::try_from(item).unwrap()].into(), is_last: false });
-            let data = format!("{call}.{item}").into_bytes().into();
-            Item { body: [u8::try_from(item).unwrap()].into(), data, id: None, row }
-        });
         let (ears, lanes) = &nodes[usize::try_from(call % 2).unwrap()];
-        lanes.append(Append { partition, shard: 0, call, items: items.collect() });
+        lanes.append(Append { partition: partition(), shard: 0, call, items: items(call) });
         if call == CALLS / 2 {
-            fault.take().unwrap()(&mut server);
+            fault.take().unwrap()(&mut server, ears);
         }
-        ears.wait("an answer", |heard| heard.settled.contains_key(&call));
-        assert!(ears.heard.lock().unwrap().settled[&call]);
+        assert_eq!(ears.settled(call), Ok(Vec::new()));
     }
     let mut all: Vec<String> =
         (0..CALLS).flat_map(|call| (0..ITEMS).map(move |item| format!("{call}.{item}"))).collect();
@@ -198,24 +232,88 @@ fn skip() {
 
 #[test]
 fn two_processes_on_one_redis_deliver_the_same_in_one_order() {
-    endures("quiet", true, false, |_| {});
+    endures("quiet", true, false, |_, _| {});
 }
 
 #[test]
 fn a_redis_that_is_killed_loses_nothing_that_it_has_kept() {
-    endures("killed", true, false, Server::kill_and_restart);
+    endures("killed", true, false, |server, _| server.kill_and_restart());
 }
 
 #[test]
 fn a_redis_that_comes_back_empty_gets_back_what_it_has_lost() {
-    endures("empty", false, true, Server::kill_and_restart);
+    endures("empty", false, true, |server, _| server.kill_and_restart());
 }
 
 #[test]
 fn a_redis_that_is_emptied_or_forgets_its_scripts_or_cuts_its_clients_gets_all_the_same() {
-    endures("flushed", true, true, |server| assert!(server.ask("FLUSHALL").starts_with("+OK")));
-    let log = format!("{}:s", tag("rte", Partition::from_number(3).unwrap()));
-    endures("without-log", true, true, |server| assert!(server.ask(&format!("DEL {log}")).starts_with(":1")));
-    endures("forgetful", true, false, |server| assert!(server.ask("SCRIPT FLUSH").starts_with("+OK")));
-    endures("cutting", true, false, |server| assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':')));
+    endures("flushed", true, true, |server, _| assert!(server.ask("FLUSHALL").starts_with("+OK")));
+    let log = format!("{}:s", tag("rte", partition()));
+    endures("without-log", true, true, |server, _| assert!(server.ask(&format!("DEL {log}")).starts_with(":1")));
+    endures("forgetful", true, false, |server, _| assert!(server.ask("SCRIPT FLUSH").starts_with("+OK")));
+    endures("cutting", true, false, |server, _| assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':')));
+}
+
+#[test]
+fn a_redis_that_is_frozen_is_left_and_taken_up_again() {
+    endures("frozen", true, false, |server, ears| {
+        let signal = |name: &str| {
+            let status = Command::new("kill").args([name, &server.process.id().to_string()]).status();
+            assert!(status.unwrap().success());
+        };
+        signal("-STOP");
+        ears.wait("a timeout", |heard| heard.faults.contains(&Fault::Timeout));
+        signal("-CONT");
+    });
+}
+
+#[test]
+fn a_redis_without_room_refuses_at_once_and_takes_again_what_comes_later() {
+    let Some(server) = Server::start("full", true) else { return skip() };
+    let (ears, lanes) = start(&server);
+    assert!(server.ask("CONFIG SET maxmemory 1").starts_with("+OK"));
+    assert_eq!(ears.append(&lanes, 0, items(0)), Err(Refused::Full));
+    assert!(server.ask("CONFIG SET maxmemory 0").starts_with("+OK"));
+    let taken = (1..).find(|call| ears.append(&lanes, *call, items(*call)).is_ok()).unwrap();
+    ears.wait("an entry", |heard| heard.delivered.len() >= ITEMS);
+    let heard = ears.heard.lock().unwrap();
+    assert!(heard.delivered.iter().all(|text| text.starts_with(&format!("{taken}."))), "{heard:?}");
+    assert_eq!(heard.gaps, 0, "numbers of what was refused come, too");
+    drop(heard);
+    lanes.end();
+}
+
+#[test]
+fn an_item_that_is_sent_again_is_a_duplicate_whichever_process_takes_it() {
+    let Some(server) = Server::start("ids", true) else { return skip() };
+    let nodes = [start(&server), start(&server)];
+    let known = |call| {
+        let key = |number: usize| ItemKey([u8::try_from(number).unwrap(); 16]);
+        let with_key = |(number, item): (usize, Item)| Item { id: Some(key(number)), ..item };
+        items(call).into_iter().enumerate().map(with_key).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes[0].0.append(&nodes[0].1, 0, known(0)), Ok(Vec::new()));
+    let mut mixed = items(1);
+    mixed[7] = known(1)[7].clone();
+    assert_eq!(nodes[1].0.append(&nodes[1].1, 1, mixed), Ok(vec![7]));
+    for (ears, lanes) in nodes {
+        ears.wait("an entry", |heard| heard.delivered.len() >= 2 * ITEMS - 1);
+        assert!(!ears.heard.lock().unwrap().delivered.contains(&"1.7".to_owned()));
+        lanes.end();
+    }
+}
+
+#[test]
+fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
+    let Some(server) = Server::start("acl", true) else { return skip() };
+    assert!(server.ask(&format!("ACL SETUSER rte on >secret {RIGHTS}")).starts_with("+OK"));
+    let (ears, lanes) = start_as(&server, Some(("rte", "secret")));
+    ears.wait("a start", |heard| heard.is_ready);
+    assert_eq!(ears.append(&lanes, 0, items(0)), Ok(Vec::new()));
+    ears.wait("an entry", |heard| heard.delivered.len() == ITEMS);
+    lanes.restore(partition(), Vec::new());
+    lanes.end();
+    let (ears, lanes) = start_as(&server, Some(("rte", "wrong")));
+    ears.wait("a refusal", |heard| heard.faults.contains(&Fault::Refused));
+    lanes.end();
 }
