@@ -112,7 +112,7 @@ impl Payload<'_> {
 
 /// What every member of a publication's topic needs to know of its event.
 ///
-/// [`EventTraits::of`] knows them by the catalogue.
+/// `EventTraits::of` knows them by the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct EventTraits<'e> {
     /// The name in lower case, for the envelope.
