@@ -131,6 +131,7 @@ describe('the pages in Chromium', () => {
     await publish(call('UserCallInTransferStarted', { legId: 'leg-2', transferTarget: '+358501' }), callback({ contactNumber: '+358777' }));
     await sees(page, '#calls .title', 'In transfer');
     await sees(page, '#callbacks', '+358777');
+    await sees(page, '#agent-word', 'Talking');
     const timeless = (page) => page.evaluate(() => [...document.querySelectorAll('#calls, #callbacks, #agent-word, #agent-facts')].map((part) => part.innerText.replace(/\b\d+:\d\d$/gm, '')).join('\n'));
     const before = await timeless(page);
     assert.match(before, /Transfer begins to \+358501/);

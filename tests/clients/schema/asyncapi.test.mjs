@@ -27,7 +27,7 @@ test('the parser finds no error', async () => {
 test('each hub method is an operation with a reply', async () => {
   const { document } = await new Parser().parse(await text('asyncapi.json'));
   const received = document.operations().all().filter((operation) => operation.action() === 'receive');
-  const methods = ['Subscribe', 'Unsubscribe', 'UnsubscribeAll', 'AvailableSubscriptions', 'GetActiveSubscriptions', 'Catalogue'];
+  const methods = ['Subscribe', 'Unsubscribe', 'UnsubscribeAll', 'AvailableSubscriptions', 'GetActiveSubscriptions', 'Catalogue', 'RefreshToken'];
   assert.deepEqual(received.map((operation) => operation.channels().all()[0].address()), methods);
   for (const operation of received) {
     const [answer] = operation.reply().messages().all();
