@@ -19,9 +19,8 @@ use std::path::Path;
 const LINES_MAX: usize = 600;
 
 /// The files whose answer is "one", each with why.
-const LONG_FILES: [(&str, &str); 6] = [
+const LONG_FILES: [(&str, &str); 5] = [
     ("src/conn/link/http.rs", "one state: what an HTTP link does with each thing that happens"),
-    ("src/shard.rs", "one type: what a thread does with each thing that happens, and an example of it"),
     ("src/shell/turn.rs", "one thing: a turn of a thread, and two reactors over real sockets that show it"),
     ("src/schema/compiler/rules.rs", "one table: a case for every rule of the compiler"),
     ("src/trace/mod.rs", "one enum: each notable fact, its level, its name and its members"),

@@ -1,0 +1,81 @@
+//! The end of a turn: what waits is written, and who has been given up ends.
+
+use super::Shard;
+use crate::clock::Now;
+use crate::conn::{End, Link};
+use crate::wire::{LinkKey, Wire};
+
+/// A link that has less to write is not kept waiting for those that have more.
+const SMALL_REPLY_BYTES: usize = 4 * 1024;
+
+impl Shard {
+    /// Writes what waits, each link once, and ends who has been given up. Of large replies as much
+    /// is written as a turn has room for.
+    pub fn end_turn(&mut self, now: Now, wire: &mut dyn Wire) {
+        self.end_doomed(now, wire);
+        let mut attention = std::mem::take(&mut self.attention);
+        let connections = &mut self.connections;
+        self.hub.flush(now, wire, |conn, taken, left| {
+            let Some(connection) = connections.get_mut(conn) else { return };
+            if taken > 0 {
+                connection.note_spoken(now.mono);
+            }
+            // Nothing to do for a connection that keeps up, which is what nearly all are.
+            if left > 0 || !connection.is_open() || connection.waits_for_reader() {
+                attention.push((conn, taken));
+            }
+        });
+        for (conn, taken) in attention.drain(..) {
+            let Some(key) = self.hub.link(conn) else { continue };
+            self.with(key, now, wire, |link, cx| link.handle_flushed(taken, cx));
+            self.note_resumed(key);
+        }
+        self.attention = attention;
+        self.flush_links(now, wire);
+        self.end_doomed(now, wire);
+        self.home.shrink(now);
+        self.note_kept();
+    }
+
+    /// Writes what links have of their own: all that is small, and of the large as much as a turn
+    /// has room for, one of them in any case.
+    fn flush_links(&mut self, now: Now, wire: &mut dyn Wire) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.retain(|key| {
+            let is_large = self.link(*key).is_some_and(|link| link.backlog_bytes(&self.hub) > SMALL_REPLY_BYTES);
+            if !is_large {
+                self.flush_link(*key, now, wire);
+            }
+            is_large
+        });
+        let (mut left, mut flushed) = (self.hub.writes_max(), 0);
+        while left > 0
+            && let Some(key) = dirty.get(flushed)
+        {
+            let before = self.books.metrics.bytes_out;
+            self.flush_link(*key, now, wire);
+            left = left.saturating_sub(self.hub.write_cost(self.books.metrics.bytes_out - before));
+            flushed += 1;
+        }
+        dirty.drain(..flushed);
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    fn flush_link(&mut self, key: LinkKey, now: Now, wire: &mut dyn Wire) {
+        self.with(key, now, wire, Link::flush);
+        self.note_resumed(key);
+    }
+
+    /// The hub has given up connections, or sockets have failed.
+    fn end_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
+        while let Some(doomed) = self.hub.poll_doomed() {
+            if self.polls(doomed.conn) {
+                let end = End::given_up(doomed.reason, doomed.lost_bytes);
+                self.with_polled(doomed.conn, now, wire, |it| it.end_once(end));
+            } else if let Some(key) = self.hub.link(doomed.conn) {
+                self.with(key, now, wire, |link, cx| link.handle_doomed(doomed, cx));
+            }
+        }
+    }
+}
