@@ -8,6 +8,7 @@ use super::transcript::Transcript;
 use crate::proto::signalr::framing::Records;
 use crate::proto::signalr::handshake::ACCEPTED;
 use crate::proto::signalr::protocol::HubProtocol;
+use crate::proto::sse::MEDIA_TYPE;
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
@@ -16,8 +17,9 @@ const SEPARATOR: char = '\u{1e}';
 
 /// An input is a script, see `script::read`. What each peer hears is replies that `httparse`
 /// reads, and behind an upgrade frames that tungstenite reads, with whole records in them, of the
-/// types that a hub sends. Its bytes in pieces have the effect of the whole lines, unless a request
-/// or a frame is refused: of what will be, more is known when more of it is there.
+/// types that a hub sends; or the events of a stream, with one record each. Its bytes in pieces
+/// have the effect of the whole lines, unless a request or a frame is refused: of what will be,
+/// more is known when more of it is there. So is how much a poll is answered.
 ///
 /// # Panics
 /// The hub is wrong.
@@ -30,7 +32,12 @@ pub fn connection(data: &[u8], transcript: &mut Transcript<'_>) {
         transcript
             .say(|| peer.closed.map_or("and stays connected".to_owned(), |cut| format!("and is closed: {cut:?}")));
     }
-    if whole.peers().iter().any(|peer| is_refused(&peer.heard)) {
+    // Of all, so that all is read.
+    let mut is_settled = true;
+    for peer in whole.peers() {
+        is_settled &= !is_refused(&peer.heard) && memchr::memmem::find(&peer.heard, POLLED).is_none();
+    }
+    if !is_settled {
         return;
     }
     let mut sizes = pieces(data)
@@ -71,6 +78,9 @@ fn played(script: &[Line], mut piece_bytes: impl FnMut() -> usize) -> Stage {
 /// What a request is answered that cannot be read, or not in time, before its connection ends.
 const REFUSALS: [u16; 6] = [400, 408, 413, 431, 501, 505];
 
+/// What marks the answer to a poll.
+const POLLED: &[u8] = b"Content-Type: application/octet-stream";
+
 /// Reads all that a peer has heard; whether a request of it was refused.
 fn is_refused(heard: &[u8]) -> bool {
     let (mut rest, mut is_refused) = (heard, false);
@@ -83,6 +93,10 @@ fn is_refused(heard: &[u8]) -> bool {
         rest = rest.get(len..).unwrap_or_default();
         match reply.code {
             Some(101) => return is_refused | ends_refused(rest),
+            Some(200) if has_type(&reply, MEDIA_TYPE) => {
+                events(rest);
+                return is_refused;
+            }
             Some(100 | 204 | 304) => {}
             code => {
                 is_refused |= code.is_some_and(|code| REFUSALS.contains(&code));
@@ -101,11 +115,43 @@ fn behind_body<'h>(reply: &httparse::Response<'_, '_>, rest: &'h [u8]) -> &'h [u
     let (body, after) = rest.split_at_checked(length.unwrap_or_default()).unwrap_or((b"", rest));
     let is_head = rest.is_empty() || rest.starts_with(b"HTTP/1.1 ");
     assert!(is_head || body.len() == length.unwrap_or_default(), "a body is cut: {reply:?}");
-    let is_json = reply.headers.iter().any(|header| {
-        header.name.eq_ignore_ascii_case("content-type") && header.value.starts_with(b"application/json")
-    });
+    let is_json = has_type(reply, "application/json");
+    assert!(!has_type(reply, "application/octet-stream") || is_polled(body), "half a message: {reply:?}");
     assert!(is_head || !is_json || serde_json::from_slice::<Value>(body).is_ok(), "a body is no JSON: {reply:?}");
     if is_head { rest } else { after }
+}
+
+fn has_type(reply: &httparse::Response<'_, '_>, media_type: &str) -> bool {
+    let is_it = |value: &[u8]| value.starts_with(media_type.as_bytes());
+    reply.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type") && is_it(header.value))
+}
+
+/// Whether these are whole messages, of whichever protocol.
+fn is_polled(body: &[u8]) -> bool {
+    let are_objects = |text: &str| text.split_terminator(SEPARATOR).all(|record| naive::members(record).is_some());
+    let is_text = |text: &str| text.is_empty() || text.ends_with(SEPARATOR) && are_objects(text);
+    if std::str::from_utf8(body).is_ok_and(is_text) {
+        return true;
+    }
+    let mut body = body.strip_prefix(ACCEPTED).unwrap_or(body).to_vec();
+    let (mut records, mut rest) = (Records::default(), body.as_mut_slice());
+    while let Ok(Some(message)) = HubProtocol::MessagePack.next_message(&mut records, &mut rest, usize::MAX) {
+        assert!(matches!(message, [0x90..=0x9F, ..]), "{message:?} is no array");
+    }
+    !records.is_partial()
+}
+
+/// Reads all of a stream: each event has one line, with one record.
+fn events(bytes: &[u8]) {
+    let text = std::str::from_utf8(bytes).unwrap_or_else(|_| unreachable!("a stream is text"));
+    let mut is_greeted = false;
+    let stream = text.strip_prefix(":\r\n");
+    assert!(stream.is_some_and(|events| events.is_empty() || events.ends_with("\r\n\r\n")), "half an event: {text:?}");
+    for event in stream.unwrap_or_default().split_terminator("\r\n\r\n") {
+        let data = event.strip_prefix("data: ").filter(|data| !data.contains(['\r', '\n']));
+        assert!(data.is_some(), "no event: {event:?}");
+        records(data.unwrap_or_default(), &mut is_greeted);
+    }
 }
 
 /// A socket from which nothing more comes, and which takes any answer.

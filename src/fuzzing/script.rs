@@ -25,6 +25,11 @@ const SECRET: &str = "a secret of the fuzz targets: 32 bytes";
 const ORGANIZATION: Uuid = uuid!("0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59");
 const USER: Uuid = uuid!("c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3");
 
+/// What stands in a script for the id that was negotiated last.
+const ID: &[u8] = b"{id}";
+/// What it stands behind where a hub tells it.
+const TOLD_ID: &[u8] = br#""connectionToken":""#;
+
 /// What begins a line of a script: no UTF-8 has this byte.
 const LINE: u8 = 0xFF;
 
@@ -78,7 +83,7 @@ impl Line {
 /// Reads a script, of which each line begins with [`LINE`] and a letter.
 ///
 /// - `a` to `d`: the peer of that letter sends these bytes, in which `{client}`, `{publisher}`,
-///   `{admin}` and `{expired}` stand for tokens.
+///   `{admin}` and `{expired}` stand for tokens, and `{id}` for what was negotiated last.
 /// - `A` to `D`: the same in a WebSocket frame of text.
 /// - `P`: the peer `p` publishes this body, an item or an array.
 /// - `e` and `f`: the peer that the next letter names ends, or fails.
@@ -103,11 +108,15 @@ fn line(line: &[u8]) -> Option<Line> {
 fn with_tokens(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for (name, token) in TOKENS.iter() {
-        while let Some(at) = memchr::memmem::find(&bytes, name.as_bytes()) {
-            bytes.splice(at..at + name.len(), token.bytes());
-        }
+        replace(&mut bytes, name.as_bytes(), token.as_bytes());
     }
     bytes
+}
+
+fn replace(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    while let Some(at) = memchr::memmem::find(bytes, name) {
+        bytes.splice(at..at + name.len(), value.iter().copied());
+    }
 }
 
 fn framed(payload: &[u8]) -> Vec<u8> {
@@ -246,6 +255,7 @@ impl Stage {
         match line {
             Line::Bytes(letter, bytes) => {
                 let link = self.link(*letter);
+                let bytes = self.with_id(bytes);
                 let mut rest = bytes.as_slice();
                 while !rest.is_empty() {
                     let (piece, after) = rest.split_at_checked(piece_bytes()).unwrap_or((rest, &[]));
@@ -270,6 +280,20 @@ impl Stage {
             Line::Time(ms) => self.now = Now::from_ms(self.now.mono.ms() + ms, self.now.unix.ms() + ms),
         }
         self.turn(look);
+    }
+
+    /// Bytes with the id that was negotiated last, where one was.
+    fn with_id(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let told = |peer: &Peer| {
+            let at = memchr::memmem::rfind(&peer.heard, TOLD_ID)? + TOLD_ID.len();
+            let id = peer.heard.get(at..)?;
+            Some(id.split(|byte| *byte == b'"').next()?.to_vec())
+        };
+        if let Some(id) = self.peers.all.iter().rev().find_map(told) {
+            replace(&mut bytes, ID, &id);
+        }
+        bytes
     }
 
     fn alive(&self, letter: u8) -> Option<LinkKey> {
