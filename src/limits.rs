@@ -10,8 +10,8 @@
 //!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
-//!   snapshot, replay: references, about 0.3 KiB and the data for each that waits for a slow reader
-//!                    (in backlog_bytes_max; outbox_hard_bytes does not count them)
+//!   snapshot:        LATE_PART_BYTES for each of kept_rows_max, or twice    3 MiB   (nothing while the peer keeps up;
+//!   replay:          as much, and outbox_hard_bytes of data               1 MiB    outbox_hard_bytes counts neither)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
@@ -401,6 +401,8 @@ pub const ID_BYTES: usize = 96;
 pub const KEPT_ROW_BYTES: usize = 512;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
 pub const ITEM_BYTES: usize = 128;
+/// What each publication of a block keeps beside its data, which is the row's, while it waits.
+pub const LATE_PART_BYTES: usize = 16;
 /// Bytes of the verdict over an ordinary item.
 pub const VERDICT_BYTES: usize = 192;
 

@@ -145,6 +145,8 @@ impl Shared {
     /// tokens, and of their key where none is configured.
     pub fn new(options: Options, limits: Limits, shards: usize, seed: HashSeed, epoch: Epoch) -> Shared {
         let random = || IdKey::derived(&[seed.0.to_le_bytes(), seed.1.to_le_bytes()].concat());
+        let totals = HomeTotals::default();
+        let backlog = Backlog::new(limits.backlog_bytes_max, shards).within(limits.memory_bytes_max);
         Shared {
             id_key: options.id_key.clone().unwrap_or_else(random),
             options,
@@ -152,11 +154,11 @@ impl Shared {
             revocations: Revocations::new(limits.revocations_max),
             places: Places::new(limits.connections_max),
             quotas: Quotas::new(seed, &limits),
-            backlog: Backlog::new(limits.backlog_bytes_max, shards).within(limits.memory_bytes_max).into(),
+            backlog: backlog.beside(totals.pinned_bytes()).into(),
             limits,
             drain: Drain::default(),
             warned: AtomicU8::new(0),
-            totals: HomeTotals::default(),
+            totals,
             journal: Journal::new(epoch, false),
             shards,
             link_bytes: link_bytes(false),

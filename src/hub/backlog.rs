@@ -14,6 +14,9 @@ pub struct Backlog {
     bytes: AtomicUsize,
     /// Of these, what unread replies cost.
     reply_bytes: AtomicUsize,
+    /// And what only blocks hold of the past: several readers on several shards may wait for the
+    /// same.
+    pinned_bytes: Arc<AtomicUsize>,
     bytes_max: usize,
     /// What mailboxes hold.
     mail_bytes: AtomicUsize,
@@ -36,6 +39,7 @@ impl Backlog {
         Backlog {
             bytes: AtomicUsize::new(0),
             reply_bytes: AtomicUsize::new(0),
+            pinned_bytes: Arc::default(),
             bytes_max,
             mail_bytes: AtomicUsize::new(0),
             besides: AtomicUsize::new(0),
@@ -48,6 +52,11 @@ impl Backlog {
     pub fn within(self, memory_bytes_max: usize) -> Backlog {
         let memory_bytes_max = if memory_bytes_max == 0 { usize::MAX } else { memory_bytes_max };
         Backlog { memory_bytes_max, ..self }
+    }
+
+    /// The same, where blocks hold so much of what no table has any more.
+    pub(crate) fn beside(self, pinned_bytes: Arc<AtomicUsize>) -> Backlog {
+        Backlog { pinned_bytes, ..self }
     }
 
     /// Bytes that the process keeps for its peers.
@@ -89,7 +98,7 @@ impl Backlog {
 
     /// Bytes that are held now.
     pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed).saturating_add(self.pinned_bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -125,7 +134,7 @@ impl Share {
         if !self.all.is_over() {
             return false;
         }
-        let (all, own) = (self.all.bytes(), self.bytes.load(Ordering::Relaxed));
+        let (all, own) = (self.all.bytes.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
         own > 0 && own >= all / self.all.shards
     }
 }

@@ -1,10 +1,11 @@
 //! What follows a Subscribe's Completion before anything live: what was missed, or what still
 //! holds.
 
+use super::kept::retained::Retained;
 use super::position::{Position, WirePosition};
-use super::publication::Publication;
 use super::topic::Reach;
 use crate::metrics::Recovery;
+use std::sync::Arc;
 
 /// From where on an item wants to have its publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub struct Block {
     /// For each item that wanted something, in their order.
     pub found: Vec<Found>,
     /// What follows the Completion, in the order of positions.
-    pub publications: Vec<Publication>,
+    pub publications: Vec<Arc<Retained>>,
 }
 
 #[cfg(test)]

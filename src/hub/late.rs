@@ -10,13 +10,17 @@
 //! waits stays, so that a topic which changes all the time is heard of all the same.
 //!
 //! What a Subscribe gets of the past, its block, waits here too, and is not the reader's fault: it
-//! is counted apart.
+//! is counted apart. Of each publication of it a reference of 16 bytes waits, and nothing takes its
+//! place: what is newer comes behind it.
 
 use super::backlog::{Held, Share};
 use super::encoding::Form;
+use super::kept::retained::Retained;
 use super::publication::{EventTraits, Payload, Publication};
 use crate::broken::broken;
+use crate::limits::LATE_PART_BYTES;
 use crate::schema::{EventId, Instants};
+use core::mem;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -37,7 +41,6 @@ pub struct Late {
     /// has one organization.
     conflates: Option<(EventId, Uuid)>,
     record: Record,
-    is_of_block: bool,
     held: Held,
 }
 
@@ -57,7 +60,7 @@ impl Late {
     /// An answer, a ping, a Close: its frame.
     pub(crate) fn answer(frame: &[u8], share: &Arc<Share>) -> Late {
         let held = Held::new(frame.len() + size_of::<Late>() + COUNTS_BYTES + 2 * ROUNDED_BYTES, share);
-        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), is_of_block: false, held }
+        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), held }
     }
 
     /// A publication, whose frame in this form has so many bytes.
@@ -73,12 +76,7 @@ impl Late {
         let conflates = is_state.then(|| publication.topic.within());
         let instants = instants.cloned();
         let record = Record::Publication { publication, lower: lower.into(), is_last, instants, form };
-        Late { len, conflates, record, is_of_block: false, held: Held::new(bytes, share) }
-    }
-
-    /// The same, as part of a block.
-    pub(crate) fn of_block(self) -> Late {
-        Late { is_of_block: true, ..self }
+        Late { len, conflates, record, held: Held::new(bytes, share) }
     }
 
     /// Bytes of its frame.
@@ -112,23 +110,62 @@ impl Late {
     fn is_positioned(&self) -> bool {
         matches!(self.record, Record::Publication { form: Form { positioned: true, .. }, .. })
     }
+}
 
-    fn block_bytes(&self) -> usize {
-        if self.is_of_block { self.len } else { 0 }
+/// A publication of a block that waits.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// What is sent.
+    pub publication: Arc<Retained>,
+    /// In which form.
+    pub form: Form,
+    /// Bytes of its frame.
+    pub len: u32,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+enum Entry {
+    /// One went from here for the sake of a newer one.
+    Hole,
+    Late(Arc<Late>),
+    Part(Part),
+}
+
+// A block may have as many as there are rows.
+const _: () = assert!(size_of::<Entry>() == LATE_PART_BYTES);
+
+impl Entry {
+    /// Bytes of its frame; none of a hole.
+    fn frame_bytes(&self) -> Option<usize> {
+        match self {
+            Entry::Hole => None,
+            Entry::Late(late) => Some(late.len),
+            Entry::Part(part) => Some(part.len as usize),
+        }
     }
+}
+
+/// What the parts of an event have in common.
+#[derive(Debug)]
+struct Traits {
+    lower: Box<str>,
+    is_state: bool,
+    instants: Option<Arc<Instants>>,
 }
 
 /// The records that wait for one connection, in order.
 #[derive(Debug, Default)]
 pub(crate) struct LateQueue {
-    /// Nothing stands where one went for the sake of a newer one.
-    entries: VecDeque<Option<Arc<Late>>>,
+    entries: VecDeque<Entry>,
     /// The number of the first entry; each further one has the next.
     first: u64,
     /// The values of each topic that wait behind the last answer.
     newest: BTreeMap<(EventId, Uuid), Waiting>,
     holes: usize,
     block_bytes: usize,
+    /// Of the events that parts of a block are of.
+    traits: BTreeMap<EventId, Traits>,
     /// Entries looked at on the way to a place.
     #[cfg(test)]
     pub(super) steps: usize,
@@ -164,8 +201,16 @@ impl LateQueue {
             let first = self.newest.get(&topic).map_or(number, |waiting| waiting.first);
             self.newest.insert(topic, Waiting { first, last: number });
         }
-        self.block_bytes += late.block_bytes();
-        self.entries.push_back(Some(late));
+        self.entries.push_back(Entry::Late(late));
+    }
+
+    /// A part of a block, behind all that wait.
+    pub(crate) fn push_part(&mut self, part: Part, event: EventTraits<'_>) {
+        let EventTraits { lower, is_state, instants, .. } = event;
+        let traits = || Traits { lower: lower.into(), is_state, instants: instants.cloned() };
+        self.traits.entry(part.publication.topic.event).or_insert_with(traits);
+        self.block_bytes += part.len as usize;
+        self.entries.push_back(Entry::Part(part));
     }
 
     /// The place of the older value that this one replaces, where one waits behind the last answer.
@@ -180,21 +225,21 @@ impl LateQueue {
 
     /// Bytes of the frame in a place.
     pub(crate) fn bytes_at(&self, place: u64) -> usize {
-        self.at(place).and_then(|at| self.entries[at].as_ref()).map_or(0, |late| late.frame_bytes())
+        self.at(place).and_then(|at| self.entries[at].frame_bytes()).unwrap_or_default()
     }
 
     /// Lets a value take the one in a place away, and its place where positions don't matter.
     pub(crate) fn replace(&mut self, place: u64, late: Arc<Late>) {
         let Some(at) = self.at(place) else { broken("a value waits in its place") };
-        let Some(older) = self.entries[at].take() else { broken("no value waits where there is none") };
-        self.block_bytes -= older.block_bytes();
+        let Entry::Late(_) = mem::replace(&mut self.entries[at], Entry::Hole) else {
+            broken("no value waits where there is none")
+        };
         if late.is_positioned() {
             self.holes += 1;
             self.push(late);
             self.sweep();
         } else {
-            self.block_bytes += late.block_bytes();
-            self.entries[at] = Some(late);
+            self.entries[at] = Entry::Late(late);
         }
     }
 
@@ -213,7 +258,7 @@ impl LateQueue {
             .entries
             .iter()
             .map(|entry| {
-                holes += u64::from(entry.is_none());
+                holes += u64::from(matches!(entry, Entry::Hole));
                 holes
             })
             .collect();
@@ -222,45 +267,74 @@ impl LateQueue {
         for waiting in self.newest.values_mut() {
             *waiting = Waiting { first: moved(waiting.first), last: moved(waiting.last) };
         }
-        self.entries.retain(Option::is_some);
+        self.entries.retain(|entry| !matches!(entry, Entry::Hole));
         self.holes = 0;
     }
 
-    /// Takes the first.
-    pub(crate) fn pop(&mut self) -> Option<Arc<Late>> {
-        loop {
+    /// Bytes of the frame of the first.
+    pub(crate) fn first_bytes(&self) -> Option<usize> {
+        self.entries.iter().find_map(Entry::frame_bytes)
+    }
+
+    /// Takes the first away.
+    pub(crate) fn pop(&mut self) {
+        while let Some(entry) = self.entries.pop_front() {
             let number = self.first;
-            let entry = self.entries.pop_front()?;
             self.first += 1;
-            let Some(late) = entry else {
-                self.holes -= 1;
-                continue;
-            };
-            self.block_bytes -= late.block_bytes();
-            if let Some(topic) = late.conflates
-                && let Some(waiting) = self.newest.get_mut(&topic)
-                && waiting.first == number
-            {
-                if waiting.last == number {
-                    self.newest.remove(&topic);
-                } else {
-                    waiting.first = waiting.last;
+            match entry {
+                Entry::Hole => {
+                    self.holes -= 1;
+                    continue;
+                }
+                Entry::Late(late) => self.forget(&late, number),
+                Entry::Part(part) => {
+                    self.block_bytes -= part.len as usize;
+                    if self.block_bytes == 0 {
+                        self.traits.clear();
+                    }
                 }
             }
-            return Some(late);
+            return;
+        }
+    }
+
+    /// A record with that number waits no longer.
+    fn forget(&mut self, late: &Late, number: u64) {
+        if let Some(topic) = late.conflates
+            && let Some(waiting) = self.newest.get_mut(&topic)
+            && waiting.first == number
+        {
+            if waiting.last == number {
+                self.newest.remove(&topic);
+            } else {
+                waiting.first = waiting.last;
+            }
         }
     }
 
     /// Appends the frames of the first records: whole ones, until they make `bytes`.
     pub(crate) fn encode(&self, bytes: usize, out: &mut Vec<u8>) {
-        for late in self.entries.iter().flatten() {
+        for entry in &self.entries {
             if out.len() >= bytes {
                 return;
             }
             let start = out.len();
-            late.encode(out);
-            debug_assert_eq!(out.len() - start, late.frame_bytes(), "a frame is the same whenever it is made");
+            match entry {
+                Entry::Hole => continue,
+                Entry::Late(late) => late.encode(out),
+                Entry::Part(part) => self.encode_part(part, out),
+            }
+            debug_assert_eq!(Some(out.len() - start), entry.frame_bytes(), "a frame is the same whenever it is made");
         }
+    }
+
+    fn encode_part(&self, Part { publication, form, .. }: &Part, out: &mut Vec<u8>) {
+        let Publication { topic, stamp, data, effect, .. } = &***publication;
+        let Some(traits) = self.traits.get(&topic.event) else { broken("the event of each part is known") };
+        let Traits { lower, is_state, instants } = traits;
+        let instants = instants.as_ref();
+        let event = EventTraits { lower, is_state: *is_state, is_last: effect.is_last(), instants };
+        form.encode(topic, event, *stamp, Payload::Shared(data), out);
     }
 
     /// Drops all.
@@ -270,8 +344,7 @@ impl LateQueue {
 
     /// Memory of its own, without the records.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Arc<Late>>()
-            + self.newest.len() * 2 * size_of::<((EventId, Uuid), Waiting)>()
+        self.entries.capacity() * size_of::<Entry>() + self.newest.len() * 2 * size_of::<((EventId, Uuid), Waiting)>()
     }
 }
 
@@ -323,11 +396,16 @@ mod tests {
 
         /// The data that wait, in order.
         fn waiting(&self) -> Vec<String> {
-            let data = |late: &Arc<Late>| match &late.record {
-                Record::Answer(frame) => String::from_utf8_lossy(frame).into_owned(),
-                Record::Publication { publication, .. } => String::from_utf8_lossy(&publication.data).into_owned(),
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let data = |entry: &Entry| match entry {
+                Entry::Hole => None,
+                Entry::Part(part) => Some(text(&part.publication.data)),
+                Entry::Late(late) => Some(match &late.record {
+                    Record::Answer(frame) => text(frame),
+                    Record::Publication { publication, .. } => text(&publication.data),
+                }),
             };
-            self.queue.entries.iter().flatten().map(data).collect()
+            self.queue.entries.iter().filter_map(data).collect()
         }
 
         fn answer(&mut self) {
@@ -387,23 +465,33 @@ mod tests {
         }
         assert!(bench.queue.entries.len() <= 2 * (HOLES + 6), "{} places", bench.queue.entries.len());
         assert_eq!(bench.waiting(), ["2a", "1d", "0", "997", "998", "999"]);
-        while bench.queue.pop().is_some() {}
+        while bench.queue.first_bytes().is_some() {
+            bench.queue.pop();
+        }
         assert!(bench.queue.is_empty() && bench.queue.newest.is_empty() && bench.queue.holes == 0);
     }
 
     #[test]
-    fn what_waits_of_a_block_is_counted_until_it_is_taken_or_replaced() {
+    fn what_waits_of_a_block_is_counted_until_it_is_taken_and_what_is_newer_comes_behind_it() {
         let mut bench = Bench::new();
-        for (form, left) in [(FORM, 2), (POSITIONED, 4)] {
+        for form in [FORM, POSITIONED] {
             for (entity, data) in [(1, b"1a"), (2, b"2a")] {
-                let late = bench.late(form, Some(entity), data).of_block();
-                bench.queue.push(Arc::new(late));
+                let topic = Topic { entity: Uuid::from_u128(entity), ..TOPIC };
+                let publication = Retained::new(Publication::new(topic, data.as_slice().into()));
+                bench.queue.push_part(Part { publication, form, len: 100 }, EVENT);
             }
             bench.publish_in(form, Some(1), b"live");
             bench.publish_in(form, Some(1), b"newer");
-            assert_eq!(bench.queue.block_bytes(), left, "{form:?}");
-            while bench.queue.pop().is_some() {}
-            assert_eq!(bench.queue.block_bytes(), 0);
+            let waiting: &[&str] =
+                if form.positioned { &["1a", "2a", "live", "newer"] } else { &["1a", "2a", "newer"] };
+            assert_eq!(bench.waiting(), waiting, "{form:?}");
+            assert_eq!(bench.queue.block_bytes(), 200);
+            bench.queue.pop();
+            assert_eq!((bench.queue.block_bytes(), bench.queue.traits.len()), (100, 1));
+            while bench.queue.first_bytes().is_some() {
+                bench.queue.pop();
+            }
+            assert_eq!((bench.queue.block_bytes(), bench.queue.traits.len()), (0, 0));
         }
     }
 }

@@ -3,14 +3,17 @@
 use super::arena::{Frame, Lane};
 use super::encoding::Form;
 use super::exit::Doomed;
-use super::late::Late;
+use super::kept::retained::Retained;
+use super::late::Part;
 use super::outbox::{Dirty, Outbox, Push, Room};
 use super::publication::{EventTraits, Payload, Publication};
 use super::registry::ConnKey;
 use super::{ANSWER_BYTES_PER_DELIVERY, BYTES_PER_DELIVERY, Hub, SEND_COST, mark_now};
+use crate::broken::broken;
 use crate::clock::Now;
 use crate::proto::signalr::message::ServerMessage;
 use crate::wire::Wire;
+use std::sync::Arc;
 
 impl Hub {
     /// Queues the block of a Subscribe: publications of the past, each with its position where that
@@ -18,19 +21,20 @@ impl Hub {
     pub(crate) fn send_block<'p>(
         &mut self,
         conn: ConnKey,
-        block: impl IntoIterator<Item = (&'p Publication, EventTraits<'p>, bool)>,
+        block: impl IntoIterator<Item = (&'p Arc<Retained>, EventTraits<'p>, bool)>,
     ) {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         let (encoding, flush_bytes, mut work) = (outbox.encoding(), self.bounds.flush_bytes(), 0);
         for (publication, event, positioned) in block {
             let form = Form { encoding, positioned };
-            let Publication { topic, stamp, data, .. } = publication;
+            let Publication { topic, stamp, data, .. } = &***publication;
             let encode = |out: &mut Vec<u8>| form.encode(topic, event, *stamp, Payload::Shared(data), out);
             let push = if outbox.has_late() || outbox.backlog_bytes() >= flush_bytes {
                 self.scratch.clear();
                 encode(&mut self.scratch);
-                let len = self.scratch.len();
-                outbox.push_block(Late::publication(publication.clone(), event, form, len, &self.share))
+                let len = u32::try_from(self.scratch.len()).unwrap_or_else(|_| broken("a frame has less than 4 GiB"));
+                let part = Part { publication: Arc::clone(publication), form, len };
+                outbox.push_part(part, event, &self.share)
             } else {
                 let frame = self.arena.append(Lane::Own, encode);
                 outbox.push_frame(&mut self.arena, frame)

@@ -1,6 +1,10 @@
 use super::*;
 use crate::clock::UnixMs;
+use crate::hub::kept::retained::Retained;
+use crate::hub::outbox::FLUSH_BYTES;
 use crate::hub::position::{Epoch, Position};
+use crate::hub::publication::Publication;
+use crate::limits::LATE_PART_BYTES;
 use crate::schema::EventId;
 use crate::wire::{Cut, WireError};
 use slotmap::SlotMap;
@@ -292,4 +296,66 @@ fn a_topic_waits_for_many_members_that_read_on_and_for_each_of_them_once() {
     (160..163).for_each(|ms| publish(&mut bench, ms));
     let others: Vec<ConnKey> = (0..25).map(|_| bench.member(topic(1), Encoding::JsonText, usize::MAX)).collect();
     assert!(bench.hub.takes(&topic(1)), "most of {} keep up", others.len() + slow.len());
+}
+
+/// Rows of as many entities, as a home has them.
+fn rows(entities: u128) -> Vec<Arc<Retained>> {
+    let row = |n| {
+        let data = format!(r#"{{"n":{n},"text":"{}"}}"#, "x".repeat(500));
+        Retained::new(Publication { stamp: Some(stamp()), ..Publication::new(topic(n), data.into_bytes().into()) })
+    };
+    (0..entities).map(row).collect()
+}
+
+#[test]
+fn a_block_of_thousands_is_paced_by_its_reader_who_keeps_a_reference_for_each() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let reader = bench.member(topic(0), Encoding::JsonBare, 0);
+    let table = rows(5_000);
+    bench.hub.send_block(reader, table.iter().map(|row| (row, OCCURRENCE, false)));
+    assert!(bench.hub.backlog_bytes(reader) > 2 * Limits::DEFAULT.outbox_hard_bytes);
+    // The queue may have grown to twice its length, and of one record the rest is copied.
+    let most = 2 * table.len() * LATE_PART_BYTES + FLUSH_BYTES + 8 * 1024;
+    let mut seconds = 0;
+    while bench.hub.backlog_bytes(reader) > 0 {
+        seconds += 1;
+        let now = Now::from_ms(1_000 * seconds, 0);
+        bench.set_room(reader, 64 * 1024);
+        bench.hub.unblock(reader);
+        bench.hub.publish(&topic(0), OCCURRENCE, Some(stamp()), Payload::Borrowed(b"{}"), now, &mut bench.sockets);
+        while bench.hub.is_dirty() {
+            bench.hub.flush(now, &mut bench.sockets, |_, _, _| {});
+        }
+        assert_eq!(bench.hub.poll_doomed(), None, "after {seconds} s");
+        assert!(bench.backlog.bytes() <= most, "{} bytes after {seconds} s", bench.backlog.bytes());
+    }
+    let text = String::from_utf8(bench.taken(reader).to_vec()).unwrap();
+    let numbers = text.split(r#""n":"#).skip(1).map(|rest| rest.split(',').next().unwrap().parse::<u64>().unwrap());
+    assert!(numbers.eq(0..5_000), "all of it, in order");
+    assert_eq!(text.matches(r#""data":{}"#).count() as u64, seconds, "and what came meanwhile");
+    assert_eq!(bench.backlog.bytes(), 0);
+}
+
+#[test]
+fn what_only_blocks_hold_of_the_past_counts_once_in_the_bound_of_the_process() {
+    let pinned_bytes = Arc::default();
+    let mut bench = Bench::new(&bounded(400_000));
+    bench.backlog = Arc::new(Backlog::new(400_000, 1).beside(Arc::clone(&pinned_bytes)));
+    bench.hub = Hub::new(HashSeed(1, 2), &bounded(400_000), Arc::clone(&bench.backlog));
+    let readers: Vec<ConnKey> = (0..10).map(|_| bench.member(topic(0), Encoding::JsonBare, 0)).collect();
+    let table = rows(100);
+    for reader in &readers {
+        bench.hub.send_block(*reader, table.iter().map(|row| (row, OCCURRENCE, false)));
+    }
+    bench.flush();
+    let held = bench.backlog.bytes();
+    assert!(held < 100_000, "{held} bytes");
+    table.iter().for_each(|row| row.let_go(&pinned_bytes));
+    let all: usize = table.iter().map(|row| row.bytes()).sum();
+    drop(table);
+    assert!(bench.backlog.bytes() > held + all * 9 / 10 && bench.backlog.bytes() <= held + all);
+    for reader in readers {
+        bench.hub.close(reader);
+    }
+    assert_eq!(bench.backlog.bytes(), 0);
 }

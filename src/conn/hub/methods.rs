@@ -19,6 +19,7 @@ use crate::auth::token::{Tenancy, Token, TokenError};
 use crate::broken::broken;
 use crate::echo::echo;
 use crate::hub::block::{Block, Found, Rows, Since, Wanted};
+use crate::hub::kept::retained::Retained;
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::hub::publication::{EventTraits, Publication};
@@ -452,12 +453,12 @@ impl Methods<'_, '_> {
         let is_wanted = |topic: &Topic| {
             answered.contains(&Pattern::One(*topic)) || answered.contains(&Pattern::Every(topic.wildcard()))
         };
-        let parts: Vec<(&Publication, EventTraits<'_>, bool)> = block
+        let parts: Vec<(&Arc<Retained>, EventTraits<'_>, bool)> = block
             .publications
             .iter()
             .filter(|publication| is_wanted(&publication.topic))
             .filter_map(|publication| {
-                let Publication { topic, effect, .. } = publication;
+                let Publication { topic, effect, .. } = &***publication;
                 let traits = EventTraits::of(self.turn.process.catalogue, topic.event, effect.is_last());
                 Some((publication, traits, self.turn.hub.registry.membership(key, &publication.topic)?))
             })

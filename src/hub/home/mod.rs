@@ -2,6 +2,7 @@
 //! them still hold, and which came of late.
 
 use super::block::{Block, Found, Rows, Since, Wanted};
+use super::kept::retained::Retained;
 use super::kept::{Change, Gaps, Kept, KeptTotal};
 use super::log::{Log, LogBounds, LogTotal, Missed};
 use super::partition::Partition;
@@ -44,6 +45,13 @@ pub struct HomeTotals {
     pub(crate) seen: Arc<AtomicUsize>,
 }
 
+impl HomeTotals {
+    /// Bytes that blocks hold, and no table any more.
+    pub(crate) fn pinned_bytes(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.kept.pinned_bytes)
+    }
+}
+
 /// The part of a shard that is home to partitions.
 ///
 /// Each publication of those partitions comes here once, wherever it arrived: `Home::claim` says
@@ -59,6 +67,7 @@ pub struct Home {
     kept: Kept,
     log: Log,
     seen: Seen,
+    pinned_bytes: Arc<AtomicUsize>,
     replay_items_max: usize,
     /// Bytes that a block may replay; what a connection may have waiting.
     replay_bytes_max: usize,
@@ -82,6 +91,7 @@ impl Home {
             kept,
             log: Log::new(seed, last, bounds, Arc::clone(&totals.logged)),
             seen: Seen::new(seed, Arc::clone(&totals.seen), limits, homes),
+            pinned_bytes: totals.pinned_bytes(),
             replay_items_max: limits.replay_items_max,
             replay_bytes_max: limits.outbox_hard_bytes,
         }
@@ -217,7 +227,7 @@ impl Home {
             };
             block.found.push(found);
         }
-        block.publications.sort_by_key(Publication::position);
+        block.publications.sort_by_key(|publication| publication.position());
         block.publications.dedup_by_key(|publication| publication.position());
         block
     }
@@ -228,7 +238,7 @@ impl Home {
         present: WirePosition,
         now: Now,
         bytes: &mut usize,
-        publications: &mut Vec<Publication>,
+        publications: &mut Vec<Arc<Retained>>,
     ) -> Found {
         let start = publications.len();
         let (outcome, from) = match item.since {
@@ -261,7 +271,7 @@ impl Home {
             rows = publications.len() - start;
             is_partial = self.is_partial(item, now);
         }
-        let first = publications.iter().skip(start).filter_map(Publication::position).min();
+        let first = publications.iter().skip(start).filter_map(|publication| publication.position()).min();
         let position = match first {
             None => present.position,
             Some(_) if replayed > 0 => from,
@@ -285,8 +295,8 @@ impl Home {
     }
 
     /// Appends the rows that hold.
-    fn rows(&self, reach: &Reach, now: Now, publications: &mut Vec<Publication>) {
-        let holds = |row: &&Publication| row.expires.is_none_or(|end| end > now.unix);
+    fn rows(&self, reach: &Reach, now: Now, publications: &mut Vec<Arc<Retained>>) {
+        let holds = |row: &&Arc<Retained>| row.expires.is_none_or(|end| end > now.unix);
         let of_topic = |topic: Topic| self.kept.of_topic(&topic).filter(holds).cloned();
         match reach {
             Reach::One(topic) => publications.extend(of_topic(*topic)),
@@ -314,7 +324,7 @@ impl Home {
 
     /// Appends what came behind a position, or nothing where that can't all be told: of a state the
     /// newest value of each topic only, all of it of anything else.
-    fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Publication>) -> Result<(), Recovery> {
+    fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Arc<Retained>>) -> Result<(), Recovery> {
         let start = publications.len();
         let outcome = match &item.reach {
             Reach::One(topic) => self.replay_topic(item, topic, after, start, publications),
@@ -334,7 +344,7 @@ impl Home {
         item: &Wanted,
         wildcard: Wildcard,
         after: Position,
-        publications: &mut Vec<Publication>,
+        publications: &mut Vec<Arc<Retained>>,
     ) -> Result<(), Recovery> {
         let missed = match item.rows {
             Rows::Value => match self.log.newest_of_each(wildcard, after, self.replay_items_max) {
@@ -345,7 +355,7 @@ impl Home {
                 self.log.since(&Pattern::Every(wildcard), after, self.replay_items_max)
             }
         };
-        publications.extend(missed?.into_iter().cloned());
+        publications.extend(missed?.into_iter().map(|missed| self.retain(missed)));
         Ok(())
     }
 
@@ -355,7 +365,8 @@ impl Home {
         if self.kept.lacks_values(wildcard) {
             return Err(Missed::Trimmed);
         }
-        let rows = self.kept.of_event(wildcard.organization, wildcard.event, None).map(|(_, row)| row);
+        let rows = self.kept.of_event(wildcard.organization, wildcard.event, None);
+        let rows = rows.map(|(_, row)| -> &Publication { row });
         let newest = rows.filter(|row| row.position() > Some(after)).take(self.replay_items_max + 1);
         let newest: Vec<&Publication> = newest.collect();
         if newest.len() > self.replay_items_max { Err(Missed::TooMuch) } else { Ok(newest) }
@@ -368,7 +379,7 @@ impl Home {
         topic: &Topic,
         after: Position,
         start: usize,
-        publications: &mut Vec<Publication>,
+        publications: &mut Vec<Arc<Retained>>,
     ) -> Result<(), Recovery> {
         let items_left = self.replay_items_max - (publications.len() - start);
         if item.rows == Rows::Value {
@@ -381,12 +392,18 @@ impl Home {
             if newest.is_some() && items_left == 0 {
                 return Err(Recovery::TooMuch);
             }
-            publications.extend(newest.cloned());
+            publications.extend(newest.map(|newest| self.retain(newest)));
             return Ok(());
         }
         let missed = self.log.since(&Pattern::One(*topic), after, items_left)?;
-        publications.extend(missed.into_iter().cloned());
+        publications.extend(missed.into_iter().map(|missed| self.retain(missed)));
         Ok(())
+    }
+
+    /// For a block, which is counted, since a log does not share. So much is not replayed that it
+    /// would matter.
+    fn retain(&self, publication: &Publication) -> Arc<Retained> {
+        Retained::pinned(publication.clone(), &self.pinned_bytes)
     }
 
     /// The rows, to look at.

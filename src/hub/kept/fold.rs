@@ -183,8 +183,8 @@ impl World {
         let all: Vec<Wanted> = (0..8).flat_map(|event| (1..4).map(move |to| wanted(event, to))).collect();
         let block = self.home.recover(Uuid::nil(), &all, self.now);
         assert_eq!(block.found.iter().map(|found| found.rows).sum::<usize>(), block.publications.len());
-        assert!(block.publications.is_sorted_by_key(Publication::position));
-        block.publications
+        assert!(block.publications.is_sorted_by_key(|publication| publication.position()));
+        block.publications.iter().map(|publication| Publication::clone(publication)).collect()
     }
 }
 

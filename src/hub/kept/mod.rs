@@ -18,17 +18,20 @@
 #[cfg(test)]
 mod fold;
 mod gone;
+pub mod retained;
 #[cfg(test)]
 mod tests;
 
-use super::position::Epoch;
+use super::position::{Epoch, Stamp};
 use super::publication::{Effect, Key, Publication};
 use super::topic::{Topic, Wildcard};
 use crate::broken::broken;
 use crate::clock::UnixMs;
 use crate::limits::Limits;
 use crate::schema::{EventId, Phase};
+use core::mem;
 use gone::Gone;
+use retained::Retained;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -70,7 +73,7 @@ const NEVER: UnixMs = UnixMs::from_ms(0);
 
 #[derive(Debug)]
 struct Row {
-    publication: Publication,
+    publication: Arc<Retained>,
     /// Which note is this row's, unless it is a leg's.
     serial: u64,
 }
@@ -163,6 +166,8 @@ enum Sort {
 pub(crate) struct KeptTotal {
     rows: AtomicUsize,
     bytes: AtomicUsize,
+    /// Of rows that went while blocks hold them, and of what only blocks hold.
+    pub(super) pinned_bytes: Arc<AtomicUsize>,
 }
 
 /// The table of one home.
@@ -245,7 +250,7 @@ impl Kept {
     }
 
     /// The rows of a topic, in the order of their keys.
-    pub fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Publication> + use<'_> {
+    pub fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Retained>> + use<'_> {
         let all = RowPlace::of(topic, KEY_FIRST)..=RowPlace::of(topic, KEY_LAST);
         self.rows.range(all).map(|(_, row)| &row.publication)
     }
@@ -258,7 +263,7 @@ impl Kept {
         organization: Uuid,
         event: EventId,
         after: Option<RowPlace>,
-    ) -> impl Iterator<Item = (RowPlace, &Publication)> {
+    ) -> impl Iterator<Item = (RowPlace, &Arc<Retained>)> {
         let at = |entity, key| RowPlace { organization, event, entity, key };
         let start = after.map_or(Bound::Included(at(Uuid::nil(), KEY_FIRST)), Bound::Excluded);
         let rows = self.rows.range((start, Bound::Included(at(Uuid::max(), KEY_LAST))));
@@ -267,7 +272,7 @@ impl Kept {
 
     /// The value of a state, even if it is stale.
     pub(crate) fn value(&self, topic: &Topic) -> Option<&Publication> {
-        self.rows.get(&RowPlace::of(topic, NO_KEY)).map(|row| &row.publication)
+        self.rows.get(&RowPlace::of(topic, NO_KEY)).map(|row| -> &Publication { &row.publication })
     }
 
     /// Whether topics of an event may have more rows than are known: the table has let go of some
@@ -314,13 +319,16 @@ impl Kept {
 
     /// All rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Publication> {
-        self.rows.values().map(|row| &row.publication)
+        self.rows.values().map(|row| -> &Publication { &row.publication })
     }
 
     /// The rows are of another epoch from now on.
     pub(crate) fn begin(&mut self, epoch: Epoch) {
-        let stamps = self.rows.values_mut().filter_map(|row| row.publication.stamp.as_mut());
-        stamps.for_each(|stamp| stamp.epoch = epoch);
+        for Row { publication, .. } in self.rows.values_mut() {
+            let stamp = publication.stamp.map(|stamp| Stamp { epoch, ..stamp });
+            let renewed = Retained::new(Publication { stamp, ..Publication::clone(publication) });
+            mem::replace(publication, renewed).let_go(&self.total.pinned_bytes);
+        }
     }
 
     /// Rows held.
@@ -402,7 +410,8 @@ impl Kept {
     fn put_leg(&mut self, sort: Sort, place: LegPlace, key: Key, publication: Publication) {
         let row = (publication.topic.event, key);
         let serial = self.note(sort, at(&publication), Unit::Leg(place));
-        self.insert(RowPlace::of(&publication.topic, key), Row { publication, serial });
+        let place_of_row = RowPlace::of(&publication.topic, key);
+        self.insert(place_of_row, Row { publication: Retained::new(publication), serial });
         let leg = self.legs.entry(place).or_insert_with(|| Leg {
             serial,
             is_over: false,
@@ -421,7 +430,7 @@ impl Kept {
         let place = RowPlace::of(&publication.topic, key);
         let serial = self.note(sort, at(&publication), Unit::Row(place));
         let data = Arc::clone(&publication.data);
-        match self.insert(place, Row { publication, serial }) {
+        match self.insert(place, Row { publication: Retained::new(publication), serial }) {
             Some(old) if old.publication.data == data => Change::Equal,
             Some(_) | None => Change::Fresh,
         }
@@ -433,20 +442,22 @@ impl Kept {
         self.total.rows.fetch_add(1, Ordering::Relaxed);
         self.total.bytes.fetch_add(bytes, Ordering::Relaxed);
         let old = self.rows.insert(place, row);
-        old.iter().for_each(|old| self.subtract(old.publication.data.len()));
+        old.iter().for_each(|old| self.let_go(old));
         old
     }
 
     fn remove(&mut self, place: &RowPlace) {
-        let Some(Row { publication, .. }) = self.rows.remove(place) else { return };
-        self.subtract(publication.data.len());
+        let Some(row) = self.rows.remove(place) else { return };
+        self.let_go(&row);
         let held = (place.organization, place.event, place.key);
         if self.holders.get(&held) == Some(&place.entity) {
             self.holders.remove(&held);
         }
     }
 
-    fn subtract(&mut self, bytes: usize) {
+    fn let_go(&mut self, row: &Row) {
+        row.publication.let_go(&self.total.pinned_bytes);
+        let bytes = row.publication.data.len();
         self.bytes -= bytes;
         self.total.rows.fetch_sub(1, Ordering::Relaxed);
         self.total.bytes.fetch_sub(bytes, Ordering::Relaxed);

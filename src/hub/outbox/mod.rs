@@ -20,7 +20,8 @@ use super::arena::{Arena, Frame};
 use super::backlog::{Held, Share};
 use super::copied::Copied;
 use super::encoding::Encoding;
-use super::late::{Late, LateQueue};
+use super::late::{Late, LateQueue, Part};
+use super::publication::EventTraits;
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::close::CloseReason;
@@ -94,14 +95,15 @@ impl Slow {
     fn late_sent(&mut self, sent: usize) {
         let mut left = sent;
         while left > 0
-            && let Some(late) = self.late.pop()
+            && let Some(frame_bytes) = self.late.first_bytes()
         {
-            if left < late.frame_bytes() {
-                let mut frame = Vec::with_capacity(late.frame_bytes());
-                late.encode(&mut frame);
+            if left < frame_bytes {
+                let mut frame = Vec::with_capacity(frame_bytes);
+                self.late.encode(frame_bytes, &mut frame);
                 self.copied.begin(&frame, left);
             }
-            left = left.saturating_sub(late.frame_bytes());
+            self.late.pop();
+            left = left.saturating_sub(frame_bytes);
         }
     }
 }
@@ -340,13 +342,15 @@ impl Outbox {
     }
 
     /// Queues a part of a block, which waits for the socket as long as that takes something.
-    pub(super) fn push_block(&mut self, late: Late) -> Push {
+    pub(super) fn push_part(&mut self, part: Part, event: EventTraits<'_>, share: &Arc<Share>) -> Push {
         if self.is_sealed() {
             return Push::Dropped;
         }
-        let (place, replaced_bytes) = self.place(&late);
-        self.backlog_bytes = self.backlog_bytes - replaced_bytes + late.frame_bytes();
-        self.put_late(Arc::new(late.of_block()), place)
+        self.backlog_bytes += part.len as usize;
+        let slow = self.slow.get_or_insert_with(|| Slow::new(share));
+        slow.late.push_part(part, event);
+        slow.weigh();
+        Push::Queued
     }
 
     /// The place of the value that a late record replaces, and how many bytes go with it.
