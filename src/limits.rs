@@ -348,6 +348,10 @@ pub const KEY_SET_RETRY_MS_MAX: u64 = 5 * 60_000;
 pub const ASK_MS: u64 = 30_000;
 /// Buckets of a table of rates, in each of its two rows: it has 128 KiB, however many come.
 pub const RATE_SLOTS: usize = 8 * 1024;
+/// Bad tokens of public keys that are verified in a second: a hundredth of a core.
+pub const BAD_TOKENS_PER_S: u64 = 200;
+/// And beyond that, of one address in a minute (429 beyond).
+pub const ADDRESS_BAD_TOKENS_PER_MINUTE: u64 = 60;
 /// That strangers make room is warned of this often at the most, since strangers are the cause.
 pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;
 /// Bytes that are read of a connection that ends, looking for its Close or its end; what it sends

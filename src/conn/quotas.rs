@@ -1,19 +1,22 @@
-//! What one user and one address may have: connections at a time, and new ones in a minute.
+//! What one user and one address may have: connections at a time, new ones in a minute, and tokens
+//! that are no good.
 //!
 //! One table for all shards, since the connections of a user are spread over them. It is looked at
-//! when somebody connects and when a connection is gone, and at no other time.
+//! when somebody connects or shows a token of a public key, and when a connection is gone, and at
+//! no other time.
 
 use crate::auth::principal::Principal;
 use crate::clock::{Instant, Now};
 use crate::hub::registry::HashSeed;
-use crate::limits::{Limits, RATE_SLOTS};
+use crate::limits::{ADDRESS_BAD_TOKENS_PER_MINUTE, BAD_TOKENS_PER_S, Limits, RATE_SLOTS};
 use crate::metrics::Refusal;
 use core::hash::{BuildHasher, Hash};
 use core::net::IpAddr;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-const MINUTE_US: u64 = 60_000_000;
+const SECOND_US: u64 = 1_000_000;
+const MINUTE_US: u64 = 60 * SECOND_US;
 /// Whoever has too many connections is asked to come back after this.
 const RETRY_S: u64 = 10;
 
@@ -75,6 +78,7 @@ pub(crate) struct Quotas {
     address_most: usize,
     users: Option<Mutex<Rates>>,
     addresses: Option<Mutex<Rates>>,
+    bad_tokens: Mutex<BadTokens>,
 }
 
 impl Quotas {
@@ -87,7 +91,27 @@ impl Quotas {
             address_most: limits.address_connections_max,
             users: rates(limits.user_connects_per_minute),
             addresses: rates(limits.address_connects_per_minute),
+            bad_tokens: BadTokens { seed, all_full_us: 0, addresses: None }.into(),
         }
+    }
+
+    /// Somebody there shows a token of a public key, which is dear to verify.
+    ///
+    /// # Errors
+    /// The process has verified many that were no good, and so many of this address that it is not
+    /// believed any more.
+    pub(crate) fn may_verify(&self, address: AddressBlock, now: Now) -> Result<(), TooMuch> {
+        self.bad_tokens.lock().check(address, now.mono).map_err(|wait| TooMuch {
+            refusal: Refusal::AddressRate,
+            why: "too many bad tokens",
+            sentence: "this address shows too many tokens that are no good: come back later".to_owned(),
+            retry_s: wait,
+        })
+    }
+
+    /// It was no good.
+    pub(crate) fn note_bad_token(&self, address: AddressBlock, now: Now) {
+        self.bad_tokens.lock().note(address, now.mono);
     }
 
     /// Somebody who may have no token wants to connect from there.
@@ -220,20 +244,64 @@ impl Rates {
 
     /// Takes a token; the seconds until there is one where there is none.
     fn take(&mut self, who: &impl Hash, now: Instant) -> Result<(), u64> {
-        let hash = self.seed.hash_one(who);
-        let now_us = now.ms() * 1_000;
-        let [first, second] = &mut self.rows;
-        let slot = |hash: u64| (hash & 0xFFFF_FFFF) as usize % RATE_SLOTS;
-        let (Some(first), Some(second)) = (first.get_mut(slot(hash)), second.get_mut(slot(hash >> 32))) else {
-            return Ok(());
-        };
-        let full_at = (*first).min(*second).max(now_us) + self.every_us;
-        let late_us = full_at.saturating_sub(now_us + MINUTE_US);
-        if late_us > 0 {
-            return Err(late_us.div_ceil(1_000_000));
+        let full_at = self.check(who, now)?;
+        for (row, slot) in self.rows.iter_mut().zip(slots(self.seed, who)) {
+            if let Some(bucket) = row.get_mut(slot) {
+                *bucket = (*bucket).max(full_at);
+            }
         }
-        (*first, *second) = ((*first).max(full_at), (*second).max(full_at));
         Ok(())
+    }
+
+    /// When the buckets would be full again, had one more token been taken; the seconds until there
+    /// is one where there is none.
+    fn check(&self, who: &impl Hash, now: Instant) -> Result<u64, u64> {
+        let now_us = now.ms() * 1_000;
+        let buckets = self.rows.iter().zip(slots(self.seed, who)).filter_map(|(row, slot)| row.get(slot));
+        let full_at = buckets.min().copied().unwrap_or_default().max(now_us) + self.every_us;
+        match full_at.saturating_sub(now_us + MINUTE_US) {
+            0 => Ok(full_at),
+            late_us => Err(late_us.div_ceil(SECOND_US)),
+        }
+    }
+}
+
+/// Where in each row somebody's bucket is.
+fn slots(seed: HashSeed, who: &impl Hash) -> [usize; 2] {
+    let hash = seed.hash_one(who);
+    [hash, hash >> 32].map(|hash| (hash & 0xFFFF_FFFF) as usize % RATE_SLOTS)
+}
+
+/// How many tokens of public keys were no good. A signature costs what ten other requests do, and
+/// whoever has none of their own can show as many as they like.
+///
+/// As long as they are few in all nobody is refused: somebody with a bad token keeps out nobody at
+/// the same address. Beyond that those addresses are refused which have shown many.
+#[derive(Debug)]
+struct BadTokens {
+    seed: HashSeed,
+    /// When the bucket of all is full again, in microseconds.
+    all_full_us: u64,
+    /// Once there was one.
+    addresses: Option<Rates>,
+}
+
+impl BadTokens {
+    fn check(&self, address: AddressBlock, now: Instant) -> Result<(), u64> {
+        let is_flood = self.all_full_us >= now.ms() * 1_000 + SECOND_US;
+        match self.addresses.as_ref().filter(|_| is_flood) {
+            Some(addresses) => addresses.check(&address, now).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, address: AddressBlock, now: Instant) {
+        let now_us = now.ms() * 1_000;
+        let most_us = now_us + SECOND_US;
+        self.all_full_us = (self.all_full_us.max(now_us) + SECOND_US / BAD_TOKENS_PER_S).min(most_us);
+        let addresses = || Rates::new(self.seed, ADDRESS_BAD_TOKENS_PER_MINUTE);
+        // One that has none left keeps none left.
+        let _ = self.addresses.get_or_insert_with(addresses).take(&address, now);
     }
 }
 
@@ -319,6 +387,30 @@ mod tests {
         assert_eq!(knocked, [true, true, true, false], "a /64 is one");
         assert!(quotas.knock(share(1, "2001:db8:0:1::1").address, now).is_ok());
         assert!(quotas.users.unwrap().lock().rows.iter().all(|row| row.len() == RATE_SLOTS));
+    }
+
+    #[test]
+    fn of_a_flood_of_bad_tokens_those_are_refused_who_have_shown_many_and_a_few_harm_nobody() {
+        let quotas = quotas(&Limits::DEFAULT);
+        let [flooder, neighbour, other] = ["192.0.2.1", "192.0.2.1", "192.0.2.2"].map(|from| share(1, from).address);
+        let at = |ms: u64| Now::from_ms(5_000 + ms, 0);
+        // More of them than an address has, and as many in a second as are borne.
+        for ms in 0..4_000 {
+            assert_eq!(quotas.may_verify(neighbour, at(ms)), Ok(()), "{ms}");
+            if ms % (1_000 / BAD_TOKENS_PER_S) == 0 {
+                quotas.note_bad_token(flooder, at(ms));
+            }
+        }
+        let verified = (0..2_000).take_while(|_| {
+            quotas.note_bad_token(flooder, at(4_000));
+            quotas.may_verify(flooder, at(4_000)).is_ok()
+        });
+        assert!(verified.count() as u64 <= BAD_TOKENS_PER_S);
+        let refused = quotas.may_verify(flooder, at(4_000)).unwrap_err();
+        assert_eq!((refused.refusal, refused.retry_s), (Refusal::AddressRate, 1));
+        quotas.note_bad_token(other, at(4_000));
+        assert_eq!(quotas.may_verify(other, at(4_000)), Ok(()), "it has shown one");
+        assert_eq!(quotas.may_verify(neighbour, at(4_006)), Ok(()), "the flood is over");
     }
 
     #[test]

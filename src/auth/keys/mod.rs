@@ -160,6 +160,11 @@ impl Keys {
         self.keys.iter().any(|key| key.id.as_deref() == Some(kid))
     }
 
+    /// Whether a key is a public one: to verify what it has signed costs much.
+    pub(super) fn have_public(&self) -> bool {
+        self.keys.iter().any(|key| key.algorithm.material() != Material::Secret)
+    }
+
     /// Each key's id and algorithm, as configured; the keys themselves stay here.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<&str>, Algorithm)> + Clone {
         self.keys.iter().map(|key| (key.id.as_deref(), key.algorithm))

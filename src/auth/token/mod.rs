@@ -327,22 +327,27 @@ impl Verifier {
         }
     }
 
-    /// The same for a link on which one token is shown again and again: it is verified once, and
-    /// `known` until another one comes, its time is over, or another verifier is asked.
-    pub(crate) fn verify_again(
+    /// Whose token it is that is shown again and again on a link: what [`Verifier::learn`] has
+    /// found holds until another one comes, its time is over, or another verifier is asked.
+    pub(crate) fn recall(&self, token: Token<'_>, known: Option<&Known>, now: Now) -> Option<Principal> {
+        known?.principal(token.0, &self.identity, self.options.leeway_s, now).cloned()
+    }
+
+    /// The same as [`Verifier::verify`], for a link on which the token may be shown again.
+    pub(crate) fn learn(
         &self,
         token: Token<'_>,
         known: &mut Option<Box<Known>>,
         now: Now,
     ) -> Result<Principal, TokenError> {
-        let Token(text) = token;
-        let leeway_s = self.options.leeway_s;
-        if let Some(principal) = known.as_ref().and_then(|it| it.principal(text, &self.identity, leeway_s, now)) {
-            return Ok(principal.clone());
-        }
         let principal = self.verify(token, now)?;
-        *known = Some(Box::new(Known::new(text, &self.identity, now, principal.clone())));
+        *known = Some(Box::new(Known::new(token.0, &self.identity, now, principal.clone())));
         Ok(principal)
+    }
+
+    /// Whether to verify a token may cost much: its key may be a public one.
+    pub(crate) fn is_dear(&self) -> bool {
+        self.options.keys.have_public()
     }
 
     fn principal(&self, claims: &Claims, issuers: &[String], now: Now) -> Result<Principal, TokenError> {

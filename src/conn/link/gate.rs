@@ -1,8 +1,9 @@
 //! What a request's head decides.
 
+use super::bearer::{authenticate, check_client, check_revoked, note_bearer, verify};
 use super::cx::Cx;
 use super::refresh;
-use super::refused::Refused;
+use super::refused::{Refused, too_much};
 use super::request::Purpose;
 use crate::api::cors::NOT_ALLOWED;
 use crate::api::documents;
@@ -11,14 +12,13 @@ use crate::api::position;
 use crate::api::publish;
 use crate::api::revoke;
 use crate::api::routes::{self, Endpoint, Found, Gate, Public, Route};
-use crate::auth::claimed;
 use crate::auth::principal::Principal;
-use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
+use crate::auth::token::{self, Known, challenge};
 use crate::close::CloseReason;
 use crate::conn::end::End;
 use crate::conn::hub::connection::Connection;
 use crate::conn::hub::origin::Origin;
-use crate::conn::quotas::{AddressBlock, Share, TooMuch};
+use crate::conn::quotas::{AddressBlock, Share};
 use crate::conn::step::Step;
 use crate::conn::turn::{Options, Process, Turn};
 use crate::conn::whose::Whose;
@@ -33,7 +33,7 @@ use crate::proto::signalr::text;
 use crate::proto::signalr::transport::Transport;
 use crate::proto::sse;
 use crate::proto::ws::upgrade;
-use crate::trace::{Fact, FrontFault, Level};
+use crate::trace::FrontFault;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -135,7 +135,7 @@ fn pass_gate(
             }
             // As in ASP.NET the token comes before the method.
             let ticket = if endpoint == Endpoint::Hub { ticket(head, cx.turn) } else { None };
-            let principal = ticket.map_or_else(|| authenticate_client(head, cx.turn), Ok);
+            let principal = ticket.map_or_else(|| authenticate_client(head, origin, known, cx.turn), Ok);
             // A connection that lives is ended by its shard, and its client told by its last words.
             let principal = principal.and_then(|principal| match check_revoked(&principal, cx.turn) {
                 Err(refused) if place(head, route, cx.turn).is_none() => Err(refused),
@@ -172,7 +172,7 @@ fn pass_gate(
             check_query(head, cx.turn)?;
             // A token is told once, and not with each request that shows it again.
             let former = known.as_deref().map(core::ptr::from_ref);
-            let principal = authenticate(head, known, cx.turn);
+            let principal = authenticate(head, origin, known, cx.turn);
             if principal.is_err() || known.as_deref().map(core::ptr::from_ref) != former {
                 note_bearer(head, origin, principal.as_ref(), cx.turn);
             }
@@ -190,7 +190,7 @@ fn pass_gate(
         }
         Gate::Either => {
             check_method()?;
-            let principal = authenticate(head, &mut None, cx.turn).and_then(|principal| {
+            let principal = authenticate(head, origin, &mut None, cx.turn).and_then(|principal| {
                 match principal.may_publish {
                     true => check_query(head, cx.turn)?,
                     false => {
@@ -209,7 +209,7 @@ fn pass_gate(
         Gate::Admin => {
             check_method()?;
             check_query(head, cx.turn)?;
-            let principal = authenticate(head, &mut None, cx.turn);
+            let principal = authenticate(head, origin, &mut None, cx.turn);
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = principal?;
             if !principal.is_admin {
@@ -251,9 +251,14 @@ fn check_client_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
 }
 
 /// Who shows a token of a client, which may have been revoked.
-fn authenticate_client(head: &Head<'_>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
+fn authenticate_client(
+    head: &Head<'_>,
+    origin: Origin,
+    known: &mut Option<Box<Known>>,
+    turn: &mut Turn<'_>,
+) -> Result<Principal, Refused> {
     check_client_query(head, turn)?;
-    let principal = verify(head, &mut None, turn)?;
+    let principal = verify(head, origin, known, turn)?;
     check_client(&principal, turn)?;
     Ok(principal)
 }
@@ -458,12 +463,6 @@ fn in_use(place: Place, transport: Transport) -> Refused {
     }
 }
 
-/// One user or one address has too much.
-fn too_much(told: TooMuch) -> Refused {
-    let TooMuch { refusal, why, sentence, retry_s } = told;
-    Refused(refusal, Reply::text(429, sentence).with("Retry-After", retry_s.to_string()), why)
-}
-
 /// No place is free. Clients hear it before their upgrade, while they still ask why.
 fn full() -> Refused {
     let reply = Reply::text(503, "limits.connections_max is reached: come back later").with("Retry-After", "5");
@@ -525,66 +524,3 @@ const TOKEN_IN_QUERY: &str = "send the token in the header Authorization (Bearer
 /// The body of a 401 for a client's token in the query.
 const JWT_IN_QUERY: &str = "send the token in the header Authorization (Bearer): auth.jwt_in_query refuses it in the query; \
                             what negotiate gives as accessToken is taken there";
-
-/// The body of a 401 without a token.
-const NO_TOKEN: &str =
-    "there is no token: send it in the header Authorization (Bearer), or in the query as access_token";
-
-fn verify(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
-    if head.values("authorization").count() > 1 {
-        // Whatever they hold, two are one too many: proxies and hubs differ in which they look at.
-        return Err(refuse_token(TokenError::Conflict));
-    }
-    let bearer = token::bearer(head.header("authorization"), head.query).map_err(refuse_token)?.ok_or_else(|| {
-        let reply = Reply::text(401, NO_TOKEN).with("WWW-Authenticate", challenge(None));
-        Refused(Refusal::NoToken, reply, "no token")
-    })?;
-    let verifier = turn.process.verifier;
-    let principal = verifier.verify_again(bearer.token(), known, turn.now);
-    let principal = principal.map_err(refuse_token)?;
-    for AbsentClaim { key, name } in verifier.take_absent_claims() {
-        let fact = || Fact::ClaimAbsent { key, name, tokens: TOKENS_WATCHED };
-        turn.books.trace.note(Level::Warn, fact);
-    }
-    Ok(principal)
-}
-
-/// A token that is good may have been revoked all the same.
-fn check_revoked(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
-    match turn.process.revocations.hold(principal, turn.now) {
-        true => Err(refuse_token(TokenError::Revoked)),
-        false => Ok(()),
-    }
-}
-
-/// Whose token it is, where that is good and not revoked.
-fn authenticate(head: &Head<'_>, known: &mut Option<Box<Known>>, turn: &mut Turn<'_>) -> Result<Principal, Refused> {
-    let principal = verify(head, known, turn)?;
-    check_revoked(&principal, turn)?;
-    Ok(principal)
-}
-
-/// Tells who has come, or tried to, where somebody listens; never the token.
-fn note_bearer(head: &Head<'_>, origin: Origin, principal: Result<&Principal, &Refused>, turn: &mut Turn<'_>) {
-    let names = &turn.process.verifier.options().claims;
-    let Origin { number: conn, client, .. } = origin;
-    turn.books.trace.note(Level::Debug, || {
-        let bearer = token::bearer(head.header("authorization"), head.query).ok().flatten();
-        let claimed = bearer.map(|bearer| claimed(bearer.token(), names)).unwrap_or_default();
-        match principal {
-            Ok(Principal { grants, foreign_grants: foreign, .. }) => {
-                Fact::Authenticated { conn, client, claimed, grants: grants.len(), foreign: usize::from(*foreign) }
-            }
-            Err(Refused(_, _, why)) => Fact::TokenRefused { conn, client, claimed, why },
-        }
-    });
-}
-
-fn check_client(principal: &Principal, turn: &Turn<'_>) -> Result<(), Refused> {
-    turn.process.verifier.check_client(principal).map_err(refuse_token)
-}
-
-fn refuse_token(error: TokenError) -> Refused {
-    let reply = Reply::text(401, error.to_string()).with("WWW-Authenticate", challenge(Some(error)));
-    Refused(Refusal::BadToken, reply, error.sentence())
-}

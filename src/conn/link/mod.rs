@@ -14,6 +14,7 @@
 //! a file of its own.
 
 mod asking;
+mod bearer;
 pub(super) mod cx;
 mod ending;
 mod event_stream;

@@ -1,7 +1,10 @@
 //! What one user and one address may have.
 
-use crate::support::{Hub, Reply, UPGRADE};
-use serde_json::json;
+use crate::support::{Folder, Hub, ORGANIZATION, Reply, UPGRADE, mint_with, request, serve};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use rcgen::KeyPair;
+use serde_json::{Value, json};
 
 const PROXY: &str = "server.trusted_proxies=127.0.0.1";
 
@@ -56,7 +59,7 @@ fn an_address_behind_a_trusted_proxy_has_so_many_connections() {
     let mut wire = hub.connect();
     let headers = [&UPGRADE[..], &["X-Forwarded-For: 2001:db8::1"]].concat();
     let line = format!("GET /rte?id={id}&access_token={token}");
-    wire.send(crate::support::request(&line, &headers, "").as_bytes());
+    wire.send(request(&line, &headers, "").as_bytes());
     assert_eq!(wire.reply_without_body().status, 101);
     assert_refused(&ask(&hub, &token, NEGOTIATE, "2001:db8::2"), "limits.address_connections_max = 1");
     assert_refused(&ask(&hub, &token, "GET /rte", "2001:db8::3"), "limits.address_connections_max = 1");
@@ -82,4 +85,42 @@ fn whoever_connects_too_often_is_told_when_to_come_back_and_nobody_else_is() {
     assert_eq!(ask(&hub, &other, NEGOTIATE, "192.0.2.2").status, 200);
     let refused = |reason: &str| hub.metric(&format!("rte_refusals_total{{reason=\"{reason}\"}} "));
     assert_eq!((refused("user_rate"), refused("address_rate")), (1.0, 2.0));
+}
+
+/// A token of a key that is public, with a signature that is none.
+fn forged(sub: usize) -> String {
+    let part = |value: Value| BASE64.encode(value.to_string());
+    let claims = json!({ "exp": 4_102_444_800_u64, "sub": sub.to_string(), "org": ORGANIZATION });
+    format!("{}.{}.{}", part(json!({ "alg": "ES256" })), part(claims), "Q".repeat(86))
+}
+
+#[test]
+fn of_a_flood_of_forged_tokens_of_a_public_key_most_are_refused_unverified_and_nobody_else_is() {
+    let secret = "a secret beside the public key: 32 bytes";
+    let keys = format!("[[auth.keys]]\npem_file = \"key.pem\"\n[[auth.keys]]\nid = \"b\"\nsecret = \"{secret}\"\n");
+    let public = KeyPair::generate().unwrap();
+    let folder = Folder::new("quotas-forged", &[("rte.toml", &keys), ("key.pem", &public.public_key_pem())]);
+    let mut command = serve();
+    command.env_remove("RTE_AUTH_SECRET").args(["--config", &folder.file("rte.toml")]);
+    let hub = Hub::launch(command, &[PROXY, "server.threads=1"]);
+    let claims = json!({ "exp": 4_102_444_800_u64, "org": ORGANIZATION, "rte": ["user/*"] });
+    let good = mint_with(secret, &json!({ "alg": "HS256", "kid": "b" }), &claims);
+    assert_eq!(ask(&hub, &forged(0), NEGOTIATE, "192.0.2.1").status, 401);
+    let mut flood = hub.connect();
+    let refused = (0..200).find_map(|round| {
+        let ask = |n: usize| {
+            let authorization = format!("Authorization: Bearer {}", forged(round * 100 + n));
+            request(NEGOTIATE, &[&authorization, "X-Forwarded-For: 192.0.2.1"], "")
+        };
+        flood.send((0..100).map(ask).collect::<String>().as_bytes());
+        (0..100).map(|_| flood.reply()).find(|reply| reply.status != 401)
+    });
+    let refused = refused.expect("more than are verified in a second");
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert!(refused.header("retry-after").is_some() && refused.body.contains("too many tokens"), "{refused:?}");
+    assert_eq!(ask(&hub, &good, NEGOTIATE, "192.0.2.2").status, 200);
+    assert_eq!(ask(&hub, &forged(1), NEGOTIATE, "192.0.2.2").status, 401);
+    assert!(hub.metric("rte_refusals_total{reason=\"address_rate\"} ") >= 1.0);
+    // Whoever has shown so many is believed again.
+    assert!((0..20_000).any(|_| ask(&hub, &good, NEGOTIATE, "192.0.2.1").status == 200), "{}", hub.log());
 }
