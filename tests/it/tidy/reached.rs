@@ -47,7 +47,11 @@ const REACHED: [(&str, &str, &str); 62] = [
         "tests/it/wire/limits",
         "a_reply_that_would_be_too_long_lists_the_rest_of_its_items_without_their_errors",
     ),
-    ("negotiated_max", "src/api/negotiated", "the_table_has_who_is_there_and_few_who_are_gone"),
+    (
+        "negotiated_max",
+        "tests/it/wire/limits",
+        "of_ids_whose_connections_are_over_as_many_are_remembered_as_negotiated_max_says",
+    ),
     ("revocations_max", "tests/it/wire/revoked", "there_are_so_many_revocations_and_one_more_is_refused"),
     ("negotiated_ms", "tests/it/sim/directed/deadlines", "a_negotiated_token_is_good_for_negotiated_ms"),
     (
@@ -110,7 +114,11 @@ const REACHED: [(&str, &str, &str); 62] = [
     ),
     ("keep_ms", "tests/it/wire/kept", "a_snapshot_says_where_there_may_be_more_and_by_default_tells_no_calls"),
     ("open_call_ms", "tests/it/wire/kept", "a_snapshot_says_where_there_may_be_more_and_by_default_tells_no_calls"),
-    ("linger_ms", "src/hub/kept/tests", "a_leg_that_is_over_lingers_and_what_comes_late_does_not_open_it"),
+    (
+        "linger_ms",
+        "tests/it/wire/kept",
+        "a_leg_that_is_over_lingers_for_linger_ms_and_what_comes_late_opens_it_only_behind_that",
+    ),
     ("history_bytes_max", "tests/it/wire/since", "a_hub_without_history_says_so"),
     ("history_ms", "tests/it/wire/limits", "what_is_older_than_history_ms_is_not_replayed_and_the_client_is_told_so"),
     ("replay_items_max", "tests/it/wire/since", "a_page_that_opens_may_look_back_for_a_while"),
@@ -156,7 +164,11 @@ const REACHED: [(&str, &str, &str); 62] = [
         "tests/it/sim/directed/requests",
         "an_accept_that_failed_is_tried_again_by_time_since_no_edge_will_tell",
     ),
-    ("mailbox_bytes_max", "src/shell/mailbox", "a_mailbox_is_full_at_its_bound_and_empty_once_taken"),
+    (
+        "mailbox_bytes_max",
+        "tests/it/wire/limits",
+        "publishers_wait_for_a_thread_whose_mailbox_is_full_and_nothing_is_lost_or_out_of_order",
+    ),
     (
         "log_bytes_max",
         "tests/it/wire/operating",

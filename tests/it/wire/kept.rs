@@ -254,6 +254,29 @@ fn a_snapshot_says_where_there_may_be_more_and_by_default_tells_no_calls() {
 }
 
 #[test]
+fn a_leg_that_is_over_lingers_for_linger_ms_and_what_comes_late_opens_it_only_behind_that() {
+    let over = |setting: &str| {
+        let hub = Hub::start_with(&[setting]);
+        publish(&hub, &of_queue("QueueCallInArrived", "a"));
+        publish(&hub, &of_queue("QueueCallInDisconnected", "a"));
+        hub
+    };
+    let rows = |hub: &Hub, event: &str| {
+        let items = format!(r#"[[{{"EntityId":"{SUPPORT}","EventName":"{event}","Snapshot":true}}]]"#);
+        let answer: Value = serde_json::from_str(&hub.client().invoke("Subscribe", &items)).unwrap();
+        answer["result"][0]["snapshot"].as_u64().unwrap()
+    };
+    let hub = over("limits.linger_ms=600000");
+    publish(&hub, &of_queue("QueueCallInComing", "a"));
+    assert_eq!((rows(&hub, "QueueCallInComing"), rows(&hub, "QueueCallInDisconnected")), (0, 1));
+    assert_eq!(hub.metric("rte_late_call_events_total "), 1.0);
+    let hub = over("limits.linger_ms=1");
+    assert!((0..20_000).any(|_| rows(&hub, "QueueCallInDisconnected") == 0), "{}", hub.log());
+    publish(&hub, &of_queue("QueueCallInComing", "a"));
+    assert_eq!((rows(&hub, "QueueCallInComing"), hub.metric("rte_late_call_events_total ")), (1, 0.0));
+}
+
+#[test]
 fn last_is_for_events_with_a_key_and_a_flag() {
     let hub = Hub::start();
     let with = |item: &Value, last: Value| {

@@ -1,7 +1,8 @@
 //! Limits that nothing else here reaches: what is answered, what counts it, and that others go on.
 
-use crate::support::{Hub, ORGANIZATION, Peer, USER};
+use crate::support::{Hub, ORGANIZATION, Peer, UPGRADE, USER, Wire, request};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The state of a user, with so many bytes in its note.
 fn availability(user: &str, bytes: usize) -> Value {
@@ -101,4 +102,72 @@ fn what_is_older_than_history_ms_is_not_replayed_and_the_client_is_told_so() {
     assert!((0..1_000).any(|_| misses(&hub)), "{}", hub.log());
     assert!(hub.metric("rte_since_total{result=\"trimmed\"} ") >= 1.0);
     assert!(client.record().contains("useralert"), "who was there has all of it");
+}
+
+/// Asks for a WebSocket with an id that was negotiated; the status.
+fn upgrade(hub: &Hub, id: &str) -> (Wire, u16) {
+    let authorization = format!("Authorization: Bearer {}", hub.client_token());
+    let mut wire = hub.connect();
+    let headers = [&UPGRADE[..], &[authorization.as_str()]].concat();
+    wire.send(request(&format!("GET /rte?id={id}"), &headers, "").as_bytes());
+    let status = wire.reply_without_body().status;
+    (wire, status)
+}
+
+#[test]
+fn of_ids_whose_connections_are_over_as_many_are_remembered_as_negotiated_max_says() {
+    let settings = ["limits.negotiated_max=2", "limits.negotiated_ms=600000"];
+    let hub = Hub::start_with(&settings);
+    let ids: Vec<String> = (0..3).map(|_| hub.negotiate()).collect();
+    for id in &ids {
+        assert_eq!(upgrade(&hub, id).1, 101);
+        hub.await_metric("rte_hub_connections ", |count| count == 0.0);
+    }
+    for id in [&ids[2], &ids[1]] {
+        assert_eq!(upgrade(&hub, id).1, 404, "its connection is over");
+    }
+    let (_again, status) = upgrade(&hub, &ids[0]);
+    assert_eq!(status, 101, "the oldest is forgotten, and what it says of itself still holds");
+    assert_serves(&hub);
+}
+
+#[test]
+fn publishers_wait_for_a_thread_whose_mailbox_is_full_and_nothing_is_lost_or_out_of_order() {
+    // A single publication fills it.
+    let hub = Hub::start_with(&["server.threads=3", "limits.mailbox_bytes_max=1"]);
+    // The threads take connections by turns.
+    let mut members: Vec<Peer> = (0..6).map(|_| hub.client()).collect();
+    for member in &mut members {
+        let items = format!(r#"[[{{"EntityId":"{USER}","EventName":"UserAlert"}}]]"#);
+        assert!(member.invoke("Subscribe", &items).contains(r#""subscribed":true"#));
+    }
+    let (publishers, rounds, token) = (6, 40, hub.publisher_token());
+    let authorization = format!("Authorization: Bearer {token}");
+    let alert = |mark: String| {
+        let data = json!({
+            "alertId": USER, "conditionExpression": "x".repeat(2_000), "conditionName": "a", "conditionValue": "5",
+            "organizationId": ORGANIZATION, "userId": USER, "value": mark,
+        });
+        let body = json!({ "eventName": "UserAlert", "data": data }).to_string();
+        request("POST /publish", &[&authorization, "Content-Type: application/json"], &body)
+    };
+    std::thread::scope(|scope| {
+        for publisher in 0..publishers {
+            let (mut wire, alert) = (hub.connect(), &alert);
+            scope.spawn(move || {
+                wire.send((0..rounds).map(|n| alert(format!("{publisher}.{n:02}"))).collect::<String>().as_bytes());
+                (0..rounds).for_each(|_| assert_eq!(wire.reply().status, 202));
+            });
+        }
+    });
+    let heard = |member: &mut Peer| -> Vec<String> {
+        let record = |_| serde_json::from_str::<Value>(&member.record()).unwrap();
+        let records = (0..publishers * rounds).map(record);
+        records.map(|it| it["arguments"][0]["data"]["value"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = heard(&mut members[0]);
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), publishers * rounds);
+    members[1..].iter_mut().for_each(|member| assert_eq!(heard(member), first));
+    hub.await_metric("rte_mailbox_bytes ", |bytes| bytes == 0.0);
+    assert_serves(&hub);
 }
