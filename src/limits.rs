@@ -401,12 +401,12 @@ pub const SUBSCRIPTION_BYTES: usize = 180;
 const HEAD_BYTES: usize = 128;
 /// What the id of an item keeps, where the tables that hold it have just grown.
 pub const ID_BYTES: usize = 96;
+/// What each publication of a block keeps beside its data, which is the row's, while it waits.
+pub const LATE_PART_BYTES: usize = 16;
 /// What a row keeps beside its data: its places in the table, its leg and its notes.
 pub const KEPT_ROW_BYTES: usize = 512;
 /// Bytes of an item of a Subscribe as clients write them, with the longest name of an event.
 pub const ITEM_BYTES: usize = 128;
-/// What each publication of a block keeps beside its data, which is the row's, while it waits.
-pub const LATE_PART_BYTES: usize = 16;
 /// Bytes of the verdict over an ordinary item.
 pub const VERDICT_BYTES: usize = 192;
 

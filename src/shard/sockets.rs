@@ -55,6 +55,11 @@ impl Shard {
         key
     }
 
+    /// Counts work of the turn that was done outside, in deliveries.
+    pub fn spend(&mut self, deliveries: usize) {
+        self.hub.spend(deliveries);
+    }
+
     /// A link comes from another shard, and is as it was there. Once its socket is in its place,
     /// [`Shard::resume`] lets it look at the bytes that it brought.
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {

@@ -57,6 +57,13 @@ impl Stream for NetStream {
         }
     }
 
+    fn take_work(&mut self) -> usize {
+        match self {
+            NetStream::Plain(_) => 0,
+            NetStream::Tls(stream) => stream.take_work(),
+        }
+    }
+
     fn failure(&self) -> Failure {
         match self {
             NetStream::Plain(_) => Failure::Socket,

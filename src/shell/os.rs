@@ -109,6 +109,12 @@ pub trait Stream {
         false
     }
 
+    /// Returns the work that reading has cost since this was last asked, beside the bytes that were
+    /// given, in deliveries.
+    fn take_work(&mut self) -> usize {
+        0
+    }
+
     /// Why it has failed.
     fn failure(&self) -> Failure {
         Failure::Socket

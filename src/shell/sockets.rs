@@ -139,6 +139,13 @@ impl<S: Stream> Sockets<S> {
     }
 }
 
+impl<S: Stream> Sockets<S> {
+    /// The work that reading has cost beside the bytes that were given, in deliveries.
+    pub(super) fn take_work(&mut self, key: LinkKey) -> usize {
+        self.map.get_mut(key).map_or(0, |socket| socket.stream.take_work())
+    }
+}
+
 impl<S: Stream> Wire for Sockets<S> {
     fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
         let Some(socket) = self.map.get_mut(link) else { return Err(WireError) };

@@ -4,6 +4,7 @@
 use super::acked::{add, unacked};
 use super::clock::Clock;
 use super::roots;
+use crate::hub::READ_BYTES_PER_DELIVERY;
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
 use crate::proto::http::date::Date;
 use crate::proto::http::reply::{self, Reply};
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ServerConfig, ServerConnection, SignatureAlgorithm};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -23,9 +24,18 @@ use std::sync::Arc;
 /// What is negotiated where a client asks (RFC 7301): a WebSocket begins as HTTP/1.1.
 const PROTOCOL: &[u8] = b"http/1.1";
 
+/// What an answer of the handshake costs, in deliveries: two points on a curve, and a signature.
+const HANDSHAKE_COST: usize = 2 * 1024;
+/// With an RSA key, whose signature takes several times as long.
+const RSA_HANDSHAKE_COST: usize = 12 * 1024;
+
 /// A certificate and its key, checked; what connections are accepted by. It can't be printed.
 #[derive(Clone)]
-pub struct Tls(Arc<ServerConfig>);
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    /// What an answer of the handshake costs, in deliveries.
+    handshake_cost: usize,
+}
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +68,10 @@ impl Tls {
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
             TlsError::Key("this is no PEM file with an unencrypted -----BEGIN PRIVATE KEY-----".to_owned())
         })?;
+        let handshake_cost = match ring::sign::any_supported_type(&key).map(|key| key.algorithm()) {
+            Ok(SignatureAlgorithm::RSA) => RSA_HANDSHAKE_COST,
+            Ok(_) | Err(_) => HANDSHAKE_COST,
+        };
         let provider = Arc::new(ring::default_provider());
         let unusable =
             |error: rustls::Error| TlsError::Key(format!("the certificate and this key can't serve: {error}"));
@@ -71,7 +85,7 @@ impl Tls {
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 1;
-        Ok(Tls(Arc::new(config)))
+        Ok(Tls { config: Arc::new(config), handshake_cost })
     }
 
     /// Returns a stream over a fresh socket, whose handshake is still to come.
@@ -80,12 +94,14 @@ impl Tls {
     ///
     /// The cryptography has no randomness.
     pub fn accept(&self, socket: TcpStream) -> io::Result<Box<TlsStream>> {
-        let mut session = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
+        let mut session = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
         session.set_buffer_limit(Some(TLS_SEND_BYTES_MAX));
         Ok(Box::new(TlsStream {
             socket,
             session,
             handshake_bytes: 0,
+            handshake_cost: self.handshake_cost,
+            work: 0,
             sent: 0,
             has_more: false,
             is_ending: false,
@@ -115,6 +131,9 @@ pub struct TlsStream {
     session: ServerConnection,
     /// Bytes that have come for the handshake.
     handshake_bytes: usize,
+    handshake_cost: usize,
+    /// What nobody has counted yet, in deliveries.
+    work: usize,
     /// Encrypted bytes that the socket has taken; wraps around.
     sent: u32,
     has_more: bool,
@@ -141,6 +160,9 @@ impl TlsStream {
             }
         }
         let processed = self.session.process_new_packets();
+        if is_handshaking && self.session.wants_write() {
+            self.work += self.handshake_cost;
+        }
         // An answer of the handshake, or an alert that says what was wrong.
         let sent = self.send();
         processed.map_err(|error| {
@@ -169,6 +191,11 @@ impl TlsStream {
         let _ = self.socket.shutdown(Shutdown::Write);
         (self.failure, self.is_ending) = (Failure::NoTls, true);
         Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// As [`Stream::take_work`](super::os::Stream::take_work).
+    pub fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
     }
 
     /// Why it has failed.
@@ -200,7 +227,8 @@ impl TlsStream {
 
     /// As [`Stream::read`](super::os::Stream::read).
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (mut filled, mut budget) = (0, buffer.len().max(TLS_HANDSHAKE_BYTES_MAX));
+        let budget_max = buffer.len().max(TLS_HANDSHAKE_BYTES_MAX);
+        let (mut filled, mut budget) = (0, budget_max);
         self.has_more = false;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let outcome = match self.session.reader().read(rest) {
@@ -226,7 +254,10 @@ impl TlsStream {
             match outcome {
                 Ok(n) => filled += n,
                 Err(None) if filled == 0 => return Ok(0),
-                Err(Some(error)) if filled == 0 => return Err(error),
+                Err(Some(error)) if filled == 0 => {
+                    self.work += (budget_max - budget) / READ_BYTES_PER_DELIVERY;
+                    return Err(error);
+                }
                 Err(end) => {
                     // What came before is good, and what ends it is found by the next read.
                     self.has_more |= end.is_none_or(|error| error.kind() != io::ErrorKind::WouldBlock);

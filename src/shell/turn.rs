@@ -232,7 +232,9 @@ impl<O: Os> Reactor<O> {
         }
         let mut budget = self.shared.limits.read_budget_bytes;
         loop {
-            match self.sockets.read(key, &mut self.buffer) {
+            let readable = self.sockets.read(key, &mut self.buffer);
+            self.shard.spend(self.sockets.take_work(key));
+            match readable {
                 Readable::Bytes(n, has_more) => {
                     // Whoever sent these bytes may have read an answer that tells of a publication.
                     // Its home posted it before that answer, so it is in the mailbox by now and
