@@ -173,6 +173,8 @@ numbers! {
         pub written: Histogram,
         /// How long the turns of threads took, from the poll to the last write.
         pub turns: Histogram,
+        /// And for how long of it the threads were at work.
+        pub work: Histogram,
     }
 
     accepted: Counter "rte_connections_accepted_total" "Connections accepted.";
@@ -316,6 +318,7 @@ impl Metrics {
         self.add_numbers(other);
         self.written.add(&other.written);
         self.turns.add(&other.turns);
+        self.work.add(&other.work);
         let Metrics { closed, by_transport, refused, recoveries, events, .. } = other;
         let labelled = self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused));
         let labelled = labelled.chain(self.by_transport.iter_mut().zip(by_transport));

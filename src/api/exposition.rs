@@ -26,6 +26,11 @@ const TURNS: (&str, &str, &str) = (
     "histogram",
     "How long a thread worked between two polls: whatever comes meanwhile waits for so long.",
 );
+const WORK: (&str, &str, &str) = (
+    "rte_turn_cpu_seconds",
+    "histogram",
+    "For how long of that it had a core: what its work takes, whatever else the machine does.",
+);
 const BUILD: (&str, &str, &str) = ("rte_build_info", "gauge", "Always 1; the version of the program is a label.");
 
 /// The metrics with a label that is no event.
@@ -44,6 +49,7 @@ pub fn reference() -> impl Iterator<Item = (&'static str, &'static str, &'static
     [BUILD].into_iter().chain(process).chain(plain).chain(per_event).chain([
         WRITTEN,
         TURNS,
+        WORK,
         CLOSED,
         BY_TRANSPORT,
         REFUSED,
@@ -68,6 +74,7 @@ pub fn metrics(sum: &Metrics, process: &ProcessNumbers, catalogue: &Catalogue) -
     }
     distribution(&mut text, WRITTEN, &sum.written);
     distribution(&mut text, TURNS, &sum.turns);
+    distribution(&mut text, WORK, &sum.work);
     head(&mut text, CLOSED);
     for reason in CloseReason::ALL {
         let count = sum.closed[reason.index()];

@@ -1,7 +1,15 @@
-//! The two clocks.
+//! The two clocks, and how long a thread has been at work.
 
 use crate::clock::Now;
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Returns how long this thread has had a core, in microseconds.
+pub(super) fn worked_us() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let part = |number: i64| u64::try_from(number).unwrap_or_default();
+    part(time.tv_sec) * 1_000_000 + part(time.tv_nsec) / 1_000
+}
 
 /// Reads both clocks; the monotonic one counts from the process's start of it.
 #[derive(Clone, Copy, Debug)]

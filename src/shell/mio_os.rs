@@ -101,6 +101,10 @@ impl Os for MioOs {
         self.listeners.iter().any(|listener| !listener.is_shared())
     }
 
+    fn worked_us(&self) -> u64 {
+        super::clock::worked_us()
+    }
+
     fn stop_listening(&mut self) {
         self.listeners.clear();
     }

@@ -76,6 +76,12 @@ pub trait Os {
         false
     }
 
+    /// Returns how long the thread has been at work, in microseconds: while others have its core it
+    /// stands still. 0 where the system does not tell.
+    fn worked_us(&self) -> u64 {
+        0
+    }
+
     /// No more connections are accepted.
     fn stop_listening(&mut self);
 

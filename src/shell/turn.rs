@@ -115,9 +115,12 @@ impl<O: Os> Reactor<O> {
         let timeout = self.timeout();
         self.ready.clear();
         self.os.poll(timeout, &mut self.ready);
-        let began = self.os.now();
+        let (began, worked_us) = (self.os.now(), self.os.worked_us());
         self.turn(began);
-        self.shard.books.metrics.turns.observe(self.os.now().mono.ms_since(began.mono));
+        let (took_ms, work_us) = (self.os.now().mono.ms_since(began.mono), self.os.worked_us() - worked_us);
+        let metrics = &mut self.shard.books.metrics;
+        metrics.turns.observe(took_ms);
+        metrics.work.observe(work_us.div_ceil(1_000));
         true
     }
 
