@@ -25,7 +25,7 @@ use std::sync::Arc;
 const PROTOCOL: &[u8] = b"http/1.1";
 
 /// What an answer of the handshake costs, in deliveries: two points on a curve, and a signature.
-const HANDSHAKE_COST: usize = 2 * 1024;
+pub(super) const HANDSHAKE_COST: usize = 2 * 1024;
 /// With an RSA key, whose signature takes several times as long.
 const RSA_HANDSHAKE_COST: usize = 12 * 1024;
 

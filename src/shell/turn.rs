@@ -501,7 +501,7 @@ mod tests {
     use super::super::log::{Format, Logger};
     use super::super::mio_os::{self, MioOs};
     use super::super::tls::tests::{certified, peer, shake_hands};
-    use super::super::tls::{CurrentTls, Tls};
+    use super::super::tls::{CurrentTls, HANDSHAKE_COST, Tls};
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
     use crate::auth::token::{Options, Verifier};
@@ -656,5 +656,31 @@ mod tests {
         while reactors[0].load.total() > 0 {
             assert!(reactors[0].step());
         }
+    }
+
+    #[test]
+    fn a_turn_answers_so_many_tls_handshakes_and_leaves_the_others_for_the_next() {
+        let (tls, config) = certified();
+        let (mut reactors, address) = reactors(Some(tls));
+        let mut peers: Vec<_> = (0..80).map(|_| peer(config.clone(), address)).collect();
+        while reactors[0].load.total() < peers.len() {
+            assert!(reactors[0].step());
+        }
+        for peer in &mut peers {
+            peer.conn.write_tls(&mut peer.sock).unwrap();
+        }
+        let reactor = &mut reactors[0];
+        let (all, half) = (reactor.shard.link_count() * HANDSHAKE_COST, Limits::DEFAULT.turn_deliveries_max / 2);
+        let (mut done, mut turns) = (0, 0);
+        while done < all {
+            let before = reactor.shard.hub().work();
+            assert!(reactor.step());
+            let spent = reactor.shard.hub().work() - before;
+            // Who has waited longest has its turn in any case.
+            assert!(spent <= half + 2 * HANDSHAKE_COST, "{spent} in a turn");
+            done += spent;
+            turns += 1;
+        }
+        assert!(all > 2 * half && turns > all / (half + 2 * HANDSHAKE_COST), "{all} in {turns} turns");
     }
 }
