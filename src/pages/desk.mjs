@@ -1,6 +1,6 @@
 // The desk of one agent: what a page that was never reloaded shows, this shows after a reload.
 
-import { STATES, reasonOf, stateOf } from "/pages/agents.mjs";
+import { AVAILABILITIES, STATES, isOld, reasonOf, stateOf } from "/pages/agents.mjs";
 import { age, byId, claimsOf, clock, date, el, open, painting, person, plain, put, short, span } from "/pages/page.mjs";
 
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -30,19 +30,31 @@ const callbacks = new Map();
 const people = new Map();
 let da;
 let user;
+/** Whether it is the desk of the token's user. */
+let isOwn;
 let list = [];
 let request;
 
 open(async (service, token) => {
   da = service;
   request = painting(paint);
-  user = (new URLSearchParams(location.search).get("user") ?? claimsOf(token).sub ?? "").toLowerCase();
+  const named = new URLSearchParams(location.search).get("user");
+  user = (named ?? claimsOf(token).sub ?? "").toLowerCase();
+  isOwn = named === null;
   offerOthers();
-  if (!GUID.test(user)) return put(byId("agent-name"), "Choose an agent: this token names none");
-  put(byId("agent-name"), short(user));
+  put(byId("agent-name"), GUID.test(user) ? short(user) : "Choose a desk");
+  if (!GUID.test(user)) return;
   listen("UserAvailability", ({ data, at }) => (agent.availability = { data: plain(data), at: Date.parse(at) }));
   listen("UserStatus", ({ data, at }) => (agent.status = { data: plain(data), at: Date.parse(at) }));
   listen("UserCallbackChanged", onCallback);
+  // What is not told anew behind a gap may be wrong.
+  da.OnGap.on((gaps) => {
+    for (const { EventName } of gaps) {
+      const part = agent[{ UserAvailability: "availability", UserStatus: "status" }[EventName]];
+      if (part) part.isOld = true;
+    }
+    request();
+  });
   // Behind a gap come all that are still assigned; one of before may have been taken away.
   da.OnGap.on((gaps) => {
     if (gaps.some(({ EventName }) => EventName === "UserCallbackChanged")) callbacks.clear();
@@ -74,10 +86,17 @@ function offerOthers() {
 
 function drawPeople() {
   const users = byId("users");
-  if (users.length === people.size || users.matches(":focus")) return;
+  if (users.length === people.size + !people.has(user) || users.matches(":focus")) return;
   const sorted = [...people].sort(([, one], [, other]) => one.localeCompare(other));
-  users.replaceChildren(...sorted.map(([id, name]) => el("option", { value: id, selected: id === user }, name)));
-  if (!people.has(user)) users.value = "";
+  const others = sorted.map(([id, name]) => el("option", { value: id, selected: id === user }, name || short(id)));
+  if (!people.has(user)) others.unshift(el("option", { value: "", selected: true, disabled: true }, "Choose…"));
+  users.replaceChildren(...others);
+}
+
+/** A supervisor's token names somebody without a desk, whom nothing is told of. */
+function sayChoose() {
+  put(byId("agent-name"), "Choose a desk");
+  put(byId("agent-word"), `Nothing has been told of this token's own user, ${short(user)}`);
 }
 
 // Calls.
@@ -181,6 +200,7 @@ function paint() {
   for (const timer of document.querySelectorAll(".timer")) put(timer, span(now - Date.parse(timer.dataset.since)));
   drawPeople();
   if (agent.status || agent.availability) paintAgent(now);
+  else if (isOwn && people.size && !list.length && GUID.test(user)) sayChoose();
 }
 
 function paintAgent(now) {
@@ -190,10 +210,12 @@ function paintAgent(now) {
   put(byId("agent-name"), person(availability?.data.userName) || short(user));
   byId("agent-state").className = state;
   put(byId("agent-word"), STATES.find(([name]) => name === state)[1]);
-  put(byId("agent-since"), `told ${age(now - told)} ago`);
+  put(byId("agent-since"), `${isOld(agent) ? "from before an interruption, " : ""}told ${age(now - told)} ago`);
+  byId("agent").classList.toggle("stale", isOld(agent));
   const { availability: kind, note, endTime } = availability?.data ?? {};
   const facts = [
-    ["Availability", kind && { OffWork: "Off work" , Available: "Available" }[kind] || reasonOf(agent)],
+    ["Availability", kind && (AVAILABILITIES[kind] ?? kind) + (availability.isOld ? ", before an interruption" : "")],
+    ["Why", state === "away" && reasonOf(agent) !== AVAILABILITIES[kind] && reasonOf(agent)],
     ["Until", date(endTime ?? "")],
     ["Note", note],
     ["Queues", status && String(status.data.activeQueues)],

@@ -11,7 +11,7 @@ macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!($path))),*] };
 }
 
-const FILES: [(&str, &str); 15] = files![
+const FILES: [(&str, &str); 16] = files![
     "agents.mjs",
     "desk.css",
     "desk.html",
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 15] = files![
     "icon.svg",
     "index.css",
     "index.html",
+    "layout.mjs",
     "page.css",
     "page.mjs",
     "try.css",

@@ -95,6 +95,106 @@ describe('the pages in Chromium', () => {
     await sees(page, '#agents .column:nth-child(4)', 'Do not disturb');
   });
 
+  /** Lets the next words of the hub be of another second. */
+  const wait = (page, from) => within(page.waitForFunction((from) => Date.now() >= from, Date.now() + from), 'time to go by');
+  const sinceOf = (page, name) => page.evaluate((name) => [...document.querySelectorAll('#agents li')].find((row) => row.innerText.includes(name))?.querySelector('.since').innerText, name);
+  const seconds = (text) => text.split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
+
+  test('a wall that is opened late takes no older word for the beginning of a state, and a reload forgets nothing', async (t) => {
+    const userId = randomUUID();
+    const own = { userId, userName: 'late.comer@example.com' };
+    await publish(availability({ ...own, startTime: '2024-01-01T00:00:00Z' }));
+    const early = await open(t, 'wall');
+    await sees(early, '#agents', 'Late Comer');
+    await publish(status({ userId, talking: true, canBeAllocatedTo: false }));
+    await wait(early, 2100);
+    await publish(status({ userId }));
+    await sees(early, '#agents .column:nth-child(1)', 'Late Comer');
+    const late = await open(t, 'wall');
+    await sees(late, '#agents .column:nth-child(1)', 'Late Comer');
+    const [atEarly, atLate] = [await sinceOf(early, 'Late Comer'), await sinceOf(late, 'Late Comer')].map(seconds);
+    assert.ok(Math.abs(atEarly - atLate) <= 1, `${atEarly} s and ${atLate} s`);
+    // Told again without a change, which a page that was there knows, also after a reload.
+    await wait(early, 2100);
+    await publish(status({ userId, activeQueues: 7 }));
+    await early.reload();
+    await live(early);
+    await sees(early, '#agents .column:nth-child(1)', 'Late Comer');
+    assert.ok(seconds(await sinceOf(early, 'Late Comer')) >= 2, 'since it was free');
+  });
+
+  test('a queue in which nobody waits has no longest wait, and the lines have seen what is true now', async (t) => {
+    const queueId = randomUUID();
+    const own = { queueId, queueName: 'Quiet', nbrOfAllocated: 0, nbrOfQueuingRequesters: 0, maxWaitTime: 23 };
+    await publish(queue(own));
+    const page = await open(t, 'wall', { token: hub.client({ rte: [`queue/${queueId}/QueueStatus`] }) });
+    await sees(page, '.numbers', '–');
+    await publish(queue({ ...own, nbrOfAllocated: 1 }));
+    await sees(page, '.numbers', '0:2');
+    await publish(queue({ ...own, nbrOfQueuingRequesters: 4 }));
+    await sees(page, '.foot', 'most 4');
+    await publish(queue(own));
+    await sees(page, '.numbers', '–');
+    await sees(page, '.foot', 'most 4');
+  });
+
+  test('a wall of ten queues, sixty agents and four lists needs no scrolling, and the worst comes first', async (t) => {
+    const own = await new Hub(['pages.enabled=true']).start();
+    t.after(() => own.stop());
+    const id = (n, kind) => `${kind}${String(n).padStart(7, '0')}-0000-4000-8000-000000000000`;
+    const kinds = [{}, { talking: true }, { canBeAllocatedTo: false }, { schedule: false }, { canBeAllocatedTo: false, serving: false }, {}];
+    const users = Array.from({ length: 60 }, (_, n) => [status({ userId: id(n, 'b'), ...kinds[n % 6] }), availability({ userId: id(n, 'b'), userName: `agent.number${n}@example.com` })]);
+    const queues = Array.from({ length: 10 }, (_, n) => queue({ queueId: id(n, 'a'), queueName: `Queue ${n}`, nbrOfAllocated: 0, nbrOfQueuingRequesters: 0, openStatus: n === 7 ? 3 : 5 }));
+    const lists = Array.from({ length: 4 }, (_, n) => item('CallbackListStatus', { callListId: id(n, 'c'), totalOverDueDate: n === 3 ? 2 : 0 }));
+    assert.equal((await own.publish([...users.flat(), ...queues, ...lists])).status, 202);
+    for (const [width, height] of [[1920, 1080], [3840, 2160]]) {
+      const page = await open(t, `wall?name.${id(3, 'c').slice(0, 8)}=Returns`, { base: own.base, token: own.client(), viewport: { width, height } });
+      await sees(page, '#agents-title', '60');
+      await sees(page, '#lists li:first-child', 'Returns');
+      await within(page.waitForFunction(() => document.querySelectorAll('#agents li').length === 60), 'all agents');
+      const cut = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('.scroll, #queues, #lists, .queue, .list')].filter((part) => part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1).map((part) => part.id || part.className));
+      assert.deepEqual(cut, [], `at ${width}x${height}`);
+      const change = (n, values) => own.publish([queue({ queueId: id(n, 'a'), queueName: `Queue ${n}`, nbrOfAllocated: 0, ...values })]);
+      await change(4, { nbrOfQueuingRequesters: 1, maxWaitTime: 200 });
+      await sees(page, '#queues li:first-child', 'Queue 4');
+      await change(7, { nbrOfQueuingRequesters: 1, maxWaitTime: 300, openStatus: 3 });
+      await sees(page, '#queues li:first-child', 'Queue 7');
+      for (const n of [4, 7]) await change(n, { nbrOfQueuingRequesters: 0 });
+      await sees(page, '#queues li:first-child', 'Queue 0');
+    }
+  });
+
+  test('what was not told again behind an interruption is dashed, on the wall and on the desk', async (t) => {
+    const own = await new Hub(['pages.enabled=true']).start();
+    t.after(() => own.stop());
+    const told = async (...all) => assert.equal((await own.publish(all)).status, 202);
+    await told(availability({ availability: 'OffWork' }), status({ schedule: false }));
+    const wall = await open(t, 'wall', { base: own.base, token: own.client() });
+    const desk = await open(t, 'desk', { base: own.base, token: own.client() });
+    await sees(wall, '#agents .column:nth-child(5)', 'Anna Virtanen');
+    await sees(desk, '#agent-word', 'Off work');
+    await own.stop();
+    await own.start();
+    for (const page of [wall, desk]) await sees(page, '#notice', 'may not all be here');
+    await told(call('UserCallInArrived'));
+    await sees(desk, '#calls', 'Ringing');
+    await sees(desk, '#agent.stale #agent-since', 'before an interruption');
+    await sees(wall, '#agents .column:nth-child(5) li.stale', 'Anna Virtanen');
+    // An availability of before says nothing beside a status of now.
+    await told(status({}));
+    await sees(wall, '#agents .column:nth-child(1) li:not(.stale)', 'Anna Virtanen');
+    await sees(desk, '#agent:not(.stale) #agent-word', 'Free');
+    await sees(desk, '#agent-facts', 'Off work, before an interruption');
+  });
+
+  test('a token whose user has no desk lets one be chosen', async (t) => {
+    await publish(availability());
+    const page = await open(t, 'desk', { token: hub.client({ sub: '5e0f2d3c-4b1a-4c8d-9e7f-6a5b4c3d2e1f' }) });
+    await sees(page, '#agent-name', 'Choose a desk');
+    await page.selectOption('#users', USER);
+    await sees(page, '#agent-name', 'Anna Virtanen');
+  });
+
   test('a token for one queue shows that, and says what it may not', async (t) => {
     const other = '11111111-2222-4333-8444-555555555555';
     await publish(queue({}), queue({ queueId: other, queueName: 'Sales' }));
