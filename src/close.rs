@@ -64,6 +64,7 @@ reasons! {
     BacklogFull "backlog_full" Peer "" "its backlog was the largest when all passed limits.backlog_bytes_max or limits.memory_bytes_max, or its reply was one unread too many for a quarter of that";
     MemoryFull "memory_full" Operator "memory_full" "the hub keeps limits.memory_bytes_max, and the peer sent more that had to be kept";
     WriteStuck "write_stuck" Peer "" "the peer took less than 240 bytes a second for limits.write_stuck_ms";
+    Gap "gap" Operator "gap" "publications of its organization are missing in the log that the nodes share";
     Drain "drain" Nobody "" "the hub drains";
     Full "full" Operator "" "the process may have no more file descriptors, and there was no stranger to make room";
     MadeRoom "made_room" Nobody "" "it was the oldest of those that have shown no token, and they passed limits.strangers_max; or limits.internal_max";

@@ -29,7 +29,8 @@
 //! | Grant | a `family/entity/event` pattern that a principal holds |
 //! | Publication | one validated event instance on a topic |
 //! | Partition, Position | organizations share partitions, each with one order; a place in that order, opaque outside |
-//! | Home | the shard that gives a partition's publications their order, and alone knows what follows from them |
+//! | Home | the part of a shard that gives a partition's publications their order, and alone knows what follows from them |
+//! | Contact | how it stands with an engine that several processes share: whether it is read, and since when it is away |
 //! | Journal, Term | where publications are kept: in memory, or in files before members get them; a time in which it stays so |
 //! | Block | what follows a Subscribe's Completion before anything live: a replay or a snapshot |
 //! | Kept, row | the publications that still hold, for those who ask for a snapshot; one of them, by topic and key |
@@ -98,6 +99,8 @@
 //!    waits in the intake before it gets its place, so that others come in between; so does what
 //!    goes to many members that are behind. With a journal in files, members, siblings and the
 //!    publisher hear of it once it is written, in the same order; so do those who ask what holds.
+//!    Where several processes share an engine, the home appends instead, and what is read gives it
+//!    its place.
 //! 7. [`hub::Hub::publish`] encodes one frame per encoding into the turn's arena and queues a range
 //!    of it for each member. One that is far behind gets a reference to the publication instead,
 //!    made into bytes when its socket takes them. A slow reader that passes its bound is given up.

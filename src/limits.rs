@@ -193,6 +193,9 @@ limits! {
     /// How long the disk may take nothing, where publications are written (`journal.engine`),
     /// before the hub goes on without it.
     journal_stall_ms: u64 = 1_000;
+    /// The closes of a gap in the log that nodes share are spread over this long, so that the
+    /// clients don't come back all at once.
+    gap_spread_ms: u64 = 10_000;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
@@ -233,7 +236,7 @@ limits! {
 
 /// The least and the most of each limit whose ends are not those of its unit. Below them the hub
 /// could not work, beyond them the limit would be none, or what relies on it would not hold.
-const ENDS: [(&str, u64, u64); 20] = [
+const ENDS: [(&str, u64, u64); 21] = [
     ("connections_max", 1, CONNECTIONS_MAX as u64),
     // Requests that browsers send at a time must fit.
     ("strangers_max", 8, CONNECTIONS_MAX as u64),
@@ -259,6 +262,7 @@ const ENDS: [(&str, u64, u64); 20] = [
     ("socket_send_bytes", 2048, 1 << 30),
     ("drain_delay_ms", 0, MS_MAX),
     ("drain_spread_ms", 0, MS_MAX),
+    ("gap_spread_ms", 0, MS_MAX),
 ];
 /// The most of a limit in bytes, of a wait (a day), and of a number of anything.
 const BYTES_MAX: u64 = 1 << 40;

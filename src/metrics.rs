@@ -129,6 +129,8 @@ labels! {
     AddressRate "address_rate";
     Memory "memory";
     Draining "draining";
+    Starting "starting";
+    Engine "engine";
     Item "subscription_item";
 }
 
@@ -193,6 +195,8 @@ numbers! {
     items_rejected: Counter "rte_publish_items_rejected_total" "Items rejected by POST /publish.";
     tolerated: Counter "rte_publish_tolerated_total" "Faults that lenient validation let through.";
     duplicates: Counter "rte_publish_duplicates_total" "Publications not delivered again, for the id of their item had been seen.";
+    lag_ms: Highest "rte_backplane_lag_seconds" "How old the publication was that was read last of the log of the nodes.";
+    unknown_entries: Counter "rte_backplane_unknown_event_total" "Entries read of the log of the nodes whose event is not known here.";
     ids: Gauge "rte_publish_ids" "Ids of items known.";
     ids_evicted: Counter "rte_publish_ids_evicted_total" "Ids of items forgotten before their time, for the bound's sake.";
     from_siblings: Counter "rte_shard_publications_total" "Publications that shards got from their homes.";
@@ -247,6 +251,16 @@ numbers! {
     journal_written_bytes: Counter "rte_journal_written_bytes_total" "Bytes of publications written to the journal.";
     journal_writes: Counter "rte_journal_writes_total" "Writes to the journal: each has all that had come meanwhile.";
     journal_losses: Counter "rte_journal_losses_total" "Times that the journal could not be written, and the hub went on in memory.";
+    backplane_away: Gauge "rte_backplane_away" "Lanes to the engine that the nodes share which are away, of two.";
+    backplane_reconnects: Counter "rte_backplane_reconnects_total" "Times that a lane has reached the engine.";
+    backplane_queue_bytes: Gauge "rte_backplane_queue_bytes" "Bytes of publications that wait for the engine.";
+    backplane_appended: Counter "rte_backplane_append_total" "Entries that this node has appended, beats among them.";
+    backplane_repaired: Counter "rte_backplane_repaired_total" "Entries appended again, for the engine had lost them.";
+    backplane_unrepaired: Counter "rte_backplane_unrepaired_total" "Entries that the engine had lost, and this node had no more.";
+    backplane_read: Counter "rte_backplane_read_total" "Publications read, those of this node among them.";
+    backplane_gaps: Counter "rte_backplane_gaps_total" "Gaps in the logs of the nodes that were told.";
+    backplane_missed: Counter "rte_backplane_missed_total" "Entries missing in those gaps, as far as it is known.";
+    backplane_origins: Gauge "rte_backplane_origins" "Runs of nodes that have been heard of.";
 }
 
 /// Where the numbers of the process come from: only the shell can ask the system.

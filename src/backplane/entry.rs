@@ -136,6 +136,11 @@ pub struct Raw {
 }
 
 impl Raw {
+    /// What it takes while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Raw>() + self.head.len() + self.data.len()
+    }
+
     /// How its head begins. What is too short to be one is like nothing that anybody knows.
     pub fn fingerprint(&self) -> Fingerprint {
         self.head.first_chunk().copied().unwrap_or_default()

@@ -1,16 +1,26 @@
 //! What is handed over to be appended, and what becomes of it.
 
+use super::entry::Place;
 use crate::hub::partition::Partition;
 use crate::hub::seen::ItemKey;
 use std::sync::Arc;
 
 /// What a publication does to the last values that the engine keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Which value it is.
-    pub field: Box<[u8]>,
-    /// It ends with this publication.
-    pub is_last: bool,
+pub enum Row {
+    /// It becomes the value of that name.
+    Becomes(Box<[u8]>),
+    /// Values of these names end with it. There is no NUL in a name.
+    Ends(Vec<Box<[u8]>>),
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        match self {
+            Row::Becomes(field) => field.len(),
+            Row::Ends(fields) => fields.iter().map(|field| size_of::<Box<[u8]>>() + field.len()).sum(),
+        }
+    }
 }
 
 /// A publication to be appended.
@@ -29,7 +39,7 @@ pub struct Item {
 impl Item {
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        self.body.len() + self.data.len() + self.row.as_ref().map_or(0, |row| row.field.len())
+        self.body.len() + self.data.len() + self.row.as_ref().map_or(0, Row::bytes)
     }
 }
 
@@ -69,4 +79,6 @@ pub struct Settled {
     /// The indices of those whose id had been seen, or why none of them was appended, as far as
     /// that is known.
     pub outcome: Result<Vec<u32>, Refused>,
+    /// Where the last entry stands that was appended with them; none where that is not known.
+    pub last: Option<Place>,
 }

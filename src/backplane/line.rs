@@ -26,6 +26,17 @@ pub enum GapReason {
     Unreadable,
 }
 
+impl GapReason {
+    /// What it is called in facts and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            GapReason::Trimmed => "trimmed",
+            GapReason::Forked => "forked",
+            GapReason::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// What an entry is to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {

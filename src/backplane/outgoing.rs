@@ -261,7 +261,7 @@ impl Outgoing {
             }
             Flight::Batch => {
                 self.unrepaired += self.acked.saturating_sub(self.mark);
-                settled = self.settle_batch(&appended.duplicates, now);
+                settled = self.settle_batch(appended, now);
                 self.mark = self.mark.max(self.acked);
                 self.remember_place(appended, self.acked);
                 self.forget_old(now, options);
@@ -270,19 +270,20 @@ impl Outgoing {
         settled
     }
 
-    fn settle_batch(&mut self, duplicates: &[u64], now: Now) -> Vec<Settled> {
+    fn settle_batch(&mut self, appended: &Appended, now: Now) -> Vec<Settled> {
         let mut settled = Vec::new();
         while let Some(mut sent) = self.batch.pop_front() {
             self.acked += 1;
             self.queue_bytes -= sent.bytes();
-            let is_double = duplicates.contains(&self.acked);
+            let is_double = appended.duplicates.contains(&self.acked);
             if let Some(pending) = self.pending.front_mut().filter(|pending| Some(pending.ticket) == sent.ticket) {
                 let index = u32::try_from(pending.items - pending.left);
                 pending.duplicates.extend(index.ok().filter(|_| is_double));
                 pending.left -= 1;
             }
             if let Some(done) = self.pending.pop_front_if(|pending| pending.left == 0) {
-                settled.push(Settled { shard: done.shard, call: done.call, outcome: Ok(done.duplicates) });
+                let Pending { shard, call, duplicates, .. } = done;
+                settled.push(Settled { shard, call, outcome: Ok(duplicates), last: appended.last });
             }
             sent.ticket = None;
             if is_double {
@@ -331,7 +332,8 @@ impl Outgoing {
         while let Some(sent) = self.queue.pop_front_if(|sent| is_gone(sent)) {
             self.queue_bytes -= sent.bytes();
         }
-        gone.into_iter().map(|gone| Settled { shard: gone.shard, call: gone.call, outcome: Err(refused) }).collect()
+        let told = |Pending { shard, call, .. }| Settled { shard, call, outcome: Err(refused), last: None };
+        gone.into_iter().map(told).collect()
     }
 
     /// Forgets what was appended long ago. What the engine may have lost by the time that it comes

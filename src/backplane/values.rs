@@ -1,6 +1,6 @@
 //! The last values that an engine keeps, against those that a home keeps.
 
-use super::entry::{Place, Raw};
+use super::entry::Raw;
 
 /// A last value, which is the entry that has made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Value {
 /// The scan began when everything up to the horizon had been read. What the log had behind it comes
 /// by reading, or has come; up to it, the engine knows best. At the start there is no horizon, and
 /// the later of the two counts.
-pub fn supersedes(found: Place, held: Option<Place>, horizon: Option<Place>) -> bool {
+pub fn supersedes<P: Ord + Copy>(found: P, held: Option<P>, horizon: Option<P>) -> bool {
     match horizon {
         None => held.is_none_or(|held| found > held),
         Some(horizon) => found <= horizon && held.is_none_or(|held| held <= horizon && held != found),
@@ -26,6 +26,7 @@ pub fn supersedes(found: Place, held: Option<Place>, horizon: Option<Place>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backplane::entry::Place;
     use crate::hub::position::Epoch;
 
     #[test]

@@ -84,7 +84,7 @@ impl Writer {
             return outgoing.push(append, ticket, now.after_ms(self.options.append_timeout_ms));
         };
         let Append { shard, call, .. } = append;
-        self.mail.push_back(WriterMail::Settled(Settled { shard, call, outcome }));
+        self.mail.push_back(WriterMail::Settled(Settled { shard, call, outcome, last: None }));
     }
 
     /// Takes last values that a home keeps, since the engine has lost its own

@@ -13,8 +13,8 @@ use crate::auth::token::Tenancy;
 use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
-use crate::shell::JournalOptions;
 use crate::shell::tls::{Tls, TlsError};
+use crate::shell::{JournalOptions, backplane};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -48,6 +48,7 @@ impl Checker<'_> {
         hub.jwt_in_query = auth.jwt_in_query == raw::JwtInQuery::Accept;
         self.limits(&limits);
         let journal_left = self.journal_left(&journal);
+        let backplane = self.backplane(&journal, &limits);
         let journal = self.journal(journal);
         let mut warnings = warnings;
         warnings.extend(limits.misfits());
@@ -68,6 +69,7 @@ impl Checker<'_> {
             hub,
             limits,
             journal,
+            backplane,
             journal_left,
             verifier,
             derive,
@@ -89,13 +91,54 @@ impl Checker<'_> {
         const PATH: &str = "journal.dir";
         let is_synced = journal.sync == raw::Sync::Always;
         match (journal.engine, journal.dir) {
-            (raw::Engine::Memory, _) => None,
+            (raw::Engine::Memory | raw::Engine::Redis, _) => None,
             (raw::Engine::File, Some(dir)) => Some(JournalOptions { dir: self.located(PATH, &dir), is_synced }),
             (raw::Engine::File, None) => {
                 self.tree.complain("journal.engine", "`journal.engine = \"file\"` needs a folder: `journal.dir`");
                 None
             }
         }
+    }
+
+    /// The engine that several nodes share.
+    fn backplane(&mut self, journal: &raw::JournalKeys, limits: &Limits) -> Option<backplane::Options> {
+        const PATH: &str = "journal.redis.addresses";
+        let redis = &journal.redis;
+        let addresses = self.list(PATH, &redis.addresses, server);
+        if journal.engine != raw::Engine::Redis {
+            return None;
+        }
+        if redis.addresses.is_empty() {
+            self.tree
+                .complain("journal.engine", "`journal.engine = \"redis\"` needs an address: `journal.redis.addresses`");
+        }
+        if redis.prefix.is_empty() || redis.prefix.contains(['{', '}']) {
+            self.tree.complain("journal.redis.prefix", "a prefix has at least one character, and no `{` or `}`");
+        }
+        let password =
+            redis.password_file.as_deref().and_then(|file| self.password("journal.redis.password_file", file));
+        Some(backplane::Options {
+            addresses,
+            user: redis.user.clone(),
+            password,
+            prefix: redis.prefix.clone(),
+            retain_entries: redis.retain_entries,
+            dedupe_ms: limits.dedupe_ms,
+            lanes: crate::backplane::Options {
+                append_timeout_ms: redis.append_timeout_ms,
+                repair_ms: redis.repair_ms,
+                beat_ms: redis.beat_ms,
+                ..crate::backplane::Options::default()
+            },
+        })
+    }
+
+    fn password(&mut self, path: &str, file: &str) -> Option<backplane::Password> {
+        let located = self.located(path, file);
+        self.key_sources.secrets.push(located.clone());
+        self.key_sources.files.push(located);
+        let text = self.file(path, file)?;
+        Some(backplane::Password::new(bom::secret(&text).to_owned()))
     }
 
     fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
@@ -197,6 +240,17 @@ impl Checker<'_> {
             let path = named.into_iter().find(outside).unwrap_or_else(|| "limits".to_owned());
             self.tree.complain(&path, message);
         }
+    }
+}
+
+/// The host and the port of a server.
+fn server(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match parts {
+        Some((host, port)) if !host.is_empty() && !host.contains('/') => {
+            Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+        }
+        Some(_) | None => Err(format!("{text:?} is not a host and a port, such as \"10.0.0.7:6379\"")),
     }
 }
 

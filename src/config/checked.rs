@@ -5,10 +5,10 @@ use crate::auth::token::Verifier;
 use crate::conn;
 use crate::limits::Limits;
 use crate::schema::WireCase;
-use crate::shell::JournalOptions;
 use crate::shell::current::Settings;
 use crate::shell::log::Format;
 use crate::shell::tls::Tls;
+use crate::shell::{JournalOptions, backplane};
 use crate::trace::Level;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,8 @@ pub struct Config {
     pub(crate) limits: Limits,
     /// Where publications are written, if they are.
     pub(crate) journal: Option<JournalOptions>,
+    /// The engine that several nodes share, if they do.
+    pub(crate) backplane: Option<backplane::Options>,
     /// The folder of a journal to which nothing is written this time.
     pub(crate) journal_left: Option<PathBuf>,
     /// Keys, claims, grants for everybody, tenants.

@@ -71,7 +71,8 @@ pub(super) struct Server {
     pub(super) threads: Option<NonZeroU16>,
     /// A file with a secret of at least 32 bytes that negotiated connection ids are signed with,
     /// the same on all hubs behind a balancer. By default it is derived from the first secret in
-    /// `[auth]`; without one, only the hub that has negotiated an id takes it.
+    /// `[auth]`; without one, only the hub that has negotiated an id takes it, or all that share a
+    /// Redis.
     pub(super) id_secret_file: Option<String>,
     /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `Forwarded` or
     /// `X-Forwarded-For` names the client. A header of the PROXY protocol (1 or 2) is taken from
@@ -263,13 +264,58 @@ pub(super) struct Publish {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct JournalKeys {
     /// Where publications are kept: in `memory`, or in a `file` as well, which the next start of
-    /// the hub reads.
+    /// the hub reads, or in a `redis`, by which several nodes are one hub.
     pub(super) engine: Engine,
     /// The folder of the files, which is there and this hub's own. Relative to this file.
     pub(super) dir: Option<String>,
     /// Whether each publication is on the disk before anybody hears of it. By default it survives
     /// the end of the process, and `always` that of the machine.
     pub(super) sync: Sync,
+    /// The Redis that all nodes of the hub share, where that is the engine.
+    pub(super) redis: Redis,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Redis {
+    /// Host and port of Redis 7 or later, or Valkey: `10.0.0.7:6379`. Of several the master is
+    /// found.
+    pub(super) addresses: Vec<String>,
+    /// The user that the nodes are there, unless the default one.
+    pub(super) user: Option<String>,
+    /// A file that holds its password; a line end at its end does not count.
+    pub(super) password_file: Option<String>,
+    /// What the keys of this hub begin with there. Nodes with the same one are one hub.
+    pub(super) prefix: String,
+    /// Publications that are kept there of each of 16 partitions, for nodes that start and for
+    /// those that were away.
+    #[schemars(range(min = 100))]
+    pub(super) retain_entries: u64,
+    /// How long a publisher waits, in milliseconds, before it is told to try again.
+    #[schemars(range(min = 100, max = 60_000))]
+    pub(super) append_timeout_ms: u64,
+    /// For how many milliseconds a node keeps what it has written, to write it again where Redis
+    /// has lost it.
+    pub(super) repair_ms: u64,
+    /// How often a node that has nothing to write shows that it lives, in milliseconds.
+    #[schemars(range(min = 100, max = 20_000))]
+    pub(super) beat_ms: u64,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        let lanes = crate::backplane::Options::default();
+        Redis {
+            addresses: Vec::new(),
+            user: None,
+            password_file: None,
+            prefix: "rte".to_owned(),
+            retain_entries: 20_000,
+            append_timeout_ms: lanes.append_timeout_ms,
+            repair_ms: lanes.repair_ms,
+            beat_ms: lanes.beat_ms,
+        }
+    }
 }
 
 /// What keeps publications.
@@ -279,6 +325,7 @@ pub(super) enum Engine {
     #[default]
     Memory,
     File,
+    Redis,
 }
 
 /// When what is written goes to the disk.

@@ -33,8 +33,9 @@ impl Ahead {
     }
 
     /// A question that waits no longer, of a home that has come there.
-    pub(crate) fn take(&mut self, place: Position, now: Now) -> Option<AheadQuestion> {
-        let waits_no_more = |question: &AheadQuestion| question.place <= place || question.until.is_due(now);
+    pub(crate) fn take(&mut self, place: impl Fn(Uuid) -> Position, now: Now) -> Option<AheadQuestion> {
+        let is_there = |question: &AheadQuestion| question.place <= place(question.organization);
+        let waits_no_more = |question: &AheadQuestion| is_there(question) || question.until.is_due(now);
         let at = self.0.iter().position(waits_no_more)?;
         Some(self.0.swap_remove(at))
     }

@@ -62,7 +62,7 @@ impl Turn<'_> {
     /// What this shard says to a question; nothing yet, where the question is ahead of it.
     pub(crate) fn answer(&mut self, from: usize, caller: Caller, question: Question) -> Option<Answer> {
         if let Question::Recover { organization, wanted } = &question
-            && let Some(place) = self.home.lacks(*organization, wanted)
+            && let Some(place) = self.homes.of(*organization).lacks(*organization, wanted)
             && self.process.limits.since_wait_ms > 0
         {
             let until = self.now.after_ms(self.process.limits.since_wait_ms);
@@ -73,9 +73,9 @@ impl Turn<'_> {
         Some(match question {
             Question::Members(topics) => Answer::Members(count_members(self.hub, &topics)),
             Question::Numbers => Answer::Numbers(Box::new(self.measure())),
-            Question::Position(organization) => Answer::Position(self.home.present(organization)),
+            Question::Position(organization) => Answer::Position(self.homes.of(organization).present(organization)),
             Question::Recover { organization, wanted } => {
-                Answer::Block(self.home.recover(organization, &wanted, self.now))
+                Answer::Block(self.homes.of_mut(organization).recover(organization, &wanted, self.now))
             }
         })
     }
@@ -99,14 +99,16 @@ impl Turn<'_> {
         metrics.conflated = self.hub.tally.conflated;
         metrics.dropped = self.hub.tally.dropped;
         metrics.discarded_bytes += self.hub.tally.discarded_bytes;
-        metrics.kept_rows = self.home.kept().len() as u64;
-        metrics.kept_bytes = self.home.kept().bytes() as u64;
-        metrics.kept_evicted = self.home.kept().evicted();
-        metrics.late_call_events = self.home.kept().late();
-        metrics.logged = self.home.log().len() as u64;
-        metrics.logged_bytes = self.home.log().bytes() as u64;
-        metrics.ids = self.home.ids() as u64;
-        metrics.ids_evicted = self.home.ids_evicted();
+        for home in self.homes.iter() {
+            metrics.kept_rows += home.kept().len() as u64;
+            metrics.kept_bytes += home.kept().bytes() as u64;
+            metrics.kept_evicted += home.kept().evicted();
+            metrics.late_call_events += home.kept().late();
+            metrics.logged += home.log().len() as u64;
+            metrics.logged_bytes += home.log().bytes() as u64;
+            metrics.ids += home.ids() as u64;
+            metrics.ids_evicted += home.ids_evicted();
+        }
         metrics.ahead = self.intake.ahead.len() as u64;
         metrics
     }

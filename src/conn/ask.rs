@@ -6,9 +6,10 @@
 //! [`super::Turn::answer`].
 
 use super::order::{NotRefreshed, Refreshed};
+use crate::backplane::Refused;
 use crate::clock::Instant;
 use crate::hub::block::{Block, Wanted};
-use crate::hub::home::Home;
+use crate::hub::homes::Homes;
 use crate::hub::position::{Epoch, Position, WirePosition};
 use crate::hub::registry::ConnKey;
 use crate::hub::topic::Topic;
@@ -38,18 +39,17 @@ pub enum Question {
 /// What became of publications that were to be stamped.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// The time of continuity in which they were.
-    pub(crate) epoch: Epoch,
-    /// None of them stands behind this place.
-    pub(crate) last: Position,
+    /// The time of continuity in which they were, and a place behind which none of them stands, as
+    /// far as it is known.
+    pub(crate) last: Option<(Epoch, Position)>,
     /// Indices of the items that had been seen before.
     pub(crate) duplicates: Vec<u32>,
 }
 
 impl Published {
-    /// By that home, all that it has stamped; these items it had seen before.
-    pub(crate) fn by(home: &Home, duplicates: Vec<u32>) -> Published {
-        Published { epoch: home.epoch(), last: home.last(), duplicates }
+    /// By the home of a shard, all that it has stamped; these items it had seen before.
+    pub(crate) fn by(homes: &Homes, duplicates: Vec<u32>) -> Published {
+        Published { last: homes.only().map(|home| (home.epoch(), home.last())), duplicates }
     }
 }
 
@@ -58,6 +58,8 @@ impl Published {
 pub enum Answer {
     /// All that were to be stamped ([`Mail::Publish`](super::Mail::Publish)) are.
     Published(Published),
+    /// They have not been appended to the log that several processes share.
+    NotAppended(Refused),
     /// So many members.
     Members(u64),
     /// All numbers.
@@ -74,11 +76,12 @@ pub enum Answer {
 
 impl Answer {
     /// Another epoch may have begun at the home since it was given.
-    pub(crate) fn bring_to(&mut self, home: &Home) {
-        if let Answer::Published(published) = self
-            && published.epoch != home.epoch()
+    pub(crate) fn bring_to(&mut self, homes: &Homes) {
+        if let Answer::Published(Published { last: Some((epoch, last)), .. }) = self
+            && let Some(home) = homes.only()
+            && *epoch != home.epoch()
         {
-            (published.epoch, published.last) = (home.epoch(), home.last());
+            (*epoch, *last) = (home.epoch(), home.last());
         }
     }
 
@@ -91,12 +94,15 @@ impl Answer {
             (Answer::Numbers(sum), Answer::Numbers(numbers)) => sum.add(&numbers),
             (Answer::Published(sum), Answer::Published(other)) => {
                 // Of homes of which one has heard of a new epoch earlier, that epoch counts.
-                (sum.epoch, sum.last) = (sum.epoch, sum.last).max((other.epoch, other.last));
+                sum.last = sum.last.max(other.last);
                 sum.duplicates.extend(other.duplicates);
             }
+            // Of several partitions one has not been taken: whoever tries again names the items.
+            (sum @ Answer::Published(_), refused @ Answer::NotAppended(_)) => *sum = refused,
             // Nobody answers what was not asked.
             (
                 Answer::Published(_)
+                | Answer::NotAppended(_)
                 | Answer::Members(_)
                 | Answer::Numbers(_)
                 | Answer::Position(_)

@@ -6,9 +6,10 @@ use super::mail::{Outbound, Unstamped};
 use super::turn::{Process, Turn};
 use super::unwritten::Unwritten;
 use crate::api::publish::{Made, Provenance, Sink};
+use crate::backplane::reader::Tense;
 use crate::clock::Now;
 use crate::hub::Hub;
-use crate::hub::home::Home;
+use crate::hub::homes::Homes;
 use crate::hub::kept::Change;
 use crate::hub::partition::Partition;
 use crate::hub::position::Stamp;
@@ -29,7 +30,7 @@ pub(crate) struct Delivery<'t> {
     pub(crate) now: Now,
     pub(crate) process: Process<'t>,
     pub(crate) hub: &'t mut Hub,
-    pub(crate) home: &'t mut Home,
+    pub(crate) homes: &'t mut Homes,
     pub(crate) unwritten: &'t mut Unwritten,
     pub(crate) books: &'t mut Books,
     pub(crate) wire: &'t mut dyn Wire,
@@ -43,7 +44,7 @@ impl<'t> Delivery<'t> {
             now: turn.now,
             process: turn.process,
             hub: turn.hub,
-            home: turn.home,
+            homes: turn.homes,
             unwritten: turn.unwritten,
             books: turn.books,
             wire: turn.out.wire,
@@ -51,16 +52,16 @@ impl<'t> Delivery<'t> {
         }
     }
 
-    /// The home takes a publication: it gets its place, and does to the kept rows what it does.
+    /// The home takes a publication that has its place: it does to the kept rows what it does.
     /// Whether it is anybody's news: a value that changed nothing is not, where the event says so.
-    fn take(&mut self, publication: &mut Publication, event: &Event) -> bool {
-        publication.stamp = Some(self.home.stamp(self.now));
+    fn take(&mut self, publication: &Publication, event: &Event) -> bool {
+        let home = self.homes.of_mut(publication.topic.organization);
         let is_kept = publication.effect != Effect::None;
-        if is_kept && self.home.keep(publication.clone()) == Change::Equal && event.on_change {
+        if is_kept && home.keep(publication.clone()) == Change::Equal && event.on_change {
             self.books.metrics.unchanged += 1;
             return false;
         }
-        self.home.record(publication.clone());
+        home.record(publication.clone());
         true
     }
 
@@ -68,19 +69,60 @@ impl<'t> Delivery<'t> {
     /// what its item is known by. Where it takes its row away from another entity, that one hears
     /// of it first; and nobody else does where no entity has it from now on.
     fn stamp(&mut self, publication: Publication, id: Option<ItemKey>) {
-        if let Some(farewell) = self.home.farewell(&publication) {
+        let home = self.homes.of_mut(publication.topic.organization);
+        if let Some(farewell) = home.farewell(&publication) {
+            let stamp = Some(home.stamp(self.now));
             self.books.metrics.event(usize::from(farewell.topic.event.0)).derived += 1;
-            self.stamp_one(farewell, id);
+            self.hand_on(Publication { stamp, ..farewell }, id);
         }
         if !publication.topic.entity.is_nil() {
-            self.stamp_one(publication, id);
+            let stamp = Some(self.homes.of_mut(publication.topic.organization).stamp(self.now));
+            self.hand_on(Publication { stamp, ..publication }, id);
         }
     }
 
-    fn stamp_one(&mut self, mut publication: Publication, id: Option<ItemKey>) {
+    /// A publication has been read of the log that gives it its place; what follows from it stands
+    /// in front of it.
+    pub(crate) fn read(&mut self, publication: Publication, tense: Tense) {
+        let home = self.homes.of(publication.topic.organization);
+        let (farewell, stamp) = (home.farewell(&publication), publication.stamp.map(Stamp::before));
+        let is_older = home.held_at(&publication) >= publication.position();
+        let is_call = matches!(publication.effect, Effect::Call { .. });
+        let farewell = farewell.map(|farewell| Publication { stamp, ..farewell });
+        let own = (!publication.topic.entity.is_nil()).then_some(publication);
+        for publication in farewell.into_iter().chain(own) {
+            let home = self.homes.of_mut(publication.topic.organization);
+            match tense {
+                Tense::Present => self.hand_on(publication, None),
+                Tense::Past => {
+                    if publication.effect != Effect::None && (is_call || !is_older) {
+                        home.keep(publication.clone());
+                    }
+                    home.record(publication);
+                }
+                Tense::Again if publication.effect == Effect::None || is_call || is_older => {}
+                // Of two that the log has in another order by now, this is the last.
+                Tense::Again => self.correct(publication),
+            }
+        }
+    }
+
+    /// What holds is this: whoever has been told something else is told so, and nobody can be told
+    /// any more what came before.
+    pub(crate) fn correct(&mut self, publication: Publication) {
+        let home = self.homes.of_mut(publication.topic.organization);
+        if home.keep(publication.clone()) == Change::Fresh {
+            home.lose_log();
+            let stamp = publication.stamp.map(|stamp| Stamp { epoch: home.epoch(), position: home.last(), ..stamp });
+            self.unwritten.push(Publication { stamp, ..publication }, true, ("", None), self.now);
+        }
+    }
+
+    /// What has its place goes to the members, or waits until it may.
+    fn hand_on(&mut self, publication: Publication, id: Option<ItemKey>) {
         let event = self.process.catalogue.event(publication.topic.event);
-        let is_news = self.take(&mut publication, event);
-        if self.unwritten.is_on() {
+        let is_news = self.take(&publication, event);
+        if self.unwritten.is_on() || self.process.contact.is_some() {
             self.hub.spend(1);
             self.hub.spend_bytes(publication.data.len(), WRITE_BYTES_PER_DELIVERY);
             self.unwritten.push(publication, is_news, (&event.name, id), self.now);
@@ -111,7 +153,8 @@ impl<'t> Delivery<'t> {
 
     /// Whether the home sees an item for the first time.
     fn is_new(&mut self, identity: Identity) -> bool {
-        let is_new = self.home.claim(identity.key, self.now);
+        let home = identity.key.partition().map(|partition| self.homes.in_partition(partition));
+        let is_new = home.is_none_or(|home| home.claim(identity.key, self.now));
         self.books.metrics.duplicates += u64::from(!is_new);
         is_new
     }
@@ -151,7 +194,8 @@ pub(super) struct FanOut<'t> {
 /// The items of one request that are collected, while the rest of it is judged.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    /// By their home, nearly always none or one; an organization's items in their order.
+    /// By their home, or, where an engine gives them their order, by their partition; nearly always
+    /// none or one. An organization's items in their order.
     pub(super) away: SmallVec<[(usize, Vec<Unstamped>); 1]>,
     /// Indices of items that this shard, being their home, has seen before.
     pub(super) duplicates: Vec<u32>,
@@ -203,14 +247,17 @@ impl<'t> FanOut<'t> {
         let Delivery { hub, unwritten, process, .. } = &self.delivery;
         let collected = &mut self.collected;
         collected.is_late |= hub.is_spent() || !hub.takes(topic) || unwritten.is_full(process.limits);
-        collected.waits |= collected.is_late || unwritten.is_on();
+        collected.waits |= collected.is_late || unwritten.is_on() || process.contact.is_some();
         collected.waits
     }
 
+    /// Whose home is a shard; each partition goes by itself where an engine has a log of each.
     fn collect(&mut self, home: usize, unstamped: Unstamped) {
-        match self.collected.away.iter_mut().find(|(other, _)| *other == home) {
+        let partition = || Partition::of(unstamped.publication.topic.organization);
+        let place = if self.delivery.process.contact.is_some() { usize::from(partition().number()) } else { home };
+        match self.collected.away.iter_mut().find(|(other, _)| *other == place) {
             Some((_, list)) => list.push(unstamped),
-            None => self.collected.away.push((home, vec![unstamped])),
+            None => self.collected.away.push((place, vec![unstamped])),
         }
     }
 }
@@ -242,9 +289,10 @@ impl Sink for FanOut<'_> {
         {
             return self.collected.duplicates.extend(identity.item);
         }
-        if is_alone && !waits && effect == Effect::None && !self.delivery.home.records() {
+        let here = self.delivery.homes.only_mut().filter(|home| is_alone && !waits && !home.records());
+        if let Some(home) = here.filter(|_| effect == Effect::None) {
             // Nobody keeps it and nobody else wants it: delivered from where it lies.
-            let stamp = self.delivery.home.stamp(self.delivery.now);
+            let stamp = home.stamp(self.delivery.now);
             return self.delivery.hand_out(event, false, &topic, stamp, Payload::Borrowed(data));
         }
         let publication = Publication { expires, effect, ..Publication::new(topic, data.into()) };

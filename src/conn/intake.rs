@@ -111,6 +111,14 @@ impl Intake {
         self.queues.pop_front()
     }
 
+    /// The first request of a queue has been taken: its ticket, and its publications.
+    pub(crate) fn take_request(&mut self, queue: &mut Queue) -> Option<(u32, Vec<Unstamped>)> {
+        let Request { ticket, publications, .. } = queue.requests.pop_front()?;
+        let publications = Vec::from(publications);
+        self.bytes -= bytes_of(&publications);
+        Some((ticket, publications))
+    }
+
     /// It waits for its next turn, where it holds anything.
     pub(crate) fn put_back(&mut self, queue: Queue) {
         if !queue.requests.is_empty() {

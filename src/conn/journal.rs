@@ -1,7 +1,10 @@
 //! What keeps the publications of a process, and what goes there from its shards.
 
+use crate::backplane::Append;
+use crate::backplane::values::Value;
 use crate::clock::UnixMs;
 use crate::hub::kept::Gaps;
+use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::hub::seen::ItemKey;
@@ -44,6 +47,12 @@ pub struct Term {
 ///    records follow behind that.
 /// 5. It may ask for the same at any time, by [`Mail::Checkpoint`](super::Mail::Checkpoint), and
 ///    forget the records before.
+///
+/// An engine that several processes share ([`backplane`](crate::backplane)) leaves the term as it
+/// is, for nothing is written by a home there. Requests go to it as they are ([`ToWrite::Append`]),
+/// and publishers are told what became of them ([`Mail::Settled`](super::Mail::Settled)). What it
+/// has put in order comes back to each process ([`Mail::Read`](super::Mail::Read)), to the home of
+/// its partition, which has positions from there and goes on as ever.
 ///
 /// Each word of 2 to 5 has the number of its [`Term`]; what is of another term is old, and passed
 /// over by both sides.
@@ -143,6 +152,11 @@ pub enum ToWrite {
         /// They, and what belongs to them.
         part: SnapshotPart,
     },
+    /// Publications for an engine that several processes share; the answer is
+    /// [`Mail::Settled`](super::Mail::Settled).
+    Append(Append),
+    /// Last values of a partition, of which that engine has lost some.
+    Restore(Partition, Vec<Value>),
 }
 
 /// What a snapshot has of the partitions of a shard.

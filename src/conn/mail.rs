@@ -2,6 +2,8 @@
 
 use super::ask::{Answer, Caller, Question};
 use super::order::Order;
+use crate::backplane::Settled;
+use crate::backplane::reader::ReaderMail;
 use crate::hub::publication::Publication;
 use crate::hub::seen::Identity;
 use crate::wire::LinkKey;
@@ -52,6 +54,10 @@ pub enum Mail {
     },
     /// Nobody waits any more for the answer to a question of that caller, of that shard.
     Withdraw(usize, Caller),
+    /// What became of publications that went to an engine which several processes share.
+    Settled(Settled),
+    /// What has been read of that engine.
+    Read(ReaderMail),
     /// Another term has begun ([`Journal`](super::Journal)).
     Term,
     /// Hand over what still holds, so that what is older need not be kept on disk.
@@ -67,10 +73,14 @@ impl Mail {
         match self {
             Mail::Publications(publications) => sum(publications),
             Mail::Publish { publications, .. } => publications.iter().map(Unstamped::bytes).sum(),
+            Mail::Read(ReaderMail::Entries { entries, .. }) => entries.iter().map(|found| found.entry.bytes()).sum(),
+            Mail::Read(ReaderMail::Values { values, .. }) => values.iter().map(|value| value.entry.bytes()).sum(),
             Mail::Ask { .. }
             | Mail::Order { .. }
             | Mail::Answered { .. }
             | Mail::Withdraw(..)
+            | Mail::Settled(_)
+            | Mail::Read(_)
             | Mail::Term
             | Mail::Checkpoint
             | Mail::Drain => 0,
@@ -166,7 +176,7 @@ mod tests {
         };
         let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
         let epoch = Epoch::begin(Now::from_ms(0, 0), 0);
-        let published = Published { epoch, last: epoch.start(), duplicates: Vec::new() };
+        let published = Published { last: Some((epoch, epoch.start())), duplicates: Vec::new() };
         let mut outbound = Outbound::default();
         outbound.post_last(To::Shard(2), Mail::Drain);
         outbound.publish(publication(1));

@@ -2,6 +2,7 @@
 
 use super::arrivals::Arrivals;
 use super::books::Books;
+use super::contact::Contact;
 use super::drain::Drain;
 use super::intake::Intake;
 use super::journal::Journal;
@@ -24,7 +25,8 @@ use crate::clock::Now;
 use crate::entropy::Entropy;
 use crate::hub::Hub;
 use crate::hub::backlog::Backlog;
-use crate::hub::home::{Home, HomeTotals};
+use crate::hub::home::HomeTotals;
+use crate::hub::homes::Homes;
 use crate::hub::position::Epoch;
 use crate::hub::registry::{ConnKey, HashSeed};
 use crate::limits::{Limits, link_bytes};
@@ -36,8 +38,8 @@ use crate::trace::{Fact, FrontFault, Level};
 use crate::wire::{LinkKey, Wire};
 use core::net::IpAddr;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How the hub is run, for all connections.
 #[derive(Debug)]
@@ -113,6 +115,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Signs connection tokens.
     pub id_key: IdKey,
+    /// The same of all processes that share an engine, where none is configured.
+    pub(crate) common_key: OnceLock<IdKey>,
     /// Connection tokens that are used.
     pub(crate) negotiated: Mutex<Negotiated>,
     /// Tokens that are good no more before their time.
@@ -132,6 +136,8 @@ pub struct Shared {
     /// What keeps the publications: memory alone, unless it is replaced before the first shard is
     /// made.
     pub journal: Journal,
+    /// How it stands with an engine that several processes share, where one does.
+    pub contact: Option<Contact>,
     /// Shards in all.
     pub shards: usize,
     /// What an idle link keeps.
@@ -149,6 +155,7 @@ impl Shared {
         let backlog = Backlog::new(limits.backlog_bytes_max, shards).within(limits.memory_bytes_max);
         Shared {
             id_key: options.id_key.clone().unwrap_or_else(random),
+            common_key: OnceLock::new(),
             options,
             negotiated: Negotiated::new(seed, limits.negotiated_max).into(),
             revocations: Revocations::new(limits.revocations_max),
@@ -160,6 +167,7 @@ impl Shared {
             warned: AtomicU8::new(0),
             totals,
             journal: Journal::new(epoch, false),
+            contact: None,
             shards,
             link_bytes: link_bytes(false),
             vitals: Vitals::default(),
@@ -199,6 +207,8 @@ pub(crate) struct Process<'t> {
     pub(crate) vitals: &'t Vitals,
     pub(crate) warned: &'t AtomicU8,
     pub(crate) journal: &'t Journal,
+    /// What gives publications their order, where it is an engine that several processes share.
+    pub(crate) contact: Option<&'t Contact>,
 }
 
 impl<'t> Process<'t> {
@@ -213,6 +223,7 @@ impl<'t> Process<'t> {
             options,
             limits,
             id_key,
+            common_key,
             negotiated,
             revocations,
             places,
@@ -220,6 +231,7 @@ impl<'t> Process<'t> {
             drain,
             warned,
             journal,
+            contact,
             shards,
             vitals,
             ..
@@ -232,7 +244,7 @@ impl<'t> Process<'t> {
             limits,
             catalogue,
             verifier,
-            id_key,
+            id_key: common_key.get().unwrap_or(id_key),
             negotiated,
             revocations,
             places,
@@ -241,6 +253,7 @@ impl<'t> Process<'t> {
             vitals,
             warned,
             journal,
+            contact: contact.as_ref(),
         }
     }
 }
@@ -284,7 +297,7 @@ pub(crate) struct Turn<'t> {
     /// The fan-out.
     pub(crate) hub: &'t mut Hub,
     /// What this shard is home to.
-    pub(crate) home: &'t mut Home,
+    pub(crate) homes: &'t mut Homes,
     /// What waits for its turn.
     pub(crate) intake: &'t mut Intake,
     /// What is to be done right behind this event.

@@ -31,7 +31,7 @@ const fn alert(
 }
 
 /// All, the worst first.
-pub const ALERTS: [Alert; 19] = [
+pub const ALERTS: [Alert; 22] = [
     alert(
         "RteAbsent",
         ("critical", "2m"),
@@ -143,6 +143,27 @@ pub const ALERTS: [Alert; 19] = [
         "increase(rte_journal_losses_total[10m]) > 0",
         "The journal could not be written: what is published since is in memory only, and positions of before are void.",
         "Look at the disk of journal.dir, and for journal_lost in the log; the hub tries again by itself.",
+    ),
+    alert(
+        "RteBackplaneAway",
+        ("critical", "30s"),
+        "rte_backplane_away > 0",
+        "A node does not reach the engine that the nodes share: publishers are refused, or its clients get nothing new.",
+        "See backplane_away in the log, which says why, and whether Redis runs at journal.redis.addresses.",
+    ),
+    alert(
+        "RteBackplaneGap",
+        ("warning", "0m"),
+        "increase(rte_backplane_gaps_total[10m]) > 0",
+        "Publications are missing in the log that the nodes share; clients that need every one were closed to come anew.",
+        "See backplane_gap in the log; keep what Redis has (appendonly yes), or raise journal.redis.retain_entries.",
+    ),
+    alert(
+        "RteBackplaneLag",
+        ("warning", "2m"),
+        "rte_backplane_lag_seconds > 5",
+        "What a node reads of the log that the nodes share is old: it does not keep up, or clocks differ.",
+        "Compare the clocks of the nodes; then see what keeps Redis or the node busy.",
     ),
     alert(
         "RteValuesEvicted",

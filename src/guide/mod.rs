@@ -22,13 +22,14 @@ pub struct Page {
 }
 
 /// The pages, then the tables.
-pub const PAGES: [Page; 21] = [
+pub const PAGES: [Page; 22] = [
     Page { name: "clients", what: "Write a client: connect, subscribe, receive", text: || printed(CLIENTS) },
     Page { name: "library", what: "The client library for pages", text: || printed(LIBRARY) },
     Page { name: "pages", what: "Wallboard, desk and playground", text: || printed(PAGES_TO_LOOK_AT) },
     Page { name: "publishers", what: "Publish events over HTTP", text: || printed(PUBLISHERS) },
     Page { name: "operators", what: "Run a hub", text: || printed(OPERATORS) },
     Page { name: "journal", what: "What outlives a hub", text: || printed(JOURNAL) },
+    Page { name: "nodes", what: "Several nodes are one hub", text: || printed(NODES) },
     Page { name: "compatibility", what: "Clients and proxies that were tried", text: || printed(COMPATIBILITY) },
     Page { name: "tokens", what: "Keys, claims and grants", text: || printed(TOKENS) },
     Page { name: "security", what: "Who may do what, and what holds against attackers", text: || printed(SECURITY) },
@@ -52,6 +53,7 @@ const PAGES_TO_LOOK_AT: &str = include_str!("pages.md");
 const PUBLISHERS: &str = include_str!("publishers.md");
 const OPERATORS: &str = include_str!("operators.md");
 const JOURNAL: &str = include_str!("journal.md");
+const NODES: &str = include_str!("nodes.md");
 const COMPATIBILITY: &str = include_str!("compatibility.md");
 const TOKENS: &str = include_str!("tokens.md");
 const SECURITY: &str = include_str!("security.md");
@@ -131,6 +133,14 @@ pub mod operators {}
 /// For those who want a hub to know after a restart what it knew before.
 #[doc = include_str!("journal.md")]
 pub mod journal {}
+
+/// For those whose hub has to outlive a process, or a machine.
+///
+/// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
+/// [operators]: crate::guide::operators
+///
+#[doc = include_str!("nodes.md")]
+pub mod nodes {}
 
 /// For those who choose a client, or set up a proxy.
 ///

@@ -98,6 +98,8 @@ pub struct Log {
     resting: VecDeque<(Position, Pattern)>,
     /// All publications behind this are in the log.
     floor: Position,
+    /// When the newest was taken of those that are not, as far as that is known.
+    floor_at: Option<UnixMs>,
     /// A topic without a head has no publication behind this.
     heads_floor: Position,
 }
@@ -114,6 +116,7 @@ impl Log {
             heads: HeadMap::with_hasher(seed),
             resting: VecDeque::new(),
             floor: start,
+            floor_at: None,
             heads_floor: start,
         }
     }
@@ -238,6 +241,20 @@ impl Log {
         self.floor
     }
 
+    /// The place behind which all stands that was taken from that time on, as far as it is kept,
+    /// and whether it all is: for positions that do not tell the time.
+    pub(crate) fn taken_from(&self, at: UnixMs) -> (Position, bool) {
+        match self.entries.iter().rev().find(|entry| entry.at < at) {
+            Some(entry) => (entry.position, true),
+            None => (self.floor, self.is_on() && self.floor_at.is_some_and(|floor_at| floor_at < at)),
+        }
+    }
+
+    /// The place of what was appended last.
+    pub(crate) fn newest(&self) -> Position {
+        self.entries.back().map_or(self.floor, |entry| entry.position)
+    }
+
     /// Lets go of what is too old, and of what all logs together keep too much while this one has
     /// more than its share.
     pub fn trim(&mut self, now: Now) {
@@ -273,7 +290,7 @@ impl Log {
         self.total.heads.fetch_sub(self.heads.len(), Ordering::Relaxed);
         self.heads.clear();
         self.resting.clear();
-        (self.floor, self.heads_floor) = (start, start);
+        (self.floor, self.floor_at, self.heads_floor) = (start, None, start);
     }
 
     /// Publications kept.
@@ -299,7 +316,7 @@ impl Log {
     fn drop_first(&mut self) -> bool {
         let Some(entry) = self.entries.pop_front() else { return false };
         self.first += 1;
-        self.floor = entry.position;
+        (self.floor, self.floor_at) = (entry.position, Some(entry.at));
         self.bytes -= entry.bytes();
         self.total.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
         for pattern in patterns(&entry.publication.topic) {

@@ -10,8 +10,7 @@
 //! each. [`Hub::is_spent`] and [`Hub::takes`] tell whoever publishes when to go on later: after the
 //! next poll, once most of a crowd has been written, or once members have read that are behind.
 //! Those are waited for where they are many, read on, and not longer than `overrun_ms`; then they
-//! count as slow until they have caught up, and what they don't take in time is their own affair.
-//! One that takes nothing is never waited for.
+//! count as slow until they have caught up. One that takes nothing is never waited for.
 
 pub mod arena;
 pub mod backlog;
@@ -22,6 +21,7 @@ pub mod encoding;
 mod exit;
 mod frames;
 pub mod home;
+pub mod homes;
 pub mod kept;
 pub mod late;
 pub mod log;

@@ -29,6 +29,19 @@ impl Position {
         Position(NonZeroU64::new(self.0.get() - 1).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// Returns the position of an entry of a log that counts its entries from 0 in each epoch. In
+    /// front of each entry a place is free. Entries of a later epoch stand behind those of a former
+    /// one, unless that has had more than 512 in each millisecond of its time.
+    pub fn of_entry(epoch: Epoch, sequence: u64) -> Position {
+        let places = sequence.saturating_add(1).saturating_mul(2);
+        Position(epoch.start().0.saturating_add(places))
+    }
+
+    /// Returns which entry of that epoch the position is of.
+    pub(crate) fn entry_of(self, epoch: Epoch) -> u64 {
+        (self.number().saturating_sub(epoch.start().number()) / 2).saturating_sub(1)
+    }
+
     /// The number, for logs.
     pub fn number(self) -> u64 {
         self.0.get()
@@ -102,6 +115,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Returns the stamp of what follows from the publication, and stands in front of it.
+    pub(crate) fn before(self) -> Stamp {
+        Stamp { position: self.position.before(), ..self }
+    }
+
     /// Returns when its home took the publication; now, where the calendar has been set back since.
     pub fn taken(self, now: Now) -> Instant {
         let age_ms = now.unix.ms().saturating_sub(self.at.ms());
@@ -219,6 +237,19 @@ mod tests {
             assert!(Some(next) > last);
             last = Some(next);
         }
+    }
+
+    #[test]
+    fn positions_of_entries_grow_over_epochs_and_tell_which_entry_it_is() {
+        let now = |unix_ms| Now::from_ms(0, unix_ms);
+        let (former, later) = (Epoch::begin(now(1_795_266_403_000), 3), Epoch::begin(now(1_795_266_403_001), 1));
+        let mut last = former.start();
+        for (epoch, sequence) in [(former, 0), (former, 1), (former, 500), (later, 0), (later, 7)] {
+            let position = Position::of_entry(epoch, sequence);
+            assert!(last < position.before() && position.entry_of(epoch) == sequence, "a place is free in front");
+            last = position;
+        }
+        assert!(Position::of_entry(former, u64::MAX) > last);
     }
 
     #[test]

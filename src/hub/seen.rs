@@ -26,7 +26,7 @@ impl ItemKey {
     }
 
     /// The partition.
-    pub(super) fn partition(self) -> Option<Partition> {
+    pub(crate) fn partition(self) -> Option<Partition> {
         let [.., last] = self.0;
         Partition::from_number(last)
     }

@@ -33,7 +33,7 @@ impl Shard {
         self.attention = attention;
         self.flush_links(now, wire);
         self.end_doomed(now, wire);
-        self.home.shrink(now);
+        self.homes.iter_mut().for_each(|home| home.shrink(now));
         self.note_kept();
     }
 

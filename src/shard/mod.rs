@@ -6,6 +6,7 @@
 //! [`Shard::handle_deadlines`], [`Shard::handle_queued`], [`Shard::poll_to_write`] and
 //! [`Shard::poll_outbound`] until they are empty, then [`Shard::end_turn`].
 
+mod engine;
 mod events;
 mod flush;
 mod look;
@@ -16,13 +17,16 @@ mod written;
 use crate::auth::token::Verifier;
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{
-    Arrivals, Books, Connections, Intake, Link, Mail, Moved, Numbers, Outbound, Process, Shared, Step, To, ToWrite,
-    Tools, Turn, Unwritten, View, WayOut, Whose,
+    Appends, Arrivals, Books, Connections, Intake, Link, Mail, Moved, Numbers, Outbound, Process, Shared, Step, To,
+    ToWrite, Tools, Turn, Unwritten, View, WayOut, Whose,
 };
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::Hub;
 use crate::hub::home::Home;
+use crate::hub::homes::Homes;
+use crate::hub::partition::Partition;
 use crate::hub::past::Past;
+use crate::hub::publication::Publication;
 use crate::hub::registry::{ConnKey, HashSeed};
 use crate::limits::SUBSCRIPTION_BYTES;
 use crate::metrics::Metrics;
@@ -92,7 +96,11 @@ pub struct Shard {
     /// What is still to be done behind an event; empty between them.
     steps: Vec<Step>,
     hub: Hub,
-    home: Home,
+    homes: Homes,
+    /// Requests that are on their way to an engine which several processes share.
+    appends: Appends,
+    /// What that engine keeps, until all of it is read.
+    loaded: Vec<(Partition, Publication)>,
     intake: Intake,
     unwritten: Unwritten,
     timers: Timers<Whose>,
@@ -132,7 +140,10 @@ impl Shard {
         let seed = HashSeed(next_u64(entropy.as_mut()), next_u64(entropy.as_mut()));
         let hub = Hub::new(seed, &shared.limits, Arc::clone(&shared.backlog));
         let term = shared.journal.term();
-        let home = Home::new(seed, &shared.limits, term.epoch, &shared.totals, shared.shards);
+        let homes = match shared.contact {
+            None => Homes::alone(seed, &shared.limits, term.epoch, &shared.totals, shared.shards),
+            Some(_) => Homes::parted(seed, &shared.limits, &shared.totals, number, shared.shards),
+        };
         Shard {
             numbers: Numbers::new(number, shared.shards),
             number,
@@ -146,7 +157,9 @@ impl Shard {
             strangers_warn_at: Deadline::at(Instant::default()),
             steps: Vec::new(),
             hub,
-            home,
+            homes,
+            appends: Appends::default(),
+            loaded: Vec::new(),
             intake: Intake::default(),
             unwritten: Unwritten::new(term),
             timers: Timers::default(),
@@ -167,7 +180,9 @@ impl Shard {
 
     /// Takes back what files have kept of this shard's partitions, before anything else comes.
     pub fn restore(&mut self, past: Past, now: Now) {
-        self.home.restore(past, now);
+        if let Some(home) = self.homes.only_mut() {
+            home.restore(past, now);
+        }
     }
 
     /// Another catalogue is in force; events keep their numbers.
@@ -272,7 +287,7 @@ impl Shard {
 
     /// Memory of what this shard keeps of the past.
     pub fn past_bytes(&self) -> usize {
-        self.home.memory_bytes()
+        self.homes.iter().map(Home::memory_bytes).sum()
     }
 
     /// Links of this shard.
@@ -293,7 +308,7 @@ impl Shard {
     fn kept_bytes(&self) -> usize {
         let subscriptions = self.hub.registry.subscription_count() * SUBSCRIPTION_BYTES;
         let links = self.links.len() * self.shared.link_bytes;
-        subscriptions + links + self.intake.bytes() + self.home.memory_bytes()
+        subscriptions + links + self.intake.bytes() + self.past_bytes()
     }
 
     fn note_kept(&mut self) {
@@ -325,7 +340,7 @@ impl Shard {
             now,
             process: Process::new(self.number, &self.shared, &self.catalogue, &self.verifier),
             hub: &mut self.hub,
-            home: &mut self.home,
+            homes: &mut self.homes,
             intake: &mut self.intake,
             steps: &mut self.steps,
             timers: &mut self.timers,

@@ -3,6 +3,7 @@
 use super::Shard;
 use crate::broken::broken;
 use crate::clock::Now;
+use crate::close::CloseReason;
 use crate::conn::{Answer, Caller, Delivery, Link, Mail, Published, To, Whose, obey};
 use crate::entropy::next_u64;
 use crate::hub::publication::Publication;
@@ -52,6 +53,10 @@ impl Shard {
 
     fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {
         while let Some((mail, delivered)) = self.intake.pop_mail() {
+            if matches!(mail, Mail::Read(_)) && self.unwritten.is_full(&self.shared.limits) {
+                // What has been read before is still to be delivered.
+                return self.intake.put_back_mail(mail, delivered);
+            }
             let Mail::Publications(publications) = mail else {
                 self.take_letter(mail, now, wire);
                 continue;
@@ -81,6 +86,9 @@ impl Shard {
 
     /// Stamps what waits, an item of each link after the other.
     fn proceed_with_requests(&mut self, now: Now, wire: &mut dyn Wire) {
+        if self.shared.contact.is_some() {
+            return self.append_requests(now);
+        }
         let mut in_vain = 0;
         let is_full = self.unwritten.is_full(&self.shared.limits);
         while in_vain < self.intake.queue_count()
@@ -99,7 +107,7 @@ impl Shard {
             let (from, link, done) = (queue.from, queue.link, queue.take_done());
             self.intake.put_back(queue);
             if let Some((ticket, duplicates)) = done {
-                let answer = Answer::Published(Published::by(&self.home, duplicates));
+                let answer = Answer::Published(Published::by(&self.homes, duplicates));
                 self.answer_in_order(from, Caller::Request { link, ticket }, answer, now, wire);
             }
         }
@@ -120,8 +128,9 @@ impl Shard {
     /// Questions that were ahead of this home are answered once it has come there, or their time is
     /// over.
     fn proceed_with_ahead(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some(question) = self.intake.ahead.take(self.home.last(), now) {
-            let block = self.home.recover(question.organization, &question.wanted, now);
+        while let Some(question) = self.intake.ahead.take(|of| self.homes.of(of).last(), now) {
+            let home = self.homes.of_mut(question.organization);
+            let block = home.recover(question.organization, &question.wanted, now);
             self.answer_in_order(question.from, question.caller, Answer::Block(block), now, wire);
         }
     }
@@ -160,6 +169,8 @@ impl Shard {
                 self.answer(from, caller, answer, now, wire);
             }
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
+            Mail::Settled(settled) => self.settle(settled, now, wire),
+            Mail::Read(read) => self.take_read(read, now, wire),
             Mail::Term => self.look_at_term(now),
             Mail::Checkpoint => {
                 self.look_at_term(now);
@@ -202,6 +213,23 @@ impl Shard {
         for conn in polled {
             let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
             self.with_polled(conn, now, wire, |mut it| it.drain(share_ms));
+        }
+    }
+
+    /// These connections end for that reason, spread over that time.
+    pub(super) fn end_within(
+        &mut self,
+        conns: Vec<ConnKey>,
+        spread_ms: u64,
+        reason: CloseReason,
+        now: Now,
+        wire: &mut dyn Wire,
+    ) {
+        for conn in conns {
+            let share_ms = next_u64(self.entropy.as_mut()) % spread_ms.max(1);
+            if let Some(key) = self.carrier(conn, now, wire, |mut it| it.end_within(share_ms, reason)) {
+                self.with(key, now, wire, |link, cx| link.end_within(share_ms, reason, cx));
+            }
         }
     }
 }

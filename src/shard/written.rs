@@ -38,7 +38,7 @@ impl Shard {
                 }
                 Some(Entry::Publication { .. }) | None => {}
                 Some(Entry::Answer { to, caller, mut answer }) => {
-                    answer.bring_to(&self.home);
+                    answer.bring_to(&self.homes);
                     self.answer(to, caller, answer, now, wire);
                 }
             }
@@ -52,8 +52,9 @@ impl Shard {
             return;
         }
         self.unwritten.begin(term);
-        if term.epoch != former.epoch {
-            let home = &mut self.home;
+        if term.epoch != former.epoch
+            && let Some(home) = self.homes.only_mut()
+        {
             // What nobody has heard of yet becomes a part of the new epoch, in its place.
             let first = self.unwritten.publications().find_map(|(publication, _)| publication.position());
             home.begin(term.epoch, first.map_or(home.last(), Position::before));
@@ -71,19 +72,17 @@ impl Shard {
 
     /// What holds goes to whatever writes, behind the records that it follows from.
     pub(super) fn hand_over_rows(&mut self, now: Now) {
-        if !self.unwritten.term.is_written {
-            return;
-        }
+        let Some(home) = self.homes.only().filter(|_| self.unwritten.term.is_written) else { return };
         self.to_write.extend(self.unwritten.poll_records(self.number));
         self.to_write.push(ToWrite::Rows {
             shard: self.number,
             term: self.unwritten.term.number,
             part: SnapshotPart {
-                place: self.home.last(),
-                gaps: self.home.gaps(),
-                rows: self.home.held().cloned().collect(),
+                place: home.last(),
+                gaps: home.gaps(),
+                rows: home.held().cloned().collect(),
                 catalogue: Arc::clone(&self.catalogue),
-                ids: self.home.ids_held(now).collect(),
+                ids: home.ids_held(now).collect(),
             },
         });
     }

@@ -1,5 +1,6 @@
 //! The real operating system: mio's poll, the kernel's sockets, standard error.
 
+use super::backplane::Appender;
 use super::clock::Clock;
 use super::listener::Listener;
 use super::log::Logger;
@@ -25,6 +26,17 @@ use std::time::Duration;
 /// Readinesses taken from one poll.
 const EVENTS: usize = 1024;
 
+/// Where that goes which is to be written.
+#[derive(Clone, Debug)]
+pub(crate) enum Outlet {
+    /// Nowhere: publications are in memory only.
+    None,
+    /// To the files of this process.
+    Files(Store),
+    /// To an engine that several processes share.
+    Engine(Appender),
+}
+
 /// One thread's poll and what belongs to it.
 pub(crate) struct MioOs {
     poll: Poll,
@@ -32,7 +44,7 @@ pub(crate) struct MioOs {
     /// That of the inside first.
     listeners: Vec<Listener>,
     tls: CurrentTls,
-    store: Option<Store>,
+    outlet: Outlet,
     clock: Clock,
     log: Logger,
 }
@@ -42,12 +54,12 @@ impl MioOs {
         poll: Poll,
         mut listeners: Vec<Listener>,
         tls: CurrentTls,
-        store: Option<Store>,
+        outlet: Outlet,
         clock: Clock,
         log: Logger,
     ) -> io::Result<MioOs> {
         listeners.iter_mut().try_for_each(|listener| listener.register(&poll))?;
-        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listeners, tls, store, clock, log })
+        Ok(MioOs { poll, events: Events::with_capacity(EVENTS), listeners, tls, outlet, clock, log })
     }
 }
 
@@ -118,9 +130,11 @@ impl Os for MioOs {
     }
 
     fn write(&mut self, to_write: ToWrite) {
-        match &self.store {
-            Some(store) => store.write(to_write),
-            None => broken("nothing is to be written where nothing writes"),
+        match (&self.outlet, to_write) {
+            (Outlet::Engine(appender), ToWrite::Append(append)) => appender.append(append),
+            (Outlet::Engine(appender), ToWrite::Restore(partition, values)) => appender.restore(partition, values),
+            (Outlet::Files(store), to_write) => store.write(to_write),
+            (Outlet::None | Outlet::Engine(_), _) => broken("nothing is to be written where nothing writes"),
         }
     }
 

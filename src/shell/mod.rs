@@ -13,6 +13,7 @@ pub mod backplane;
 mod bell;
 mod clock;
 pub mod current;
+mod ears;
 mod entropy;
 mod fetch;
 mod inherited;
@@ -39,7 +40,7 @@ mod vitals;
 use crate::api::routes::Entrance;
 use crate::auth::token::Verifier;
 use crate::clock::Deadline;
-use crate::conn::{self, Journal, Mail, Shared};
+use crate::conn::{self, Contact, Journal, Mail, Shared};
 use crate::entropy::next_u64;
 use crate::hub::position::Epoch;
 use crate::hub::registry::HashSeed;
@@ -47,8 +48,10 @@ use crate::limits::{Limits, link_bytes};
 use crate::schema::Catalogue;
 use crate::shard::Shard;
 use crate::trace::{Fact, Level, Trace};
+use backplane::{LaneNumbers, Lanes};
 use clock::Clock;
 use current::{Current, InForce, Settings};
+use ears::Ears;
 use entropy::SystemEntropy;
 pub use fetch::{check_address, fetched_keys, shown};
 use inherited::Inherited;
@@ -57,7 +60,7 @@ use listener::Listener;
 use load::Load;
 use log::Logger;
 use mailbox::{Letter, Mailbox, Mailboxes};
-use mio_os::MioOs;
+use mio_os::{MioOs, Outlet};
 use parking_lot::Mutex;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -89,6 +92,8 @@ pub struct Options {
     pub(crate) limits: Limits,
     /// Where publications are written, if they are.
     pub(crate) journal: Option<JournalOptions>,
+    /// The engine that several nodes share, if they do.
+    pub(crate) backplane: Option<backplane::Options>,
     /// The folder of a journal to which nothing is written this time.
     pub(crate) journal_left: Option<PathBuf>,
     /// Checks tokens.
@@ -143,6 +148,7 @@ pub struct Server {
     tls: CurrentTls,
     mailboxes: Arc<Mailboxes<MioOs>>,
     store: Option<Store>,
+    lanes: Option<(Lanes, Arc<Ears>)>,
     threads: Vec<JoinHandle<()>>,
     log: Logger,
     clock: Clock,
@@ -207,11 +213,14 @@ impl Server {
         options.journal_left.as_deref().map(store::leave).transpose()?;
         let store = opened.as_ref().map(|_| Store::default());
         let epoch = opened.as_ref().map_or_else(|| Epoch::begin(clock.now(), chance), |opened| opened.epoch);
+        let told = options.backplane.as_ref().map(|_| Arc::<LaneNumbers>::default());
         let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));
         let mut shared = Shared::new(options.hub, options.limits, shards, seed, epoch);
         shared.link_bytes = link_bytes(options.tls.is_some());
         shared.journal = Journal::new(epoch, opened.is_some());
-        shared.vitals = vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads), store.clone());
+        shared.vitals =
+            vitals::vitals(started_ms, &shared.limits, log.clone(), Arc::clone(&reloads), store.clone(), told.clone());
+        shared.contact = options.backplane.is_some().then(|| Contact::new(shards, clock.now()));
         let shared = Arc::new(shared);
         let catalogue = Arc::new(options.catalogue);
         let key_sets = Arc::new(KeySets::new(log.clone(), clock));
@@ -229,6 +238,16 @@ impl Server {
         let mut listeners: Vec<Listener> = internal.into_iter().chain([public]).collect();
         let tls = CurrentTls::new(options.tls.into());
         let mut threads = Vec::with_capacity(shards);
+        let lanes = options.backplane.as_ref().zip(told).map(|(engine, told)| {
+            let ears = Arc::new(Ears::new(Arc::clone(&mailboxes), Arc::clone(&shared), log.clone(), clock));
+            Lanes::start_by(clock, engine, &ears, told).map(|lanes| (lanes, ears))
+        });
+        let lanes = lanes.transpose()?;
+        let outlet = match (&store, &lanes) {
+            (Some(store), _) => Outlet::Files(store.clone()),
+            (None, Some((lanes, _))) => Outlet::Engine(lanes.appender()),
+            (None, None) => Outlet::None,
+        };
         let (mut past, mut files) = (Vec::new(), None);
         if let Some(Opened { homes, files: begun, restored, .. }) = opened {
             tell(&restored);
@@ -247,7 +266,7 @@ impl Server {
             past.next().into_iter().for_each(|past| shard.restore(past, clock.now()));
             let reactor = Reactor::new(
                 number,
-                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), store.clone(), clock, log.clone())?,
+                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), outlet.clone(), clock, log.clone())?,
                 shard,
                 Arc::clone(&shared),
                 Arc::clone(&mailboxes),
@@ -278,7 +297,21 @@ impl Server {
             clock.now(),
         );
         key_sets.watch(&current)?;
-        Ok(Server { address, shared, load, current, key_sets, tls, mailboxes, store, threads, log, clock, reloads })
+        Ok(Server {
+            address,
+            shared,
+            load,
+            current,
+            key_sets,
+            tls,
+            mailboxes,
+            store,
+            lanes,
+            threads,
+            log,
+            clock,
+            reloads,
+        })
     }
 
     /// Returns where it listens.
@@ -358,6 +391,10 @@ impl Server {
         }
         if let Some(store) = &self.store {
             store.end(Duration::from_millis(self.shared.limits.journal_stall_ms));
+        }
+        if let Some((lanes, ears)) = self.lanes {
+            ears.end();
+            lanes.end();
         }
         let now = self.clock.now();
         let took_ms = now.mono.ms_since(began.mono);

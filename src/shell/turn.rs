@@ -546,7 +546,9 @@ mod tests {
             let number = number.next().unwrap();
             let clock = Clock::start();
             let log = Logger::start(Format::Human, Level::Warn, 1024, clock).unwrap();
-            let os = MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), None, clock, log).unwrap();
+            let os =
+                MioOs::new(poll, std::mem::take(&mut listeners), Arc::clone(&tls), mio_os::Outlet::None, clock, log)
+                    .unwrap();
             let (entropy, trace) = (Box::new(SystemEntropy::default()), Trace::new(Level::Warn));
             let (catalogue, verifier) = (Arc::clone(&catalogue), Arc::clone(&verifier));
             let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);

@@ -1,6 +1,7 @@
 //! What the system says of the process, for `/metrics`. Where it says nothing, which is so outside
 //! of Linux, the figure is 0.
 
+use super::backplane::LaneNumbers;
 use super::log::Logger;
 use super::store::{Numbers, Store};
 use crate::limits::Limits;
@@ -47,6 +48,7 @@ pub fn vitals(
     log: Logger,
     reloads: Arc<Mutex<Reloads>>,
     store: Option<Store>,
+    lanes: Option<Arc<LaneNumbers>>,
 ) -> Vitals {
     let memory_bytes_max = limits.memory_bytes_max as u64;
     let (connections_max, backlog_bytes_max) = (limits.connections_max as u64, limits.backlog_bytes_max as u64);
@@ -56,7 +58,7 @@ pub fn vitals(
             store.as_ref().map_or(0, |store| number(store.numbers()).load(Ordering::Relaxed))
         };
         let Reloads { good, refused, was_last_good, unix_ms } = *reloads.lock();
-        ProcessNumbers {
+        let mut numbers = ProcessNumbers {
             started_ms,
             cpu_ms: cpu_ms(&read("/proc/self/stat")).unwrap_or(0),
             resident_bytes: resident(),
@@ -75,7 +77,10 @@ pub fn vitals(
             journal_writes: journal(|numbers| &numbers.writes),
             // Of which the shards know before the thread that writes does.
             journal_losses: 0,
-        }
+            ..ProcessNumbers::default()
+        };
+        lanes.iter().for_each(|lanes| lanes.tell(&mut numbers));
+        numbers
     }))
 }
 

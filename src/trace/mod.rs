@@ -146,6 +146,33 @@ pub enum Fact {
         /// The first file.
         file: String,
     },
+    /// All that the nodes have in common has been taken over.
+    BackplaneReady,
+    /// A lane to the engine is away.
+    BackplaneAway {
+        /// Which.
+        lane: &'static str,
+        /// What happened.
+        error: &'static str,
+        /// Who must do what.
+        action: &'static str,
+    },
+    /// It is there, or there again.
+    BackplaneBack {
+        /// Which.
+        lane: &'static str,
+        /// How long it was not.
+        away_ms: u64,
+    },
+    /// Entries of the log are missing, and nobody has them any more.
+    BackplaneGap {
+        /// In which partition.
+        partition: u8,
+        /// Why.
+        reason: &'static str,
+        /// How many, as far as it is known.
+        missed: u64,
+    },
     /// Something of the configuration cannot hold on this machine, or is not meant.
     Warning {
         /// Its stable name.
@@ -341,6 +368,7 @@ impl Fact {
         match self {
             Fact::AcceptFailed { .. }
             | Fact::JournalLost { .. }
+            | Fact::BackplaneGap { .. }
             | Fact::PollFailed { .. }
             | Fact::Panicked { .. }
             | Fact::ReloadRefused { .. } => Level::Error,
@@ -348,12 +376,15 @@ impl Fact {
             | Fact::Reloaded { .. }
             | Fact::KeysFetched { .. }
             | Fact::DrainAnnounced { .. }
+            | Fact::BackplaneReady
+            | Fact::BackplaneBack { .. }
             | Fact::Draining { .. }
             | Fact::JournalRestored { .. }
             | Fact::Revoked { .. }
             | Fact::Drained { .. } => Level::Info,
             Fact::JournalAwaited { .. }
             | Fact::JournalResumed { .. }
+            | Fact::BackplaneAway { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
@@ -397,6 +428,10 @@ impl Fact {
             Fact::JournalAwaited { .. } => "journal_awaited",
             Fact::JournalLost { .. } => "journal_lost",
             Fact::JournalResumed { .. } => "journal_resumed",
+            Fact::BackplaneReady => "backplane_ready",
+            Fact::BackplaneAway { .. } => "backplane_away",
+            Fact::BackplaneBack { .. } => "backplane_back",
+            Fact::BackplaneGap { .. } => "backplane_gap",
             Fact::Warning { .. } => "warning",
             Fact::LogDropped { .. } => "log_dropped",
             Fact::Panicked { .. } => "panicked",
@@ -502,6 +537,22 @@ impl Fact {
                 field("do", &"look at the disk of journal.dir; the hub tries again by itself");
             }
             Fact::JournalResumed { file } => field("file", file),
+            Fact::BackplaneReady => {}
+            Fact::BackplaneAway { lane, error, action } => {
+                field("lane", lane);
+                field("error", error);
+                field("do", action);
+            }
+            Fact::BackplaneBack { lane, away_ms } => {
+                field("lane", lane);
+                field("away_ms", away_ms);
+            }
+            Fact::BackplaneGap { partition, reason, missed } => {
+                field("partition", partition);
+                field("reason", reason);
+                field("missed", missed);
+                field("do", &"raise journal.redis.retain_entries, or keep what Redis has: appendonly yes");
+            }
             Fact::Warning { name, why } => {
                 field("name", name);
                 field("why", why);

@@ -158,7 +158,8 @@ impl Hub {
         self.signal("-HUP");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends the process a signal.
+    pub fn signal(&self, name: &str) {
         // The standard library can only kill, and the kill of the shell is there wherever these
         // tests are.
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();

@@ -8,6 +8,7 @@ use super::cx::Cx;
 use super::refresh;
 use crate::api::publish::Outcome;
 use crate::api::{exposition, position, revoke, routes};
+use crate::backplane::Refused;
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::conn::ask::{Answer, Awaited, Published};
@@ -15,7 +16,7 @@ use crate::conn::turn::Process;
 use crate::hub::partition::Partition;
 use crate::hub::position::WirePosition;
 use crate::limits::{Limits, PIPELINE_MAX};
-use crate::metrics::{Metrics, ProcessNumbers};
+use crate::metrics::{Metrics, ProcessNumbers, Refusal};
 use crate::proto::http::reply::Reply;
 use std::collections::VecDeque;
 use uuid::Uuid;
@@ -57,16 +58,16 @@ impl Draft {
     /// The reply.
     pub(super) fn reply(self, answer: Answer, process: Process<'_>, metrics: &mut Metrics) -> Reply {
         match (self, answer) {
-            (
-                Draft::Publish(mut outcome, organization),
-                Answer::Published(Published { epoch, last: position, duplicates }),
-            ) => {
+            (Draft::Publish(mut outcome, organization), Answer::Published(Published { last, duplicates })) => {
                 outcome.add_duplicates(&duplicates);
                 metrics.items_rejected += outcome.rejected as u64;
                 metrics.tolerated += outcome.tolerated;
+                let reply = outcome.reply(None);
+                let Some((epoch, position)) = last else { return reply };
                 let last = |organization| WirePosition { epoch, partition: Partition::of(organization), position };
-                position::tell(outcome.reply(None), epoch, organization.map(last))
+                position::tell(reply, epoch, organization.map(last))
             }
+            (Draft::Publish(..), Answer::NotAppended(refused)) => not_appended(refused, metrics),
             (Draft::Publish(outcome, _), Answer::Members(members)) => outcome.reply(Some(members)),
             (Draft::Metrics(vitals), Answer::Numbers(numbers)) => {
                 exposition::metrics(&numbers, &vitals, process.catalogue)
@@ -86,6 +87,19 @@ impl Draft {
             Draft::Position | Draft::Metrics(_) | Draft::Refresh | Draft::Revoke => 0,
         }
     }
+}
+
+/// The reply to a publisher of whom nothing is known to have been taken.
+fn not_appended(refused: Refused, metrics: &mut Metrics) -> Reply {
+    metrics.refuse(Refusal::Engine);
+    let why = match refused {
+        Refused::Away => "the engine of [journal] is away",
+        Refused::Full => "the engine of [journal] has no room",
+        Refused::Queue => "more waits for the engine of [journal] than may",
+        Refused::Timeout => "the engine of [journal] has not answered in time",
+    };
+    let sentence = format!("{why}: try again; items with an id are taken once");
+    Reply::text(503, sentence).with("Retry-After", "1")
 }
 
 /// One request's place in the order of the replies.

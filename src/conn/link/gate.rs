@@ -2,6 +2,7 @@
 
 use super::bearer::{authenticate, check_client, check_revoked, note_bearer, verify};
 use super::cx::Cx;
+use super::readiness::{self, STARTING};
 use super::refresh;
 use super::refused::{Refused, too_much};
 use super::request::Purpose;
@@ -36,9 +37,6 @@ use crate::proto::ws::upgrade;
 use crate::trace::FrontFault;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// What `/readyz` says where publications were to be written, and cannot be.
-const JOURNAL_LOST: &str = "ready, but the journal is not written: publications are in memory only\n";
 
 /// What a head has decided.
 pub(super) enum Decision {
@@ -120,6 +118,13 @@ fn pass_gate(
             // only those who are still there.
             let reply = Reply::text(503, "the hub is draining: try again").with("Retry-After", "1");
             Err(Refused(Refusal::Draining, reply, "draining"))
+        }
+        Gate::Client(_) | Gate::Publisher | Gate::Either
+            if cx.turn.process.contact.is_some_and(|contact| !contact.is_ready()) =>
+        {
+            // What held before is not known here yet, nor what was missed.
+            let reply = Reply::text(503, STARTING).with("Retry-After", "1");
+            Err(Refused(Refusal::Starting, reply, "starting"))
         }
         Gate::Client(_) if !cx.turn.hub.share().all().has_room(CLIENT_BYTES) => Err(no_room()),
         Gate::Client(endpoint) => {
@@ -494,9 +499,7 @@ pub(super) fn count_as(status: u16) -> Refusal {
 fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -> Result<Decision, Refused> {
     let reply = match public {
         Public::Health => Reply::text(200, "ok\n"),
-        Public::Ready if turn.process.drain.is_announced() => Reply::text(503, "draining\n"),
-        Public::Ready if turn.process.journal.is_lost() => Reply::text(200, JOURNAL_LOST),
-        Public::Ready => Reply::text(200, "ready\n"),
+        Public::Ready => readiness::reply(head.query, turn.process, turn.now),
         Public::Metrics => return Ok(Decision::Metrics),
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),
         Public::Schema => documents::schema(rest, head, turn.process.catalogue),

@@ -25,6 +25,7 @@ mod moved;
 mod parting;
 mod poll;
 pub(crate) mod polled;
+mod readiness;
 mod refresh;
 mod refused;
 mod request;
@@ -299,6 +300,14 @@ impl Link {
             // It is answered when its connection has ended.
             Link::Poll(_) | Link::Ending(_) => self,
         }
+    }
+
+    /// Its connection ends for that reason within that time.
+    pub(crate) fn end_within(self, share_ms: u64, reason: CloseReason, cx: &mut Cx<'_, '_>) -> Link {
+        if let Some(conn) = self.connection() {
+            cx.connection(conn).end_within(share_ms, reason);
+        }
+        self
     }
 
     /// It is the oldest stranger, and another one needs the room.

@@ -204,7 +204,8 @@ fn hand_on((link, ticket): (LinkKey, u32), mut outcome: Outcome, collected: Coll
     let (asked, from, organization) = (collected.away.len(), turn.process.shard, collected.organization());
     let is_late = collected.is_late();
     outcome.add_duplicates(&collected.duplicates);
-    for (home, publications) in collected.away {
+    for (place, publications) in collected.away {
+        let home = place % turn.process.shards;
         if home == from {
             turn.intake.push(from, link, ticket, publications);
         } else {
@@ -218,7 +219,7 @@ fn hand_on((link, ticket): (LinkKey, u32), mut outcome: Outcome, collected: Coll
         }
         None => {
             // Where others are asked, theirs is the place that counts.
-            let stamped = (asked == 0).then(|| Answer::Published(Published::by(turn.home, Vec::new())));
+            let stamped = (asked == 0).then(|| Answer::Published(Published::by(turn.homes, Vec::new())));
             Awaited::new(stamped, asked, turn.now.mono)
         }
     };

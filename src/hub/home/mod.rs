@@ -61,6 +61,8 @@ impl HomeTotals {
 #[derive(Debug)]
 pub struct Home {
     epoch: Epoch,
+    /// An engine counts the entries of its one partition: positions tell no time.
+    is_counted: bool,
     /// One sequence serves all partitions of a home: within each of them positions grow all the
     /// same.
     last: Position,
@@ -87,6 +89,7 @@ impl Home {
         let last = epoch.start();
         Home {
             epoch,
+            is_counted: false,
             last,
             kept,
             log: Log::new(seed, last, bounds, Arc::clone(&totals.logged)),
@@ -95,6 +98,50 @@ impl Home {
             replay_items_max: limits.replay_items_max,
             replay_bytes_max: limits.outbox_hard_bytes,
         }
+    }
+
+    /// A home of one partition, of which an engine counts the entries. Nothing has been read yet.
+    pub(crate) fn counted(seed: HashSeed, limits: &Limits, totals: &HomeTotals, homes: usize) -> Home {
+        Home { is_counted: true, ..Home::new(seed, limits, Epoch::NONE, totals, homes) }
+    }
+
+    /// An entry of the log is read, or is told to stand there: the next one, nearly always. Where
+    /// another epoch has begun, all of it is known from `floor` on.
+    pub(crate) fn come_to(&mut self, epoch: Epoch, position: Position, floor: Position) {
+        if epoch > self.epoch {
+            self.enter(epoch, floor);
+        }
+        self.last = self.last.max(position);
+    }
+
+    /// Another epoch has begun, all of which is known behind that place. Rows stay of the epoch
+    /// they are of.
+    pub(crate) fn enter(&mut self, epoch: Epoch, behind: Position) {
+        (self.epoch, self.last) = (epoch, self.last.max(behind));
+        self.log.begin(behind);
+    }
+
+    /// Of what stands before the present, something is missing in the log.
+    pub(crate) fn lose_log(&mut self) {
+        self.log.begin(self.last);
+    }
+
+    /// Forgets everything, for what follows begins anew.
+    pub(crate) fn forget(&mut self) {
+        self.epoch = Epoch::NONE;
+        self.last = self.epoch.start();
+        self.kept.clear();
+        self.log.begin(self.last);
+    }
+
+    /// All that holds has been taken over.
+    pub(crate) fn note_whole(&mut self) {
+        self.kept.come_back(Gaps::NONE);
+    }
+
+    /// Where the row stands that a publication would take the place of.
+    pub(crate) fn held_at(&self, publication: &Publication) -> Option<Position> {
+        self.kept.in_place_of(publication).and_then(Publication::position)
     }
 
     /// Whether an item, or what is derived from one, comes for the first time. It is to be stamped
@@ -185,8 +232,12 @@ impl Home {
         self.log.is_on()
     }
 
-    /// Puts a stamped publication into the log.
+    /// Puts a stamped publication into the log. One that has lost its place there, since the engine
+    /// has had another order, is not found again, nor what stands before the present.
     pub fn record(&mut self, publication: Publication) {
+        if self.is_counted && publication.position() <= Some(self.log.newest()) {
+            return self.lose_log();
+        }
         self.log.append(publication);
     }
 
@@ -249,9 +300,8 @@ impl Home {
                 (Some(outcome), place.position)
             }
             Some(Since::Back { ms }) => {
-                let from = Position::at(UnixMs::from_ms(now.unix.ms().saturating_sub(ms)));
-                let reaches = if self.log.reaches(from) { Ok(()) } else { Err(Recovery::Trimmed) };
-                let from = from.max(self.log.floor());
+                let (from, reaches) = self.taken_from(UnixMs::from_ms(now.unix.ms().saturating_sub(ms)));
+                let reaches = if reaches { Ok(()) } else { Err(Recovery::Trimmed) };
                 (Some(self.replay(item, from, publications).and(reaches)), from)
             }
         };
@@ -279,6 +329,17 @@ impl Home {
         };
         let recovery = outcome.map(|outcome| outcome.err().unwrap_or(Recovery::Recovered));
         Found { position, recovery, replayed, rows, is_partial }
+    }
+
+    /// The place behind which all stands that was taken from that time on, as far as it is in the
+    /// log, and whether it all is.
+    fn taken_from(&self, at: UnixMs) -> (Position, bool) {
+        if self.is_counted {
+            let (from, reaches) = self.log.taken_from(at);
+            return (from, reaches || self.log.reaches(self.epoch.start()) && self.epoch.began() <= at);
+        }
+        let from = Position::at(at);
+        (from.max(self.log.floor()), self.log.reaches(from))
     }
 
     /// Whether a position can be compared with what is known here.

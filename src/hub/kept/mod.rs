@@ -270,6 +270,36 @@ impl Kept {
         rows.map(|(place, row)| (*place, &row.publication))
     }
 
+    /// The row that a publication would take the place of.
+    pub(crate) fn in_place_of(&self, publication: &Publication) -> Option<&Publication> {
+        let topic = publication.topic;
+        let place = match publication.effect {
+            Effect::None => return None,
+            Effect::Value => RowPlace::of(&topic, NO_KEY),
+            Effect::Keyed { key, moves, .. } => {
+                let entity = moves.and_then(|_| self.holder(&topic, key)).unwrap_or(topic.entity);
+                RowPlace::of(&Topic { entity, ..topic }, key)
+            }
+            Effect::Call { leg, .. } => RowPlace::of(&topic, leg),
+        };
+        self.rows.get(&place).map(|row| &row.publication)
+    }
+
+    /// The legs of a call, as the entity of a topic sees it.
+    pub(crate) fn legs(&self, topic: &Topic, call: Key) -> impl Iterator<Item = Key> + use<'_> {
+        let Topic { organization, entity, .. } = *topic;
+        let place = |leg| LegPlace { organization, entity, call, leg };
+        self.legs.range(place(KEY_FIRST)..=place(KEY_LAST)).map(|(place, _)| place.leg)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.total.rows.fetch_sub(self.rows.len(), Ordering::Relaxed);
+        self.total.bytes.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+        (self.rows, self.legs, self.holders) = <_>::default();
+        self.queues.iter_mut().for_each(|queue| queue.notes.clear());
+    }
+
     /// The value of a state, even if it is stale.
     pub(crate) fn value(&self, topic: &Topic) -> Option<&Publication> {
         self.rows.get(&RowPlace::of(topic, NO_KEY)).map(|row| -> &Publication { &row.publication })

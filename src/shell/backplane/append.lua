@@ -3,7 +3,8 @@
 -- KEYS: the log, the numbers of origins, the last values, the ids of the entries that have one.
 -- ARGV: epoch, origin, the number that is known, that of the first entry, entries to retain, how
 -- long ids are known in ms; then of each entry: the index of its id or 0, what it does to the last
--- values ('' nothing, or '=' or '-' and the field), its head, its data.
+-- values ('' nothing, or '=' and the field, or '-' and fields with a NUL between them), its head,
+-- its data.
 --
 -- The first XADD decides: where there is no log, or a later epoch, nothing has been written.
 local call, n, id = redis.call, tonumber(ARGV[4]), ARGV[1] .. '-*'
@@ -27,7 +28,7 @@ for i = 7, #ARGV, 4 do
     if row:sub(1, 1) == '=' then
       call('HSET', KEYS[3], row:sub(2), at .. ' ' .. #head .. ' ' .. head .. data)
     elseif row ~= '' then
-      call('HDEL', KEYS[3], row:sub(2))
+      for field in row:sub(2):gmatch('[^%z]+') do call('HDEL', KEYS[3], field) end
     end
   end
   n = n + 1

@@ -1,6 +1,7 @@
 //! The lanes of a backplane: a thread that appends and one that reads, each with a connection of
 //! its own. They decide nothing; [`backplane`](crate::backplane) does.
 
+mod numbers;
 mod options;
 mod redis;
 
@@ -8,13 +9,15 @@ use crate::backplane::entry::Origin;
 use crate::backplane::reader::{Reader, ReaderMail};
 use crate::backplane::values::Value;
 use crate::backplane::writer::{Writer, WriterMail};
-use crate::backplane::{Append, Fault, Input};
+use crate::backplane::{Append, Fault, Input, Notice};
 use crate::clock::{Deadline, Now};
-use crate::entropy::next_u64;
-use crate::hub::partition::Partition;
+use crate::entropy::{Entropy, next_u64};
+use crate::hub::partition::{PARTITIONS, Partition};
 use crate::shell::bell::Bell;
 use crate::shell::clock::Clock;
 use crate::shell::entropy::SystemEntropy;
+pub(crate) use numbers::LaneNumbers;
+use numbers::{add, set};
 pub use options::{Options, Password};
 use parking_lot::Mutex;
 use redis::Redis;
@@ -57,12 +60,30 @@ impl Way {
     }
 }
 
+/// The way to the thread that appends. Clones lead to the same.
+#[derive(Clone, Debug)]
+pub struct Appender(Arc<Way>);
+
+impl Appender {
+    /// Hands publications over. Whoever listens hears what became of them.
+    pub fn append(&self, append: Append) {
+        self.0.post(Task::Append(append));
+    }
+
+    /// Hands over the last values that a home keeps, since the engine has lost some.
+    pub fn restore(&self, partition: Partition, values: Vec<Value>) {
+        self.0.post(Task::Restore(partition, values));
+    }
+}
+
 /// Who hears what the lanes have to say, on their threads.
 pub trait Listener: Send + Sync + 'static {
     /// The writer says that.
     fn hear_writer(&self, mail: WriterMail);
     /// The reader says that. It goes on when this returns.
     fn hear_reader(&self, mail: ReaderMail);
+    /// All processes that share the engine have this secret.
+    fn hear_secret(&self, _secret: &str) {}
 }
 
 /// The two lanes of a process.
@@ -80,24 +101,39 @@ impl Lanes {
     ///
     /// The system gives no thread.
     pub fn start(options: &Options, listener: &Arc<impl Listener>) -> io::Result<Lanes> {
-        let clock = Clock::start();
+        Lanes::start_by(Clock::start(), options, listener, Arc::default())
+    }
+
+    /// The same, by that clock; what is to be told goes there.
+    pub(crate) fn start_by(
+        clock: Clock,
+        options: &Options,
+        listener: &Arc<impl Listener>,
+        numbers: Arc<LaneNumbers>,
+    ) -> io::Result<Lanes> {
         let origin = Origin(next_u64(&mut SystemEntropy::default()));
         let (writer, reader) = (Arc::new(Way::default()), Arc::new(Way::default()));
         let (lanes, now) = (options.lanes, clock.now());
+        let mut bytes = [0; 32];
+        SystemEntropy::default().fill(&mut bytes);
+        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let append = Appending {
             lane: Writer::new(lanes, origin, Box::new(SystemEntropy::default()), now),
-            engine: Redis::new(options.clone()),
+            engine: Redis::new(options.clone(), secret.clone()),
             way: Arc::clone(&writer),
             reader: Arc::clone(&reader),
             listener: Arc::clone(listener),
+            numbers: Arc::clone(&numbers),
+            acked: [0; PARTITIONS as usize],
             clock,
         };
         let read = Reading {
             lane: Reader::new(lanes, origin, Box::new(SystemEntropy::default()), now),
-            engine: Redis::new(options.clone()),
+            engine: Redis::new(options.clone(), secret),
             way: Arc::clone(&reader),
             writer: Arc::clone(&writer),
             listener: Arc::clone(listener),
+            numbers,
             clock,
         };
         let threads = [
@@ -107,14 +143,9 @@ impl Lanes {
         Ok(Lanes { writer, reader, threads })
     }
 
-    /// Hands publications over. Whoever listens hears what became of them.
-    pub fn append(&self, append: Append) {
-        self.writer.post(Task::Append(append));
-    }
-
-    /// Hands over the last values that a home keeps, since the engine has lost some.
-    pub fn restore(&self, partition: Partition, values: Vec<Value>) {
-        self.writer.post(Task::Restore(partition, values));
+    /// The way to the thread that appends.
+    pub fn appender(&self) -> Appender {
+        Appender(Arc::clone(&self.writer))
     }
 
     /// Appends what waits, and ends both threads. What can't be appended is refused in its time.
@@ -139,6 +170,9 @@ struct Appending<L> {
     way: Arc<Way>,
     reader: Arc<Way>,
     listener: Arc<L>,
+    numbers: Arc<LaneNumbers>,
+    /// By partition, the highest number that has been appended.
+    acked: [u64; PARTITIONS as usize],
     clock: Clock,
 }
 
@@ -170,12 +204,29 @@ impl<L: Listener> Appending<L> {
 
     fn tell(&mut self) {
         while let Some(mail) = self.lane.poll_mail() {
-            if let WriterMail::Acked { partition, number } = mail {
-                self.reader.post(Task::Acked(partition, number));
+            match &mail {
+                WriterMail::Acked { partition, number } => {
+                    self.reader.post(Task::Acked(*partition, *number));
+                    if let Some(acked) = self.acked.get_mut(usize::from(partition.number())) {
+                        add(&self.numbers.appended, number.saturating_sub(std::mem::replace(acked, *number)));
+                    }
+                }
+                WriterMail::Notice(notice) => note(&self.numbers, 0, *notice),
+                WriterMail::Settled(_) => {}
             }
             self.listener.hear_writer(mail);
         }
+        set(&self.numbers.queue_bytes, self.lane.queue_bytes() as u64);
+        set(&self.numbers.repaired, self.lane.repaired());
+        set(&self.numbers.unrepaired, self.lane.unrepaired());
     }
+}
+
+/// A lane is away, or there.
+fn note(numbers: &LaneNumbers, lane: usize, notice: Notice) {
+    let is_away = matches!(notice, Notice::Away { .. });
+    add(&numbers.reconnects, u64::from(!is_away));
+    numbers.away.get(lane).into_iter().for_each(|away| set(away, u64::from(is_away)));
 }
 
 /// The thread that reads.
@@ -185,10 +236,28 @@ struct Reading<L> {
     way: Arc<Way>,
     writer: Arc<Way>,
     listener: Arc<L>,
+    numbers: Arc<LaneNumbers>,
     clock: Clock,
 }
 
 impl<L: Listener> Reading<L> {
+    fn count(&self, mail: &ReaderMail) {
+        match mail {
+            ReaderMail::Entries { entries, .. } => add(&self.numbers.read, entries.len() as u64),
+            ReaderMail::Gap { gap, .. } => {
+                add(&self.numbers.gaps, 1);
+                add(&self.numbers.missed, gap.missed);
+            }
+            ReaderMail::Notice(notice) => note(&self.numbers, 1, *notice),
+            ReaderMail::Values { .. }
+            | ReaderMail::Begun(_)
+            | ReaderMail::Lost(_)
+            | ReaderMail::Ready
+            | ReaderMail::Restart => {}
+        }
+        set(&self.numbers.origins, self.lane.origins() as u64);
+    }
+
     fn run(mut self) {
         let mut ends = false;
         while !ends {
@@ -202,11 +271,15 @@ impl<L: Listener> Reading<L> {
             }
             if let Some(command) = self.lane.poll_command(now) {
                 let input = self.engine.execute(&command);
+                if matches!(input, Input::Connected) {
+                    self.engine.secret().into_iter().for_each(|secret| self.listener.hear_secret(secret));
+                }
                 self.lane.handle(input, self.clock.now());
             } else {
                 self.way.bell.wait(ms_until(self.lane.next_deadline(), now));
             }
             while let Some(mail) = self.lane.poll_mail() {
+                self.count(&mail);
                 if mail == ReaderMail::Restart {
                     self.writer.post(Task::Restart);
                 }

@@ -14,7 +14,7 @@ use super::options::Options;
 use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
 use crate::backplane::partition::tag;
 use crate::backplane::values::Value;
-use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Verdict};
+use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Row, Verdict};
 use crate::hub::partition::{PARTITIONS, Partition};
 use crate::hub::position::Epoch;
 use crate::hub::seen::ItemKey;
@@ -40,13 +40,16 @@ pub(super) struct Redis {
     connection: Option<Connection>,
     /// What the server calls the scripts.
     hashes: Vec<String>,
+    /// The secret that there will be where there is none.
+    proposal: String,
+    secret: Option<String>,
 }
 
 impl Redis {
-    pub(super) fn new(options: Options) -> Redis {
+    pub(super) fn new(options: Options, proposal: String) -> Redis {
         let partitions = (0..PARTITIONS).filter_map(Partition::from_number);
         let tags = partitions.map(|partition| tag(&options.prefix, partition)).collect();
-        Redis { options, tags, next: 0, connection: None, hashes: Vec::new() }
+        Redis { options, tags, next: 0, connection: None, hashes: Vec::new(), proposal, secret: None }
     }
 
     /// Executes a command. A connection that has failed is thrown away.
@@ -96,7 +99,7 @@ impl Redis {
     }
 
     /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
-    fn check(&self, connection: &mut Connection) -> Result<(), Fault> {
+    fn check(&mut self, connection: &mut Connection) -> Result<(), Fault> {
         let info: String = redis::cmd("INFO").query(connection).map_err(|error| fault(&error))?;
         let says = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let major = says("redis_version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
@@ -107,16 +110,25 @@ impl Redis {
             return Err(Fault::Moved);
         }
         let key = format!("{}:meta", self.options.prefix);
-        let facts = [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())];
-        for (name, value) in facts {
+        // The first node says it, and all others hold to that.
+        let mut agree = |name: &str, value: &str| -> Result<String, Fault> {
             let mut pipeline = redis::pipe();
-            pipeline.cmd("HSETNX").arg(&key).arg(name).arg(&value).ignore().cmd("HGET").arg(&key).arg(name);
+            pipeline.cmd("HSETNX").arg(&key).arg(name).arg(value).ignore().cmd("HGET").arg(&key).arg(name);
             let (held,): (String,) = pipeline.query(connection).map_err(|error| fault(&error))?;
-            if held != value {
+            Ok(held)
+        };
+        for (name, value) in [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())] {
+            if agree(name, &value)? != value {
                 return Err(Fault::Refused);
             }
         }
+        self.secret = Some(agree("secret", &self.proposal)?);
         Ok(())
+    }
+
+    /// A secret that all processes have which share the engine, once it has been reached.
+    pub(super) fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
     }
 
     fn key(&self, partition: Partition, what: &str) -> String {
@@ -197,9 +209,11 @@ impl Redis {
                 let mut seen = 0;
                 for entry in entries {
                     seen += usize::from(entry.id.is_some());
-                    let row = entry.row.as_ref().map_or_else(Vec::new, |row| {
-                        [if row.is_last { b"-".as_slice() } else { b"=" }, &row.field].concat()
-                    });
+                    let row = match &entry.row {
+                        None => Vec::new(),
+                        Some(Row::Becomes(field)) => [b"=", &**field].concat(),
+                        Some(Row::Ends(fields)) => [b"-".to_vec(), fields.join(&0)].concat(),
+                    };
                     pipeline.arg(if entry.id.is_some() { seen } else { 0 });
                     pipeline.arg(row).arg(&entry.head).arg(&*entry.data);
                 }

@@ -129,6 +129,9 @@ impl Writer {
                             self.take_part(shard, part);
                         }
                     }
+                    Task::Write(ToWrite::Append(_) | ToWrite::Restore(..)) => {
+                        broken("files have no engine behind them")
+                    }
                     Task::NoteSnapshot(outcome) => self.note_snapshot(outcome),
                     Task::End => is_over = true,
                 }

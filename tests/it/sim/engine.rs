@@ -3,7 +3,7 @@
 
 use rte::backplane::entry::{FINGERPRINT_BYTES, Fingerprint, Head, Kind, Origin, Place, Raw};
 use rte::backplane::values::Value;
-use rte::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Verdict};
+use rte::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Row, Verdict};
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
 use std::collections::{BTreeMap, VecDeque};
@@ -175,9 +175,9 @@ impl Part {
             log.newest = Place { epoch: batch.epoch, sequence };
             let raw = Raw { place: log.newest, head: head.into(), data: data.into() };
             if let Some(row) = row {
-                match row.is_last {
-                    true => drop(self.rows.remove(&row.field)),
-                    false => drop(self.rows.insert(row.field.clone(), raw.clone())),
+                match row {
+                    Row::Ends(fields) => fields.iter().for_each(|field| drop(self.rows.remove(field))),
+                    Row::Becomes(field) => drop(self.rows.insert(field.clone(), raw.clone())),
                 }
             }
             told(batch.partition, &raw);

@@ -206,7 +206,7 @@ impl World {
             self.items
                 .insert(tag.clone(), Published { partition, origin, id, sent: self.step, acked: None, refused: None });
             let body = [u8::try_from(topic).unwrap()];
-            let row = Some(Row { field: body.into(), is_last: false });
+            let row = Some(Row::Becomes(body.into()));
             items.push(Item { body: body.into(), data: tag.as_bytes().into(), id, row });
             tags.push(tag);
         }

@@ -4,7 +4,7 @@ use super::{assert_none, limits::limits, texts};
 use std::collections::BTreeSet;
 
 /// A limit, and the test that reaches it: its file, without `.rs`, and its name.
-const REACHED: [(&str, &str, &str); 62] = [
+const REACHED: [(&str, &str, &str); 63] = [
     (
         "connections_max",
         "tests/it/sim/directed/strangers",
@@ -174,6 +174,7 @@ const REACHED: [(&str, &str, &str); 62] = [
         "tests/it/wire/operating",
         "a_reader_of_the_log_that_stalls_stops_nobody_and_is_told_what_it_missed",
     ),
+    ("gap_spread_ms", "tests/it/wire/nodes", "a_gap_closes_those_who_must_have_every_event_and_states_are_set_right"),
     ("journal_stall_ms", "tests/it/sim/mod", "every_invariant_holds_whatever_the_seed"),
 ];
 

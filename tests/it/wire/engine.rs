@@ -26,16 +26,16 @@ const ITEMS: usize = 20;
 const CALLS: u64 = 30;
 
 /// A server on a port and in a folder of its own.
-struct Server {
+pub(super) struct Server {
     process: Child,
-    port: u16,
+    pub(super) port: u16,
     folder: Folder,
     is_kept: bool,
 }
 
 impl Server {
     /// None where there is no Redis.
-    fn start(name: &str, is_kept: bool) -> Option<Server> {
+    pub(super) fn start(name: &str, is_kept: bool) -> Option<Server> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Folder::new(&format!("engine-{name}"), &[("kept", "")]);
         Some(Server { process: Server::spawn(port, &folder, is_kept)?, port, folder, is_kept })
@@ -53,14 +53,19 @@ impl Server {
         Some(process)
     }
 
-    fn kill_and_restart(&mut self) {
+    pub(super) fn kill_and_restart(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.process = Server::spawn(self.port, &self.folder, self.is_kept).unwrap();
     }
 
+    pub(super) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// What the server answers to a command.
-    fn ask(&self, command: &str) -> String {
+    pub(super) fn ask(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -146,7 +151,7 @@ impl Listener for Ears {
 impl Ears {
     /// What becomes of items, once it is known.
     fn append(&self, lanes: &Lanes, call: u64, items: Vec<Item>) -> Result<Vec<u32>, Refused> {
-        lanes.append(Append { partition: partition(), shard: 0, call, items });
+        lanes.appender().append(Append { partition: partition(), shard: 0, call, items });
         self.settled(call)
     }
 
@@ -163,7 +168,7 @@ fn partition() -> Partition {
 fn items(call: u64) -> Vec<Item> {
     let item = |number: usize| {
         let field = [u8::try_from(number).unwrap()];
-        let row = Some(Row { field: field.into(), is_last: false });
+        let row = Some(Row::Becomes(field.into()));
         Item { body: field.into(), data: format!("{call}.{number}").into_bytes().into(), id: None, row }
     };
     (0..ITEMS).map(item).collect()
@@ -198,7 +203,7 @@ fn endures(name: &str, is_kept: bool, loses: bool, fault: impl FnOnce(&mut Serve
     let mut fault = Some(fault);
     for call in 0..CALLS {
         let (ears, lanes) = &nodes[usize::try_from(call % 2).unwrap()];
-        lanes.append(Append { partition: partition(), shard: 0, call, items: items(call) });
+        lanes.appender().append(Append { partition: partition(), shard: 0, call, items: items(call) });
         if call == CALLS / 2 {
             fault.take().unwrap()(&mut server, ears);
         }
@@ -226,7 +231,7 @@ fn endures(name: &str, is_kept: bool, loses: bool, fault: impl FnOnce(&mut Serve
 }
 
 #[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
-fn skip() {
+pub(super) fn skip() {
     eprintln!("SKIPPED: there is no redis-server");
 }
 
@@ -257,13 +262,9 @@ fn a_redis_that_is_emptied_or_forgets_its_scripts_or_cuts_its_clients_gets_all_t
 #[test]
 fn a_redis_that_is_frozen_is_left_and_taken_up_again() {
     endures("frozen", true, false, |server, ears| {
-        let signal = |name: &str| {
-            let status = Command::new("kill").args([name, &server.process.id().to_string()]).status();
-            assert!(status.unwrap().success());
-        };
-        signal("-STOP");
+        server.signal("-STOP");
         ears.wait("a timeout", |heard| heard.faults.contains(&Fault::Timeout));
-        signal("-CONT");
+        server.signal("-CONT");
     });
 }
 
@@ -311,7 +312,7 @@ fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
     ears.wait("a start", |heard| heard.is_ready);
     assert_eq!(ears.append(&lanes, 0, items(0)), Ok(Vec::new()));
     ears.wait("an entry", |heard| heard.delivered.len() == ITEMS);
-    lanes.restore(partition(), Vec::new());
+    lanes.appender().restore(partition(), Vec::new());
     lanes.end();
     let (ears, lanes) = start_as(&server, Some(("rte", "wrong")));
     ears.wait("a refusal", |heard| heard.faults.contains(&Fault::Refused));

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// An issuer with one key of that number.
-struct Issuer {
+pub(super) struct Issuer {
     id: String,
     pair: Ed25519KeyPair,
 }
 
 impl Issuer {
-    fn new(number: u8) -> Issuer {
+    pub(super) fn new(number: u8) -> Issuer {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[number; 32]).unwrap();
         Issuer { id: format!("key-{number}"), pair }
     }
@@ -29,7 +29,7 @@ impl Issuer {
         json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.id, "x": x })
     }
 
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         let part = |value: &Value| BASE64.encode(value.to_string());
         let claims = json!({ "exp": 4_102_444_800_u64, "org": ORGANIZATION, "iss": "https://id.example.com" });
         let signed = format!("{}.{}", part(&json!({ "alg": "EdDSA", "kid": self.id })), part(&claims));
@@ -37,7 +37,7 @@ impl Issuer {
     }
 }
 
-fn set(issuers: &[&Issuer]) -> String {
+pub(super) fn set(issuers: &[&Issuer]) -> String {
     json!({ "keys": issuers.iter().map(|issuer| issuer.jwk()).collect::<Vec<_>>() }).to_string()
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod links;
 mod memory;
 mod messagepack;
+mod nodes;
 mod operating;
 mod order;
 mod pages;

@@ -484,6 +484,15 @@ impl Handle<'_, '_> {
         }
     }
 
+    /// It ends for that reason within that time, unless it ends before.
+    pub(crate) fn end_within(&mut self, share_ms: u64, reason: CloseReason) -> Flow {
+        let ends = self.turn.now.after_ms(share_ms);
+        if !self.connection.is_over() && ends < self.connection.ends {
+            (self.connection.ends, self.connection.ends_for) = (ends, reason);
+        }
+        Flow::GoOn
+    }
+
     /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words
     /// are the link's affair.
     pub(crate) fn end(&mut self) {

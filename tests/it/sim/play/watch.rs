@@ -99,6 +99,10 @@ impl Play<'_> {
             | Fact::JournalRestored { .. }
             | Fact::JournalAwaited { .. }
             | Fact::JournalResumed { .. }
+            | Fact::BackplaneReady
+            | Fact::BackplaneAway { .. }
+            | Fact::BackplaneBack { .. }
+            | Fact::BackplaneGap { .. }
             | Fact::Panicked { .. }
             | Fact::DrainAnnounced { .. }
             | Fact::Reloaded { .. }
@@ -157,7 +161,7 @@ impl Play<'_> {
             CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
             CloseReason::Unreachable => actor.has_vanished || is_shut,
             CloseReason::TokenExpired => actor.is_brief,
-            CloseReason::Full | CloseReason::NoPoll | CloseReason::Revoked => false,
+            CloseReason::Full | CloseReason::NoPoll | CloseReason::Revoked | CloseReason::Gap => false,
             CloseReason::MadeRoom => !self.model.knows(number),
             CloseReason::Served
             | CloseReason::PeerClosed

@@ -1,0 +1,36 @@
+//! Requests whose publications are on their way to an engine, until it says what became of them.
+
+use crate::wire::LinkKey;
+use std::collections::BTreeMap;
+
+/// Such a request.
+#[derive(Debug)]
+pub(crate) struct Appending {
+    /// The publisher's shard.
+    pub(crate) from: usize,
+    pub(crate) link: LinkKey,
+    pub(crate) ticket: u32,
+    /// Which item of the request each publication with an id is; empty where none has one.
+    pub(crate) items: Vec<Option<u32>>,
+}
+
+/// All of them, of one shard, by their calls. They are no more than requests wait.
+#[derive(Debug, Default)]
+pub(crate) struct Appends {
+    last: u64,
+    waiting: BTreeMap<u64, Appending>,
+}
+
+impl Appends {
+    /// One more; what it is called.
+    pub(crate) fn push(&mut self, appending: Appending) -> u64 {
+        self.last += 1;
+        self.waiting.insert(self.last, appending);
+        self.last
+    }
+
+    /// It is known what became of that one.
+    pub(crate) fn take(&mut self, call: u64) -> Option<Appending> {
+        self.waiting.remove(&call)
+    }
+}

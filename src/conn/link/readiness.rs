@@ -1,0 +1,48 @@
+//! What `/readyz` says.
+
+use crate::clock::Now;
+use crate::conn::contact::{Contact, Side};
+use crate::conn::turn::Process;
+use crate::proto::http::query;
+use crate::proto::http::reply::Reply;
+
+/// What is said before all is taken over that the nodes have in common.
+pub(super) const STARTING: &str = "starting: the log that the nodes share is not read yet\n";
+
+/// What `/readyz` says where publications were to be written, and cannot be.
+const JOURNAL_LOST: &str = "ready, but the journal is not written: publications are in memory only\n";
+
+/// Whether clients and publishers should be sent here, for those who do.
+pub(super) fn reply(query: &str, process: Process<'_>, now: Now) -> Reply {
+    if process.drain.is_announced() {
+        return Reply::text(503, "draining\n");
+    }
+    match process.contact {
+        Some(contact) => shared(query, contact, now),
+        None if process.journal.is_lost() => Reply::text(200, JOURNAL_LOST),
+        None => Reply::text(200, "ready\n"),
+    }
+}
+
+/// What `/readyz` says of a node that shares its log with others: the engine's absence is no reason
+/// to send clients away, all of them at once, but publishers may be better off elsewhere.
+fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
+    if !contact.is_ready() {
+        return Reply::text(503, STARTING);
+    }
+    let away_s = |side| contact.away_since(side).map(|since| now.mono.ms_since(since) / 1_000);
+    let asks_to_publish = query::value(query, "publish").is_some_and(|value| value == "1");
+    match (away_s(Side::Writer), away_s(Side::Reader)) {
+        (Some(away_s), _) if asks_to_publish => {
+            Reply::text(503, format!("the engine is away for {away_s} s: publications are refused\n"))
+                .with("Retry-After", "1")
+        }
+        (Some(away_s), _) => {
+            Reply::text(200, format!("ready, but the engine is away for {away_s} s: publications are refused\n"))
+        }
+        (None, Some(away_s)) => {
+            Reply::text(200, format!("ready, but the engine is not read for {away_s} s: clients get nothing new\n"))
+        }
+        (None, None) => Reply::text(200, "ready\n"),
+    }
+}

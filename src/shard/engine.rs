@@ -1,0 +1,200 @@
+//! What goes to an engine that several processes share, and what is read of it.
+//!
+//! A home gives nothing its place there: what its requests bring is appended, and what is read goes
+//! to the members, that of other processes like its own.
+
+use super::Shard;
+use crate::backplane::entry::Place;
+use crate::backplane::reader::{Found, ReaderMail, Tense};
+use crate::backplane::values::{Value, supersedes};
+use crate::backplane::{Append, Settled};
+use crate::clock::Now;
+use crate::close::CloseReason;
+use crate::conn::{Answer, Appending, Caller, Delivery, Published, ToWrite, Unstamped, item, publication, value};
+use crate::hub::partition::Partition;
+use crate::hub::position::{Epoch, Position};
+use crate::hub::publication::{Effect, Publication};
+use crate::wire::{LinkKey, Wire};
+
+impl Shard {
+    /// Requests go to the engine, each whole, a link after the other.
+    pub(super) fn append_requests(&mut self, now: Now) {
+        self.intake.is_waiting = false;
+        while !self.hub.is_spent()
+            && let Some(mut queue) = self.intake.next()
+        {
+            if let Some((ticket, publications)) = self.intake.take_request(&mut queue) {
+                self.append((queue.from, queue.link, ticket), &publications, now);
+            }
+            self.intake.put_back(queue);
+        }
+    }
+
+    fn append(&mut self, (from, link, ticket): (usize, LinkKey, u32), publications: &[Unstamped], now: Now) {
+        let Some(first) = publications.first() else { return };
+        let partition = Partition::of(first.publication.topic.organization);
+        let home = self.homes.in_partition(partition);
+        let items = publications.iter().map(|unstamped| item(unstamped, home, &self.catalogue, now.unix)).collect();
+        let has_ids = publications.iter().any(|unstamped| unstamped.identity.is_some());
+        let item_of = |unstamped: &Unstamped| unstamped.identity.as_ref().and_then(|identity| identity.item);
+        let named = if has_ids { publications.iter().map(item_of).collect() } else { Vec::new() };
+        self.hub.spend(publications.len());
+        let call = self.appends.push(Appending { from, link, ticket, items: named });
+        self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call, items }));
+    }
+
+    /// It is known what became of a request.
+    pub(super) fn settle(&mut self, settled: Settled, now: Now, wire: &mut dyn Wire) {
+        let Settled { call, outcome, last, .. } = settled;
+        let Some(Appending { from, link, ticket, items }) = self.appends.take(call) else { return };
+        let answer = match outcome {
+            Ok(doubles) => {
+                self.books.metrics.duplicates += doubles.len() as u64;
+                let item_of = |index: u32| items.get(usize::try_from(index).ok()?).copied().flatten();
+                let last = last.map(|Place { epoch, sequence }| (epoch, Position::of_entry(epoch, sequence)));
+                Answer::Published(Published { last, duplicates: doubles.into_iter().filter_map(item_of).collect() })
+            }
+            Err(refused) => Answer::NotAppended(refused),
+        };
+        self.answer(from, Caller::Request { link, ticket }, answer, now, wire);
+    }
+
+    /// The reader says that.
+    pub(super) fn take_read(&mut self, mail: ReaderMail, now: Now, wire: &mut dyn Wire) {
+        match mail {
+            ReaderMail::Entries { partition, entries, through } => {
+                self.take_loaded(partition);
+                self.take_entries(partition, &entries, through, now, wire);
+            }
+            ReaderMail::Values { partition, values, horizon } => {
+                self.take_values(partition, values, horizon, now, wire)
+            }
+            ReaderMail::Begun(partition) => {
+                self.homes.in_partition(partition).forget();
+                self.loaded.retain(|(other, _)| *other != partition);
+            }
+            ReaderMail::Lost(partition) => {
+                let home = self.homes.in_partition(partition);
+                let values = home.held().filter_map(|held| value(held, &self.catalogue)).collect();
+                self.to_write.push(ToWrite::Restore(partition, values));
+            }
+            ReaderMail::Gap { partition, at, .. } => self.take_gap(partition, at, now, wire),
+            ReaderMail::Ready => self.note_ready(),
+            ReaderMail::Restart | ReaderMail::Notice(_) => {}
+        }
+    }
+
+    fn take_entries(&mut self, partition: Partition, entries: &[Found], through: Place, now: Now, wire: &mut dyn Wire) {
+        for Found { entry, tense } in entries {
+            let Some(publication) = self.known(partition, entry) else { continue };
+            if let Some(stamp) = publication.stamp.filter(|_| *tense == Tense::Present) {
+                self.books.metrics.lag_ms = now.unix.ms().saturating_sub(stamp.at.ms());
+            }
+            if *tense != Tense::Again {
+                self.come_to(partition, entry.place, 1);
+            }
+            let (_, mut turn) = self.turn(now, wire);
+            Delivery::of(&mut turn).read(publication, *tense);
+        }
+        self.come_to(partition, through, 0);
+    }
+
+    /// The publication that an entry is, if its event is known here.
+    fn known(&mut self, partition: Partition, entry: &crate::backplane::entry::Raw) -> Option<Publication> {
+        let of_partition = |known: &Publication| Partition::of(known.topic.organization) == partition;
+        let known = publication(entry, &self.catalogue).filter(of_partition);
+        self.books.metrics.unknown_entries += u64::from(known.is_none());
+        known
+    }
+
+    /// The home of a partition has read up to that place, the last `read` entries of it just now.
+    fn come_to(&mut self, partition: Partition, place: Place, read: u64) {
+        let Place { epoch, sequence } = place;
+        let home = self.homes.in_partition(partition);
+        let is_first = home.epoch() == Epoch::NONE;
+        let floor = match (sequence + 1).checked_sub(read + 1) {
+            Some(before) if is_first && sequence > 0 => Position::of_entry(epoch, before),
+            _ => epoch.start(),
+        };
+        home.come_to(epoch, Position::of_entry(epoch, sequence), floor);
+    }
+
+    /// What the engine has kept becomes what holds, in its order.
+    fn take_loaded(&mut self, partition: Partition) {
+        if self.loaded.is_empty() {
+            return;
+        }
+        let (mut own, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.loaded).into_iter().partition(|(other, _)| *other == partition);
+        self.loaded = others;
+        own.sort_by_key(|(_, publication)| publication.position());
+        let home = self.homes.in_partition(partition);
+        for (_, publication) in own {
+            if home.held_at(&publication) < publication.position() {
+                home.keep(publication);
+            }
+        }
+    }
+
+    fn take_values(
+        &mut self,
+        partition: Partition,
+        values: Vec<Value>,
+        horizon: Option<Place>,
+        now: Now,
+        wire: &mut dyn Wire,
+    ) {
+        for Value { entry, .. } in values {
+            let Some(publication) = self.known(partition, &entry) else { continue };
+            let Some(horizon) = horizon else {
+                self.loaded.push((partition, publication));
+                continue;
+            };
+            let home = self.homes.in_partition(partition);
+            let (held, found) = (home.held_at(&publication), publication.position());
+            let horizon = Position::of_entry(horizon.epoch, horizon.sequence);
+            if found.is_none_or(|found| !supersedes(found, held, Some(horizon))) {
+                continue;
+            }
+            if matches!(publication.effect, Effect::Call { .. }) {
+                // Whoever has missed an event of a call has been told so.
+                home.keep(publication);
+            } else {
+                let (_, mut turn) = self.turn(now, wire);
+                Delivery::of(&mut turn).correct(publication);
+            }
+        }
+    }
+
+    /// Something of a partition is missing: whoever has to have every event of it comes anew.
+    fn take_gap(&mut self, partition: Partition, at: Place, now: Now, wire: &mut dyn Wire) {
+        if partition.home(self.shared.shards) == self.number {
+            let home = self.homes.in_partition(partition);
+            let position = Position::of_entry(at.epoch, at.sequence).before();
+            home.come_to(at.epoch, position, position);
+            home.lose_log();
+        }
+        let misses = |conn| {
+            self.hub.registry.patterns_of(conn).any(|pattern| {
+                let wildcard = pattern.wildcard();
+                Partition::of(wildcard.organization) == partition
+                    && !self.catalogue.event(wildcard.event).has_one_value()
+            })
+        };
+        let missing: Vec<_> = self.connections.keys().filter(|conn| misses(*conn)).collect();
+        self.end_within(missing, self.shared.limits.gap_spread_ms, CloseReason::Gap, now, wire);
+    }
+
+    /// What was there before this process is taken over.
+    fn note_ready(&mut self) {
+        for partition in (0..=u8::MAX).map_while(Partition::from_number) {
+            if partition.home(self.shared.shards) == self.number {
+                self.take_loaded(partition);
+                self.homes.in_partition(partition).note_whole();
+            }
+        }
+        if let Some(contact) = &self.shared.contact {
+            contact.note_ready();
+        }
+    }
+}

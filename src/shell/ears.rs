@@ -1,0 +1,143 @@
+//! What the lanes have to say, on its way to the shards and to the log.
+
+use super::backplane::Listener;
+use crate::api::negotiated::IdKey;
+use crate::backplane::reader::ReaderMail;
+use crate::backplane::writer::WriterMail;
+use crate::backplane::{Fault, Notice};
+use crate::conn::{Mail, Shared, Side};
+use crate::shell::bell::Bell;
+use crate::shell::clock::Clock;
+use crate::shell::log::Logger;
+use crate::shell::mailbox::{Letter, Mailboxes};
+use crate::shell::mio_os::MioOs;
+use crate::trace::Fact;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long the reader waits before it looks again whether a shard takes more.
+const FULL_LOOK: Duration = Duration::from_millis(1);
+
+/// Posts what concerns the shards, and logs what concerns people.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    mailboxes: Arc<Mailboxes<MioOs>>,
+    shared: Arc<Shared>,
+    log: Logger,
+    clock: Clock,
+    /// The shards have ended: nobody takes anything any more.
+    is_over: AtomicBool,
+    end: Bell,
+}
+
+impl Ears {
+    /// For these shards.
+    pub(crate) fn new(mailboxes: Arc<Mailboxes<MioOs>>, shared: Arc<Shared>, log: Logger, clock: Clock) -> Ears {
+        Ears { mailboxes, shared, log, clock, is_over: AtomicBool::new(false), end: Bell::default() }
+    }
+
+    /// The shards have ended.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.end.ring();
+    }
+
+    fn notice(&self, side: Side, notice: Notice) {
+        let Some(contact) = &self.shared.contact else { return };
+        let was_away = contact.away_since(side).is_some();
+        let fault = contact.note(side, notice);
+        let lane = side.label();
+        let fact = match notice {
+            Notice::Away { .. } => {
+                fault.map(|fault| Fact::BackplaneAway { lane, error: told(fault), action: remedy(fault) })
+            }
+            Notice::Up { away_ms } => was_away.then_some(Fact::BackplaneBack { lane, away_ms }),
+        };
+        fact.into_iter().for_each(|fact| self.log.write(&fact, self.clock.now()));
+    }
+
+    fn post(&self, shard: usize, mail: ReaderMail) {
+        let Some(mailbox) = self.mailboxes.get(shard) else { return };
+        // The log of the engine is the buffer.
+        while mailbox.is_full() && !self.is_over.load(Ordering::Relaxed) {
+            self.end.wait(FULL_LOOK);
+        }
+        mailbox.post(Letter::Mail(Mail::Read(mail)));
+    }
+
+    fn post_all(&self, mail: &ReaderMail) {
+        (0..self.mailboxes.len()).for_each(|shard| self.post(shard, mail.clone()));
+    }
+}
+
+impl Listener for Ears {
+    fn hear_writer(&self, mail: WriterMail) {
+        match mail {
+            WriterMail::Settled(settled) => {
+                if let Some(mailbox) = self.mailboxes.get(settled.shard) {
+                    mailbox.post(Letter::Mail(Mail::Settled(settled)));
+                }
+            }
+            WriterMail::Notice(notice) => self.notice(Side::Writer, notice),
+            WriterMail::Acked { .. } => {}
+        }
+    }
+
+    fn hear_secret(&self, secret: &str) {
+        if self.shared.options.id_key.is_none() {
+            self.shared.common_key.get_or_init(|| IdKey::derived(secret.as_bytes()));
+        }
+    }
+
+    fn hear_reader(&self, mail: ReaderMail) {
+        match &mail {
+            ReaderMail::Entries { partition, .. }
+            | ReaderMail::Values { partition, .. }
+            | ReaderMail::Begun(partition)
+            | ReaderMail::Lost(partition) => self.post(partition.home(self.mailboxes.len()), mail),
+            ReaderMail::Gap { partition, gap, .. } => {
+                let fact = Fact::BackplaneGap {
+                    partition: partition.number(),
+                    reason: gap.reason.label(),
+                    missed: gap.missed,
+                };
+                self.log.write(&fact, self.clock.now());
+                self.post_all(&mail);
+            }
+            ReaderMail::Ready => {
+                self.log.write(&Fact::BackplaneReady, self.clock.now());
+                self.post_all(&mail);
+            }
+            ReaderMail::Notice(notice) => self.notice(Side::Reader, *notice),
+            ReaderMail::Restart => {}
+        }
+    }
+}
+
+/// What went wrong, in words.
+fn told(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Away => "it can't be reached",
+        Fault::Refused => "it refuses this node",
+        Fault::Full => "it has no room",
+        Fault::Moved => "it is not, or no longer, the one that has the logs",
+        Fault::Stale => "its log is another",
+        Fault::Timeout => "it does not answer in time",
+        Fault::Garbled => "it answers what can't be understood",
+    }
+}
+
+/// Who must do what about it.
+fn remedy(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Refused => {
+            "look at journal.redis.user and password_file, at the user's rights (rte help nodes), and that the \
+             server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
+        }
+        Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
+        Fault::Away | Fault::Moved | Fault::Stale | Fault::Timeout | Fault::Garbled => {
+            "look whether Redis runs at journal.redis.addresses; the hub tries again by itself"
+        }
+    }
+}
