@@ -55,6 +55,9 @@ reasons! {
     RecordTimeout "record_timeout" Peer "record_timeout" "a hub message was begun and not ended within limits.record_ms";
     ClientTimeout "client_timeout" Peer "client_timeout" "a client that used to ping was silent for limits.client_timeout_ms";
     NoPoll "no_poll" Peer "" "a client of long polling did not poll again within limits.disconnect_ms";
+    LinkLost "link_lost" Nobody "" "the socket ended, and its connection waits for another one (stateful reconnect)";
+    LinkReplaced "link_replaced" Nobody "" "another socket has taken over the connection (stateful reconnect)";
+    NotResumed "not_resumed" Peer "" "a client with stateful reconnect was not back within limits.disconnect_ms";
     Unreachable "unreachable" Peer "" "the peer acknowledged nothing for limits.client_timeout_ms, not even pings, and sends none itself";
     TokenExpired "token_expired" Nobody "token_expired" "the token expired, and auth.close_on_expiry is set";
     Revoked "revoked" Nobody "token_revoked" "the token was revoked by POST /revoke";

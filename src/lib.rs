@@ -17,6 +17,7 @@
 //! | Entrance | the listener that a link came in by: the only one, the public one, or that for the inside |
 //! | stranger | a link that is not past its upgrade and has shown no token of a publisher |
 //! | Connection | SignalR's connection: principal, subscriptions, outbox; a link carries its bytes, or one poll after the other does |
+//! | stateful, detached | a connection that can go on on another link, where its client asks for that; one that waits for it |
 //! | Transport | how a connection's bytes travel: WebSockets, ServerSentEvents, LongPolling (SignalR's words) |
 //! | Principal | an authenticated identity: user, organization, grants, scopes |
 //! | Event, EventId | a type declared in the catalogue |
@@ -122,6 +123,7 @@
 //! A connection that ends says why and what its peer is told last. Its link queues that, becomes an
 //! ending, and is freed once the last bytes are out and the peer has had its time. The first reason
 //! counts, for both. One that polls has no link to end with: what is left waits for its last polls.
+//! A stateful one outlives its link, and ends when no other has come in time.
 
 pub mod api;
 pub mod auth;

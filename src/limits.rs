@@ -12,6 +12,7 @@
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
 //!   snapshot:        LATE_PART_BYTES for each of kept_rows_max, or twice    3 MiB   (nothing while the peer keeps up;
 //!   replay:          as much, and outbox_hard_bytes of data               1 MiB    outbox_hard_bytes counts neither)
+//!   unacknowledged:  unacknowledged_bytes_max                             1 MiB   (stateful reconnect; in backlog_bytes_max)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
 //!   kernel buffers:  socket_send_bytes                                  208 KiB
@@ -119,9 +120,14 @@ limits! {
     negotiated_ms: u64 = 15_000;
     /// How long a poll is held that has nothing to get (LongPolling.PollTimeout).
     poll_ms: u64 = 90_000;
-    /// How long a client of long polling may take until its next poll (SignalR's
-    /// DisconnectTimeout).
+    /// How long a client of long polling may take until its next poll, and one with stateful
+    /// reconnect until it is back (SignalR's DisconnectTimeout).
     disconnect_ms: u64 = 15_000;
+    /// Bytes that are kept of what a client with stateful reconnect was sent and has not
+    /// acknowledged (StatefulReconnectBufferSize), and no more than `outbox_hard_bytes`. Beyond it
+    /// the oldest go: a client that loses its link before it acknowledges them can't go on, and
+    /// connects anew. What others are sent, too, is kept once.
+    unacknowledged_bytes_max: usize = 1024 * 1024;
     /// Time for the SignalR handshake (SignalR's HandshakeTimeout).
     handshake_ms: u64 = 15_000;
     /// A ping is sent when no byte went out for this long (KeepAliveInterval).

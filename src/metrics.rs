@@ -8,6 +8,7 @@
 use crate::close::CloseReason;
 use crate::proto::signalr::transport::Transport;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// How a number is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,31 @@ pub struct Metric<M> {
     pub help: &'static str,
     /// The number.
     pub value: fn(&M) -> u64,
+}
+
+/// A number for each reason why a connection ends.
+#[derive(Clone, Copy, Debug)]
+pub struct ByReason([u64; CloseReason::ALL.len()]);
+
+impl Default for ByReason {
+    // Not derived: the standard library knows the default of arrays up to 32 only.
+    fn default() -> ByReason {
+        ByReason([0; CloseReason::ALL.len()])
+    }
+}
+
+impl Deref for ByReason {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+impl DerefMut for ByReason {
+    fn deref_mut(&mut self) -> &mut [u64] {
+        &mut self.0
+    }
 }
 
 /// Makes a struct of numbers from their rows, with what shows and what sums them; what stands in
@@ -162,7 +188,7 @@ numbers! {
     #[derive(Clone, Debug, Default)]
     pub struct Metrics besides {
         /// Connections ended, by reason.
-        pub closed: [u64; CloseReason::ALL.len()],
+        pub closed: ByReason,
         /// SignalR clients connected, by transport.
         pub by_transport: [u64; Transport::ALL.len()],
         /// Requests and items refused, by reason.
@@ -190,6 +216,8 @@ numbers! {
     hub_messages: Counter "rte_hub_messages_total" "Hub messages received from clients.";
     revocations: Highest "rte_revocations" "Revocations of tokens in force.";
     refreshes: Counter "rte_token_refreshes_total" "Connections that went on with a fresh token.";
+    detached: Gauge "rte_detached_connections" "Connections that have lost their link and wait for another one: stateful reconnect.";
+    resumed: Counter "rte_resumed_total" "Times that a connection went on on another link: stateful reconnect.";
     rests: Counter "rte_rests_total" "Times that a connection was not read on, since it had used up its allowance of work.";
     rested_ms: Counter "rte_rested_seconds_total" "How long they were, together.";
     items_rejected: Counter "rte_publish_items_rejected_total" "Items rejected by POST /publish.";
@@ -334,7 +362,7 @@ impl Metrics {
         self.turns.add(&other.turns);
         self.work.add(&other.work);
         let Metrics { closed, by_transport, refused, recoveries, events, .. } = other;
-        let labelled = self.closed.iter_mut().zip(closed).chain(self.refused.iter_mut().zip(refused));
+        let labelled = self.closed.iter_mut().zip(closed.iter()).chain(self.refused.iter_mut().zip(refused));
         let labelled = labelled.chain(self.by_transport.iter_mut().zip(by_transport));
         for (mine, theirs) in labelled.chain(self.recoveries.iter_mut().zip(recoveries)) {
             *mine += theirs;

@@ -36,6 +36,8 @@ pub enum Wait {
     Allowance,
     /// The client, for its next poll.
     Poll,
+    /// The hub, to acknowledge what has come.
+    Acknowledge,
     /// The hub, to say something so that the peer hears it lives.
     Ping,
 }

@@ -21,6 +21,8 @@ use std::collections::VecDeque;
 /// The form of token that is made and read here.
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 10;
+/// The flag of a token whose connection may go on on another link.
+const STATEFUL: u8 = 1;
 /// Version, flags, expiry, nonce.
 const SIGNED_BYTES: usize = 2 + 4 + NONCE_BYTES;
 const TAG_BYTES: usize = 16;
@@ -39,9 +41,10 @@ impl ConnectionToken {
 
     /// What it is known by, if it is signed at all.
     pub(crate) fn unproven_id(&self) -> Option<TokenId> {
-        let (&[VERSION, _, a, b, c, d], nonce) = self.0.split_first_chunk()? else { return None };
+        let (&[VERSION, flags, a, b, c, d], nonce) = self.0.split_first_chunk()? else { return None };
         let nonce = nonce.first_chunk().copied()?;
-        Some(TokenId { nonce, expires_unix_s: NonZeroU32::new(u32::from_be_bytes([a, b, c, d]))? })
+        let expires_unix_s = NonZeroU32::new(u32::from_be_bytes([a, b, c, d]))?;
+        Some(TokenId { nonce, is_stateful: flags & STATEFUL != 0, expires_unix_s })
     }
 
     /// Reads the wire form; whether it is signed is for [`IdKey::check`] to say.
@@ -62,6 +65,8 @@ impl std::fmt::Debug for ConnectionToken {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenId {
     nonce: [u8; NONCE_BYTES],
+    /// Whether its client has asked for stateful reconnect, and got it.
+    pub(crate) is_stateful: bool,
     /// Never 0, so that the room for an id says whether there is one.
     expires_unix_s: NonZeroU32,
 }
@@ -107,13 +112,34 @@ impl IdKey {
 
     /// Makes a token for that principal, good for `lives_ms`.
     pub fn sign(&self, principal: &Principal, now: Now, lives_ms: u64, entropy: &mut dyn Entropy) -> ConnectionToken {
+        self.sign_with(0, principal, now, lives_ms, entropy)
+    }
+
+    /// The same, of a connection that may go on on another link.
+    pub(crate) fn sign_stateful(
+        &self,
+        principal: &Principal,
+        now: Now,
+        lives_ms: u64,
+        entropy: &mut dyn Entropy,
+    ) -> ConnectionToken {
+        self.sign_with(STATEFUL, principal, now, lives_ms, entropy)
+    }
+
+    fn sign_with(
+        &self,
+        flags: u8,
+        principal: &Principal,
+        now: Now,
+        lives_ms: u64,
+        entropy: &mut dyn Entropy,
+    ) -> ConnectionToken {
         let mut token = [0; SIGNED_BYTES + TAG_BYTES];
         let expires_s = now.unix.ms().saturating_add(lives_ms).div_ceil(1_000).saturating_add(LEEWAY_S);
         let (signed, tag) = token.split_at_mut(SIGNED_BYTES);
         let (head, nonce) = signed.split_at_mut(SIGNED_BYTES - NONCE_BYTES);
-        // No flag is defined yet.
         head.copy_from_slice(
-            &[&[VERSION, 0][..], &u32::try_from(expires_s).unwrap_or(u32::MAX).to_be_bytes()].concat(),
+            &[&[VERSION, flags][..], &u32::try_from(expires_s).unwrap_or(u32::MAX).to_be_bytes()].concat(),
         );
         entropy.fill(nonce);
         tag.copy_from_slice(&self.tag(signed, principal).as_ref()[..TAG_BYTES]);

@@ -198,6 +198,7 @@ impl Checker<'_> {
             path: server.path,
             public_url,
             transports: server.transports,
+            stateful_reconnect: server.stateful_reconnect,
             origins: Origins { allowed },
             trusted_proxies: self.list("server.trusted_proxies", &server.trusted_proxies, Network::parse),
             id_key: None,

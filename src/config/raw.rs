@@ -66,6 +66,10 @@ pub(super) struct Server {
     /// How clients may be served, where each has a last resort: `WebSockets`, then
     /// `ServerSentEvents`, then `LongPolling`. They are offered in that order.
     pub(super) transports: Vec<Transport>,
+    /// Lets a client that asks for it (`withStatefulReconnect()`) go on with its connection on
+    /// another WebSocket, within `limits.disconnect_ms` after the loss of one: nothing is lost, and
+    /// its page does not notice.
+    pub(super) stateful_reconnect: bool,
     /// Threads, each with its own share of the connections. By default one per core, at most 8.
     #[schemars(range(max = THREADS_MAX))]
     pub(super) threads: Option<NonZeroU16>,
@@ -101,6 +105,7 @@ impl Default for Server {
             path: "/rte".to_owned(),
             public_url: None,
             transports: Transport::ALL.to_vec(),
+            stateful_reconnect: true,
             threads: None,
             id_secret_file: None,
             trusted_proxies: Vec::new(),

@@ -99,6 +99,7 @@ impl Turn<'_> {
         metrics.conflated = self.hub.tally.conflated;
         metrics.dropped = self.hub.tally.dropped;
         metrics.discarded_bytes += self.hub.tally.discarded_bytes;
+        metrics.detached = self.hub.detached_count() as u64;
         for home in self.homes.iter() {
             metrics.kept_rows += home.kept().len() as u64;
             metrics.kept_bytes += home.kept().bytes() as u64;

@@ -2,19 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The places, each a link's, or that of a connection that polls.
+/// The places, each a link's, or that of a connection that has none.
 #[derive(Debug)]
 pub(crate) struct Places {
     taken: AtomicUsize,
-    /// By connections that poll.
-    polled: AtomicUsize,
+    /// By connections that have no link.
+    linkless: AtomicUsize,
     most: usize,
 }
 
 impl Places {
     /// So many, all free.
     pub(crate) fn new(most: usize) -> Places {
-        Places { taken: AtomicUsize::new(0), polled: AtomicUsize::new(0), most }
+        Places { taken: AtomicUsize::new(0), linkless: AtomicUsize::new(0), most }
     }
 
     /// Takes one, where one is free.
@@ -31,19 +31,29 @@ impl Places {
     /// The same, for a connection that polls.
     pub(crate) fn take_polled(&self) -> bool {
         let is_taken = self.take();
-        self.polled.fetch_add(usize::from(is_taken), Ordering::Relaxed);
+        self.linkless.fetch_add(usize::from(is_taken), Ordering::Relaxed);
         is_taken
     }
 
-    /// The place of a connection that polls is free again.
-    pub(crate) fn give_back_polled(&self) {
-        self.polled.fetch_sub(1, Ordering::Relaxed);
+    /// The place of a link is its connection's.
+    pub(crate) fn leave_to_connection(&self) {
+        self.linkless.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The place of a connection is its link's.
+    pub(crate) fn leave_to_link(&self) {
+        self.linkless.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The place of a connection that has no link is free again.
+    pub(crate) fn give_back_linkless(&self) {
+        self.leave_to_link();
         self.give_back();
     }
 
-    /// Whether a connection polls.
-    pub(crate) fn has_polled(&self) -> bool {
-        self.polled.load(Ordering::Relaxed) > 0
+    /// Whether a connection has no link.
+    pub(crate) fn has_linkless(&self) -> bool {
+        self.linkless.load(Ordering::Relaxed) > 0
     }
 
     /// Whether none is taken.
@@ -67,10 +77,13 @@ mod tests {
         assert!(places.take() && places.take() && !places.take() && places.is_full());
         places.give_back();
         assert!(!places.is_full() && !places.is_empty() && places.take());
-        assert!(!places.take_polled() && !places.has_polled());
+        assert!(!places.take_polled() && !places.has_linkless());
         (0..2).for_each(|_| places.give_back());
-        assert!(places.is_empty() && places.take_polled() && places.has_polled() && !places.is_empty());
-        places.give_back_polled();
-        assert!(places.is_empty() && !places.has_polled());
+        assert!(places.is_empty() && places.take_polled() && places.has_linkless() && !places.is_empty());
+        places.leave_to_link();
+        assert!(!places.has_linkless() && !places.is_empty());
+        places.leave_to_connection();
+        places.give_back_linkless();
+        assert!(places.is_empty() && !places.has_linkless());
     }
 }

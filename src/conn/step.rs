@@ -9,15 +9,15 @@ use crate::wire::LinkKey;
 pub(crate) enum Step {
     /// A poll looks whether there is an answer by now.
     Answer(LinkKey),
-    /// Another poll has taken the place of this one.
+    /// Another poll takes the place of this one, or another link its connection.
     Replaced(LinkKey),
     /// The connection ends.
     End(ConnKey, End),
     /// What the peer of the connection has sent and is not done with took so much memory before,
     /// and takes so much now.
     Input(usize, usize),
-    /// The deadline of the connection, which polls, may have changed.
+    /// The deadline of the connection, which has no link, may have changed.
     Look(ConnKey),
-    /// The connection, which has polled, is over, and its client knows.
+    /// The connection, which has no link, is over, and its client knows.
     Free(ConnKey),
 }

@@ -50,6 +50,8 @@ pub struct Options {
     pub public_url: Option<PublicUrl>,
     /// How bytes of connections may travel.
     pub transports: Vec<Transport>,
+    /// Whether a connection may go on on another link, where its client asks for that.
+    pub stateful_reconnect: bool,
     /// Who may come from a browser.
     pub origins: Origins,
     /// Proxies whose word on the client's address is taken.
@@ -83,6 +85,7 @@ impl Default for Options {
             path: "/rte".to_owned(),
             public_url: None,
             transports: Transport::ALL.to_vec(),
+            stateful_reconnect: true,
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
             id_key: None,
@@ -176,9 +179,9 @@ impl Shared {
 }
 
 impl Shared {
-    /// Whether a connection polls: it comes by further sockets.
-    pub(crate) fn has_polled(&self) -> bool {
-        self.places.has_polled()
+    /// Whether a connection has no link: it comes by further sockets.
+    pub(crate) fn has_linkless(&self) -> bool {
+        self.places.has_linkless()
     }
 
     /// Whether nobody has a place.
@@ -337,6 +340,20 @@ impl Turn<'_> {
     /// False where it is stuck.
     pub(super) fn look(&mut self, conn: ConnKey) -> bool {
         self.hub.look(conn, self.process.limits.write_stuck_ms, self.now, self.out.wire)
+    }
+
+    /// The place of a link that is about to be freed is its connection's.
+    pub(super) fn leave_place_to_connection(&mut self, link: LinkKey) {
+        self.process.places.leave_to_connection();
+        self.strangers.enter(link);
+    }
+
+    /// The place of a connection that had no link is this link's, unless that has one.
+    pub(super) fn leave_place_to_link(&mut self, link: LinkKey) {
+        match self.strangers.leave(link) {
+            true => self.process.places.leave_to_link(),
+            false => self.process.places.give_back_linkless(),
+        }
     }
 
     /// A link that was admitted has nothing to stay for, after all.

@@ -5,7 +5,7 @@ use super::naive;
 use super::pieces::pieces;
 use super::transcript::Transcript;
 use crate::proto::signalr::framing::{Records, SEPARATOR};
-use crate::proto::signalr::handshake::{HandshakeError, encode_error, parse};
+use crate::proto::signalr::handshake::{HandshakeError, Spoken, encode_error, parse};
 use crate::proto::signalr::protocol::HubProtocol;
 
 const RECORD_BYTES_MAX: usize = 512;
@@ -53,7 +53,7 @@ fn first_record<'p>(pieces: impl Iterator<Item = &'p [u8]>) -> Option<Vec<u8>> {
 }
 
 /// Of a member given twice the last counts, but each must have its type.
-fn judge(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
+fn judge(record: &[u8]) -> Result<Spoken, HandshakeError> {
     let json = std::str::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
     let (mut protocol, mut version) = (None, None);
     for (name, value) in naive::members(json).ok_or(HandshakeError::Malformed)? {
@@ -72,5 +72,5 @@ fn judge(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
     if !(0..=2).contains(&version) {
         return Err(HandshakeError::UnsupportedVersion { version, protocol });
     }
-    Ok(known)
+    Ok(Spoken { protocol: known, is_stateful: version == 2 })
 }

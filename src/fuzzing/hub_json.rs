@@ -88,8 +88,8 @@ pub(super) fn read<'r>(message: HubMessage<'r, Arguments<'_, 'r>>) -> Read {
         HubMessage::Completion => other("Completion"),
         HubMessage::CancelInvocation => other("CancelInvocation"),
         HubMessage::Ping => other("Ping"),
-        HubMessage::Ack => other("Ack"),
-        HubMessage::Sequence => other("Sequence"),
+        HubMessage::Ack(number) => Read { kind: "Ack", text: Some(number.to_string()), ..Read::default() },
+        HubMessage::Sequence(number) => Read { kind: "Sequence", text: Some(number.to_string()), ..Read::default() },
         HubMessage::Unknown => other("Unknown"),
     }
 }
@@ -142,8 +142,11 @@ fn read_naively(record: &[u8]) -> Option<Read> {
         5 => filled("invocationId").and_then(|_| other("CancelInvocation")),
         6 => other("Ping"),
         7 => Some(Read { kind: "Close", text: string("error"), ..Read::default() }),
-        8 => last("sequenceId").and_then(|_| other("Ack")),
-        _ => last("sequenceId").and_then(|_| other("Sequence")),
+        _ => {
+            let number = naive::integer(last("sequenceId")?)?.max(0).to_string();
+            let kind = if message_type == 8 { "Ack" } else { "Sequence" };
+            Some(Read { kind, text: Some(number), ..Read::default() })
+        }
     }
 }
 

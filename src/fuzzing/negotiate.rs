@@ -47,12 +47,18 @@ pub fn negotiate(data: &[u8], transcript: &mut Transcript<'_>) {
         None | Some(..0) => assert!(names == ["error"] && filled("error").is_some(), "{body}"),
         Some(version) => {
             let version = version.min(1);
+            let named: Vec<String> = query::pairs(text)
+                .filter(|(name, _)| name.eq_ignore_ascii_case("useStatefulReconnect"))
+                .map(|(_, value)| value.trim_ascii().to_ascii_lowercase())
+                .collect();
+            let is_stateful = version > 0 && named == ["true"];
+            assert_eq!(value("useStatefulReconnect"), is_stateful.then_some("true"), "{body}");
             let expected: &[&str] = if version == 0 {
                 &["negotiateVersion", "connectionId", "availableTransports"]
             } else {
                 &["negotiateVersion", "connectionId", "connectionToken", "tokenLifetimeSeconds", "availableTransports"]
             };
-            assert_eq!(names, expected, "{body}");
+            assert_eq!(names.get(usize::from(is_stateful)..), Some(expected), "{body}");
             assert_eq!(value("negotiateVersion"), Some(version.to_string().as_str()), "{body}");
             assert!(filled("connectionId").is_some() && filled("connectionId") != filled("connectionToken"), "{body}");
             let transports = value("availableTransports").and_then(|text| serde_json::from_str::<Value>(text).ok());

@@ -86,6 +86,7 @@ fn reasons() -> String {
 /// [limits]: crate::guide::reference#limits
 /// [order]: crate::guide::publishers#order
 /// [reasons]: crate::guide::reference#reasons
+/// [stateful]: crate::guide::compatibility#stateful-reconnect
 ///
 #[doc = include_str!("clients.md")]
 pub mod clients {}
@@ -147,6 +148,7 @@ pub mod nodes {}
 /// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
 /// [messagepack]: crate::guide::clients#messagepack
 /// [needs]: crate::guide::operators#reverse-proxies
+/// [since]: crate::guide::clients#what-was-missed
 ///
 #[doc = include_str!("compatibility.md")]
 pub mod compatibility {}
@@ -204,6 +206,7 @@ pub mod reference {}
 /// [pages]: crate::guide::pages
 /// [reasons]: crate::guide::reference#reasons
 /// [rules]: crate::guide::publishers#what-is-checked
+/// [stateful]: crate::guide::compatibility#stateful-reconnect
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom
 ///
 #[doc = include_str!("changes.md")]

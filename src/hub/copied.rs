@@ -110,6 +110,11 @@ impl Copied {
         begun
     }
 
+    /// Takes all that is left.
+    pub(crate) fn take(&mut self) -> Copied {
+        std::mem::take(self)
+    }
+
     /// Memory of its own.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.heap_bytes

@@ -117,7 +117,12 @@ impl Exit<'_> {
                     }
                 }
                 Err(WireError) => {
-                    outbox.seal();
+                    if outbox.is_stateful() {
+                        // What it is sent until its link is parted with is for the next one.
+                        outbox.set_writable(Writable::Away { since: self.now.mono });
+                    } else {
+                        outbox.seal();
+                    }
                     self.doomed.push(Doomed { conn, reason: CloseReason::SocketFailed, lost_bytes: 0 });
                     return total;
                 }
@@ -138,10 +143,16 @@ impl Exit<'_> {
         self.doomed.push(Doomed { conn, reason: CloseReason::Overrun, lost_bytes });
     }
 
-    /// While the process keeps too much for slow readers: the largest backlog goes, and its
-    /// connection without a last word, which would wait for the same socket.
+    /// While the process keeps too much for slow readers: what clients have not acknowledged goes
+    /// first, which ends nobody. Then the largest backlog does, and its connection without a last
+    /// word, which would wait for the same socket.
     pub(super) fn relieve_process(&mut self, outboxes: &mut SecondaryMap<ConnKey, Outbox>) {
         while self.share.is_over() {
+            let unacked = outboxes.values_mut().filter(|outbox| outbox.unacked_bytes() > outbox.again_bytes());
+            if let Some(largest) = unacked.max_by_key(|outbox| outbox.unacked_bytes()) {
+                largest.forget();
+                continue;
+            }
             let slow = outboxes.iter_mut().filter(|(_, outbox)| outbox.is_slow() && !outbox.is_sealed());
             let Some((conn, outbox)) = slow.max_by_key(|(_, outbox)| outbox.backlog_bytes()) else { return };
             let lost_bytes = outbox.backlog_bytes();

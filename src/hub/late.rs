@@ -41,6 +41,8 @@ pub struct Late {
     /// has one organization.
     conflates: Option<(EventId, Uuid)>,
     record: Record,
+    /// Whether a client that goes on on another link is sent it again.
+    counts: bool,
     held: Held,
 }
 
@@ -58,9 +60,9 @@ enum Record {
 
 impl Late {
     /// An answer, a ping, a Close: its frame.
-    pub(crate) fn answer(frame: &[u8], share: &Arc<Share>) -> Late {
+    pub(crate) fn answer(frame: &[u8], counts: bool, share: &Arc<Share>) -> Late {
         let held = Held::new(frame.len() + size_of::<Late>() + COUNTS_BYTES + 2 * ROUNDED_BYTES, share);
-        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), held }
+        Late { len: frame.len(), conflates: None, record: Record::Answer(frame.into()), counts, held }
     }
 
     /// A publication, whose frame in this form has so many bytes.
@@ -76,12 +78,17 @@ impl Late {
         let conflates = is_state.then(|| publication.topic.within());
         let instants = instants.cloned();
         let record = Record::Publication { publication, lower: lower.into(), is_last, instants, form };
-        Late { len, conflates, record, held: Held::new(bytes, share) }
+        Late { len, conflates, record, counts: true, held: Held::new(bytes, share) }
     }
 
     /// Bytes of its frame.
     pub(crate) fn frame_bytes(&self) -> usize {
         self.len
+    }
+
+    /// Whether a client that goes on on another link is sent it again.
+    pub(crate) fn counts(&self) -> bool {
+        self.counts
     }
 
     /// The shard that holds it.
@@ -276,6 +283,18 @@ impl LateQueue {
         self.entries.iter().find_map(Entry::frame_bytes)
     }
 
+    /// The first, as one that can be kept when it waits no longer.
+    pub(crate) fn first(&self, share: &Arc<Share>) -> Option<Arc<Late>> {
+        match self.entries.iter().find(|entry| !matches!(entry, Entry::Hole))? {
+            Entry::Hole => None,
+            Entry::Late(late) => Some(Arc::clone(late)),
+            Entry::Part(Part { publication, form, len }) => {
+                let (publication, event) = ((***publication).clone(), self.event(publication));
+                Some(Arc::new(Late::publication(publication, event, *form, *len as usize, share)))
+            }
+        }
+    }
+
     /// Takes the first away.
     pub(crate) fn pop(&mut self) {
         while let Some(entry) = self.entries.pop_front() {
@@ -329,12 +348,15 @@ impl LateQueue {
     }
 
     fn encode_part(&self, Part { publication, form, .. }: &Part, out: &mut Vec<u8>) {
-        let Publication { topic, stamp, data, effect, .. } = &***publication;
+        let Publication { topic, stamp, data, .. } = &***publication;
+        form.encode(topic, self.event(publication), *stamp, Payload::Shared(data), out);
+    }
+
+    /// The event of a part.
+    fn event(&self, Publication { topic, effect, .. }: &Publication) -> EventTraits<'_> {
         let Some(traits) = self.traits.get(&topic.event) else { broken("the event of each part is known") };
         let Traits { lower, is_state, instants } = traits;
-        let instants = instants.as_ref();
-        let event = EventTraits { lower, is_state: *is_state, is_last: effect.is_last(), instants };
-        form.encode(topic, event, *stamp, Payload::Shared(data), out);
+        EventTraits { lower, is_state: *is_state, is_last: effect.is_last(), instants: instants.as_ref() }
     }
 
     /// Drops all.
@@ -409,7 +431,7 @@ mod tests {
         }
 
         fn answer(&mut self) {
-            self.queue.push(Arc::new(Late::answer(b"answer", &self.share)));
+            self.queue.push(Arc::new(Late::answer(b"answer", true, &self.share)));
         }
     }
 

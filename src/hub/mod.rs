@@ -29,18 +29,21 @@ pub mod outbox;
 mod own;
 pub mod partition;
 pub mod past;
+mod polled;
 pub mod position;
 pub mod publication;
+mod received;
 pub mod record;
 pub mod registry;
 pub mod seen;
+mod stateful;
 pub mod topic;
 mod transcode;
+mod unacked;
 
 use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::limits::Limits;
-use crate::proto::signalr::transport::Transport;
 use crate::wire::{LinkKey, Wire};
 use arena::Arena;
 use backlog::{Backlog, Share};
@@ -50,7 +53,7 @@ pub use exit::{Doomed, Tally};
 use exit::{Exit, LATE_TURN_BYTES};
 use frames::Frames;
 pub(crate) use outbox::Room;
-use outbox::{Dirty, Outbox, OutboxBounds, Push, Slices, Writable};
+use outbox::{Dirty, Outbox, OutboxBounds, Push, Writable};
 use position::Stamp;
 use publication::{EventTraits, Payload};
 use registry::{ConnKey, HashSeed, Registry};
@@ -69,8 +72,6 @@ const BYTES_PER_DELIVERY: usize = 256;
 pub(crate) const ANSWER_BYTES_PER_DELIVERY: usize = 96;
 /// And so many that are read, parsed and answered.
 pub(crate) const READ_BYTES_PER_DELIVERY: usize = 4;
-/// An answer to a poll is whole once it holds so much.
-const POLL_BYTES: usize = 64 * 1024;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -172,64 +173,12 @@ impl Hub {
         self.begin(conn, Some(link), writable, now);
     }
 
-    /// A connection begins that polls.
-    pub(crate) fn open_polled(&mut self, conn: ConnKey, now: Now) {
-        self.begin(conn, None, Writable::Away { since: now.mono }, now);
-    }
-
     fn begin(&mut self, conn: ConnKey, link: Option<LinkKey>, writable: Writable, now: Now) {
         let mut outbox = Outbox::default();
         outbox.link = link;
         outbox.opened_s = u32::try_from(now.mono.ms() / 1_000).unwrap_or(u32::MAX);
         outbox.set_writable(writable);
         self.outboxes.insert(conn, outbox);
-    }
-
-    /// A poll of a connection waits with that link for whatever comes.
-    pub(crate) fn begin_poll(&mut self, conn: ConnKey, link: LinkKey) {
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.link = Some(link);
-            outbox.set_writable(Writable::Polled);
-        }
-    }
-
-    /// The poll with that link waits no longer, unless another one has taken its place before.
-    pub(crate) fn end_poll(&mut self, conn: ConnKey, link: LinkKey, now: Now) {
-        if let Some(outbox) = self.outboxes.get_mut(conn).filter(|outbox| outbox.link == Some(link)) {
-            outbox.link = None;
-            outbox.set_writable(Writable::Away { since: now.mono });
-        }
-    }
-
-    /// Whether a connection has no link of its own: what waits for it is for its polls.
-    pub(crate) fn polls(&self, conn: ConnKey) -> bool {
-        self.encoding(conn).transport() == Transport::LongPolling
-    }
-
-    /// Since when no poll of a connection has waited, where it polls and none does.
-    pub(crate) fn away_since(&self, conn: ConnKey) -> Option<Instant> {
-        self.outboxes.get(conn)?.writable().away_since()
-    }
-
-    /// Takes what waits for a connection that polls: whole messages, as many as go into one answer.
-    pub(crate) fn take(&mut self, conn: ConnKey, now: Now) -> Vec<u8> {
-        let mut body = Vec::new();
-        let Some(outbox) = self.outboxes.get_mut(conn) else { return body };
-        body.reserve_exact(outbox.backlog_bytes().min(2 * POLL_BYTES));
-        while body.len() < POLL_BYTES && outbox.backlog_bytes() > 0 {
-            let before = body.len();
-            let mut slices: Slices<'_> = Slices::new();
-            outbox.slices(&self.arena, &mut self.scratch, &mut slices);
-            slices.iter().for_each(|slice| body.extend_from_slice(slice));
-            drop(slices);
-            outbox.sent(&mut self.arena, body.len() - before);
-        }
-        if outbox.backlog_bytes() == 0
-            && let Some(ms) = outbox.note_written(now.mono)
-        {
-            self.tally.written.observe(ms);
-        }
-        body
     }
 
     /// The link that carries a connection's bytes out.

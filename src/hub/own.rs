@@ -29,7 +29,8 @@ impl Hub {
             let form = Form { encoding, positioned };
             let Publication { topic, stamp, data, .. } = &***publication;
             let encode = |out: &mut Vec<u8>| form.encode(topic, event, *stamp, Payload::Shared(data), out);
-            let push = if outbox.has_late() || outbox.backlog_bytes() >= flush_bytes {
+            let is_late = outbox.has_late() || outbox.backlog_bytes() >= flush_bytes || outbox.is_stateful();
+            let push = if is_late {
                 self.scratch.clear();
                 encode(&mut self.scratch);
                 let len = u32::try_from(self.scratch.len()).unwrap_or_else(|_| broken("a frame has less than 4 GiB"));
@@ -73,25 +74,26 @@ impl Hub {
     /// Queues one hub message of the connection's own.
     pub(crate) fn send_message(&mut self, conn: ConnKey, message: &ServerMessage<'_>) {
         let encoding = self.encoding(conn);
-        self.send_frame(conn, |out| encoding.encode(message, out));
+        let frame = self.arena.append(Lane::Own, |out| encoding.encode(message, out));
+        self.queue(conn, frame, message.counts());
     }
 
-    /// Queues one frame of the connection's own, as it is.
+    /// Queues one frame of the connection's own, as it is. It is no message that counts.
     pub(crate) fn send_frame(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
-        self.queue(conn, frame);
+        self.queue(conn, frame, false);
     }
 
     /// Queues an HTTP reply, whatever its length; it counts as one frame.
     pub(crate) fn send_raw(&mut self, conn: ConnKey, write: impl FnOnce(&mut Vec<u8>)) {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.push_own(&mut self.arena, frame, &self.share);
+            outbox.push_own(&mut self.arena, frame, false, &self.share);
             self.mark_dirty(conn);
         }
     }
 
-    fn queue(&mut self, conn: ConnKey, frame: Frame) {
+    fn queue(&mut self, conn: ConnKey, frame: Frame, counts: bool) {
         let is_written = self.outboxes.get(conn).is_some_and(|outbox| outbox.dirty == Dirty::Now);
         let send = if is_written { 0 } else { SEND_COST };
         self.spend(send + frame.len() / ANSWER_BYTES_PER_DELIVERY);
@@ -101,7 +103,7 @@ impl Hub {
             self.tally.discarded_bytes += lost_bytes as u64;
             outbox.seal();
             self.doomed.push(Doomed { conn, reason, lost_bytes });
-        } else if outbox.push_own(&mut self.arena, frame, &self.share) == Push::Dropped {
+        } else if outbox.push_own(&mut self.arena, frame, counts, &self.share) == Push::Dropped {
             self.tally.dropped += 1;
         }
         self.mark_dirty(conn);
@@ -119,7 +121,7 @@ impl Hub {
         let frame = self.arena.append(Lane::Own, write);
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.unseal();
-            outbox.push_own(&mut self.arena, frame, &self.share);
+            outbox.push_own(&mut self.arena, frame, false, &self.share);
             outbox.seal();
             self.mark_dirty(conn);
         }

@@ -9,13 +9,8 @@ use crate::trace::Fact;
 use crate::wire::{LinkKey, Wire};
 
 impl Shard {
-    /// Whether a connection has no link of its own.
-    pub(super) fn polls(&self, conn: ConnKey) -> bool {
-        self.hub.polls(conn)
-    }
-
-    /// The link that carries a connection and is to be given an event of it. One that polls has
-    /// none, and has had the event.
+    /// The link that carries a connection and is to be given an event of it. Where there is none,
+    /// the connection has had the event.
     pub(super) fn carrier(
         &mut self,
         conn: ConnKey,
@@ -23,15 +18,16 @@ impl Shard {
         wire: &mut dyn Wire,
         event: impl FnOnce(Handle<'_, '_>) -> Flow,
     ) -> Option<LinkKey> {
-        if !self.polls(conn) {
+        if !self.hub.is_linkless(conn) {
             return self.hub.link(conn);
         }
-        self.with_polled(conn, now, wire, event);
+        self.with_linkless(conn, now, wire, event);
         None
     }
 
-    /// Gives an event to a connection that polls, if it is still there, and sees to what follows.
-    pub(super) fn with_polled(
+    /// Gives an event to a connection that has no link, if it is still there, and sees to what
+    /// follows.
+    pub(super) fn with_linkless(
         &mut self,
         conn: ConnKey,
         now: Now,
@@ -51,7 +47,7 @@ impl Shard {
         self.take_steps(now, wire);
     }
 
-    /// Looks at the deadline of a connection that polls.
+    /// Looks at the deadline of a connection that has no link.
     pub(super) fn look_at(&mut self, conn: ConnKey) {
         if let Some(connection) = self.connections.get(conn) {
             let deadline = connection.next_deadline(conn, &self.hub, &self.shared.limits);

@@ -70,9 +70,9 @@ impl Shard {
     /// The hub has given up connections, or sockets have failed.
     fn end_doomed(&mut self, now: Now, wire: &mut dyn Wire) {
         while let Some(doomed) = self.hub.poll_doomed() {
-            if self.polls(doomed.conn) {
+            if self.hub.is_linkless(doomed.conn) {
                 let end = End::given_up(doomed.reason, doomed.lost_bytes);
-                self.with_polled(doomed.conn, now, wire, |it| it.end_once(end));
+                self.with_linkless(doomed.conn, now, wire, |it| it.end_once(end));
             } else if let Some(key) = self.hub.link(doomed.conn) {
                 self.with(key, now, wire, |link, cx| link.handle_doomed(doomed, cx));
             }

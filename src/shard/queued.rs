@@ -161,7 +161,7 @@ impl Shard {
                 let (connections, mut turn) = self.turn(now, wire);
                 let (answer, changed) = obey(&order, connections, &mut turn);
                 for conn in changed {
-                    match self.polls(conn) {
+                    match self.hub.is_linkless(conn) {
                         true => self.look_at(conn),
                         false => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
                     }
@@ -187,8 +187,8 @@ impl Shard {
                 self.with(link, now, wire, |link, cx| link.handle_answer_to_request(ticket, answer, cx));
                 Some(link)
             }
-            Caller::Connection(conn) if self.polls(conn) => {
-                self.with_polled(conn, now, wire, |mut it| it.handle_answer(answer));
+            Caller::Connection(conn) if self.hub.is_linkless(conn) => {
+                self.with_linkless(conn, now, wire, |mut it| it.handle_answer(answer));
                 None
             }
             Caller::Connection(conn) => {
@@ -209,10 +209,10 @@ impl Shard {
             let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
             self.with(key, now, wire, |link, cx| link.drain(share_ms, cx));
         }
-        let polled: Vec<ConnKey> = self.connections.keys().filter(|conn| self.polls(*conn)).collect();
-        for conn in polled {
+        let linkless: Vec<ConnKey> = self.connections.keys().filter(|conn| self.hub.is_linkless(*conn)).collect();
+        for conn in linkless {
             let share_ms = next_u64(self.entropy.as_mut()) % spread_ms;
-            self.with_polled(conn, now, wire, |mut it| it.drain(share_ms));
+            self.with_linkless(conn, now, wire, |mut it| it.drain(share_ms));
         }
     }
 

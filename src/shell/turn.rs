@@ -332,7 +332,7 @@ impl<O: Os> Reactor<O> {
     /// socket. Where others listen, too, it comes to them.
     fn listen_no_longer(&mut self, now: Now) {
         let loses_queue = self.os.loses_queue();
-        if loses_queue && self.shared.has_polled() {
+        if loses_queue && self.shared.has_linkless() {
             return;
         }
         if loses_queue {
@@ -488,7 +488,7 @@ impl<O: Os> Reactor<O> {
     /// Returns whether all shards are empty, or the time is over. One that is empty before the
     /// others still answers their mail.
     fn is_drained(&self) -> bool {
-        let is_empty = || self.load.total() == 0 && !self.shared.has_polled();
+        let is_empty = || self.load.total() == 0 && !self.shared.has_linkless();
         self.drain_until.is_some_and(|until| is_empty() || until.is_due(self.os.now()))
     }
 }

@@ -271,6 +271,13 @@ pub enum Fact {
         /// Its number.
         conn: u64,
     },
+    /// A connection goes on on another link.
+    Resumed {
+        /// Its number.
+        conn: u64,
+        /// That of the link.
+        link: u64,
+    },
     /// Bytes of a connection have been read, and are looked at next.
     Read {
         /// Its number.
@@ -399,6 +406,7 @@ impl Fact {
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
             | Fact::TokenRefreshed { .. }
+            | Fact::Resumed { .. }
             | Fact::ItemsRejected { .. }
             | Fact::Connected { .. } => Level::Debug,
             Fact::Read { .. } | Fact::Subscribed { .. } | Fact::Invoked { .. } | Fact::Delivered { .. } => Level::Trace,
@@ -446,6 +454,7 @@ impl Fact {
             Fact::ItemsRejected { .. } => "items_rejected",
             Fact::Connected { .. } => "connected",
             Fact::TokenRefreshed { .. } => "token_refreshed",
+            Fact::Resumed { .. } => "resumed",
             Fact::Revoked { .. } => "revoked",
             Fact::Read { .. } => "read",
             Fact::Subscribed { .. } => "subscribed",
@@ -632,6 +641,10 @@ impl Fact {
                 field("subscribed", subscribed);
             }
             Fact::Invoked { conn } | Fact::TokenRefreshed { conn } => field("conn", conn),
+            Fact::Resumed { conn, link } => {
+                field("conn", conn);
+                field("link", link);
+            }
             Fact::Revoked { claim, value, until_unix_s } => {
                 field("claim", claim);
                 field("value", value);

@@ -622,6 +622,11 @@ impl Peer {
         self.socket.get_mut().write_all(bytes).unwrap();
     }
 
+    /// Its socket.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.socket.get_mut()
+    }
+
     /// Starts the closing handshake of RFC 6455.
     pub fn close(&mut self, code: u16) {
         let frame = tungstenite::protocol::CloseFrame { code: CloseCode::from(code), reason: "".into() };

@@ -2,14 +2,14 @@
 
 use super::super::end::{End, LastWord, Why};
 use crate::close::CloseReason;
-use crate::proto::signalr::handshake::{self, HandshakeError};
+use crate::proto::signalr::handshake::{self, HandshakeError, Spoken};
 use crate::proto::signalr::protocol::HubProtocol;
 
 /// Reads the first record.
 ///
 /// # Errors
 /// It is no acceptable handshake, and the connection ends.
-pub(super) fn handle_record(record: &[u8]) -> Result<HubProtocol, End> {
+pub(super) fn handle_record(record: &[u8]) -> Result<Spoken, End> {
     handshake::parse(record).map_err(|error| {
         let why = Why::blame(CloseReason::HandshakeRefused, "no acceptable SignalR handshake");
         End::new(why, LastWord::HandshakeError(error))

@@ -124,25 +124,9 @@ pub(super) fn handle_record(speaker: Speaker<'_>, record: &mut [u8], turn: &mut 
     let mut parser = turn.tools.parser.take().unwrap_or_default();
     let protocol = turn.hub.encoding(speaker.key).protocol();
     let mut methods = Methods { speaker, turn };
-    let next = parser.parse(protocol, record, limits.json_depth_max, |message| match message {
-        HubMessage::Invocation { id, target, arguments, streams } => methods.invoke(id, target, &arguments, streams),
-        HubMessage::StreamInvocation { id, target, arguments } => {
-            let misfit = Bound::new(target, &arguments).err().unwrap_or(Misfit::NotStreaming);
-            methods.refuse_invocation(Some(id), target, misfit)
-        }
-        HubMessage::Ping => Next::Pinged,
-        HubMessage::Close(_) => Next::Close,
-        // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET
-        // does.
-        HubMessage::StreamItem
-        | HubMessage::Completion
-        | HubMessage::CancelInvocation
-        | HubMessage::Ack
-        | HubMessage::Sequence
-        | HubMessage::Unknown => Next::GoOn,
-    });
+    let next = parser.parse(protocol, record, limits.json_depth_max, |message| methods.handle(message));
     turn.tools.parser = Some(parser);
-    next
+    next?
 }
 
 /// A verdict that tells nothing besides.
@@ -250,6 +234,32 @@ struct Methods<'m, 't> {
 }
 
 impl Methods<'_, '_> {
+    fn handle(&mut self, message: HubMessage<'_, Arguments<'_, '_>>) -> Result<Next, Malformed> {
+        let key = self.speaker.key;
+        if message.counts() && !self.turn.hub.take_received(key, self.turn.now.mono) {
+            return Ok(Next::GoOn);
+        }
+        Ok(match message {
+            HubMessage::Invocation { id, target, arguments, streams } => self.invoke(id, target, &arguments, streams),
+            HubMessage::StreamInvocation { id, target, arguments } => {
+                let misfit = Bound::new(target, &arguments).err().unwrap_or(Misfit::NotStreaming);
+                self.refuse_invocation(Some(id), target, misfit)
+            }
+            HubMessage::Ping => Next::Pinged,
+            HubMessage::Close(_) => Next::Close,
+            HubMessage::Ack(number) => {
+                self.turn.hub.handle_ack(key, number);
+                Next::GoOn
+            }
+            HubMessage::Sequence(number) => self.turn.hub.handle_sequence(key, number).map(|()| Next::GoOn)?,
+            // Nothing of ours is answered by these, and what comes to nobody is ignored, as ASP.NET
+            // does.
+            HubMessage::StreamItem | HubMessage::Completion | HubMessage::CancelInvocation | HubMessage::Unknown => {
+                Next::GoOn
+            }
+        })
+    }
+
     fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &Arguments<'_, '_>, streams: usize) -> Next {
         let bound = match Bound::new(target, arguments) {
             Ok(bound) if streams == 0 => bound,

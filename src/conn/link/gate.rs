@@ -2,17 +2,19 @@
 
 use super::bearer::{authenticate, check_client, check_revoked, note_bearer, verify};
 use super::cx::Cx;
+use super::detached::{self, Stateful};
 use super::readiness::{self, STARTING};
 use super::refresh;
 use super::refused::{Refused, too_much};
 use super::request::Purpose;
+use super::whereabouts::place;
 use crate::api::cors::NOT_ALLOWED;
 use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::position;
 use crate::api::publish;
 use crate::api::revoke;
-use crate::api::routes::{self, Endpoint, Found, Gate, Public, Route};
+use crate::api::routes::{self, Endpoint, Found, Gate, Public};
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, Known, challenge};
 use crate::close::CloseReason;
@@ -35,6 +37,7 @@ use crate::proto::signalr::transport::Transport;
 use crate::proto::sse;
 use crate::proto::ws::upgrade;
 use crate::trace::FrontFault;
+use crate::wire::LinkKey;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -52,6 +55,13 @@ pub(super) enum Decision {
         conn: ConnKey,
         accept: Vec<u8>,
     },
+    /// The same, of a connection that has lost its link.
+    Resumed {
+        conn: ConnKey,
+        accept: Vec<u8>,
+    },
+    /// The connection that it asks for is still carried by that link, which is to leave it first.
+    Replaces(LinkKey),
     /// The link carries a connection from here on, behind the head of a reply without end.
     Streams(ConnKey),
     /// The first poll of a connection, which it has begun.
@@ -316,24 +326,6 @@ fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
     }
 }
 
-/// The shard where the connection of a request lives, if it is another one. Who asks is not looked
-/// at: it is there.
-pub(super) fn elsewhere(head: &Head<'_>, found: Option<&Found<'_>>, turn: &Turn<'_>) -> Option<usize> {
-    if turn.process.shards == 1 || upgrade::is_upgrade(head) {
-        return None;
-    }
-    let shard = usize::from(place(head, found?.route, turn)?.shard);
-    (shard != turn.process.shard).then_some(shard)
-}
-
-/// Where the connection lives that a request at the hub names.
-fn place(head: &Head<'_>, route: &Route, turn: &Turn<'_>) -> Option<Place> {
-    let is_hub = route.gate == Gate::Client(Endpoint::Hub);
-    let id = is_hub.then(|| query::value(head.query, "id"))??;
-    let id = ConnectionToken::parse(&id)?.unproven_id()?;
-    turn.process.negotiated.lock().place(id)
-}
-
 /// The hub's own path: what begins connections, and what belongs to those that have no WebSocket.
 fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx<'_, '_>) -> Result<Decision, Refused> {
     let id = query::value(head.query, "id").filter(|id| !id.is_empty());
@@ -348,10 +340,20 @@ fn decide_hub(head: &Head<'_>, principal: Principal, origin: Origin, cx: &mut Cx
             let reply = if error.status == 426 { version(reply) } else { reply };
             Refused(Refusal::BadRequest, reply, error.message)
         })?;
-        let conn = begin(token?, Transport::WebSockets, principal, origin, cx)?;
+        let token = token?;
         let mut accept = Vec::new();
         upgrade::accept(accept_key, cx.turn.tools.date.at(cx.turn.now.unix), &mut accept);
-        return Ok(Decision::Upgraded { conn, accept });
+        return match token.and_then(|token| detached::find(token, cx)) {
+            Some(Stateful::Linked(former)) => Ok(Decision::Replaces(former)),
+            Some(Stateful::Detached(conn)) => Ok(Decision::Resumed { conn, accept }),
+            // Where an upgrade is accepted and fails, JavaScript clients try again at once, for
+            // ever.
+            Some(Stateful::Lacking) => Err(unknown_id()),
+            None => {
+                let conn = begin(token, Transport::WebSockets, principal, origin, cx)?;
+                Ok(Decision::Upgraded { conn, accept })
+            }
+        };
     }
     if upgrade::is_lost(head) {
         return Err(lost_upgrade(origin, cx.turn));
@@ -418,7 +420,7 @@ fn begin(
     if begun.is_err() {
         process.quotas.leave(share);
         match (has_place, polls) {
-            (true, true) => process.places.give_back_polled(),
+            (true, true) => process.places.give_back_linkless(),
             (true, false) => cx.turn.dismiss(cx.link),
             (false, _) => {}
         }

@@ -16,6 +16,7 @@
 mod asking;
 mod bearer;
 pub(super) mod cx;
+mod detached;
 mod ending;
 mod event_stream;
 mod front;
@@ -32,6 +33,7 @@ mod request;
 mod serve;
 mod unsent;
 mod websocket;
+mod whereabouts;
 
 pub use moved::Moved;
 
@@ -167,7 +169,7 @@ impl Link {
     pub(crate) fn handle_eof(self, cx: &mut Cx<'_, '_>) -> Link {
         match self {
             Link::Http(http) => Link::of(http.handle_eof(cx), cx),
-            Link::WebSocket(websocket) => Link::Ending(websocket.end(End::silent(CloseReason::PeerGone), cx)),
+            Link::WebSocket(websocket) => Link::Ending(websocket.lose(CloseReason::PeerGone, cx)),
             Link::EventStream(stream) => Link::Ending(stream.end(End::silent(CloseReason::PeerGone), cx)),
             Link::Poll(poll) => Link::of(poll.handle_eof(cx), cx),
             Link::Ending(ending) => Link::Ending(ending.handle_eof()),
@@ -178,7 +180,7 @@ impl Link {
     pub(crate) fn handle_failure(self, failure: Failure, cx: &mut Cx<'_, '_>) -> Link {
         Link::Ending(match self {
             Link::Http(http) => http.handle_failure(failure, cx),
-            Link::WebSocket(websocket) => websocket.end(End::silent(CloseReason::SocketFailed), cx),
+            Link::WebSocket(websocket) => websocket.lose(CloseReason::SocketFailed, cx),
             Link::EventStream(stream) => stream.end(End::silent(CloseReason::SocketFailed), cx),
             Link::Poll(poll) => poll.handle_failure(failure, cx),
             Link::Ending(ending) => ending.handle_failure(),
@@ -241,6 +243,9 @@ impl Link {
     /// The hub has given up the link's connection, or failed to write to its socket.
     pub(crate) fn handle_doomed(self, doomed: Doomed, cx: &mut Cx<'_, '_>) -> Link {
         match self {
+            Link::WebSocket(websocket) if doomed.reason == CloseReason::SocketFailed => {
+                Link::Ending(websocket.lose(doomed.reason, cx))
+            }
             Link::WebSocket(websocket) => {
                 Link::Ending(websocket.end(End::given_up(doomed.reason, doomed.lost_bytes), cx))
             }
@@ -258,11 +263,12 @@ impl Link {
         }
     }
 
-    /// Another poll has taken the place of this one.
+    /// Another poll takes the place of this one, or another link its connection.
     pub(crate) fn replaced(self, cx: &mut Cx<'_, '_>) -> Link {
         match self {
             Link::Poll(poll) => Link::of(poll.replaced(cx), cx),
-            Link::Http(_) | Link::WebSocket(_) | Link::EventStream(_) | Link::Ending(_) => self,
+            Link::WebSocket(websocket) => Link::Ending(websocket.replaced(cx)),
+            Link::Http(_) | Link::EventStream(_) | Link::Ending(_) => self,
         }
     }
 

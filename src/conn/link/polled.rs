@@ -1,5 +1,6 @@
-//! Long polling: connections that have no link of their own. Their bytes wait for polls, which come
-//! and go on links that speak HTTP; what their clients say comes by requests, too.
+//! Connections that have no link of their own. Those of long polling never have one: their bytes
+//! wait for polls, which come and go on links that speak HTTP, and what their clients say comes by
+//! requests, too. Stateful ones wait for another link.
 
 use super::cx::Cx;
 use super::parting::part;
@@ -59,8 +60,8 @@ fn polled(status: u16, content_type: &'static str, body: Vec<u8>) -> Reply {
         .with("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
 }
 
-/// Ends a connection that polls. What waits for it, its last word too, is for the polls that still
-/// come, within `close_ms`.
+/// Ends a connection that has no link. What waits for one that polls, its last word too, is for the
+/// polls that still come, within `close_ms`.
 pub(crate) fn end(end: &End, handle: Handle<'_, '_>) {
     let conn = handle.key;
     let Handle { key, connection, turn } = handle;
@@ -78,18 +79,18 @@ pub(crate) fn end(end: &End, handle: Handle<'_, '_>) {
     turn.books.trace.note(fact.level(), || fact);
     turn.steps.push(match turn.hub.link(conn) {
         Some(poll) => Step::Answer(poll),
-        None if why.reason == CloseReason::NoPoll => Step::Free(conn),
-        None => Step::Look(conn),
+        None if why.reason != CloseReason::NoPoll && turn.hub.polls(conn) => Step::Look(conn),
+        None => Step::Free(conn),
     });
 }
 
-/// A connection that has polled is over, and nobody asks for it any more.
+/// A connection that has no link is over, and nobody asks for it any more.
 pub(crate) fn free(conn: ConnKey, connections: &mut Connections, turn: &mut Turn<'_>) {
     let Some(connection) = connections.remove(conn) else { return };
     turn.hub.close(conn);
     turn.timers.remove(connection.timer());
     turn.process.quotas.leave(connection.share());
-    turn.process.places.give_back_polled();
+    turn.process.places.give_back_linkless();
     if let Some(token) = connection.token() {
         turn.process.negotiated.lock().end(token, turn.now);
     }

@@ -4,6 +4,7 @@ use super::asking::Draft;
 use super::cx::Cx;
 use super::gate::{count_as, unknown_id};
 use super::refused::Refused;
+use crate::api::negotiated::IdKey;
 use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, RequestHead, Rules};
 use crate::api::revoke;
 use crate::auth::principal::Principal;
@@ -17,13 +18,14 @@ use crate::conn::hub::refreshing::lifetime_s;
 use crate::conn::mail::{Mail, To};
 use crate::conn::order::Order;
 use crate::conn::step::Step;
-use crate::conn::turn::{Process, Turn};
+use crate::conn::turn::{Options, Process, Turn};
 use crate::echo::echo;
 use crate::hub::registry::ConnKey;
 use crate::metrics::Refusal;
 use crate::proto::Status;
 use crate::proto::http::reply::{Body, Reply};
 use crate::proto::signalr::negotiate::{self, Offer};
+use crate::proto::signalr::transport::Transport;
 use crate::trace::{Fact, Level};
 use crate::wire::LinkKey;
 use base64::Engine;
@@ -37,7 +39,13 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
         Err(error) => negotiate::encode_error(error, &mut body),
         Ok(version) => {
             let lives_ms = turn.process.limits.negotiated_ms;
-            let token = turn.process.id_key.sign(principal, turn.now, lives_ms, turn.out.entropy);
+            let Options { stateful_reconnect, transports, .. } = turn.process.options;
+            let is_stateful = *stateful_reconnect
+                && version > 0
+                && transports.contains(&Transport::WebSockets)
+                && negotiate::asks_for_stateful(query);
+            let sign = if is_stateful { IdKey::sign_stateful } else { IdKey::sign };
+            let token = sign(turn.process.id_key, principal, turn.now, lives_ms, turn.out.entropy);
             let ticket = turn.process.options.tickets.then(|| turn.process.id_key.seal(&token, principal)).flatten();
             let mut id = [0; 16];
             turn.out.entropy.fill(&mut id);
@@ -47,7 +55,8 @@ pub(super) fn negotiate(query: &str, principal: &Principal, turn: &mut Turn<'_>)
                 connection_token: &token.text(),
                 access_token: ticket.as_deref(),
                 token_lifetime_s: turn.process.options.refresh.then(|| lifetime_s(principal, turn.now)),
-                transports: &turn.process.options.transports,
+                is_stateful,
+                transports,
             };
             negotiate::encode(offer, &mut body);
         }

@@ -2,8 +2,10 @@
 //! connection only as an [`Ending`].
 
 use super::cx::Cx;
+use super::detached;
 use super::ending::{Ending, Rest, Sender};
 use super::parting::part;
+use super::unsent::Unsent;
 use crate::close::CloseReason;
 use crate::conn::ask::Answer;
 use crate::conn::end::{End, Flow, LastWord, Why};
@@ -28,9 +30,19 @@ struct CutFrames {
 }
 
 impl WebSocket {
-    /// Carries a connection whose handshake is awaited.
+    /// Carries a connection whose handshake is awaited, or which goes on.
     pub(super) fn new(conn: ConnKey) -> WebSocket {
         WebSocket { conn, cut: None }
+    }
+
+    /// Bytes that came with the upgrade.
+    pub(super) fn begin(mut self, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
+        if bytes.is_empty() || cx.connection(self.conn).connection.takes_payload() {
+            return self.handle_bytes(bytes, cx);
+        }
+        // It goes on, and still waits for an answer of other shards.
+        self.cut = Some(Box::new(CutFrames { decoder: Decoder::default(), bytes: bytes.to_vec() }));
+        Ok(self)
     }
 
     /// Bytes in: frames, while they are whole enough. They may be spoilt.
@@ -156,6 +168,24 @@ impl WebSocket {
                 let CutFrames { decoder, mut bytes } = *cut;
                 self.end(end, cx).handle_frames(decoder, &mut bytes, cx)
             }
+        }
+    }
+
+    /// The socket is gone without a Close: so is its connection, unless that waits for another
+    /// link.
+    pub(super) fn lose(self, reason: CloseReason, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        self.detach(CloseReason::LinkLost, End::silent(reason), cx)
+    }
+
+    /// Another link is about to carry the connection.
+    pub(super) fn replaced(self, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        self.detach(CloseReason::LinkReplaced, End::silent(CloseReason::LinkReplaced), cx)
+    }
+
+    fn detach(self, reason: CloseReason, end: End, cx: &mut Cx<'_, '_>) -> Box<Ending> {
+        match detached::detach(self.conn, cx) {
+            Some(parting) => Ending::over(parting, Why::new(reason), Rest::Own(Unsent::default())),
+            None => self.end(end, cx),
         }
     }
 

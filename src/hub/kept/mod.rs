@@ -282,7 +282,7 @@ impl Kept {
             }
             Effect::Call { leg, .. } => RowPlace::of(&topic, leg),
         };
-        self.rows.get(&place).map(|row| &row.publication)
+        self.rows.get(&place).map(|row| -> &Publication { &row.publication })
     }
 
     /// The legs of a call, as the entity of a topic sees it.
@@ -294,9 +294,9 @@ impl Kept {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.total.rows.fetch_sub(self.rows.len(), Ordering::Relaxed);
-        self.total.bytes.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
-        (self.rows, self.legs, self.holders) = <_>::default();
+        let rows = mem::take(&mut self.rows);
+        rows.values().for_each(|row| self.let_go(row));
+        (self.legs, self.holders) = <_>::default();
         self.queues.iter_mut().for_each(|queue| queue.notes.clear());
     }
 

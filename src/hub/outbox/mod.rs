@@ -13,20 +13,25 @@
 //! of the record that it took in part. So does all of a block but its beginning, however much that
 //! is: it is paced by the socket, and no reason to give its reader up. A record partly sent is
 //! never replaced or dropped, since the peer would read the next frame's bytes as its rest.
+//!
+//! That of a stateful connection has references to all frames that its client has not acknowledged,
+//! too. On another link they go first; without a link everything is late.
 
+mod rare;
+mod stateful;
 mod writable;
 
 use super::arena::{Arena, Frame};
-use super::backlog::{Held, Share};
-use super::copied::Copied;
+use super::backlog::Share;
 use super::encoding::Encoding;
-use super::late::{Late, LateQueue, Part};
+use super::late::{Late, Part};
 use super::publication::EventTraits;
 use crate::broken::broken;
 use crate::clock::Instant;
 use crate::close::CloseReason;
 use crate::wire::LinkKey;
 use core::num::NonZeroU32;
+use rare::Rare;
 use smallvec::SmallVec;
 use std::sync::Arc;
 pub use writable::{Acked, Writable};
@@ -67,52 +72,11 @@ pub(crate) enum Push {
     Overrun,
 }
 
-/// What only a connection that doesn't keep up has.
-#[derive(Debug)]
-struct Slow {
-    /// Sent before the ranges.
-    copied: Copied,
-    /// Behind the ranges.
-    late: LateQueue,
-    /// The memory of the two.
-    held: Held,
-}
-
-impl Slow {
-    fn new(share: &Arc<Share>) -> Box<Slow> {
-        Box::new(Slow { copied: Copied::default(), late: LateQueue::default(), held: Held::new(0, share) })
-    }
-
-    fn is_empty(&self) -> bool {
-        self.copied.is_empty() && self.late.is_empty()
-    }
-
-    fn weigh(&mut self) {
-        self.held.set(size_of::<Slow>() + self.copied.heap_bytes() + self.late.heap_bytes());
-    }
-
-    /// The socket took so many bytes of the late records, which were all there was to offer.
-    fn late_sent(&mut self, sent: usize) {
-        let mut left = sent;
-        while left > 0
-            && let Some(frame_bytes) = self.late.first_bytes()
-        {
-            if left < frame_bytes {
-                let mut frame = Vec::with_capacity(frame_bytes);
-                self.late.encode(frame_bytes, &mut frame);
-                self.copied.begin(&frame, left);
-            }
-            self.late.pop();
-            left = left.saturating_sub(frame_bytes);
-        }
-    }
-}
-
 /// The send queue. Made once per connection; without heap while the peer keeps up.
 #[derive(Debug, Default)]
 pub struct Outbox {
     ranges: SmallVec<[Frame; 2]>,
-    slow: Option<Box<Slow>>,
+    rare: Option<Box<Rare>>,
     backlog_bytes: usize,
     /// Bytes of answers that wait, at the least: whatever the socket takes counts as theirs.
     answer_bytes: usize,
@@ -212,6 +176,9 @@ impl Outbox {
         if self.backlog_bytes >= bounds.soft_bytes || self.has_late() {
             return self.push_late(late(), bounds, now);
         }
+        if let Some(stateful) = self.stateful_mut() {
+            stateful.unacked.push(late());
+        }
         self.push_range(arena, frame);
         Push::Queued
     }
@@ -250,18 +217,23 @@ impl Outbox {
     }
 
     /// Queues an answer, a ping, a Close, a reply: never conflated, never refused for the bound.
-    pub(crate) fn push_own(&mut self, arena: &mut Arena, frame: Frame, share: &Arc<Share>) -> Push {
+    /// Whether it counts is for those that go on on another link.
+    pub(crate) fn push_own(&mut self, arena: &mut Arena, frame: Frame, counts: bool, share: &Arc<Share>) -> Push {
         if self.is_sealed() {
             return Push::Dropped;
         }
         self.answer_bytes += frame.len();
-        match &mut self.slow {
-            Some(slow) if !slow.late.is_empty() => {
-                self.backlog_bytes += frame.len();
-                slow.late.push(Arc::new(Late::answer(arena.bytes(frame), share)));
-                slow.weigh();
+        let late = || Arc::new(Late::answer(arena.bytes(frame), counts, share));
+        if self.has_late() {
+            self.backlog_bytes += frame.len();
+            let rare = self.rare.get_or_insert_with(|| Rare::new(share));
+            rare.late.push(late());
+            rare.weigh();
+        } else {
+            if let Some(stateful) = self.stateful_mut().filter(|_| counts) {
+                stateful.unacked.push(late());
             }
-            Some(_) | None => self.push_range(arena, frame),
+            self.push_range(arena, frame);
         }
         Push::Queued
     }
@@ -317,7 +289,7 @@ impl Outbox {
 
     /// Whether late records wait, behind which all others do.
     pub(super) fn has_late(&self) -> bool {
-        self.slow.as_ref().is_some_and(|slow| !slow.late.is_empty())
+        self.rare.as_ref().is_some_and(|rare| rare.has_late()) || self.is_detached()
     }
 
     fn push_range(&mut self, arena: &mut Arena, frame: Frame) {
@@ -347,15 +319,15 @@ impl Outbox {
             return Push::Dropped;
         }
         self.backlog_bytes += part.len as usize;
-        let slow = self.slow.get_or_insert_with(|| Slow::new(share));
-        slow.late.push_part(part, event);
-        slow.weigh();
+        let rare = self.rare.get_or_insert_with(|| Rare::new(share));
+        rare.late.push_part(part, event);
+        rare.weigh();
         Push::Queued
     }
 
     /// The place of the value that a late record replaces, and how many bytes go with it.
     fn place(&mut self, late: &Late) -> (Option<u64>, usize) {
-        let queue = self.slow.as_mut().map(|slow| &mut slow.late);
+        let queue = self.rare.as_mut().map(|rare| &mut rare.late);
         let found = queue.and_then(|queue| queue.place(late).map(|place| (place, queue.bytes_at(place))));
         (found.map(|(place, _)| place), found.map_or(0, |(_, bytes)| bytes))
     }
@@ -370,35 +342,35 @@ impl Outbox {
     }
 
     fn put_late(&mut self, late: Arc<Late>, place: Option<u64>) -> Push {
-        let slow = self.slow.get_or_insert_with(|| Slow::new(late.share()));
+        let rare = self.rare.get_or_insert_with(|| Rare::new(late.share()));
         let push = match place {
             Some(place) => {
-                slow.late.replace(place, late);
+                rare.late.replace(place, late);
                 Push::Conflated
             }
             None => {
-                slow.late.push(late);
+                rare.late.push(late);
                 Push::Queued
             }
         };
-        slow.weigh();
+        rare.weigh();
         push
     }
 
     /// What to write next, in order: pushed to `slices`, at most as many as it has room for without
     /// growing. Late records are made into bytes in `scratch`, once nothing is before them.
     pub fn slices<'a>(&'a self, arena: &'a Arena, scratch: &'a mut Vec<u8>, slices: &mut Slices<'a>) {
-        if let Some(slow) = &self.slow {
-            slices.extend(slow.copied.slices().take(slices.inline_size()));
+        if let Some(rare) = &self.rare {
+            slices.extend(rare.copied.slices().take(slices.inline_size()));
         }
         for range in self.ranges.iter().take(slices.inline_size() - slices.len()) {
             slices.push(arena.bytes(*range));
         }
         if slices.is_empty()
-            && let Some(slow) = &self.slow
+            && let Some(rare) = &self.rare
         {
             scratch.clear();
-            slow.late.encode(PORTION_BYTES, scratch);
+            rare.encode(PORTION_BYTES, scratch);
             slices.push(scratch);
         }
     }
@@ -411,8 +383,8 @@ impl Outbox {
             self.stride = Stride::Keeps;
         }
         let mut left = sent;
-        if let Some(slow) = &mut self.slow {
-            left -= slow.copied.advance(left);
+        if let Some(rare) = &mut self.rare {
+            left -= rare.copied.advance(left);
         }
         let mut gone = 0;
         for range in &mut self.ranges {
@@ -426,12 +398,17 @@ impl Outbox {
             gone += 1;
         }
         self.ranges.drain(..gone);
-        if let Some(slow) = &mut self.slow {
-            slow.late_sent(left);
-            slow.weigh();
-            if slow.is_empty() {
-                self.slow = None;
-            }
+        if let Some(rare) = &mut self.rare {
+            rare.late_sent(left);
+            rare.weigh();
+        }
+        self.drop_empty();
+    }
+
+    /// Nothing is left of what only few have.
+    fn drop_empty(&mut self) {
+        if !self.is_slow() && !self.is_stateful() {
+            self.rare = None;
         }
     }
 
@@ -440,13 +417,13 @@ impl Outbox {
         if self.ranges.is_empty() {
             return;
         }
-        let slow = self.slow.get_or_insert_with(|| Slow::new(share));
-        slow.copied.append(arena, &self.ranges);
+        let rare = self.rare.get_or_insert_with(|| Rare::new(share));
+        rare.copied.append(arena, &self.ranges);
         for range in self.ranges.drain(..) {
             arena.unpin(range.segment);
         }
         self.ranges.shrink_to_fit();
-        slow.weigh();
+        rare.weigh();
     }
 
     /// Drops all that waits but the rest of a frame already begun; answers how many bytes were
@@ -454,24 +431,25 @@ impl Outbox {
     pub(crate) fn discard(&mut self, arena: &mut Arena, share: &Arc<Share>) -> usize {
         let before = self.backlog_bytes;
         if let Some(first) = self.ranges.first()
-            && self.slow.as_ref().is_none_or(|slow| slow.copied.is_empty())
+            && self.rare.as_ref().is_none_or(|rare| rare.copied.is_empty())
             && arena.begun_bytes(*first) > 0
         {
             // The frame begun is in it; the rest of it goes below.
-            self.slow.get_or_insert_with(|| Slow::new(share)).copied.append(arena, &[*first]);
+            self.rare.get_or_insert_with(|| Rare::new(share)).copied.append(arena, &[*first]);
         }
         for range in self.ranges.drain(..) {
             arena.unpin(range.segment);
         }
         self.ranges.shrink_to_fit();
         (self.backlog_bytes, self.answer_bytes) = (0, 0);
-        if let Some(slow) = &mut self.slow {
-            self.backlog_bytes = slow.copied.keep_begun();
-            slow.late.clear();
-            slow.weigh();
+        if let Some(rare) = &mut self.rare {
+            self.backlog_bytes = rare.copied.keep_begun();
+            rare.late.clear();
+            rare.stateful = None;
+            rare.weigh();
         }
         if self.backlog_bytes == 0 {
-            self.slow = None;
+            self.rare = None;
         }
         self.behind_since = None;
         before - self.backlog_bytes
@@ -511,7 +489,7 @@ impl Outbox {
         for range in self.ranges.drain(..) {
             arena.unpin(range.segment);
         }
-        self.slow = None;
+        self.rare = None;
         self.behind_since = None;
         self.backlog_bytes = 0;
     }
@@ -528,7 +506,7 @@ impl Outbox {
 
     /// Whether it keeps memory of its own: what giving it up would free.
     pub(super) fn is_slow(&self) -> bool {
-        self.slow.is_some()
+        self.rare.as_ref().is_some_and(|rare| !rare.copied.is_empty() || rare.has_late())
     }
 
     /// Bytes that wait.
@@ -536,9 +514,9 @@ impl Outbox {
         self.backlog_bytes
     }
 
-    /// Bytes of a block that wait.
+    /// Bytes of a block that wait, or are sent again.
     fn block_bytes(&self) -> usize {
-        self.slow.as_ref().map_or(0, |slow| slow.late.block_bytes())
+        self.rare.as_ref().map_or(0, |rare| rare.late.block_bytes() + rare.again_bytes())
     }
 
     /// Bytes that wait without those of a block: what the reader has let come together.
@@ -548,7 +526,7 @@ impl Outbox {
 
     /// Whether what it is to send next are late records.
     pub(super) fn is_late(&self) -> bool {
-        self.ranges.is_empty() && self.slow.as_ref().is_some_and(|slow| slow.copied.is_empty())
+        self.ranges.is_empty() && self.rare.as_ref().is_some_and(|rare| rare.copied.is_empty() && rare.has_late())
     }
 
     /// How the socket stands.

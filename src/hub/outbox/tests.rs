@@ -136,7 +136,7 @@ impl Bench {
         if origin == Origin::Answer {
             let frame = self.arena.append(Lane::Own, |out| encoding.wrap(out, |out| out.extend_from_slice(&data)));
             let bytes = self.arena.bytes(frame).to_vec();
-            return (origin, bytes, self.outbox.push_own(&mut self.arena, frame, &self.share));
+            return (origin, bytes, self.outbox.push_own(&mut self.arena, frame, true, &self.share));
         }
         let topic = if let Origin::State(topic) = origin { topic } else { TOPIC };
         let event = EventTraits {
@@ -206,9 +206,9 @@ fn a_reply_before_the_first_frame_is_no_frame() {
     let mut bench = Bench::new(Encoding::JsonText);
     let Bench { arena, outbox, share, .. } = &mut bench;
     let reply = arena.append(Lane::Own, |out| out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"));
-    outbox.push_own(arena, reply, share);
+    outbox.push_own(arena, reply, true, share);
     let frame = arena.append(Lane::Own, |out| out.extend_from_slice(b"a frame"));
-    outbox.push_own(arena, frame, share);
+    outbox.push_own(arena, frame, true, share);
     outbox.sent(arena, 10);
     assert_eq!(outbox.discard(arena, share), frame.len());
     assert_eq!(bench.shown(), b"01 Switching Protocols\r\n\r\n");
@@ -259,7 +259,7 @@ fn what_a_socket_leaves_of_a_portion_still_waits_as_references() {
     }
     let offered = bench.shown();
     bench.outbox.sent(&mut bench.arena, 10);
-    let slow = bench.outbox.slow.as_ref().unwrap();
+    let slow = bench.outbox.rare.as_ref().unwrap();
     let rest: Vec<&[u8]> = slow.copied.slices().collect();
     assert!(offered.len() > 400 && rest.concat().len() < 300, "one record is copied, not the portion");
     assert!(offered[10..].starts_with(&rest.concat()));
@@ -274,7 +274,7 @@ fn an_outbox_that_keeps_up_has_no_heap() {
         bench.outbox.sent(&mut bench.arena, bytes.len());
         bench.arena.end_turn();
     }
-    assert!(!bench.outbox.ranges.spilled() && bench.outbox.slow.is_none());
+    assert!(!bench.outbox.ranges.spilled() && bench.outbox.rare.is_none());
     assert!(size_of::<Outbox>() <= 96, "{}", size_of::<Outbox>());
 }
 

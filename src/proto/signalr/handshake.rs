@@ -38,18 +38,28 @@ struct Request {
     version: i64,
 }
 
+/// The version of a hub protocol that has Ack and Sequence.
+const STATEFUL_VERSION: i64 = 2;
+
+/// What a client is going to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    pub(crate) protocol: HubProtocol,
+    /// Whether in the version that has Ack and Sequence.
+    pub(crate) is_stateful: bool,
+}
+
 /// Reads the handshake record (without its separator).
 ///
-/// The protocol's name is compared without case. Versions 0 to 2 are the same to this hub:
-/// signalrcore sends 0, and 2 goes with stateful reconnect, which is never granted here. A protocol
-/// that is not offered is told before a version that is not spoken.
-pub(crate) fn parse(record: &[u8]) -> Result<HubProtocol, HandshakeError> {
+/// The protocol's name is compared without case. Versions 0 and 1 are the same to this hub:
+/// signalrcore sends 0. A protocol that is not offered is told before a version that is not spoken.
+pub(crate) fn parse(record: &[u8]) -> Result<Spoken, HandshakeError> {
     let record = simdutf8::basic::from_utf8(record).map_err(|_| HandshakeError::Malformed)?;
     let Request { protocol, version } = serde_json::from_str(record).map_err(|_| HandshakeError::Malformed)?;
     let known = HubProtocol::NAMED.into_iter().find(|(name, _)| protocol.eq_ignore_ascii_case(name));
     let Some((_, known)) = known else { return Err(HandshakeError::UnknownProtocol(protocol)) };
     match version {
-        0..=2 => Ok(known),
+        0..=STATEFUL_VERSION => Ok(Spoken { protocol: known, is_stateful: version == STATEFUL_VERSION }),
         _ => Err(HandshakeError::UnsupportedVersion { version, protocol }),
     }
 }
@@ -122,7 +132,7 @@ mod tests {
     fn answer(record: &str) -> String {
         let mut out = Vec::new();
         match parse(record.as_bytes()) {
-            Ok(HubProtocol::Json | HubProtocol::MessagePack) => out.extend_from_slice(ACCEPTED),
+            Ok(_) => out.extend_from_slice(ACCEPTED),
             Err(error) => encode_error(&error, &mut out),
         }
         String::from_utf8(out).expect("an answer is text")
@@ -142,6 +152,15 @@ mod tests {
             r#"{"protocol":"MessagePack","version":0}"#,
         ] {
             assert_eq!(answer(record), "{}\x1e", "{record}");
+        }
+    }
+
+    #[test]
+    fn version_2_alone_is_the_one_with_sequences() {
+        for (version, expected) in [(0, false), (1, false), (2, true)] {
+            let record = format!(r#"{{"protocol":"messagepack","version":{version}}}"#);
+            let is_stateful = expected;
+            assert_eq!(parse(record.as_bytes()), Ok(Spoken { protocol: HubProtocol::MessagePack, is_stateful }));
         }
     }
 

@@ -38,16 +38,33 @@ pub(crate) enum HubMessage<'r, A> {
     Ping,
     /// Type 7; its error text, if any.
     Close(Option<&'r str>),
-    /// Type 8.
-    Ack,
-    /// Type 9.
-    Sequence,
+    /// Type 8: the client has what counts, up to that number.
+    Ack(u64),
+    /// Type 9: the next message that counts has that number.
+    Sequence(u64),
     /// Any other integer type: skipped, as SignalR means it, though a .NET server stops reading
     /// here.
     Unknown,
 }
 
 impl<'r, A> HubMessage<'r, A> {
+    /// Returns whether it has a number in the sequence of a stateful connection: what would be lost
+    /// with a link has.
+    pub(crate) fn counts(&self) -> bool {
+        match self {
+            HubMessage::Invocation { .. }
+            | HubMessage::StreamItem
+            | HubMessage::Completion
+            | HubMessage::StreamInvocation { .. }
+            | HubMessage::CancelInvocation => true,
+            HubMessage::Ping
+            | HubMessage::Close(_)
+            | HubMessage::Ack(_)
+            | HubMessage::Sequence(_)
+            | HubMessage::Unknown => false,
+        }
+    }
+
     /// Returns the same message with its arguments as `then` makes them.
     pub(super) fn map<B>(self, then: impl FnOnce(A) -> B) -> HubMessage<'r, B> {
         match self {
@@ -62,8 +79,8 @@ impl<'r, A> HubMessage<'r, A> {
             HubMessage::CancelInvocation => HubMessage::CancelInvocation,
             HubMessage::Ping => HubMessage::Ping,
             HubMessage::Close(error) => HubMessage::Close(error),
-            HubMessage::Ack => HubMessage::Ack,
-            HubMessage::Sequence => HubMessage::Sequence,
+            HubMessage::Ack(number) => HubMessage::Ack(number),
+            HubMessage::Sequence(number) => HubMessage::Sequence(number),
             HubMessage::Unknown => HubMessage::Unknown,
         }
     }
@@ -144,4 +161,20 @@ pub enum ServerMessage<'m> {
         /// Whether the client should come back by itself.
         allow_reconnect: bool,
     },
+    /// Type 8: the hub has what counts, up to that number.
+    Ack(u64),
+    /// Type 9: the next message that counts has that number.
+    Sequence(u64),
+}
+
+impl ServerMessage<'_> {
+    /// Returns whether it has a number in the sequence of a stateful connection.
+    pub(crate) fn counts(&self) -> bool {
+        match self {
+            ServerMessage::MessageReceived { .. } | ServerMessage::Completion { .. } => true,
+            ServerMessage::Ping | ServerMessage::Close { .. } | ServerMessage::Ack(_) | ServerMessage::Sequence(_) => {
+                false
+            }
+        }
+    }
 }

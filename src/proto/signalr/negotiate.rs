@@ -30,6 +30,15 @@ pub(crate) fn version(query: &str) -> Result<u8, VersionError> {
     }
 }
 
+/// Returns whether the query asks for stateful reconnect: `useStatefulReconnect`, a name without
+/// case, is true.
+pub(crate) fn asks_for_stateful(query: &str) -> bool {
+    let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("useStatefulReconnect"));
+    // .NET reads several values as one with commas between, which is no boolean.
+    let value = values.next().filter(|_| values.next().is_none());
+    value.is_some_and(|(_, value)| value.trim_ascii().eq_ignore_ascii_case("true"))
+}
+
 /// What is offered to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer<'o> {
@@ -43,15 +52,20 @@ pub(crate) struct Offer<'o> {
     pub(crate) access_token: Option<&'o str>,
     /// For how many seconds its token is good, where it may send a fresh one (.NET 11).
     pub(crate) token_lifetime_s: Option<usize>,
+    /// Whether its connection may go on on another link. A client that has not asked breaks off
+    /// where it is told so.
+    pub(crate) is_stateful: bool,
     /// How bytes may travel.
     pub(crate) transports: &'o [Transport],
 }
 
 /// Appends the body: id, token (version 1 only) and the transports, in .NET's order of members.
 pub(crate) fn encode(offer: Offer<'_>, out: &mut Vec<u8>) {
-    let Offer { version, connection_id, connection_token, access_token, token_lifetime_s, transports } = offer;
+    let Offer { version, connection_id, connection_token, access_token, token_lifetime_s, is_stateful, transports } =
+        offer;
     let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(br#"{"negotiateVersion":"#);
+    out.extend_from_slice(if is_stateful { br#"{"useStatefulReconnect":true,"# } else { b"{" });
+    out.extend_from_slice(br#""negotiateVersion":"#);
     out.extend_from_slice(digits.format(version).as_bytes());
     out.extend_from_slice(br#","connectionId":"#);
     encode_str(if version == 0 { connection_token } else { connection_id }, out);
@@ -135,8 +149,28 @@ mod tests {
     }
 
     #[test]
+    fn stateful_reconnect_is_asked_for_by_one_boolean() {
+        for query in [
+            "useStatefulReconnect=true",
+            "negotiateVersion=1&USESTATEFULRECONNECT=+True",
+            "useStatefulReconnect=%74rue",
+        ] {
+            assert!(asks_for_stateful(query), "{query}");
+        }
+        for query in [
+            "",
+            "useStatefulReconnect",
+            "useStatefulReconnect=1",
+            "useStatefulReconnect=false",
+            "useStatefulReconnect=true&useStatefulReconnect=true",
+        ] {
+            assert!(!asks_for_stateful(query), "{query}");
+        }
+    }
+
+    #[test]
     fn bodies_are_those_of_dotnet() {
-        let body = |version| {
+        let body = |version, is_stateful| {
             let mut out = Vec::new();
             let token_lifetime_s = (version == 0).then_some(60);
             let offer = Offer {
@@ -145,18 +179,23 @@ mod tests {
                 connection_token: "a-token",
                 access_token: None,
                 token_lifetime_s,
+                is_stateful,
                 transports: &[Transport::WebSockets],
             };
             encode(offer, &mut out);
             String::from_utf8(out).expect("a body is text")
         };
         assert_eq!(
-            body(0),
+            body(0, false),
             r#"{"negotiateVersion":0,"connectionId":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
         );
         assert_eq!(
-            body(1),
+            body(1, false),
             r#"{"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
+        );
+        assert_eq!(
+            body(1, true),
+            r#"{"useStatefulReconnect":true,"negotiateVersion":1,"connectionId":"an-id","connectionToken":"a-token","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}]}"#
         );
     }
 
@@ -170,6 +209,7 @@ mod tests {
                 connection_token: "t",
                 access_token: None,
                 token_lifetime_s: None,
+                is_stateful: false,
                 transports,
             };
             encode(offer, &mut out);

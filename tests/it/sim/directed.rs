@@ -9,6 +9,7 @@ mod moving;
 mod polling;
 mod requests;
 mod rests;
+mod resuming;
 mod slow;
 mod strangers;
 mod turns;

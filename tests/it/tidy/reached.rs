@@ -4,7 +4,7 @@ use super::{assert_none, limits::limits, texts};
 use std::collections::BTreeSet;
 
 /// A limit, and the test that reaches it: its file, without `.rs`, and its name.
-const REACHED: [(&str, &str, &str); 63] = [
+const REACHED: [(&str, &str, &str); 64] = [
     (
         "connections_max",
         "tests/it/sim/directed/strangers",
@@ -63,6 +63,11 @@ const REACHED: [(&str, &str, &str); 63] = [
         "disconnect_ms",
         "tests/it/wire/transports",
         "a_poll_waits_for_poll_ms_and_a_client_that_polls_no_more_is_given_up_after_disconnect_ms",
+    ),
+    (
+        "unacknowledged_bytes_max",
+        "tests/it/wire/stateful",
+        "who_lacks_what_is_kept_no_longer_is_refused_and_a_connection_that_lives_goes_on",
     ),
     ("handshake_ms", "tests/it/wire/protocol", "a_client_that_says_nothing_is_cancelled_in_time"),
     ("ping_every_ms", "tests/it/wire/protocol", "the_hub_pings_who_hears_nothing_and_gives_up_who_stops_pinging"),

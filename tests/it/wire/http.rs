@@ -73,7 +73,7 @@ fn negotiate_speaks_versions_0_and_1() {
         ("?negotiateVersion=0", 0),
         ("?negotiateVersion=1", 1),
         ("?NegotiateVersion=1&tenant=x", 1),
-        ("?negotiateVersion=99&useStatefulReconnect=true", 1),
+        ("?negotiateVersion=99&useStatefulReconnect=false", 1),
     ];
     for (query, version) in table {
         let reply = hub.request_as_client(&format!("POST /rte/negotiate{query}"), &[]);

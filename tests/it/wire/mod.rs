@@ -28,6 +28,7 @@ mod revoked;
 mod running;
 mod since;
 mod state;
+mod stateful;
 mod strangers;
 mod supervised;
 mod tickets;

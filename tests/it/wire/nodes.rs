@@ -263,7 +263,8 @@ fn what_one_node_has_negotiated_holds_at_another_though_no_secret_is_configured(
          [journal.redis]\naddresses = [\"127.0.0.1:{}\"]\npassword_file = \"word\"\n",
         server.port
     );
-    let folder = Folder::new("nodes-keys", &[("rte.toml", &text), ("jwks.json", &set(&[&issuer])), ("word", "sesame\n")]);
+    let folder =
+        Folder::new("nodes-keys", &[("rte.toml", &text), ("jwks.json", &set(&[&issuer])), ("word", "sesame\n")]);
     let [first, second] = [(); 2].map(|()| {
         let mut command = serve();
         command.env_remove("RTE_AUTH_SECRET").args(["--config", &folder.file("rte.toml")]);

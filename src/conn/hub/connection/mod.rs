@@ -9,6 +9,7 @@
 //! ```
 
 mod fresh;
+mod links;
 mod waits;
 
 use super::super::allowance::Allowance;
@@ -30,7 +31,7 @@ use crate::hub::registry::ConnKey;
 use crate::hub::{READ_BYTES_PER_DELIVERY, Room};
 use crate::limits::Limits;
 use crate::proto::signalr::framing::Records;
-use crate::proto::signalr::handshake::ACCEPTED;
+use crate::proto::signalr::handshake::{ACCEPTED, Spoken};
 use crate::proto::signalr::transport::Transport;
 use crate::timer::TimerSlot;
 use crate::trace::{Fact, Level};
@@ -189,12 +190,16 @@ impl Connection {
     }
 
     /// Whether its next bytes can be looked at.
-    pub(crate) fn wants_input(&self, limits: &Limits) -> bool {
+    pub(crate) fn takes_payload(&self) -> bool {
         match self.stage {
-            Stage::Handshake(_) | Stage::Open(_) => !self.rests(limits),
-            Stage::Over => true,
+            Stage::Handshake(_) | Stage::Open(_) | Stage::Over => true,
             Stage::Waiting(_) | Stage::Paused(_) => false,
         }
+    }
+
+    /// Whether they should be read.
+    pub(crate) fn wants_input(&self, limits: &Limits) -> bool {
+        self.takes_payload() && (self.is_over() || !self.rests(limits))
     }
 
     /// Memory of what it has sent and what is not done with.
@@ -394,7 +399,7 @@ impl Handle<'_, '_> {
 
     fn handle_handshake(&mut self, record: &[u8], client: IpAddr) -> Said {
         match handshake::handle_record(record) {
-            Ok(protocol) => {
+            Ok(Spoken { protocol, is_stateful }) => {
                 let Some(encoding) = self.turn.hub.encoding(self.key).with_protocol(protocol) else {
                     return Said::End(handshake::unfit(protocol));
                 };
@@ -402,6 +407,9 @@ impl Handle<'_, '_> {
                 self.turn.hub.send_frame(self.key, |out| {
                     encoding.wrap(out, |out| out.extend_from_slice(ACCEPTED));
                 });
+                if is_stateful && self.connection.token.is_some_and(|token| token.is_stateful) {
+                    self.turn.hub.begin_stateful(self.key, self.turn.process.limits.unacknowledged_bytes_max);
+                }
                 self.connection.stage = Stage::Open(None);
                 self.turn.books.metrics.hub_open += 1;
                 self.turn.books.metrics.by_transport[encoding.transport().index()] += 1;
@@ -497,6 +505,7 @@ impl Handle<'_, '_> {
     /// are the link's affair.
     pub(crate) fn end(&mut self) {
         self.turn.hub.registry.leave_all(self.key);
+        self.turn.hub.end_stateful(self.key);
         if matches!(self.connection.stage, Stage::Waiting(_)) {
             let home = methods::home_of(&self.connection.principal, self.turn.process);
             self.turn.withdraw(self.key, home);

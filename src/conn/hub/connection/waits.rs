@@ -32,20 +32,21 @@ impl Connection {
             Stage::Over => ((Deadline::NEVER, Wait::End), None),
         };
         let is_open = self.is_open();
-        // Whoever polls is there, and is known to be gone when it does not.
-        let polls = hub.polls(key);
+        // Whoever has no link is there, and is known to be gone when it does not come back.
+        let is_linkless = hub.is_linkless(key);
         let away_ms = if self.is_over() { limits.close_ms } else { limits.disconnect_ms };
         let poll = after(hub.away_since(key), away_ms);
         let room = hub.next_give_up(key, limits.write_stuck_ms).map_or(Deadline::NEVER, |(deadline, _)| deadline);
-        let room = if self.is_over() && polls { Deadline::NEVER } else { room };
+        let room = if self.is_over() && is_linkless { Deadline::NEVER } else { room };
         // Whoever is not read on cannot be heard.
         let rest = self.rests(limits).then(|| self.heard.after_ms(self.allowance.rest_ms(limits)));
-        let is_heard = is_open && rest.is_none() && !polls && !self.waits_for_reader();
+        let is_heard = is_open && rest.is_none() && !is_linkless && !self.waits_for_reader();
         let sign = after(is_heard.then_some(self.heard), limits.client_timeout_ms);
         let rest = rest.unwrap_or(Deadline::NEVER);
-        let ping = after((is_open && !polls).then_some(self.spoke), limits.ping_every_ms);
+        let ping = after((is_open && !is_linkless).then_some(self.spoke), limits.ping_every_ms);
         let answer = after(asked, ASK_MS);
-        let own = [(rest, Wait::Allowance), (sign, Wait::Sign), (poll, Wait::Poll), (ping, Wait::Ping)];
+        let acknowledge = (hub.acknowledge_due(key), Wait::Acknowledge);
+        let own = [(rest, Wait::Allowance), (sign, Wait::Sign), (poll, Wait::Poll), acknowledge, (ping, Wait::Ping)];
         let record = match &self.stage {
             Stage::Open(Some(cut)) => cut.since.after_ms(limits.record_ms),
             Stage::Handshake(_) | Stage::Open(None) | Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => {
@@ -95,7 +96,12 @@ impl Handle<'_, '_> {
                 self.turn.steps.push(Step::Free(self.key));
                 return Flow::Wait;
             }
-            Wait::Poll => End::silent(CloseReason::NoPoll),
+            Wait::Poll if self.turn.hub.polls(self.key) => End::silent(CloseReason::NoPoll),
+            Wait::Poll => End::silent(CloseReason::NotResumed),
+            Wait::Acknowledge => {
+                self.turn.hub.acknowledge(self.key);
+                return Flow::GoOn;
+            }
             Wait::Allowance => {
                 self.turn.books.metrics.rested_ms += self.turn.now.mono.ms_since(self.connection.heard);
                 self.note_heard(0);

@@ -2,11 +2,13 @@
 
 use super::super::asking::{Draft, Framing};
 use super::super::cx::Cx;
+use super::super::detached;
 use super::super::front;
 use super::super::gate::{self, Decision};
 use super::super::polled;
 use super::super::refused::Refused;
 use super::super::request::Purpose;
+use super::super::whereabouts;
 use super::{Http, Phase, Then};
 use crate::api::client_address::client_address;
 use crate::api::cors::Origins;
@@ -47,6 +49,8 @@ fn cost(head: &Head<'_>, decision: &Decision) -> usize {
         Decision::Body(Purpose::Publish { .. }) => 0,
         Decision::Body(Purpose::Negotiate { .. } | Purpose::SendOn(_) | Purpose::Revoke(_) | Purpose::Send(_))
         | Decision::Upgraded { .. }
+        | Decision::Resumed { .. }
+        | Decision::Replaces(_)
         | Decision::Streams(_)
         | Decision::Begins
         | Decision::Polls(_) => REQUEST_COST + token,
@@ -79,11 +83,12 @@ impl Http {
                 if !is_publish && !self.unsent.is_empty() {
                     return None;
                 }
-                self.moves_to = gate::elsewhere(&head, found.as_ref(), cx.turn);
+                self.moves_to = whereabouts::elsewhere(&head, found.as_ref(), cx.turn);
                 if self.moves_to.is_some() {
                     return None;
                 }
-                Some((taken, self.handle_request(&head, found, cx)))
+                let then = self.handle_request(&head, found, cx);
+                (then != Then::Again).then_some((taken, then))
             }
             Err(error) => {
                 let fault = front::fault(input).filter(|_| matches!(self.phase, Phase::Head { is_first: true, .. }));
@@ -125,7 +130,6 @@ impl Http {
     }
 
     fn handle_request(&mut self, head: &Head<'_>, found: Option<Found<'_>>, cx: &mut Cx<'_, '_>) -> Then {
-        cx.turn.books.metrics.requests += 1;
         if !self.is_nameless {
             self.client = client_address(head, self.peer, &cx.turn.process.options.trusted_proxies);
         }
@@ -147,7 +151,17 @@ impl Http {
             }
         };
         self.charge(cost(head, &decision), cx);
+        cx.turn.books.metrics.requests += u64::from(!matches!(decision, Decision::Replaces(_)));
         match decision {
+            Decision::Replaces(former) => {
+                cx.turn.steps.push(Step::Replaced(former));
+                self.wait_in_line(cx);
+                Then::Again
+            }
+            Decision::Resumed { conn, accept } => {
+                detached::attach(conn, self.number, self.timer, &accept, cx);
+                Then::Upgraded(conn)
+            }
             Decision::Upgraded { conn, accept } => {
                 // Nothing is unsent, so the socket is not full.
                 cx.turn.hub.open(conn, cx.link, Writable::Open, cx.turn.now);

@@ -30,6 +30,7 @@ use crate::clock::{Deadline, Instant, Now};
 use crate::close::CloseReason;
 use crate::conn::allowance::Allowance;
 use crate::conn::end::Why;
+use crate::conn::whose::Whose;
 use crate::hub::registry::ConnKey;
 use crate::limits::Limits;
 use crate::metrics::Refusal;
@@ -106,6 +107,8 @@ enum Then {
     Streams(ConnKey),
     /// A poll of this connection waits.
     Polls(ConnKey, Framing),
+    /// The request is looked at once more in the next turn.
+    Again,
     /// The last reply is made.
     Finish,
 }
@@ -205,18 +208,24 @@ impl Http {
 
     fn follow(mut self: Box<Self>, then: Then, rest: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
         match then {
-            Then::GoOn => Next::Http(self),
+            Then::GoOn | Then::Again => Next::Http(self),
             Then::Finish => Next::Ending(self.finish(CloseReason::Served, Sender::Open, cx)),
             Then::Streams(conn) => Next::EventStream(EventStream { conn }),
             Then::Polls(conn, framing) => {
                 self.keep(rest);
                 Next::Poll(self, conn, framing)
             }
-            Then::Upgraded(conn) => match WebSocket::new(conn).handle_bytes(rest, cx) {
+            Then::Upgraded(conn) => match WebSocket::new(conn).begin(rest, cx) {
                 Ok(websocket) => Next::WebSocket(websocket),
                 Err(ending) => Next::Ending(ending),
             },
         }
+    }
+
+    /// What it has read goes on in the next turn.
+    fn wait_in_line(&mut self, cx: &mut Cx<'_, '_>) {
+        self.is_in_line = true;
+        cx.turn.intake.waiting.push_back(Whose::Link(cx.link));
     }
 
     /// Bytes wait until the request before them is answered.

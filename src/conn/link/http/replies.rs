@@ -5,7 +5,6 @@ use super::super::cx::Cx;
 use super::{Http, Next, Phase, Then};
 use crate::api::cors::Origins;
 use crate::conn::ask::{Answer, Awaited, Caller};
-use crate::conn::whose::Whose;
 use crate::proto::http::reply::Reply;
 
 impl Http {
@@ -141,8 +140,7 @@ impl Http {
         }
         if self.has_waiting_input() && !self.is_in_line {
             // A request that is here already is work of the next turn, like others.
-            self.is_in_line = true;
-            cx.turn.intake.waiting.push_back(Whose::Link(cx.link));
+            self.wait_in_line(cx);
         }
         Next::Http(self)
     }

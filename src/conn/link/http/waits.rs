@@ -59,9 +59,10 @@ impl Http {
                 self.follow(then, &mut [], cx)
             }
             Some(Wait::Allowance) => self.read_on(cx),
-            Some(Wait::Handshake | Wait::Record | Wait::End | Wait::Sign | Wait::Poll | Wait::Ping) | None => {
-                Next::Http(self)
-            }
+            Some(
+                Wait::Handshake | Wait::Record | Wait::End | Wait::Sign | Wait::Poll | Wait::Acknowledge | Wait::Ping,
+            )
+            | None => Next::Http(self),
         }
     }
 

@@ -39,8 +39,16 @@ pub(crate) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
                 out.extend_from_slice(br#","allowReconnect":true"#);
             }
         }
+        ServerMessage::Ack(number) => encode_numbered(br#"{"type":8"#, number, out),
+        ServerMessage::Sequence(number) => encode_numbered(br#"{"type":9"#, number, out),
     }
     out.extend_from_slice(&[b'}', SEPARATOR]);
+}
+
+fn encode_numbered(start: &[u8], number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(start);
+    out.extend_from_slice(br#","sequenceId":"#);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn encode_message_received(
@@ -93,6 +101,8 @@ mod tests {
             text(&ServerMessage::Completion { id: "a\"1", result: Err("Error") }),
             "{\"type\":3,\"invocationId\":\"a\\\"1\",\"error\":\"Error\"}\x1e"
         );
+        assert_eq!(text(&ServerMessage::Ack(300)), "{\"type\":8,\"sequenceId\":300}\x1e");
+        assert_eq!(text(&ServerMessage::Sequence(1)), "{\"type\":9,\"sequenceId\":1}\x1e");
         assert_eq!(close(None, false), "{\"type\":7}\x1e");
         assert_eq!(close(Some("x"), false), "{\"type\":7,\"error\":\"x\"}\x1e");
         assert_eq!(close(None, true), "{\"type\":7,\"allowReconnect\":true}\x1e");

@@ -42,7 +42,15 @@ pub(crate) fn encode(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
             }
             write::bool(allow_reconnect, out);
         }
+        ServerMessage::Ack(number) => encode_numbered(8, number, out),
+        ServerMessage::Sequence(number) => encode_numbered(9, number, out),
     });
+}
+
+fn encode_numbered(message_type: u64, number: u64, out: &mut Vec<u8>) {
+    write::array(2, out);
+    write::unsigned(message_type, out);
+    write::unsigned(number, out);
 }
 
 /// Six elements, without an id: signalrcore looks at the sixth.

@@ -58,8 +58,10 @@ pub(crate) fn parse(message: &[u8], depth_max: usize) -> Result<HubMessage<'_, M
         6 => HubMessage::Ping,
         7 => HubMessage::Close(elements.text_or_nil("Reading 'error' as String failed.")?),
         8 | 9 => {
-            elements.int("Reading 'sequenceId' as Int64 failed.")?;
-            if message_type == 8 { HubMessage::Ack } else { HubMessage::Sequence }
+            let number = elements.int("Reading 'sequenceId' as Int64 failed.")?;
+            // No message has a number below 1.
+            let number = u64::try_from(number).unwrap_or_default();
+            if message_type == 8 { HubMessage::Ack(number) } else { HubMessage::Sequence(number) }
         }
         _ => HubMessage::Unknown,
     };

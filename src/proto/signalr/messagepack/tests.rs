@@ -52,8 +52,10 @@ fn kind(message: &[u8]) -> Result<&'static str, &'static str> {
         HubMessage::CancelInvocation => "CancelInvocation",
         HubMessage::Ping => "Ping",
         HubMessage::Close(_) => "Close",
-        HubMessage::Ack => "Ack",
-        HubMessage::Sequence => "Sequence",
+        HubMessage::Ack(300) => "Ack 300",
+        HubMessage::Ack(_) => "Ack",
+        HubMessage::Sequence(1) => "Sequence 1",
+        HubMessage::Sequence(_) => "Sequence",
         HubMessage::Unknown => "Unknown",
     })
 }
@@ -142,8 +144,9 @@ fn what_clients_send_is_read() {
         (vec![6.into()], "Ping"),
         (vec![7.into(), nil()], "Close"),
         (vec![7.into(), "x".into(), true.into()], "Close"),
-        (vec![8.into(), 300.into()], "Ack"),
-        (vec![9.into(), 1.into()], "Sequence"),
+        (vec![8.into(), 300.into()], "Ack 300"),
+        (vec![8.into(), (-1).into()], "Ack"),
+        (vec![9.into(), 1.into()], "Sequence 1"),
         (vec![99.into(), arguments()], "Unknown"),
         (vec![(-1).into()], "Unknown"),
     ] {

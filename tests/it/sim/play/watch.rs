@@ -87,6 +87,7 @@ impl Play<'_> {
             | Fact::ItemRefused { .. }
             | Fact::InvocationFailed { .. }
             | Fact::TokenRefreshed { .. }
+            | Fact::Resumed { .. }
             | Fact::Revoked { .. }
             | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
@@ -161,7 +162,13 @@ impl Play<'_> {
             CloseReason::PeerGone | CloseReason::SocketFailed => actor.has_vanished,
             CloseReason::Unreachable => actor.has_vanished || is_shut,
             CloseReason::TokenExpired => actor.is_brief,
-            CloseReason::Full | CloseReason::NoPoll | CloseReason::Revoked | CloseReason::Gap => false,
+            CloseReason::Full
+            | CloseReason::Gap
+            | CloseReason::NoPoll
+            | CloseReason::LinkLost
+            | CloseReason::LinkReplaced
+            | CloseReason::NotResumed
+            | CloseReason::Revoked => false,
             CloseReason::MadeRoom => !self.model.knows(number),
             CloseReason::Served
             | CloseReason::PeerClosed

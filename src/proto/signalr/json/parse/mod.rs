@@ -150,7 +150,7 @@ struct Envelope<'t, 'r> {
     error: Option<&'r str>,
     has_item: bool,
     has_result: bool,
-    has_sequence_id: bool,
+    sequence_id: Option<i64>,
 }
 
 impl<'t, 'r> Envelope<'t, 'r> {
@@ -203,8 +203,7 @@ impl<'t, 'r> Envelope<'t, 'r> {
             "item" => self.has_item = true,
             "result" => self.has_result = true,
             "sequenceId" => {
-                expect(value.as_i64(), "Expected 'sequenceId' to be of type Number.")?;
-                self.has_sequence_id = true;
+                self.sequence_id = Some(expect(value.as_i64(), "Expected 'sequenceId' to be of type Number.")?);
             }
             _ => {}
         }
@@ -248,9 +247,12 @@ impl<'t, 'r> Envelope<'t, 'r> {
             }
             6 => HubMessage::Ping,
             7 => HubMessage::Close(self.error),
-            8 | 9 if !self.has_sequence_id => return malformed("Missing required property 'sequenceId'."),
-            8 => HubMessage::Ack,
-            9 => HubMessage::Sequence,
+            8 | 9 => {
+                let number = expect(self.sequence_id, "Missing required property 'sequenceId'.")?;
+                // No message has a number below 1.
+                let number = u64::try_from(number).unwrap_or_default();
+                if message_type == 8 { HubMessage::Ack(number) } else { HubMessage::Sequence(number) }
+            }
             _ => HubMessage::Unknown,
         })
     }

@@ -10,6 +10,7 @@ pub enum Read {
     Invocation { id: Option<String>, target: String, count: usize, items: Bound, streams: usize },
     StreamInvocation { id: String, target: String, count: usize, items: Bound },
     Close(Option<String>),
+    Numbered(&'static str, u64),
     Other(&'static str),
     Malformed(&'static str),
 }
@@ -44,8 +45,8 @@ pub fn read_with(parser: &mut Parser, record: &[u8]) -> Read {
         HubMessage::CancelInvocation => Read::Other("CancelInvocation"),
         HubMessage::Ping => Read::Other("Ping"),
         HubMessage::Close(error) => Read::Close(error.map(str::to_owned)),
-        HubMessage::Ack => Read::Other("Ack"),
-        HubMessage::Sequence => Read::Other("Sequence"),
+        HubMessage::Ack(number) => Read::Numbered("Ack", number),
+        HubMessage::Sequence(number) => Read::Numbered("Sequence", number),
         HubMessage::Unknown => Read::Other("Unknown"),
     });
     read.unwrap_or_else(|malformed| Read::Malformed(malformed.message))
@@ -137,11 +138,12 @@ fn every_type_is_known() {
         (r#"{"type":3,"invocationId":"1","result":{}}"#, "Completion"),
         (r#"{"type":3,"invocationId":"1","error":"e"}"#, "Completion"),
         (r#"{"type":5,"invocationId":"1","headers":{}}"#, "CancelInvocation"),
-        (r#"{"type":8,"sequenceId":300}"#, "Ack"),
-        (r#"{"type":9,"sequenceId":0}"#, "Sequence"),
     ] {
         assert_eq!(read(record), Read::Other(expected), "{record}");
     }
+    assert_eq!(read(r#"{"type":8,"sequenceId":300}"#), Read::Numbered("Ack", 300));
+    assert_eq!(read(r#"{"sequenceId":1,"type":9}"#), Read::Numbered("Sequence", 1));
+    assert_eq!(read(r#"{"type":8,"sequenceId":-1}"#), Read::Numbered("Ack", 0), "none has such a number");
     assert_eq!(read(r#"{"type":7,"error":"gone","allowReconnect":false}"#), Read::Close(Some("gone".to_owned())));
     assert_eq!(read(r#"{"type":7,"error":""}"#), Read::Close(Some(String::new())));
     assert_eq!(

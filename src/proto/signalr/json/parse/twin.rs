@@ -83,8 +83,11 @@ fn naive(record: &[u8]) -> Option<Read> {
         5 => filled("invocationId").map(|_| Read::Other("CancelInvocation")),
         6 => Some(Read::Other("Ping")),
         7 => Some(Read::Close(text("error"))),
-        8 => last.get("sequenceId").map(|_| Read::Other("Ack")),
-        _ => last.get("sequenceId").map(|_| Read::Other("Sequence")),
+        _ => {
+            let number = last.get("sequenceId")?.as_i64()?;
+            let kind = if message_type == 8 { "Ack" } else { "Sequence" };
+            Some(Read::Numbered(kind, u64::try_from(number).unwrap_or_default()))
+        }
     }
 }
 
