@@ -110,6 +110,15 @@ impl Revocations {
         Ok(())
     }
 
+    /// Those that were in force before a restart are so again, however many there may be now.
+    pub(crate) fn restore(&self, revocations: Vec<Revocation>, now: Now) {
+        let mut list = self.list.lock();
+        list.extend(revocations.into_iter().map(|revocation| ((revocation.name, revocation.within), revocation)));
+        list.retain(|_, held| held.until_unix_s > now.unix.seconds());
+        let until = list.values().map(|held| held.until_unix_s).max().unwrap_or_default();
+        self.until_unix_s.store(until, Ordering::Release);
+    }
+
     /// Whether one of them concerns the token of that principal.
     pub(crate) fn hold(&self, principal: &Principal, now: Now) -> bool {
         let now_s = now.unix.seconds();

@@ -38,6 +38,8 @@ pub(crate) enum Entry {
     /// A publication for the members, unless it is nobody's news: the so manieth of its term. What
     /// waits for no file has the number 0.
     Publication { publication: Publication, is_news: bool, number: u64 },
+    /// The so manieth of its term is nobody's news; who asked for it is answered behind it.
+    Record { number: u64 },
     /// An answer for somebody at a shard.
     Answer { to: usize, caller: Caller, answer: Answer },
 }
@@ -94,6 +96,17 @@ impl Unwritten {
         self.entries.push_back(Entry::Publication { publication, is_news, number });
     }
 
+    /// A record that is no publication, behind that place.
+    pub(crate) fn push_record(&mut self, record: &Record<'_>, place: Position, now: Now) {
+        if self.term.is_written {
+            self.stamped += 1;
+            self.since.get_or_insert(now.mono);
+            self.last = self.last.or(Some((now.unix, place)));
+            record.encode(&mut self.records);
+            self.entries.push_back(Entry::Record { number: self.stamped });
+        }
+    }
+
     /// An answer waits for all that has been stamped before.
     pub(crate) fn push_answer(&mut self, to: usize, caller: Caller, answer: Answer) {
         self.entries.push_back(Entry::Answer { to, caller, answer });
@@ -118,8 +131,9 @@ impl Unwritten {
         self.records.clear();
         (self.stamped, self.written, self.last, self.since) = (0, 0, None, None);
         for entry in &mut self.entries {
-            if let Entry::Publication { number, .. } = entry {
-                *number = 0;
+            match entry {
+                Entry::Publication { number, .. } | Entry::Record { number } => *number = 0,
+                Entry::Answer { .. } => {}
             }
         }
     }
@@ -128,14 +142,14 @@ impl Unwritten {
     pub(crate) fn publications(&mut self) -> impl Iterator<Item = (&mut Publication, bool)> {
         self.entries.iter_mut().filter_map(|entry| match entry {
             Entry::Publication { publication, is_news, .. } => Some((publication, *is_news)),
-            Entry::Answer { .. } => None,
+            Entry::Record { .. } | Entry::Answer { .. } => None,
         })
     }
 
     /// What waits first, if it waits no longer for the file.
     pub(crate) fn first(&self) -> Option<&Entry> {
         self.entries.front().filter(|entry| match entry {
-            Entry::Publication { number, .. } => *number <= self.written,
+            Entry::Publication { number, .. } | Entry::Record { number } => *number <= self.written,
             Entry::Answer { .. } => true,
         })
     }

@@ -132,6 +132,9 @@ pub mod publishers {}
 pub mod operators {}
 
 /// For those who want a hub to know after a restart what it knew before.
+///
+/// [revocation]: crate::guide::tokens#revocation
+///
 #[doc = include_str!("journal.md")]
 pub mod journal {}
 
@@ -155,6 +158,7 @@ pub mod compatibility {}
 
 /// For those who say whom the hub trusts.
 ///
+/// [journal]: crate::guide::journal
 /// [signals]: crate::guide::operators#signals-and-reload
 ///
 #[doc = include_str!("tokens.md")]

@@ -166,7 +166,12 @@ impl Shard {
                         false => self.hub.link(conn).into_iter().for_each(|key| self.arm(key)),
                     }
                 }
-                self.answer(from, caller, answer, now, wire);
+                // A revocation is told of once it is written.
+                if matches!(answer, Answer::Revoked(_)) {
+                    self.answer_in_order(from, caller, answer, now, wire);
+                } else {
+                    self.answer(from, caller, answer, now, wire);
+                }
             }
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
             Mail::Settled(settled) => self.settle(settled, now, wire),

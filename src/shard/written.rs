@@ -36,7 +36,7 @@ impl Shard {
                     let (_, mut turn) = self.turn(now, wire);
                     Delivery::of(&mut turn).send(publication);
                 }
-                Some(Entry::Publication { .. }) | None => {}
+                Some(Entry::Publication { .. } | Entry::Record { .. }) | None => {}
                 Some(Entry::Answer { to, caller, mut answer }) => {
                     answer.bring_to(&self.homes);
                     self.answer(to, caller, answer, now, wire);

@@ -249,7 +249,8 @@ impl Server {
             (None, None) => Outlet::None,
         };
         let (mut past, mut files) = (Vec::new(), None);
-        if let Some(Opened { homes, files: begun, restored, .. }) = opened {
+        if let Some(Opened { homes, files: begun, revocations, restored, .. }) = opened {
+            shared.revocations.restore(revocations, clock.now());
             tell(&restored);
             (past, files) = (homes, Some(begun));
         }

@@ -20,6 +20,7 @@ use crate::conn::order::Order;
 use crate::conn::step::Step;
 use crate::conn::turn::{Options, Process, Turn};
 use crate::echo::echo;
+use crate::hub::record::Record;
 use crate::hub::registry::ConnKey;
 use crate::metrics::Refusal;
 use crate::proto::Status;
@@ -102,6 +103,9 @@ pub(super) fn revoke(body: &[u8], by: &Principal, turn: &mut Turn<'_>) -> Result
     if turn.process.revocations.add(revocation.clone(), turn.now).is_err() {
         let why = "limits.revocations_max is reached: name an organization, or raise it";
         return Err(refuse(Refusal::Full, 503, why.to_owned()));
+    }
+    if let Some(home) = turn.homes.only() {
+        turn.unwritten.push_record(&Record::Revocation(revocation.clone()), home.last(), turn.now);
     }
     turn.books.trace.note(Level::Info, || Fact::Revoked {
         claim: revocation.name.claim(),

@@ -2,6 +2,7 @@
 
 use super::folder::{Files, Folder, Sealed, Stem};
 use super::options::{Options, Setup};
+use crate::auth::revoked::Revocation;
 use crate::hub::kept::Gaps;
 use crate::hub::past::{Gathering, Past};
 use crate::hub::position::{Epoch, Position};
@@ -27,6 +28,8 @@ pub(crate) struct Opened {
     pub(crate) epoch: Epoch,
     /// What each home had.
     pub(crate) homes: Vec<Past>,
+    /// Tokens that are good no more.
+    pub(crate) revocations: Vec<Revocation>,
     /// What is to be told of it.
     pub(crate) restored: Fact,
 }
@@ -74,6 +77,8 @@ struct Found {
     snapshot_bytes: u64,
     /// The floors of the snapshot and the files, each with its epoch.
     floors: Vec<(Epoch, Position)>,
+    /// In the order in which they were told.
+    revocations: Vec<Revocation>,
 }
 
 impl Found {
@@ -125,7 +130,8 @@ fn restore(folder: Folder, options: &Options, setup: &Setup<'_>) -> io::Result<O
         // From here on the files are all of an epoch again.
         files.folder.set_whole()?;
     }
-    Ok(Opened { files, epoch, homes, restored })
+    let revocations = found.revocations;
+    Ok(Opened { files, epoch, homes, revocations, restored })
 }
 
 fn gather(folder: &Folder, gathering: &mut Gathering<'_>) -> io::Result<Found> {
@@ -138,6 +144,7 @@ fn gather(folder: &Folder, gathering: &mut Gathering<'_>) -> io::Result<Found> {
         snapshot: None,
         snapshot_bytes: 0,
         floors: Vec::new(),
+        revocations: Vec::new(),
     };
     read_snapshot(folder, gathering, &mut found)?;
     for number in folder.numbers()? {
@@ -163,6 +170,7 @@ fn read_snapshot(folder: &Folder, gathering: &mut Gathering<'_>, found: &mut Fou
             }
             Record::Publication(written) => gathering.row(&written),
             Record::Id { at, key } => gathering.id(key, at),
+            Record::Revocation(revocation) => found.revocations.push(revocation),
             Record::End => found.is_damaged = false,
         }
     }
@@ -193,6 +201,7 @@ fn read_file(folder: &Folder, number: u64, gathering: &mut Gathering<'_>, found:
                 gathering.publication(&written);
             }
             Record::Id { at, key } => gathering.id(key, at),
+            Record::Revocation(revocation) => found.revocations.push(revocation),
             Record::End => found.is_ended = true,
         }
     }

@@ -220,9 +220,13 @@ impl Writer {
         let begin = Begin { places, floor, gaps, ..self.files.stem.begin() };
         let parts = std::mem::take(&mut checkpoint.parts);
         let (path, store) = (self.files.folder.snapshot(), self.store.clone());
+        let revocations = self.shared.revocations.list(self.clock.now());
         self.is_busy = true;
         let written = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
-            let outcome = write_snapshot(&path, begin, |write| encode_parts(&parts, write));
+            let outcome = write_snapshot(&path, begin, |write| {
+                encode_parts(&parts, write)?;
+                revocations.into_iter().try_for_each(|revocation| write(&Record::Revocation(revocation)))
+            });
             store.post(Task::NoteSnapshot(outcome));
         });
         if let Err(error) = written {

@@ -226,7 +226,7 @@ impl World {
 fn tags(records: &[u8]) -> Vec<String> {
     let tag = |record| match record {
         Record::Publication(written) => Some(tag_of(written.data).to_owned()),
-        Record::Begin(_) | Record::Id { .. } | Record::End => None,
+        Record::Begin(_) | Record::Id { .. } | Record::Revocation(_) | Record::End => None,
     };
     Records::new(records).filter_map(tag).collect()
 }

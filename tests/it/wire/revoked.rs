@@ -1,7 +1,7 @@
 //! Tokens that are good no more before their time.
 
 use super::tokens::unix_s;
-use crate::support::{Hub, ORGANIZATION, Reply, USER};
+use crate::support::{Folder, Hub, ORGANIZATION, Reply, USER};
 use serde_json::{Value, json};
 
 const OTHER: &str = "d1eeb190-ff4b-ea11-ac9c-00155d4fdcf3";
@@ -157,4 +157,39 @@ fn a_client_that_polls_hears_that_its_token_is_revoked() {
     assert_eq!(revoke(&hub, &admin(&hub), json!({ "sub": USER })).body, r#"{"closed":1}"#);
     let last = ask(&format!("GET {hub_path}"), "");
     assert!(last.status == 200 && last.body.contains(WORD), "{last:?}");
+}
+
+#[test]
+fn what_was_revoked_outlives_a_hub_that_is_killed_where_it_has_a_journal_in_files() {
+    let folder = Folder::new("revoked", &[("journal/.keep", "")]);
+    // Each start begins a file, and those that are old go once a snapshot has taken their place.
+    let settings = [folder.journal(), vec!["limits.history_ms=1".to_owned(), "server.threads=2".to_owned()]].concat();
+    let start = || Hub::start_with(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+    let list = |hub: &Hub| hub.request("GET /revoke", &[&bearer(&admin(hub))], "").json();
+    let mut hub = start();
+    let by = admin(&hub);
+    for members in
+        [json!({ "sub": USER, "issued_before": unix_s() + 1 }), json!({ "jti": "leaked" }), json!({ "org": OTHER })]
+    {
+        assert_eq!(revoke(&hub, &by, members).status, 200);
+    }
+    let lifted = json!({ "org": OTHER, "until": 1 }).to_string();
+    assert_eq!(hub.request("POST /revoke", &[&bearer(&by)], &lifted).status, 200);
+    let told = list(&hub);
+    assert_eq!(told.as_array().unwrap().len(), 2, "{told}");
+    for _ in 0..12 {
+        hub.kill();
+        hub = start();
+        assert_eq!(list(&hub), told);
+    }
+    hub.await_log("listening");
+    let first = folder.file("journal/0000000001.log");
+    let is_gone = (0..1_000).any(|_| list(&hub) == told && !std::path::Path::new(&first).exists());
+    assert!(is_gone, "a snapshot has taken its place");
+    hub.kill();
+    hub = start();
+    assert_eq!(list(&hub), told);
+    assert_eq!(negotiates(&hub, &hub.client_token()), 401);
+    assert_eq!(negotiates(&hub, &hub.token(json!({ "sub": OTHER }))), 200);
+    assert_eq!(negotiates(&hub, &hub.token(json!({ "sub": OTHER, "jti": "leaked" }))), 401);
 }

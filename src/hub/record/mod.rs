@@ -16,6 +16,8 @@ use super::partition::Partition;
 use super::position::{Epoch, Position};
 use super::publication::{Effect, Key, Publication};
 use super::seen::ItemKey;
+use crate::auth::marks::Mark;
+use crate::auth::revoked::{Revocation, RevokedName};
 use crate::broken::broken;
 use crate::clock::UnixMs;
 use crate::schema::Phase;
@@ -43,6 +45,8 @@ pub enum Record<'r> {
         /// What it is known by.
         key: ItemKey,
     },
+    /// Tokens that are good no more; the last of one name counts.
+    Revocation(Revocation),
     /// All that there was has been written: the last of a file that was ended in order.
     End,
 }
@@ -121,6 +125,7 @@ mod kind {
     pub(super) const PUBLICATION: u8 = 2;
     pub(super) const END: u8 = 3;
     pub(super) const ID: u8 = 4;
+    pub(super) const REVOCATION: u8 = 5;
 }
 
 /// Tags of fields. A value of a tag that has the highest bit may have more than 65,535 bytes.
@@ -144,6 +149,13 @@ mod tag {
     /// What it does to rows: a kind, and what belongs to it.
     pub(super) const EFFECT: u8 = 22;
     pub(super) const ID: u8 = 23;
+
+    /// The claim: a kind, and what the claim is known by.
+    pub(super) const NAME: u8 = 32;
+    pub(super) const TEXT: u8 = 33;
+    pub(super) const WITHIN: u8 = 34;
+    pub(super) const ISSUED_BEFORE: u8 = 35;
+    pub(super) const UNTIL: u8 = 36;
 
     pub(super) const LONG: u8 = 0x80;
     pub(super) const DATA: u8 = LONG | 1;
@@ -200,6 +212,10 @@ impl Record<'_> {
                 out.push(kind::ID);
                 number(tag::AT, Some(at.ms()), out);
                 field(tag::ID, key, out);
+            }
+            Record::Revocation(revocation) => {
+                out.push(kind::REVOCATION);
+                revocation_fields(revocation, out);
             }
             Record::End => out.push(kind::END),
         }
@@ -264,6 +280,62 @@ fn effect_field(effect: Effect, out: &mut Vec<u8>) {
     }
 }
 
+/// Kinds of names of revoked tokens.
+mod name {
+    pub(super) const USER: u8 = 1;
+    pub(super) const SUBJECT: u8 = 2;
+    pub(super) const TOKEN: u8 = 3;
+    pub(super) const ORGANIZATION: u8 = 4;
+}
+
+fn revocation_fields(revocation: &Revocation, out: &mut Vec<u8>) {
+    let Revocation { name, text, within, issued_before_unix_s, until_unix_s } = revocation;
+    let guid = |kind: u8, guid: Uuid| [&[kind], guid.as_bytes().as_slice()].concat();
+    let mark = |kind: u8, mark: Mark| [&[kind], mark.to_bytes().as_slice()].concat();
+    let name = match *name {
+        RevokedName::User(user) => guid(name::USER, user),
+        RevokedName::Subject(subject) => mark(name::SUBJECT, subject),
+        RevokedName::Token(token) => mark(name::TOKEN, token),
+        RevokedName::Organization(organization) => guid(name::ORGANIZATION, organization),
+    };
+    field(tag::NAME, &name, out);
+    field(tag::TEXT, text.as_bytes(), out);
+    if let Some(within) = within {
+        field(tag::WITHIN, within.as_bytes(), out);
+    }
+    number(tag::ISSUED_BEFORE, *issued_before_unix_s, out);
+    number(tag::UNTIL, Some(*until_unix_s), out);
+}
+
+/// None where it is of a kind that a newer program has.
+fn revocation(fields: Fields<'_>) -> Option<Revocation> {
+    let (mut name, mut text, mut within, mut issued_before_unix_s, mut until) = (None, None, None, None, None);
+    for (tag, value) in fields {
+        match tag {
+            tag::NAME => name = Some(read_name(value)?),
+            tag::TEXT => text = Some(core::str::from_utf8(value).ok()?),
+            tag::WITHIN => within = Some(Uuid::from_slice(value).ok()?),
+            tag::ISSUED_BEFORE => issued_before_unix_s = Some(read_number(value)?),
+            tag::UNTIL => until = Some(read_number(value)?),
+            _ => {}
+        }
+    }
+    Some(Revocation { name: name?, text: text?.into(), within, issued_before_unix_s, until_unix_s: until? })
+}
+
+fn read_name(value: &[u8]) -> Option<RevokedName> {
+    let (kind, value) = value.split_first()?;
+    let guid = || Uuid::from_slice(value).ok();
+    let mark = || Mark::from_bytes(value.try_into().ok()?);
+    match *kind {
+        name::USER => guid().map(RevokedName::User),
+        name::SUBJECT => mark().map(RevokedName::Subject),
+        name::TOKEN => mark().map(RevokedName::Token),
+        name::ORGANIZATION => guid().map(RevokedName::Organization),
+        _ => None,
+    }
+}
+
 fn key(value: &[u8]) -> Option<(Key, &[u8])> {
     value.split_first_chunk().map(|(key, rest)| (Key(*key), rest))
 }
@@ -321,6 +393,7 @@ impl<'f> Iterator for Records<'f> {
                 kind::PUBLICATION => Some(Record::Publication(written(Fields(fields))?)),
                 kind::END => Some(Record::End),
                 kind::ID => Some(id(Fields(fields))?),
+                kind::REVOCATION => revocation(Fields(fields)).map(Record::Revocation),
                 // Of a newer program.
                 _ => None,
             };
@@ -440,127 +513,4 @@ fn read_number(value: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn publication(data: &[u8]) -> Record<'_> {
-        Record::Publication(Written {
-            event: "QueueStatus",
-            organization: Uuid::from_u128(1),
-            entity: Uuid::from_u128(2),
-            position: Position::at(UnixMs::from_ms(1_795_266_403_000)),
-            at: UnixMs::from_ms(1_795_266_403_000),
-            expires: Some(UnixMs::from_ms(u64::MAX)),
-            effect: Effect::Keyed { key: Key([7; 16]), is_last: true, moves: Some(u32::MAX) },
-            id: Some(ItemKey([8; 16])),
-            data,
-        })
-    }
-
-    fn begin() -> Record<'static> {
-        let mut places = [None; PARTITIONS];
-        places[15] = Some(Position::at(UnixMs::from_ms(7)));
-        let (epoch, boot) = (Epoch::from_number(u64::MAX), Uuid::from_u128(3));
-        let gaps = Gaps { rows: UnixMs::from_ms(9), values: UnixMs::from_ms(0) };
-        Record::Begin(Begin { epoch, boot, is_synced: true, places, gaps, floor: places[15].unwrap() })
-    }
-
-    fn id() -> Record<'static> {
-        Record::Id { at: UnixMs::from_ms(1_795_266_403_000), key: ItemKey([8; 16]) }
-    }
-
-    fn file(records: &[Record<'_>]) -> (Vec<u8>, Vec<usize>) {
-        let (mut file, mut ends) = (Vec::new(), vec![0]);
-        for record in records {
-            record.encode(&mut file);
-            ends.push(file.len());
-        }
-        (file, ends)
-    }
-
-    #[test]
-    fn a_file_cut_at_any_byte_has_the_records_that_are_whole() {
-        let long = vec![b'x'; 70_000];
-        let records = [begin(), publication(b"{}"), publication(&long), publication(b""), id(), Record::End];
-        let (bytes, ends) = file(&records);
-        let near = |cut: &usize| ends.iter().any(|end| end.abs_diff(*cut) < 200);
-        for cut in (0..=bytes.len()).filter(near) {
-            let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
-            let mut read = Records::new(&bytes[..cut]);
-            assert_eq!(read.by_ref().collect::<Vec<_>>(), records[..whole], "cut at {cut}");
-            assert_eq!(read.read(), ends[whole]);
-        }
-    }
-
-    #[test]
-    fn what_is_behind_zeros_or_a_changed_bit_is_torn() {
-        let (bytes, ends) = file(&[begin(), publication(b"{}"), Record::End]);
-        for bit in 0..8 {
-            let mut changed = bytes.clone();
-            changed[ends[1] + 30] ^= 1 << bit;
-            assert_eq!(Records::new(&changed).count(), 1);
-        }
-        let with_zeros = [&bytes[..ends[2]], &[0; 64]].concat();
-        let mut records = Records::new(&with_zeros);
-        assert_eq!((records.by_ref().count(), records.read()), (2, ends[2]));
-    }
-
-    #[test]
-    fn what_a_newer_program_adds_is_passed_over_and_another_version_is_none_of_ours() {
-        let reframe = |body: &[u8]| {
-            let mut bytes = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
-            bytes.extend(crc32fast::hash(body).to_le_bytes());
-            bytes.extend(body);
-            bytes
-        };
-        let (bytes, _) = file(&[publication(b"{}")]);
-        let mut more = bytes[FRAME_BYTES..].to_vec();
-        field(99, b"new", &mut more);
-        field(tag::LONG | 99, &[0; 70_000], &mut more);
-        let unknown_kind = reframe(&[200, 1, 2, 3]);
-        let bytes = [unknown_kind, reframe(&more)].concat();
-        assert_eq!(Records::new(&bytes).collect::<Vec<_>>(), [publication(b"{}")]);
-        let (mut bytes, _) = file(&[begin()]);
-        assert_eq!(bytes[FRAME_BYTES + 4], VERSION);
-        bytes[FRAME_BYTES + 4] = VERSION + 1;
-        let newer = reframe(&bytes[FRAME_BYTES..]);
-        assert!(Records::new(&newer).next().is_none());
-        assert_eq!((version(&newer), version(&newer[1..])), (Some(VERSION + 1), None));
-    }
-
-    fn any_effect() -> impl Strategy<Value = Effect> {
-        let key = || any::<[u8; 16]>().prop_map(Key);
-        let keyed = (key(), any::<bool>(), proptest::option::of(any::<u32>()));
-        prop_oneof![
-            Just(Effect::None),
-            Just(Effect::Value),
-            keyed.prop_map(|(key, is_last, moves)| Effect::Keyed { key, is_last, moves }),
-            (key(), key(), 0..PHASES.len()).prop_map(|(call, leg, n)| Effect::Call { call, leg, phase: PHASES[n] }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read(
-            (event, data) in ("\\PC{0,40}", proptest::collection::vec(any::<u8>(), 0..300)),
-            (organization, entity) in (any::<u128>(), any::<u128>()),
-            (effect, id) in (any_effect(), proptest::option::of(any::<[u8; 16]>())),
-            (position, at, expires) in (1u64.., any::<u64>(), proptest::option::of(any::<u64>())),
-        ) {
-            let record = Record::Publication(Written {
-                event: &event,
-                organization: Uuid::from_u128(organization),
-                entity: Uuid::from_u128(entity),
-                position: Position::from_number(position).unwrap(),
-                at: UnixMs::from_ms(at),
-                expires: expires.map(UnixMs::from_ms),
-                effect,
-                id: id.map(ItemKey),
-                data: &data,
-            });
-            let (bytes, _) = file(&[record.clone(), begin()]);
-            prop_assert_eq!(Records::new(&bytes).collect::<Vec<_>>(), [record, begin()]);
-        }
-    }
-}
+mod tests;
