@@ -148,6 +148,8 @@ pub struct Tokens {
     pub brief: Vec<String>,
     /// Publishers, one per organization.
     pub publishers: Vec<String>,
+    /// Revokes tokens.
+    pub admin: String,
     /// No organization.
     pub homeless: String,
     /// Expired before the start.
@@ -181,6 +183,7 @@ pub static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
         clients: CLIENTS.iter().map(|rights| sign(&key, client(rights, late_s))).collect(),
         brief: CLIENTS.iter().map(|rights| sign(&key, client(rights, start_s + BRIEF_S))).collect(),
         publishers: ORGANIZATIONS.iter().map(|organization| sign(&key, publisher(*organization))).collect(),
+        admin: sign(&key, Statement { scopes: vec!["admin".into()], expires_unix_s: late_s, ..Statement::default() }),
         homeless: sign(&key, Statement { expires_unix_s: late_s, ..Statement::default() }),
         expired: sign(&key, client(&CLIENTS[0], start_s - 1000)),
         forged: sign(&SigningKey::from_secret(None, FOREIGN_SECRET, None).unwrap(), client(&CLIENTS[0], late_s)),
@@ -189,7 +192,7 @@ pub static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
 
 impl Tokens {
     pub fn all(&self) -> impl Iterator<Item = &str> {
-        let single = [&self.homeless, &self.expired, &self.forged];
+        let single = [&self.admin, &self.homeless, &self.expired, &self.forged];
         self.clients.iter().chain(&self.brief).chain(&self.publishers).chain(single).map(String::as_str)
     }
 }

@@ -484,8 +484,12 @@ impl Handle<'_, '_> {
         match &self.connection.stage {
             Stage::Handshake(_) => Flow::End(End::new(Why::new(CloseReason::Drain), LastWord::GoingAway)),
             Stage::Open(_) | Stage::Waiting(_) | Stage::Paused(_) => {
-                self.connection.ends = self.connection.ends.min(self.turn.now.after_ms(spread_ms));
-                self.connection.ends_for = CloseReason::Drain;
+                let ends = self.turn.now.after_ms(spread_ms);
+                if ends < self.connection.ends {
+                    // One that is to end sooner does so for its own reason: whose token is revoked
+                    // is not told to come back.
+                    (self.connection.ends, self.connection.ends_for) = (ends, CloseReason::Drain);
+                }
                 Flow::GoOn
             }
             Stage::Over => Flow::GoOn,

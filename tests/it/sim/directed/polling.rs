@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::sim::net::Faults;
+use crate::sim::reached::Reached;
 use crate::sim::rng::Rng;
 
 const SEEDS: u64 = 48;
@@ -163,8 +164,8 @@ fn faults(rng: &mut Rng) -> Faults {
     }
 }
 
-/// One publishes, the others read with gaps; then all that is left arrives.
-fn play(seed: u64) {
+/// One publishes, the others read with gaps; then all that is left arrives, and they leave.
+pub fn play(seed: u64, reached: &mut Reached) {
     let mut rng = Rng::new(seed);
     let world = World::new(&Setting { seed, shards: 1 + rng.below(4), ..Setting::one_shard() });
     let mut publisher = Peer::publisher(&world);
@@ -203,6 +204,20 @@ fn play(seed: u64) {
     let accepted = publisher.hear(&world);
     assert!(statuses(&accepted).iter().all(|status| *status == 202) && accepted.len() == sent);
     leave(&world, &mut polling, &mut streaming, &mut rng, &publisher);
+    (0..world.shards).for_each(|shard| reached.add(&world.numbers(shard)));
+}
+
+/// Their user may come no more: both are told, where they are.
+fn revoke(world: &World, polling: &mut Client, streaming: &mut Client, rng: &mut Rng) {
+    revoking::revoke(world, user());
+    pass(world, 200);
+    polling.polls(world, rng);
+    streaming.read_stream(world, WIDE);
+    for client in [&*polling, streaming] {
+        let text = String::from_utf8_lossy(&client.heard);
+        let last = text.trim_end_matches('\u{1e}').rsplit('\u{1e}').next();
+        assert!(last.is_some_and(|last| last.starts_with("{\"type\":7,\"error\":\"token_revoked")), "{text}");
+    }
 }
 
 /// One asks no more, the other is gone: both are found out, and nothing is left.
@@ -210,15 +225,23 @@ fn leave(world: &World, polling: &mut Client, streaming: &mut Client, rng: &mut 
     let all = |reason: CloseReason| -> u64 {
         (0..world.shards).map(|shard| world.numbers(shard).closed[reason.index()]).sum()
     };
-    match polling.is_waiting || rng.one_in(2) {
-        true => {
+    match rng.below(3) {
+        0 => {
+            revoke(world, polling, streaming, rng);
+            assert_eq!(all(CloseReason::Revoked), 2);
+        }
+        1 => {
             let target = polling.target("DELETE");
             assert_eq!(polling.posts.ask(world, &target, "", b"").status, 202);
             let is_waiting = polling.is_waiting;
             assert_eq!(is_waiting, polling.read(world, WIDE), "a poll that waits is told");
             assert_eq!(all(CloseReason::PeerClosed), 1);
         }
-        false => {
+        _ => {
+            // What waits is answered for its own time, and then it asks no more.
+            if polling.is_waiting {
+                pass(world, Limits::DEFAULT.poll_ms + 1_000);
+            }
             pass(world, Limits::DEFAULT.disconnect_ms + 1_000);
             assert_eq!(all(CloseReason::NoPoll), 1);
         }
@@ -240,7 +263,7 @@ fn leave(world: &World, polling: &mut Client, streaming: &mut Client, rng: &mut 
 #[test]
 fn who_polls_and_who_streams_get_everything_once_and_in_order_whatever_the_seed() {
     for seed in 0..SEEDS {
-        play(seed);
+        play(seed, &mut Reached::default());
     }
 }
 
@@ -269,4 +292,24 @@ fn the_same_drain_reaches_a_stream_a_poll_that_waits_and_who_is_between_two() {
         pass(&world, Limits::DEFAULT.close_ms + 1_000);
         assert_eq!((world.load(), world.shared.is_empty()), (0, true), "{seed}");
     }
+}
+
+#[test]
+fn what_comes_behind_a_poll_is_answered_behind_it_and_what_comes_behind_a_stream_is_not() {
+    let world = World::new(&Setting { shards: 3, ..Setting::one_shard() });
+    let mut publisher = Peer::publisher(&world);
+    let (mut polling, mut streaming) = (Client::polling(&world), Client::streaming(&world));
+    polling.polls(&world, &mut Rng::new(0));
+    let health = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
+    let poll = request(&polling.target("GET"), "", b"");
+    polling.wire.send(&world, &[&poll[..], health].concat());
+    streaming.wire.send(&world, health);
+    assert_eq!(polling.wire.hear(&world), [], "both wait");
+    publisher.publish(&world, ALERT, user(), "#0#");
+    let heard = polling.wire.hear(&world);
+    let [Heard::Reply(answer), Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
+    assert!(answer.text().contains("#0#") && reply.text() == "ok\n", "{heard:?}");
+    streaming.read_stream(&world, WIDE);
+    assert_eq!(streaming.numbers(), [0]);
+    assert!(!String::from_utf8_lossy(&streaming.heard).contains("ok\n"));
 }
