@@ -63,3 +63,63 @@ impl Hub {
         body
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::backlog::Backlog;
+    use crate::hub::encoding::Encoding;
+    use crate::hub::outbox::Outbox;
+    use crate::hub::registry::HashSeed;
+    use crate::limits::Limits;
+    use slotmap::SlotMap;
+
+    fn at(ms: u64) -> Now {
+        Now::from_ms(ms, 0)
+    }
+
+    /// A hub with a connection that polls, and the links of two polls.
+    fn bench() -> (Hub, ConnKey, [LinkKey; 2]) {
+        let mut hub = Hub::new(HashSeed(1, 2), &Limits::DEFAULT, Backlog::new(usize::MAX, 1).into());
+        let (mut conns, mut links) = (SlotMap::<ConnKey, ()>::with_key(), SlotMap::with_key());
+        let conn = conns.insert(());
+        hub.open_polled(conn, at(0));
+        hub.set_encoding(conn, Encoding::of(Transport::LongPolling));
+        (hub, conn, [links.insert(()), links.insert(())])
+    }
+
+    #[test]
+    fn a_poll_that_was_replaced_leaves_the_one_in_its_place_and_the_last_leaves_nobody() {
+        let (mut hub, conn, [first, second]) = bench();
+        assert_eq!(hub.away_since(conn), Some(at(0).mono), "since it began");
+        hub.begin_poll(conn, first);
+        hub.begin_poll(conn, second);
+        hub.end_poll(conn, first, at(5));
+        assert_eq!((hub.link(conn), hub.away_since(conn)), (Some(second), None));
+        hub.end_poll(conn, second, at(7));
+        assert_eq!((hub.link(conn), hub.away_since(conn)), (None, Some(at(7).mono)));
+        assert!(hub.polls(conn) && hub.is_linkless(conn));
+    }
+
+    #[test]
+    fn an_answer_has_whole_messages_and_what_is_more_waits_for_the_next() {
+        let (mut hub, conn, _) = bench();
+        let long = "x".repeat(POLL_BYTES / 4);
+        let messages: Vec<String> = (0..6).map(|n| format!("{n}{long}\u{1e}")).collect();
+        for message in &messages {
+            hub.send_frame(conn, |out| out.extend_from_slice(message.as_bytes()));
+        }
+        hub.outboxes.values_mut().for_each(|outbox: &mut Outbox| outbox.evict(&mut hub.arena, &hub.share));
+        for message in &messages {
+            hub.send_frame(conn, |out| out.extend_from_slice(message.as_bytes()));
+        }
+        let mut taken = Vec::new();
+        while hub.backlog_bytes(conn) > 0 {
+            let body = hub.take(conn, at(0));
+            assert!(body.ends_with(b"\x1e") && body.len() >= POLL_BYTES / 4, "{}", body.len());
+            taken.extend_from_slice(&body);
+        }
+        assert_eq!(taken, [messages.concat(), messages.concat()].concat().as_bytes());
+        assert_eq!((hub.take(conn, at(0)).len(), hub.pinned_bytes()), (0, 0), "nothing is left");
+    }
+}
