@@ -38,7 +38,6 @@ export class DAService {
   OnGap = new Listeners();
   OnError = new Listeners();
 
-  #options;
   #times;
   #jwt;
   #makeLink;
@@ -59,15 +58,15 @@ export class DAService {
   #renewal = 0;
   #wanted = new Map();
   #early = [];
+  #joining = null;
   #queues = new Map();
 
   constructor(rteUrl, jwt, options = {}) {
-    this.#options = options;
     this.#times = { ...TIMES, ...options.times };
     this.#jwt = jwt;
     const own = () => new Connection(rteUrl, () => this.#nextToken(), this.#times, options.WebSocket);
     if (typeof rteUrl === "object" && !(rteUrl instanceof URL)) this.#makeLink = () => import("./client/handed.mjs").then(({ Handed }) => new Handed(rteUrl));
-    else if (options.share === "tabs") this.#makeLink = () => this.#shared(String(rteUrl), own);
+    else if (options.share === "tabs") this.#makeLink = async () => (await import("./client/tabs.mjs")).shared(rteUrl, own, await this.#nextToken(), this.#times);
     else this.#makeLink = own;
   }
 
@@ -176,20 +175,12 @@ export class DAService {
   /** The open calls of a user with their legs, kept up to date. */
   async calls(userId) {
     const { Calls } = await import("./client/calls.mjs");
-    const tap = (name, tap) => {
-      const item = this.#want(userId, name, true);
-      item.taps.add(tap);
-      const off = () => {
-        item.taps.delete(tap);
-        this.#forsake(item);
-      };
-      return { item, off };
-    };
-    const rebuild = (items) => {
-      for (const item of items) Object.assign(item, { isRebuilding: true, isJoined: false });
-      this.#flush();
-    };
-    return new Calls("User", { tap, rebuild, report: (error) => this.#report(error) });
+    return new Calls("User", {
+      want: (name) => this.#want(userId, name, true),
+      forsake: (item) => this.#forsake(item),
+      flush: () => this.#flush(),
+      report: (error) => this.#report(error),
+    });
   }
 
   get state() {
@@ -295,18 +286,10 @@ export class DAService {
     return link;
   }
 
-  async #shared(url, own) {
-    // Where there are none, as on a page that is not secure, each tab has its own.
-    if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return own();
-    const [{ TabsLink }, token] = await Promise.all([import("./client/tabs.mjs"), this.#nextToken()]);
-    const { sub, org } = claimsOf(token);
-    // The tabs of another user are others.
-    return new TabsLink(`rte ${new URL(url, globalThis.location?.href)} ${org} ${sub}`, own, this.#times);
-  }
-
   #opened() {
     this.#isOpen = true;
     this.#early = [];
+    this.#joining = null;
     this.#hubAhead = this.#link.hubAhead ?? this.#hubAhead;
     for (const item of this.#wanted.values()) item.isJoined = item.isAsked = item.isHeld = false;
     this.#setState(this.#returning);
@@ -440,16 +423,34 @@ export class DAService {
     this.#join().catch((error) => lose(error));
   }
 
-  async #join() {
+  /** One Subscribe at a time; what is wanted meanwhile is in the next. */
+  #join() {
+    return (this.#joining ??= this.#joinAll());
+  }
+
+  async #joinAll() {
+    const lose = this.#lose;
+    // All that is wanted in one go is asked for in one.
+    await null;
     for (let portion; (portion = this.#portion()).length; ) {
-      for (const item of portion) Object.assign(item, { isJoined: true, isAsked: true });
+      for (const item of portion) item.isJoined = item.isAsked = true;
       const asked = portion.map((item) => item.asked);
       const verdicts = await this.#ask("Subscribe", asked);
+      if (lose !== this.#lose) return;
       if (!Array.isArray(verdicts) || verdicts.length !== portion.length) throw new HubError("a verdict for each item is missing");
       const gaps = portion.map((item, at) => this.#judge(item, asked[at].Since, verdicts[at])).filter(Boolean);
       if (gaps.length) this.#tell(this.OnGap, gaps);
+      const taps = new Set(portion.flatMap((item) => [...item.taps]));
+      for (const tap of taps) tap.judged(portion);
       this.#release();
+      const rebuilding = [...taps].filter((tap) => tap.isRebuilding);
+      if (!rebuilding.length) continue;
+      // Its answer comes behind all that follows a Subscribe.
+      await this.#ask("Unsubscribe", []);
+      if (lose !== this.#lose) return;
+      for (const tap of rebuilding) tap.arrived();
     }
+    this.#joining = null;
   }
 
   /** What has not been asked for, the items of an entity together. */
@@ -463,23 +464,17 @@ export class DAService {
 
   /** Takes in what the hub says of an item; answers with the gap, where there is one. */
   #judge(item, since, verdict) {
-    item.isAsked = false;
-    item.isGranted = item.isHeld = verdict.subscribed === true;
+    const isGranted = verdict.subscribed === true;
     const { position = null, recovered } = verdict;
-    const isGap = item.isGranted && since !== null && recovered === false;
-    // Behind a gap the order begins anew; else nothing goes back, so that nothing comes twice.
-    if (item.isGranted && (isGap || item.cursor === null || position > item.cursor)) item.cursor = position;
+    const isGap = isGranted && since !== null && recovered === false;
+    const isNew = since === null && this.#itemsOf(item).length === 1;
+    item.standing = isGap ? "gap" : !isGranted ? "refused" : item.isHeld ? "held" : isNew ? "new" : "back";
+    // What is held goes on from its messages. Behind a gap the order begins anew; else nothing comes twice.
+    if (isGap || (isGranted && (item.cursor === null || (!item.isHeld && position > item.cursor)))) item.cursor = position;
+    Object.assign(item, { isAsked: false, isGranted, isHeld: isGranted });
     if (!item.isGranted && !item.waiting.length) this.#report(new HubError(`${item.eventName} of ${item.entityId}: ${verdict.message}`));
     item.answer(verdict);
-    if (item.isRebuilding) {
-      const isRebuilt = since === null || !item.isGranted;
-      // A replay is not all that holds: once more, now that it is held.
-      item.isJoined = isRebuilt;
-      item.isRebuilding = !isRebuilt;
-      if (isRebuilt) for (const tap of item.taps) tap.rebuilt();
-    }
     if (!isGap) return null;
-    for (const tap of item.taps) tap.gap();
     return { EntityId: item.entityId, EventName: item.name, Since: since, Snapshot: verdict.snapshot ?? 0 };
   }
 
@@ -504,7 +499,7 @@ export class DAService {
   // What arrives.
 
   #itemsOf({ entityId, eventName }) {
-    return [entityId, "*"].map((entity) => this.#wanted.get(keyOf(entity, eventName))).filter((item) => item && (item.isJoined || item.cursor));
+    return [entityId, "*"].map((entity) => this.#wanted.get(keyOf(entity, eventName))).filter((item) => item && (item.isJoined || item.isAsked || item.cursor));
   }
 
   #onMessage(message) {

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import vm from 'node:vm';
 import WebSocket from 'ws';
 import { Hub, Inbox, ORGANIZATION, QUEUE, USER, within } from './hub.mjs';
-import { Proxy, TIMES, ending, exported, leg, load, news, pair, reaches } from './library.mjs';
+import { Proxy, TIMES, chance, ending, exported, leg, load, news, pair, reaches } from './library.mjs';
 
 const OTHER_USER = 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3';
 const EVENT = 'UserCallInComing';
@@ -216,22 +216,13 @@ describe('the library, told how it is to come back', () => {
 });
 
 describe('a shift', () => {
-  /** Numbers that look like chance and are the same each time (mulberry32). */
-  function chance(seed) {
-    return () => {
-      seed = (seed + 0x6d2b79f5) | 0;
-      let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-    };
-  }
   const BEGIN = 'UserCallInUserAllocated';
   const STEPS = [BEGIN, 'UserCallInUserConnected', 'UserCallInTransferStarted', 'UserCallInUserCancelled', 'UserCallInDisconnected'];
   const texts = Object.fromEntries(STEPS.map((name) => {
     const file = readFileSync(new URL(`../../schema/user/${name}.toml`, import.meta.url), 'utf8');
     return [name, JSON.parse(/json = '''([\s\S]+?)'''/.exec(file)[1])];
   }));
-  test('of calls and restarts leaves no ghost call, and misses no event', async () => {
+  test('of calls, cuts and restarts leaves no ghost call, and misses no event', async () => {
     const hub = await new Hub().start();
     const proxy = await new Proxy().start(hub.port);
     const da = own(proxy.url, () => hub.client());
@@ -286,6 +277,7 @@ describe('a shift', () => {
 
     for (let round = 0; round < 24; round += 1) {
       for (let at = 0; at < 12; at += 1) {
+        if (random() < 0.1) proxy.cut();
         await step();
       }
       await settle();

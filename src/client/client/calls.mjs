@@ -5,33 +5,63 @@ import { events } from "../events.mjs";
 /** How long a leg that has ended stays ended, whatever comes late. */
 const LINGER_MS = 60_000;
 
-/** The view. `service` is the way to what it wants: `tap(name, tap)`, `rebuild(items)` and `report`. */
+/** Answers that a view waits for, before it believes one that does not fit together. */
+const ROUNDS_MAX = 8;
+
+const byPosition = (a, b) => (a.position < b.position ? -1 : Number(a.position > b.position));
+
+/**
+ * The view, whose content does not depend on the order in which messages come.
+ *
+ * It begins, and after a gap begins anew, with a snapshot of all its items at one moment. Behind a gap of one item the
+ * others are of no use: the end of a leg may be in it. The first answer counts only if no item was subscribed before:
+ *
+ *     asking ─ all new, or all held since the answer before ─→ arriving ─ block is there ─→ live ─ gap ─→ asking
+ *        └─ else once more, for all ─→ asking                     └─ cut ─→ asking
+ *
+ * `service` is the way to what it wants: `want(name)`, `forsake(item)`, `flush` and `report`.
+ */
 export class Calls {
   #legs = new Map();
   #ended = new Map();
   #handlers = new Set();
   #isTold = true;
-  #taps;
   #service;
+  #facts = new Map();
+  #items;
+  #state = "asking";
+  #rounds = 0;
+  #tap;
 
   constructor(family, service) {
     this.#service = service;
     const names = Object.keys(events).filter((name) => events[name].call && events[name].family === family);
     if (!names.length) throw new TypeError(`the catalogue gives no event of ${family} a phase of a call`);
-    this.#taps = names.map((name) => {
-      const { call } = events[name];
-      const message = (message) => this.#fold(call, message);
-      return service.tap(name, { message, gap: () => this.#rebuild(), rebuilt: () => this.#clear() });
-    });
-    this.#rebuild();
+    for (const name of names) this.#facts.set(name.toLowerCase(), events[name].call);
+    const state = () => this.#state;
+    this.#tap = {
+      get isRebuilding() {
+        return state() !== "live";
+      },
+      message: (message) => this.#fold(message),
+      judged: (portion) => this.#judged(portion.filter((item) => item.taps.has(this.#tap))),
+      arrived: () => this.#arrived(),
+    };
+    this.#items = names.map((name) => service.want(name));
+    for (const item of this.#items) item.taps.add(this.#tap);
+    this.#askAgain();
+    service.flush();
   }
 
   /** The open calls, the oldest first, each with its open legs, each with its events in their order. */
   get list() {
+    const legs = [...this.#legs.values()].map(({ callId, legId, messages }) => {
+      const all = [...messages.values()].sort(byPosition);
+      return { callId, leg: { legId, messages: all, last: all.at(-1), since: all[0].at } };
+    });
+    legs.sort((a, b) => byPosition(a.leg.messages[0], b.leg.messages[0]));
     const calls = new Map();
-    for (const { callId, legId, messages } of this.#legs.values()) {
-      const all = [...messages.values()];
-      const leg = { legId, messages: all, last: all.at(-1), since: all[0].at };
+    for (const { callId, leg } of legs) {
       if (calls.has(callId)) calls.get(callId).legs.push(leg);
       else calls.set(callId, { callId, legs: [leg], since: leg.since });
     }
@@ -50,27 +80,53 @@ export class Calls {
 
   /** Ends the view. */
   close() {
-    for (const tap of this.#taps) tap.off();
+    for (const item of this.#items) {
+      item.taps.delete(this.#tap);
+      this.#service.forsake(item);
+    }
     this.#handlers.clear();
   }
 
-  #rebuild() {
-    this.#service.rebuild(this.#taps.map(({ item }) => item));
+  #askAgain() {
+    for (const item of this.#items) item.isJoined = false;
   }
 
-  #clear() {
+  /** The hub has answered for these. What they had before is on its way, or has come: `arrived` tells. */
+  #judged(items) {
+    // A cut has left the block unfinished, something was missed, or is granted only now.
+    const tears = this.#state === "live" ? ["gap", "new"] : ["gap"];
+    const isTorn = this.#state === "arriving" || items.some(({ standing }) => tears.includes(standing));
+    if (isTorn) [this.#state, this.#rounds] = ["asking", 0];
+    if (this.#state !== "asking") return;
+    const granted = items.filter(({ isGranted }) => isGranted);
+    const are = (standing) => granted.every((item) => item.standing === standing);
+    // What is not joined any more was wanted anew while the hub was asked.
+    const isAll = items.every(({ isJoined }) => isJoined);
+    const isWhole = isAll && (are("new") || (are("held") && this.#rounds > 0));
+    if (!isWhole && this.#rounds < ROUNDS_MAX) return this.#askAgain();
+    this.#state = "arriving";
     this.#legs.clear();
-    this.#ended.clear();
     this.#change();
   }
 
-  #fold({ id, leg, phase }, message) {
-    const { data, position } = message;
+  #arrived() {
+    if (this.#state === "asking") {
+      this.#rounds += 1;
+      return;
+    }
+    this.#state = "live";
+    // All is known as far as anything is: nothing that the block has left out, for it has ended, is to be replayed.
+    const held = this.#items.filter(({ isHeld }) => isHeld);
+    const newest = held.map(({ cursor }) => cursor).sort().at(-1);
+    for (const item of held) item.cursor = newest;
+  }
+
+  #fold(message) {
+    const { data, position, subscription } = message;
+    const { id, leg, phase } = this.#facts.get(subscription.eventName.toLowerCase());
     const [callId, legId] = [data?.[id], data?.[leg] ?? ""];
     if (typeof callId !== "string") return;
     const key = `${callId}/${legId}`;
-    const found = this.#legs.get(key);
-    if (position <= found?.position) return;
     const now = Date.parse(message.at) || Date.now();
     for (const [ended, at] of this.#ended) if (now - at > LINGER_MS) this.#ended.delete(ended);
     if (phase === "end" || phase === "end-call") {
@@ -78,11 +134,11 @@ export class Calls {
       this.#legs.delete(key);
       if (phase === "end-call") for (const [other, { callId: its }] of this.#legs) if (its === callId) this.#legs.delete(other);
     } else if (!this.#ended.has(key) && !this.#ended.has(callId)) {
-      const open = found ?? { callId, legId, messages: new Map() };
-      open.position = position;
+      const open = this.#legs.get(key) ?? { callId, legId, messages: new Map() };
+      const known = open.messages.get(subscription.eventName);
+      if (position <= known?.position) return;
       // The newest of each event, as in a snapshot.
-      open.messages.delete(message.subscription.eventName);
-      open.messages.set(message.subscription.eventName, message);
+      open.messages.set(subscription.eventName, message);
       this.#legs.set(key, open);
     }
     this.#change();

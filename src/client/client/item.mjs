@@ -38,13 +38,13 @@ export class Item {
   /** What its newest verdict says, and whether that is of this connection. */
   isGranted = false;
   isHeld = false;
+  /** How it stood in that: `refused`, `held` before, `new`, `back` with its past, or with a `gap` in it. */
+  standing = "refused";
   /** Asked for by Subscribe, and not only by listeners. */
   isExplicit = false;
   listeners = new Listeners();
-  /** What is built of its messages sees all of them at once, also those that listeners have had. */
+  /** What is built of its messages sees all of them at once, also those that listeners have had; see calls.mjs. */
   taps = new Set();
-  /** A tap wants all that still holds once more. */
-  isRebuilding = false;
   waiting = [];
   verdict = null;
   /** The newest message of each entity, of a state event that has one for each. */
@@ -63,10 +63,11 @@ export class Item {
 
   /** The item as the hub is asked for it. */
   get asked() {
+    const isRebuilding = [...this.taps].some((tap) => tap.isRebuilding);
     // What this connection has anyway misses nothing by it.
-    const Since = this.isRebuilding && this.isHeld ? null : (this.cursor ?? this.since);
+    const Since = isRebuilding && this.isHeld ? null : (this.cursor ?? this.since);
     // Whoever has something to come back to wants the rest in any case, unless it was declined.
-    const Snapshot = this.isRebuilding || (this.snapshot ?? (this.cursor ? true : undefined));
+    const Snapshot = isRebuilding || (this.snapshot ?? (this.cursor ? true : undefined));
     const item = { EntityId: this.entityId, EventName: this.eventName, Since };
     return Snapshot === undefined ? item : { ...item, Snapshot };
   }

@@ -4,7 +4,7 @@
 // through a BroadcastChannel, which keeps the order of each sender. Each tab has a lock of its own besides, by which
 // the leader notices that it is gone. A leader that does not answer, because it is frozen, loses the lock.
 
-import { HubError, deferred } from "./connection.mjs";
+import { HubError, claimsOf, deferred } from "./connection.mjs";
 
 /** Messages that the leader keeps for a tab that joins late. */
 const RECENT_MAX = 500;
@@ -13,8 +13,17 @@ const keyOf = ({ EntityId, EventName }) => `${EntityId}/${EventName}`.toLowerCas
 const topicsOf = ({ entityId, eventName }) => [`${entityId}/${eventName}`, `*/${eventName}`];
 const told = ({ message, status = 0, isFinal = false, isSoon = false }) => ({ message, status, isFinal, isSoon });
 
+/** The link of this tab to the hub at a URL, for the user of the token; `own` makes a connection. */
+export function shared(url, own, token, times) {
+  // Where there are none, as on a page that is not secure, each tab has its own.
+  if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return own();
+  const { sub, org } = claimsOf(token);
+  // The tabs of another user are others.
+  return new TabsLink(`rte ${new URL(url, globalThis.location?.href)} ${org} ${sub}`, own, times);
+}
+
 /** A link, as the service needs one. */
-export class TabsLink {
+class TabsLink {
   isLeader = false;
   heard = { wall: 0, mono: 0 };
   #name;
@@ -243,7 +252,8 @@ export class TabsLink {
     if (method !== "Unsubscribe" && method !== "UnsubscribeAll") return this.#connection.invoke(method, ...args);
     const items = args[0] ?? [...this.#held.keys()].map((key) => ({ EntityId: key.split("/")[0], EventName: key.split("/")[1] }));
     const free = items.filter((item) => this.#leave(tab, keyOf(item)));
-    if (free.length) await this.#connection.invoke("Unsubscribe", free);
+    // Of nothing, it is a probe, or waits for all that is on its way.
+    if (free.length || !items.length) await this.#connection.invoke("Unsubscribe", free);
     if (method === "UnsubscribeAll") return true;
     return items.map(({ EntityId, EventName }) => ({
       subscribed: false, message: null, entityId: EntityId.toLowerCase(), eventName: EventName.toLowerCase(),

@@ -67,6 +67,12 @@ export class FakeHub {
     return `${String(this.#epoch).padStart(9, "0")}-${String(this.#number).padStart(9, "0")}`;
   }
 
+  /** The position before all of them, so that a cut in their midst loses none. */
+  #before(messages) {
+    const [position] = messages.map(({ position }) => position).sort();
+    return `${position.slice(0, 10)}${String(Number(position.slice(10)) - 1).padStart(9, "0")}`;
+  }
+
   enter(connection) {
     if (!this.#isUp) throw new HubError("the hub is not reached");
     this.#connections.add(connection);
@@ -90,7 +96,7 @@ export class FakeHub {
     const missed = verdict.recovered ? own.filter(({ position }) => position > item.Since) : [];
     const newest = item.Snapshot && !verdict.recovered ? this.#kept(events[name], own) : [];
     if (item.Snapshot) verdict.snapshot = newest.length;
-    if (!verdict.recovered) verdict.position = newest.length ? "" : this.#position;
+    if (!verdict.recovered) verdict.position = newest.length ? this.#before(newest) : this.#position;
     return [verdict, [...missed, ...newest]];
   }
 
