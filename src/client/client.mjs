@@ -28,9 +28,6 @@ const TIMES = {
 /** Items of one Subscribe, but for those of an entity, which stay together: their events have one order. */
 const PORTION = 200;
 
-/** The status of a refusal, also where Microsoft's client has it in its words. */
-const statusOf = (error) => error?.status || error?.statusCode || Number(/Status code '(\d+)'/.exec(error?.message)?.[1] ?? 0);
-
 /** The reference's client library; see client.d.mts for what each member does. */
 export class DAService {
   OnSubscriptionDataChanged = new Listeners();
@@ -120,7 +117,7 @@ export class DAService {
       this.#wanted.delete(key);
       return verdict;
     });
-    // Whoever is away forgets it, and there is nothing to tell the hub of the next connection.
+    // The hub of the next connection does not know it.
     if (!this.#isOpen) return verdicts;
     return this.#ask("Unsubscribe", items).catch((error) => (this.#isOpen ? Promise.reject(error) : verdicts));
   }
@@ -253,8 +250,8 @@ export class DAService {
       this.#closed();
       await Promise.resolve(this.#link?.stop()).catch(() => {});
       if (!this.#isOn) break;
-      const is401 = statusOf(error) === 401;
-      if (error.isFinal || statusOf(error) === 403 || (is401 && (was401 || typeof this.#jwt === "string"))) {
+      const is401 = error.status === 401;
+      if (error.isFinal || error.status === 403 || (is401 && (was401 || typeof this.#jwt === "string"))) {
         this.#setState("refused", { error });
         this.#giveUp(error);
         break;
@@ -310,7 +307,7 @@ export class DAService {
     for (const item of this.#wanted.values()) for (const { reject } of item.waiting.splice(0)) reject(error);
   }
 
-  /** Full jitter, so that a thousand clients do not come back in the same second. */
+  /** Full jitter: a thousand clients come back apart. */
   #delay(tries, { retryAfterMs = 0 }) {
     const { delayMs, delayMaxMs } = this.#times;
     return retryAfterMs + Math.random() * Math.min(delayMaxMs, delayMs * 2 ** tries);
@@ -374,7 +371,7 @@ export class DAService {
     return token;
   }
 
-  /** Comes back with a fresh token before this one expires, if the function has one. */
+  /** Goes on with a fresh token before this one expires, if the function has one. */
   #renewBefore() {
     const left = this.#token.expires - this.now();
     if (typeof this.#jwt !== "function" || !this.isLeader || !(left > 0) || left === Infinity) return;
@@ -383,16 +380,23 @@ export class DAService {
     const renew = async () => {
       try {
         const fresh = await this.#jwt();
-        if (claimsOf(fresh).exp * 1_000 > this.#token.expires && lose === this.#lose) {
+        const expires = claimsOf(fresh).exp * 1_000;
+        if (expires > this.#token.expires && lose === this.#lose) {
           this.#token.fresh = fresh;
-          return lose(new HubError("the token is renewed", { isSoon: true }));
+          const answer = await this.#ask("RefreshToken", fresh).catch(() => null);
+          if (lose !== this.#lose) return;
+          // A hub that has no such method or takes something away is joined anew.
+          if (answer?.removed?.length !== 0) return lose(new HubError("the token is renewed", { isSoon: true }));
+          this.#token = { fresh: null, expires };
+          for (const item of this.#wanted.values()) item.isJoined &&= item.isGranted || item.isAsked;
+          this.#flush();
         }
       } catch (error) {
         this.#report(error);
       }
       if (lose === this.#lose) this.#renewBefore();
     };
-    // setTimeout counts to 2^31; what is nearly over is not asked for without a pause.
+    // setTimeout counts to 2^31; what is nearly over gets a pause.
     this.#renewal = setTimeout(renew, Math.min(Math.max(left - lead, 1_000), 2 ** 31 - 1));
   }
 
@@ -508,7 +512,7 @@ export class DAService {
     const ahead = Date.parse(message.at) - performance.now();
     // Nothing is of the future.
     if (this.#hubAhead !== null && ahead > this.#hubAhead) this.#hubAhead = ahead;
-    // What has come in one piece with its verdict waits until that has been read, and keeps its place.
+    // What has come with its verdict waits until that has been read.
     if (this.#early.length || this.#itemsOf(subscription).some((item) => item.isAsked)) this.#early.push(message);
     else this.#deliver(message);
   }

@@ -192,26 +192,61 @@ describe('the library, told how it is to come back', () => {
     }
   });
 
-  test('a token is renewed before it expires, and nothing is missed by it', async () => {
+  /** A hub whose connections end with their tokens, and a service: the first token lives for 3 s, the others grant what is last. */
+  async function brief(...granted) {
     const hub = await new Hub(['auth.close_on_expiry=true']).start();
+    const da = own(hub.url, () => {
+      const seconds = granted.length > 1 ? 3 : 3600;
+      const rte = granted.length > 1 ? granted.shift() : granted[0];
+      return hub.client({ rte, exp: Math.floor(Date.now() / 1000) + seconds });
+    });
+    const changes = [];
+    da.on(EVENT, OTHER_USER, ({ data }) => changes.push(data.legId));
+    await da.Connect();
+    da.OnStateChanged.on((change) => changes.push(change));
+    const end = () => da.Disconnect().then(() => hub.stop());
+    return { hub, da, changes, end };
+  }
+
+  test('a connection goes on with a fresh token, and has what that grants besides', async () => {
+    const { hub, da, changes, end } = await brief(['queue/*'], ['queue/*', 'user/*']);
+    for (let active = []; !active.length; ) active = await within(da.GetActiveSubscriptions(), 'the answer');
+    await hub.publish(leg(OTHER_USER, 1));
+    await da.GetActiveSubscriptions();
+    assert.deepEqual(changes, ['1']);
+    await end();
+  });
+
+  test('what a fresh token takes away is a reason to come back with it', async () => {
+    const { da, changes, end } = await brief(['user/*'], ['queue/*']);
+    await news(da.OnStateChanged, ({ state }) => state === 'live', 'the renewal');
+    assert.match(changes[0].error.message, /renewed/);
+    assert.deepEqual(await da.GetActiveSubscriptions(), []);
+    await end();
+  });
+
+  test('where a hub has no way to take a fresh token, coming back with it misses nothing', async () => {
+    const upgrades = [];
+    const hub = await liar((response, { headers }) => {
+      upgrades.push(headers.authorization);
+      lets(response);
+    }, (say, record) => {
+      if (record.target === 'RefreshToken') say({ type: 3, invocationId: record.invocationId, error: 'Method does not exist.' });
+      else grants(say, record);
+    });
     let tokens = 0;
     const da = own(hub.url, () => {
       tokens += 1;
-      return hub.client({ exp: Math.floor(Date.now() / 1000) + (tokens === 1 ? 3 : 3600) });
+      return `a.${btoa(JSON.stringify({ exp: Math.floor(Date.now() / 1000) + (tokens === 1 ? 3 : 3600) }))}.${tokens}`;
     });
-    const seen = [];
-    da.on(EVENT, USER, ({ data }) => seen.push(data.legId));
+    da.on(EVENT, USER, () => {});
     await da.Connect();
-    const changes = [];
-    da.OnStateChanged.on((change) => changes.push(change));
-    await news(da.OnStateChanged, ({ state }) => state === 'live', 'the renewal');
-    assert.match(changes[0].error.message, /renewed/);
-    assert.deepEqual(changes.map(({ state }) => state), ['recovering', 'recovering', 'live'].slice(3 - changes.length));
-    await hub.publish(leg(USER, 1));
-    await da.GetActiveSubscriptions();
-    assert.deepEqual([tokens, seen, da.gaps], [2, ['1'], []]);
+    const lost = await news(da.OnStateChanged, ({ error }) => error, 'the renewal');
+    await news(da.OnStateChanged, ({ state }) => state === 'live', 'its return');
+    assert.match(lost.error.message, /renewed/);
+    assert.deepEqual([tokens, upgrades.map((token) => token.at(-1)), da.gaps], [2, ['1', '2'], []]);
     await da.Disconnect();
-    await hub.stop();
+    hub.stop();
   });
 });
 

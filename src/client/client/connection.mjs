@@ -131,7 +131,7 @@ export class Connection {
     } catch (error) {
       return this.#end(socket, new HubError(`what came is not SignalR: ${error.message}`));
     }
-    // Here and not by a timer, for the timers of a hidden page sleep: the hub's ping is what wakes it.
+    // Timers of a hidden page sleep; the hub's ping wakes it.
     if (this.heard.mono - this.#pinged > 10_000) this.#send({ type: 6 });
   }
 

@@ -2,6 +2,9 @@
 
 import { HubError, deferred } from "./connection.mjs";
 
+/** The status of a refusal, which Microsoft's client has in its words. */
+const statusOf = ({ statusCode, message }) => statusCode || Number(/Status code '(\d+)'/.exec(message)?.[1] ?? 0);
+
 /** Microsoft's `HubConnection`, with its automatic reconnect or without it, handed to the service. */
 export class Handed {
   #connection;
@@ -29,9 +32,17 @@ export class Handed {
   start() {
     const { state } = this.#connection;
     if (state === "Connected") return Promise.resolve();
-    if (state === "Disconnected") return this.#connection.start();
+    if (state === "Disconnected") return this.#started();
     this.#returning = deferred();
     return this.#returning.promise;
+  }
+
+  async #started() {
+    try {
+      await this.#connection.start();
+    } catch (error) {
+      throw Object.assign(error, { status: error.status || statusOf(error) });
+    }
   }
 
   invoke(target, ...args) {
