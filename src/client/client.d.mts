@@ -18,6 +18,8 @@ export interface Message<N extends EventName> {
   data: EventMap[N];
   position?: string;
   at?: DateTime;
+  /** What its key stands for is over, or of somebody else. */
+  last?: true;
 }
 
 /** An item of Unsubscribe; of Subscribe it may say more. */
@@ -138,7 +140,7 @@ export declare class DAService {
 
   /** Connects, and comes back until it is told not to. True once everything is subscribed, false where it may not be. */
   Connect(): Promise<boolean>;
-  /** Ends the connection for good. */
+  /** Ends the connection for good; what was wanted is wanted again with the next Connect. */
   Disconnect(): Promise<void>;
   /** Wants these items, now and after every reconnect. The verdicts come when there is a connection. */
   Subscribe(items: readonly SubscribeItem[]): Promise<Verdict[]>;
@@ -150,7 +152,9 @@ export declare class DAService {
   Catalogue(): Promise<CatalogueEntry[]>;
 
   /**
-   * Listens to one event of one entity, and subscribes to it while somebody does. Of a state the newest value comes at once.
+   * Listens to one event of one entity, and subscribes to it while somebody does. Of a state the newest value comes at once,
+   * of one with a key that of each key, also where others have listened for long: every listener gets what the first one got,
+   * but for what has been replaced or has ended (`last`) since.
    *
    * @throws {TypeError} If there is no event of that name.
    */
@@ -166,7 +170,7 @@ export declare class DAService {
   readonly state: State;
   /** Whether this tab has the connection; with `share: "tabs"` one of them, else always. */
   readonly isLeader: boolean;
-  /** The hub's clock, as Date.now(). */
+  /** The hub's clock, in milliseconds as Date.now(). */
   now(): number;
   /** How long ago the hub took the newest value of a state event, in milliseconds; null where there is none. */
   age(name: EventName, entityId: Guid): number | null;

@@ -69,7 +69,6 @@ export class DAService {
 
   // The reference's methods.
 
-  /** Connects, and comes back until it is told not to. True once everything is subscribed, false if it may not be. */
   Connect() {
     if (!this.#isOn) {
       this.#isOn = true;
@@ -80,7 +79,6 @@ export class DAService {
     return this.#connected.promise;
   }
 
-  /** Ends the connection for good; what was wanted is wanted again with the next Connect. */
   async Disconnect() {
     this.#isOn = false;
     this.#lose(new HubError("Disconnect was called"));
@@ -140,12 +138,10 @@ export class DAService {
 
   // And what it has not.
 
-  /** What each event is, and whether this token may have it. */
   Catalogue() {
     return this.#read("Catalogue");
   }
 
-  /** Listens, and subscribes while somebody does. */
   on(name, entityId, handler, { snapshot = !events[name]?.call } = {}) {
     if (!Object.hasOwn(events, name)) throw new TypeError(`there is no event "${name}"`);
     if (typeof entityId !== "string") throw new TypeError(`${name} is of an entity, a GUID or "*"`);
@@ -153,7 +149,7 @@ export class DAService {
     const off = item.listeners.on(handler);
     const [entry] = [...item.listeners].slice(-1);
     // Whoever comes later has the present at once, too.
-    for (const message of item.newest.values()) this.#enqueue(message, [entry]);
+    if (snapshot) for (const message of item.newest.values()) this.#enqueue(message, [entry]);
     this.#flush();
     return {
       get verdict() {
@@ -169,7 +165,6 @@ export class DAService {
     };
   }
 
-  /** The open calls of a user with their legs, kept up to date. */
   async calls(userId) {
     const { Calls } = await import("./client/calls.mjs");
     return new Calls("User", {
@@ -184,17 +179,14 @@ export class DAService {
     return this.#state;
   }
 
-  /** Whether this tab has the connection; with `share: "tabs"` one of them, else always. */
   get isLeader() {
     return this.#link?.isLeader ?? true;
   }
 
-  /** The hub's clock, in milliseconds as Date.now(). */
   now() {
     return this.#hubAhead === null ? Date.now() : performance.now() + this.#hubAhead;
   }
 
-  /** How long ago the hub took the newest value of a state event, in milliseconds; null where there is none. */
   age(name, entityId) {
     const id = entityId.toLowerCase();
     const found = [entityId, "*"].map((entity) => this.#wanted.get(keyOf(entity, name))?.newest.get(id)?.at);
@@ -202,7 +194,6 @@ export class DAService {
     return at ? Math.max(0, this.now() - at) : null;
   }
 
-  /** Whether what is shown of it may be wrong: not live, not granted, no value, or one older than that. */
   isStale(name, entityId, maxAgeMs = Infinity) {
     const isGranted = [entityId, "*"].some((entity) => this.#wanted.get(keyOf(entity, name))?.isGranted);
     const age = this.age(name, entityId);
@@ -475,6 +466,8 @@ export class DAService {
     item.standing = isGap ? "gap" : !isGranted ? "refused" : item.isHeld ? "held" : isNew ? "new" : "back";
     // What is held goes on from its messages. Behind a gap the order begins anew; else nothing comes twice.
     if (isGap || (isGranted && (item.cursor === null || (!item.isHeld && position > item.cursor)))) item.cursor = position;
+    // Some keys may have ended in it.
+    if (isGap && item.key) item.newest.clear();
     Object.assign(item, { isAsked: false, isGranted, isHeld: isGranted });
     if (!item.isGranted && !item.waiting.length) this.#report(new HubError(`${item.eventName} of ${item.entityId}: ${verdict.message}`));
     item.answer(verdict);

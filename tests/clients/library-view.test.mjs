@@ -263,6 +263,32 @@ test('a listener has what came before the answer over something that is held alr
   assert.deepEqual(seen, ['a2', 'a4']);
 });
 
+test('a listener that comes late gets what holds of each key, as if it had been there', async () => {
+  const hub = new Scripted();
+  const da = made(new DAService(hub, undefined, { times: { delayMs: 0 } }));
+  const [first, late, last] = [[], [], []];
+  const into = (list) => ({ data }) => list.push(`${data.callBackId} ${data.number}`);
+  const value = (callBackId, number, more = {}) => ({
+    subscription: { entityId: USER, eventName: 'usercallbackchanged' }, data: { callBackId, number }, position: `a${number}`, at: '2026-11-26T06:00:00.000Z', ...more,
+  });
+  da.on('UserCallbackChanged', USER, into(first));
+  da.Connect();
+  const asked = await hub.asked.next();
+  asked.answer(verdicts(asked.items, 'a0'), value('x', 1), value('y', 2), value('z', 3), value('x', 4), value('y', 5, { last: true }));
+  await reaches(da, 'live');
+  da.on('UserCallbackChanged', USER, into(late));
+  assert.deepEqual([first, late], [['x 1', 'y 2', 'z 3', 'x 4', 'y 5'], ['z 3', 'x 4']]);
+  // What has ended in a gap does not hold.
+  hub.cut();
+  const again = await hub.asked.next();
+  again.answer(verdicts(again.items, 'b0', () => ({ recovered: false, snapshot: 1 })), value('z', 6, { position: 'b1' }));
+  await reaches(da, 'live');
+  const declined = [];
+  da.on('UserCallbackChanged', USER, into(last));
+  da.on('UserCallbackChanged', USER, into(declined), { snapshot: false });
+  assert.deepEqual([last, declined], [['z 6'], []]);
+});
+
 test('what is wanted in one go is asked for at once', async () => {
   const hub = new Scripted();
   const da = made(new DAService(hub, undefined, { times: { delayMs: 0 } }));

@@ -47,7 +47,7 @@ export class Item {
   taps = new Set();
   waiting = [];
   verdict = null;
-  /** The newest message of each entity, of a state event that has one for each. */
+  /** Of a state event the newest message of each entity, or of each key of one; what came last is last. */
   newest = new Map();
 
   constructor(entityId, eventName) {
@@ -58,7 +58,8 @@ export class Item {
     const { name, kind, key } = FACTS.get(this.eventName) ?? {};
     /** As it is documented. */
     this.name = name ?? eventName;
-    this.isState = kind === "state" && key === undefined;
+    this.isState = kind === "state";
+    this.key = key;
   }
 
   /** The item as the hub is asked for it. */
@@ -84,7 +85,12 @@ export class Item {
       if (this.cursor !== null && position <= this.cursor) return false;
       this.cursor = position;
     }
-    if (this.isState) this.newest.set(message.subscription.entityId, message);
+    if (this.isState) {
+      const { entityId } = message.subscription;
+      const place = this.key ? `${entityId}/${message.data?.[this.key]}` : entityId;
+      this.newest.delete(place);
+      if (!message.last) this.newest.set(place, message);
+    }
     return true;
   }
 }

@@ -101,11 +101,11 @@ export class FakeHub {
   }
 
   /** What still holds: of a state the newest of each entity, of the events of a call those of open legs. */
-  #kept({ kind, call }, own) {
+  #kept({ kind, key, call }, own) {
     const open = this.#openLegs();
     const isOpen = ({ subscription, data }) => open.has(`${subscription.entityId}/${data[call.id]}/${data[call.leg]}`);
     const holds = call ? own.filter(isOpen) : kind === "state" ? own : [];
-    const keyed = holds.map((message) => [[message.subscription.entityId, call && message.data[call.id], call && message.data[call.leg]].join(), message]);
+    const keyed = holds.map((message) => [[message.subscription.entityId, message.data[key], call && message.data[call.id], call && message.data[call.leg]].join(), message]);
     return [...new Map(keyed).values()];
   }
 
