@@ -23,6 +23,8 @@ const byPosition = (a, b) => (a.position < b.position ? -1 : Number(a.position >
  */
 export class Calls {
   #legs = new Map();
+  /** What is shown once the block is there; until then the view stays as it was, and goes on with what comes. */
+  #coming = null;
   #ended = new Map();
   #handlers = new Set();
   #isTold = true;
@@ -96,7 +98,7 @@ export class Calls {
     // A cut has left the block unfinished, something was missed, or is granted only now.
     const tears = this.#state === "live" ? ["gap", "new"] : ["gap"];
     const isTorn = this.#state === "arriving" || items.some(({ standing }) => tears.includes(standing));
-    if (isTorn) [this.#state, this.#rounds] = ["asking", 0];
+    if (isTorn) [this.#state, this.#rounds, this.#coming] = ["asking", 0, null];
     if (this.#state !== "asking") return;
     const granted = items.filter(({ isGranted }) => isGranted);
     const are = (standing) => granted.every((item) => item.standing === standing);
@@ -105,8 +107,7 @@ export class Calls {
     const isWhole = isAll && (are("new") || (are("held") && this.#rounds > 0));
     if (!isWhole && this.#rounds < ROUNDS_MAX) return this.#askAgain();
     this.#state = "arriving";
-    this.#legs.clear();
-    this.#change();
+    this.#coming = new Map();
   }
 
   #arrived() {
@@ -115,6 +116,9 @@ export class Calls {
       return;
     }
     this.#state = "live";
+    this.#legs = this.#coming;
+    this.#coming = null;
+    this.#change();
     // All is known as far as anything is: nothing that the block has left out, for it has ended, is to be replayed.
     const held = this.#items.filter(({ isHeld }) => isHeld);
     const newest = held.map(({ cursor }) => cursor).sort().at(-1);
@@ -122,24 +126,23 @@ export class Calls {
   }
 
   #fold(message) {
-    const { data, position, subscription } = message;
+    const { data, subscription } = message;
     const { id, leg, phase } = this.#facts.get(subscription.eventName.toLowerCase());
     const [callId, legId] = [data?.[id], data?.[leg] ?? ""];
     if (typeof callId !== "string") return;
     const key = `${callId}/${legId}`;
     const now = Date.parse(message.at) || Date.now();
     for (const [ended, at] of this.#ended) if (now - at > LINGER_MS) this.#ended.delete(ended);
-    if (phase === "end" || phase === "end-call") {
-      this.#ended.set(phase === "end" ? key : callId, now);
-      this.#legs.delete(key);
-      if (phase === "end-call") for (const [other, { callId: its }] of this.#legs) if (its === callId) this.#legs.delete(other);
-    } else if (!this.#ended.has(key) && !this.#ended.has(callId)) {
-      const open = this.#legs.get(key) ?? { callId, legId, messages: new Map() };
+    if (phase === "end") this.#ended.set(key, now);
+    if (phase === "end-call") this.#ended.set(callId, now);
+    const isOver = ([key, { callId }]) => this.#ended.has(key) || this.#ended.has(callId);
+    for (const legs of this.#coming ? [this.#legs, this.#coming] : [this.#legs]) {
+      const open = legs.get(key) ?? { callId, legId, messages: new Map() };
       const known = open.messages.get(subscription.eventName);
-      if (position <= known?.position) return;
       // The newest of each event, as in a snapshot.
-      open.messages.set(subscription.eventName, message);
-      this.#legs.set(key, open);
+      if (!(message.position <= known?.position)) open.messages.set(subscription.eventName, message);
+      legs.set(key, open);
+      for (const leg of legs) if (isOver(leg)) legs.delete(leg[0]);
     }
     this.#change();
   }
