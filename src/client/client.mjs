@@ -215,6 +215,7 @@ export class DAService {
     const until = new AbortController();
     const timer = this.#watch(until.signal);
     let tries = 0;
+    let liveAt = Infinity;
     let error = null;
     let was401 = false;
     this.#setState("connecting");
@@ -229,16 +230,19 @@ export class DAService {
         was401 = false;
         this.#opened();
         await Promise.race([this.#join(), lost.promise]);
-        tries = 0;
+        liveAt = performance.now();
         this.#wasLive = true;
         this.#setState("live");
         this.#connected.resolve(true);
         this.#renewBefore();
         await lost.promise;
       } catch (thrown) {
-        error = thrown;
+        error = thrown instanceof Error ? thrown : new HubError(String(thrown));
       }
       this.#closed();
+      // Whoever lets in and closes at once is left in peace ever longer.
+      if (performance.now() - liveAt > this.#times.tickMs) tries = 0;
+      liveAt = Infinity;
       await Promise.resolve(this.#link?.stop()).catch(() => {});
       if (!this.#isOn) break;
       const is401 = error.status === 401;
