@@ -96,7 +96,8 @@ function drawPeople() {
 /** A supervisor's token names somebody without a desk, whom nothing is told of. */
 function sayChoose() {
   put(byId("agent-name"), "Choose a desk");
-  put(byId("agent-word"), `Nothing has been told of this token's own user, ${short(user)}`);
+  put(byId("agent-word"), "None of its own");
+  put(byId("agent-since"), `nothing has been told of the token's user ${short(user)}`);
 }
 
 // Calls.

@@ -73,6 +73,10 @@ export function say(text) {
   notice.replaceChildren(el("p", {}, text, " ", close));
 }
 
+/** The manual has the same. */
+const MAKE = `rte token --sub USER --org ORGANIZATION \\
+  --grant 'user/*' --grant 'queue/*' --grant 'calllist/*' --scope publish`;
+
 /** Asks for a token, and why, where another was refused. */
 function ask(why) {
   const field = el("input", { id: "token", type: "password", required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": "about-token" });
@@ -83,7 +87,8 @@ function ask(why) {
     why && el("p", { class: "alarm", role: "alert" }, why),
     el("label", { for: "token" }, "Token (JWT)"),
     field,
-    el("p", { id: "about-token" }, "It stays in this tab until that is closed, and is not shown again. ", el("code", {}, "rte demo"), " prints addresses that bring one along."),
+    el("p", { id: "about-token" }, "It stays in this tab until that is closed, and is not shown again. ", el("code", {}, "rte demo"), " prints addresses that bring one along. Where a hub has a secret, this makes one for all pages:"),
+    el("pre", { tabindex: "0" }, el("code", {}, MAKE)),
     el("button", { type: "submit" }, "Open"),
   );
   form.addEventListener("submit", (event) => {
@@ -168,11 +173,16 @@ export function clock(ms) {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** A date of an event in words; its end of all time is none. */
+/** The day and the time of day, here: `2026-11-26 14:36`. */
+export function dateOf(ms) {
+  const date = new Date(ms);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(ms).slice(0, 5)}`;
+}
+
+/** A date of an event; its end of all time is none. */
 export function date(text) {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms) || text.startsWith("9999")) return "";
-  return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return Number.isNaN(ms) || text.startsWith("9999") ? "" : dateOf(ms);
 }
 
 /** A user's name for people, where it is an address of mail. */

@@ -1,7 +1,7 @@
 // The playground: what a token may and why, what comes, and publishing by hand. The token itself is never shown.
 
 import { HUB } from "/pages/hub.mjs";
-import { byId, claimsOf, clock, el, open, put, short } from "/pages/page.mjs";
+import { byId, claimsOf, clock, dateOf, el, open, person, plain, put, short } from "/pages/page.mjs";
 
 const LOG_MAX = 200;
 
@@ -43,7 +43,7 @@ function showClaims() {
     ["Scope", [scope].flat().filter(Boolean).join("  ")],
     ["Issuer", iss],
     ["Audience", [aud].flat().filter(Boolean).join("  ")],
-    ["Until", exp && new Date(exp * 1000).toLocaleString()],
+    ["Until", exp && dateOf(exp * 1000)],
   ];
   const told = facts.filter(([, value]) => value);
   byId("claims").replaceChildren(...told.map(([what, value]) => el("div", {}, el("dt", {}, what), el("dd", {}, String(value)))));
@@ -65,7 +65,8 @@ function showCatalogue(entries) {
 }
 
 function row({ eventName, allowed, reason, entities }) {
-  const name = el("button", { type: "button", class: "link" }, eventName);
+  const words = eventName.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word) => [el("wbr"), word]);
+  const name = el("button", { type: "button", class: "link" }, ...words);
   name.addEventListener("click", () => {
     byId("event").value = eventName;
     if (entities?.length) byId("entity").value = entities[0];
@@ -127,11 +128,24 @@ function show(message) {
   const line = el(
     "li",
     {},
-    el("details", {}, el("summary", {}, el("time", { datetime: at }, clock(Date.parse(at))), " ", el("b", {}, name), " ", el("code", {}, short(subscription.entityId))), el("pre", { tabindex: "0" }, JSON.stringify(data, null, 2))),
+    el("details", {}, el("summary", {}, el("time", { datetime: at }, clock(Date.parse(at))), " ", el("b", {}, name), " ", el("span", { title: subscription.entityId }, whoOf(subscription, data)), " ", el("span", { class: "faint" }, digestOf(data))), el("pre", { tabindex: "0" }, JSON.stringify(data, null, 2))),
   );
   const log = byId("log");
   log.prepend(line);
   if (log.children.length > LOG_MAX) log.lastChild.remove();
+}
+
+/** The entity for people, where the event has its name. */
+function whoOf({ entityId }, data) {
+  const { queueName, userName, username } = plain(data);
+  return queueName || person(userName ?? username) || short(entityId);
+}
+
+/** What an event says, in a line: its values but for ids, names, and what is zero, false or no date. */
+function digestOf(data) {
+  const isTold = ([name, value]) => value && typeof value !== "object" && !/id$|name$/i.test(name) && !/^9999-/.test(value);
+  const told = Object.entries(data).filter(isTold);
+  return told.map(([name, value]) => `${name} ${value}`).join(" · ");
 }
 
 // Publishing.
@@ -139,7 +153,7 @@ function show(message) {
 function showExample() {
   const entry = chosen();
   const data = { ...examples[nextExample++ % examples.length] };
-  byId("example").disabled = examples.length < 2;
+  put(byId("example"), examples.length < 2 ? "The example again" : "Another example");
   // Of the token's organization, else nobody may have it.
   for (const name of Object.keys(data)) if (/^organizationid$/i.test(name) && claims.org) data[name] = claims.org;
   const [entity] = [entityOf(), claims.sub].filter((id) => /^[0-9a-f-]{36}$/i.test(id));
@@ -250,31 +264,42 @@ function placesOf(text) {
 function showCode() {
   const [event, entity, hub] = [byId("event").value, entityOf(), new URL(HUB, location.href).href];
   const texts = [
-    ["JavaScript", `import { DAService } from "${location.origin}/client.mjs";
+    ["JavaScript", `import { DAService } from "${location.origin}/client.mjs"; // in Node: from "rte-client", the package of: rte schema export
 
-const da = new DAService("${hub}", () => fetchToken()); // from your back end
+// To try it: by hand in a page, TOKEN of the environment in Node. In earnest it comes from your back end.
+const fetchToken = () => globalThis.process?.env.TOKEN ?? prompt("Token");
+
+const da = new DAService("${hub}", fetchToken);
+da.OnStateChanged.on(({ state, error }) => console.log(state, error?.message ?? ""));
 da.on("${event}", ${JSON.stringify(entity)}, ({ data, at }) => console.log(at, data));
 await da.Connect();`],
-    ["C#", `// dotnet add package Microsoft.AspNetCore.SignalR.Client
+    ["C#", `// dotnet add package Microsoft.AspNetCore.SignalR.Client, and the token in TOKEN
 using System.Text.Json;
 using Microsoft.AspNetCore.SignalR.Client;
 
-await using var connection = new HubConnectionBuilder()
-    .WithUrl("${hub}", options => options.AccessTokenProvider = () => Task.FromResult<string?>(FetchToken()))
+var connection = new HubConnectionBuilder()
+    .WithUrl("${hub}", options => options.AccessTokenProvider = () => Task.FromResult(Environment.GetEnvironmentVariable("TOKEN")))
     .WithAutomaticReconnect()
     .Build();
 connection.On<JsonElement>("MessageReceived", message => Console.WriteLine(message));
-await connection.StartAsync();
-Console.WriteLine(await connection.InvokeAsync<JsonElement>("Subscribe", new[]
+
+async Task Subscribe() => Console.WriteLine(await connection.InvokeAsync<JsonElement>("Subscribe", new[]
 {
     new { EntityId = ${JSON.stringify(entity)}, EventName = "${event}", Snapshot = true },
-}));`],
-    ["curl, to publish", `curl -sS ${location.origin}/publish \\
+}));
+
+connection.Reconnected += _ => Subscribe(); // after a reconnect nothing is subscribed
+await connection.StartAsync();
+await Subscribe();
+await Task.Delay(Timeout.Infinite);`],
+    ["curl, to publish", `# TOKEN holds a token with the scope publish
+curl -sS ${location.origin}/publish \\
   -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
   --data-binary @- <<'JSON'
 ${byId("item").value}
 JSON`],
-    ["rte listen", `rte listen --url ${hub} --token "$TOKEN" --snapshot '${entity}:${event}'`],
+    ["rte listen", `# TOKEN holds a token that may hear it
+rte listen --url ${hub} --token "$TOKEN" --snapshot '${entity}:${event}'`],
   ];
   const code = byId("code");
   if (!code.children.length) code.append(...texts.map(codePart));

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { events, items } from './catalogue.mjs';
@@ -318,7 +319,48 @@ describe('the pages in Chromium', () => {
     await sees(page, '#verdict', '202: 1 taken');
     await sees(page, '#log', 'QueueStatus');
     const code = await page.evaluate(() => document.querySelector('#code').textContent);
-    for (const part of ['new DAService(', 'HubConnectionBuilder()', 'curl -sS', 'rte listen --url', '$TOKEN']) assert.ok(code.includes(part), part);
+    for (const part of ['new DAService(', 'HubConnectionBuilder()', 'connection.Reconnected +=', 'curl -sS', 'rte listen --url', '$TOKEN']) assert.ok(code.includes(part), part);
+  });
+
+  test('the JavaScript of the playground runs on a page as it is copied', async (t) => {
+    const page = await open(t, 'try');
+    await sees(page, '#counted', 'of 41 events');
+    await page.selectOption('#event', 'QueueStatus');
+    await sees(page, '#code', '"QueueStatus", "*"');
+    const code = await page.evaluate(() => document.querySelector('#code code').textContent);
+    const server = http.createServer(({ url }, response) => {
+      const isCode = url === '/copied.mjs';
+      response.setHeader('Content-Type', isCode ? 'text/javascript' : 'text/html');
+      response.end(isCode ? code : '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/copied.mjs"></script>');
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const own = await page.context().newPage();
+    const said = [];
+    own.on('console', (line) => said.push(line.text()));
+    own.on('pageerror', (error) => said.push(error.message));
+    own.on('dialog', (dialog) => dialog.accept(hub.client()));
+    await own.goto(`http://127.0.0.1:${server.address().port}/`);
+    await publish(queue({ nbrOfQueuingRequesters: 3 }));
+    await within((async () => {
+      while (!said.some((line) => line.startsWith('live'))) await own.waitForEvent('console');
+    })(), `it to be live: ${said}`);
+  });
+
+  test('the playground leads back to its example, and tells of a message what is in it', async (t) => {
+    const page = await open(t, 'try', { token: hub.client({ scope: 'publish' }) });
+    await sees(page, '#counted', 'of 41 events');
+    await page.selectOption('#event', 'QueueStatus');
+    await within(page.waitForFunction(() => document.querySelector('#item').value.includes('"QueueStatus"')), 'the example');
+    const example = await page.inputValue('#item');
+    await page.fill('#item', '{}');
+    await page.click('#example');
+    assert.equal(await page.inputValue('#item'), example);
+    await page.click('#listen button');
+    await sees(page, '#subscriptions', 'subscribed');
+    await publish(queue({ queueName: 'Billing', nbrOfQueuingRequesters: 23 }));
+    await sees(page, '#log', 'nbrOfQueuingRequesters 23');
+    await sees(page, '#log', 'Billing');
   });
 
   for (const colorScheme of ['light', 'dark']) {

@@ -26,11 +26,12 @@ impl Key<'_> {
         Ok(Key { config, key: config.signing_key().ok_or_else(none)? })
     }
 
-    /// For the playground: it may hear the same, and publish.
+    /// For the pages, which one leads to the other: it may hear the same, and publish by the
+    /// playground.
     ///
     /// # Errors
     /// As [`Key::client_token`].
-    pub fn playground_token(&self, issued_unix_s: u64, ttl_s: u64) -> Result<Bearer, Failure> {
+    pub fn pages_token(&self, issued_unix_s: u64, ttl_s: u64) -> Result<Bearer, Failure> {
         self.sign(Statement { scopes: vec!["publish".to_owned()], ..Self::everything(issued_unix_s, ttl_s) })
     }
 

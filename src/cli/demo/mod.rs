@@ -178,7 +178,7 @@ pub fn run(
     let issued_unix_s = world::unix_ms() / 1000;
     let key = Key::of(&config)?;
     let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
-    let playground = if config.hub.pages { Some(key.playground_token(issued_unix_s, args.ttl)?) } else { None };
+    let for_pages = if config.hub.pages { Some(key.pages_token(issued_unix_s, args.ttl)?) } else { None };
     let (path, is_tls) = (config.hub.path.clone(), config.tls.is_some());
     let trust = Trust { ca: args.trust.ca.clone().or_else(|| own_certificate(args)) };
     let mut hub = start(config, console)?;
@@ -187,8 +187,8 @@ pub fn run(
     let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(address))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
     introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
-    if let Some(playground) = &playground {
-        say(args, console, pages(&endpoint, &client, playground))?;
+    if let Some(token) = &for_pages {
+        say(args, console, pages(&endpoint, token))?;
     }
 
     let mut publishing = Publishing {
@@ -303,7 +303,7 @@ fn introduce(
 ) -> Result<(), Failure> {
     let (support, token) = (&QUEUES[SUPPORT], token.reveal());
     let program = world::program();
-    let (a, b, c) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C]);
+    let (a, b, c, desk) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C], &PEOPLE[DESK]);
     let (hub, publish) = (hub.http_url("", None), hub.root().or_path("/publish").http_url("", None));
     let ca = trust.ca.as_ref().map_or_else(String::new, |file| format!("--ca '{}' ", file.display()));
     let lines = [
@@ -317,6 +317,7 @@ fn introduce(
         format!("  user A      {}  {}, calls Support", a.id, a.name),
         format!("  user B      {}  {}, declines", b.id, b.name),
         format!("  user C      {}  {}, answers", c.id, c.name),
+        format!("  user E      {}  {}, whose desk is shown", desk.id, desk.name),
         format!("  callbacks   {CALL_LIST}  the call list"),
         String::new(),
         "To listen, paste this into another terminal:".to_owned(),
@@ -340,18 +341,18 @@ fn introduce(
 
 /// Returns the lines that name the pages. A token stands behind the `#`, which no browser sends and
 /// the page removes.
-fn pages(hub: &Endpoint, client: &Bearer, playground: &Bearer) -> [String; 6] {
-    let at = |page: &str, token: &Bearer| {
+fn pages(hub: &Endpoint, token: &Bearer) -> [String; 6] {
+    let at = |page: &str| {
         let page = hub.root().or_path(&format!("/{page}")).http_url("", None);
         format!("{page}#token={}", token.reveal())
     };
-    let desk = |token: &Bearer| at("desk", token).replacen('#', &format!("?user={}#", PEOPLE[DESK].id), 1);
+    let desk = at("desk").replacen('#', &format!("?user={}#", PEOPLE[DESK].id), 1);
     [
         "Or look at it; each of these opens without typing anything, for it brings its token along:".to_owned(),
         String::new(),
-        format!("  wallboard   {}", at("wall", client)),
-        format!("  desk        {}", desk(client)),
-        format!("  playground  {}", at("try", playground)),
+        format!("  wallboard   {}", at("wall")),
+        format!("  desk        {}", desk),
+        format!("  playground  {}", at("try")),
         String::new(),
     ]
 }

@@ -342,6 +342,11 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
     let line = said.lines().find(|line| line.contains(" listen --url ")).unwrap();
     assert!(line.contains(&format!("http://{address}/rte --token ey")) && line.contains("'cbeeb190-"), "{line}");
     let wallboard = said.lines().filter(|line| line.contains(" listen --url ")).nth(1).unwrap();
+    // Each page links the others, which take the token that there is.
+    let mut tokens: Vec<&str> = said.lines().filter_map(|line| Some(line.split_once("#token=")?.1)).collect();
+    assert_eq!(tokens.len(), 3);
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1);
     for page in [
         "  wallboard   http://{}/wall#token=ey",
         "  desk        http://{}/desk?user=e5eeb030-",
