@@ -9,8 +9,10 @@ use std::fmt;
 pub enum TokenError {
     /// The request carries two tokens that differ.
     Conflict,
-    /// It is no JWT, or one that is unsigned or signed by an algorithm that nobody serves.
+    /// It is no JWT.
     Malformed,
+    /// It is unsigned, or signed by an algorithm that nobody serves.
+    Unserved,
     /// It is signed with ES512, whose curve the cryptography library lacks.
     Es512,
     /// The header has `crit`: extensions that must be understood (RFC 7515 section 4.1.11), and
@@ -66,13 +68,16 @@ impl TokenError {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             TokenError::Conflict => "The request carries two different tokens",
-            TokenError::Malformed => "The token is not a JWT signed with an algorithm that is served",
+            TokenError::Malformed => "The token is not a JWT: three parts of base64url with dots between",
+            TokenError::Unserved => "The token is not signed with an algorithm that is served",
             TokenError::Es512 => "The token is signed with ES512, which is not served: use ES384 or ES256",
             TokenError::Critical => "The token demands an extension (crit) that is not supported",
             TokenError::UnknownKey => "The key that the token names (kid) is unknown",
             TokenError::NoKeyId => "The token names no key (kid), and there are several for its algorithm",
             TokenError::Algorithm => "There is no such key for the algorithm of the token",
-            TokenError::Signature => "The signature of the token is wrong",
+            TokenError::Signature => {
+                "The signature of the token is wrong: it was made with another key than this hub's (auth)"
+            }
             TokenError::NoExpiry => "The token has no expiry (exp)",
             TokenError::Expired { .. } => "The token is expired",
             TokenError::NotYetValid { .. } => "The token is not yet valid (nbf)",
@@ -90,7 +95,9 @@ impl TokenError {
             TokenError::Claim(Claim::Scope) => {
                 "The scope claim of the token is neither a string nor an array of strings"
             }
-            TokenError::NoOrganization => "The token has no organization claim, which clients need",
+            TokenError::NoOrganization => {
+                "The token has no organization claim, which clients need: ask its issuer, or rte token --org"
+            }
             TokenError::Revoked => "The token has been revoked",
         }
     }
@@ -100,6 +107,7 @@ impl TokenError {
         match self {
             TokenError::Conflict => "conflict",
             TokenError::Malformed => "malformed",
+            TokenError::Unserved => "unserved",
             TokenError::Es512 => "es512",
             TokenError::Critical => "critical",
             TokenError::UnknownKey => "unknown-key",
@@ -126,8 +134,9 @@ impl fmt::Display for TokenError {
             TokenError::NotYetValid { in_s } => {
                 write!(f, "The token is valid in {} s and not before (nbf)", grouped(*in_s))
             }
-            TokenError::Malformed => write!(f, "The token is not a JWT signed with {SERVED}"),
+            TokenError::Unserved => write!(f, "The token is not signed with {SERVED}"),
             TokenError::Conflict
+            | TokenError::Malformed
             | TokenError::Es512
             | TokenError::Critical
             | TokenError::UnknownKey
@@ -177,6 +186,7 @@ mod tests {
         let mut all = vec![
             TokenError::Conflict,
             TokenError::Malformed,
+            TokenError::Unserved,
             TokenError::Critical,
             TokenError::UnknownKey,
             TokenError::NoKeyId,

@@ -51,6 +51,14 @@ impl Endpoint {
         self
     }
 
+    /// Returns the same hub without a path, where that is this one.
+    pub(crate) fn without_path(mut self, path: &str) -> Endpoint {
+        if self.path.trim_end_matches('/') == path {
+            self.path.clear();
+        }
+        self
+    }
+
     /// Returns the same hub without path and query.
     pub fn root(&self) -> Endpoint {
         Endpoint { path: String::new(), query: String::new(), ..self.clone() }
@@ -134,6 +142,13 @@ mod tests {
 
         let hub = Endpoint::parse("http://hub.example?").unwrap();
         assert_eq!(hub.ws_url(Some("id=1")), "ws://hub.example:80/?id=1");
+
+        for (url, publish) in [("/rte", "/publish"), ("/rte/", "/publish"), ("/hub/rte", "/hub/rte"), ("", "/publish")]
+        {
+            let hub = Endpoint::parse(&format!("http://hub.example{url}")).unwrap();
+            let hub = hub.without_path("/rte").or_path("/publish");
+            assert_eq!(hub.http_url("", None), format!("http://hub.example:80{publish}"), "{url}");
+        }
 
         for url in ["https://hub.example/rte?tenant=a", "WSS://hub.example:443/rte?tenant=a"] {
             let hub = Endpoint::parse(url).unwrap();

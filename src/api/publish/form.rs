@@ -1,6 +1,7 @@
 //! The forms of a publish request: its content type and its query.
 
 use super::refusal::Refusal;
+use crate::echo::echo;
 use crate::proto::http::query;
 use crate::schema::names;
 use crate::schema::validate::Mode;
@@ -24,6 +25,8 @@ pub(super) enum Form {
 const TAKEN: &str =
     "application/json, application/x-ndjson, application/cloudevents+json or application/cloudevents-batch+json";
 
+const MISSING: &str = "Content-Type is missing";
+
 /// Reads the value of `Content-Type`; `has_attributes` says that headers have the attributes of a
 /// CloudEvent. The content type decides first, as the HTTP binding of CloudEvents has it (section
 /// 3): with one of its own types the attributes are in the body.
@@ -32,9 +35,10 @@ const TAKEN: &str =
 ///
 /// 415 for any other type, or for a charset other than UTF-8 (RFC 8259 section 8.1).
 pub(super) fn form(content_type: Option<&str>, has_attributes: bool) -> Result<Form, Refusal> {
-    let refuse = |what| Err(Refusal::new(415, what).told(format!("{what}; send {TAKEN}")).with("Accept", TAKEN));
+    let refuse =
+        |why, told: &str| Err(Refusal::new(415, why).told(format!("{told}; send {TAKEN}")).with("Accept", TAKEN));
     let Some(content_type) = content_type else {
-        return if has_attributes { Ok(Form::Data) } else { refuse("Content-Type is missing") };
+        return if has_attributes { Ok(Form::Data) } else { refuse(MISSING, MISSING) };
     };
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -44,7 +48,7 @@ pub(super) fn form(content_type: Option<&str>, has_attributes: bool) -> Result<F
         "application/x-ndjson" => Form::Lines,
         "application/cloudevents+json" => Form::CloudEvent,
         "application/cloudevents-batch+json" => Form::CloudEvents,
-        _ => return refuse("This content type is not taken"),
+        other => return refuse("This content type is not taken", &format!("{} is not taken", echo(other))),
     };
     let charset = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
     match charset {

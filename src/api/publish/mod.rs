@@ -131,6 +131,9 @@ pub struct Scratch {
     derived: Vec<u8>,
 }
 
+/// For a token that may not publish at all.
+const NO_SCOPE: &str = "The token has no scope publish: ask its issuer, or rte token --scope publish";
+
 /// Reads what the head of a request says, so that a stranger's body need not be read.
 ///
 /// # Errors
@@ -142,7 +145,7 @@ pub fn admit(head: &Head<'_>, principal: &Principal) -> Result<RequestHead, Refu
 }
 
 fn check_scope(principal: &Principal) -> Result<(), Refusal> {
-    if principal.may_publish { Ok(()) } else { Err(Refusal::new(403, "The token has no scope publish")) }
+    if principal.may_publish { Ok(()) } else { Err(Refusal::new(403, NO_SCOPE)) }
 }
 
 /// Takes one request; see the module's head for the order of things.

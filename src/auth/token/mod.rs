@@ -12,7 +12,7 @@ use crate::proto::http::query;
 use crate::schema::Event;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto;
+use jsonwebtoken::{Algorithm, crypto};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -503,6 +503,7 @@ fn unread(text: &str) -> TokenError {
     let header = text.split('.').next().and_then(object);
     match header.as_ref().and_then(|header| header.get("alg")).and_then(Value::as_str) {
         Some("ES512") => TokenError::Es512,
+        Some(other) if other.parse::<Algorithm>().is_err() => TokenError::Unserved,
         Some(_) | None => TokenError::Malformed,
     }
 }

@@ -343,7 +343,8 @@ impl Listener<'_> {
             }
             message => {
                 let message = message.as_deref().unwrap_or("no reason given");
-                self.console.note(format_args!("refused     {event}  {entity}: {message}"));
+                let near = nearest_to(event, message).unwrap_or_default();
+                self.console.note(format_args!("refused     {event}  {entity}: {message}{near}"));
             }
         }
     }
@@ -369,6 +370,12 @@ impl Listener<'_> {
     fn left(&self) -> Option<Duration> {
         self.ends_at.map(|at| at.saturating_duration_since(world::now()))
     }
+}
+
+/// What an event is called that is like an unknown one, as a publisher is told.
+fn nearest_to(event: &str, message: &str) -> Option<String> {
+    let catalogue = (message == "Unknown EventName").then(|| Catalogue::built_in(None))?;
+    catalogue.nearest(event).map(|name| format!("; did you mean {name}?"))
 }
 
 /// What a verdict says of what was missed, and of last values.

@@ -20,6 +20,13 @@ fn args(address: &str, more: &[&str]) -> Args {
     <Line as clap::Parser>::try_parse_from(line).unwrap().args
 }
 
+#[test]
+fn an_event_of_no_such_name_is_told_the_nearest() {
+    let near = |event| nearest_to(event, "Unknown EventName");
+    assert_eq!(near("UserStaus").as_deref(), Some("; did you mean UserStatus?"));
+    assert_eq!((near("zzz"), nearest_to("UserStaus", "Unauthorized")), (None, None));
+}
+
 /// Reads a request head, which has no body here, and returns it.
 fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();

@@ -159,9 +159,10 @@ enum Tried {
 }
 
 impl Publisher {
-    /// Publishes to `endpoint`, on `/publish` where it names no path, with `query` behind it.
+    /// Publishes to `endpoint`, with `query` behind it; on `/publish` where it names no path, or
+    /// the hub's usual one, as the URL of listeners does.
     pub fn new(endpoint: &Endpoint, roots: Roots, token: Bearer, query: Option<&str>) -> Publisher {
-        let url = endpoint.clone().or_path("/publish").http_url("", query);
+        let url = endpoint.clone().without_path("/rte").or_path("/publish").http_url("", query);
         Publisher { client: HttpClient::new(roots), url, token, credential: None }
     }
 

@@ -163,7 +163,7 @@ fn the_log_tells_who_publishes_and_what_was_rejected_and_nothing_of_the_data() {
         " rejected=2 index=1 rule=",
         " event=UserQueueAlert",
         "status=400 why=\"The body is no JSON of this form\"",
-        "status=403 why=\"The token has no scope publish\"",
+        "status=403 why=\"The token has no scope publish: ask its issuer, or rte token --scope publish\"",
     ] {
         hub.await_log(line);
     }

@@ -326,7 +326,8 @@ fn grants_narrow_the_scope() {
     assert_eq!(world.refused(&item("UserStatus")), pair("/eventName", "unauthorized"));
     world.principal.may_publish = false;
     let (status, sentence) = world.refused_whole("application/json", "", b"{}");
-    assert_eq!((status, sentence.as_str()), (403, "The token has no scope publish"));
+    assert_eq!((status, sentence.as_str()), (403, NO_SCOPE));
+    assert!(NO_SCOPE.contains("rte token --scope publish"), "{NO_SCOPE}");
     let admitted = |principal: &Principal, content_type, query| {
         let head = format!("POST /publish?{query} HTTP/1.1\r\nHost: rte\r\nContent-Type: {content_type}\r\n\r\n");
         let Ok(Status::Complete(head)) = parse_head(head.as_bytes(), 8192, 64) else { panic!("{head}") };
@@ -364,6 +365,11 @@ fn a_request_that_is_wrong_as_a_whole_delivers_nothing() {
         assert_eq!(told, status, "{sentence}");
         assert!(!sentence.is_empty());
     }
+    let (_, sentence) = world.refused_whole("application/x-www-form-urlencoded", "", good.as_bytes());
+    assert!(
+        sentence.starts_with("application/x-www-form-urlencoded is not taken; send application/json"),
+        "{sentence}"
+    );
 }
 
 #[test]
