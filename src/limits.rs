@@ -389,6 +389,9 @@ pub const DESCRIPTIONS_BYTES_MAX: usize = 1024 * 1024;
 pub const LOG_END_MS: u64 = 400;
 /// Bytes of a name that a peer has made up which are repeated in answers, errors and the log.
 pub const ECHO_BYTES_MAX: usize = 128;
+/// Origins that are refused and warned of in the life of the process: a stranger makes up as many
+/// as it likes.
+pub const ORIGINS_TOLD_MAX: u8 = 4;
 /// Bytes of a claim by which tokens are revoked.
 pub const REVOKED_BYTES_MAX: usize = 256;
 /// Bytes of a ticket as it stands in a URL: who has more grants than fit gets none.

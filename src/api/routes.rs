@@ -361,7 +361,11 @@ fn is_for_pages(route: Option<&Route>) -> bool {
 /// Returns the answer to `OPTIONS`. Where no route is, it names the methods of all.
 pub(crate) fn preflight(route: Option<&Route>, head: &Head<'_>, origins: &Origins) -> Reply {
     match route {
-        None => allowing(listed(|method| ROUTES.iter().any(|route| route.serves(method)))),
+        // Any page may read the 404 that says that nothing is there.
+        None => {
+            let methods = listed(|method| ROUTES.iter().any(|route| route.serves(method)));
+            Readers::Everybody.mark(Origins::default().preflight(head, methods))
+        }
         Some(route) => {
             let methods = listed(|method| route.serves(method));
             if route.gate == Gate::Publisher

@@ -22,6 +22,7 @@ use crate::api::routes::Entrance;
 use crate::auth::revoked::Revocations;
 use crate::auth::token::Verifier;
 use crate::clock::Now;
+use crate::echo::echo;
 use crate::entropy::Entropy;
 use crate::hub::Hub;
 use crate::hub::backlog::Backlog;
@@ -29,7 +30,7 @@ use crate::hub::home::HomeTotals;
 use crate::hub::homes::Homes;
 use crate::hub::position::Epoch;
 use crate::hub::registry::{ConnKey, HashSeed};
-use crate::limits::{Limits, link_bytes};
+use crate::limits::{Limits, ORIGINS_TOLD_MAX, link_bytes};
 use crate::metrics::Vitals;
 use crate::proto::signalr::transport::Transport;
 use crate::schema::Catalogue;
@@ -40,6 +41,8 @@ use core::net::IpAddr;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+
+const _: () = assert!(FrontFault::BITS + ORIGINS_TOLD_MAX <= 8, "each has a bit of what was warned of");
 
 /// How the hub is run, for all connections.
 #[derive(Debug)]
@@ -367,6 +370,17 @@ impl Turn<'_> {
     pub(super) fn note_front_fault(&mut self, fault: FrontFault, peer: IpAddr) {
         if self.process.warned.fetch_or(fault.bit(), Ordering::Relaxed) & fault.bit() == 0 {
             self.books.trace.note(Level::Warn, || Fact::FrontFault { fault, peer });
+        }
+    }
+
+    /// A page of an origin that is not allowed is refused: warns of it, of each at most once, and
+    /// at most [`ORIGINS_TOLD_MAX`] times in the life of the process, since a stranger may be the
+    /// cause.
+    pub(super) fn note_origin(&mut self, origin: &str, peer: IpAddr) {
+        let place = origin.bytes().fold(0, u8::wrapping_add) % ORIGINS_TOLD_MAX;
+        let bit = 1 << (FrontFault::BITS + place);
+        if self.process.warned.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+            self.books.trace.note(Level::Warn, || Fact::OriginRefused { origin: echo(origin).to_owned(), peer });
         }
     }
 }

@@ -15,6 +15,9 @@ pub enum FrontFault {
 }
 
 impl FrontFault {
+    /// Bits above theirs are others'.
+    pub const BITS: u8 = 4;
+
     /// Returns a bit of its own.
     pub fn bit(self) -> u8 {
         1 << self as u8

@@ -208,6 +208,13 @@ pub enum Fact {
         /// The other end of the socket.
         peer: IpAddr,
     },
+    /// A page of an origin that is not allowed was refused.
+    OriginRefused {
+        /// As much of the origin as is repeated.
+        origin: String,
+        /// The other end of the socket.
+        peer: IpAddr,
+    },
     /// A connection came.
     Opened {
         /// Its number.
@@ -398,7 +405,8 @@ impl Fact {
             | Fact::StrangersCrowd { .. }
             | Fact::KeysNotFetched { .. }
             | Fact::KeyPassedOver { .. }
-            | Fact::FrontFault { .. } => Level::Warn,
+            | Fact::FrontFault { .. }
+            | Fact::OriginRefused { .. } => Level::Warn,
             Fact::Opened { .. }
             | Fact::Refused { .. }
             | Fact::Authenticated { .. }
@@ -445,6 +453,7 @@ impl Fact {
             Fact::Panicked { .. } => "panicked",
             Fact::ClaimAbsent { .. } => "claim_absent",
             Fact::FrontFault { .. } => "front_fault",
+            Fact::OriginRefused { .. } => "origin_refused",
             Fact::Opened { .. } => "opened",
             Fact::Refused { .. } => "refused",
             Fact::Authenticated { .. } => "authenticated",
@@ -584,6 +593,11 @@ impl Fact {
                 field("what", &fault.sentence());
                 field("peer", peer);
                 field("do", &fault.advice());
+            }
+            Fact::OriginRefused { origin, peer } => {
+                field("origin", origin);
+                field("peer", peer);
+                field("do", &"list it in cors.origins, if its pages may use this hub");
             }
             Fact::Opened { conn, peer } => {
                 field("conn", conn);

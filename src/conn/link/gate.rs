@@ -8,7 +8,7 @@ use super::refresh;
 use super::refused::{Refused, too_much};
 use super::request::Purpose;
 use super::whereabouts::place;
-use crate::api::cors::NOT_ALLOWED;
+use crate::api::cors::{NOT_ALLOWED, Readers};
 use crate::api::documents;
 use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::position;
@@ -92,13 +92,14 @@ pub(super) fn decide(
         // Browsers send no token with a preflight.
         let reply = routes::preflight(found.as_ref().map(|found| found.route), head, &options.origins);
         return match reply.status {
-            403 => Err(Refused(Refusal::Origin, reply, NOT_ALLOWED)),
+            403 => Err(refuse_origin(reply, head, origin, cx.turn)),
             _ => Ok(Decision::Reply(reply)),
         };
     }
     let Some(found) = found else {
         let sentence = format!("nothing is served at this path; the hub is at {}", options.path);
-        return Err(Refused(Refusal::NotFound, Reply::text(404, sentence), "no such path"));
+        let reply = Readers::Everybody.mark(Reply::text(404, sentence));
+        return Err(Refused(Refusal::NotFound, reply, "no such path"));
     };
     let readers = found.route.readers;
     match pass_gate(head, &found, origin, known, cx) {
@@ -162,7 +163,7 @@ fn pass_gate(
                 Endpoint::Hub | Endpoint::Negotiate => principal?,
             };
             check_method()?;
-            check_origin(head, cx.turn)?;
+            check_origin(head, origin, cx.turn)?;
             let share = Share::of(&principal, block);
             if connects {
                 cx.turn.process.quotas.call(share, cx.turn.now).map_err(too_much)?;
@@ -217,7 +218,7 @@ fn pass_gate(
             });
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = principal?;
-            check_origin(head, cx.turn)?;
+            check_origin(head, origin, cx.turn)?;
             cx.turn.admit(cx.link);
             decide_position(head, &principal, cx.turn)
         }
@@ -319,11 +320,16 @@ pub(super) fn no_room() -> Refused {
 }
 
 /// The pages of other origins learn it when they negotiate, and not only from the upgrade.
-fn check_origin(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
+fn check_origin(head: &Head<'_>, origin: Origin, turn: &mut Turn<'_>) -> Result<(), Refused> {
     match turn.process.options.origins.allow(head.header("origin"), head.header("host")) {
         true => Ok(()),
-        false => Err(Refused(Refusal::Origin, Reply::text(403, NOT_ALLOWED), NOT_ALLOWED)),
+        false => Err(refuse_origin(Reply::text(403, NOT_ALLOWED), head, origin, turn)),
     }
+}
+
+fn refuse_origin(reply: Reply, head: &Head<'_>, origin: Origin, turn: &mut Turn<'_>) -> Refused {
+    turn.note_origin(head.header("origin").unwrap_or_default(), origin.peer);
+    Refused(Refusal::Origin, reply, NOT_ALLOWED)
 }
 
 /// The hub's own path: what begins connections, and what belongs to those that have no WebSocket.

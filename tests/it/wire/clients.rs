@@ -99,11 +99,12 @@ fn a_refusal_says_why_in_its_body_and_a_page_of_the_hub_can_read_it() {
     let mut faults = Vec::new();
     for (status, bytes, part) in table {
         let reply = reply_to(&hub, bytes.as_bytes()).1;
-        let is_for_pages = bytes.contains(" /rte");
-        let is_readable = reply.header("access-control-allow-origin") == Some("https://app.example");
+        let is_nowhere = bytes.contains(" /nowhere").then_some("*");
+        let reader = bytes.contains(" /rte").then_some("https://app.example").or(is_nowhere);
+        let is_readable = reply.header("access-control-allow-origin") == reader;
         let exposed = reply.header("access-control-expose-headers").unwrap_or_default();
         let is_exposed = exposed.contains("WWW-Authenticate") && exposed.contains("Retry-After");
-        let (is_readable, is_exposed) = (is_readable == is_for_pages, is_exposed == is_for_pages);
+        let is_exposed = is_exposed == reader.is_some();
         let is_dated = reply.header("date").is_some_and(|date| date.ends_with(" GMT"));
         if reply.status != status || !reply.body.contains(part) || !is_readable || !is_exposed || !is_dated {
             faults.push(format!("{status} {part:?} to {:?}: {reply:?}", bytes.get(..60)));

@@ -223,9 +223,23 @@ fn a_preflight_names_the_methods_of_its_route() {
     for (path, methods) in table {
         let reply = hub.request(&format!("OPTIONS {path}"), &["Origin: https://app.example"], "");
         assert_eq!((reply.status, reply.header("allow")), (204, Some(methods)), "{path}");
-        let is_for_pages = matches!(path, "/rte" | "/rte/negotiate" | "/reference");
+        let is_for_pages = path != "/publish";
         let allowed = reply.header("access-control-allow-methods");
         assert_eq!(allowed, is_for_pages.then_some(methods), "{path}");
+    }
+}
+
+#[test]
+fn a_page_with_a_wrong_path_is_told_the_right_one() {
+    let hub = Hub::start_with(&["cors.origins=https://app.example"]);
+    for line in ["GET /hub", "POST /hub/negotiate"] {
+        let reply = hub.request(line, &["Origin: https://other.example"], "");
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (404, Some("*")), "{line}");
+        assert_eq!(reply.header("access-control-allow-credentials"), None, "{line}");
+        assert!(reply.body.contains("the hub is at /rte"), "{line}: {}", reply.body);
+        // Without a preflight that is good the browser does not even ask.
+        let preflight = hub.request("OPTIONS /hub/negotiate", &["Origin: https://other.example"], "");
+        assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, Some("*")));
     }
 }
 
@@ -251,8 +265,6 @@ fn a_page_can_read_every_answer_of_the_hub_and_none_where_it_has_no_business() {
         assert!(reply.header("vary").unwrap().to_ascii_lowercase().contains("origin"), "{line}");
     }
     for (line, status) in [
-        ("GET /nowhere", 404),
-        ("OPTIONS /nowhere", 204),
         ("GET /healthz", 200),
         ("GET /readyz", 200),
         ("GET /metrics", 200),
@@ -315,6 +327,15 @@ fn configured_origins_narrow_cors_and_upgrades() {
     assert_eq!(hub.request("GET /nowhere", &[], "").status, 404);
     hub.await_log("status=404");
     assert_eq!(hub.log().matches("status=403 why=\"the Origin").count(), 3, "{}", hub.log());
+    assert_eq!(hub.log().matches("warn origin_refused origin=").count(), 1, "{}", hub.log());
+    // A stranger that makes origins up does not fill the log.
+    for n in 0..20 {
+        let strange = format!("Origin: https://{n}.example");
+        assert_eq!(hub.request_as_client("POST /rte/negotiate", &[&strange]).status, 403);
+    }
+    assert_eq!(hub.request("POST /healthz", &[], "").status, 405);
+    hub.await_log("status=405");
+    assert!(hub.log().matches("warn origin_refused origin=").count() <= 4, "{}", hub.log());
 }
 
 #[test]

@@ -92,7 +92,8 @@ impl Play<'_> {
             | Fact::ItemsRejected { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::StrangersCrowd { .. }
-            | Fact::FrontFault { .. } => {}
+            | Fact::FrontFault { .. }
+            | Fact::OriginRefused { .. } => {}
             Fact::Listening { .. }
             | Fact::PollFailed { .. }
             | Fact::LogDropped { .. }
