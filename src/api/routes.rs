@@ -128,7 +128,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 33] = [
+pub static ROUTES: [Route; 34] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -209,6 +209,7 @@ pub static ROUTES: [Route; 33] = [
         "the desk of one agent: calls, callbacks, availability; `?user=` names another than the token",
     ),
     page("/try", "try.html", "the playground: what a token may, what comes, and publishing by hand"),
+    page("/favicon.ico", "icon.svg", "the icon, where a browser shows a document"),
     Route { at: At::Folder("/pages"), ..page("", "", "what the pages load") },
 ];
 

@@ -23,6 +23,7 @@ fn a_page_loads_nothing_but_what_this_hub_has_and_is_sent_once() {
         ("/pages/page.mjs", "text/javascript; charset=utf-8"),
         ("/pages/hub.mjs", "text/javascript; charset=utf-8"),
         ("/pages/icon.svg", "image/svg+xml"),
+        ("/favicon.ico", "image/svg+xml"),
     ];
     for (path, content_type) in PAGES.map(|path| (path, "text/html; charset=utf-8")).into_iter().chain(parts) {
         let reply = hub.request(&format!("GET {path}"), &[], "");

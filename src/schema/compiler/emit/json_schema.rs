@@ -22,6 +22,11 @@ pub fn folder(model: &Model) -> &str {
     model.id_base.rfind("schemas/v").and_then(|at| model.id_base.get(at..)).unwrap_or("schemas/v1/")
 }
 
+/// Where a document is, beside the reference: `schemas/v1/UserStatus.json`.
+pub fn path(model: &Model, name: &str) -> String {
+    format!("{}{name}.json", folder(model))
+}
+
 /// The schema of an event's data: a document of its own.
 pub fn event(model: &Model, event: &Event, additional: Additional) -> Json {
     let writer = Writer { model, additional, within: Within::Document };

@@ -101,7 +101,8 @@ fn event(out: &mut Text, model: &Model, event: &Event) {
     }
     let facts = prose::facts(model, event);
     let facts = facts.iter().map(|(what, text)| format!("* **{what}**: {}", as_markdown(text)));
-    let schema = format!("* **Schema**: <{}>", json_schema::id(model, &event.name));
+    let path = json_schema::path(model, &event.name);
+    let schema = format!("* **Schema**: [{path}]({path})");
     out.paragraph(&facts.chain([schema]).collect::<Vec<_>>().join("\n"));
     properties(out, model, &event.properties);
     for example in &event.examples {

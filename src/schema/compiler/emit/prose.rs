@@ -85,9 +85,10 @@ pub fn calls(model: &Model, family: usize) -> Option<String> {
         ("end     ", Phase::End),
         ("end-call", Phase::EndCall),
     ] {
-        let names = of(&[phases]);
-        if !names.is_empty() {
-            picture.push_str(&format!("\n{what}  {}", names.join(", ")));
+        let mut lead = what;
+        for names in of(&[phases]).chunks(2) {
+            picture.push_str(&format!("\n{lead}  {}", names.join(", ")));
+            lead = "        ";
         }
     }
     Some(picture)

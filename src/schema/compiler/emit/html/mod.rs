@@ -16,7 +16,7 @@ pub fn reference(model: &Model, chapters: &[Chapter]) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
          <style>\n{css}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#content\">Skip to the events</a>\n\
-         <header>\n<h1>{title}</h1>\n<p>Version {version}. {spelling}</p>\n\
+         <header>\n<h1>{title}</h1>\n<p><a href=\"./\">Overview</a></p>\n<p>Version {version}. {spelling}</p>\n\
          <form role=\"search\" hidden>\n<label for=\"search\">Find an event or a property</label>\n\
          <input id=\"search\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"QueueStatus, callId, …\">\n\
          <output id=\"found\" for=\"search\" role=\"status\"></output>\n</form>\n</header>\n\
@@ -157,10 +157,9 @@ fn event(out: &mut String, model: &Model, event: &Event) {
     for (what, text) in prose::facts(model, event) {
         put(out, format_args!("<div><dt>{what}</dt><dd>{}</dd></div>\n", as_markup(&text)));
     }
-    let id = as_markup(&json_schema::id(model, &event.name));
     // Beside this page, on a hub as in an export.
-    let path = format!("{}{}.json", json_schema::folder(model), event.name);
-    put(out, format_args!("<div><dt>Schema</dt><dd><a href=\"{path}\"><code>{id}</code></a></dd></div>\n</dl>\n"));
+    let path = json_schema::path(model, &event.name);
+    put(out, format_args!("<div><dt>Schema</dt><dd><a href=\"{path}\"><code>{path}</code></a></dd></div>\n</dl>\n"));
     properties(out, model, &event.name, &event.properties);
     for example in &event.examples {
         let text = Json::Verbatim(example.delivered.clone()).to_text();
