@@ -6,21 +6,18 @@ use crate::clock::{Deadline, Now};
 /// A thread that has worked looks this often at the most at what the process has: to give memory
 /// back costs some milliseconds, and as much again to get it anew.
 const LOOK_EVERY_MS: u64 = 1_000;
-/// What the process has taken since memory was given back is worth it from here on.
+/// What the process has and keeps for nobody is worth it from here on.
 const TAKEN_BYTES: u64 = 1024 * 1024;
-/// And what has gone of what is kept for peers.
-const GONE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// When a thread gives memory back: once a burst is over, whatever it was of. Then the process
-/// has more than after the last time and takes no more, or keeps less than it has kept.
+/// takes no more, and what it has beside all that it keeps for peers is more than it was after the
+/// last time: it has grown, or what was kept is gone and the allocator has it.
 #[derive(Debug)]
 pub(super) struct GiveBack {
-    /// What the process had when memory was last given back, or less.
+    /// What the process had beside what it keeps when memory was last given back, or less.
     base: u64,
-    /// What it had at the last look.
+    /// All that it had at the last look.
     had: u64,
-    /// The most that was kept for peers since memory was last given back.
-    kept_most: u64,
     look_at: Deadline,
     /// What the thread had done at its last turn.
     work: usize,
@@ -33,9 +30,16 @@ struct Has {
     kept: u64,
 }
 
+impl Has {
+    /// What nobody is known to need.
+    fn beside(self) -> u64 {
+        self.resident.saturating_sub(self.kept)
+    }
+}
+
 impl Default for GiveBack {
     fn default() -> GiveBack {
-        GiveBack { base: 0, had: 0, kept_most: 0, look_at: Deadline::NEVER, work: 0 }
+        GiveBack { base: 0, had: 0, look_at: Deadline::NEVER, work: 0 }
     }
 }
 
@@ -70,18 +74,16 @@ impl GiveBack {
         if !self.look_at.is_due(now) {
             return false;
         }
-        let Has { resident, kept } = has();
-        let is_growing = resident > self.had + TAKEN_BYTES / 4;
+        let has = has();
+        let is_growing = has.resident > self.had + TAKEN_BYTES / 4;
         self.look_at = if is_growing { now.after_ms(LOOK_EVERY_MS) } else { Deadline::NEVER };
-        self.base = self.base.min(resident);
-        self.had = resident;
-        self.kept_most = self.kept_most.max(kept);
-        !is_growing && (resident - self.base >= TAKEN_BYTES || self.kept_most - kept >= GONE_BYTES)
+        (self.base, self.had) = (self.base.min(has.beside()), has.resident);
+        !is_growing && has.beside() - self.base >= TAKEN_BYTES
     }
 
     /// Memory has been given back; this is left.
     fn note_given_back(&mut self, left: Has) {
-        (self.base, self.had, self.kept_most) = (left.resident, left.resident, left.kept);
+        (self.base, self.had) = (left.beside(), left.resident);
     }
 }
 
@@ -143,10 +145,18 @@ mod tests {
         let mut memory = GiveBack::default();
         memory.note_given_back(has(10, 0));
         assert!(!gives_back(&mut memory, 1_000, has(60, 50), has(0, 0)), "it grows");
-        assert!(gives_back(&mut memory, 2_000, has(60, 50), has(60, 50)));
-        assert!(!gives_back(&mut memory, 3_000, has(60, 50), has(60, 50)));
-        assert!(gives_back(&mut memory, 4_000, has(60, 2), has(12, 2)), "the allocator has it, and keeps it");
-        assert!(!gives_back(&mut memory, 5_000, has(12, 2), has(12, 2)));
+        assert!(!gives_back(&mut memory, 2_000, has(60, 50), has(0, 0)), "it is kept");
+        assert!(gives_back(&mut memory, 3_000, has(60, 2), has(12, 2)), "the allocator has it, and keeps it");
+        assert!(!gives_back(&mut memory, 4_000, has(12, 2), has(0, 0)));
+    }
+
+    #[test]
+    fn what_goes_behind_a_give_back_that_came_too_early_is_given_back_too() {
+        let mut memory = GiveBack::default();
+        memory.note_given_back(has(10, 0));
+        assert!(!gives_back(&mut memory, 1_000, has(14, 2), has(0, 0)), "it grows");
+        assert!(gives_back(&mut memory, 2_000, has(14, 2), has(13, 2)), "some of the burst lives on");
+        assert!(gives_back(&mut memory, 3_000, has(13, 0), has(10, 0)), "though the process has no more than then");
     }
 
     #[test]
