@@ -67,7 +67,8 @@ limits! {
     /// one more client is answered 503 when it negotiates and at its upgrade.
     connections_max: usize = 50_000;
     /// Strangers, which are links that have shown no token of a publisher and are not past their
-    /// upgrade; each thread has its share of them. One more, and the oldest makes room.
+    /// upgrade; each thread has its share of them. One more, and the oldest makes room. Those who
+    /// poll are strangers between two polls, for which each of their connections has one more.
     strangers_max: usize = 4_096;
     /// Connections of one user, over all threads (429 at negotiate and upgrade beyond); 0, which is
     /// the default, counts none: one account may serve all wallboards. A browser has one for each

@@ -51,9 +51,14 @@ impl Places {
         self.give_back();
     }
 
+    /// Connections that have no link.
+    pub(crate) fn linkless(&self) -> usize {
+        self.linkless.load(Ordering::Relaxed)
+    }
+
     /// Whether a connection has no link.
     pub(crate) fn has_linkless(&self) -> bool {
-        self.linkless.load(Ordering::Relaxed) > 0
+        self.linkless() > 0
     }
 
     /// Whether none is taken.

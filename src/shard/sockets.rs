@@ -19,7 +19,10 @@ impl Shard {
     pub fn make_room(&mut self, entrance: Entrance, is_crowded: bool, now: Now, wire: &mut dyn Wire) {
         let limits = &self.shared.limits;
         let (arrivals, most) = match entrance {
-            Entrance::Only | Entrance::Public => (&self.strangers, limits.strangers_max),
+            // Between two polls their links are strangers, whose connections have a place.
+            Entrance::Only | Entrance::Public => {
+                (&self.strangers, limits.strangers_max.saturating_add(self.shared.places.linkless()))
+            }
             Entrance::Internal => (&self.internal, limits.internal_max),
         };
         let count = arrivals.count();

@@ -374,3 +374,33 @@ fn who_negotiates_by_another_name_is_sent_to_the_hubs_own_and_no_further() {
         assert!(offer["connectionToken"].is_string() && offer.get("url").is_none(), "{offer}");
     }
 }
+
+#[test]
+fn polls_that_all_return_at_once_are_more_than_strangers_max_and_none_is_cut_by_who_comes_then() {
+    let hub = Hub::start_with(&["server.threads=1", "limits.strangers_max=8"]);
+    let mut pages: Vec<_> = (0..20)
+        .map(|_| {
+            let mut wire = hub.connect();
+            let client = Client::polling(&hub, &mut wire);
+            client.subscribes(&mut wire);
+            assert!(client.poll(&mut wire).contains(r#""subscribed":true"#));
+            wire.send(client.request("GET", &[], "").as_bytes());
+            (client, wire)
+        })
+        .collect();
+    for mark in ["first", "second", "third"] {
+        publish(&hub, mark);
+        for (_, wire) in &mut pages {
+            assert!(wire.reply().body.contains(mark));
+        }
+        // All of them are between two polls.
+        let _others: Vec<Wire> = (0..6).map(|_| hub.connect()).collect();
+        assert_eq!(hub.request("GET /healthz", &[], "").status, 200);
+        for (client, wire) in &mut pages {
+            wire.send(client.request("GET", &[], "").as_bytes());
+        }
+    }
+    publish(&hub, "last");
+    assert!(pages.iter_mut().all(|(_, wire)| wire.reply().body.contains("last")));
+    assert_eq!(hub.metric("rte_connections_closed_total{reason=\"made_room\"} "), 0.0);
+}
