@@ -9,18 +9,22 @@
 Beside each attack an agent gets 100 events a second. The table has, per attack:
 
     µs       CPU of the hub, the system's part included, for each request that it has read; of new connections for each of these
-    MB       RSS at the most, above that before the attack; left: 3 s after its end
-    turn     the bound of rte_turn_seconds that holds the longest turn
-    p50, p99 of the agent, in ms; the first row is the quiet run
+    MB       RSS at the most, above that before the attack
+    left     RSS 3 s after its end, above that before: what the allocator keeps for the next burst, as well
+    more     how much of that a second attack of the same kind has added: what is really left behind grows with each
+    kept     what the hub itself counts for its peers (rte_memory_bytes), above that of the quiet run, in KB
+    turn     the bound of rte_turn_cpu_seconds that holds the longest turn: work, not what else the machine does
+    p50, p99 of the agent, in ms; the first row is the quiet run. A ? says that others had more than a tenth of the machine
 
 What passes a bound has a ! behind it, and the exit code is 1: 20 µs of a stranger, 50 µs of a client (and 1 ns for each byte of
-its answers, 1 µs for each item of a publish), 30 MB, 1 MB left, 5 ms, 3 times the quiet p99. Attackers have a low priority, so that the
-hub is measured and not who gets the core. Only Python's own library is needed, and openssl for TLS. Everything is on loopback.
+its answers, 1 µs for each item of a publish), 30 MB, 4 MB left, 0.5 MB more, 1 KB kept, 5 ms, 3 times the quiet p99 (not judged with
+a ?). Attackers have a low priority, so that the hub is measured and not who gets the core. Only Python's own library is needed, and
+openssl for TLS. Everything is on loopback.
 """
 import argparse, base64, contextlib, dataclasses, gzip, json, os, re, resource, selectors, socket, ssl, subprocess, tempfile, threading, time, typing
 from crowd import AGENT, CROWD, RS, SECRET, Hub, alert, at, frame, lines, measure, post, publication, subscribe, token, upgrade
 
-STRANGER_US, CLIENT_US, MB, LEFT_MB, TURN_MS, TIMES = 20, 50, 30, 1, 5, 3
+STRANGER_US, CLIENT_US, MB, LEFT_MB, MORE_MB, KEPT_KB, TURN_MS, TIMES, OTHERS = 20, 50, 30, 4, .5, 1, 5, 3, .1
 OTHER = "000000ff-0000-4000-8000-000000000000"
 GRANTS = [f"queue/{n:08x}-0000-4000-8000-000000000000" for n in range(130)]
 
@@ -215,6 +219,8 @@ ATTACKS = {
     "hub-pings": Attack("sends pings of SignalR", 8, opening=client(), payload=frame((b'{"type":6}' + RS) * 200), requests=200, us=CLIENT_US),
     "no-method": Attack("calls methods that there are not", 8, opening=client(), payload=frame(record("x" * 200)) * 50, requests=50,
                         us=CLIENT_US),
+    "closed": Attack("is closed for nonsense, and sends 4 MiB of pings all the same", 64, opening=client() + frame(b"nonsense" + RS)
+                     + frame(b"", 0x89) * 700_000, churns=True, us=None),
     "slow-readers": Attack("100 members read 4 KB a second of what comes for a crowd", 100, opening=lambda _: client() + subscribe(
         [(CROWD, "UserAlert")]), reads=4096, beside=publishes, us=None),
 }
@@ -245,6 +251,26 @@ def hub_of(options, kind):
             yield hub
 
 
+def machine():
+    """Seconds that all cores have been busy."""
+    fields = [int(field) for field in open("/proc/stat").readline().split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def descendants():
+    """CPU of this process and all below it, those that live and those that are over."""
+    parents, times = {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+            parents[int(pid)], times[int(pid)] = int(fields[1]), sum(map(int, fields[11:15]))
+    def is_ours(pid):
+        while pid and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+    return sum(time for pid, time in times.items() if is_ours(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 class Numbers:
     def __init__(self, hub):
         text = hub.metrics()
@@ -252,12 +278,19 @@ class Numbers:
         self.cpu, self.took, self.sent = hub.cpu(), number("rte_received_bytes_total"), number("rte_sent_bytes_total")
         self.requests, self.messages = number("rte_http_requests_total"), number("rte_hub_messages_total")
         self.accepted, self.when = number("rte_connections_accepted_total"), time.monotonic()
-        self.turns = [float(count) for count in re.findall(r"rte_turn_seconds_bucket\S+ (\d+)", text)]
-        self.bounds = re.findall(r'rte_turn_seconds_bucket\{le="(\S+?)"', text)
+        self.kept, self.others = number("rte_memory_bytes"), machine() - descendants()
+        self.turns = [float(count) for count in re.findall(r"rte_turn_cpu_seconds_bucket\S+ (\d+)", text)]
+        self.bounds = re.findall(r'rte_turn_cpu_seconds_bucket\{le="(\S+?)"', text)
 
     def longest_ms(self, before):
         counts = [now - then for now, then in zip(self.turns, before.turns)]
         return float(self.bounds[next(at for at, count in enumerate(counts) if count == counts[-1])]) * 1000
+
+
+def settled(hub):
+    """RSS and what is kept, once the hub has had its time to give back."""
+    time.sleep(3)
+    return hub.status("VmRSS"), Numbers(hub).kept
 
 
 def figures(hub, attack, seconds, quiet):
@@ -265,11 +298,18 @@ def figures(hub, attack, seconds, quiet):
     before, rss, most = Numbers(hub), hub.status("VmRSS"), [0]
     def watch():
         most[0] = max(most[0], hub.status("VmRSS"))
-    latencies, _ = measure(hub, seconds, lambda: attack.run(hub) if attack else time.sleep(60), watch)
+    def meanwhile():
+        attack.run(hub) if attack else time.sleep(60)
+    latencies, _ = measure(hub, seconds, meanwhile, watch)
     after = Numbers(hub)
-    time.sleep(3)
-    row = {"p50": (at(latencies, .5), None), "p99": (at(latencies, .99), quiet and TIMES * quiet["p99"][0]),
-           "MB": (most[0] - rss, MB), "left": (hub.status("VmRSS") - rss, LEFT_MB), "turn": (after.longest_ms(before), TURN_MS)}
+    left, kept = settled(hub)
+    is_alone = (after.others - before.others) / (after.when - before.when) < OTHERS * os.cpu_count()
+    row = {"p50": (at(latencies, .5), None), "p99": (at(latencies, .99), is_alone and quiet and TIMES * quiet["p99"][0]),
+           "MB": (most[0] - rss, MB), "left": (left - rss, LEFT_MB), "kept": ((kept - before.kept) / 1024 - (quiet["kept"][0] if quiet else 0), quiet and KEPT_KB),
+           "turn": (after.longest_ms(before), TURN_MS), "alone": (is_alone, None)}
+    if attack:
+        measure(hub, seconds, meanwhile)
+        row["more"] = settled(hub)[0] - left, MORE_MB
     seconds = after.when - before.when
     row["cpu"] = ((after.cpu - before.cpu) / seconds, None)
     row["took"], row["sent"] = ((after.took - before.took) / seconds, None), ((after.sent - before.sent) / seconds, None)
@@ -283,7 +323,7 @@ def figures(hub, attack, seconds, quiet):
             count = (after.messages - before.messages) / seconds
         else:
             count = took / len(attack.payload) * attack.requests if attack.payload else 0
-        bound = attack.us and attack.us + (sent / count * .001 if count and attack.us == CLIENT_US else 0) + attack.items
+        bound = attack.us and attack.us + (sent / count * .001 if count else 0) + attack.items
         row["each"], row["rate"] = (cpu / count * 1e6 if count else 0, bound), (count, None)
     return row
 
@@ -291,7 +331,8 @@ def figures(hub, attack, seconds, quiet):
 def shown(name, row):
     cell = lambda name, digits: (f"{row[name][0]:.{digits}f}" + ("!" if row[name][1] and row[name][0] > row[name][1] else "")
                                  if name in row else "")
-    columns = [cell("rate", 0), cell("each", 1), cell("MB", 1), cell("left", 1), cell("turn", 0), cell("p50", 2), cell("p99", 2)]
+    columns = [cell("rate", 0), cell("each", 1), cell("MB", 1), cell("left", 1), cell("more", 1), cell("kept", 1), cell("turn", 0),
+               cell("p50", 2), cell("p99", 2) + ("" if row["alone"][0] else "?")]
     return f"{name:<18}" + "".join(f"{column:>10}" for column in columns) + f"{row['cpu'][0]:>8.0%}"
 
 
@@ -307,7 +348,7 @@ def main():
         return print("\n".join(f"{name:<18} {attack.what}" for name, attack in ATTACKS.items()))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print(f"{'attack':<18}" + "".join(f"{title:>10}" for title in ("/s", "µs", "MB", "left", "turn", "p50", "p99")) + f"{'CPU':>8}")
+    print(f"{'attack':<18}" + "".join(f"{title:>10}" for title in ("/s", "µs", "MB", "left", "more", "kept", "turn", "p50", "p99")) + f"{'CPU':>8}")
     quiet, is_bad = {}, False
     for name in options.attacks or ATTACKS:
         attack = ATTACKS[name]
