@@ -162,6 +162,14 @@ def publishes(hub):
         time.sleep(.02)
 
 
+def client_hello():
+    """The first bytes of a handshake that could go on."""
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl._create_unverified_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="h").do_handshake()
+    return out.read()
+
+
 HELLO = bytes.fromhex("16030101fc010001f80303") + bytes(100)
 PROXY = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
 PUBLISHER_HEAD = b"\r\n".join([b"POST /publish HTTP/1.1", b"Host: h", b"Authorization: Bearer " + token(scope="publish").encode(),
@@ -192,6 +200,8 @@ ATTACKS = {
     "churn": Attack("connects, asks once, and comes again", 64, opening=get("/healthz", "Connection: close"), churns=True, us=None),
     "proxy": Attack("sends headers of the PROXY protocol, and comes again", 64, opening=PROXY + get("/healthz"), churns=True, us=None),
     "tls-half": Attack("sends half a TLS handshake", 1000, opening=HELLO, us=None, kind="tls"),
+    "tls-hello": Attack("begins a TLS handshake, leaves when it is answered, and comes again", 200, opening=client_hello(), churns=True,
+                        us=None, kind="tls"),
     "tls-churn": Attack("sends what is no TLS handshake, and comes again", 64, opening=b"\x16\x03\x01\x00\x05hello",
                         churns=True, us=None, kind="tls"),
     "misspelt": Attack("publishes 1 MiB of misspelt names", 2, payload=publication(misspelt()), items=9_000, us=CLIENT_US),
