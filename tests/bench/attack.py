@@ -10,7 +10,7 @@ Beside each attack an agent gets 100 events a second. The table has, per attack:
 
     µs       CPU of the hub, the system's part included, for each request that it has read; of new connections for each of these
     MB       RSS at the most, above that before the attack
-    left     RSS 3 s after its end, above that before: what the allocator keeps for the next burst, as well
+    left     RSS 6 s after its end, above that before: what the allocator keeps for the next burst, as well
     more     how much of that a second attack of the same kind has added: what is really left behind grows with each
     kept     what the hub itself counts for its peers (rte_memory_bytes), above that of the quiet run, in KB
     turn     the bound of rte_turn_cpu_seconds that holds the longest turn: work, not what else the machine does
@@ -24,7 +24,7 @@ openssl for TLS. Everything is on loopback.
 import argparse, base64, contextlib, dataclasses, gzip, json, os, re, resource, selectors, socket, ssl, subprocess, tempfile, threading, time, typing
 from crowd import AGENT, CROWD, RS, SECRET, Hub, alert, at, frame, lines, measure, post, publication, subscribe, token, upgrade
 
-STRANGER_US, CLIENT_US, MB, LEFT_MB, MORE_MB, KEPT_KB, TURN_MS, TIMES, OTHERS = 20, 50, 30, 4, .5, 1, 5, 3, .1
+STRANGER_US, CLIENT_US, MB, LEFT_MB, MORE_MB, KEPT_KB, TURN_MS, TIMES, OTHERS, SETTLE_S = 20, 50, 30, 4, .5, 1, 5, 3, .1, 6
 OTHER = "000000ff-0000-4000-8000-000000000000"
 GRANTS = [f"queue/{n:08x}-0000-4000-8000-000000000000" for n in range(130)]
 
@@ -244,16 +244,18 @@ def openssl(*words):
 def hub_of(options, kind):
     """A hub that speaks TLS, or whose clients' key is a public one, where the word says so."""
     with tempfile.TemporaryDirectory() as folder:
-        key, public, words = f"{folder}/key", f"{folder}/public", []
+        # What is published meanwhile would be kept for those who come back.
+        quiet = ["--set", "limits.history_bytes_max=0"]
+        key, public, words = f"{folder}/key", f"{folder}/public", quiet
         if kind == "tls":
             openssl(*"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=h -keyout".split(), key, "-out", public)
-            words = ["--set", f"server.tls_key={key}", "--set", f"server.tls_certificate={public}"]
+            words = quiet + ["--set", f"server.tls_key={key}", "--set", f"server.tls_certificate={public}"]
         if kind == "es256":
             openssl(*"ecparam -name prime256v1 -genkey -noout -out".split(), key)
             openssl("ec", "-in", key, "-pubout", "-out", public)
             with open(f"{folder}/rte.toml", "w") as file:
                 file.write(f'[[auth.keys]]\npem_file = "{public}"\n[[auth.keys]]\nid = "b"\nsecret = "{SECRET}"\n')
-            words = ["--config", f"{folder}/rte.toml"]
+            words = quiet + ["--config", f"{folder}/rte.toml"]
         with Hub(options.rte, options.threads, *words) as hub:
             if kind == "tls":
                 hub.tls = ssl._create_unverified_context()
@@ -298,8 +300,8 @@ class Numbers:
 
 
 def settled(hub):
-    """RSS and what is kept, once the hub has had its time to give back."""
-    time.sleep(3)
+    """RSS and what is kept, once the hub has had its time to notice, and to give back."""
+    time.sleep(SETTLE_S)
     return hub.status("VmRSS"), Numbers(hub).kept
 
 
