@@ -145,7 +145,7 @@ function legPart({ legId, messages }) {
 function step(message) {
   const data = plain(message.data);
   const [kind, words] = STORY[nameOf(message)] ?? ["off", nameOf(message)];
-  const more = MORE.map(([name, what]) => data[name] && `${what} ${data[name]}`.trim()).filter(Boolean);
+  const more = MORE.map(([name, what]) => data[name] && `${what} ${people.get(data[name]) ?? data[name]}`.trim()).filter(Boolean);
   return el(
     "li",
     { class: kind },

@@ -1,7 +1,9 @@
 //! The pages that people look at: a wallboard, the desk of an agent, a playground.
 //!
 //! They are files beside this one, served as they are: HTML, style sheets, and ES modules on the
-//! client library. Nothing of them is made by a build, and nothing in them is inline.
+//! client library. Nothing of them is made by a build, and nothing in them is inline. What the
+//! pages begin with stands once, in `head.html`, and above those that show something live in
+//! `top.html`; HTML needs no tags for the end of either.
 
 use crate::schema::artefacts::Artefact;
 use std::sync::OnceLock;
@@ -11,24 +13,30 @@ macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!($path))),*] };
 }
 
-const FILES: [(&str, &str); 16] = files![
+const FILES: [(&str, &str); 12] = files![
     "agents.mjs",
     "desk.css",
-    "desk.html",
     "desk.mjs",
     "icon.svg",
     "index.css",
-    "index.html",
     "layout.mjs",
     "page.css",
     "page.mjs",
     "try.css",
-    "try.html",
     "try.mjs",
     "wall.css",
-    "wall.html",
     "wall.mjs",
 ];
+
+/// The pages: name, title, what stands above, and what is their own.
+const PAGES: [(&str, &str, &str, &str); 4] = [
+    ("index", "rte", "", include_str!("index.html")),
+    ("wall", "Wallboard", TOP, include_str!("wall.html")),
+    ("desk", "Desk", TOP, include_str!("desk.html")),
+    ("try", "Playground", TOP, include_str!("try.html")),
+];
+const HEAD: &str = include_str!("head.html");
+const TOP: &str = include_str!("top.html");
 
 /// The path of the module that tells the others where the hub is.
 pub(crate) const HUB_MODULE: &str = "hub.mjs";
@@ -39,10 +47,20 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) fn find(path: &str) -> Option<&'static Artefact> {
     static DOCUMENTS: OnceLock<Vec<Artefact>> = OnceLock::new();
     let documents = DOCUMENTS.get_or_init(|| {
-        let file = |(path, text): (&str, &str)| Artefact::new(path.to_owned(), media_type(path), text.to_owned());
-        FILES.into_iter().map(file).collect()
+        let files = FILES.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned()));
+        files.chain(pages()).map(|(path, text)| Artefact::new(path.clone(), media_type(&path), text)).collect()
     });
     documents.iter().find(|document| document.path == path)
+}
+
+/// The pages, each under its path.
+fn pages() -> impl Iterator<Item = (String, String)> {
+    PAGES.into_iter().map(|(name, title, top, own)| {
+        let link = format!("<a href=\"/{name}\"");
+        let begin = [HEAD, top].concat().replace("{name}", name).replace("{title}", title);
+        let begin = begin.replace(&link, &format!("{link} aria-current=\"page\""));
+        (format!("{name}.html"), begin + own)
+    })
 }
 
 /// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes.
@@ -65,7 +83,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_page_is_inline_or_of_another_host() {
-        for (path, text) in FILES.into_iter().filter(|(path, _)| path.ends_with(".html")) {
+        for (path, text) in pages() {
             for mark in ["<style", "style=", "onclick", "onload", "http:", "https:", "src=\"//"] {
                 assert!(!text.contains(mark), "{path} has {mark}");
             }
@@ -74,8 +92,25 @@ mod tests {
     }
 
     #[test]
+    fn a_page_has_its_title_its_files_and_itself_among_the_pages() {
+        for ((_, text), (name, title, top, _)) in pages().zip(PAGES) {
+            let mut marks =
+                vec![format!("<title>{title}</title>"), format!("<h1>{title}</h1>"), "<main id=\"main\"".into()];
+            marks.push(format!("href=\"/pages/{name}.css\""));
+            if !top.is_empty() {
+                marks.push(format!("src=\"/pages/{name}.mjs\""));
+                marks.push(format!("<a href=\"/{name}\" aria-current=\"page\">"));
+            }
+            for mark in marks {
+                assert_eq!(text.matches(&mark).count(), 1, "{name}: {mark}");
+            }
+            assert!(!text.contains(['{', '}']), "{name}");
+        }
+    }
+
+    #[test]
     fn the_pages_are_lean() {
-        let bytes: usize = FILES.iter().map(|(_, text)| text.len()).sum();
+        let bytes: usize = FILES.iter().map(|(_, text)| text.len()).chain(pages().map(|(_, text)| text.len())).sum();
         assert!(bytes < 120_000, "{bytes} bytes");
     }
 }

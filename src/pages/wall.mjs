@@ -467,6 +467,7 @@ function flag(element, flags) {
 
 /** What a wall wants: the whole screen, which stays on. */
 function hang() {
+  byId("clock").hidden = false;
   const button = byId("full");
   button.hidden = !document.fullscreenEnabled;
   button.addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
