@@ -23,6 +23,8 @@ pub(super) enum Stage {
     Ringing { person: usize, leg: String },
     /// This person talks.
     Talking { person: usize, leg: String },
+    /// This person talks, and has a colleague rung to give the call on.
+    Consulting { person: usize, leg: String, to: usize, to_leg: String },
 }
 
 /// A call.
@@ -57,6 +59,15 @@ impl Call {
 
     pub(super) fn facts(&self) -> CallFacts {
         self.facts_on(&self.leg)
+    }
+
+    /// Returns whether somebody who is in it talks, and is not only rung.
+    pub(super) fn lets_talk(&self, who: usize) -> bool {
+        match self.stage {
+            Stage::Waiting | Stage::Ringing { .. } => false,
+            Stage::Talking { .. } => true,
+            Stage::Consulting { person, .. } => person == who,
+        }
     }
 
     /// Returns whether it waits for somebody of this queue, rung or not.

@@ -7,12 +7,14 @@
 //!               └──given up──▶ (gone) ◀──given up──┘
 //! ```
 //!
+//! A call to a person may be given on to a colleague: `transfers.rs`.
+//!
 //! A call to a queue is told on the queue's topic, and the part of each user in it on the user's:
 //! user A's call out, and the allocations to users B and C, all under one CallId (call identifiers
 //! document, example scenario).
 
 use super::call::{Call, Stage, Target};
-use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
+use super::cast::{A, B, C, DESK, PEOPLE, QUEUES, SUPPORT};
 use super::centre::{Centre, Engagement, Happening};
 use super::events::ended;
 use crate::schema::events::user_assisted_callback_request::CallEvent;
@@ -47,10 +49,7 @@ impl Centre {
     }
 
     pub(super) fn start_direct_call(&mut self) {
-        let idle: Vec<usize> = (0..PEOPLE.len())
-            .filter(|&person| person != A && self.free_since(person).is_some() && !self.is_reserved(person))
-            .collect();
-        let Some(&person) = self.random.pick(&idle) else { return };
+        let Some(person) = self.pick_free() else { return };
         let number = self.outside_number();
         let key = self.add_call(Target::Person(person), None, number, PEOPLE[person].number.to_owned());
         let Some(call) = self.calls.get(&key) else { return };
@@ -76,6 +75,13 @@ impl Centre {
         Some(id)
     }
 
+    /// Whom the demo shows, so that there is something to see, or else anybody who is free.
+    pub(super) fn pick_free(&mut self) -> Option<usize> {
+        let is_free = |&person: &usize| person != A && self.free_since(person).is_some() && !self.is_reserved(person);
+        let idle: Vec<usize> = (0..PEOPLE.len()).filter(is_free).collect();
+        if idle.contains(&DESK) { Some(DESK) } else { self.random.pick(&idle).copied() }
+    }
+
     fn add_call(&mut self, target: Target, caller: Option<usize>, caller_number: String, target_number: String) -> u64 {
         let key = self.next_key();
         let call = Call {
@@ -92,9 +98,13 @@ impl Centre {
         };
         self.calls.insert(key, call);
         if let Some(caller) = caller {
-            self.days[caller].engagement = Engagement::OnCall(key);
+            self.engage(caller, key);
         }
         key
+    }
+
+    pub(super) fn engage(&mut self, person: usize, key: u64) {
+        self.days[person].engagement = Engagement::OnCall(key);
     }
 
     /// Gives the waiting calls of the queues, oldest first, to whoever of the queue has been free
@@ -121,13 +131,13 @@ impl Centre {
         }
     }
 
-    fn ring(&mut self, key: u64, person: usize) {
+    pub(super) fn ring(&mut self, key: u64, person: usize) {
         let leg = self.leg();
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.rings += 1;
         call.stage = Stage::Ringing { person, leg: leg.clone() };
         let (ring, facts, target, script_left) = (call.rings, call.facts_on(&leg), call.target, call.script.len());
-        self.days[person].engagement = Engagement::OnCall(key);
+        self.engage(person, key);
         if let Target::Queue(queue) = target {
             let item = facts.of_numbered_queue("QueueCallInUserAllocated", &QUEUES[queue]);
             self.publish(item.with(json!({
@@ -173,10 +183,17 @@ impl Centre {
         }
         if is_scripted {
             self.after(15_000, Happening::HangsUp { call: key, by_person: true });
+        } else if ring == 1 && matches!(target, Target::Person(_)) && self.random.chance(80) {
+            self.between(4_000, 8_000, Happening::Transfers { call: key });
         } else {
-            let by_person = self.random.chance(40);
-            self.between(8_000, 30_000, Happening::HangsUp { call: key, by_person });
+            self.talk_on(key);
         }
+    }
+
+    /// A conversation of ordinary length.
+    pub(super) fn talk_on(&mut self, key: u64) {
+        let by_person = self.random.chance(40);
+        self.between(8_000, 30_000, Happening::HangsUp { call: key, by_person });
     }
 
     pub(super) fn on_declines(&mut self, key: u64, ring: u32) {
@@ -212,7 +229,7 @@ impl Centre {
         let Target::Queue(queue) = call.target else { return };
         let (stage, facts, call_id) = (call.stage.clone(), call.facts(), call.id);
         let by_overflow = match stage {
-            Stage::Talking { .. } => return,
+            Stage::Talking { .. } | Stage::Consulting { .. } => return,
             Stage::Ringing { person, leg } => {
                 self.tell_cancelled(key, person, &leg, false, "The caller hung up");
                 self.set_free(person);
@@ -279,7 +296,7 @@ impl Centre {
     }
 
     /// An allocation came to nothing: on the queue's topic, if it was a queue's, and on the user's.
-    fn tell_cancelled(&mut self, key: u64, person: usize, leg: &str, by_person: bool, why: &str) {
+    pub(super) fn tell_cancelled(&mut self, key: u64, person: usize, leg: &str, by_person: bool, why: &str) {
         let Some(call) = self.calls.get(&key) else { return };
         let (facts, target) = (call.facts_on(leg), call.target);
         let reason = json!({ "reason": if by_person { "local" } else { "remote" }, "detailedReason": why });
@@ -291,7 +308,7 @@ impl Centre {
         self.publish(facts.of_user("UserCallInUserCancelled", &PEOPLE[person]).with(reason));
     }
 
-    fn leg(&mut self) -> String {
+    pub(super) fn leg(&mut self) -> String {
         format!("{:016x}", self.random.bits())
     }
 

@@ -37,6 +37,10 @@ pub(super) enum Happening {
     Declines { call: u64, ring: u32 },
     /// The caller has waited long enough.
     GivesUp { call: u64 },
+    /// Whoever talks gives the call on.
+    Transfers { call: u64 },
+    /// The colleague who was asked takes the call, or does not.
+    Consulted { call: u64, agrees: bool },
     /// The conversation is over.
     HangsUp { call: u64, by_person: bool },
     /// This person has finished the work after a call.
@@ -183,6 +187,8 @@ impl Centre {
             Happening::Answers { call, ring } => self.on_answers(call, ring),
             Happening::Declines { call, ring } => self.on_declines(call, ring),
             Happening::GivesUp { call } => self.on_gives_up(call),
+            Happening::Transfers { call } => self.on_transfers(call),
+            Happening::Consulted { call, agrees } => self.on_consulted(call, agrees),
             Happening::HangsUp { call, by_person } => self.on_hangs_up(call, by_person),
             Happening::WrapUpEnds(person) => self.set_free(person),
             Happening::AvailabilityTurns => {

@@ -14,6 +14,7 @@ pub mod events;
 pub mod key;
 mod state;
 mod states;
+mod transfers;
 
 use super::batch::{Batch, Form};
 use super::console::Console;

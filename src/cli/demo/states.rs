@@ -65,9 +65,7 @@ impl Centre {
         let active_queues = counted(day.is_active.iter().filter(|&&active| active));
         let (is_talking, wrap_up_until_ms) = match day.engagement {
             Engagement::Free { .. } => (false, None),
-            Engagement::OnCall(key) => {
-                (self.calls.get(&key).is_some_and(|call| matches!(call.stage, Stage::Talking { .. })), None)
-            }
+            Engagement::OnCall(key) => (self.calls.get(&key).is_some_and(|call| call.lets_talk(person)), None),
             Engagement::WrapUp { until_ms } => (false, Some(until_ms)),
         };
         Status {
@@ -131,7 +129,7 @@ impl Centre {
             match call.stage {
                 Stage::Waiting => counters.queuing += 1,
                 Stage::Ringing { .. } => counters.allocated += 1,
-                Stage::Talking { .. } => counters.connected += 1,
+                Stage::Talking { .. } | Stage::Consulting { .. } => counters.connected += 1,
             }
         }
         counters

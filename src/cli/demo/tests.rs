@@ -191,6 +191,29 @@ fn calls_go_in_order_nobody_is_in_two_and_the_counters_agree() {
     }
 }
 
+/// What the desk of a user shows of calls that are given on: each story a leg's events.
+#[test]
+fn calls_are_given_on_blind_and_attended_and_nobody_keeps_an_open_leg() {
+    let mut names = BTreeMap::<&str, usize>::new();
+    let mut story = BTreeMap::<(String, String), Vec<&str>>::new();
+    for item in items(1, TEN_MINUTES_MS).iter().filter(|item| item.event_name.starts_with("UserCallIn")) {
+        let leg = (text(item, "userId").to_owned(), text(item, "callId").to_owned());
+        let told = story.entry(leg).or_default();
+        let is_over = told.contains(&"UserCallInDisconnected");
+        assert!(!is_over, "{item:?}: behind the end of the call for this user");
+        told.push(item.event_name);
+        let is_blind = item.event_name == "UserCallInUserOverflow" && text(item, "reason") == "BlindTransfer";
+        *names.entry(if is_blind { "blind" } else { item.event_name }).or_default() += 1;
+    }
+    let count = |name: &str| names.get(name).copied().unwrap_or_default();
+    let (connected, cancelled) = (count("UserCallInTransferConnected"), count("UserCallInTransferCancelled"));
+    assert!(count("blind") > 0 && connected > 0 && cancelled > 0, "{names:?}");
+    assert!(count("UserCallInTransferStarted") - connected - cancelled <= 1, "{names:?}");
+    let ends = ["UserCallInUserCancelled", "UserCallInDisconnected"];
+    let open = story.values().filter(|told| told.last().is_some_and(|last| !ends.contains(last)));
+    assert!(open.count() <= PEOPLE.len(), "only the calls of now");
+}
+
 #[test]
 fn callbacks_are_tried_and_done_and_the_list_adds_up() {
     let items = items(2, TEN_MINUTES_MS);

@@ -1,0 +1,94 @@
+//! Calls to a person that are given on to a colleague, blind or with a word to them first.
+//!
+//! ```text
+//!            blind ┌──▶ Ringing at the colleague ──answered─▶ Talking to them
+//!   Talking ──────┤
+//!                  └──▶ Consulting ──agreed─▶ Talking to the colleague
+//!         attended      └──declined─▶ Talking as before
+//! ```
+//!
+//! The colleague is rung on a leg of its own under the same CallId. Whoever has given the call on
+//! is told that the leg has ended, and the call for them.
+
+use super::call::{Stage, Target};
+use super::cast::PEOPLE;
+use super::centre::{Centre, Happening};
+use super::events::{CallFacts, Item, ended};
+use serde_json::json;
+use uuid::Uuid;
+
+impl Centre {
+    /// Whoever talks gives the call on, or goes on talking where nobody is free.
+    pub(super) fn on_transfers(&mut self, key: u64) {
+        let Some(Stage::Talking { person, leg }) = self.calls.get(&key).map(|call| call.stage.clone()) else { return };
+        let Some(to) = self.pick_free() else { return self.talk_on(key) };
+        if self.random.chance(40) {
+            self.give_blind(key, person, &leg, to);
+        } else {
+            self.consult(key, person, leg, to);
+        }
+    }
+
+    fn give_blind(&mut self, key: u64, person: usize, leg: &str, to: usize) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.target = Target::Person(to);
+        let (facts, on_leg) = (call.facts(), call.facts_on(leg));
+        let given = json!({ "reason": "BlindTransfer", "target": PEOPLE[to].id });
+        self.publish(facts.of_username("UserCallInUserOverflow", &PEOPLE[person]).with(given));
+        self.let_go(person, &on_leg, "blind_transfer");
+        self.ring(key, to);
+    }
+
+    fn consult(&mut self, key: u64, person: usize, leg: String, to: usize) {
+        let to_leg = self.leg();
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let (on_leg, on_other) = (call.facts_on(&leg), call.facts_on(&to_leg));
+        call.stage = Stage::Consulting { person, leg, to, to_leg };
+        self.engage(to, key);
+        let target = json!({ "transferSource": PEOPLE[person].id, "transferTarget": PEOPLE[to].id });
+        self.publish(transfer("UserCallInTransferStarted", &on_leg, person).with(target));
+        let item = on_other.of_user("UserCallInUserAllocated", &PEOPLE[to]);
+        self.publish(item.with(json!({ "detailedReason": "Transfer", "userNumber": PEOPLE[to].number })));
+        let agrees = self.random.chance(70);
+        self.between(3_000, 6_000, Happening::Consulted { call: key, agrees });
+    }
+
+    pub(super) fn on_consulted(&mut self, key: u64, agrees: bool) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Stage::Consulting { person, leg, to, to_leg } = call.stage.clone() else { return };
+        let (on_leg, on_other) = (call.facts_on(&leg), call.facts_on(&to_leg));
+        if agrees {
+            call.target = Target::Person(to);
+            call.stage = Stage::Talking { person: to, leg: to_leg };
+            let item = on_other.of_user("UserCallInUserConnected", &PEOPLE[to]);
+            self.publish(item.with(json!({ "userNumber": PEOPLE[to].number })));
+            let target = json!({ "transferSource": PEOPLE[person].id, "connectedTarget": PEOPLE[to].id });
+            self.publish(transfer("UserCallInTransferConnected", &on_leg, person).with(target));
+            self.let_go(person, &on_leg, "attended_transfer");
+        } else {
+            call.stage = Stage::Talking { person, leg };
+            self.tell_cancelled(key, to, &to_leg, true, "Declined by the user");
+            self.set_free(to);
+            let reason = json!({ "reason": "remote", "detailedReason": "Declined by the colleague" });
+            self.publish(transfer("UserCallInTransferCancelled", &on_leg, person).with(reason));
+        }
+        self.talk_on(key);
+    }
+
+    /// The call goes on without them.
+    fn let_go(&mut self, person: usize, on_leg: &CallFacts, technical: &str) {
+        let item = on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]);
+        self.publish(item.with(ended(true, technical)));
+        self.set_free(person);
+    }
+}
+
+/// An event of a transfer: of a call to a person, which has no technical queue.
+fn transfer(event_name: &'static str, on_leg: &CallFacts, person: usize) -> Item {
+    on_leg.of_username(event_name, &PEOPLE[person]).with(json!({
+        "techQueueId": Uuid::nil(),
+        "techQueueName": "",
+        "techSource": "User",
+        "transferApplet": "AttendedTransfer",
+    }))
+}
