@@ -220,20 +220,25 @@ impl Reader {
 
     fn on_opened(&mut self, partition: Partition, opened: &Opened, now: Now) {
         let Some(incoming) = self.partitions.get_mut(usize::from(partition.number())) else { return };
+        // Those who have seen more than the log has, and what was lost with it, may be still to
+        // come.
+        let age_ms = now.unix.ms().saturating_sub(opened.newest.epoch.began().ms());
+        let is_recent = age_ms <= BACKPLANE_RECENT_MS;
         incoming.is_open = true;
         let gap = incoming.line.on_opened(opened, now);
         match opened.verdict {
             // What was found before may be older than what is read, or gone since.
             Verdict::Start => {
                 (incoming.scan, incoming.target) = (Scan::Due(Deadline::at(now.mono)), None);
+                let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
+                incoming.scan_again_at = if is_recent { last_at } else { Deadline::NEVER };
                 self.mail.push_back(ReaderMail::Begun(partition));
             }
             Verdict::Trimmed => incoming.scan = Scan::Due(Deadline::at(now.mono)),
             Verdict::Same | Verdict::Fork => {}
         }
         // Later than that, nobody would look any more.
-        let age_ms = now.unix.ms().saturating_sub(opened.newest.epoch.began().ms());
-        if opened.verdict == Verdict::Fork && age_ms <= BACKPLANE_RECENT_MS {
+        if opened.verdict == Verdict::Fork && is_recent {
             self.mail.push_back(ReaderMail::Lost(partition));
         }
         if let Some(gap) = gap {

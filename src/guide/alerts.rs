@@ -146,7 +146,7 @@ pub const ALERTS: [Alert; 22] = [
     ),
     alert(
         "RteBackplaneAway",
-        ("critical", "30s"),
+        ("critical", "1m"),
         "rte_backplane_away > 0",
         "A node does not reach the engine that the nodes share: publishers are refused, or its clients get nothing new.",
         "See backplane_away in the log, which says why, and whether Redis runs at journal.redis.addresses.",

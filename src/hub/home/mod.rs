@@ -344,7 +344,10 @@ impl Home {
 
     /// Whether a position can be compared with what is known here.
     fn check(&self, place: WirePosition, present: WirePosition) -> Result<(), Recovery> {
-        if place.epoch != present.epoch {
+        if self.is_counted && place.epoch > present.epoch && place.partition == present.partition {
+            // Another process has read already that an epoch has begun.
+            Err(Recovery::Ahead)
+        } else if place.epoch != present.epoch {
             Err(Recovery::Epoch)
         } else if place.partition != present.partition {
             Err(Recovery::Partition)
