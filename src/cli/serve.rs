@@ -90,6 +90,10 @@ impl DemoHub for InProcess {
         self.0.address()
     }
 
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
     fn end(self: Box<Self>) {
         self.0.drain();
         self.0.join();

@@ -10,6 +10,8 @@ pub(crate) struct Appending {
     pub(crate) from: usize,
     pub(crate) link: LinkKey,
     pub(crate) ticket: u32,
+    /// It is a revocation.
+    pub(crate) is_revocation: bool,
     /// Which item of the request each publication with an id is; empty where none has one.
     pub(crate) items: Vec<Option<u32>>,
 }

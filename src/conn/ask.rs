@@ -98,7 +98,7 @@ impl Answer {
                 sum.duplicates.extend(other.duplicates);
             }
             // Of several partitions one has not been taken: whoever tries again names the items.
-            (sum @ Answer::Published(_), refused @ Answer::NotAppended(_)) => *sum = refused,
+            (sum @ (Answer::Published(_) | Answer::Revoked(_)), refused @ Answer::NotAppended(_)) => *sum = refused,
             // Nobody answers what was not asked.
             (
                 Answer::Published(_)
@@ -143,6 +143,12 @@ impl Awaited {
     /// So many shards have been asked, and this one may have answered.
     pub(super) fn new(sum: Option<Answer>, missing: usize, since: Instant) -> Awaited {
         Awaited { sum, missing, since }
+    }
+
+    /// Somebody else answers, too.
+    pub(super) fn one_more(mut self) -> Awaited {
+        self.missing += 1;
+        self
     }
 
     /// A shard has answered.

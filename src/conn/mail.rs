@@ -2,6 +2,7 @@
 
 use super::ask::{Answer, Caller, Question};
 use super::order::Order;
+use crate::auth::revoked::Revocation;
 use crate::backplane::Settled;
 use crate::backplane::reader::ReaderMail;
 use crate::hub::publication::Publication;
@@ -54,6 +55,18 @@ pub enum Mail {
     },
     /// Nobody waits any more for the answer to a question of that caller, of that shard.
     Withdraw(usize, Caller),
+    /// Tell the other processes that share an engine of this, you being its home; answer `from`
+    /// with [`Answer::Revoked`].
+    Spread {
+        /// The shard that asks for it.
+        from: usize,
+        /// Whose link waits there.
+        link: LinkKey,
+        /// For the answer to which of its questions.
+        ticket: u32,
+        /// What is revoked.
+        revocation: Arc<Revocation>,
+    },
     /// What became of publications that went to an engine which several processes share.
     Settled(Settled),
     /// What has been read of that engine.
@@ -79,6 +92,7 @@ impl Mail {
             | Mail::Order { .. }
             | Mail::Answered { .. }
             | Mail::Withdraw(..)
+            | Mail::Spread { .. }
             | Mail::Settled(_)
             | Mail::Read(_)
             | Mail::Term

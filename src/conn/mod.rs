@@ -36,7 +36,7 @@ pub use contact::{Contact, Side};
 pub(crate) use delivery::Delivery;
 pub use drain::Drain;
 pub(crate) use end::{End, Flow};
-pub(crate) use entries::{item, publication, value};
+pub(crate) use entries::{Content, content, item, revocation_item, revocation_value, sweep_item, value};
 pub(crate) use hub::connection::Handle;
 pub use hub::connection::{Connection, Connections};
 pub(crate) use intake::Intake;

@@ -7,7 +7,11 @@ use super::mail::{Mail, To};
 use super::order::{NotRefreshed, Order, Refreshed};
 use super::turn::Turn;
 use crate::auth::principal::Principal;
+use crate::auth::revoked::Revocation;
+use crate::hub::partition::Partition;
 use crate::hub::registry::ConnKey;
+use crate::wire::LinkKey;
+use std::sync::Arc;
 
 impl Turn<'_> {
     /// Posts an order to all shards, this one included; each answers.
@@ -18,6 +22,23 @@ impl Turn<'_> {
         }
         self.intake.push_mail(letter);
         Awaited::new(None, self.process.shards, self.now.mono)
+    }
+
+    /// Ends all connections that a revocation concerns, here and at the other processes that share
+    /// an engine.
+    pub(super) fn revoke_all(&mut self, link: LinkKey, ticket: u32, revocation: Arc<Revocation>) -> Awaited {
+        let awaited = self.order_all(Caller::Request { link, ticket }, Order::Revoke(Arc::clone(&revocation)));
+        if self.process.contact.is_none() {
+            return awaited;
+        }
+        let (from, home) = (self.process.shard, Partition::FIRST.home(self.process.shards));
+        let letter = Mail::Spread { from, link, ticket, revocation };
+        if home == from {
+            self.intake.push_mail(letter);
+        } else {
+            self.out.mail.post(To::Shard(home), letter);
+        }
+        awaited.one_more()
     }
 
     /// Posts an order to that shard, which may be this one; it is answered in any case.

@@ -12,6 +12,9 @@ pub(crate) const PARTITIONS: u8 = 16;
 pub struct Partition(u8);
 
 impl Partition {
+    /// What belongs to no organization goes there.
+    pub(crate) const FIRST: Partition = Partition(0);
+
     /// The partition of an organization.
     pub fn of(organization: Uuid) -> Partition {
         let number = SipHasher13::new().hash(organization.as_bytes()) % u64::from(PARTITIONS);

@@ -4,17 +4,36 @@
 //! to the members, that of other processes like its own.
 
 use super::Shard;
-use crate::backplane::entry::Place;
+use crate::auth::revoked::Revocation;
+use crate::backplane::entry::{Place, Raw};
 use crate::backplane::reader::{Found, ReaderMail, Tense};
 use crate::backplane::values::{Value, supersedes};
 use crate::backplane::{Append, Settled};
 use crate::clock::Now;
 use crate::close::CloseReason;
-use crate::conn::{Answer, Appending, Caller, Delivery, Published, ToWrite, Unstamped, item, publication, value};
+use crate::conn::{
+    Answer, Appending, Caller, Content, Delivery, Mail, Order, Published, To, ToWrite, Unstamped, content, item,
+    revocation_item, revocation_value, sweep_item, value,
+};
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::{Effect, Publication};
+use crate::limits::Limits;
 use crate::wire::{LinkKey, Wire};
+use std::sync::Arc;
+
+/// Last values that one entry ends.
+const SWEEP_VALUES: usize = 256;
+
+/// Whether a row has ended by time.
+fn is_over(publication: &Publication, limits: &Limits, now: Now) -> bool {
+    let lives_ms = match publication.effect {
+        Effect::None | Effect::Value => return false,
+        Effect::Keyed { .. } => limits.keep_ms,
+        Effect::Call { .. } => limits.open_call_ms,
+    };
+    publication.stamp.is_some_and(|stamp| stamp.at.ms().saturating_add(lives_ms) <= now.unix.ms())
+}
 
 impl Shard {
     /// Requests go to the engine, each whole, a link after the other.
@@ -39,15 +58,36 @@ impl Shard {
         let item_of = |unstamped: &Unstamped| unstamped.identity.as_ref().and_then(|identity| identity.item);
         let named = if has_ids { publications.iter().map(item_of).collect() } else { Vec::new() };
         self.hub.spend(publications.len());
-        let call = self.appends.push(Appending { from, link, ticket, items: named });
+        let call = self.appends.push(Appending { from, link, ticket, is_revocation: false, items: named });
         self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call, items }));
+    }
+
+    /// The other processes are told of a revocation.
+    pub(super) fn spread(&mut self, from: usize, link: LinkKey, ticket: u32, revocation: &Revocation) {
+        let call = self.appends.push(Appending { from, link, ticket, is_revocation: true, items: Vec::new() });
+        let items = vec![revocation_item(revocation)];
+        self.to_write.push(ToWrite::Append(Append { partition: Partition::FIRST, shard: self.number, call, items }));
+    }
+
+    /// Another process has revoked tokens, or this one has.
+    fn take_revocation(&mut self, revocation: Revocation, now: Now) {
+        // One whose time is over lifts another of the same name.
+        self.shared.revocations.restore(vec![revocation.clone()], now);
+        if revocation.until_unix_s > now.unix.seconds() {
+            let order = Order::Revoke(Arc::new(revocation));
+            let caller = Caller::Request { link: LinkKey::default(), ticket: 0 };
+            let letter = Mail::Order { from: self.number, caller, order };
+            self.outbound.post(To::Siblings, letter.clone());
+            self.intake.push_mail(letter);
+        }
     }
 
     /// It is known what became of a request.
     pub(super) fn settle(&mut self, settled: Settled, now: Now, wire: &mut dyn Wire) {
         let Settled { call, outcome, last, .. } = settled;
-        let Some(Appending { from, link, ticket, items }) = self.appends.take(call) else { return };
+        let Some(Appending { from, link, ticket, is_revocation, items }) = self.appends.take(call) else { return };
         let answer = match outcome {
+            Ok(_) if is_revocation => Answer::Revoked(0),
             Ok(doubles) => {
                 self.books.metrics.duplicates += doubles.len() as u64;
                 let item_of = |index: u32| items.get(usize::try_from(index).ok()?).copied().flatten();
@@ -63,7 +103,7 @@ impl Shard {
     pub(super) fn take_read(&mut self, mail: ReaderMail, now: Now, wire: &mut dyn Wire) {
         match mail {
             ReaderMail::Entries { partition, entries, through } => {
-                self.take_loaded(partition);
+                self.take_loaded(partition, now);
                 self.take_entries(partition, &entries, through, now, wire);
             }
             ReaderMail::Values { partition, values, horizon } => {
@@ -75,18 +115,21 @@ impl Shard {
             }
             ReaderMail::Lost(partition) => {
                 let home = self.homes.in_partition(partition);
-                let values = home.held().filter_map(|held| value(held, &self.catalogue)).collect();
+                let mut values: Vec<Value> = home.held().filter_map(|held| value(held, &self.catalogue)).collect();
+                if partition == Partition::FIRST {
+                    values.extend(self.shared.revocations.list(now).iter().map(revocation_value));
+                }
                 self.to_write.push(ToWrite::Restore(partition, values));
             }
             ReaderMail::Gap { partition, at, .. } => self.take_gap(partition, at, now, wire),
-            ReaderMail::Ready => self.note_ready(),
+            ReaderMail::Ready => self.note_ready(now),
             ReaderMail::Restart | ReaderMail::Notice(_) => {}
         }
     }
 
     fn take_entries(&mut self, partition: Partition, entries: &[Found], through: Place, now: Now, wire: &mut dyn Wire) {
         for Found { entry, tense } in entries {
-            let Some(publication) = self.known(partition, entry) else { continue };
+            let Some(publication) = self.known(partition, entry, now) else { continue };
             if let Some(stamp) = publication.stamp.filter(|_| *tense == Tense::Present) {
                 self.books.metrics.lag_ms = now.unix.ms().saturating_sub(stamp.at.ms());
             }
@@ -99,12 +142,15 @@ impl Shard {
         self.come_to(partition, through, 0);
     }
 
-    /// The publication that an entry is, if its event is known here.
-    fn known(&mut self, partition: Partition, entry: &crate::backplane::entry::Raw) -> Option<Publication> {
-        let of_partition = |known: &Publication| Partition::of(known.topic.organization) == partition;
-        let known = publication(entry, &self.catalogue).filter(of_partition);
-        self.books.metrics.unknown_entries += u64::from(known.is_none());
-        known
+    /// The publication that an entry is, if its event is known here; what else it is has been done.
+    fn known(&mut self, partition: Partition, entry: &Raw, now: Now) -> Option<Publication> {
+        match content(entry, &self.catalogue) {
+            Content::Publication(known) if Partition::of(known.topic.organization) == partition => return Some(known),
+            Content::Revocation(revocation) => self.take_revocation(revocation, now),
+            Content::Sweep => {}
+            Content::Publication(_) | Content::Unknown => self.books.metrics.unknown_entries += 1,
+        }
+        None
     }
 
     /// The home of a partition has read up to that place, the last `read` entries of it just now.
@@ -120,7 +166,7 @@ impl Shard {
     }
 
     /// What the engine has kept becomes what holds, in its order.
-    fn take_loaded(&mut self, partition: Partition) {
+    fn take_loaded(&mut self, partition: Partition, now: Now) {
         if self.loaded.is_empty() {
             return;
         }
@@ -129,10 +175,25 @@ impl Shard {
         self.loaded = others;
         own.sort_by_key(|(_, publication)| publication.position());
         let home = self.homes.in_partition(partition);
+        let mut stale = Vec::new();
         for (_, publication) in own {
             if home.held_at(&publication) < publication.position() {
+                if is_over(&publication, &self.shared.limits, now) {
+                    stale.extend(value(&publication, &self.catalogue).map(|value| value.field));
+                }
                 home.keep(publication);
             }
+        }
+        self.sweep(partition, stale);
+    }
+
+    /// What ends by time ends in the engine when a node comes and finds it there.
+    fn sweep(&mut self, partition: Partition, mut stale: Vec<Box<[u8]>>) {
+        while !stale.is_empty() {
+            let rest = stale.split_off(stale.len().min(SWEEP_VALUES));
+            let items = vec![sweep_item(std::mem::replace(&mut stale, rest))];
+            // Nobody waits for it.
+            self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call: 0, items }));
         }
     }
 
@@ -145,7 +206,7 @@ impl Shard {
         wire: &mut dyn Wire,
     ) {
         for Value { entry, .. } in values {
-            let Some(publication) = self.known(partition, &entry) else { continue };
+            let Some(publication) = self.known(partition, &entry, now) else { continue };
             let Some(horizon) = horizon else {
                 self.loaded.push((partition, publication));
                 continue;
@@ -186,10 +247,10 @@ impl Shard {
     }
 
     /// What was there before this process is taken over.
-    fn note_ready(&mut self) {
+    fn note_ready(&mut self, now: Now) {
         for partition in (0..=u8::MAX).map_while(Partition::from_number) {
             if partition.home(self.shared.shards) == self.number {
-                self.take_loaded(partition);
+                self.take_loaded(partition, now);
                 self.homes.in_partition(partition).note_whole();
             }
         }

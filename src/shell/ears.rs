@@ -1,6 +1,6 @@
 //! What the lanes have to say, on its way to the shards and to the log.
 
-use super::backplane::Listener;
+use super::backplane::{EngineFacts, Listener};
 use crate::api::negotiated::IdKey;
 use crate::backplane::reader::ReaderMail;
 use crate::backplane::writer::WriterMail;
@@ -84,9 +84,15 @@ impl Listener for Ears {
         }
     }
 
-    fn hear_secret(&self, secret: &str) {
+    fn hear_facts(&self, facts: &EngineFacts) {
+        let EngineFacts { secret, is_kept, evicts } = facts;
         if self.shared.options.id_key.is_none() {
             self.shared.common_key.get_or_init(|| IdKey::derived(secret.as_bytes()));
+        }
+        let loses = (!is_kept).then_some(("what Redis has taken ends with its process", "set appendonly yes there"));
+        let evicts = evicts.then_some(("Redis evicts whole logs", "set maxmemory-policy noeviction there"));
+        for (what, action) in loses.into_iter().chain(evicts) {
+            self.log.write(&Fact::BackplaneUnsafe { what, action }, self.clock.now());
         }
     }
 

@@ -320,6 +320,11 @@ impl Server {
         self.address
     }
 
+    /// Whether it takes clients: one of several nodes has read by then what the others know.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.shared.contact.as_ref().is_none_or(Contact::is_ready)
+    }
+
     /// Puts in force what `read` makes of what is; or says on the log why it makes nothing, and
     /// changes nothing.
     pub(crate) fn reload(&self, read: impl FnOnce(&InForce) -> Result<Renewal, String>) {

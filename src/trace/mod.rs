@@ -148,6 +148,13 @@ pub enum Fact {
     },
     /// All that the nodes have in common has been taken over.
     BackplaneReady,
+    /// The engine may lose what it has taken.
+    BackplaneUnsafe {
+        /// What is so.
+        what: &'static str,
+        /// Who must do what.
+        action: &'static str,
+    },
     /// A lane to the engine is away.
     BackplaneAway {
         /// Which.
@@ -399,6 +406,7 @@ impl Fact {
             Fact::JournalAwaited { .. }
             | Fact::JournalResumed { .. }
             | Fact::BackplaneAway { .. }
+            | Fact::BackplaneUnsafe { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
@@ -445,6 +453,7 @@ impl Fact {
             Fact::JournalLost { .. } => "journal_lost",
             Fact::JournalResumed { .. } => "journal_resumed",
             Fact::BackplaneReady => "backplane_ready",
+            Fact::BackplaneUnsafe { .. } => "backplane_unsafe",
             Fact::BackplaneAway { .. } => "backplane_away",
             Fact::BackplaneBack { .. } => "backplane_back",
             Fact::BackplaneGap { .. } => "backplane_gap",
@@ -556,6 +565,10 @@ impl Fact {
             }
             Fact::JournalResumed { file } => field("file", file),
             Fact::BackplaneReady => {}
+            Fact::BackplaneUnsafe { what, action } => {
+                field("what", what);
+                field("do", action);
+            }
             Fact::BackplaneAway { lane, error, action } => {
                 field("lane", lane);
                 field("error", error);

@@ -12,6 +12,7 @@ pub mod centre;
 mod date;
 pub mod events;
 pub mod key;
+mod nodes;
 mod state;
 mod states;
 mod transfers;
@@ -33,6 +34,7 @@ use cast::{A, B, C, CALL_LIST, DESK, PEOPLE, QUEUES, SUPPORT};
 use centre::{Calendar, Centre};
 use events::Item;
 use key::Key;
+use nodes::OwnRedis;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +52,10 @@ With --restart the hub ends again and again, and another one begins at the same 
 hub in memory is after a crash. Clients come back and are told that something may be missing; the centre, as a good publisher \
 does, tells all its states anew, and sends what was not answered again, with its ids.
 
+With --nodes 2 there are two hubs that share a Redis, and are one: what the centre publishes to the first is heard at the \
+second, and with --restart the first ends and comes back while the second goes on. The Redis is one of its own, where \
+redis-server is installed, or that of --set journal.redis.addresses=HOST:PORT.
+
 It prints a client token, the URL, the addresses of the pages, which open with a token of their own, and a line for \
 listening. Exit code 1: the hub rejected an event (that would be a fault).
 
@@ -60,6 +66,7 @@ Examples:
   rte demo
   rte demo --secret-file demo.secret --ttl 30d --set cors.origins=https://app.example.com
   rte demo --restart 20
+  rte demo --nodes 2 --restart 20
   rte demo --listen 127.0.0.1:0 --seed 7 --speed 10 --for 60 --print";
 
 /// Runs a hub and a call centre.
@@ -81,6 +88,9 @@ pub struct Args {
     /// End the hub every so many seconds, and begin another, to see clients come back
     #[arg(long, value_name = "SECONDS", value_parser = listen::seconds)]
     restart: Option<Duration>,
+    /// So many hubs that are one, by a Redis that they share
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=8))]
+    nodes: u8,
     /// Date the events by the wall clock, at any speed, although there is a seed
     #[arg(long)]
     wall_clock: bool,
@@ -112,10 +122,16 @@ impl Args {
 
 /// Monday 2 March 2026, 08:00 UTC.
 const MONDAY_UNIX_MS: u64 = 1_772_438_400_000;
+/// How long a node may take to be ready, and how often it is looked at.
+const READY_MS: u64 = 20_000;
+const READY_LOOK_MS: u64 = 20;
+
 /// A hub that runs in threads of its own, until it is dropped.
 pub trait DemoHub {
     /// Returns where it really listens.
     fn local_addr(&self) -> SocketAddr;
+    /// Whether it takes clients.
+    fn is_ready(&self) -> bool;
     /// Drains it and waits for the end, so that listeners are told.
     fn end(self: Box<Self>);
 }
@@ -135,7 +151,7 @@ fn setting(text: &str) -> Result<Setting, &'static str> {
 ///
 /// # Errors
 /// [`Failure::Usage`] with all that is wrong.
-fn configuration(args: &Args, secret: &str, listen: SocketAddr) -> Result<Config, Failure> {
+fn configuration(args: &Args, secret: &str, listen: SocketAddr, redis: Option<&OwnRedis>) -> Result<Config, Failure> {
     let own = |key: &str, text: String| Setting { key: key.to_owned(), text, origin: "rte demo".to_owned() };
     let mut settings = vec![
         own("server.listen", listen.to_string()),
@@ -156,6 +172,10 @@ fn configuration(args: &Args, secret: &str, listen: SocketAddr) -> Result<Config
         let at_once = [("drain_spread_ms", "0"), ("drain_ms", "200")];
         settings.extend(at_once.map(|(limit, ms)| own(&format!("limits.{limit}"), ms.to_owned())));
     }
+    if args.nodes > 1 {
+        settings.push(own("journal.engine", "redis".to_owned()));
+    }
+    settings.extend(redis.map(OwnRedis::setting));
     settings.extend(args.set.iter().cloned());
     let sources = Sources { file: None, variables: Vec::new(), settings, read: &file::read };
     let mut config = Config::from_sources(sources).map_err(|errors| Failure::Usage(errors.to_string()))?;
@@ -175,7 +195,9 @@ pub fn run(
     mut start: impl FnMut(Config, &mut Console) -> Result<Box<dyn DemoHub>, Failure>,
 ) -> Result<(), Failure> {
     let secret = URL_SAFE_NO_PAD.encode(world::entropy::<32>().map_err(Failure::Refused)?);
-    let config = configuration(args, &secret, args.listen)?;
+    let has_redis = args.set.iter().any(|set| set.key == "journal.redis.addresses");
+    let redis = (args.nodes > 1 && !has_redis).then(OwnRedis::start).transpose()?;
+    let config = configuration(args, &secret, args.listen, redis.as_ref())?;
     let issued_unix_s = world::unix_ms() / 1000;
     let key = Key::of(&config)?;
     let (client, publisher) = (key.client_token(issued_unix_s, args.ttl)?, key.publisher_token(issued_unix_s)?);
@@ -184,10 +206,18 @@ pub fn run(
     let trust = Trust { ca: args.trust.ca.clone().or_else(|| own_certificate(args)) };
     let mut hub = start(config, console)?;
     let address = hub.local_addr();
+    let other = |_| start(configuration(args, &secret, (address.ip(), 0).into(), redis.as_ref())?, console);
+    let others = (1..args.nodes).map(other).collect::<Result<Vec<_>, Failure>>()?;
+    others.iter().chain([&hub]).try_for_each(|hub| await_ready(&**hub))?;
     let scheme = if is_tls { "https" } else { "http" };
     let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(address))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
     introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
+    let own = |hub: &dyn DemoHub| Endpoint::parse(&format!("{scheme}://{}", reachable(hub.local_addr())));
+    let urls = others.iter().map(|node| Ok(own(&**node)?.or_path(&path).http_url("", None)));
+    let urls = urls.collect::<Result<Vec<_>, _>>().map_err(Failure::Refused)?;
+    let node = |(number, url)| format!("  node {number}      {url}  the same hub: listen there, too");
+    say(args, console, (2..).zip(urls).map(node))?;
     if let Some(token) = &for_pages {
         say(args, console, pages(&endpoint, token))?;
     }
@@ -214,15 +244,21 @@ pub fn run(
         let due_restart = restart.filter(|&at| at <= until);
         world::pause(due_restart.unwrap_or(until).saturating_sub(world::now().duration_since(began_at)));
         if let (Some(at), Some(every)) = (due_restart, args.restart) {
-            console.note(format_args!("the hub ends, and another one begins"));
+            let what =
+                if others.is_empty() { "hub ends, and another one begins" } else { "first node ends, and comes back" };
+            console.note(format_args!("the {what}"));
             hub.end();
-            hub = start(configuration(args, &secret, address)?, console)?;
-            centre.forget_told();
+            hub = start(configuration(args, &secret, address, redis.as_ref())?, console)?;
+            await_ready(&*hub)?;
+            if others.is_empty() {
+                centre.forget_told();
+            }
             restart = Some(at + every);
             continue;
         }
         if end.is_some() {
             hub.end();
+            others.into_iter().for_each(DemoHub::end);
             return Ok(());
         }
         // The time of what is due, not of the clock: a slow machine gets the same traffic, only
@@ -237,6 +273,20 @@ pub fn run(
         console.flush()?;
         publishing.deliver()?;
     }
+}
+
+/// Waits until a hub takes clients.
+///
+/// # Errors
+/// [`Failure::Refused`], where that takes too long.
+fn await_ready(hub: &dyn DemoHub) -> Result<(), Failure> {
+    for _ in 0..READY_MS / READY_LOOK_MS {
+        if hub.is_ready() {
+            return Ok(());
+        }
+        world::pause(Duration::from_millis(READY_LOOK_MS));
+    }
+    Err(Failure::Refused("the Redis of journal.redis.addresses is not read: look whether it runs there".to_owned()))
 }
 
 /// The way from the centre to the hub.

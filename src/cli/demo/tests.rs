@@ -298,6 +298,10 @@ impl DemoHub for TakingHub {
         self.0
     }
 
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn end(self: Box<Self>) {}
 }
 

@@ -67,7 +67,7 @@ impl Draft {
                 let last = |organization| WirePosition { epoch, partition: Partition::of(organization), position };
                 position::tell(reply, epoch, organization.map(last))
             }
-            (Draft::Publish(..), Answer::NotAppended(refused)) => not_appended(refused, metrics),
+            (Draft::Publish(..) | Draft::Revoke, Answer::NotAppended(refused)) => not_appended(refused, metrics),
             (Draft::Publish(outcome, _), Answer::Members(members)) => outcome.reply(Some(members)),
             (Draft::Metrics(vitals), Answer::Numbers(numbers)) => {
                 exposition::metrics(&numbers, &vitals, process.catalogue)

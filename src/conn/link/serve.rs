@@ -8,6 +8,7 @@ use crate::api::negotiated::IdKey;
 use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, RequestHead, Rules};
 use crate::api::revoke;
 use crate::auth::principal::Principal;
+use crate::auth::revoked::Revocation;
 use crate::broken::broken;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Published, Question};
@@ -16,7 +17,6 @@ use crate::conn::end::Flow;
 use crate::conn::hub::connection::NotPosted;
 use crate::conn::hub::refreshing::lifetime_s;
 use crate::conn::mail::{Mail, To};
-use crate::conn::order::Order;
 use crate::conn::step::Step;
 use crate::conn::turn::{Options, Process, Turn};
 use crate::echo::echo;
@@ -97,7 +97,7 @@ pub(super) fn send(conn: ConnKey, payload: &mut [u8], cx: &mut Cx<'_, '_>) -> Re
 ///
 /// # Errors
 /// Nothing is revoked.
-pub(super) fn revoke(body: &[u8], by: &Principal, turn: &mut Turn<'_>) -> Result<Order, Refused> {
+pub(super) fn revoke(body: &[u8], by: &Principal, turn: &mut Turn<'_>) -> Result<Arc<Revocation>, Refused> {
     let refuse = |refusal, status, sentence: String| Refused(refusal, Reply::text(status, sentence), "not revoked");
     let revocation = revoke::parse(body, by).map_err(|(status, why)| refuse(count_as(status), status, why))?;
     if turn.process.revocations.add(revocation.clone(), turn.now).is_err() {
@@ -112,7 +112,7 @@ pub(super) fn revoke(body: &[u8], by: &Principal, turn: &mut Turn<'_>) -> Result
         value: echo(&revocation.text).to_owned(),
         until_unix_s: revocation.until_unix_s,
     });
-    Ok(Order::Revoke(Arc::new(revocation)))
+    Ok(Arc::new(revocation))
 }
 
 /// More is sent than has been looked at.

@@ -20,6 +20,7 @@ pub(crate) use numbers::LaneNumbers;
 use numbers::{add, set};
 pub use options::{Options, Password};
 use parking_lot::Mutex;
+pub use redis::EngineFacts;
 use redis::Redis;
 use std::io;
 use std::sync::Arc;
@@ -82,8 +83,9 @@ pub trait Listener: Send + Sync + 'static {
     fn hear_writer(&self, mail: WriterMail);
     /// The reader says that. It goes on when this returns.
     fn hear_reader(&self, mail: ReaderMail);
-    /// All processes that share the engine have this secret.
-    fn hear_secret(&self, _secret: &str) {}
+    /// A lane has reached the engine, which is set up so that it may lose this; all processes that
+    /// share it have this secret.
+    fn hear_facts(&self, _facts: &EngineFacts) {}
 }
 
 /// The two lanes of a process.
@@ -272,7 +274,7 @@ impl<L: Listener> Reading<L> {
             if let Some(command) = self.lane.poll_command(now) {
                 let input = self.engine.execute(&command);
                 if matches!(input, Input::Connected) {
-                    self.engine.secret().into_iter().for_each(|secret| self.listener.hear_secret(secret));
+                    self.engine.facts().into_iter().for_each(|facts| self.listener.hear_facts(facts));
                 }
                 self.lane.handle(input, self.clock.now());
             } else {

@@ -42,14 +42,24 @@ pub(super) struct Redis {
     hashes: Vec<String>,
     /// The secret that there will be where there is none.
     proposal: String,
-    secret: Option<String>,
+    facts: Option<EngineFacts>,
+}
+
+/// What an engine tells of itself.
+pub struct EngineFacts {
+    /// A secret that all processes have which share the engine.
+    pub(crate) secret: String,
+    /// What it has taken outlives its process.
+    pub(crate) is_kept: bool,
+    /// It lets go of whole logs where it has no room.
+    pub(crate) evicts: bool,
 }
 
 impl Redis {
     pub(super) fn new(options: Options, proposal: String) -> Redis {
         let partitions = (0..PARTITIONS).filter_map(Partition::from_number);
         let tags = partitions.map(|partition| tag(&options.prefix, partition)).collect();
-        Redis { options, tags, next: 0, connection: None, hashes: Vec::new(), proposal, secret: None }
+        Redis { options, tags, next: 0, connection: None, hashes: Vec::new(), proposal, facts: None }
     }
 
     /// Executes a command. A connection that has failed is thrown away.
@@ -122,13 +132,16 @@ impl Redis {
                 return Err(Fault::Refused);
             }
         }
-        self.secret = Some(agree("secret", &self.proposal)?);
+        let secret = agree("secret", &self.proposal)?;
+        let is_kept = says("aof_enabled") == Some("1");
+        let evicts = says("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys"));
+        self.facts = Some(EngineFacts { secret, is_kept, evicts });
         Ok(())
     }
 
-    /// A secret that all processes have which share the engine, once it has been reached.
-    pub(super) fn secret(&self) -> Option<&str> {
-        self.secret.as_deref()
+    /// What the engine has told of itself, once it has been reached.
+    pub(super) fn facts(&self) -> Option<&EngineFacts> {
+        self.facts.as_ref()
     }
 
     fn key(&self, partition: Partition, what: &str) -> String {

@@ -3,7 +3,7 @@
 
 use super::engine::{Server, skip};
 use super::keys::{Issuer, set};
-use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, serve};
+use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, rte, serve};
 use serde_json::{Value, json};
 
 const QUEUE: &str = "5a1fd6a1-3c1f-4c2b-9a52-6d1c2d8f0b11";
@@ -176,6 +176,7 @@ fn endures(name: &str, is_kept: bool, fault: impl FnOnce(&mut Server)) {
         assert_eq!(next(peer), ("last".to_owned(), last.header("rte-position").unwrap().to_owned()), "none is doubled");
     }
     assert!(nodes.iter().all(|hub| !hub.log().contains("backplane_gap")), "{}", nodes[0].log());
+    assert!(nodes.iter().all(|hub| hub.log().contains("backplane_unsafe") != is_kept), "{}", nodes[0].log());
 }
 
 #[test]
@@ -279,4 +280,39 @@ fn what_one_node_has_negotiated_holds_at_another_though_no_secret_is_configured(
         second.websocket_with(&format!("/rte?id={id}"), &issuer.token());
     }
     assert!(!first.log().contains("sesame"), "{}", first.log());
+}
+
+#[test]
+fn what_is_revoked_at_one_node_is_at_all_and_at_those_that_come_later() {
+    let Some(server) = Server::start("nodes-revoked", true) else { return skip() };
+    let (first, second) = (node(&server, &[]), node(&server, &[]));
+    let token = first.client_token();
+    let mut peers = [first.client_with(&token), second.client_with(&token)];
+    let admin = format!(
+        "Authorization: Bearer {}",
+        first.token(json!({ "sub": "somebody else", "org": null, "scope": "admin" }))
+    );
+    let body = json!({ "sub": USER, "until": 4_102_444_800_u64 }).to_string();
+    let reply = first.request("POST /revoke", &[&admin, "Content-Type: application/json"], &body);
+    assert_eq!((reply.status, reply.json()["closed"].clone()), (200, json!(1)), "at this node: {reply:?}");
+    for peer in &mut peers {
+        assert!(peer.record().contains("token_revoked"));
+    }
+    let third = node(&server, &[]);
+    for hub in [&first, &second, &third] {
+        let bearer = format!("Authorization: Bearer {token}");
+        assert_eq!(hub.request("POST /rte/negotiate?negotiateVersion=1", &[&bearer], "").status, 401);
+    }
+}
+
+#[test]
+fn the_demo_of_two_nodes_runs_on_a_redis_of_its_own_and_takes_a_node_away_and_back() {
+    if Server::start("nodes-demo", false).is_none() {
+        return skip();
+    }
+    let arguments = "demo --nodes 2 --listen 127.0.0.1:0 --seed 7 --speed 20 --restart 1 --for 3";
+    let output = rte().args(arguments.split(' ')).output().unwrap();
+    let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{said}{noted}");
+    assert!(said.contains("  node 2      http://127.0.0.1:") && noted.contains("the first node ends"), "{said}{noted}");
 }

@@ -98,8 +98,8 @@ impl Http {
                 self.reply(reply, &framing, cx)
             }
             Purpose::Revoke(by) => match serve::revoke(body, &by, cx.turn) {
-                Ok(order) => {
-                    let awaited = cx.turn.order_all(self.caller(cx), order);
+                Ok(revocation) => {
+                    let awaited = cx.turn.revoke_all(cx.link, self.ticket(), revocation);
                     self.await_answers(Draft::Revoke, framing, awaited, cx)
                 }
                 Err(Refused(refusal, reply, why)) => {

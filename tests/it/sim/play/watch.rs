@@ -102,6 +102,7 @@ impl Play<'_> {
             | Fact::JournalAwaited { .. }
             | Fact::JournalResumed { .. }
             | Fact::BackplaneReady
+            | Fact::BackplaneUnsafe { .. }
             | Fact::BackplaneAway { .. }
             | Fact::BackplaneBack { .. }
             | Fact::BackplaneGap { .. }
