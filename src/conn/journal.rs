@@ -42,7 +42,8 @@ pub struct Term {
 /// 3. Once they are kept, the mailbox of the shard gets a [`Progress`]. Members, siblings, the
 ///    publisher, and those who ask what holds hear of them then, in the order of the home.
 /// 4. Where it can keep no more it calls [`Journal::lose`], and so does a shard that has waited for
-///    `journal_stall_ms`. The shards go on in memory, under another epoch. When it can again, it
+///    `journal_stall_ms`, which says so first ([`ToWrite::Lost`]): nobody hears of another epoch
+///    that the next start would not know. The shards go on in memory, under that. When it can, it
 ///    calls [`Journal::resume`]; each shard hands over all that holds ([`ToWrite::Rows`]), and
 ///    records follow behind that.
 /// 5. It may ask for the same at any time, by [`Mail::Checkpoint`](super::Mail::Checkpoint), and
@@ -157,6 +158,9 @@ pub enum ToWrite {
     Append(Append),
     /// Last values of a partition, of which that engine has lost some.
     Restore(Partition, Vec<Value>),
+    /// What comes from now on is in no record, since nothing has been written for too long. It has
+    /// to be noted, where whatever starts next finds it, before this returns.
+    Lost,
 }
 
 /// What a snapshot has of the partitions of a shard.

@@ -91,6 +91,8 @@ impl Shard {
     pub(super) fn lose_journal(&mut self, now: Now) {
         let term = self.unwritten.term;
         let epoch = Epoch::begin(now, next_u64(self.entropy.as_mut()));
+        // Siblings that notice the same do not wait for each other.
+        self.to_write.push(ToWrite::Lost);
         if let Some(Term { epoch, .. }) = self.shared.journal.lose(term.number, epoch) {
             let why = format!("nothing was written for {} ms", self.shared.limits.journal_stall_ms);
             self.books.trace.note(Level::Error, || Fact::JournalLost { why, epoch: epoch.to_string() });

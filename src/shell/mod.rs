@@ -211,7 +211,7 @@ impl Server {
         let tell = |fact: &Fact| log.write(fact, clock.now());
         let opened = options.journal.as_ref().map(|journal| store::open(journal, &setup, tell)).transpose()?;
         options.journal_left.as_deref().map(store::leave).transpose()?;
-        let store = opened.as_ref().map(|_| Store::default());
+        let store = opened.as_ref().map(|opened| Store::of(&opened.files));
         let epoch = opened.as_ref().map_or_else(|| Epoch::begin(clock.now(), chance), |opened| opened.epoch);
         let told = options.backplane.as_ref().map(|_| Arc::<LaneNumbers>::default());
         let reloads = Arc::new(Mutex::new(Reloads::new(started_ms)));

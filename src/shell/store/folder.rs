@@ -6,6 +6,8 @@
 //! | `0000000001.log`, … | publications in the order in which they were written; the last is written to |
 //! | `snapshot` | what held when it was made, and the ids of late; files that are older are gone |
 //! | `lost` | there while the files are not all that the hub has accepted |
+//!
+//! Beside it there is a [`Mark`], in memory, for a time in which the disk takes nothing at all.
 
 use crate::clock::{Now, UnixMs};
 use crate::hub::kept::Gaps;
@@ -15,19 +17,56 @@ use crate::limits::{JOURNAL_SEGMENT_BYTES, Limits};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// So many files that could go are worth a snapshot, however small they are.
 const FILES_MAX: usize = 8;
+/// Where Linux has a file system in memory.
+const MEMORY: &str = "/dev/shm";
 
 /// A folder whose lock is held.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
+    pub(super) mark: Mark,
     /// Held as long as it is open.
     _lock: File,
+}
+
+/// Says what the file `lost` does, where that cannot be written since the disk hangs: an empty file
+/// of a file system in memory, which outlives the process and not the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark(Option<PathBuf>);
+
+impl Mark {
+    /// Of that folder; where the system has no such file system it is never set.
+    fn of(path: &Path) -> Mark {
+        let name = |folder: fs::Metadata| format!("rte-journal-lost-{:x}-{:x}", folder.dev(), folder.ino());
+        let folder = fs::metadata(path).ok().filter(|_| Path::new(MEMORY).is_dir());
+        Mark(folder.map(|folder| Path::new(MEMORY).join(name(folder))))
+    }
+
+    /// Sets it. Where that fails, `lost` is all there is.
+    pub(super) fn set(&self) {
+        if let Some(path) = &self.0 {
+            let _ = private().create_new(true).write(true).open(path);
+        }
+    }
+
+    /// Whether this user has set it: everybody may write there.
+    fn is_set(&self) -> bool {
+        let owner = |path: &Path| fs::symlink_metadata(path).ok().map(|file| file.uid());
+        let marked = self.0.as_deref().and_then(owner);
+        marked.is_some() && marked == owner(Path::new("/proc/self"))
+    }
+
+    fn clear(&self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Folder {
@@ -35,7 +74,7 @@ impl Folder {
     pub(super) fn lock(path: &Path) -> io::Result<Option<Folder>> {
         let lock = private().create(true).write(true).truncate(false).open(path.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Folder { path: path.to_owned(), _lock: lock })),
+            Ok(()) => Ok(Some(Folder { path: path.to_owned(), mark: Mark::of(path), _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -64,7 +103,7 @@ impl Folder {
 
     /// Whether the files are not all that the hub has accepted.
     pub(super) fn is_lost(&self) -> bool {
-        self.path.join("lost").exists()
+        self.path.join("lost").exists() || self.mark.is_set()
     }
 
     /// Says that the files are not all that the hub has accepted: a hub that starts from them
@@ -81,6 +120,8 @@ impl Folder {
 
     /// The files are all again.
     pub(super) fn set_whole(&self) -> io::Result<()> {
+        // First: if the disk hangs now, it is set anew.
+        self.mark.clear();
         match fs::remove_file(self.path.join("lost")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => sync_folder(&self.path),

@@ -223,12 +223,14 @@ fn boot() -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conn::ToWrite;
     use crate::hub::publication::Effect;
     use crate::hub::record::Written;
     use crate::limits::Limits;
     use crate::schema::Catalogue;
     use crate::schema::validate::Mode;
     use crate::shell::clock::Clock;
+    use crate::shell::store::Store;
     use std::path::PathBuf;
 
     /// A folder of a test; it goes with it.
@@ -351,6 +353,23 @@ mod tests {
         let torn = fs::read(&first).unwrap();
         fs::write(&first, &torn[..torn.len() - 1]).unwrap();
         assert!(!rewrite(stem.begin(), true), "damaged before the end");
+    }
+
+    #[test]
+    fn a_hub_that_goes_on_while_its_disk_hangs_leaves_a_mark_that_the_next_one_finds_once() {
+        let place = place("mark");
+        let first = opened(&place);
+        let (epoch, store) = (first.epoch, Store::of(&first.files));
+        // Before anybody hears of another epoch, and nothing in the folder changes.
+        store.write(ToWrite::Lost);
+        store.write(ToWrite::Lost);
+        assert!(!place.0.join("lost").exists());
+        drop(first);
+        let second = opened(&place);
+        let has_memory = Path::new("/dev/shm").is_dir();
+        assert!((second.epoch > epoch, told(&second).2) == (has_memory, !has_memory), "{second:?}");
+        drop(second);
+        assert!(told(&opened(&place)).2, "which is over with the new epoch");
     }
 
     #[test]

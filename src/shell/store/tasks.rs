@@ -1,5 +1,6 @@
 //! What is handed over to the thread of a journal, and what that tells.
 
+use super::folder::{Files, Mark};
 use crate::conn::ToWrite;
 use crate::shell::bell::Bell;
 use parking_lot::Mutex;
@@ -35,13 +36,22 @@ pub(crate) struct Store(Arc<Way>);
 struct Way {
     tasks: Mutex<Vec<Task>>,
     bell: Bell,
+    mark: Mark,
     numbers: Numbers,
     has_ended: Bell,
 }
 
 impl Store {
+    /// The way to the thread of these files.
+    pub(crate) fn of(files: &Files) -> Store {
+        Store(Arc::new(Way { mark: files.folder.mark.clone(), ..Way::default() }))
+    }
+
     /// Hands something over. Never waits for the disk.
     pub(crate) fn write(&self, to_write: ToWrite) {
+        if matches!(to_write, ToWrite::Lost) {
+            self.0.mark.set();
+        }
         self.post(Task::Write(to_write));
     }
 

@@ -132,6 +132,8 @@ impl Writer {
                     Task::Write(ToWrite::Append(_) | ToWrite::Restore(..)) => {
                         broken("files have no engine behind them")
                     }
+                    // The term tells it, below.
+                    Task::Write(ToWrite::Lost) => {}
                     Task::NoteSnapshot(outcome) => self.note_snapshot(outcome),
                     Task::End => is_over = true,
                 }

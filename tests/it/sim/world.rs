@@ -135,7 +135,11 @@ impl World {
         let present = self.shared.journal.term().number;
         let records = |to_write: &ToWrite| match to_write {
             ToWrite::Records { term, bytes, .. } if *term == present => tags(bytes),
-            ToWrite::Records { .. } | ToWrite::Rows { .. } | ToWrite::Append(_) | ToWrite::Restore(..) => Vec::new(),
+            ToWrite::Records { .. }
+            | ToWrite::Rows { .. }
+            | ToWrite::Append(_)
+            | ToWrite::Restore(..)
+            | ToWrite::Lost => Vec::new(),
         };
         self.net.borrow().to_write.iter().flat_map(records).collect()
     }
