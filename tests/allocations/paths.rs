@@ -11,6 +11,7 @@ use rte::clock::Now;
 use rte::conn::Connection;
 use rte::fuzzing::{Transcript, cost};
 use rte::hub::outbox::Outbox;
+use rte::hub::position::Epoch;
 use rte::limits::Limits;
 use rte::shard::Shard;
 use rte::trace::{Level, Trace};
@@ -66,7 +67,7 @@ impl Bench {
     fn new() -> Bench {
         let mut rng = Rng::new(1);
         let setting = Setting::one_shard();
-        let (shared, verifier) = (shared(&setting, &mut rng), verifier(&setting));
+        let (shared, verifier) = (shared(&setting, &mut rng, Epoch::begin(START, 1)), verifier(&setting));
         let shard = Shard::new(0, shared, Arc::clone(&CATALOGUE), verifier, Box::new(rng), Trace::new(Level::Info));
         Bench { shard, wire: Drop::default(), now: START }
     }

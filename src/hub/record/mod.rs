@@ -102,7 +102,7 @@ pub struct Written<'r> {
 
 impl<'r> Written<'r> {
     /// What is written of a publication of that event; nothing before it is stamped.
-    pub(crate) fn of(publication: &'r Publication, event: &'r str) -> Option<Written<'r>> {
+    pub fn of(publication: &'r Publication, event: &'r str) -> Option<Written<'r>> {
         let Publication { topic, stamp, expires, effect, data } = publication;
         let stamp = (*stamp)?;
         Some(Written {

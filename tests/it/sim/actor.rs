@@ -86,6 +86,8 @@ pub struct Actor {
     pub tab: Option<Tab>,
     /// It has said since when, even if its tab has gone elsewhere by now.
     pub resumes: bool,
+    /// It has yet to subscribe to what it had before.
+    pub comes_back: bool,
     /// Bytes made so far, on their way or read.
     pub sent: usize,
     /// What the hub knows once it has read so many bytes.
@@ -117,6 +119,7 @@ impl Actor {
             ear: Ear::default(),
             tab: None,
             resumes: false,
+            comes_back: false,
             sent: 0,
             acts: VecDeque::new(),
             replies: VecDeque::new(),
@@ -216,7 +219,21 @@ impl Actor {
         bytes
     }
 
+    /// All that it had before, of a client that comes back: one Subscribe, as the manual tells.
+    fn come_back(&mut self, rng: &mut Rng, limits: &Limits) -> Vec<u8> {
+        let asks = self.tab.as_ref().map(|tab| tab.asks(rng)).unwrap_or_default();
+        let id = self.serial().to_string();
+        let record = record(Some(&id), "Subscribe", &items(&asks));
+        if asks.is_empty() || record.len() > limits.record_bytes_max {
+            return Vec::new();
+        }
+        self.records(vec![(record, Some(Act::Invoke(Some(id), Call::Subscribe(asks))))], rng)
+    }
+
     fn say(&mut self, rng: &mut Rng, limits: &Limits) -> Vec<u8> {
+        if std::mem::take(&mut self.comes_back) {
+            return self.come_back(rng, limits);
+        }
         match rng.below(12) {
             0 => {
                 let payload: Vec<u8> = (0..rng.below(126)).map(|_| b'p').collect();
@@ -447,26 +464,32 @@ fn invocation(id: Option<&str>, tab: Option<&Tab>, rng: &mut Rng) -> (Vec<u8>, C
         _ => ("Nothing", Call::Unknown),
     };
     let arguments = match &call {
-        Call::Subscribe(asks) | Call::Unsubscribe(asks) => {
-            let member = |name: &str, text: &Option<String>| {
-                text.as_ref().map(|text| format!("\"{name}\":\"{text}\"")).unwrap_or_else(|| format!("\"{name}\":null"))
-            };
-            let item = |ask: &Ask| {
-                let snapshot = if ask.snapshot { ",\"Snapshot\":true" } else { "" };
-                let since = match &ask.since {
-                    Since::Absent => String::new(),
-                    Since::Present => ",\"Since\":null".to_owned(),
-                    Since::Behind(position) | Since::Forged(position) => format!(",\"Since\":\"{position}\""),
-                };
-                format!("{{{},{}{snapshot}{since}}}", member("EntityId", &ask.entity), member("EventName", &ask.event))
-            };
-            format!("[[{}]]", asks.iter().map(item).collect::<Vec<_>>().join(","))
-        }
+        Call::Subscribe(asks) | Call::Unsubscribe(asks) => items(asks),
         Call::UnsubscribeAll | Call::Available | Call::Active | Call::Unknown => "[]".to_owned(),
     };
+    (record(id, target, &arguments), call)
+}
+
+fn record(id: Option<&str>, target: &str, arguments: &str) -> Vec<u8> {
     let id = id.map(|id| format!("\"invocationId\":\"{id}\",")).unwrap_or_default();
-    let record = format!("{{\"type\":1,{id}\"target\":\"{target}\",\"arguments\":{arguments}}}\x1e");
-    (record.into_bytes(), call)
+    format!("{{\"type\":1,{id}\"target\":\"{target}\",\"arguments\":{arguments}}}\x1e").into_bytes()
+}
+
+/// The argument of a Subscribe.
+fn items(asks: &[Ask]) -> String {
+    let member = |name: &str, text: &Option<String>| {
+        text.as_ref().map(|text| format!("\"{name}\":\"{text}\"")).unwrap_or_else(|| format!("\"{name}\":null"))
+    };
+    let item = |ask: &Ask| {
+        let snapshot = if ask.snapshot { ",\"Snapshot\":true" } else { "" };
+        let since = match &ask.since {
+            Since::Absent => String::new(),
+            Since::Present => ",\"Since\":null".to_owned(),
+            Since::Behind(position) | Since::Forged(position) => format!(",\"Since\":\"{position}\""),
+        };
+        format!("{{{},{}{snapshot}{since}}}", member("EntityId", &ask.entity), member("EventName", &ask.event))
+    };
+    format!("[[{}]]", asks.iter().map(item).collect::<Vec<_>>().join(","))
 }
 
 fn any_ask(tab: Option<&Tab>, rng: &mut Rng) -> Ask {

@@ -1,6 +1,7 @@
 //! The order in which publications are delivered: one journal per organization.
 
 use super::answers::Name;
+use super::disk::Row;
 use rte::hub::position::Epoch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,13 +18,22 @@ pub struct Entry {
 }
 
 /// The publications of an organization, in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Journal {
     /// The shard that makes the order: the first that delivers anything.
-    home: usize,
+    home: Option<usize>,
     entries: Vec<Entry>,
+    /// So many of them are of hubs before this one, and known to all shards.
+    restored: usize,
     /// How far each shard has come.
     cursors: BTreeMap<usize, usize>,
+}
+
+impl Journal {
+    /// How far a shard has come.
+    fn cursor(&self, shard: usize) -> usize {
+        self.cursors.get(&shard).copied().unwrap_or(self.restored)
+    }
 }
 
 /// The journals of all organizations.
@@ -53,10 +63,9 @@ struct Causes {
 impl Journals {
     /// A shard delivers a publication. Whether it is the first that does.
     pub fn deliver(&mut self, shard: usize, organization: Uuid, entry: &Entry) -> Result<bool, String> {
-        let begin = || Journal { home: shard, entries: Vec::new(), cursors: BTreeMap::new() };
-        let journal = self.journals.entry(organization).or_insert_with(begin);
-        let cursor = journal.cursors.entry(shard).or_default();
-        if shard == journal.home {
+        let journal = self.journals.entry(organization).or_default();
+        let cursor = journal.cursors.entry(shard).or_insert(journal.restored);
+        if shard == *journal.home.get_or_insert(shard) {
             let last = journal.entries.last();
             if last.is_some_and(|last| last.position >= entry.position || last.epoch > entry.epoch) {
                 return Err(format!("{entry:?} behind {last:?}"));
@@ -74,6 +83,38 @@ impl Journals {
         let is_first = self.published.insert(Rc::clone(&entry.data));
         self.bytes += if is_first { entry.data.len() } else { 0 };
         Ok(is_first)
+    }
+
+    /// Another hub takes the place of the one that was killed, and has these publications of it,
+    /// all of that epoch: whether all are among them that stand behind the floor, where there is
+    /// one. What nobody has heard of yet is told.
+    pub fn restart(&mut self, rows: Vec<Row>, epoch: Epoch, floor: Option<u64>) -> Result<Vec<Entry>, String> {
+        let (former, causes) = (std::mem::take(&mut self.journals), std::mem::take(&mut self.causes));
+        for Row { organization, name, position, data } in rows {
+            let journal = self.journals.entry(organization).or_default();
+            journal.entries.push(Entry { epoch, position, name, data });
+        }
+        for (organization, Journal { entries, .. }) in &former {
+            let kept = self.journals.get(organization).map_or(&[][..], |journal| &journal.entries);
+            let is_kept =
+                |entry: &&Entry| kept.iter().any(|it| (it.position, &it.data) == (entry.position, &entry.data));
+            let missing = entries.iter().filter(|entry| floor.is_some_and(|floor| entry.position > floor));
+            if let Some(missing) = missing.into_iter().find(|entry| !is_kept(entry)) {
+                return Err(format!("{missing:?} was delivered, and is gone"));
+            }
+        }
+        let delivered = |tag: &String| self.published.iter().any(|data| tag_of(data) == tag);
+        if let Some(tag) = causes.values().flat_map(|causes| &causes.answered).find(|tag| !delivered(tag)) {
+            return Err(format!("{tag} was answered and never delivered"));
+        }
+        let entries = self.journals.values().flat_map(|journal| &journal.entries);
+        let fresh: Vec<Entry> = entries.filter(|entry| !self.published.contains(&entry.data)).cloned().collect();
+        self.published.extend(fresh.iter().map(|entry| Rc::clone(&entry.data)));
+        self.bytes += fresh.iter().map(|entry| entry.data.len()).sum::<usize>();
+        for journal in self.journals.values_mut() {
+            journal.restored = journal.entries.len();
+        }
+        Ok(fresh)
     }
 
     /// A publisher sends an item.
@@ -134,17 +175,15 @@ impl Journals {
 
     fn of_shard(&self, shard: usize, organization: Uuid) -> &[Entry] {
         let Some(journal) = self.journals.get(&organization) else { return &[] };
-        &journal.entries[..journal.cursors.get(&shard).copied().unwrap_or_default()]
+        &journal.entries[..journal.cursor(shard)]
     }
 
     /// At rest all shards have delivered the same.
     pub fn check_settled(&self, shards: usize) -> Result<(), String> {
-        let is_whole = |journal: &Journal| {
-            (0..shards).all(|shard| journal.cursors.get(&shard).copied().unwrap_or_default() == journal.entries.len())
-        };
+        let is_whole = |journal: &Journal| (0..shards).all(|shard| journal.cursor(shard) == journal.entries.len());
         match self.journals.values().find(|journal| !is_whole(journal)) {
-            Some(Journal { home, entries, cursors }) => {
-                Err(format!("{} publications stamped by shard {home}, delivered: {cursors:?}", entries.len()))
+            Some(Journal { home, entries, cursors, .. }) => {
+                Err(format!("{} publications stamped by shard {home:?}, delivered: {cursors:?}", entries.len()))
             }
             None => Ok(()),
         }

@@ -12,6 +12,7 @@ mod answers;
 mod cast;
 mod client;
 mod directed;
+mod disk;
 #[cfg(test)]
 mod engine;
 mod journal;
@@ -34,7 +35,7 @@ use play::play;
 use reached::Reached;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Seeds of a default run: some fifteen seconds, unoptimised.
+/// Seeds of a default run: half a minute, unoptimised.
 const SEEDS: u64 = 256;
 
 /// One seed in so many is played by clients of the other transports, too, and by one that is cut

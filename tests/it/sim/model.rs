@@ -8,6 +8,7 @@ use super::actor::Act;
 use super::answers::{Name, Sought, find, refusal, verdict};
 use super::cast::{KINDS, Kind, Rights};
 use super::client::{Ask, Call, Heard, Since};
+use super::disk::Restored;
 use super::journal::{Entry, Journals, tag_of};
 use super::resume::{Past, Resumed};
 use super::setting::CATALOGUE;
@@ -88,8 +89,12 @@ pub struct Model {
     /// By the number of the pipe.
     members: BTreeMap<usize, Member>,
     limits: Limits,
-    /// The first epoch and the present one.
+    /// The first epoch of this hub, and the present one.
     epochs: (Epoch, Epoch),
+    /// Not all that stands up to this place has been brought back to this hub.
+    floor: u64,
+    /// Values of states may be missing, of before.
+    lacks_values: bool,
     /// How often the journal has failed.
     losses: u64,
     heights: Heights,
@@ -119,6 +124,8 @@ impl Model {
             members: BTreeMap::new(),
             limits,
             epochs: (epoch, epoch),
+            floor: 0,
+            lacks_values: false,
             losses: 0,
             heights: Heights::new(),
             journals: Journals::default(),
@@ -139,6 +146,23 @@ impl Model {
         let (former, known) = (self.epochs.1, self.losses);
         assert!(epoch >= former && (epoch > former) == (losses > known), "{epoch} behind {former}, {losses} losses");
         (self.epochs.1, self.losses) = (epoch, losses);
+    }
+
+    /// Another hub takes the place of the one that was killed. What was written and nobody has
+    /// heard of is told.
+    pub fn restart(&mut self, restored: Restored) -> Result<Vec<Entry>, String> {
+        let Restored { epoch, floor, rows, lacks_values } = restored;
+        let former = self.epochs.1;
+        if (epoch == former) != floor.is_some() || epoch < former {
+            return Err(format!("{epoch} behind {former}, and all is there behind {floor:?}"));
+        }
+        let last = rows.iter().map(|row| row.position).max().unwrap_or_default();
+        let fresh = self.journals.restart(rows, epoch, floor)?;
+        let (limits, heights) = (self.limits.clone(), std::mem::take(&mut self.heights));
+        let (journals, refusals) = (std::mem::take(&mut self.journals), std::mem::take(&mut self.refusals));
+        let floor = floor.unwrap_or(last);
+        *self = Model { floor, lacks_values, heights, journals, refusals, ..Model::new(limits, epoch) };
+        Ok(fresh)
     }
 
     /// A client's connection begins.
@@ -175,7 +199,7 @@ impl Model {
         if let Some(member) = self.members.get_mut(&id).filter(|member| !member.is_ended) {
             let organization = member.rights.organization;
             let answered = self.journals.answered(organization).len();
-            let epoch = self.journals.epoch(organization).unwrap_or(self.epochs.0);
+            let epoch = self.journals.epoch(organization).max(Some(self.epochs.0)).unwrap_or(self.epochs.0);
             member.acts.push_back(Said { act, answered, epoch });
             self.proceed(id);
         }
@@ -269,8 +293,8 @@ impl Model {
             let rows: Vec<&Entry> = granted.filter(|_| is_told).filter_map(last).collect();
             self.snapshots += rows.len() as u64;
             verdict["snapshot"] = rows.len().into();
-            if is_told && !kind.is_state {
-                // The hub is younger than a call may be.
+            // The hub is younger than a call may be.
+            if is_told && (!kind.is_state || entity.is_none() && self.lacks_values) {
                 verdict["partial"] = true.into();
             }
             block.extend(rows.into_iter().cloned());
@@ -295,7 +319,7 @@ impl Model {
         let Member { shard, rights, tab, .. } = &self.members[&id];
         let (shard, organization) = (*shard, rights.organization);
         let (bytes, count) = (self.journals.bytes, self.journals.count());
-        let past = Past { limits: &self.limits, now_ms: now.ms(), bytes, count };
+        let past = Past { limits: &self.limits, now_ms: now.ms(), floor: self.floor, bytes, count };
         let mut named = BTreeSet::new();
         let mut items = Vec::new();
         for (ask, verdict) in asks.iter().zip(verdicts) {

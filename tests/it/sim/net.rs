@@ -221,6 +221,16 @@ impl Net {
         usize::try_from(address.to_bits() - Ipv4Addr::new(192, 0, 2, 1).to_bits()).unwrap()
     }
 
+    /// The hub is killed, and another one with so many shards takes its place: all connections are
+    /// reset, and nobody waits for those that were to come.
+    pub fn replace_hub(&mut self, shards: usize) {
+        for pipe in &mut self.pipes {
+            *pipe = Pipe { ending: pipe.ending.or(Some(Cut::Reset)), ..Pipe::default() };
+        }
+        let (now, faults, rng, pipes) = (self.now, self.faults, self.rng.clone(), std::mem::take(&mut self.pipes));
+        *self = Net { now, faults, pipes, ..Net::new(shards, rng) };
+    }
+
     fn chance(&mut self, one_in: usize) -> bool {
         one_in > 0 && self.rng.one_in(one_in)
     }

@@ -11,6 +11,11 @@ pub struct Reached {
     pub refused: BTreeMap<&'static str, u64>,
     pub recoveries: BTreeMap<&'static str, u64>,
     pub replayed: u64,
+    /// Hubs that were killed, those of which the next has gone on without a gap, and publications
+    /// that it had though nobody had heard of them.
+    pub restarts: u64,
+    pub restores: u64,
+    pub unheard: u64,
     /// Clients that went on with another connection.
     pub returns: u64,
     pub statuses: BTreeMap<u16, u64>,
@@ -45,16 +50,20 @@ impl Reached {
         let counts = [
             ("matched", self.matched),
             ("conflated", self.conflated),
-            ("replayed", self.replayed),
-            ("returns", self.returns),
+            ("restarts without a gap", self.restores),
+            ("publications that were written and not heard", self.unheard),
             ("dropped", self.dropped),
             ("short writes", self.short_writes),
             ("pauses", self.pauses),
             ("failed accepts", self.failed_accepts),
             ("stalls of the journal", self.stalls),
         ];
+        // What is about returns has to be reached again and again: a fault there is rare.
+        let often = [("replayed", self.replayed, 30), ("returns", self.returns, 500), ("restarts", self.restarts, 50)];
+        let rare = often.into_iter().filter(|(_, count, least)| count < least);
+        let rare = rare.map(|(name, count, least)| format!("{name} {count} times, and not {least}"));
         let counts = counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
-        labels.chain(statuses).chain(refusals).chain(counts).collect()
+        labels.chain(statuses).chain(refusals).chain(counts).chain(rare).collect()
     }
 
     pub fn add(&mut self, numbers: &Metrics) {

@@ -25,6 +25,8 @@ pub fn place(token: &str, organization: Uuid) -> Option<WirePosition> {
 pub struct Past<'l> {
     pub limits: &'l Limits,
     pub now_ms: u64,
+    /// Not all up to there has been brought back.
+    pub floor: u64,
     /// Bytes and number of all that was ever delivered.
     pub bytes: usize,
     pub count: usize,
@@ -83,7 +85,9 @@ impl Resumed {
 
     /// All that came behind its cursor, of a state only the newest.
     pub fn misses(&mut self, missed: Vec<Entry>, cursor: u64, past: Past<'_>) {
-        self.may_miss = cursor > self.present
+        let is_ahead = matches!(self.since, Since::Forged(_)) && cursor > self.present;
+        self.may_miss = is_ahead
+            || cursor < past.floor
             || past.limits.history_bytes_max == 0
             || missed.len() > past.limits.replay_items_max
             || missed.iter().any(|entry| past.may_lack(entry));

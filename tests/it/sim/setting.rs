@@ -57,8 +57,8 @@ pub fn verifier(setting: &Setting) -> Arc<Verifier> {
     Arc::new(Verifier::new(tokens).expect("options that go together"))
 }
 
-/// What the shards of a world share.
-pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
+/// What the shards of a hub share, which begins in that epoch.
+pub fn shared(setting: &Setting, rng: &mut Rng, epoch: Epoch) -> Arc<Shared> {
     setting.limits.check().expect("limits that go together");
     let seed = HashSeed(rng.next(), rng.next());
     let options = conn::Options {
@@ -67,7 +67,6 @@ pub fn shared(setting: &Setting, rng: &mut Rng) -> Arc<Shared> {
         detailed_errors: setting.detailed_errors,
         ..conn::Options::default()
     };
-    let epoch = Epoch::begin(START, rng.next());
     let mut shared = Shared::new(options, setting.limits.clone(), setting.shards, seed, epoch);
     shared.journal = Journal::new(epoch, setting.is_written);
     Arc::new(shared)

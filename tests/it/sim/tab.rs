@@ -1,7 +1,7 @@
 //! A tab: what a client keeps from one connection to the next, as the manual for clients tells.
 
 use super::cast::{Kind, ORGANIZATIONS, Rights};
-use super::client::{Heard, Record, Since};
+use super::client::{Ask, Heard, Record, Since};
 use super::rng::Rng;
 use rte::clock::{Now, UnixMs};
 use rte::hub::partition::Partition;
@@ -32,6 +32,17 @@ impl Tab {
             Some(cursor) => Since::Behind(cursor.clone()),
             None => Since::Present,
         }
+    }
+
+    /// All that it had, each since when it was.
+    pub fn asks(&self, rng: &mut Rng) -> Vec<Ask> {
+        let cursors = self.cursors.iter().map(|((entity, event), cursor)| Ask {
+            entity: Some(entity.clone()),
+            event: Some(event.clone()),
+            snapshot: rng.one_in(2),
+            since: Since::Behind(cursor.clone()),
+        });
+        cursors.collect()
     }
 
     fn forge(&self, cursor: &str, rng: &mut Rng) -> String {

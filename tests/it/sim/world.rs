@@ -1,13 +1,15 @@
 //! The world around the hub: its shards' own reactors on an operating system of pipes, and a clock
 //! that moves when it is told. The world says which shard's thread runs next.
 
+use super::disk::{Disk, Restored};
 use super::journal::tag_of;
 use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;
-use super::setting::{CATALOGUE, Setting, shared, verifier};
+use super::setting::{CATALOGUE, START, Setting, shared, verifier};
 use super::threads::Threads;
 use rte::clock::Now;
 use rte::conn::{Mail, Progress, Shared, ToWrite};
+use rte::hub::past::Past;
 use rte::hub::position::Epoch;
 use rte::hub::record::{Record, Records};
 use rte::metrics::Metrics;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub struct World {
+    setting: Setting,
     pub shared: Arc<Shared>,
     pub shards: usize,
     pub is_written: bool,
@@ -31,34 +34,60 @@ pub struct World {
     threads: Rc<Threads>,
     mailboxes: Arc<Mailboxes<SimOs>>,
     load: Arc<Load>,
+    disk: RefCell<Disk>,
+    rng: Rng,
 }
 
 impl World {
     pub fn new(setting: &Setting) -> World {
         let mut rng = Rng::new(setting.seed ^ 0x5EED);
-        let shared = shared(setting, &mut rng);
+        let epoch = Epoch::begin(START, rng.next());
+        let shared = shared(setting, &mut rng, epoch);
         let net = Rc::new(RefCell::new(Net::new(setting.shards, rng.fork())));
-        let threads = Rc::new(Threads::new(Rc::clone(&net), rng.fork()));
-        let weak = || Rc::downgrade(&threads);
-        let wake = |shard| SimWake { shard, net: Rc::clone(&net), threads: weak() };
-        let mailboxes: Arc<Mailboxes<SimOs>> = (0..setting.shards)
-            .map(|shard| Mailbox::new(wake(shard), &shared.limits, Arc::clone(&shared.backlog)))
-            .collect();
-        let load = Arc::new(Load::bounded(setting.shards, setting.links_max));
-        let verifier = verifier(setting);
-        let in_force =
-            InForce { catalogue: Arc::clone(&CATALOGUE), verifier: Arc::clone(&verifier), settings: Arc::default() };
-        let current = Arc::new(Current::new(in_force));
-        let reactor = |number| {
-            let entropy = Box::new(rng.fork());
-            let (shared, catalogue, trace) = (Arc::clone(&shared), Arc::clone(&CATALOGUE), Trace::new(Level::Trace));
-            let verifier = Arc::clone(&verifier);
-            let shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);
-            let os = SimOs { shard: number, net: Rc::clone(&net), threads: weak() };
-            Reactor::new(number, os, shard, shared, Arc::clone(&mailboxes), Arc::clone(&load), Arc::clone(&current))
+        let disk = RefCell::new(Disk::new(shared.journal.term()));
+        let (threads, mailboxes, load) = start(setting, &shared, &net, &mut rng, Vec::new());
+        let Setting { shards, is_written, .. } = *setting;
+        World { setting: setting.clone(), shared, shards, is_written, net, threads, mailboxes, load, disk, rng }
+    }
+
+    /// The hub is killed, wherever it is with its writing, and another one with so many shards
+    /// takes its place, of what has been written. What it has of the one before.
+    pub fn restart(&mut self, shards: usize) -> Restored {
+        self.look_at_loss();
+        self.crash();
+        let (now, chance) = (self.net.borrow().now, self.rng.next());
+        let limits = &self.setting.limits;
+        let (past, restored) = if self.is_written {
+            self.disk.borrow_mut().restore(limits, shards, now, chance)
+        } else {
+            (Vec::new(), Restored::nothing(Epoch::begin(now, chance)))
         };
-        threads.start((0..setting.shards).map(reactor).collect());
-        World { shared, shards: setting.shards, is_written: setting.is_written, net, threads, mailboxes, load }
+        self.net.borrow_mut().replace_hub(shards);
+        (self.setting.shards, self.shards) = (shards, shards);
+        self.shared = shared(&self.setting, &mut self.rng, restored.epoch);
+        (self.threads, self.mailboxes, self.load) = start(&self.setting, &self.shared, &self.net, &mut self.rng, past);
+        restored
+    }
+
+    /// Some of what is handed over is written, though nobody will hear of it, and of the next a
+    /// part.
+    fn crash(&mut self) {
+        let to_write = std::mem::take(&mut self.net.borrow_mut().to_write);
+        let mut disk = self.disk.borrow_mut();
+        let written = self.rng.below(to_write.len() + 1);
+        for (n, to_write) in to_write.into_iter().enumerate().take(written + 1) {
+            if n < written { disk.write(to_write) } else { disk.tear(&to_write, self.rng.below(2_000)) }
+        }
+    }
+
+    /// Where the shards have given up waiting, that has been noted before anybody heard of it.
+    fn look_at_loss(&self) {
+        let to_write = &mut self.net.borrow_mut().to_write;
+        let before = to_write.len();
+        to_write.retain(|it| !matches!(it, ToWrite::Lost));
+        if to_write.len() < before {
+            self.disk.borrow_mut().lose();
+        }
     }
 
     pub fn net(&self) -> RefMut<'_, Net> {
@@ -114,20 +143,42 @@ impl World {
     /// The journal writes at most so much of what has been handed over. Or it fails, and all is
     /// kept in memory from now on; or, if that is so, it begins again.
     pub fn proceed_with_writing(&self, most: usize, fails: bool, chance: u64) {
+        self.look_at_loss();
         let (journal, now) = (&self.shared.journal, self.net.borrow().now);
-        let tell_all = |mail: Mail| self.mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(mail.clone())));
         if fails && journal.lose(journal.term().number, Epoch::begin(now, chance)).is_some() {
-            tell_all(Mail::Term);
-        } else if fails && self.is_written && journal.resume().is_some() {
-            tell_all(Mail::Term);
-            tell_all(Mail::Checkpoint);
+            self.disk.borrow_mut().lose();
+            self.tell_all(&Mail::Term);
+        } else if fails
+            && self.is_written
+            && let Some(term) = journal.resume()
+        {
+            self.disk.borrow_mut().resume(term, self.shards);
+            self.tell_all(&Mail::Term);
         }
         for _ in 0..most {
             let Some(to_write) = self.net.borrow_mut().to_write.pop_front() else { return };
-            if let ToWrite::Records { shard, term, through, .. } = to_write {
-                self.mailboxes[shard].set_progress(Progress { term, through });
+            let progress = match to_write {
+                ToWrite::Records { shard, term, through, .. } => Some((shard, Progress { term, through })),
+                ToWrite::Rows { .. } | ToWrite::Lost => None,
+            };
+            self.disk.borrow_mut().write(to_write);
+            if let Some((shard, progress)) = progress {
+                self.mailboxes[shard].set_progress(progress);
             }
         }
+    }
+
+    /// The journal wants to know what holds, to let go of what it has.
+    pub fn ask_for_rows(&self) {
+        let is_written = self.shared.journal.term().is_written && !self.disk.borrow().asks();
+        if is_written {
+            self.disk.borrow_mut().ask(false, self.shards);
+            self.tell_all(&Mail::Checkpoint);
+        }
+    }
+
+    fn tell_all(&self, mail: &Mail) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(mail.clone())));
     }
 
     /// The tags of what is handed over and not written, while nobody has given up waiting for that.
@@ -225,6 +276,39 @@ impl World {
         let is_retried = self.threads.reactor(0).timeout().is_some_and(|timeout| timeout <= retry);
         assert!(net.waiting() == 0 || is_retried, "a lost edge: nobody accepts");
     }
+}
+
+/// The threads of a hub, one for each shard, with what they had before.
+fn start(
+    setting: &Setting,
+    shared: &Arc<Shared>,
+    net: &Rc<RefCell<Net>>,
+    rng: &mut Rng,
+    past: Vec<Past>,
+) -> (Rc<Threads>, Arc<Mailboxes<SimOs>>, Arc<Load>) {
+    let threads = Rc::new(Threads::new(Rc::clone(net), rng.fork()));
+    let weak = || Rc::downgrade(&threads);
+    let wake = |shard| SimWake { shard, net: Rc::clone(net), threads: weak() };
+    let mailboxes: Arc<Mailboxes<SimOs>> = (0..setting.shards)
+        .map(|shard| Mailbox::new(wake(shard), &shared.limits, Arc::clone(&shared.backlog)))
+        .collect();
+    let load = Arc::new(Load::bounded(setting.shards, setting.links_max));
+    let verifier = verifier(setting);
+    let in_force =
+        InForce { catalogue: Arc::clone(&CATALOGUE), verifier: Arc::clone(&verifier), settings: Arc::default() };
+    let current = Arc::new(Current::new(in_force));
+    let (mut past, now) = (past.into_iter(), net.borrow().now);
+    let reactor = |number| {
+        let entropy = Box::new(rng.fork());
+        let (shared, catalogue, trace) = (Arc::clone(shared), Arc::clone(&CATALOGUE), Trace::new(Level::Trace));
+        let verifier = Arc::clone(&verifier);
+        let mut shard = Shard::new(number, Arc::clone(&shared), catalogue, verifier, entropy, trace);
+        past.next().into_iter().for_each(|past| shard.restore(past, now));
+        let os = SimOs { shard: number, net: Rc::clone(net), threads: weak() };
+        Reactor::new(number, os, shard, shared, Arc::clone(&mailboxes), Arc::clone(&load), Arc::clone(&current))
+    };
+    threads.start((0..setting.shards).map(reactor).collect());
+    (threads, mailboxes, load)
 }
 
 fn tags(records: &[u8]) -> Vec<String> {

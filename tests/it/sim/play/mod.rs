@@ -3,6 +3,7 @@
 
 mod ending;
 mod relay;
+mod restart;
 mod watch;
 
 use super::actor::{Actor, Manner, ReplyDue, Role, Stage, Vanishes, any_client, mask};
@@ -28,6 +29,8 @@ enum Theme {
     Crowd,
     /// Mostly peers that mean no good.
     Siege,
+    /// Clients that go and come back, and say since when.
+    Returns,
 }
 
 struct Play<'r> {
@@ -37,12 +40,16 @@ struct Play<'r> {
     model: Model,
     /// By the number of their pipe.
     actors: Vec<Actor>,
+    /// Those before it had to do with hubs before this one.
+    first_actor: usize,
     /// Those that have no connection now, and how many there are in all.
     tabs: Vec<Tab>,
     tab_count: usize,
     capacities: &'static [usize],
     /// One move of the clock in so many is a jump.
     jumps_one_in: usize,
+    /// The hub is killed at one in so many of the steps that may; 0 is never.
+    restarts_one_in: usize,
     hash: u64,
     reached: &'r mut Reached,
     opened: u64,
@@ -62,7 +69,9 @@ pub fn play_tape(tape: &[u8]) {
 }
 
 fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
+    let is_about_returns = aside(&rng) % 2 == 1;
     let theme = rng.pick(&[Theme::Mixed, Theme::Crowd, Theme::Siege]);
+    let theme = if is_about_returns && theme != Theme::Crowd { Theme::Returns } else { theme };
     let limits = limits(theme, &mut rng);
     let setting = Setting {
         seed,
@@ -72,22 +81,35 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         close_on_expiry: rng.one_in(3),
         detailed_errors: rng.one_in(2),
         trusted_proxies: Vec::new(),
-        links_max: rng.pick(&[4, usize::MAX, usize::MAX, usize::MAX]),
+        links_max: rng.pick(&[
+            if theme == Theme::Returns { usize::MAX } else { 4 },
+            usize::MAX,
+            usize::MAX,
+            usize::MAX,
+        ]),
     };
     let world = World::new(&setting);
     let model = Model::new(setting.limits.clone(), world.shared.journal.term().epoch);
     let capacities: &[usize] = if rng.one_in(2) { &[64, 700, 5_000] } else { &[20_000, 300_000, WIDE] };
-    let jumps_one_in = if theme == Theme::Crowd { 100 } else { rng.pick(&[3, 10, 30]) };
+    let jumps_one_in = if matches!(theme, Theme::Crowd | Theme::Returns) { 100 } else { rng.pick(&[3, 10, 30]) };
+    let restarts_one_in = match (theme, aside(&rng) % 4) {
+        (Theme::Returns, 2) => 6,
+        (Theme::Returns, 3) => 12,
+        (Theme::Mixed | Theme::Siege, 3) => 16,
+        _ => 0,
+    };
     let mut play = Play {
         rng,
         theme,
         world,
         model,
         actors: Vec::new(),
+        first_actor: 0,
         tabs: Vec::new(),
         tab_count: 0,
         capacities,
         jumps_one_in,
+        restarts_one_in,
         hash: 0xCBF2_9CE4_8422_2325,
         reached,
         opened: 0,
@@ -104,6 +126,12 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
     play.calm();
     play.end();
     play.hash
+}
+
+/// A number that is drawn aside, so that what follows on a tape goes on to mean what it did; 0
+/// where a fuzzer has chosen a byte.
+fn aside(rng: &Rng) -> u64 {
+    rng.clone().next() >> 8
 }
 
 fn limits(theme: Theme, rng: &mut Rng) -> Limits {
@@ -147,7 +175,30 @@ fn limits(theme: Theme, rng: &mut Rng) -> Limits {
     limits.memory_bytes_max = rng.clone().pick(&[0, 0, 0, 40_000, 400_000]);
     // A drain ends by itself here, not by its time.
     limits.drain_ms = 10_000_000;
-    limits
+    if theme == Theme::Returns { for_returns(limits, rng) } else { limits }
+}
+
+/// The same, but that all who come are let in, and most of what they have missed is there.
+fn for_returns(drawn: Limits, rng: &mut Rng) -> Limits {
+    let all = Limits::DEFAULT;
+    let some = if rng.one_in(2) { &drawn } else { &all };
+    Limits {
+        outbox_soft_bytes: some.outbox_soft_bytes,
+        outbox_hard_bytes: some.outbox_hard_bytes,
+        backlog_bytes_max: all.backlog_bytes_max,
+        record_bytes_max: all.record_bytes_max,
+        subscriptions_max: all.subscriptions_max,
+        negotiated_max: all.negotiated_max,
+        connections_max: all.connections_max,
+        user_connections_max: all.user_connections_max,
+        strangers_max: all.strangers_max,
+        history_bytes_max: rng.pick(&[all.history_bytes_max, all.history_bytes_max, drawn.history_bytes_max]),
+        replay_items_max: rng.pick(&[all.replay_items_max, all.replay_items_max, drawn.replay_items_max]),
+        connection_deliveries_max: some.connection_deliveries_max,
+        connection_deliveries_per_s: some.connection_deliveries_per_s,
+        memory_bytes_max: 0,
+        ..drawn
+    }
 }
 
 fn faults(rng: &mut Rng) -> Faults {
@@ -164,9 +215,10 @@ fn faults(rng: &mut Rng) -> Faults {
 
 impl Play<'_> {
     fn step(&mut self) {
+        let (about_returns, present) = (self.theme == Theme::Returns, self.present().count());
         match self.rng.below(27) {
-            0 if self.actors.len() < 16 => self.arrive(),
-            1 if self.actors.len() < 6 => self.arrive(),
+            0 if self.actors.len() < 16 || about_returns && present < 8 => self.arrive(),
+            1 if self.actors.len() < 6 || about_returns && present < 4 => self.arrive(),
             2 => {
                 let ms = if self.rng.one_in(self.jumps_one_in) {
                     self.rng.pick(&[1_000, 4_000, 16_000, 30_500, 30_500, 31_000, 80_000])
@@ -176,13 +228,21 @@ impl Play<'_> {
                 self.world.advance(ms);
             }
             3..=9 if !self.actors.is_empty() => {
-                let actor = self.rng.below(self.actors.len());
-                self.act(actor);
+                let actor = if about_returns { self.any_present() } else { Some(self.rng.below(self.actors.len())) };
+                actor.into_iter().for_each(|actor| self.act(actor));
             }
+            20..=22 if about_returns => self.any_present().into_iter().for_each(|actor| self.act(actor)),
             10..=12 => self.world.net().drift(),
             13..=14 => self.relay(),
-            16 if self.rng.one_in(6) => self.cut(),
+            16 if about_returns && self.rng.one_in(2) || self.rng.one_in(6) => self.cut(),
             17 if !self.tabs.is_empty() && self.actors.len() < 40 => self.come_back(),
+            23..=24 if about_returns && !self.tabs.is_empty() && present < 12 => self.come_back(),
+            18 if self.restarts_one_in > 0 && self.rng.clone().one_in(self.restarts_one_in) => self.restart(),
+            19 if self.rng.clone().one_in(6) => {
+                self.world.ask_for_rows();
+                // Other threads may have come in between.
+                self.observe();
+            }
             26 if self.world.is_written => {
                 let (most, fails) = (self.rng.below(8), self.rng.one_in(20));
                 self.world.proceed_with_writing(most, fails, self.rng.next());
@@ -214,17 +274,28 @@ impl Play<'_> {
         self.check_answered();
     }
 
+    /// Those that can still say something.
+    fn present(&self) -> impl Iterator<Item = usize> {
+        (self.first_actor..self.actors.len())
+            .filter(|number| !self.actors[*number].has_vanished && self.world.pipe(*number).ending.is_none())
+    }
+
+    fn any_present(&mut self) -> Option<usize> {
+        let present: Vec<usize> = self.present().collect();
+        self.rng.pick_from(&present)
+    }
+
     fn arrive(&mut self) {
         let capacity = self.rng.pick(self.capacities);
         let number = self.world.net().connect(capacity);
         let is_roomy = self.is_roomy();
         let (rng, theme) = (&mut self.rng, self.theme);
         let role = match rng.below(9) {
-            0 if theme != Theme::Crowd => Role::Stranger,
+            0 if theme != Theme::Crowd && theme != Theme::Returns => Role::Stranger,
             0..=3 => Role::Publisher(usize::from(rng.one_in(4))),
             _ => any_client(rng),
         };
-        let is_calm = theme == Theme::Crowd || (theme == Theme::Mixed && rng.one_in(2));
+        let is_calm = matches!(theme, Theme::Crowd | Theme::Returns) || (theme == Theme::Mixed && rng.one_in(2));
         let manner = Manner {
             reads: if matches!(role, Role::Publisher(_)) { WIDE } else { rng.pick(&[WIDE, WIDE, 5_000, 1_000, 50, 0]) },
             lies_one_in: if is_calm { 0 } else { rng.pick(&[0, 3, 5, 40]) },
@@ -236,15 +307,15 @@ impl Play<'_> {
         };
         let mut actor = Actor::new(number, role, manner);
         if let Role::Client(rights, token) = role
-            && self.rng.one_in(2)
+            && (self.rng.one_in(2) || theme == Theme::Returns)
         {
             actor.tab = Some(Tab::new(self.tab_count, rights, token));
             actor.resumes = true;
             self.tab_count += 1;
         }
         let rng = &mut self.rng;
-        actor.is_brief = !manner.floods && rng.one_in(4);
-        if rng.one_in(15) {
+        actor.is_brief = !manner.floods && rng.one_in(4) && theme != Theme::Returns;
+        if rng.one_in(15) && theme != Theme::Returns {
             actor.stage = Stage::Silent;
         }
         self.actors.push(actor);
@@ -286,6 +357,7 @@ impl Play<'_> {
         self.reached.returns += 1;
         let Some(actor) = self.actors.last_mut() else { return };
         (actor.role, actor.tab, actor.resumes) = (Role::Client(tab.rights, tab.token), Some(tab), true);
+        actor.comes_back = self.theme == Theme::Returns;
     }
 
     /// Whether everybody is let in who has a token.
