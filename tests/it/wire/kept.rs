@@ -167,6 +167,22 @@ fn a_page_that_died_at_any_step_of_a_call_shows_what_one_shows_that_lived() {
     }
 }
 
+#[test]
+fn a_page_that_was_loaded_from_a_hub_killed_at_any_step_of_a_call_shows_what_one_shows_that_lived() {
+    let folder = Folder::new("kept-steps", &[("journal/.keep", "")]);
+    let (hub, mut killed) = (Hub::start(), start_in(&folder, "server.threads=1"));
+    let phases = Phases::of(&hub);
+    let mut lived = Page::load(&hub, &phases);
+    for (cut, step) in scenario().iter().enumerate() {
+        publish(&hub, step);
+        lived.hear();
+        publish(&killed, step);
+        killed.kill();
+        killed = start_in(&folder, &format!("server.threads={}", 1 + cut % 4));
+        assert_eq!(Page::load(&killed, &phases).legs, lived.legs, "killed behind step {cut}: {step}");
+    }
+}
+
 fn callback(assigned: Option<&str>, note: &str, last: bool) -> Value {
     let members = json!({ "callBackId": CALLBACK, "callListId": LIST, "assignedUserId": assigned, "note": note });
     let mut item = example("CallbackChanged", &members);
