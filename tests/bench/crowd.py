@@ -11,6 +11,7 @@ Figures: callbacks (1,100 callbacks in one request to 300 readers), publishers (
 agent (events for one agent while the crowd gets 100 a second), large (the same during requests of 1 MiB for the crowd),
 subscribes (the same while clients subscribe to 1,000 topics each), mute (the same beside 100 peers that never read),
 wallboard (the same while a reader of 64 KiB/s gets a snapshot of 5,000 entities by one subscription, and what it got),
+returns (5,000 clients that come back at once, with 20 topics each: their CPU, and what 500 others wait for meanwhile),
 journal (the same without a crowd, by hubs that keep publications in memory, in files, and on the disk),
 deliveries (CPU of a delivery, by the load generator). Only Python's own library is needed. Everything is on loopback.
 The reader is one process, the one that measures another; a machine with two cores to spare gives figures worth comparing.
@@ -323,6 +324,78 @@ def wallboard(hub, options, rows=5000, bytes_per_s=64 * 1024):
     return f"quiet {quiet}; meanwhile {probe(hub, max(options.seconds, 45), meanwhile)}; {reports.get(timeout=90)}", None
 
 
+def returning(n, topics=20):
+    """A user with a token of its own, and the pairs of that client."""
+    user = f"{n:08x}-3333-4000-8000-000000000000"
+    pairs = [(f"{(n * 7 + k * 53) % 1000:08x}-4444-4000-8000-000000000000", "UserAlert") for k in range(topics)]
+    return token(sub=user, rte=["user/*"]), pairs
+
+
+def all_at_once(hub, hellos, word, each, most=500):
+    """Clients that say that and wait for so many of these words, so many of them at a time: how long it took, their sockets."""
+    selector, waiting, streams, began = selectors.DefaultSelector(), list(hellos), [], time.monotonic()
+    while waiting or selector.get_map():
+        while waiting and len(selector.get_map()) < most:
+            stream = hub.connect()
+            stream.sendall(waiting.pop())
+            streams.append(stream)
+            selector.register(stream, selectors.EVENT_READ, [0, b""])
+        for key, _ in selector.select():
+            got = key.fileobj.recv(1 << 18) or exit("a client that comes back was closed")
+            text = key.data[1] + got
+            key.data[:] = [key.data[0] + text.count(word), text[len(text) - len(word) + 1:]]
+            if key.data[0] >= each:
+                selector.unregister(key.fileobj)
+    return time.monotonic() - began, streams
+
+
+def living(hub, seconds, meanwhile, members=500):
+    """The percentiles of what members wait for, of ten events a second, while `meanwhile` goes on or for so long; what it said."""
+    clients = [Client(hub, [(CROWD, "UserAlert")]) for _ in range(members)]
+    reports, latencies = multiprocessing.get_context("fork").Queue(), []
+    fork(lambda: reports.put(meanwhile()))
+    def send():
+        with hub.connect() as stream:
+            while True:
+                stream.sendall(publication(alert(CROWD, f"~{time.monotonic_ns()}~").encode()))
+                stream.recv(1 << 16)
+                time.sleep(.1)
+    sender, selector, until = fork(send), selectors.DefaultSelector(), time.monotonic() + seconds
+    for client in clients:
+        selector.register(client.stream, selectors.EVENT_READ, client)
+    while reports.empty() or time.monotonic() < until:
+        for key, _ in selector.select(.1):
+            found = re.findall(rb"~(\d+)~", key.data.stream.recv(1 << 16) or exit("a living member was closed"))
+            latencies += [time.monotonic_ns() - int(mark) for mark in found]
+    sender.terminate()
+    [client.stream.close() for client in clients]
+    return sorted(latencies), reports.get()
+
+
+def returns(hub, options, clients=5000):
+    some = [returning(n) for n in range(clients)]
+    _, streams = all_at_once(hub, [upgrade(some[0][0]) + subscribe(some[0][1], ',"Since":null')], b'"position":"', 20)
+    streams[0].sendall(subscribe(some[0][1][:1], ',"Since":null'))
+    place = re.search(rb'"position":"(\w+)"', streams[0].recv(1 << 16))[1].decode()
+    # Every client has missed one event, more or less.
+    assert post(hub, [lines(alert(f"{n * 20:08x}-4444-4000-8000-000000000000", "missed") for n in range(50))]) == [202]
+    def come(hello, word, each):
+        hellos = [hello(*it) for it in some]
+        cpu = hub.cpu()
+        took, streams = all_at_once(hub, hellos, word, each)
+        found = (hub.cpu() - cpu) / clients * 1e6
+        [stream.close() for stream in streams]
+        return found, took
+    quiet, _ = living(hub, options.seconds, lambda: time.sleep(options.seconds))
+    connects, (connect, _) = living(hub, 0, lambda: come(lambda bearer, _: upgrade(bearer), b"{}" + RS, 1))
+    since = f',"Since":"{place}"'
+    latencies, (back, took) = living(
+        hub, 0, lambda: come(lambda bearer, pairs: upgrade(bearer) + subscribe(pairs, since), b'"recovered":true', 20))
+    return (f"{back - connect:.0f} µs of CPU for each client beyond its connect of {connect:.0f} µs, all in {took:.1f} s; "
+            f"p99 of the others quiet {at(quiet, .99):.2f} ms, while they only connect {at(connects, .99):.2f} ms, "
+            f"while they come back {at(latencies, .99):.2f} ms; closed {hub.closed() or 'nobody'}")
+
+
 def journal(_, options, rounds=3):
     engines = {"memory": [], "no": ["journal.engine=file"], "always": ["journal.engine=file", "journal.sync=always"]}
     latencies = {name: [] for name in engines}
@@ -352,7 +425,8 @@ def deliveries(hub, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    figures = {each.__name__: each for each in (callbacks, publishers, agent, large, subscribes, mute, wallboard, journal, deliveries)}
+    figures = {each.__name__: each for each in (
+        callbacks, publishers, agent, large, subscribes, mute, wallboard, returns, journal, deliveries)}
     parser.add_argument("figures", nargs="*", choices=[[], *figures], default=[])
     parser.add_argument("--rte", default="target/release/rte")
     parser.add_argument("--threads", default="1,2")
