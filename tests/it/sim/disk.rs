@@ -118,6 +118,7 @@ impl Disk {
             ToWrite::Records { term, bytes, .. } if self.takes(term) => self.records.extend(bytes),
             ToWrite::Rows { shard, term, part } if self.takes(term) => self.take_part(shard, part),
             ToWrite::Records { .. } | ToWrite::Rows { .. } | ToWrite::Lost => {}
+            ToWrite::Append(_) | ToWrite::Restore(..) => panic!("files have no engine behind them"),
         }
     }
 
@@ -178,7 +179,7 @@ impl Disk {
                 match record {
                     Record::Publication(written) => gathering.row(&written),
                     Record::Id { at, key } => gathering.id(key, at),
-                    Record::Begin(_) | Record::End => {}
+                    Record::Begin(_) | Record::Revocation(_) | Record::End => {}
                 }
             }
         }
@@ -237,6 +238,6 @@ fn publications(records: &[u8]) -> impl Iterator<Item = Written<'_>> {
 fn publications_of<'r>(records: impl Iterator<Item = Record<'r>>) -> impl Iterator<Item = Written<'r>> {
     records.filter_map(|record| match record {
         Record::Publication(written) => Some(written),
-        Record::Begin(_) | Record::Id { .. } | Record::End => None,
+        Record::Begin(_) | Record::Id { .. } | Record::Revocation(_) | Record::End => None,
     })
 }

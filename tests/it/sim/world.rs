@@ -159,7 +159,7 @@ impl World {
             let Some(to_write) = self.net.borrow_mut().to_write.pop_front() else { return };
             let progress = match to_write {
                 ToWrite::Records { shard, term, through, .. } => Some((shard, Progress { term, through })),
-                ToWrite::Rows { .. } | ToWrite::Lost => None,
+                ToWrite::Rows { .. } | ToWrite::Append(_) | ToWrite::Restore(..) | ToWrite::Lost => None,
             };
             self.disk.borrow_mut().write(to_write);
             if let Some((shard, progress)) = progress {
