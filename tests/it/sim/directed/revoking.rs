@@ -15,6 +15,8 @@ pub fn revoke(world: &World, user: Uuid) {
         body.len()
     );
     admin.send(world, request.as_bytes());
+    world.net().end(admin.id);
+    world.settle();
 }
 
 fn close_of(heard: &[Heard]) -> &str {
@@ -29,7 +31,10 @@ fn close_of(heard: &[Heard]) -> &str {
 fn who_is_revoked_when_a_drain_begins_is_told_so_and_not_to_come_back() {
     let world = World::new(&Setting { shards: 2, ..Setting::one_shard() });
     let mut peer = Peer::connect(&world);
+    // Its end, which is due at once, is rounded up, so that the drain begins before it.
+    pass(&world, 30);
     revoke(&world, user());
+    assert!(peer.is_there(&world) && peer.hear(&world).is_empty());
     world.drain();
     pass(&world, Limits::DEFAULT.drain_spread_ms + 200);
     let heard = peer.hear(&world);
