@@ -9,6 +9,8 @@
 //!            Ending: the last bytes go out, the peer has its time ─▶ freed
 //! ```
 //!
+//! A stateful connection may go on on another WebSocket, where its own is lost.
+//!
 //! A link is a value that consumes itself: each event takes it and gives back what it has become.
 //! The shard is the one place that stores it. What speaks something else is one more variant, with
 //! a file of its own.

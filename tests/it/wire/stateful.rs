@@ -1,7 +1,7 @@
 //! Stateful reconnect: a WebSocket is lost, the client opens another one for the same connection,
 //! and its page misses nothing and hears nothing twice.
 
-use crate::support::{Hub, ORGANIZATION, Peer, RS, Reply, UPGRADE, request};
+use crate::support::{Hub, ORGANIZATION, Peer, RS, Reply, UPGRADE, USER, request};
 use serde_json::{Value, json};
 use std::net::Shutdown;
 
@@ -29,6 +29,8 @@ impl Client {
         let answer = hub.request(NEGOTIATE, &[&format!("Authorization: Bearer {token}")], "").json();
         assert_eq!(answer["useStatefulReconnect"], true);
         let target = format!("/rte?id={}", answer["connectionToken"].as_str().unwrap());
+        // Where there are tickets, stock clients show theirs from here on.
+        let token = answer["accessToken"].as_str().unwrap_or(token);
         let mut peer = hub.websocket_with(&target, token);
         peer.send(&format!(r#"{{"protocol":"{protocol}","version":{version}}}"#));
         assert_eq!(peer.message(), format!("{{}}{RS}"));
@@ -322,4 +324,38 @@ fn a_hub_with_one_place_keeps_it_for_the_client_that_comes_back() {
     client.peer.assert_closed(1000);
     let is_free = (0..1_000).any(|_| !is_full());
     assert!(is_free);
+}
+
+#[test]
+fn a_ticket_is_good_for_every_socket_of_its_connection_and_for_no_other() {
+    let hub = Hub::start_with(&["auth.tickets=true", "auth.jwt_in_query=refuse"]);
+    let mut client = Client::connect(&hub);
+    assert_ne!(client.token, hub.client_token(), "a ticket");
+    client.subscribe();
+    for mark in ["0", "1", "2"] {
+        client.cut();
+        publish(&hub, mark);
+        client.resume(&hub);
+        client.hear(mark);
+    }
+    assert_eq!(client.marks, ["0", "1", "2"]);
+    let other = Client::connect(&hub);
+    client.target = other.target;
+    assert_eq!(client.try_resume(&hub).status, 401);
+}
+
+#[test]
+fn whose_token_is_revoked_while_it_waits_is_gone() {
+    let hub = Hub::start_with(&["server.threads=2"]);
+    let mut client = Client::connect(&hub);
+    client.subscribe();
+    client.cut();
+    hub.await_metric("rte_detached_connections", |count| count == 1.0);
+    let admin = hub.token(json!({ "scope": "admin", "org": null, "sub": "somebody else" }));
+    let revocation = json!({ "sub": USER, "until": 4_102_444_800_u64 }).to_string();
+    let reply = hub.request("POST /revoke", &[&format!("Authorization: Bearer {admin}")], &revocation);
+    assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"closed":1}"#));
+    hub.await_metric(r#"rte_connections_closed_total{reason="revoked"}"#, |count| count == 1.0);
+    assert_eq!((hub.metric("rte_detached_connections"), hub.metric("rte_subscriptions")), (0.0, 0.0));
+    assert_eq!(client.try_resume(&hub).status, 401);
 }
