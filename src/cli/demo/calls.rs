@@ -14,7 +14,7 @@
 //! document, example scenario).
 
 use super::call::{Call, Stage, Target};
-use super::cast::{A, B, C, DESK, PEOPLE, QUEUES, SUPPORT};
+use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
 use super::centre::{Centre, Engagement, Happening};
 use super::events::ended;
 use crate::schema::events::user_assisted_callback_request::CallEvent;
@@ -49,7 +49,10 @@ impl Centre {
     }
 
     pub(super) fn start_direct_call(&mut self) {
-        let Some(person) = self.pick_free() else { return };
+        let idle: Vec<usize> = (0..PEOPLE.len())
+            .filter(|&person| person != A && self.free_since(person).is_some() && !self.is_reserved(person))
+            .collect();
+        let Some(&person) = self.random.pick(&idle) else { return };
         let number = self.outside_number();
         let key = self.add_call(Target::Person(person), None, number, PEOPLE[person].number.to_owned());
         let Some(call) = self.calls.get(&key) else { return };
@@ -73,13 +76,6 @@ impl Centre {
             self.between(6_000, 10_000, Happening::Declines { call: key, ring });
         }
         Some(id)
-    }
-
-    /// Whom the demo shows, so that there is something to see, or else anybody who is free.
-    pub(super) fn pick_free(&mut self) -> Option<usize> {
-        let is_free = |&person: &usize| person != A && self.free_since(person).is_some() && !self.is_reserved(person);
-        let idle: Vec<usize> = (0..PEOPLE.len()).filter(is_free).collect();
-        if idle.contains(&DESK) { Some(DESK) } else { self.random.pick(&idle).copied() }
     }
 
     fn add_call(&mut self, target: Target, caller: Option<usize>, caller_number: String, target_number: String) -> u64 {
@@ -183,7 +179,7 @@ impl Centre {
         }
         if is_scripted {
             self.after(15_000, Happening::HangsUp { call: key, by_person: true });
-        } else if ring == 1 && matches!(target, Target::Person(_)) && self.random.chance(80) {
+        } else if ring == 1 && matches!(target, Target::Person(_)) && self.random.chance(60) {
             self.between(4_000, 8_000, Happening::Transfers { call: key });
         } else {
             self.talk_on(key);

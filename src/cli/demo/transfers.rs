@@ -11,7 +11,7 @@
 //! is told that the leg has ended, and the call for them.
 
 use super::call::{Stage, Target};
-use super::cast::PEOPLE;
+use super::cast::{A, DESK, PEOPLE};
 use super::centre::{Centre, Happening};
 use super::events::{CallFacts, Item, ended};
 use serde_json::json;
@@ -21,7 +21,7 @@ impl Centre {
     /// Whoever talks gives the call on, or goes on talking where nobody is free.
     pub(super) fn on_transfers(&mut self, key: u64) {
         let Some(Stage::Talking { person, leg }) = self.calls.get(&key).map(|call| call.stage.clone()) else { return };
-        let Some(to) = self.pick_free() else { return self.talk_on(key) };
+        let Some(to) = self.pick_colleague() else { return self.talk_on(key) };
         if self.random.chance(40) {
             self.give_blind(key, person, &leg, to);
         } else {
@@ -80,6 +80,13 @@ impl Centre {
         let item = on_leg.of_username("UserCallInDisconnected", &PEOPLE[person]);
         self.publish(item.with(ended(true, technical)));
         self.set_free(person);
+    }
+
+    /// Whom the demo shows, so that there is something to see, or else anybody who is free.
+    fn pick_colleague(&mut self) -> Option<usize> {
+        let is_free = |&person: &usize| person != A && self.free_since(person).is_some() && !self.is_reserved(person);
+        let idle: Vec<usize> = (0..PEOPLE.len()).filter(is_free).collect();
+        if idle.contains(&DESK) { Some(DESK) } else { self.random.pick(&idle).copied() }
     }
 }
 
