@@ -10,7 +10,7 @@ use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::partition::Partition;
 use crate::limits::{BACKPLANE_OWN_MS, BACKPLANE_RECENT_MS, BACKPLANE_SETTLE_MS, BACKPLANE_SILENCE_MS};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A publication as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +82,11 @@ pub enum ReaderMail {
 
 /// A walk over the last values of a partition.
 #[derive(Clone, Copy, Debug)]
-enum Scan {
-    /// To begin then.
-    Due(Deadline),
-    /// It has come there; what had been read when it began.
-    Running(u64, Option<Place>),
+struct Scan {
+    /// It has come there.
+    at: u64,
+    /// What had been read when it began.
+    horizon: Option<Place>,
 }
 
 /// What is read of a partition.
@@ -94,9 +94,9 @@ enum Scan {
 struct Incoming {
     line: Line,
     is_open: bool,
-    scan: Scan,
-    /// When the next one is due.
-    scan_again_at: Deadline,
+    scan: Option<Scan>,
+    /// When further ones are to begin: one that is due now hides none that is due later.
+    scans_at: BTreeSet<Deadline>,
     /// A number of our own that is appended and not read, and since when.
     awaited: Option<(u64, Instant)>,
     /// Where the partition was when the last values had been read.
@@ -140,8 +140,8 @@ impl Reader {
         let incoming = |_| Incoming {
             line: Line::default(),
             is_open: false,
-            scan: Scan::Due(Deadline::at(now.mono)),
-            scan_again_at: Deadline::NEVER,
+            scan: None,
+            scans_at: BTreeSet::new(),
             awaited: None,
             target: None,
         };
@@ -211,8 +211,8 @@ impl Reader {
         for incoming in &mut self.partitions {
             incoming.is_open = false;
             incoming.awaited = None;
-            if let Scan::Running(..) = incoming.scan {
-                incoming.scan = Scan::Due(Deadline::at(now.mono));
+            if incoming.scan.take().is_some() {
+                incoming.scans_at.insert(Deadline::at(now.mono));
             }
         }
         self.is_at_end = false;
@@ -229,12 +229,14 @@ impl Reader {
         match opened.verdict {
             // What was found before may be older than what is read, or gone since.
             Verdict::Start => {
-                (incoming.scan, incoming.target) = (Scan::Due(Deadline::at(now.mono)), None);
+                incoming.target = None;
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
-                incoming.scan_again_at = if is_recent { last_at } else { Deadline::NEVER };
+                incoming.scans_at = [Deadline::at(now.mono)].into_iter().chain(is_recent.then_some(last_at)).collect();
                 self.mail.push_back(ReaderMail::Begun(partition));
             }
-            Verdict::Trimmed => incoming.scan = Scan::Due(Deadline::at(now.mono)),
+            Verdict::Trimmed => {
+                incoming.scans_at.insert(Deadline::at(now.mono));
+            }
             Verdict::Same | Verdict::Fork => {}
         }
         // Later than that, nobody would look any more.
@@ -248,12 +250,8 @@ impl Reader {
 
     fn on_values(&mut self, partition: Partition, values: Vec<Value>, scan: u64) {
         let Some(incoming) = self.incoming(partition) else { return };
-        let Scan::Running(_, horizon) = incoming.scan else { return };
-        incoming.scan = if scan == 0 {
-            Scan::Due(std::mem::replace(&mut incoming.scan_again_at, Deadline::NEVER))
-        } else {
-            Scan::Running(scan, horizon)
-        };
+        let Some(Scan { horizon, .. }) = incoming.scan else { return };
+        incoming.scan = (scan != 0).then_some(Scan { at: scan, horizon });
         if !values.is_empty() {
             self.mail.push_back(ReaderMail::Values { partition, values, horizon });
         }
@@ -294,8 +292,8 @@ impl Reader {
                 // Once all have appended again what is missing; and once the last who come back
                 // have handed over their last values.
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
-                incoming.scan = Scan::Due(incoming.line.settles_at().min(last_at));
-                incoming.scan_again_at = last_at;
+                incoming.scans_at.retain(|at| at.is_due(now));
+                incoming.scans_at.extend([incoming.line.settles_at().min(last_at), last_at]);
             }
             if writer.is_some_and(|writer| writer != origin) {
                 others_at = Some(now.mono);
@@ -306,7 +304,7 @@ impl Reader {
                     self.mail.push_back(ReaderMail::Entries { partition, entries, through: before });
                 }
                 self.mail.push_back(ReaderMail::Gap { partition, gap, at: raw.place });
-                incoming.scan = Scan::Due(Deadline::at(now.mono));
+                incoming.scans_at.insert(Deadline::at(now.mono));
             }
             if kind == Some(Kind::Sent) {
                 let tense = match taken {
@@ -392,20 +390,15 @@ impl Reader {
 
     fn scan(&mut self, now: Now) -> Option<Command> {
         let mut partitions = self.options.partitions().zip(&mut self.partitions);
-        let (partition, incoming) = partitions.find(|(_, incoming)| match incoming.scan {
-            Scan::Due(at) => at.is_due(now),
-            Scan::Running(..) => true,
-        })?;
-        let scan = match incoming.scan {
-            Scan::Due(_) => {
-                let is_start = incoming.target.is_none();
-                incoming.scan = Scan::Running(0, (!is_start).then(|| incoming.line.cursor()));
-                0
-            }
-            Scan::Running(scan, _) => scan,
-        };
+        let is_due = |incoming: &Incoming| incoming.scans_at.first().is_some_and(|at| at.is_due(now));
+        let (partition, incoming) = partitions.find(|(_, incoming)| incoming.scan.is_some() || is_due(incoming))?;
+        let Scan { at, .. } = *incoming.scan.get_or_insert_with(|| {
+            incoming.scans_at.retain(|at| !at.is_due(now));
+            let is_start = incoming.target.is_none();
+            Scan { at: 0, horizon: (!is_start).then(|| incoming.line.cursor()) }
+        });
         self.asked = Asked::Values(partition);
-        Some(Command::Values { partition, scan })
+        Some(Command::Values { partition, scan: at })
     }
 
     /// When something is due, while no command is on its way.

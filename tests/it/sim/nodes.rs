@@ -22,6 +22,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of a default run.
 const SEEDS: u64 = 256;
+/// Seeds that have found a fault.
+const FORMER: [u64; 1] = [0x658];
 const PARTITIONS: u8 = 2;
 const TOPICS: usize = 3;
 /// A lane waits so long for an answer.
@@ -581,7 +583,7 @@ fn processes_that_share_an_engine_are_one_hub_whatever_the_seed() {
         return;
     }
     let seeds = std::env::var("NODES_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
-    for seed in 0..seeds {
+    for seed in (0..seeds).chain(FORMER) {
         let trace = play(seed, seed % 16 == 0, &mut reached);
         if seed % 16 == 0 {
             let again = play(seed, true, &mut Reached::default());
