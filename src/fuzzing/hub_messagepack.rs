@@ -100,6 +100,9 @@ fn twin(message: &[u8]) -> Option<String> {
         ("3", _) => return None,
         _ => first.map(|more| ("more", more)),
     };
+    if matches!(message_type.as_str(), "1" | "4") && given.last().into_iter().chain(more.first()).any(|it| is_map(it)) {
+        return None;
+    }
     members.extend(last);
     members.extend(behind.iter().map(|more| ("more", more.as_str())));
     // There is no null in the envelope of a JSON message.
@@ -109,6 +112,13 @@ fn twin(message: &[u8]) -> Option<String> {
 
 fn object(members: impl Iterator<Item = (String, String)>) -> String {
     format!("{{{}}}", members.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(","))
+}
+
+/// How an array begins that stands for a map with a name that is no text.
+const MAP: &str = "[ ";
+
+fn is_map(json: &str) -> bool {
+    json.starts_with(MAP)
 }
 
 /// How many elements an array has, and what is behind its head.
@@ -187,11 +197,12 @@ fn elements((len, mut rest): (u64, &[u8]), depth_left: usize) -> Option<(Vec<Str
 fn members((len, rest): (u64, &[u8]), depth_left: usize) -> Option<(String, &[u8])> {
     let (values, rest) = elements((len.checked_mul(2)?, rest), depth_left)?;
     let pairs = || values.chunks_exact(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
-    // With a name that is no text it is nothing that JSON has, but as deep.
+    // With a name that is no text it is nothing that JSON has, but as deep. No array of a message
+    // may be one.
     let text = if pairs().all(|(name, _)| name.starts_with('"')) {
         object(pairs().map(|(name, value)| (name.clone(), value.clone())))
     } else {
-        format!("[{}]", values.join(","))
+        format!("{MAP}{}]", values.join(","))
     };
     Some((text, rest))
 }
