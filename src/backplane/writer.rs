@@ -91,7 +91,9 @@ impl Writer {
     /// ([`ReaderMail::Lost`](super::reader::ReaderMail::Lost)).
     pub fn handle_lost(&mut self, partition: Partition, values: Vec<Value>) {
         self.restores.retain(|(other, _)| *other != partition);
-        self.restores.push_back((partition, values));
+        if !values.is_empty() {
+            self.restores.push_back((partition, values));
+        }
     }
 
     /// The engine has answered what was asked last, or something has happened to its connection.

@@ -1,8 +1,8 @@
 //! How it stands with an engine that several processes share.
 
-use crate::backplane::{Fault, Notice};
+use crate::backplane::Notice;
 use crate::clock::{Instant, Now};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// One of the two connections to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,28 +33,25 @@ pub struct Contact {
     behind: AtomicUsize,
     /// Since when each lane is away, in milliseconds, one more; 0 while it is not.
     away: [AtomicU64; 2],
+    /// Why, as it was told last: the number of the fault, one more; 0 where nothing was told.
+    told: [AtomicU8; 2],
 }
 
 impl Contact {
     /// Of a process with so many shards, which is to connect.
     pub fn new(shards: usize, now: Now) -> Contact {
         let away = || AtomicU64::new(now.mono.ms().saturating_add(1));
-        Contact { behind: AtomicUsize::new(shards), away: [away(), away()] }
+        Contact { behind: AtomicUsize::new(shards), away: [away(), away()], told: Default::default() }
     }
 
-    /// A lane has changed. Why it is away, where that is news.
-    pub fn note(&self, side: Side, notice: Notice) -> Option<Fault> {
-        let place = &self.away[side as usize];
-        match notice {
-            Notice::Up { .. } => {
-                place.store(0, Ordering::Relaxed);
-                None
-            }
-            Notice::Away { fault, since } => {
-                let was = place.swap(since.ms().saturating_add(1), Ordering::Relaxed);
-                (was == 0).then_some(fault)
-            }
-        }
+    /// A lane has changed. Whether that is news: that it is away for this reason, or is back.
+    pub fn note(&self, side: Side, notice: Notice) -> bool {
+        let (away, told) = match notice {
+            Notice::Up { .. } => (0, 0),
+            Notice::Away { fault, since } => (since.ms().saturating_add(1), fault as u8 + 1),
+        };
+        self.away[side as usize].store(away, Ordering::Relaxed);
+        self.told[side as usize].swap(told, Ordering::Relaxed) != told
     }
 
     /// A shard has taken over what was there before. Whether it was the last.
@@ -76,19 +73,23 @@ impl Contact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backplane::Fault;
 
     #[test]
-    fn a_process_is_ready_once_all_shards_are_and_a_loss_is_news_once() {
+    fn a_process_is_ready_once_all_shards_are() {
         let contact = Contact::new(2, Now::from_ms(0, 0));
         assert!(!contact.note_ready() && !contact.is_ready());
         assert!(contact.note_ready() && contact.is_ready());
-        let away = Notice::Away { fault: Fault::Timeout, since: Instant::from_ms(7) };
-        assert_eq!(contact.note(Side::Writer, away), None, "it was never there");
-        assert_eq!(contact.note(Side::Writer, Notice::Up { away_ms: 7 }), None);
-        assert_eq!(contact.away_since(Side::Writer), None);
-        assert_eq!(contact.note(Side::Writer, away), Some(Fault::Timeout));
-        assert_eq!(contact.note(Side::Writer, away), None);
+    }
+
+    #[test]
+    fn why_a_lane_is_away_is_news_once_also_at_the_start() {
+        let contact = Contact::new(1, Now::from_ms(0, 0));
+        let (up, away) = (Notice::Up { away_ms: 7 }, |fault| Notice::Away { fault, since: Instant::from_ms(7) });
+        assert!(!contact.note(Side::Reader, up), "it was not told that it is away");
+        assert!(contact.note(Side::Writer, away(Fault::Away)) && !contact.note(Side::Writer, away(Fault::Away)));
         assert_eq!(contact.away_since(Side::Writer), Some(Instant::from_ms(7)));
-        assert_eq!(contact.away_since(Side::Reader), Some(Instant::from_ms(0)));
+        assert!(contact.note(Side::Writer, away(Fault::Refused)), "for another reason");
+        assert!(contact.note(Side::Writer, up) && contact.away_since(Side::Writer).is_none());
     }
 }

@@ -45,16 +45,15 @@ impl Ears {
 
     fn notice(&self, side: Side, notice: Notice) {
         let Some(contact) = &self.shared.contact else { return };
-        let was_away = contact.away_since(side).is_some();
-        let fault = contact.note(side, notice);
+        if !contact.note(side, notice) {
+            return;
+        }
         let lane = side.label();
         let fact = match notice {
-            Notice::Away { .. } => {
-                fault.map(|fault| Fact::BackplaneAway { lane, error: told(fault), action: remedy(fault) })
-            }
-            Notice::Up { away_ms } => was_away.then_some(Fact::BackplaneBack { lane, away_ms }),
+            Notice::Away { fault, .. } => Fact::BackplaneAway { lane, error: told(fault), action: remedy(fault) },
+            Notice::Up { away_ms } => Fact::BackplaneBack { lane, away_ms },
         };
-        fact.into_iter().for_each(|fact| self.log.write(&fact, self.clock.now()));
+        self.log.write(&fact, self.clock.now());
     }
 
     fn post(&self, shard: usize, mail: ReaderMail) {

@@ -88,6 +88,7 @@ impl Engine {
                 Input::Values { values: values.collect(), scan: 1 - scan }
             }
             Command::Restore { partition, values } => {
+                assert!(!values.is_empty(), "a real engine takes no command without any value");
                 let rows = &mut self.part(*partition).rows;
                 for Value { field, entry } in values {
                     if rows.get(field).is_none_or(|row| row.place < entry.place) {
