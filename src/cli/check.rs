@@ -10,6 +10,7 @@ use crate::config::{Config, Flags, Machine, environment, warnings};
 use crate::limits::Limits;
 use crate::schema::validate::Mode;
 use crate::shell;
+use crate::shell::backplane::{self, Look};
 
 const LONG: &str = "\
 Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.
@@ -17,6 +18,9 @@ Reads the configuration as `rte serve` would: the file, the environment (RTE_…
 Everything that is wrong is told at once, with file, line and column, and the exit code is 1. Otherwise a summary says \
 what holds; it shows no secret. What is no error but cannot hold on this machine, or is not meant, is told before it as a warning, as \
 the log tells it at the start of a hub; `rte help warnings` lists them.
+
+With --connect it also asks the Redis that nodes share (journal.engine = \"redis\"), and writes nothing there. Where no hub would \
+work with it, the exit code is 2.
 
 Example:
   rte check --config /etc/rte/rte.toml";
@@ -27,6 +31,9 @@ Example:
 pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
+    /// Ask the Redis of [journal.redis], too: is it there, and would a hub work with it?
+    #[arg(long)]
+    connect: bool,
 }
 
 /// Prints what the configuration comes to.
@@ -53,14 +60,38 @@ fn check(
         let told = |one| format!("{}: passed over: {one}", shell::shown(url));
         config.warnings.extend(keys.passed_over_of(url).map(told));
     }
-    let machine = Machine { keys_not_fetched, ..machine(&config) };
+    let engine = args.connect.then_some(config.backplane.as_ref());
+    let looks = engine.flatten().map(backplane::look).unwrap_or_default();
+    let backplane_unsafe = looks.iter().flat_map(|look| look.risks.iter().cloned()).collect();
+    let machine = Machine { keys_not_fetched, backplane_unsafe, ..machine(&config) };
     for warning in warnings(&config, &machine, &catalogue) {
         console.note(format_args!("rte: warning: {warning}"));
     }
     for (name, value) in summary(&config, &keys) {
         console.line(format_args!("{name:<16}{value}"))?;
     }
-    Ok(())
+    if engine == Some(None) {
+        console.line(format_args!("{:<16}none is asked for: journal.engine is another", "redis"))?;
+    }
+    tell(looks, console)
+}
+
+/// Tells what the servers are like that may be the engine; one of them must do.
+fn tell(looks: Vec<Look>, console: &mut Console) -> Result<(), Failure> {
+    let serves = looks.is_empty() || looks.iter().any(|look| look.wrong.is_empty());
+    let mut wrong = Vec::new();
+    for mut look in looks {
+        let list = if serves { &mut look.good } else { &mut wrong };
+        list.append(&mut look.wrong);
+        for sentence in look.good {
+            console.line(format_args!("{:<16}{sentence}", "redis"))?;
+        }
+    }
+    if serves {
+        Ok(())
+    } else {
+        Err(Failure::Usage(format!("no hub would work with this Redis\n{}", wrong.join("\n"))))
+    }
 }
 
 /// Returns what holds, as pairs of a word and its value.
@@ -158,7 +189,7 @@ mod tests {
         let set = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let (mut console, results, remarks) = console_on_paper();
-        let args = Args { flags: Flags { set, ..Flags::default() } };
+        let args = Args { flags: Flags { set, ..Flags::default() }, connect: false };
         let outcome = check(&args, variables.iter().map(owned).collect(), |_| Machine::default(), &mut console);
         console.flush().unwrap();
         (outcome, results.text(), remarks.text())
@@ -225,7 +256,8 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_told() {
         let (mut console, ..) = console_on_paper();
-        let args = Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), ..Flags::default() } };
+        let args =
+            Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), ..Flags::default() }, connect: false };
         let failure = check(&args, Vec::new(), |_| Machine::default(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
     }
@@ -238,7 +270,7 @@ mod tests {
         let variables =
             || vec![("RTE_AUTH_SECRET".to_owned(), SECRET.to_owned()), ("RTE_PORT".to_owned(), "1".to_owned())];
         let (mut console, _, remarks) = console_on_paper();
-        let args = Args { flags: Flags { config: Some(path.clone()), ..Flags::default() } };
+        let args = Args { flags: Flags { config: Some(path.clone()), ..Flags::default() }, connect: false };
         std::fs::write(&path, "[derive]\nUserCallbackChanged = false").unwrap();
         assert_eq!(check(&args, variables(), |_| Machine::default(), &mut console), Ok(()));
         assert!(

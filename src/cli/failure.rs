@@ -5,7 +5,7 @@
 pub enum Failure {
     /// The hub, or a check, said no; or something broke. Exit code 1.
     Refused(String),
-    /// What the caller gave cannot be used. Exit code 2.
+    /// What the caller gave cannot be used, or what it names. Exit code 2.
     Usage(String),
     /// No hub there, or it ended the connection. Exit code 3.
     Connection(String),

@@ -26,6 +26,8 @@ pub struct Machine {
     pub not_bound: Option<String>,
     /// The key sets that can't be had, each with the reason.
     pub keys_not_fetched: Vec<String>,
+    /// By what the engine that nodes share may lose something, and what to do, where it was asked.
+    pub backplane_unsafe: Vec<String>,
 }
 
 impl Machine {
@@ -42,6 +44,7 @@ impl Machine {
             journal_not_written: config.journal.as_ref().and_then(|journal| not_written(&journal.dir)),
             not_bound: None,
             keys_not_fetched: Vec::new(),
+            backplane_unsafe: Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 /// All kinds, in the order in which they are told.
-pub const ROWS: [Row; 16] = [
+pub const ROWS: [Row; 17] = [
     row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
     row(
         "descriptors",
@@ -72,6 +72,11 @@ pub const ROWS: [Row; 16] = [
         "keys_not_fetched",
         "a set of keys cannot be fetched now; told by `rte check`, and in the log of a hub",
         keys_not_fetched,
+    ),
+    row(
+        "backplane_unsafe",
+        "the Redis of the nodes may lose what was answered 202; told by `rte check --connect`, and in the log of a hub",
+        |_, machine, _| machine.backplane_unsafe.clone(),
     ),
 ];
 
@@ -305,6 +310,7 @@ mod tests {
             journal_not_written: None,
             not_bound: None,
             keys_not_fetched: Vec::new(),
+            backplane_unsafe: Vec::new(),
         }
     }
 

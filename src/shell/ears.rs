@@ -1,10 +1,10 @@
 //! What the lanes have to say, on its way to the shards and to the log.
 
-use super::backplane::{EngineFacts, Listener};
+use super::backplane::{EngineFacts, Listener, remedy, told};
 use crate::api::negotiated::IdKey;
+use crate::backplane::Notice;
 use crate::backplane::reader::ReaderMail;
 use crate::backplane::writer::WriterMail;
-use crate::backplane::{Fault, Notice};
 use crate::conn::{Mail, Shared, Side};
 use crate::shell::bell::Bell;
 use crate::shell::clock::Clock;
@@ -84,13 +84,11 @@ impl Listener for Ears {
     }
 
     fn hear_facts(&self, facts: &EngineFacts) {
-        let EngineFacts { secret, is_kept, evicts } = facts;
+        let EngineFacts { secret, risks } = facts;
         if self.shared.options.id_key.is_none() {
             self.shared.common_key.get_or_init(|| IdKey::derived(secret.as_bytes()));
         }
-        let loses = (!is_kept).then_some(("what Redis has taken ends with its process", "set appendonly yes there"));
-        let evicts = evicts.then_some(("Redis evicts whole logs", "set maxmemory-policy noeviction there"));
-        for (what, action) in loses.into_iter().chain(evicts) {
+        for (what, action) in risks.iter().copied() {
             self.log.write(&Fact::BackplaneUnsafe { what, action }, self.clock.now());
         }
     }
@@ -116,33 +114,6 @@ impl Listener for Ears {
             }
             ReaderMail::Notice(notice) => self.notice(Side::Reader, *notice),
             ReaderMail::Restart => {}
-        }
-    }
-}
-
-/// What went wrong, in words.
-fn told(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Away => "it can't be reached",
-        Fault::Refused => "it refuses this node",
-        Fault::Full => "it has no room",
-        Fault::Moved => "it is not, or no longer, the one that has the logs",
-        Fault::Stale => "its log is another",
-        Fault::Timeout => "it does not answer in time",
-        Fault::Garbled => "it answers what can't be understood",
-    }
-}
-
-/// Who must do what about it.
-fn remedy(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Refused => {
-            "look at journal.redis.user and password_file, at the user's rights (rte help nodes), and that the \
-             server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
-        }
-        Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
-        Fault::Away | Fault::Moved | Fault::Stale | Fault::Timeout | Fault::Garbled => {
-            "look whether Redis runs at journal.redis.addresses; the hub tries again by itself"
         }
     }
 }

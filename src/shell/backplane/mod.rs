@@ -1,9 +1,12 @@
 //! The lanes of a backplane: a thread that appends and one that reads, each with a connection of
 //! its own. They decide nothing; [`backplane`](crate::backplane) does.
 
+mod faults;
+mod look;
 mod numbers;
 mod options;
 mod redis;
+mod server;
 
 use crate::backplane::entry::Origin;
 use crate::backplane::reader::{Reader, ReaderMail};
@@ -16,6 +19,8 @@ use crate::hub::partition::{PARTITIONS, Partition};
 use crate::shell::bell::Bell;
 use crate::shell::clock::Clock;
 use crate::shell::entropy::SystemEntropy;
+pub(crate) use faults::{remedy, told};
+pub(crate) use look::{Look, look};
 pub(crate) use numbers::LaneNumbers;
 use numbers::{add, set};
 pub use options::{Options, Password};

@@ -10,7 +10,9 @@
 //! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
 //! | `<prefix>:meta` | what all processes must agree upon |
 
+use super::faults::fault;
 use super::options::Options;
+use super::server::{Risk, ServerFacts};
 use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
 use crate::backplane::partition::tag;
 use crate::backplane::values::Value;
@@ -21,7 +23,7 @@ use crate::hub::seen::ItemKey;
 use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline};
-use redis::{RedisConnectionInfo, RedisError, RedisResult};
+use redis::{RedisConnectionInfo, RedisResult};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,6 +32,19 @@ const SCRIPTS: [&str; 4] =
     [include_str!("append.lua"), include_str!("open.lua"), include_str!("newest.lua"), include_str!("restore.lua")];
 /// How keys and heads are laid out.
 const FORMAT: &str = "1";
+
+/// What all processes must agree upon, by its names.
+pub(super) fn agreed() -> [(&'static str, String); 2] {
+    [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())]
+}
+
+/// What a server holds of that.
+pub(super) type Held = [Option<String>; 2];
+
+/// The key that it stands at.
+pub(super) fn meta(prefix: &str) -> String {
+    format!("{prefix}:meta")
+}
 
 /// One connection, which executes what a lane asks.
 pub(super) struct Redis {
@@ -49,10 +64,8 @@ pub(super) struct Redis {
 pub struct EngineFacts {
     /// A secret that all processes have which share the engine.
     pub(crate) secret: String,
-    /// What it has taken outlives its process.
-    pub(crate) is_kept: bool,
-    /// It lets go of whole logs where it has no room.
-    pub(crate) evicts: bool,
+    /// By what it may lose something that it has taken.
+    pub(crate) risks: Vec<Risk>,
 }
 
 impl Redis {
@@ -81,6 +94,15 @@ impl Redis {
 
     fn connect(&mut self) -> Result<(), Fault> {
         self.connection = None;
+        let mut connection = self.dial()?;
+        self.check(&mut connection)?;
+        self.hashes = load(&mut connection)?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Connects to the next of the addresses, as whoever the hub is there.
+    fn dial(&mut self) -> Result<Connection, Fault> {
         let count = self.options.addresses.len().max(1);
         let (host, port) = self.options.addresses.get(self.next % count).ok_or(Fault::Away)?;
         self.next += 1;
@@ -97,29 +119,35 @@ impl Redis {
         let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(|error| fault(&error))?;
         let patience = Duration::from_millis(BACKPLANE_COMMAND_MS);
-        let mut connection = client.get_connection_with_timeout(patience).map_err(|error| fault(&error))?;
+        let connection = client.get_connection_with_timeout(patience).map_err(|error| fault(&error))?;
         // They are set anew by connecting.
         let longest = Some(Duration::from_millis(BACKPLANE_BLOCK_MS) + patience);
         connection.set_read_timeout(longest).map_err(|error| fault(&error))?;
         connection.set_write_timeout(Some(patience)).map_err(|error| fault(&error))?;
-        self.check(&mut connection)?;
-        self.hashes = load(&mut connection)?;
-        self.connection = Some(connection);
-        Ok(())
+        Ok(connection)
+    }
+
+    /// Asks the next of the addresses about itself, and writes nothing there.
+    pub(super) fn look(&mut self) -> Result<(ServerFacts, Held), Fault> {
+        let mut connection = self.dial()?;
+        let server = ServerFacts::ask(&mut connection)?;
+        let mut pipeline = redis::pipe();
+        for (name, _) in agreed() {
+            pipeline.cmd("HGET").arg(meta(&self.options.prefix)).arg(name);
+        }
+        Ok((server, pipeline.query(&mut connection).map_err(|error| fault(&error))?))
     }
 
     /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
     fn check(&mut self, connection: &mut Connection) -> Result<(), Fault> {
-        let info: String = redis::cmd("INFO").query(connection).map_err(|error| fault(&error))?;
-        let says = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let major = says("redis_version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-        if major.is_none_or(|major| major < 7) {
+        let server = ServerFacts::ask(connection)?;
+        if !server.is_new_enough() {
             return Err(Fault::Refused);
         }
-        if says("role") != Some("master") {
+        if !server.is_master() {
             return Err(Fault::Moved);
         }
-        let key = format!("{}:meta", self.options.prefix);
+        let key = meta(&self.options.prefix);
         // The first node says it, and all others hold to that.
         let mut agree = |name: &str, value: &str| -> Result<String, Fault> {
             let mut pipeline = redis::pipe();
@@ -127,15 +155,13 @@ impl Redis {
             let (held,): (String,) = pipeline.query(connection).map_err(|error| fault(&error))?;
             Ok(held)
         };
-        for (name, value) in [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())] {
+        for (name, value) in agreed() {
             if agree(name, &value)? != value {
                 return Err(Fault::Refused);
             }
         }
         let secret = agree("secret", &self.proposal)?;
-        let is_kept = says("aof_enabled") == Some("1");
-        let evicts = says("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys"));
-        self.facts = Some(EngineFacts { secret, is_kept, evicts });
+        self.facts = Some(EngineFacts { secret, risks: server.risks() });
         Ok(())
     }
 
@@ -346,21 +372,6 @@ fn parse_value(value: &[u8]) -> Option<Raw> {
     let length = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
     let (head, data) = parts.next()?.split_at_checked(length)?;
     Some(Raw { place: at, head: head.into(), data: data.into() })
-}
-
-/// What an error means.
-fn fault(error: &RedisError) -> Fault {
-    match error.code() {
-        _ if error.is_timeout() => Fault::Timeout,
-        _ if error.is_io_error() => Fault::Away,
-        Some("OOM") => Fault::Full,
-        Some("STALE") => Fault::Stale,
-        Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
-        Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
-        _ if error.to_string().contains("equal or smaller") => Fault::Stale,
-        _ if error.kind() == redis::ErrorKind::AuthenticationFailed => Fault::Refused,
-        _ => Fault::Garbled,
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,128 @@
+//! What an operator should know of an engine before a hub relies on it.
+
+use super::faults::{remedy, told};
+use super::options::Options;
+use super::redis::{Held, Redis, agreed, meta};
+use super::server::ServerFacts;
+use crate::backplane::Fault;
+
+/// What a look at one of the servers has found, in a sentence each.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// What is as it should be.
+    pub(crate) good: Vec<String>,
+    /// By what it may lose something that it has taken, and what to do.
+    pub(crate) risks: Vec<String>,
+    /// Why no hub works with it, and what to do.
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Connects to each of the servers once, in their order, and writes nothing there. A hub works
+/// where one of them has nothing wrong.
+pub(crate) fn look(options: &Options) -> Vec<Look> {
+    let mut redis = Redis::new(options.clone(), String::new());
+    let look = |(host, port): &(String, u16)| judge(&format!("{host}:{port}"), options, redis.look());
+    options.addresses.iter().map(look).collect()
+}
+
+/// What follows from what a server has said.
+fn judge(server: &str, options: &Options, said: Result<(ServerFacts, Held), Fault>) -> Look {
+    let mut look = Look::default();
+    let (facts, held) = match said {
+        Ok(said) => said,
+        Err(Fault::Refused) => {
+            look.good.push(format!("{server} is reached"));
+            look.wrong.push(format!(
+                "{server} refuses this node: look at journal.redis.user and password_file, and at the user's rights \
+                 (rte help nodes)"
+            ));
+            return look;
+        }
+        Err(fault) => {
+            look.wrong.push(format!("{server}: {}: {}", told(fault), remedy(fault)));
+            return look;
+        }
+    };
+    let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
+    look.good.push(format!("{server} is reached and {password}"));
+    if facts.is_new_enough() {
+        look.good.push(format!("{server} has version {}, which is new enough", facts.version()));
+    } else {
+        look.wrong.push(format!("{server} has version {}: it takes Redis 7.0 or later, or Valkey", facts.version()));
+    }
+    if !facts.is_master() {
+        look.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
+    }
+    look.judge_held(server, &meta(&options.prefix), &held);
+    let risks = facts.risks();
+    if risks.is_empty() {
+        look.good.push(format!("{server} keeps what it has taken (appendonly), and evicts no log (maxmemory-policy)"));
+    }
+    look.risks.extend(risks.into_iter().map(|(what, action)| format!("{server}: {what}: {action}")));
+    look
+}
+
+impl Look {
+    /// Whether what the nodes agree upon there is what this one writes.
+    fn judge_held(&mut self, server: &str, meta: &str, held: &Held) {
+        if held.iter().all(Option::is_none) {
+            self.good.push(format!("{server} has no {meta}: the first node begins it"));
+            return;
+        }
+        for ((name, ours), held) in agreed().into_iter().zip(held) {
+            match held {
+                Some(theirs) if *theirs != ours => self.wrong.push(format!(
+                    "{server} has {name} {theirs:?} in {meta}, and this program writes {ours:?}: give its nodes one \
+                     version, or this one another journal.redis.prefix"
+                )),
+                Some(_) | None => {
+                    self.good.push(format!("{server} has {name} {ours:?} in {meta}, as this program writes"))
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "redis_version:7.0.0\r\nrole:master\r\naof_enabled:1\r\nmaxmemory_policy:noeviction\r\n";
+
+    fn judged(info: &str, held: [Option<&str>; 2]) -> Look {
+        let options = Options {
+            addresses: Vec::new(),
+            user: None,
+            password: None,
+            prefix: "rte".to_owned(),
+            retain_entries: 1,
+            dedupe_ms: 1,
+            lanes: crate::backplane::Options::default(),
+        };
+        judge("here:1", &options, Ok((ServerFacts::of(info), held.map(|held| held.map(str::to_owned)))))
+    }
+
+    #[test]
+    fn a_server_of_another_version_role_or_format_serves_no_hub() {
+        for held in [[None, None], [Some("1"), Some("16")]] {
+            let look = judged(GOOD, held);
+            assert!(look.wrong.is_empty() && look.risks.is_empty() && look.good.len() >= 4, "{look:?}");
+        }
+        let wrong = |info: &str, held, told: &str| {
+            let look = judged(info, held);
+            assert!(look.wrong.len() == 1 && look.wrong[0].contains(told), "{told}: {look:?}");
+        };
+        wrong(&GOOD.replace("7.0.0", "6.2.14"), [None, None], "has version 6.2.14");
+        wrong(&GOOD.replace("redis_version", "version"), [None, None], "has version unknown");
+        wrong(&GOOD.replace("master", "slave"), [None, None], "is a replica");
+        wrong(GOOD, [Some("2"), Some("16")], "has format \"2\" in rte:meta");
+        wrong(GOOD, [Some("1"), Some("8")], "has partitions \"8\"");
+    }
+
+    #[test]
+    fn a_server_that_may_lose_something_serves_all_the_same() {
+        let look = judged(&GOOD.replace("enabled:1", "enabled:0").replace("noeviction", "allkeys-lru"), [None, None]);
+        assert!(look.wrong.is_empty() && look.risks.len() == 2, "{look:?}");
+        assert!(look.risks[0].contains("appendonly") && look.risks[1].contains("noeviction"), "{look:?}");
+    }
+}

@@ -1,0 +1,52 @@
+//! What a server says of itself (INFO).
+
+use super::faults::fault;
+use crate::backplane::Fault;
+use redis::Connection;
+
+/// The first version of Redis that counts the ids of a stream as the lanes need it.
+const FIRST: u32 = 7;
+
+/// By what an engine may lose something that it has taken, and what to do.
+pub(crate) type Risk = (&'static str, &'static str);
+
+/// What a server has said.
+#[derive(Debug)]
+pub(super) struct ServerFacts(String);
+
+impl ServerFacts {
+    pub(super) fn ask(connection: &mut Connection) -> Result<ServerFacts, Fault> {
+        redis::cmd("INFO").query(connection).map(ServerFacts).map_err(|error| fault(&error))
+    }
+
+    fn says(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    }
+
+    /// The version of Redis that it is, or is like.
+    pub(super) fn version(&self) -> &str {
+        self.says("redis_version").unwrap_or("unknown")
+    }
+
+    pub(super) fn is_new_enough(&self) -> bool {
+        let major = self.version().split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.is_some_and(|major| major >= FIRST)
+    }
+
+    pub(super) fn is_master(&self) -> bool {
+        self.says("role") == Some("master")
+    }
+
+    pub(super) fn risks(&self) -> Vec<Risk> {
+        let is_kept = self.says("aof_enabled") == Some("1");
+        let evicts = self.says("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys"));
+        let loses = (!is_kept).then_some(("what Redis has taken ends with its process", "set appendonly yes there"));
+        let evicts = evicts.then_some(("Redis evicts whole logs", "set maxmemory-policy noeviction there"));
+        loses.into_iter().chain(evicts).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(text: &str) -> ServerFacts {
+        ServerFacts(text.to_owned())
+    }
+}
