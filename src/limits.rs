@@ -26,7 +26,9 @@
 //! printed sum.
 //!
 //! Where publications are written to files, those that wait for the disk keep `mailbox_bytes_max`
-//! of each shard, and their records as much. That is not in the printed sum.
+//! of each shard, and their records as much. Where nodes share an engine, what waits for it, and
+//! what it may lose, keep `backplane_queue_bytes_max` and `backplane_repair_bytes_max`. Neither is
+//! in the printed sum.
 //!
 //! All connections of a shard together pin at most `pinned_bytes_max` of shared segments; beyond
 //! that a slow connection pays with a copy in its own backlog. The backlogs of the process together
@@ -203,6 +205,12 @@ limits! {
     /// The closes of a gap in the log that nodes share are spread over this long, so that the
     /// clients don't come back all at once.
     gap_spread_ms: u64 = 10_000;
+    /// Bytes of publications that wait for the engine that nodes share, more than one request may
+    /// have; one more is answered 503.
+    backplane_queue_bytes_max: usize = 16 * 1024 * 1024;
+    /// Bytes of publications that are kept for `journal.redis.repair_ms`, to be written again where
+    /// that engine has lost them. What was written first goes first.
+    backplane_repair_bytes_max: usize = 16 * 1024 * 1024;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
     /// Bytes read from one connection before the others get their turn.
@@ -555,6 +563,7 @@ const _: () = {
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
     assert!(l.subscriptions_max * ITEM_BYTES <= l.record_bytes_max);
     assert!(DRAIN_FIRST_MS < l.head_ms && DRAIN_FIRST_MS < l.drain_ms);
+    assert!(l.body_bytes_max < l.backplane_queue_bytes_max);
     assert!(CONTROL_BYTES_MAX < l.record_bytes_max && l.outbox_hard_bytes < l.backlog_bytes_max);
 };
 

@@ -1,6 +1,7 @@
 //! How a process writes and reads.
 
 use crate::hub::partition::{PARTITIONS, Partition};
+use crate::limits::Limits;
 
 /// How a process writes and reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl Default for Options {
             append_timeout_ms: 5_000,
             repair_ms: 5_000,
             beat_ms: 10_000,
-            queue_bytes_max: 16 * 1024 * 1024,
-            repair_bytes_max: 16 * 1024 * 1024,
+            queue_bytes_max: Limits::DEFAULT.backplane_queue_bytes_max,
+            repair_bytes_max: Limits::DEFAULT.backplane_repair_bytes_max,
         }
     }
 }

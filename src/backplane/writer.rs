@@ -243,3 +243,84 @@ impl Writer {
         self.partitions.iter().all(Outgoing::is_idle)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::Verdict;
+    use super::*;
+    use crate::hub::position::Epoch;
+
+    const BYTES: usize = 600;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn at(ms: u64) -> Now {
+        Now::from_ms(ms, ms)
+    }
+
+    fn writer(options: Options) -> Writer {
+        Writer::new(Options { partitions: 1, ..options }, Origin(1), Box::new(Zeros), at(0))
+    }
+
+    /// Hands over a publication; what is said at once.
+    fn append(writer: &mut Writer, call: u64, ms: u64) -> Option<Result<Vec<u32>, Refused>> {
+        let item = Item { body: Box::default(), data: vec![b' '; BYTES].into(), id: None, row: None };
+        let partition = Partition::from_number(0).unwrap();
+        writer.handle_append(Append { partition, shard: 0, call, items: vec![item] }, at(ms));
+        settled(writer)
+    }
+
+    fn settled(writer: &mut Writer) -> Option<Result<Vec<u32>, Refused>> {
+        std::iter::from_fn(|| writer.poll_mail()).find_map(|mail| match mail {
+            WriterMail::Settled(settled) => Some(settled.outcome),
+            WriterMail::Acked { .. } | WriterMail::Notice(_) => None,
+        })
+    }
+
+    /// The engine says that it knows that number as the highest of this origin.
+    fn open(writer: &mut Writer, mark: u64, ms: u64) {
+        assert!(matches!(writer.poll_command(at(ms)), Some(Command::Connect)));
+        writer.handle(Input::Connected, at(ms));
+        assert!(matches!(writer.poll_command(at(ms)), Some(Command::Open(_))));
+        let place = Place { epoch: Epoch::from_number(1), sequence: 0 };
+        let marks = vec![(Origin(1), mark)];
+        writer.handle(
+            Input::Opened(vec![Opened { verdict: Verdict::Start, first: place, newest: place, marks }]),
+            at(ms),
+        );
+    }
+
+    #[test]
+    fn what_waits_for_the_engine_is_bounded_and_more_is_refused_at_once() {
+        let mut writer = writer(Options { queue_bytes_max: 2 * BYTES, append_timeout_ms: 100, ..Options::default() });
+        assert_eq!(append(&mut writer, 1, 0), None);
+        assert_eq!(append(&mut writer, 2, 0), Some(Err(Refused::Queue)), "what an entry takes beside its data counts");
+        writer.handle_deadlines(at(100));
+        assert_eq!((settled(&mut writer), writer.queue_bytes()), (Some(Err(Refused::Away)), 0));
+        assert_eq!(append(&mut writer, 3, 100), None, "and there is room again");
+    }
+
+    #[test]
+    fn what_is_kept_to_be_appended_again_is_bounded_and_the_first_goes_first() {
+        let mut writer = writer(Options { repair_bytes_max: 2 * BYTES, ..Options::default() });
+        open(&mut writer, 0, 0);
+        for number in 1..=3 {
+            assert_eq!(append(&mut writer, number, 0), None);
+            assert!(matches!(writer.poll_command(at(0)), Some(Command::Append(_))));
+            let last = Some(Place { epoch: Epoch::from_number(1), sequence: number });
+            writer.handle(Input::Appended(vec![Ok(Appended { last, duplicates: Vec::new() })]), at(0));
+            assert_eq!(settled(&mut writer), Some(Ok(Vec::new())));
+            assert!((BYTES..=2 * BYTES).contains(&writer.memory_bytes()), "{number}: {}", writer.memory_bytes());
+        }
+        writer.handle(Input::Failed(Fault::Away), at(0));
+        open(&mut writer, 0, 1_000);
+        let Some(Command::Append(batches)) = writer.poll_command(at(1_000)) else { panic!("the engine lacks them") };
+        assert_eq!((batches[0].first, batches[0].entries.len()), (3, 1), "it gets back what is kept");
+    }
+}

@@ -115,6 +115,14 @@ impl Checker<'_> {
         if redis.prefix.is_empty() || redis.prefix.contains(['{', '}']) {
             self.tree.complain("journal.redis.prefix", "a prefix has at least one character, and no `{` or `}`");
         }
+        let Limits { body_bytes_max, backplane_queue_bytes_max, .. } = limits;
+        if body_bytes_max >= backplane_queue_bytes_max {
+            let message = format!(
+                "backplane_queue_bytes_max ({backplane_queue_bytes_max}) must be more than body_bytes_max \
+                 ({body_bytes_max}), or some publish is refused for ever"
+            );
+            self.tree.complain("limits.backplane_queue_bytes_max", message);
+        }
         let password =
             redis.password_file.as_deref().and_then(|file| self.password("journal.redis.password_file", file));
         Some(backplane::Options {
@@ -128,6 +136,8 @@ impl Checker<'_> {
                 append_timeout_ms: redis.append_timeout_ms,
                 repair_ms: redis.repair_ms,
                 beat_ms: redis.beat_ms,
+                queue_bytes_max: limits.backplane_queue_bytes_max,
+                repair_bytes_max: limits.backplane_repair_bytes_max,
                 ..crate::backplane::Options::default()
             },
         })

@@ -540,3 +540,15 @@ fn what_is_set_outside_is_read_as_toml_writes_it_or_told_how() {
     );
     assert_eq!(Setting::parse(" limits.items_max=1", "--set").unwrap().origin, "--set limits.items_max");
 }
+
+#[test]
+fn what_waits_for_the_redis_of_nodes_has_room_for_every_request() {
+    let text = |engine: &str| {
+        format!(
+            "[journal]\nengine = \"{engine}\"\nredis.addresses = [\"here:1\"]\n[limits]\nbackplane_queue_bytes_max = 1048576\n"
+        )
+    };
+    let told = errors(&text("redis"));
+    assert!(told.iter().any(|told| told.contains("must be more than body_bytes_max (1048576)")), "{told:?}");
+    assert!(given(&text("memory")).config().is_ok(), "where nodes share none");
+}

@@ -4,7 +4,7 @@ use super::{assert_none, limits::limits, texts};
 use std::collections::BTreeSet;
 
 /// A limit, and the test that reaches it: its file, without `.rs`, and its name.
-const REACHED: [(&str, &str, &str); 64] = [
+const REACHED: [(&str, &str, &str); 66] = [
     (
         "connections_max",
         "tests/it/sim/directed/strangers",
@@ -180,6 +180,16 @@ const REACHED: [(&str, &str, &str); 64] = [
         "a_reader_of_the_log_that_stalls_stops_nobody_and_is_told_what_it_missed",
     ),
     ("gap_spread_ms", "tests/it/wire/nodes", "a_gap_closes_those_who_must_have_every_event_and_states_are_set_right"),
+    (
+        "backplane_queue_bytes_max",
+        "src/backplane/writer",
+        "what_waits_for_the_engine_is_bounded_and_more_is_refused_at_once",
+    ),
+    (
+        "backplane_repair_bytes_max",
+        "src/backplane/writer",
+        "what_is_kept_to_be_appended_again_is_bounded_and_the_first_goes_first",
+    ),
     ("journal_stall_ms", "tests/it/sim/mod", "every_invariant_holds_whatever_the_seed"),
 ];
 
