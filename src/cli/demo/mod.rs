@@ -54,7 +54,7 @@ does, tells all its states anew, and sends what was not answered again, with its
 
 With --nodes 2 there are two hubs that share a Redis, and are one: what the centre publishes to the first is heard at the \
 second, and with --restart the first ends and comes back while the second goes on. The Redis is one of its own, where \
-redis-server is installed, or that of --set journal.redis.addresses=HOST:PORT.
+redis-server is installed, or that of --set journal.redis.addresses=HOST:PORT, where keys stay that begin with rte-demo-.
 
 It prints a client token, the URL, the addresses of the pages, which open with a token of their own, and a line for \
 listening. Exit code 1: the hub rejected an event (that would be a fault).
@@ -174,6 +174,8 @@ fn configuration(args: &Args, secret: &str, listen: SocketAddr, redis: Option<&O
     }
     if args.nodes > 1 {
         settings.push(own("journal.engine", "redis".to_owned()));
+        // Not that of real nodes, where the Redis is one of theirs.
+        settings.push(own("journal.redis.prefix", format!("rte-demo-{}", secret.get(..8).unwrap_or_default())));
     }
     settings.extend(redis.map(OwnRedis::setting));
     settings.extend(args.set.iter().cloned());

@@ -12,6 +12,9 @@ pub(super) struct OwnRedis {
     port: u16,
 }
 
+/// Runs a Redis for as long as the demo does, whatever ends that: its end closes the input.
+const UNTIL_INPUT_ENDS: &str = "redis-server \"$@\" & exec >&-; read -r _; kill $!; wait";
+
 impl OwnRedis {
     /// Starts it on a free port of the loopback.
     ///
@@ -26,14 +29,15 @@ impl OwnRedis {
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| refused(error.to_string()))?;
         let port = listener.local_addr().map_err(|error| refused(error.to_string()))?.port();
         drop(listener);
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().map_err(|error| refused(format!("redis-server: {error}")))?;
+        let mut command = Command::new("sh");
+        command.args(["-c", UNTIL_INPUT_ENDS, "sh", "--port", &port.to_string(), "--bind", "127.0.0.1"]);
+        command.args(["--save", "", "--appendonly", "no"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(|error| refused(format!("sh: {error}")))?;
         let lines = process.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
         let is_ready = lines.map_while(Result::ok).any(|line| line.contains("eady to accept connections"));
         let redis = OwnRedis { process, port };
-        if is_ready { Ok(redis) } else { Err(refused("redis-server does not start".to_owned())) }
+        if is_ready { Ok(redis) } else { Err(refused("there is no redis-server, or it does not start".to_owned())) }
     }
 
     /// What makes it the engine of a node.
@@ -45,8 +49,7 @@ impl OwnRedis {
 
 impl Drop for OwnRedis {
     fn drop(&mut self) {
-        // It may have ended by itself, with the terminal.
-        let _ = self.process.kill();
+        drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }
