@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::credential::{Bearer, Credential};
+use super::cursors::EVERY;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::http::HttpClient;
@@ -71,8 +72,6 @@ impl Asked {
         self.entity.map_or_else(|| EVERY.to_owned(), |entity| entity.to_string())
     }
 }
-
-const EVERY: &str = "*";
 
 fn topic(text: &str) -> Result<Asked, &'static str> {
     let (entity, event) = text.split_once([':', '/']).ok_or("write GUID:EVENT, such as GUID:QueueStatus")?;

@@ -160,8 +160,21 @@ fn after_a_loss_it_comes_back_and_subscribes_again() {
 
 #[test]
 fn after_a_loss_it_goes_on_behind_the_last_event_that_it_has_printed() {
+    goes_on_after_a_loss(GUID);
+}
+
+#[test]
+fn after_a_loss_it_goes_on_behind_the_last_event_of_every_entity() {
+    goes_on_after_a_loss("*");
+}
+
+/// Subscribes to an entity, GUID or `*`; the events are of GUID.
+fn goes_on_after_a_loss(entity: &'static str) {
     let with = |message: Message, from: &str, to: &str| Message::text(message.into_text().unwrap().replace(from, to));
-    let verdict = move |more: &str| with(verdicts(&[(true, "queuestatus")]), "}]}", &format!("{more}}}]}}"));
+    let verdict = move |more: &str| {
+        let verdict = with(verdicts(&[(true, "queuestatus")]), GUID, entity);
+        with(verdict, "}]}", &format!("{more}}}]}}"))
+    };
     let at = move |n: u32, position: &str| with(event(n), "}]}", &format!(",\"position\":\"{position}\"}}]}}"));
     let (address, hub) = hub(move |listener| {
         negotiate(listener);
@@ -178,7 +191,7 @@ fn after_a_loss_it_goes_on_behind_the_last_event_that_it_has_printed() {
         let _ = socket.read();
     });
     let (results, remarks, done) =
-        listen(&address, &[&format!("{GUID}:QueueStatus"), "--count", "2", "--since", "-30s"]);
+        listen(&address, &[&format!("{entity}:QueueStatus"), "--count", "2", "--since", "-30s"]);
     hub.join().unwrap();
     assert_eq!(done, Ok(()));
     assert!(results.contains("\"data\":{\"n\":2},\"position\":\"p2\""), "{results}");
