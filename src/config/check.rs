@@ -49,8 +49,9 @@ impl Checker<'_> {
         self.limits(&limits);
         let journal_left = self.journal_left(&journal);
         let backplane = self.backplane(&journal, &limits);
-        let journal = self.journal(journal);
         let mut warnings = warnings;
+        warnings.extend(self.redis_left(&journal));
+        let journal = self.journal(journal);
         warnings.extend(limits.misfits());
         let (verifier, signing_key, id_key) = keys::auth(self, auth, &mut warnings)?;
         hub.id_key = own_id_key.or(id_key);
@@ -100,11 +101,26 @@ impl Checker<'_> {
         }
     }
 
+    /// What is said of a Redis that is configured and not used.
+    fn redis_left(&self, journal: &raw::JournalKeys) -> Option<String> {
+        let is_left = journal.engine != raw::Engine::Redis && self.tree.node("journal.redis").is_some();
+        let why = "journal.redis is passed over, and this hub shares nothing with other nodes: set journal.engine = \"redis\", \
+                   or leave it out";
+        is_left.then(|| why.to_owned())
+    }
+
     /// The engine that several nodes share.
     fn backplane(&mut self, journal: &raw::JournalKeys, limits: &Limits) -> Option<backplane::Options> {
         const PATH: &str = "journal.redis.addresses";
         let redis = &journal.redis;
         let addresses = self.list(PATH, &redis.addresses, server);
+        if let Some((host, port)) = repeated(&addresses) {
+            self.tree.complain(PATH, format!("{host}:{port} is there twice: name each server once"));
+        }
+        if redis.user.is_some() && redis.password_file.is_none() {
+            let message = "a user is told to Redis with a password: set `journal.redis.password_file`, too, or leave the user away";
+            self.tree.complain("journal.redis.user", message);
+        }
         if journal.engine != raw::Engine::Redis {
             return None;
         }
@@ -258,11 +274,17 @@ impl Checker<'_> {
 fn server(text: &str) -> Result<(String, u16), String> {
     let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     match parts {
+        Some((_, 0)) => Err(format!("{text:?} has the port 0, where no server listens: Redis has 6379 by default")),
         Some((host, port)) if !host.is_empty() && !host.contains('/') => {
             Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
         }
         Some(_) | None => Err(format!("{text:?} is not a host and a port, such as \"10.0.0.7:6379\"")),
     }
+}
+
+/// The first item that stands in the list before.
+fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    items.iter().enumerate().find_map(|(at, item)| items.iter().take(at).find(|before| *before == item))
 }
 
 /// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that

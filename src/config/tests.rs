@@ -378,6 +378,21 @@ fn options_of_tokens_are_told_at_their_place() {
 }
 
 #[test]
+fn a_redis_that_cannot_be_meant_is_told_at_its_place() {
+    let with = |redis: &str| errors(&format!("[journal]\nengine = \"redis\"\n[journal.redis]\n{redis}"));
+    let told = with("addresses = [\"a:6379\", \"b:0\", \"a:6379\"]\nuser = \"rte\"");
+    let starts = [
+        "/etc/rte/rte.toml:4:13: a:6379 is there twice",
+        "/etc/rte/rte.toml:4:24: \"b:0\" has the port 0",
+        "/etc/rte/rte.toml:5:8: a user is told to Redis with a password: set `journal.redis.password_file`",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:#?}");
+    let good = "addresses = [\"a:6379\", \"a:6380\", \"b:6379\"]\nuser = \"rte\"\npassword_file = \"secret\"";
+    assert!(given(&format!("[journal]\nengine = \"redis\"\n[journal.redis]\n{good}")).config().is_ok());
+}
+
+#[test]
 fn a_derivation_that_nobody_knows_is_told_with_the_nearest_one() {
     let catalogue = Catalogue::built_in(None);
     let config = given("[derive]\nUserCallbackChange = false\nusercallbackchanged = true").config().unwrap();

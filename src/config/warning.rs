@@ -37,7 +37,11 @@ pub struct Row {
 
 /// All kinds, in the order in which they are told.
 pub const ROWS: [Row; 17] = [
-    row("configuration", "a variable that is no key, or a key of a set that is passed over", configuration),
+    row(
+        "configuration",
+        "a variable that is no key, a key of a set that is passed over, or `journal.redis` with another engine",
+        configuration,
+    ),
     row(
         "descriptors",
         "the process may not have as many file descriptors as `connections_max` and `strangers_max` need",
@@ -334,6 +338,20 @@ mod tests {
         let closed = Machine { journal_not_written: Some("No such file".to_owned()), ..machine() };
         alone(&text, &closed, "journal", &["kept (No such file)", "make the folder"]);
         assert_eq!((told(SECRET, &closed), told(&text, &machine())), (vec![], vec![]), "where none is asked for");
+    }
+
+    #[test]
+    fn a_redis_that_another_engine_does_not_use_is_told() {
+        let redis = "[journal.redis]\naddresses = [\"10.0.0.7:6379\"]\n";
+        let words = ["journal.redis is passed over", "set journal.engine = \"redis\""];
+        alone(&format!("{SECRET}{redis}"), &machine(), "configuration", &words);
+        alone(
+            &format!("{SECRET}[journal]\nengine = \"file\"\ndir = \"kept\"\n{redis}"),
+            &machine(),
+            "configuration",
+            &words,
+        );
+        assert_eq!(told(&format!("{SECRET}[journal]\nengine = \"redis\"\n{redis}"), &machine()), []);
     }
 
     #[test]
