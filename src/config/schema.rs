@@ -58,6 +58,10 @@ pub(super) fn kind(schema: &Value) -> Kind<'_> {
     if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
         return Kind::Choice(choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect());
     }
+    // Words without docs of their own.
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return Kind::Choice(words.iter().filter_map(Value::as_str).collect());
+    }
     let named = match schema.get("type") {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null"),
         Some(name) => name.as_str(),

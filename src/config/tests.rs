@@ -393,6 +393,16 @@ fn a_redis_that_cannot_be_meant_is_told_at_its_place() {
 }
 
 #[test]
+fn a_word_in_capitals_is_told_with_the_word_as_it_is() {
+    let told = "/etc/rte/rte.toml:2:10: `journal.engine` must be one of \"memory\", \"file\", \"redis\", not \"Redis\": did you mean \"redis\"?";
+    assert_eq!(errors("[journal]\nengine = \"Redis\""), [told]);
+    assert_eq!(
+        Given { settings: &[("journal.engine", "Redis")], ..given("") }.errors(),
+        [told.replace("/etc/rte/rte.toml:2:10", "--set")]
+    );
+}
+
+#[test]
 fn a_derivation_that_nobody_knows_is_told_with_the_nearest_one() {
     let catalogue = Catalogue::built_in(None);
     let config = given("[derive]\nUserCallbackChange = false\nusercallbackchanged = true").config().unwrap();
