@@ -133,6 +133,7 @@ pub mod operators {}
 
 /// For those who want a hub to know after a restart what it knew before.
 ///
+/// [nodes]: crate::guide::nodes
 /// [revocation]: crate::guide::tokens#revocation
 ///
 #[doc = include_str!("journal.md")]
@@ -168,6 +169,7 @@ pub mod tokens {}
 ///
 /// [journal]: crate::guide::journal
 /// [life]: crate::guide::tokens#a-tokens-life
+/// [nodes]: crate::guide::nodes
 ///
 #[doc = include_str!("security.md")]
 pub mod security {}
