@@ -470,8 +470,8 @@ export class DAService {
     item.standing = isGap ? "gap" : !isGranted ? "refused" : item.isHeld ? "held" : isNew ? "new" : "back";
     // What is held goes on from its messages. Behind a gap the order begins anew; else nothing comes twice.
     if (isGap || (isGranted && (item.cursor === null || (!item.isHeld && position > item.cursor)))) item.cursor = position;
-    // Some keys may have ended in it.
-    if (isGap && item.key) item.newest.clear();
+    // Nothing is known any more but what is told again.
+    if (isGap) item.newest.clear();
     Object.assign(item, { isAsked: false, isGranted, isHeld: isGranted });
     if (!item.isGranted && !item.waiting.length) this.#report(new HubError(`${item.eventName} of ${item.entityId}: ${verdict.message}`));
     item.answer(verdict);

@@ -381,6 +381,26 @@ describe('a hub in memory', () => {
     assert.equal(da.isStale('UserStatus', OTHER_USER), false);
   });
 
+  test('calls a state stale behind a gap until it is told again', async () => {
+    const hub = new FakeHub();
+    hub.publish('UserStatus', USER, { status: 1 });
+    const da = made(hub.service());
+    const stale = () => [da.isStale('UserStatus', USER), da.age('UserStatus', USER) === null];
+    await da.Connect();
+    da.on('UserStatus', USER, () => {});
+    await hub.settled();
+    assert.deepEqual(stale(), [false, false]);
+    const gap = news(da.OnGap);
+    hub.restart();
+    await gap;
+    await reaches(da, 'live');
+    await hub.settled();
+    assert.deepEqual(stale(), [true, true]);
+    hub.publish('UserStatus', USER, { status: 2 });
+    await hub.settled();
+    assert.deepEqual([stale(), da.faults], [[false, false], []]);
+  });
+
   test('has the open calls of a user, whatever happens to the connection', async () => {
     const hub = new FakeHub();
     const call = (name, callId, legId) => hub.publish(name, USER, { callId, legId });
