@@ -95,7 +95,7 @@ impl Leaf<'_> {
     pub(super) fn variable(&self) -> Option<String> {
         let plain = match kind(self.schema) {
             Kind::Table(_) | Kind::Map(_) => false,
-            Kind::List(items) => kind(items) == Kind::Text,
+            Kind::List(items) => matches!(kind(items), Kind::Text | Kind::Choice(_)),
             Kind::Choice(_) | Kind::Text | Kind::Texts | Kind::Integer(..) | Kind::Bool => true,
         };
         let variable = || format!("RTE_{}", self.path.replace('.', "_").to_ascii_uppercase());

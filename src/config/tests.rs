@@ -393,6 +393,14 @@ fn a_redis_that_cannot_be_meant_is_told_at_its_place() {
 }
 
 #[test]
+fn a_list_of_words_is_a_key_like_any_other() {
+    for settings in [[("server.transports", "LongPolling,WebSockets")], [("server.transports", "LongPolling")]] {
+        assert!(Given { settings: &settings, ..given("") }.config().is_ok(), "{settings:?}");
+    }
+    assert!(given("[server]\ntransports = [\"WebSockets\"]").config().is_ok());
+}
+
+#[test]
 fn a_word_in_capitals_is_told_with_the_word_as_it_is() {
     let told = "/etc/rte/rte.toml:2:10: `journal.engine` must be one of \"memory\", \"file\", \"redis\", not \"Redis\": did you mean \"redis\"?";
     assert_eq!(errors("[journal]\nengine = \"Redis\""), [told]);

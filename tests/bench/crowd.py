@@ -321,7 +321,7 @@ def wallboard(hub, options, rows=5000, bytes_per_s=64 * 1024):
             time.sleep(4096 / bytes_per_s)
         reports.put(f"{client.counts[word]} rows in {time.monotonic() - began:.0f} s")
         time.sleep(60)
-    return f"quiet {quiet}; meanwhile {probe(hub, max(options.seconds, 45), meanwhile)}; {reports.get(timeout=90)}", None
+    return f"quiet {quiet}; meanwhile {probe(hub, max(options.seconds, 75), meanwhile)}; {reports.get(timeout=90)}", None
 
 
 def returning(n, topics=20):
