@@ -18,6 +18,8 @@ mod written;
 
 use super::cast::{CLIENTS, KINDS, Kind, ORGANIZATIONS, TOKENS};
 use super::client::{self, Ear, Heard, Reply};
+use super::net::Faults;
+use super::rng::Rng;
 use super::setting::{self, Setting};
 use super::world::World;
 use rte::close::CloseReason;
@@ -33,6 +35,19 @@ const WIDE: usize = usize::MAX;
 /// One shard with these limits.
 fn world(limits: Limits) -> World {
     World::new(&Setting { limits, ..Setting::one_shard() })
+}
+
+/// What goes wrong on the way of a client whose transport is tried at random.
+fn faults(rng: &mut Rng) -> Faults {
+    Faults {
+        short_write: rng.pick(&[0, 3]),
+        partial_poll: rng.pick(&[0, 2]),
+        spurious: rng.pick(&[0, 3]),
+        interrupted: rng.pick(&[0, 5]),
+        late_bytes: rng.pick(&[0, 2]),
+        preempt: rng.pick(&[0, 2]),
+        ..Faults::default()
+    }
 }
 
 /// Bounds that a few small events pass.

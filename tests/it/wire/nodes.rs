@@ -3,6 +3,7 @@
 
 use super::engine::{Server, skip};
 use super::keys::{Issuer, set};
+use super::since::availability;
 use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, rte, serve};
 use serde_json::{Value, json};
 
@@ -40,15 +41,6 @@ fn call(event: &str, mark: &str) -> Value {
         data[name] = value.into();
     }
     json!({ "eventName": event.name, "data": data })
-}
-
-/// A state of the user with that mark.
-fn availability(mark: &str) -> Value {
-    json!({ "eventName": "UserAvailability", "data": {
-        "availability": "Busy", "endTime": "9999-12-31T23:59:59.9999999", "eventSource": "User", "note": mark,
-        "organizationId": ORGANIZATION, "profileId": USER, "startTime": "2024-05-31T14:02:11Z",
-        "userId": USER, "userName": "anna",
-    }})
 }
 
 /// Subscribes to calls of the queue and to the user's availability; the verdicts.

@@ -15,7 +15,7 @@ fn call(mark: &str) -> Value {
 }
 
 /// A state of the user with that mark.
-fn availability(mark: &str) -> Value {
+pub(super) fn availability(mark: &str) -> Value {
     json!({ "eventName": "UserAvailability", "data": {
         "availability": "Busy", "endTime": "9999-12-31T23:59:59.9999999", "eventSource": "User", "note": mark,
         "organizationId": ORGANIZATION, "profileId": USER, "startTime": "2024-05-31T14:02:11Z",

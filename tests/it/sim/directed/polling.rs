@@ -3,9 +3,7 @@
 //! order, whatever the seed; in the end nothing is left of them.
 
 use super::*;
-use crate::sim::net::Faults;
 use crate::sim::reached::Reached;
-use crate::sim::rng::Rng;
 
 const SEEDS: u64 = 48;
 
@@ -150,18 +148,6 @@ fn request(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
         body.len()
     );
     [head.as_bytes(), body].concat()
-}
-
-fn faults(rng: &mut Rng) -> Faults {
-    Faults {
-        short_write: rng.pick(&[0, 3]),
-        partial_poll: rng.pick(&[0, 2]),
-        spurious: rng.pick(&[0, 3]),
-        interrupted: rng.pick(&[0, 5]),
-        late_bytes: rng.pick(&[0, 2]),
-        preempt: rng.pick(&[0, 2]),
-        ..Faults::default()
-    }
 }
 
 /// One publishes, the others read with gaps; then all that is left arrives, and they leave.

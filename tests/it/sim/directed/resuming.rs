@@ -2,9 +2,7 @@
 //! beside one that is never cut. Whatever the seed, the one page sees what the other sees.
 
 use super::*;
-use crate::sim::net::Faults;
 use crate::sim::reached::Reached;
-use crate::sim::rng::Rng;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -200,18 +198,6 @@ impl Client {
         if self.is_upgraded && !self.awaits_sequence {
             self.transmit(world, &format!(r#"{{"type":8,"sequenceId":{}}}"#, self.latest));
         }
-    }
-}
-
-fn faults(rng: &mut Rng) -> Faults {
-    Faults {
-        short_write: rng.pick(&[0, 3]),
-        partial_poll: rng.pick(&[0, 2]),
-        spurious: rng.pick(&[0, 3]),
-        interrupted: rng.pick(&[0, 5]),
-        late_bytes: rng.pick(&[0, 2]),
-        preempt: rng.pick(&[0, 2]),
-        ..Faults::default()
     }
 }
 
