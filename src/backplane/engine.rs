@@ -106,6 +106,16 @@ pub enum Fault {
     Timeout,
     /// It has answered what can't be understood.
     Garbled,
+    /// It does not speak TLS, where this process does.
+    Unencrypted,
+    /// Nobody who is trusted vouches for its certificate.
+    Untrusted,
+    /// Its certificate is for another name.
+    Misnamed,
+    /// Its certificate has had its time, or has it yet to come.
+    Expired,
+    /// It wants a certificate of this process that it trusts.
+    Unproven,
 }
 
 /// Entries to be appended at once, in this order, or not at all.

@@ -147,9 +147,7 @@ impl Writer {
                 outgoing.close();
                 Vec::new()
             }
-            Err(fault @ (Fault::Away | Fault::Refused | Fault::Moved | Fault::Timeout | Fault::Garbled)) => {
-                return self.fail(fault, now);
-            }
+            Err(fault) => return self.fail(fault, now),
         };
         self.mail.extend(settled.into_iter().map(WriterMail::Settled));
         while self.memory_bytes() > self.options.repair_bytes_max

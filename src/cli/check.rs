@@ -70,7 +70,7 @@ fn check(
     for (name, value) in summary(&config, &keys) {
         console.line(format_args!("{name:<16}{value}"))?;
     }
-    if engine == Some(None) {
+    if matches!(engine, Some(None)) {
         console.line(format_args!("{:<16}none is asked for: journal.engine is another", "redis"))?;
     }
     tell(looks, console)

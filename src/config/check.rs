@@ -13,7 +13,8 @@ use crate::auth::token::Tenancy;
 use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
-use crate::shell::tls::{Tls, TlsError};
+use crate::shell::roots::{Identity, Roots, TlsError};
+use crate::shell::tls::Tls;
 use crate::shell::{JournalOptions, backplane};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -139,10 +140,12 @@ impl Checker<'_> {
             );
             self.tree.complain("limits.backplane_queue_bytes_max", message);
         }
+        let tls = self.encryption(redis);
         let password =
             redis.password_file.as_deref().and_then(|file| self.password("journal.redis.password_file", file));
         Some(backplane::Options {
             addresses,
+            tls,
             user: redis.user.clone(),
             password,
             prefix: redis.prefix.clone(),
@@ -177,32 +180,78 @@ impl Checker<'_> {
     }
 
     fn tls(&mut self, certificate: Option<&str>, key: Option<&str>) -> Option<Tls> {
-        let paths = ("server.tls_certificate", "server.tls_key");
-        let (certificate, key) = match (certificate, key) {
-            (None, None) => return None,
-            (Some(_), None) => {
-                self.tree.complain(paths.0, "`server.tls_certificate` needs its private key: `server.tls_key`");
+        self.identified(["server.tls_certificate", "server.tls_key"], [certificate, key], Tls::of)
+    }
+
+    /// How the way to the engine is encrypted.
+    fn encryption(&mut self, redis: &raw::Redis) -> Option<backplane::Encryption> {
+        const PATHS: [&str; 3] = ["journal.redis.ca_file", "journal.redis.cert_file", "journal.redis.key_file"];
+        let files = [&redis.ca_file, &redis.cert_file, &redis.key_file].map(Option::as_deref);
+        if !redis.tls {
+            for (path, _) in PATHS.iter().zip(files).filter(|(_, file)| file.is_some()) {
+                self.tree.complain(path, "this is for TLS: set `journal.redis.tls = true`, too, or leave it away");
+            }
+            return None;
+        }
+        let ([ca, ..], [ca_path, paths @ ..]) = (files, PATHS);
+        let roots = match ca {
+            Some(file) => {
+                let located = self.located(ca_path, file);
+                self.key_sources.files.push(located);
+                let roots = Roots::of_pem(&self.file(ca_path, file)?);
+                if roots.is_none() {
+                    self.tree.complain(ca_path, "this is no PEM file with -----BEGIN CERTIFICATE-----");
+                }
+                roots?
+            }
+            None => Roots::of_this_machine(),
+        };
+        let unusable = |error| TlsError::Key(format!("the certificate and this key can't be shown: {error}"));
+        let encryption = |identity| backplane::Encryption::new(&roots, identity).map_err(unusable);
+        if let [_, None, None] = files {
+            return encryption(None)
+                .map_err(|_| self.tree.complain("journal.redis.tls", "TLS does not work here"))
+                .ok();
+        }
+        let [_, certificate, key] = files;
+        let of = |certificate: &str, key: &str| Identity::of_pem(certificate, key).and_then(|it| encryption(Some(it)));
+        self.identified(paths, [certificate, key], of)
+    }
+
+    /// What is made of a certificate and its key, where these files are named.
+    fn identified<T>(
+        &mut self,
+        paths: [&str; 2],
+        files: [Option<&str>; 2],
+        of: impl FnOnce(&str, &str) -> Result<T, TlsError>,
+    ) -> Option<T> {
+        let [certificate_path, key_path] = paths;
+        let (certificate, key) = match files {
+            [None, None] => return None,
+            [Some(_), None] => {
+                self.tree
+                    .complain(certificate_path, format!("`{certificate_path}` needs its private key: `{key_path}`"));
                 return None;
             }
-            (None, Some(_)) => {
-                self.tree.complain(paths.1, "`server.tls_key` needs its certificate: `server.tls_certificate`");
+            [None, Some(_)] => {
+                self.tree.complain(key_path, format!("`{key_path}` needs its certificate: `{certificate_path}`"));
                 return None;
             }
-            (Some(certificate), Some(key)) => {
-                let located = [self.located(paths.0, certificate), self.located(paths.1, key)];
+            [Some(certificate), Some(key)] => {
+                let located = [self.located(certificate_path, certificate), self.located(key_path, key)];
                 self.key_sources.secrets.extend(located.get(1).cloned());
                 self.key_sources.files.extend(located);
-                (self.file(paths.0, certificate)?, self.file(paths.1, key)?)
+                (self.file(certificate_path, certificate)?, self.file(key_path, key)?)
             }
         };
-        match Tls::of(&certificate, &key) {
-            Ok(tls) => Some(tls),
+        match of(&certificate, &key) {
+            Ok(made) => Some(made),
             Err(TlsError::Certificate(why)) => {
-                self.tree.complain(paths.0, why);
+                self.tree.complain(certificate_path, why);
                 None
             }
             Err(TlsError::Key(why)) => {
-                self.tree.complain(paths.1, why);
+                self.tree.complain(key_path, why);
                 None
             }
         }

@@ -286,6 +286,15 @@ pub(super) struct Redis {
     /// Host and port of Redis 7 or later, or Valkey: `10.0.0.7:6379`. Of several the master is
     /// found.
     pub(super) addresses: Vec<String>,
+    /// Speaks TLS with it. Its certificate must be for what `addresses` call it.
+    pub(super) tls: bool,
+    /// The certificates of those who may vouch for it, in place of those that this machine trusts.
+    pub(super) ca_file: Option<String>,
+    /// The certificate that the nodes show it, where it asks for one, and behind it those of its
+    /// issuers.
+    pub(super) cert_file: Option<String>,
+    /// The private key of that certificate.
+    pub(super) key_file: Option<String>,
     /// The user that the nodes are there, unless the default one.
     pub(super) user: Option<String>,
     /// A file that holds its password; a line end at its end does not count.
@@ -312,6 +321,10 @@ impl Default for Redis {
         let lanes = crate::backplane::Options::default();
         Redis {
             addresses: Vec::new(),
+            tls: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
             user: None,
             password_file: None,
             prefix: "rte".to_owned(),

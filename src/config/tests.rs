@@ -535,12 +535,19 @@ fn a_certificate_and_its_key_belong_together_and_neither_is_quoted() {
                 _ => Err(io::Error::from(io::ErrorKind::NotFound)),
             },
         });
-        config.map(|config| config.tls.is_some()).map_err(|errors| errors.to_string())
+        let is_tls =
+            |config: Config| config.tls.is_some() || config.backplane.is_some_and(|engine| engine.tls.is_some());
+        config.map(is_tls).map_err(|errors| errors.to_string())
     };
+    let redis = |tls: &str| format!("[journal]\nengine = \"redis\"\n[journal.redis]\naddresses = [\"a:1\"]\n{tls}");
+    let node = redis("tls = true\nca_file = \"c.pem\"\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"");
     let both = "[server]\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\"";
     let (chain, key) = (one.cert.pem(), one.signing_key.serialize_pem());
     assert_eq!(told(&chain, &key, both), Ok(true));
     assert_eq!(told(&chain, &key, ""), Ok(false));
+    assert_eq!(told(&chain, &key, &node), Ok(true));
+    assert_eq!(told(&chain, &key, &redis("tls = true\nca_file = \"c.pem\"")), Ok(true));
+    assert_eq!(told(&chain, &key, &redis("tls = true")), Ok(true));
     for (certificate, key, text, place, why) in [
         (chain.as_str(), key.as_str(), "[server]\ntls_certificate = \"c.pem\"", "2:", "`server.tls_key`"),
         (&chain, &key, "[server]\ntls_key = \"k.pem\"", "2:", "`server.tls_certificate`"),
@@ -548,6 +555,10 @@ fn a_certificate_and_its_key_belong_together_and_neither_is_quoted() {
         ("", &key, both, "2:", "BEGIN CERTIFICATE"),
         (&chain, &chain, both, "3:", "BEGIN PRIVATE KEY"),
         (&chain, &other.signing_key.serialize_pem(), both, "3:", "can't serve"),
+        (&chain, &key, &redis("tls = false\nca_file = \"c.pem\""), "6:", "`journal.redis.tls = true`"),
+        (&chain, &key, &redis("tls = true\nkey_file = \"k.pem\""), "6:", "`journal.redis.cert_file`"),
+        (&chain, &key, &redis("tls = true\nca_file = \"k.pem\""), "6:", "BEGIN CERTIFICATE"),
+        (&chain, &other.signing_key.serialize_pem(), &node, "8:", "can't be shown"),
     ] {
         let error = told(certificate, key, text).unwrap_err();
         assert!(error.contains(&format!("rte.toml:{place}")) && error.contains(why), "{error}");

@@ -170,6 +170,7 @@ pub mod tokens {}
 /// [journal]: crate::guide::journal
 /// [life]: crate::guide::tokens#a-tokens-life
 /// [nodes]: crate::guide::nodes
+/// [redis-tls]: crate::guide::nodes#tls
 ///
 #[doc = include_str!("security.md")]
 pub mod security {}
@@ -211,6 +212,7 @@ pub mod reference {}
 /// [order]: crate::guide::publishers#order
 /// [pages]: crate::guide::pages
 /// [reasons]: crate::guide::reference#reasons
+/// [redis-tls]: crate::guide::nodes#tls
 /// [rules]: crate::guide::publishers#what-is-checked
 /// [stateful]: crate::guide::compatibility#stateful-reconnect
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom

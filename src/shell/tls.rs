@@ -3,7 +3,8 @@
 
 use super::acked::{add, unacked};
 use super::clock::Clock;
-use super::roots;
+use super::roots::Identity;
+pub use super::roots::TlsError;
 use crate::hub::READ_BYTES_PER_DELIVERY;
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_SEND_BYTES_MAX};
 use crate::proto::http::date::Date;
@@ -13,8 +14,6 @@ use crate::wire::Failure;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ServerConfig, ServerConnection, SignatureAlgorithm};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -46,15 +45,6 @@ impl fmt::Debug for Tls {
 /// What connections are accepted by from now on; without TLS there is none.
 pub type CurrentTls = Arc<Mutex<Option<Tls>>>;
 
-/// What is wrong with which of the two files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsError {
-    /// The certificates.
-    Certificate(String),
-    /// The key, or that it is not the certificate's.
-    Key(String),
-}
-
 impl Tls {
     /// Makes it of the texts of two PEM files: the certificate of this server, then those of its
     /// issuers; and the private key of the first.
@@ -63,11 +53,7 @@ impl Tls {
     ///
     /// A sentence, which quotes nothing of the files.
     pub fn of(certificates: &str, key: &str) -> Result<Tls, TlsError> {
-        let chain = roots::certificates(certificates)
-            .ok_or_else(|| TlsError::Certificate("this is no PEM file with -----BEGIN CERTIFICATE-----".to_owned()))?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
-            TlsError::Key("this is no PEM file with an unencrypted -----BEGIN PRIVATE KEY-----".to_owned())
-        })?;
+        let Identity { chain, key } = Identity::of_pem(certificates, key)?;
         let handshake_cost = match ring::sign::any_supported_type(&key).map(|key| key.algorithm()) {
             Ok(SignatureAlgorithm::RSA) => RSA_HANDSHAKE_COST,
             Ok(_) | Err(_) => HANDSHAKE_COST,

@@ -18,6 +18,23 @@ pub(super) fn fault(error: &RedisError) -> Fault {
     }
 }
 
+/// What an error of TLS means. Whoever is refused in the handshake of a server is told so later.
+pub(super) fn tls_fault(error: &rustls::Error) -> Fault {
+    use rustls::CertificateError as C;
+    use rustls::Error::{AlertReceived, InvalidCertificate};
+    if matches!(error, AlertReceived(_)) {
+        return Fault::Unproven;
+    }
+    let InvalidCertificate(why) = error else { return Fault::Unencrypted };
+    if matches!(why, C::NotValidForName | C::NotValidForNameContext { .. }) {
+        Fault::Misnamed
+    } else if matches!(why, C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. }) {
+        Fault::Expired
+    } else {
+        Fault::Untrusted
+    }
+}
+
 /// What went wrong, in words.
 pub(crate) fn told(fault: Fault) -> &'static str {
     match fault {
@@ -28,6 +45,11 @@ pub(crate) fn told(fault: Fault) -> &'static str {
         Fault::Stale => "its log is another",
         Fault::Timeout => "it does not answer in time",
         Fault::Garbled => "it answers what can't be understood",
+        Fault::Unencrypted => "it does not speak TLS there, or not as this node does",
+        Fault::Untrusted => "its certificate is of an issuer that this node does not trust",
+        Fault::Misnamed => "its certificate is for another name",
+        Fault::Expired => "its certificate has expired, or is not valid yet",
+        Fault::Unproven => "it takes no TLS without a certificate that it trusts",
     }
 }
 
@@ -39,8 +61,19 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
              server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
         }
         Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
+        Fault::Unencrypted => "name its tls-port in journal.redis.addresses, or leave journal.redis.tls away",
+        Fault::Untrusted => "name the certificate of its issuer in journal.redis.ca_file",
+        Fault::Misnamed => {
+            "name it in journal.redis.addresses as its certificate does, or give it a certificate for that name"
+        }
+        Fault::Expired => "give Redis another certificate, or set the clock of this machine right",
+        Fault::Unproven => {
+            "name in journal.redis.cert_file and key_file a certificate of the issuers that Redis trusts \
+             (tls-ca-cert-file)"
+        }
         Fault::Away | Fault::Moved | Fault::Stale | Fault::Timeout | Fault::Garbled => {
-            "look whether Redis runs at journal.redis.addresses; the hub tries again by itself"
+            "look whether Redis runs at journal.redis.addresses, and speaks TLS there where journal.redis.tls says so, \
+             and only there; the hub tries again by itself"
         }
     }
 }

@@ -44,7 +44,8 @@ fn judge(server: &str, options: &Options, said: Result<(ServerFacts, Held), Faul
         }
     };
     let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
-    look.good.push(format!("{server} is reached and {password}"));
+    let encrypted = if options.tls.is_some() { ", over TLS" } else { "" };
+    look.good.push(format!("{server} is reached and {password}{encrypted}"));
     if facts.is_new_enough() {
         look.good.push(format!("{server} has version {}, which is new enough", facts.version()));
     } else {
@@ -92,6 +93,7 @@ mod tests {
     fn judged(info: &str, held: [Option<&str>; 2]) -> Look {
         let options = Options {
             addresses: Vec::new(),
+            tls: None,
             user: None,
             password: None,
             prefix: "rte".to_owned(),

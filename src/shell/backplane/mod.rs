@@ -1,6 +1,7 @@
 //! The lanes of a backplane: a thread that appends and one that reads, each with a connection of
 //! its own. They decide nothing; [`backplane`](crate::backplane) does.
 
+mod dialed;
 mod faults;
 mod look;
 mod numbers;
@@ -23,7 +24,7 @@ pub(crate) use faults::{remedy, told};
 pub(crate) use look::{Look, look};
 pub(crate) use numbers::LaneNumbers;
 use numbers::{add, set};
-pub use options::{Options, Password};
+pub use options::{Encryption, Options, Password};
 use parking_lot::Mutex;
 pub use redis::EngineFacts;
 use redis::Redis;

@@ -1,12 +1,19 @@
 //! What an engine is reached by.
 
+use crate::backplane::Fault;
+use crate::shell::roots::{Identity, Roots};
 use core::fmt;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use std::sync::Arc;
 
 /// Where the engine is, and what is kept there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Host and port of each server that may be the one; they are tried in turn.
     pub addresses: Vec<(String, u16)>,
+    /// How the way there is encrypted, where it is.
+    pub tls: Option<Encryption>,
     /// Who the hub is to it, unless the default user.
     pub user: Option<String>,
     /// By what it is known.
@@ -19,6 +26,33 @@ pub struct Options {
     pub dedupe_ms: u64,
     /// How a process writes and reads.
     pub lanes: crate::backplane::Options,
+}
+
+/// Whom the hub trusts to be the engine, and what it shows of itself. Clones share it.
+#[derive(Clone)]
+pub struct Encryption(Arc<ClientConfig>);
+
+impl Encryption {
+    /// Trusts whom those vouch for, and shows that identity to servers that ask for one.
+    ///
+    /// # Errors
+    ///
+    /// The certificate and the key of the identity do not belong together.
+    pub fn new(roots: &Roots, identity: Option<Identity>) -> Result<Encryption, rustls::Error> {
+        Ok(Encryption(Arc::new(roots.for_streams_as(identity)?)))
+    }
+
+    /// A session with a server of that name, whose handshake is still to come.
+    pub(super) fn begin(&self, host: &str) -> Result<ClientConnection, Fault> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Fault::Misnamed)?;
+        ClientConnection::new(Arc::clone(&self.0), name).map_err(|_| Fault::Unencrypted)
+    }
+}
+
+impl fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encryption(redacted)")
+    }
 }
 
 /// A password, which is not printed.

@@ -10,6 +10,7 @@
 //! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
 //! | `<prefix>:meta` | what all processes must agree upon |
 
+use super::dialed::{Dialed, Manners, read};
 use super::faults::fault;
 use super::options::Options;
 use super::server::{Risk, ServerFacts};
@@ -20,12 +21,9 @@ use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, 
 use crate::hub::partition::{PARTITIONS, Partition};
 use crate::hub::position::Epoch;
 use crate::hub::seen::ItemKey;
-use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
-use redis::io::tcp::TcpSettings;
-use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline};
-use redis::{RedisConnectionInfo, RedisResult};
+use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
+use redis::{FromRedisValue, Pipeline, RedisResult};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The scripts, in the order of their hashes.
 const SCRIPTS: [&str; 4] =
@@ -52,7 +50,7 @@ pub(super) struct Redis {
     tags: Vec<String>,
     /// Which of the addresses is tried next.
     next: usize,
-    connection: Option<Connection>,
+    connection: Option<Dialed>,
     /// What the server calls the scripts.
     hashes: Vec<String>,
     /// The secret that there will be where there is none.
@@ -97,49 +95,34 @@ impl Redis {
         let mut connection = self.dial()?;
         self.check(&mut connection)?;
         self.hashes = load(&mut connection)?;
+        connection.be_patient()?;
         self.connection = Some(connection);
         Ok(())
     }
 
-    /// Connects to the next of the addresses, as whoever the hub is there.
-    fn dial(&mut self) -> Result<Connection, Fault> {
-        let count = self.options.addresses.len().max(1);
-        let (host, port) = self.options.addresses.get(self.next % count).ok_or(Fault::Away)?;
+    /// Connects to the next of the addresses.
+    fn dial(&mut self) -> Result<Dialed, Fault> {
+        let Options { addresses, tls, user, password, .. } = &self.options;
+        let (host, port) = addresses.get(self.next % addresses.len().max(1)).ok_or(Fault::Away)?;
         self.next += 1;
-        // A server before 7.2 does not know what the library would call itself.
-        let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        if let Some(user) = &self.options.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &self.options.password {
-            settings = settings.set_password(password.reveal());
-        }
-        let address = ConnectionAddr::Tcp(host.clone(), *port);
-        let info = address.into_connection_info().map_err(|error| fault(&error))?;
-        let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|error| fault(&error))?;
-        let patience = Duration::from_millis(BACKPLANE_COMMAND_MS);
-        let connection = client.get_connection_with_timeout(patience).map_err(|error| fault(&error))?;
-        // They are set anew by connecting.
-        let longest = Some(Duration::from_millis(BACKPLANE_BLOCK_MS) + patience);
-        connection.set_read_timeout(longest).map_err(|error| fault(&error))?;
-        connection.set_write_timeout(Some(patience)).map_err(|error| fault(&error))?;
-        Ok(connection)
+        let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
+        Dialed::dial(host, *port, manners)
     }
 
     /// Asks the next of the addresses about itself, and writes nothing there.
     pub(super) fn look(&mut self) -> Result<(ServerFacts, Held), Fault> {
         let mut connection = self.dial()?;
         let server = ServerFacts::ask(&mut connection)?;
-        let mut pipeline = redis::pipe();
-        for (name, _) in agreed() {
-            pipeline.cmd("HGET").arg(meta(&self.options.prefix)).arg(name);
+        let key = meta(&self.options.prefix);
+        let mut held = Held::default();
+        for (held, (name, _)) in held.iter_mut().zip(agreed()) {
+            *held = connection.ask(redis::cmd("HGET").arg(&key).arg(name))?;
         }
-        Ok((server, pipeline.query(&mut connection).map_err(|error| fault(&error))?))
+        Ok((server, held))
     }
 
     /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
-    fn check(&mut self, connection: &mut Connection) -> Result<(), Fault> {
+    fn check(&mut self, connection: &mut Dialed) -> Result<(), Fault> {
         let server = ServerFacts::ask(connection)?;
         if !server.is_new_enough() {
             return Err(Fault::Refused);
@@ -150,10 +133,13 @@ impl Redis {
         let key = meta(&self.options.prefix);
         // The first node says it, and all others hold to that.
         let mut agree = |name: &str, value: &str| -> Result<String, Fault> {
-            let mut pipeline = redis::pipe();
-            pipeline.cmd("HSETNX").arg(&key).arg(name).arg(value).ignore().cmd("HGET").arg(&key).arg(name);
-            let (held,): (String,) = pipeline.query(connection).map_err(|error| fault(&error))?;
-            Ok(held)
+            let mut ask = || connection.ask::<Option<String>>(redis::cmd("HGET").arg(&key).arg(name));
+            // It is there nearly always, also while nothing can be written.
+            if let Some(held) = ask()? {
+                return Ok(held);
+            }
+            let () = connection.ask(redis::cmd("HSETNX").arg(&key).arg(name).arg(value))?;
+            connection.ask(redis::cmd("HGET").arg(&key).arg(name))
         };
         for (name, value) in agreed() {
             if agree(name, &value)? != value {
@@ -184,10 +170,9 @@ impl Redis {
     fn run<T: FromRedisValue>(&mut self, pipeline: impl Fn(&Redis) -> Pipeline) -> Result<Vec<RedisResult<T>>, Fault> {
         let mut is_again = false;
         loop {
-            let mut commands = pipeline(self);
+            let commands = pipeline(self);
             let connection = self.connection.as_mut().ok_or(Fault::Away)?;
-            let results: Vec<RedisResult<T>> =
-                commands.ignore_errors().query(connection).map_err(|error| fault(&error))?;
+            let results: Vec<RedisResult<T>> = connection.ask_all(&commands)?.into_iter().map(read).collect();
             let is_forgotten =
                 |result: &RedisResult<T>| result.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"));
             if is_again || !results.iter().any(is_forgotten) {
@@ -263,10 +248,10 @@ impl Redis {
             Ok((last, duplicates)) => {
                 Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
             }
-            Err(error) => match fault(&error) {
-                fault @ (Fault::Stale | Fault::Full) => Ok(Err(fault)),
-                fault @ (Fault::Away | Fault::Refused | Fault::Moved | Fault::Timeout | Fault::Garbled) => Err(fault),
-            },
+            Err(error) => {
+                let fault = fault(&error);
+                if matches!(fault, Fault::Stale | Fault::Full) { Ok(Err(fault)) } else { Err(fault) }
+            }
         });
         appended.collect::<Result<_, Fault>>().map(Input::Appended)
     }
@@ -284,7 +269,7 @@ impl Redis {
         }
         type Entries = Vec<(String, Vec<Vec<u8>>)>;
         let connection = self.connection.as_mut().ok_or(Fault::Away)?;
-        let read: Option<Vec<(String, Entries)>> = command.query(connection).map_err(|error| fault(&error))?;
+        let read: Option<Vec<(String, Entries)>> = connection.ask(&command)?;
         let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
             let (_, partition) = keys.iter().find(|(other, _)| *other == key).ok_or(Fault::Garbled)?;
             let raw = |(id, fields): (String, Vec<Vec<u8>>)| {
@@ -316,7 +301,7 @@ impl Redis {
         command.arg(self.key(partition, "v")).arg(scan).arg("COUNT").arg(BACKPLANE_SCAN_VALUES);
         let connection = self.connection.as_mut().ok_or(Fault::Away)?;
         type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-        let (scan, pairs): (u64, Pairs) = command.query(connection).map_err(|error| fault(&error))?;
+        let (scan, pairs): (u64, Pairs) = connection.ask(&command)?;
         let values = pairs.into_iter().map(|(field, value)| {
             let entry = parse_value(&value).ok_or(Fault::Garbled)?;
             Ok(Value { field: field.into(), entry })
@@ -340,12 +325,8 @@ impl Redis {
     }
 }
 
-fn load(connection: &mut Connection) -> Result<Vec<String>, Fault> {
-    let mut pipeline = redis::pipe();
-    for script in SCRIPTS {
-        pipeline.cmd("SCRIPT").arg("LOAD").arg(script);
-    }
-    pipeline.query(connection).map_err(|error| fault(&error))
+fn load(connection: &mut Dialed) -> Result<Vec<String>, Fault> {
+    SCRIPTS.iter().map(|script| connection.ask(redis::cmd("SCRIPT").arg("LOAD").arg(script))).collect()
 }
 
 /// The id of an entry in its stream.

@@ -1,8 +1,7 @@
 //! What a server says of itself (INFO).
 
-use super::faults::fault;
+use super::dialed::Dialed;
 use crate::backplane::Fault;
-use redis::Connection;
 
 /// The first version of Redis that counts the ids of a stream as the lanes need it.
 const FIRST: u32 = 7;
@@ -15,8 +14,8 @@ pub(crate) type Risk = (&'static str, &'static str);
 pub(super) struct ServerFacts(String);
 
 impl ServerFacts {
-    pub(super) fn ask(connection: &mut Connection) -> Result<ServerFacts, Fault> {
-        redis::cmd("INFO").query(connection).map(ServerFacts).map_err(|error| fault(&error))
+    pub(super) fn ask(connection: &mut Dialed) -> Result<ServerFacts, Fault> {
+        connection.ask(&redis::cmd("INFO")).map(ServerFacts)
     }
 
     fn says(&self, name: &str) -> Option<&str> {

@@ -39,7 +39,7 @@ fn every_sample_in_toml_is_what_its_first_line_says() {
             variables: Vec::new(),
             settings: Vec::new(),
             read: &|path| match path.to_str() {
-                Some("rte.pem") => Ok(pair.cert.pem()),
+                Some("rte.pem" | "redis-ca.pem") => Ok(pair.cert.pem()),
                 Some("rte.key") => Ok(pair.signing_key.serialize_pem()),
                 Some("issuer.pem") => Ok(PEM.to_owned()),
                 Some("jwks.json") => Ok(JWKS.to_owned()),

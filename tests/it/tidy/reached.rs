@@ -179,7 +179,11 @@ const REACHED: [(&str, &str, &str); 66] = [
         "tests/it/wire/operating",
         "a_reader_of_the_log_that_stalls_stops_nobody_and_is_told_what_it_missed",
     ),
-    ("gap_spread_ms", "tests/it/wire/nodes", "a_gap_closes_those_who_must_have_every_event_and_states_are_set_right"),
+    (
+        "gap_spread_ms",
+        "tests/it/wire/nodes/mod",
+        "a_gap_closes_those_who_must_have_every_event_and_states_are_set_right",
+    ),
     (
         "backplane_queue_bytes_max",
         "src/backplane/writer",

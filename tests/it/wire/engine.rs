@@ -30,21 +30,32 @@ pub(super) struct Server {
     process: Child,
     pub(super) port: u16,
     folder: Folder,
-    is_kept: bool,
+    arguments: Vec<String>,
+}
+
+/// A port that nothing listens on.
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Server {
     /// None where there is no Redis.
     pub(super) fn start(name: &str, is_kept: bool) -> Option<Server> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = Folder::new(&format!("engine-{name}"), &[("kept", "")]);
-        Some(Server { process: Server::spawn(port, &folder, is_kept)?, port, folder, is_kept })
+        Server::start_with(name, &["--appendonly", if is_kept { "yes" } else { "no" }])
     }
 
-    fn spawn(port: u16, folder: &Folder, is_kept: bool) -> Option<Child> {
+    /// The same, with these arguments.
+    pub(super) fn start_with(name: &str, arguments: &[&str]) -> Option<Server> {
+        let port = free_port();
+        let folder = Folder::new(&format!("engine-{name}"), &[("kept", "")]);
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Some(Server { process: Server::spawn(port, &folder, &arguments)?, port, folder, arguments })
+    }
+
+    fn spawn(port: u16, folder: &Folder, arguments: &[String]) -> Option<Child> {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", folder.path()]);
-        command.args(["--appendonly", if is_kept { "yes" } else { "no" }]);
+        command.args(arguments);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("eady to accept connections")));
@@ -56,7 +67,7 @@ impl Server {
     pub(super) fn kill_and_restart(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        self.process = Server::spawn(self.port, &self.folder, self.is_kept).unwrap();
+        self.process = Server::spawn(self.port, &self.folder, &self.arguments).unwrap();
     }
 
     pub(super) fn signal(&self, name: &str) {
@@ -183,6 +194,7 @@ fn start(server: &Server) -> (Arc<Ears>, Lanes) {
 fn start_as(server: &Server, user: Option<(&str, &str)>) -> (Arc<Ears>, Lanes) {
     let options = Options {
         addresses: vec![("127.0.0.1".to_owned(), server.port)],
+        tls: None,
         user: user.map(|(name, _)| name.to_owned()),
         password: user.map(|(_, password)| Password::new(password.to_owned())),
         prefix: "rte".to_owned(),

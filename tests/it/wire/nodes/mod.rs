@@ -1,6 +1,8 @@
 //! Hubs that share a Redis of their own: they are one hub, whatever happens to it or to one of
 //! them.
 
+mod tls;
+
 use super::engine::{Server, skip};
 use super::keys::{Issuer, set};
 use super::since::availability;

@@ -1,0 +1,166 @@
+//! A connection to a server, encrypted or not, on which commands are asked one after the other.
+
+use super::faults::{fault, tls_fault};
+use super::options::{Encryption, Password};
+use crate::backplane::Fault;
+use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS};
+use redis::{Cmd, FromRedisValue, Parser, Pipeline, RedisResult, Value};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// How long a server may take to take a connection, or a command.
+const PATIENCE: Duration = Duration::from_millis(BACKPLANE_COMMAND_MS);
+/// How long it may take to answer one that waits there.
+const LONGEST: Duration = Duration::from_millis(BACKPLANE_BLOCK_MS + BACKPLANE_COMMAND_MS);
+
+/// Who this program is to a server, and how it speaks with it.
+#[derive(Clone, Copy)]
+pub(super) struct Manners<'o> {
+    pub(super) tls: Option<&'o Encryption>,
+    pub(super) user: Option<&'o str>,
+    pub(super) password: Option<&'o Password>,
+}
+
+/// What the bytes go through.
+enum Socket {
+    Plain(TcpStream),
+    Encrypted(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+/// A connection. After any error but an answer that is one it is of no use.
+pub(super) struct Dialed {
+    socket: Socket,
+    parser: Parser,
+}
+
+impl Dialed {
+    /// Connects, as whoever the hub is there. It waits for short answers only, until
+    /// [`Dialed::be_patient`].
+    pub(super) fn dial(host: &str, port: u16, manners: Manners<'_>) -> Result<Dialed, Fault> {
+        let mut dialed = Dialed { socket: Socket::open(host, port, manners.tls)?, parser: Parser::new() };
+        if let Some(password) = manners.password {
+            let mut command = redis::cmd("AUTH");
+            command.arg(manners.user).arg(password.reveal());
+            let () = dialed.ask(&command)?;
+        }
+        Ok(dialed)
+    }
+
+    /// From now on it waits for answers to commands that wait at the server, too.
+    pub(super) fn be_patient(&self) -> Result<(), Fault> {
+        self.socket.tcp().set_read_timeout(Some(LONGEST)).map_err(|error| Socket::fault(&error))
+    }
+
+    /// What the server answers to a command.
+    pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Fault> {
+        self.send(&command.get_packed_command())?;
+        self.receive().and_then(|answer| read(answer).map_err(|error| fault(&error)))
+    }
+
+    /// What it answers to each of them.
+    pub(super) fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
+        self.send(&commands.get_packed_pipeline())?;
+        (0..commands.len()).map(|_| self.receive()).collect()
+    }
+
+    /// Sends commands; each has an answer to be received.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| Socket::fault(&error))
+    }
+
+    /// Waits for the next answer.
+    pub(super) fn receive(&mut self) -> Result<Value, Fault> {
+        let mut broken = None;
+        let answer = self.parser.parse_value(Watched { socket: &mut self.socket, broken: &mut broken });
+        answer.map_err(|error| broken.unwrap_or_else(|| fault(&error)))
+    }
+}
+
+/// An answer as what it is to be.
+pub(super) fn read<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
+    Ok(T::from_redis_value(answer.extract_error()?)?)
+}
+
+/// Reads, and keeps why that has failed.
+struct Watched<'a> {
+    socket: &'a mut Socket,
+    broken: &'a mut Option<Fault>,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let outcome = self.socket.read(buffer);
+        *self.broken = outcome.as_ref().err().map(Socket::fault);
+        outcome
+    }
+}
+
+impl Socket {
+    fn open(host: &str, port: u16, tls: Option<&Encryption>) -> Result<Socket, Fault> {
+        let failed = |error: io::Error| Socket::fault(&error);
+        let mut outcome = Err(Fault::Away);
+        for address in (host, port).to_socket_addrs().map_err(failed)? {
+            outcome = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let mut socket = outcome?;
+        socket.set_nodelay(true).map_err(failed)?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+        socket.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let Some(tls) = tls else { return Ok(Socket::Plain(socket)) };
+        let mut session = tls.begin(host)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).map_err(|error| {
+                let fault = Socket::fault(&error);
+                // One without TLS takes the handshake for a command that is none.
+                if fault == Fault::Away { Fault::Unencrypted } else { fault }
+            })?;
+        }
+        Ok(Socket::Encrypted(Box::new(StreamOwned::new(session, socket))))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Socket::Plain(socket) => socket,
+            Socket::Encrypted(stream) => stream.get_ref(),
+        }
+    }
+
+    fn fault(error: &io::Error) -> Fault {
+        let broken = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match (broken, error.kind()) {
+            (Some(broken), _) => tls_fault(broken),
+            (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Fault::Timeout,
+            (None, _) => Fault::Away,
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(socket) => socket.read(buffer),
+            Socket::Encrypted(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(socket) => socket.write(bytes),
+            Socket::Encrypted(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Plain(socket) => socket.flush(),
+            Socket::Encrypted(stream) => stream.flush(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A Redis that is reached over TLS, and what is told where it is not.
+
+use super::super::engine::{Server, free_port, skip};
+use super::{POSITIONED, await_ready, next, publish, subscribe};
+use crate::support::{Folder, Hub, rte};
+use crate::wire::since::availability;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+/// An authority, in files of a folder.
+struct Authority {
+    folder: Folder,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new(name: &str) -> Authority {
+        let folder = Folder::new(name, &[]);
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // One that is called like those whom it certifies is taken for one of them.
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        folder.write("ca.pem", &params.self_signed(&key).unwrap().pem());
+        Authority { folder, issuer: Issuer::new(params, key) }
+    }
+
+    /// Writes a certificate for that name, and its key.
+    fn certify(&self, file: &str, name: &str, change: fn(&mut CertificateParams)) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let certificate: Certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.folder.write(&format!("{file}.pem"), &certificate.pem());
+        self.folder.write(&format!("{file}.key"), &key.serialize_pem());
+    }
+
+    /// A Redis with that certificate, and its port for TLS.
+    fn server(&self, name: &str, file: &str, clients: &str) -> Option<(Server, u16)> {
+        let (port, path) = (free_port(), |name: &str| self.folder.file(name));
+        let arguments = [
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &path(&format!("{file}.pem")),
+            "--tls-key-file",
+            &path(&format!("{file}.key")),
+            "--tls-ca-cert-file",
+            &path("ca.pem"),
+            "--tls-auth-clients",
+            clients,
+            "--appendonly",
+            "yes",
+        ];
+        Some((Server::start_with(name, &arguments)?, port))
+    }
+
+    /// What makes a server at that address the engine of a node.
+    fn settings(&self, port: u16, more: &[(&str, &str)]) -> Vec<String> {
+        let mut settings = vec![
+            "journal.engine=redis".to_owned(),
+            format!("journal.redis.addresses=localhost:{port}"),
+            "journal.redis.tls=true".to_owned(),
+        ];
+        settings.extend(more.iter().map(|(key, file)| format!("journal.redis.{key}={}", self.folder.file(file))));
+        settings
+    }
+
+    /// What `rte check --connect` says, and whether a hub would work.
+    fn check(&self, settings: &[String]) -> (bool, String) {
+        let mut command = rte();
+        command.args(["check", "--connect"]).args(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout) + &text(output.stderr))
+    }
+}
+
+#[test]
+fn nodes_share_a_redis_that_takes_only_tls_with_a_certificate_of_theirs() {
+    let authority = Authority::new("nodes-tls");
+    authority.certify("redis", "localhost", |_| ());
+    authority.certify("node", "node", |_| ());
+    let Some((_server, port)) = authority.server("nodes-tls", "redis", "yes") else { return skip() };
+    let all = [("ca_file", "ca.pem"), ("cert_file", "node.pem"), ("key_file", "node.key")];
+    let settings = authority.settings(port, &all);
+    let (is_good, said) = authority.check(&settings);
+    assert!(is_good && said.contains("is reached and asks for no password, over TLS"), "{said}");
+    let nodes = [(); 2].map(|()| {
+        let hub = Hub::start_with(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+        await_ready(&hub);
+        hub
+    });
+    let mut peer = nodes[1].client();
+    subscribe(&mut peer, POSITIONED);
+    // More than a record of TLS has.
+    let long = "x".repeat(20_000);
+    for mark in ["first", &long, "last"] {
+        publish(&nodes[0], &availability(mark));
+        assert_eq!(next(&mut peer).0, mark);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_certificate_of_a_redis_is_told_in_a_sentence_that_says_what_to_do() {
+    let (authority, other) = (Authority::new("nodes-tls-wrong"), Authority::new("nodes-tls-other"));
+    authority.certify("redis", "localhost", |_| ());
+    authority.certify("elsewhere", "redis.example.com", |_| ());
+    authority.certify("old", "localhost", |params| params.not_after = date_time_ymd(2020, 1, 1));
+    other.certify("node", "node", |_| ());
+    authority.folder.write("other.pem", &std::fs::read_to_string(other.folder.file("ca.pem")).unwrap());
+    for file in ["node.pem", "node.key"] {
+        authority.folder.write(file, &std::fs::read_to_string(other.folder.file(file)).unwrap());
+    }
+    let ca = [("ca_file", "ca.pem")];
+    let foreign = [("ca_file", "ca.pem"), ("cert_file", "node.pem"), ("key_file", "node.key")];
+    for (name, file, clients, settings, told) in [
+        ("issuer", "redis", "no", &[("ca_file", "other.pem")][..], "journal.redis.ca_file"),
+        ("machine", "redis", "no", &[], "journal.redis.ca_file"),
+        ("name", "elsewhere", "no", &ca, "is for another name: name it in journal.redis.addresses"),
+        ("time", "old", "no", &ca, "has expired, or is not valid yet: give Redis another certificate"),
+        ("none", "redis", "yes", &ca, "journal.redis.cert_file and key_file"),
+        ("foreign", "redis", "yes", &foreign, "journal.redis.cert_file and key_file"),
+    ] {
+        let Some((server, port)) = authority.server(&format!("nodes-tls-{name}"), file, clients) else {
+            return skip();
+        };
+        let (is_good, said) = authority.check(&authority.settings(port, settings));
+        assert!(!is_good && said.contains(told), "{name}: {said}");
+        let (is_good, said) = authority.check(&authority.settings(server.port, settings));
+        assert!(!is_good && said.contains("journal.redis.tls"), "{name} without TLS: {said}");
+    }
+    let Some((_server, port)) = authority.server("nodes-tls-log", "old", "no") else { return skip() };
+    let settings = authority.settings(port, &ca);
+    let hub = Hub::start_with(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+    hub.await_log("its certificate has expired");
+    assert_eq!(hub.request("GET /readyz", &[], "").status, 503);
+}
