@@ -1,6 +1,7 @@
 //! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's
-//! own compiler.
-use std::{env, error::Error, fs, path::Path};
+//! own compiler, and packs the texts that the program has in it.
+use flate2::{Compression, write::DeflateEncoder};
+use std::{env, error::Error, fs, io::Write, path::Path};
 
 #[expect(dead_code, reason = "the program uses more of the compiler than its build does")]
 #[path = "src/schema/compiler/mod.rs"]
@@ -20,7 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, text) in compiled.iter().flat_map(|compiled| compiler::emit::for_build(&compiled.model, &files)) {
         fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
     }
-    Ok(())
+    ["guide", "pages", "client"].into_iter().try_for_each(|folder| pack(&Path::new("src").join(folder)))
+}
+
+/// Deflates each text below that folder of `src` into `OUT_DIR/packed`, under the same path.
+fn pack(path: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    if path.is_dir() {
+        return fs::read_dir(path)?.try_for_each(|entry| pack(&entry?.path()));
+    }
+    let packed = Path::new(&env::var("OUT_DIR")?).join("packed").join(path.strip_prefix("src")?);
+    fs::create_dir_all(packed.parent().ok_or("a file has a folder")?)?;
+    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
+    deflated.write_all(&fs::read(path)?)?;
+    Ok(fs::write(packed, deflated.finish()?)?)
 }
 
 fn read(path: &Path, files: &mut Vec<(String, String)>) -> Result<(), Box<dyn Error>> {

@@ -65,6 +65,7 @@
 //! | 0 | [`limits`], [`clock`], [`entropy`] | every bound; injected time and randomness |
 //! | 0 | [`broken`] | the one expected panic |
 //! | 0 | [`bom`] | what editors and shells add to texts |
+//! | 0 | [`packed`] | the texts that the program has in it deflated |
 //! | 1 | [`echo`] | what is repeated of foreign names |
 //! | 1 | [`proto`] | HTTP/1.1, WebSocket, SignalR: bytes to values and back |
 //! | 1 | [`close`], [`timer`], [`metrics`], [`trace`] | why links and connections end; deadlines; counters; notable facts |
@@ -142,6 +143,7 @@ pub mod guide;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
+pub mod packed;
 pub mod pages;
 pub mod proto;
 pub mod schema;

@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod table;
 pub mod tables;
 
+use crate::packed::{Packed, packed};
 use std::fmt::Write;
 
 /// A page of the manual, or one of its tables, as `rte help` prints it.
@@ -47,23 +48,24 @@ pub const PAGES: [Page; 22] = [
     Page { name: "routes", what: "What is served where", text: || tables::routes("/rte").text() },
 ];
 
-const CLIENTS: &str = include_str!("clients.md");
-const LIBRARY: &str = include_str!("library.md");
-const PAGES_TO_LOOK_AT: &str = include_str!("pages.md");
-const PUBLISHERS: &str = include_str!("publishers.md");
-const OPERATORS: &str = include_str!("operators.md");
-const JOURNAL: &str = include_str!("journal.md");
-const NODES: &str = include_str!("nodes.md");
-const COMPATIBILITY: &str = include_str!("compatibility.md");
-const TOKENS: &str = include_str!("tokens.md");
-const SECURITY: &str = include_str!("security.md");
-const SCHEMAS: &str = include_str!("schemas.md");
-const REFERENCE: &str = include_str!("reference.md");
-const FUZZING: &str = include_str!("fuzzing.md");
-const CHANGES: &str = include_str!("changes.md");
+const CLIENTS: Packed = packed!("guide/", "clients.md");
+const LIBRARY: Packed = packed!("guide/", "library.md");
+const PAGES_TO_LOOK_AT: Packed = packed!("guide/", "pages.md");
+const PUBLISHERS: Packed = packed!("guide/", "publishers.md");
+const OPERATORS: Packed = packed!("guide/", "operators.md");
+const JOURNAL: Packed = packed!("guide/", "journal.md");
+const NODES: Packed = packed!("guide/", "nodes.md");
+const COMPATIBILITY: Packed = packed!("guide/", "compatibility.md");
+const TOKENS: Packed = packed!("guide/", "tokens.md");
+const SECURITY: Packed = packed!("guide/", "security.md");
+const SCHEMAS: Packed = packed!("guide/", "schemas.md");
+const REFERENCE: Packed = packed!("guide/", "reference.md");
+const FUZZING: Packed = packed!("guide/", "fuzzing.md");
+const CHANGES: Packed = packed!("guide/", "changes.md");
 
 /// Returns the text of a page without the marks of its generated parts.
-fn printed(markdown: &str) -> String {
+fn printed(page: Packed) -> String {
+    let markdown = page.text();
     let lines = markdown.lines().filter(|line| !line.starts_with("<!-- "));
     lines.fold(String::with_capacity(markdown.len()), |text, line| text + line + "\n")
 }

@@ -5,15 +5,16 @@
 //! pages begin with stands once, in `head.html`, and above those that show something live in
 //! `top.html`; HTML needs no tags for the end of either.
 
+use crate::packed::{Packed, packed};
 use crate::schema::artefacts::Artefact;
 use std::sync::OnceLock;
 
-/// A file as text, under its path below this folder.
+/// A file, under its path below this folder.
 macro_rules! files {
-    ($($path:literal),* $(,)?) => { [$(($path, include_str!($path))),*] };
+    ($($path:literal),* $(,)?) => { [$(($path, packed!("pages/", $path))),*] };
 }
 
-const FILES: [(&str, &str); 12] = files![
+const FILES: [(&str, Packed); 12] = files![
     "agents.mjs",
     "desk.css",
     "desk.mjs",
@@ -29,14 +30,14 @@ const FILES: [(&str, &str); 12] = files![
 ];
 
 /// The pages: name, title, what stands above, and what is their own.
-const PAGES: [(&str, &str, &str, &str); 4] = [
-    ("index", "rte", "", include_str!("index.html")),
-    ("wall", "Wallboard", TOP, include_str!("wall.html")),
-    ("desk", "Desk", TOP, include_str!("desk.html")),
-    ("try", "Playground", TOP, include_str!("try.html")),
+const PAGES: [(&str, &str, Option<Packed>, Packed); 4] = [
+    ("index", "rte", None, packed!("pages/index.html")),
+    ("wall", "Wallboard", Some(TOP), packed!("pages/wall.html")),
+    ("desk", "Desk", Some(TOP), packed!("pages/desk.html")),
+    ("try", "Playground", Some(TOP), packed!("pages/try.html")),
 ];
-const HEAD: &str = include_str!("head.html");
-const TOP: &str = include_str!("top.html");
+const HEAD: Packed = packed!("pages/head.html");
+const TOP: Packed = packed!("pages/top.html");
 
 /// The path of the module that tells the others where the hub is.
 pub(crate) const HUB_MODULE: &str = "hub.mjs";
@@ -47,7 +48,7 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) fn find(path: &str) -> Option<&'static Artefact> {
     static DOCUMENTS: OnceLock<Vec<Artefact>> = OnceLock::new();
     let documents = DOCUMENTS.get_or_init(|| {
-        let files = FILES.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let files = FILES.into_iter().map(|(path, text)| (path.to_owned(), text.text()));
         files.chain(pages()).map(|(path, text)| Artefact::new(path.clone(), media_type(&path), text)).collect()
     });
     documents.iter().find(|document| document.path == path)
@@ -57,9 +58,10 @@ pub(crate) fn find(path: &str) -> Option<&'static Artefact> {
 fn pages() -> impl Iterator<Item = (String, String)> {
     PAGES.into_iter().map(|(name, title, top, own)| {
         let link = format!("<a href=\"/{name}\"");
-        let begin = [HEAD, top].concat().replace("{name}", name).replace("{title}", title);
+        let top = top.map(Packed::text).unwrap_or_default();
+        let begin = (HEAD.text() + &top).replace("{name}", name).replace("{title}", title);
         let begin = begin.replace(&link, &format!("{link} aria-current=\"page\""));
-        (format!("{name}.html"), begin + own)
+        (format!("{name}.html"), begin + &own.text())
     })
 }
 
@@ -97,7 +99,7 @@ mod tests {
             let mut marks =
                 vec![format!("<title>{title}</title>"), format!("<h1>{title}</h1>"), "<main id=\"main\"".into()];
             marks.push(format!("href=\"/pages/{name}.css\""));
-            if !top.is_empty() {
+            if top.is_some() {
                 marks.push(format!("src=\"/pages/{name}.mjs\""));
                 marks.push(format!("<a href=\"/{name}\" aria-current=\"page\">"));
             }
@@ -110,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_pages_are_lean() {
-        let bytes: usize = FILES.iter().map(|(_, text)| text.len()).chain(pages().map(|(_, text)| text.len())).sum();
+        let bytes: usize =
+            FILES.iter().map(|(_, text)| text.text().len()).chain(pages().map(|(_, text)| text.len())).sum();
         assert!(bytes < 120_000, "{bytes} bytes");
     }
 }

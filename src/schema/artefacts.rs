@@ -50,10 +50,7 @@ fn all(model: &Model) -> Vec<Artefact> {
         ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model, &chapters)),
     ];
     all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
-    all.extend(
-        library::modules()
-            .map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text.to_owned())),
-    );
+    all.extend(library::modules().map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }

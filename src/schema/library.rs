@@ -1,17 +1,18 @@
 //! The client library: the modules of `src/client` as documents, and the npm package that an export
 //! makes of them and of the modules of the catalogue's events.
 
+use crate::packed::{Packed, packed};
 use std::borrow::Cow;
 
 pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) const TYPESCRIPT: &str = "application/typescript; charset=utf-8";
 
-/// A file as text, under its path below `src/client`.
+/// A file, under its path below `src/client`.
 macro_rules! files {
-    ($($path:literal),* $(,)?) => { [$(($path, include_str!(concat!("../client/", $path)))),*] };
+    ($($path:literal),* $(,)?) => { [$(($path, packed!("client/", $path))),*] };
 }
 
-const MODULES: [(&str, &str); 9] = files![
+const MODULES: [(&str, Packed); 9] = files![
     "client.d.mts",
     "client.mjs",
     "client/calls.mjs",
@@ -24,16 +25,16 @@ const MODULES: [(&str, &str); 9] = files![
 ];
 
 /// Of the package only. The version is the program's.
-const PACKAGE: [(&str, &str); 2] = files!["README.md", "package.json"];
+const PACKAGE: [(&str, Packed); 2] = files!["README.md", "package.json"];
 
 /// What the modules import of the catalogue.
 const EVENTS: [&str; 2] = ["events.d.mts", "events.mjs"];
 
 /// The modules and their types: path, media type and text of each.
-pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str, String)> {
     MODULES.into_iter().map(|(path, text)| {
         let content_type = if path.ends_with(".d.mts") { TYPESCRIPT } else { JAVASCRIPT };
-        (path, content_type, text)
+        (path, content_type, text.text())
     })
 }
 
@@ -44,7 +45,8 @@ pub(crate) fn package<'d>(
     let is_module = |path: &str| MODULES.iter().any(|(module, _)| *module == path) || EVENTS.contains(&path);
     let modules = documents.filter(move |(path, _)| is_module(path));
     let own = PACKAGE.into_iter().map(|(path, text)| {
-        let text = text.replace("\"version\": \"0.0.0\"", concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""));
+        let text =
+            text.text().replace("\"version\": \"0.0.0\"", concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""));
         (path, Cow::Owned(text.into_bytes()))
     });
     own.chain(modules.map(|(path, bytes)| (path, Cow::Borrowed(bytes))))
