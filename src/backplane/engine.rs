@@ -116,6 +116,8 @@ pub enum Fault {
     Expired,
     /// It wants a certificate of this process that it trusts.
     Unproven,
+    /// It is to know who has the logs, and knows none of that name.
+    Nameless,
 }
 
 /// Entries to be appended at once, in this order, or not at all.

@@ -3,7 +3,7 @@
 use super::engine::Fault;
 use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
-use crate::limits::{BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
+use crate::limits::{BACKPLANE_MOVED_MS_MAX, BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
 
 /// Whether the engine can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,9 @@ impl Lane {
             State::Away { since, .. } => since,
             State::Up => now.mono,
         };
-        let longest_ms = (BACKPLANE_RETRY_MS << self.failures.min(8)).min(BACKPLANE_RETRY_MS_MAX);
+        // Where another server is to have the logs, that is soon.
+        let most_ms = if fault == Fault::Moved { BACKPLANE_MOVED_MS_MAX } else { BACKPLANE_RETRY_MS_MAX };
+        let longest_ms = (BACKPLANE_RETRY_MS << self.failures.min(8)).min(most_ms);
         let wait_ms = longest_ms / 2 + next_u64(entropy) % (longest_ms / 2 + 1);
         self.failures = self.failures.saturating_add(1);
         self.state = State::Away { again_at: now.after_ms(wait_ms), since };

@@ -82,6 +82,7 @@ fn tell(looks: Vec<Look>, console: &mut Console) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for mut look in looks {
         let list = if serves { &mut look.good } else { &mut wrong };
+        look.wrong.retain(|sentence| !list.contains(sentence));
         list.append(&mut look.wrong);
         for sentence in look.good {
             console.line(format_args!("{:<16}{sentence}", "redis"))?;

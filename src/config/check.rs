@@ -13,9 +13,9 @@ use crate::auth::token::Tenancy;
 use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
-use crate::shell::roots::{Identity, Roots, TlsError};
+use crate::shell::JournalOptions;
+use crate::shell::roots::TlsError;
 use crate::shell::tls::Tls;
-use crate::shell::{JournalOptions, backplane};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -102,74 +102,6 @@ impl Checker<'_> {
         }
     }
 
-    /// What is said of a Redis that is configured and not used.
-    fn redis_left(&self, journal: &raw::JournalKeys) -> Option<String> {
-        let is_left = journal.engine != raw::Engine::Redis && self.tree.node("journal.redis").is_some();
-        let why = "journal.redis is passed over, and this hub shares nothing with other nodes: set journal.engine = \"redis\", \
-                   or leave it out";
-        is_left.then(|| why.to_owned())
-    }
-
-    /// The engine that several nodes share.
-    fn backplane(&mut self, journal: &raw::JournalKeys, limits: &Limits) -> Option<backplane::Options> {
-        const PATH: &str = "journal.redis.addresses";
-        let redis = &journal.redis;
-        let addresses = self.list(PATH, &redis.addresses, server);
-        if let Some((host, port)) = repeated(&addresses) {
-            self.tree.complain(PATH, format!("{host}:{port} is there twice: name each server once"));
-        }
-        if redis.user.is_some() && redis.password_file.is_none() {
-            let message = "a user is told to Redis with a password: set `journal.redis.password_file`, too, or leave the user away";
-            self.tree.complain("journal.redis.user", message);
-        }
-        if journal.engine != raw::Engine::Redis {
-            return None;
-        }
-        if redis.addresses.is_empty() {
-            self.tree
-                .complain("journal.engine", "`journal.engine = \"redis\"` needs an address: `journal.redis.addresses`");
-        }
-        if redis.prefix.is_empty() || redis.prefix.contains(['{', '}']) {
-            self.tree.complain("journal.redis.prefix", "a prefix has at least one character, and no `{` or `}`");
-        }
-        let Limits { body_bytes_max, backplane_queue_bytes_max, .. } = limits;
-        if body_bytes_max >= backplane_queue_bytes_max {
-            let message = format!(
-                "backplane_queue_bytes_max ({backplane_queue_bytes_max}) must be more than body_bytes_max \
-                 ({body_bytes_max}), or some publish is refused for ever"
-            );
-            self.tree.complain("limits.backplane_queue_bytes_max", message);
-        }
-        let tls = self.encryption(redis);
-        let password =
-            redis.password_file.as_deref().and_then(|file| self.password("journal.redis.password_file", file));
-        Some(backplane::Options {
-            addresses,
-            tls,
-            user: redis.user.clone(),
-            password,
-            prefix: redis.prefix.clone(),
-            retain_entries: redis.retain_entries,
-            dedupe_ms: limits.dedupe_ms,
-            lanes: crate::backplane::Options {
-                append_timeout_ms: redis.append_timeout_ms,
-                repair_ms: redis.repair_ms,
-                beat_ms: redis.beat_ms,
-                queue_bytes_max: limits.backplane_queue_bytes_max,
-                repair_bytes_max: limits.backplane_repair_bytes_max,
-                ..crate::backplane::Options::default()
-            },
-        })
-    }
-
-    fn password(&mut self, path: &str, file: &str) -> Option<backplane::Password> {
-        let located = self.located(path, file);
-        self.key_sources.secrets.push(located.clone());
-        self.key_sources.files.push(located);
-        let text = self.file(path, file)?;
-        Some(backplane::Password::new(bom::secret(&text).to_owned()))
-    }
-
     fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
         let address = text.parse().ok();
         if address.is_none() {
@@ -183,43 +115,8 @@ impl Checker<'_> {
         self.identified(["server.tls_certificate", "server.tls_key"], [certificate, key], Tls::of)
     }
 
-    /// How the way to the engine is encrypted.
-    fn encryption(&mut self, redis: &raw::Redis) -> Option<backplane::Encryption> {
-        const PATHS: [&str; 3] = ["journal.redis.ca_file", "journal.redis.cert_file", "journal.redis.key_file"];
-        let files = [&redis.ca_file, &redis.cert_file, &redis.key_file].map(Option::as_deref);
-        if !redis.tls {
-            for (path, _) in PATHS.iter().zip(files).filter(|(_, file)| file.is_some()) {
-                self.tree.complain(path, "this is for TLS: set `journal.redis.tls = true`, too, or leave it away");
-            }
-            return None;
-        }
-        let ([ca, ..], [ca_path, paths @ ..]) = (files, PATHS);
-        let roots = match ca {
-            Some(file) => {
-                let located = self.located(ca_path, file);
-                self.key_sources.files.push(located);
-                let roots = Roots::of_pem(&self.file(ca_path, file)?);
-                if roots.is_none() {
-                    self.tree.complain(ca_path, "this is no PEM file with -----BEGIN CERTIFICATE-----");
-                }
-                roots?
-            }
-            None => Roots::of_this_machine(),
-        };
-        let unusable = |error| TlsError::Key(format!("the certificate and this key can't be shown: {error}"));
-        let encryption = |identity| backplane::Encryption::new(&roots, identity).map_err(unusable);
-        if let [_, None, None] = files {
-            return encryption(None)
-                .map_err(|_| self.tree.complain("journal.redis.tls", "TLS does not work here"))
-                .ok();
-        }
-        let [_, certificate, key] = files;
-        let of = |certificate: &str, key: &str| Identity::of_pem(certificate, key).and_then(|it| encryption(Some(it)));
-        self.identified(paths, [certificate, key], of)
-    }
-
     /// What is made of a certificate and its key, where these files are named.
-    fn identified<T>(
+    pub(super) fn identified<T>(
         &mut self,
         paths: [&str; 2],
         files: [Option<&str>; 2],
@@ -317,23 +214,6 @@ impl Checker<'_> {
             self.tree.complain(&path, message);
         }
     }
-}
-
-/// The host and the port of a server.
-fn server(text: &str) -> Result<(String, u16), String> {
-    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    match parts {
-        Some((_, 0)) => Err(format!("{text:?} has the port 0, where no server listens: Redis has 6379 by default")),
-        Some((host, port)) if !host.is_empty() && !host.contains('/') => {
-            Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
-        }
-        Some(_) | None => Err(format!("{text:?} is not a host and a port, such as \"10.0.0.7:6379\"")),
-    }
-}
-
-/// The first item that stands in the list before.
-fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    items.iter().enumerate().find_map(|(at, item)| items.iter().take(at).find(|before| *before == item))
 }
 
 /// Whether a hub can be there: segments of unreserved characters (RFC 3986 section 2.3), so that

@@ -18,6 +18,7 @@ pub(crate) mod file;
 mod keys;
 mod machine;
 mod raw;
+mod redis;
 mod schema;
 mod setting;
 mod tree;

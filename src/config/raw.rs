@@ -286,6 +286,12 @@ pub(super) struct Redis {
     /// Host and port of Redis 7 or later, or Valkey: `10.0.0.7:6379`. Of several the master is
     /// found.
     pub(super) addresses: Vec<String>,
+    /// What Sentinels call the master; `addresses` are then those of the Sentinels.
+    pub(super) sentinel: Option<String>,
+    /// The user that the nodes are to the Sentinels, unless the default one.
+    pub(super) sentinel_user: Option<String>,
+    /// A file that holds the password for the Sentinels, where they ask for one.
+    pub(super) sentinel_password_file: Option<String>,
     /// Speaks TLS with it. Its certificate must be for what `addresses` call it.
     pub(super) tls: bool,
     /// The certificates of those who may vouch for it, in place of those that this machine trusts.
@@ -321,6 +327,9 @@ impl Default for Redis {
         let lanes = crate::backplane::Options::default();
         Redis {
             addresses: Vec::new(),
+            sentinel: None,
+            sentinel_user: None,
+            sentinel_password_file: None,
             tls: false,
             ca_file: None,
             cert_file: None,

@@ -12,14 +12,14 @@ use crate::trace::Level;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-struct Given<'t> {
+pub(super) struct Given<'t> {
     text: &'t str,
     variables: &'t [(&'t str, &'t str)],
     settings: &'t [(&'t str, &'t str)],
 }
 
 impl Given<'_> {
-    fn config(&self) -> Result<Config, ConfigErrors> {
+    pub(super) fn config(&self) -> Result<Config, ConfigErrors> {
         let owned = |(key, text): &(&str, &str)| ((*key).to_owned(), (*text).to_owned());
         let set = |(key, text): &(&str, &str)| Setting {
             key: (*key).to_owned(),
@@ -43,11 +43,11 @@ impl Given<'_> {
     }
 }
 
-fn given(text: &str) -> Given<'_> {
+pub(super) fn given(text: &str) -> Given<'_> {
     Given { text, variables: &[("RTE_AUTH_SECRET", SECRET)], settings: &[] }
 }
 
-fn errors(text: &str) -> Vec<String> {
+pub(super) fn errors(text: &str) -> Vec<String> {
     given(text).errors()
 }
 
@@ -375,21 +375,6 @@ fn issuers_and_audiences_are_one_or_many_and_an_issuer_may_be_a_keys_own() {
 fn options_of_tokens_are_told_at_their_place() {
     assert!(errors("[auth]\nleeway_s = 301")[0].starts_with("/etc/rte/rte.toml:2:12: a leeway of more than 300 s"));
     assert!(errors("[auth.claims]\nuser = \"exp\"")[0].starts_with("/etc/rte/rte.toml:1:1: the claim name \"exp\""));
-}
-
-#[test]
-fn a_redis_that_cannot_be_meant_is_told_at_its_place() {
-    let with = |redis: &str| errors(&format!("[journal]\nengine = \"redis\"\n[journal.redis]\n{redis}"));
-    let told = with("addresses = [\"a:6379\", \"b:0\", \"a:6379\"]\nuser = \"rte\"");
-    let starts = [
-        "/etc/rte/rte.toml:4:13: a:6379 is there twice",
-        "/etc/rte/rte.toml:4:24: \"b:0\" has the port 0",
-        "/etc/rte/rte.toml:5:8: a user is told to Redis with a password: set `journal.redis.password_file`",
-    ];
-    assert_eq!(told.len(), starts.len(), "{told:#?}");
-    assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:#?}");
-    let good = "addresses = [\"a:6379\", \"a:6380\", \"b:6379\"]\nuser = \"rte\"\npassword_file = \"secret\"";
-    assert!(given(&format!("[journal]\nengine = \"redis\"\n[journal.redis]\n{good}")).config().is_ok());
 }
 
 #[test]

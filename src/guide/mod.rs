@@ -216,6 +216,7 @@ pub mod reference {}
 /// [reasons]: crate::guide::reference#reasons
 /// [redis-tls]: crate::guide::nodes#tls
 /// [rules]: crate::guide::publishers#what-is-checked
+/// [sentinels]: crate::guide::nodes#sentinels
 /// [stateful]: crate::guide::compatibility#stateful-reconnect
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom
 ///

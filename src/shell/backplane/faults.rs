@@ -50,14 +50,19 @@ pub(crate) fn told(fault: Fault) -> &'static str {
         Fault::Misnamed => "its certificate is for another name",
         Fault::Expired => "its certificate has expired, or is not valid yet",
         Fault::Unproven => "it takes no TLS without a certificate that it trusts",
+        Fault::Nameless => "no master is found by the name in journal.redis.sentinel",
     }
 }
 
 /// Who must do what about it.
 pub(crate) fn remedy(fault: Fault) -> &'static str {
     match fault {
+        Fault::Nameless => {
+            "set it to what the Sentinels call their master (sentinel monitor), and name them, and nobody else, in \
+             journal.redis.addresses"
+        }
         Fault::Refused => {
-            "look at journal.redis.user and password_file, at the user's rights (rte help nodes), and that the \
+            "look at journal.redis.user and password_file, with Sentinels at theirs, too, at the user's rights (rte help nodes), and that the \
              server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
         }
         Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",

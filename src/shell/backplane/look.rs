@@ -2,9 +2,11 @@
 
 use super::faults::{remedy, told};
 use super::options::Options;
-use super::redis::{Held, Redis, agreed, meta};
+use super::redis::{Held, agreed, dial, meta};
+use super::sentinel::{self, Address};
 use super::server::ServerFacts;
 use crate::backplane::Fault;
+use std::collections::BTreeSet;
 
 /// What a look at one of the servers has found, in a sentence each.
 #[derive(Debug, Default)]
@@ -20,9 +22,51 @@ pub(crate) struct Look {
 /// Connects to each of the servers once, in their order, and writes nothing there. A hub works
 /// where one of them has nothing wrong.
 pub(crate) fn look(options: &Options) -> Vec<Look> {
-    let mut redis = Redis::new(options.clone(), String::new());
-    let look = |(host, port): &(String, u16)| judge(&format!("{host}:{port}"), options, redis.look());
-    options.addresses.iter().map(look).collect()
+    let mut looks: Vec<Look> = options.addresses.iter().map(|address| look_at(options, address)).collect();
+    // Several Sentinels know the same master.
+    let mut told = BTreeSet::new();
+    for look in &mut looks {
+        look.good.retain(|sentence| told.insert(sentence.clone()));
+        look.risks.retain(|sentence| told.insert(sentence.clone()));
+    }
+    looks
+}
+
+fn look_at(options: &Options, address: &Address) -> Look {
+    let Some(sentinel) = &options.sentinel else {
+        return judge(&shown(address), options, ask(options, address));
+    };
+    match sentinel::master(options, sentinel, address) {
+        Ok(master) => {
+            let mut look = judge(&shown(&master), options, ask(options, &master));
+            let name = &sentinel.master;
+            look.good
+                .insert(0, format!("{} is a Sentinel, which knows {name:?} at {}", shown(address), shown(&master)));
+            look
+        }
+        Err(fault) => {
+            let sentence = format!("{}: {}: {}", shown(address), told(fault), remedy(fault));
+            Look { wrong: vec![sentence], ..Look::default() }
+        }
+    }
+}
+
+fn shown((host, port): &Address) -> String {
+    format!("{host}:{port}")
+}
+
+/// Asks a server about itself.
+fn ask(options: &Options, address: &Address) -> Result<(ServerFacts, Held), Fault> {
+    let mut connection = dial(options, address)?;
+    let server = ServerFacts::ask(&mut connection)?;
+    let key = meta(&options.prefix);
+    let mut held = Held::default();
+    if !server.is_sentinel() {
+        for (held, (name, _)) in held.iter_mut().zip(agreed()) {
+            *held = connection.ask(redis::cmd("HGET").arg(&key).arg(name))?;
+        }
+    }
+    Ok((server, held))
 }
 
 /// What follows from what a server has said.
@@ -50,6 +94,10 @@ fn judge(server: &str, options: &Options, said: Result<(ServerFacts, Held), Faul
         look.good.push(format!("{server} has version {}, which is new enough", facts.version()));
     } else {
         look.wrong.push(format!("{server} has version {}: it takes Redis 7.0 or later, or Valkey", facts.version()));
+    }
+    if facts.is_sentinel() {
+        look.wrong.push(format!("{server} is a Sentinel: set journal.redis.sentinel to what it calls its master"));
+        return look;
     }
     if !facts.is_master() {
         look.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
@@ -94,6 +142,7 @@ mod tests {
         let options = Options {
             addresses: Vec::new(),
             tls: None,
+            sentinel: None,
             user: None,
             password: None,
             prefix: "rte".to_owned(),

@@ -7,6 +7,7 @@ mod look;
 mod numbers;
 mod options;
 mod redis;
+mod sentinel;
 mod server;
 
 use crate::backplane::entry::Origin;
@@ -24,7 +25,7 @@ pub(crate) use faults::{remedy, told};
 pub(crate) use look::{Look, look};
 pub(crate) use numbers::LaneNumbers;
 use numbers::{add, set};
-pub use options::{Encryption, Options, Password};
+pub use options::{Encryption, Options, Password, Sentinel};
 use parking_lot::Mutex;
 pub use redis::EngineFacts;
 use redis::Redis;

@@ -14,6 +14,8 @@ pub struct Options {
     pub addresses: Vec<(String, u16)>,
     /// How the way there is encrypted, where it is.
     pub tls: Option<Encryption>,
+    /// Who knows the master, where the addresses are not servers but Sentinels.
+    pub sentinel: Option<Sentinel>,
     /// Who the hub is to it, unless the default user.
     pub user: Option<String>,
     /// By what it is known.
@@ -26,6 +28,17 @@ pub struct Options {
     pub dedupe_ms: u64,
     /// How a process writes and reads.
     pub lanes: crate::backplane::Options,
+}
+
+/// What Sentinels are asked.
+#[derive(Clone, Debug)]
+pub struct Sentinel {
+    /// What they call the master.
+    pub master: String,
+    /// Who the hub is to them, unless the default user.
+    pub user: Option<String>,
+    /// By what it is known, where they ask for that.
+    pub password: Option<Password>,
 }
 
 /// Whom the hub trusts to be the engine, and what it shows of itself. Clones share it.

@@ -13,6 +13,7 @@
 use super::dialed::{Dialed, Manners, read};
 use super::faults::fault;
 use super::options::Options;
+use super::sentinel::{self, Address};
 use super::server::{Risk, ServerFacts};
 use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
 use crate::backplane::partition::tag;
@@ -100,25 +101,31 @@ impl Redis {
         Ok(())
     }
 
-    /// Connects to the next of the addresses.
+    /// Connects to the next of the addresses, or to the master that the next of the Sentinels which
+    /// answers knows.
     fn dial(&mut self) -> Result<Dialed, Fault> {
-        let Options { addresses, tls, user, password, .. } = &self.options;
-        let (host, port) = addresses.get(self.next % addresses.len().max(1)).ok_or(Fault::Away)?;
-        self.next += 1;
-        let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
-        Dialed::dial(host, *port, manners)
+        let Some(sentinel) = self.options.sentinel.clone() else {
+            let server = self.next_address()?;
+            return dial(&self.options, &server);
+        };
+        let mut found = Err(Fault::Away);
+        for _ in 0..self.options.addresses.len() {
+            let address = self.next_address()?;
+            found = sentinel::master(&self.options, &sentinel, &address);
+            if found.is_ok() {
+                break;
+            }
+        }
+        // Another one will be the master.
+        let moved = |fault| if matches!(fault, Fault::Away | Fault::Timeout) { Fault::Moved } else { fault };
+        found.and_then(|master| dial(&self.options, &master).map_err(moved))
     }
 
-    /// Asks the next of the addresses about itself, and writes nothing there.
-    pub(super) fn look(&mut self) -> Result<(ServerFacts, Held), Fault> {
-        let mut connection = self.dial()?;
-        let server = ServerFacts::ask(&mut connection)?;
-        let key = meta(&self.options.prefix);
-        let mut held = Held::default();
-        for (held, (name, _)) in held.iter_mut().zip(agreed()) {
-            *held = connection.ask(redis::cmd("HGET").arg(&key).arg(name))?;
-        }
-        Ok((server, held))
+    fn next_address(&mut self) -> Result<Address, Fault> {
+        let addresses = &self.options.addresses;
+        let address = addresses.get(self.next % addresses.len().max(1)).ok_or(Fault::Away);
+        self.next += 1;
+        address.cloned()
     }
 
     /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
@@ -126,6 +133,9 @@ impl Redis {
         let server = ServerFacts::ask(connection)?;
         if !server.is_new_enough() {
             return Err(Fault::Refused);
+        }
+        if server.is_sentinel() {
+            return Err(Fault::Nameless);
         }
         if !server.is_master() {
             return Err(Fault::Moved);
@@ -323,6 +333,13 @@ impl Redis {
         results.into_iter().try_for_each(|result| result.map(drop)).map_err(|error| fault(&error))?;
         Ok(Input::Restored)
     }
+}
+
+/// Connects to a server, as whoever the hub is there.
+pub(super) fn dial(options: &Options, (host, port): &Address) -> Result<Dialed, Fault> {
+    let Options { tls, user, password, .. } = options;
+    let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
+    Dialed::dial(host, *port, manners)
 }
 
 fn load(connection: &mut Dialed) -> Result<Vec<String>, Fault> {

@@ -32,6 +32,10 @@ impl ServerFacts {
         major.is_some_and(|major| major >= FIRST)
     }
 
+    pub(super) fn is_sentinel(&self) -> bool {
+        self.says("redis_mode") == Some("sentinel")
+    }
+
     pub(super) fn is_master(&self) -> bool {
         self.says("role") == Some("master")
     }

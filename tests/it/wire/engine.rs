@@ -11,7 +11,7 @@ use rte::hub::seen::ItemKey;
 use rte::shell::backplane::{Lanes, Listener, Options, Password};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const CALLS: u64 = 30;
 pub(super) struct Server {
     process: Child,
     pub(super) port: u16,
-    folder: Folder,
+    _folder: Folder,
     arguments: Vec<String>,
 }
 
@@ -46,28 +46,49 @@ impl Server {
 
     /// The same, with these arguments.
     pub(super) fn start_with(name: &str, arguments: &[&str]) -> Option<Server> {
-        let port = free_port();
-        let folder = Folder::new(&format!("engine-{name}"), &[("kept", "")]);
-        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Some(Server { process: Server::spawn(port, &folder, &arguments)?, port, folder, arguments })
+        let (port, folder) = (free_port(), Folder::new(&format!("engine-{name}"), &[("kept", "")]));
+        let (own, path) = (port.to_string(), folder.path().to_owned());
+        let own = ["--port", &own, "--bind", "127.0.0.1", "--save", "", "--dir", &path];
+        Server::run(port, folder, &[&own, arguments].concat())
     }
 
-    fn spawn(port: u16, folder: &Folder, arguments: &[String]) -> Option<Child> {
+    /// A Sentinel that watches over the server at that port, which it calls `hub`.
+    pub(super) fn sentinel(name: &str, master: u16) -> Option<Server> {
+        let port = free_port();
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor hub 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds hub 1000\nsentinel failover-timeout hub 10000\n"
+        );
+        let folder = Folder::new(&format!("engine-{name}"), &[("sentinel.conf", &text)]);
+        let file = folder.file("sentinel.conf");
+        Server::run(port, folder, &[&file, "--sentinel"])
+    }
+
+    fn run(port: u16, folder: Folder, arguments: &[&str]) -> Option<Server> {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Some(Server { process: Server::spawn(&arguments)?, port, _folder: folder, arguments })
+    }
+
+    fn spawn(arguments: &[String]) -> Option<Child> {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", folder.path()]);
         command.args(arguments);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("eady to accept connections")));
+        let is_ready = |line: &str| line.contains("eady to accept connections") || line.contains("Sentinel ID is");
+        assert!(lines.any(|line| is_ready(&line.unwrap())));
         // Its pipe stays open, and is far from full.
         std::thread::spawn(move || lines.for_each(drop));
         Some(process)
     }
 
     pub(super) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.process = Server::spawn(&self.arguments).unwrap();
+    }
+
+    pub(super) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        self.process = Server::spawn(self.port, &self.folder, &self.arguments).unwrap();
     }
 
     pub(super) fn signal(&self, name: &str) {
@@ -78,7 +99,9 @@ impl Server {
     /// What the server answers to a command.
     pub(super) fn ask(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        // What a Sentinel does not take as a command it takes as the end.
+        stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -195,6 +218,7 @@ fn start_as(server: &Server, user: Option<(&str, &str)>) -> (Arc<Ears>, Lanes) {
     let options = Options {
         addresses: vec![("127.0.0.1".to_owned(), server.port)],
         tls: None,
+        sentinel: None,
         user: user.map(|(name, _)| name.to_owned()),
         password: user.map(|(_, password)| Password::new(password.to_owned())),
         prefix: "rte".to_owned(),

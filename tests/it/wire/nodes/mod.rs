@@ -1,6 +1,7 @@
 //! Hubs that share a Redis of their own: they are one hub, whatever happens to it or to one of
 //! them.
 
+mod sentinel;
 mod tls;
 
 use super::engine::{Server, skip};
@@ -8,8 +9,11 @@ use super::keys::{Issuer, set};
 use super::since::availability;
 use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, rte, serve};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const QUEUE: &str = "5a1fd6a1-3c1f-4c2b-9a52-6d1c2d8f0b11";
+/// How often all of something has come; each time has ids of its own.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
 /// How often a node is asked before a test gives up waiting.
 const QUESTIONS: usize = 20_000;
 
@@ -145,18 +149,16 @@ fn what_holds_is_taken_over_where_the_log_reaches_back_no_more() {
 
 /// Publishes at both nodes in turn, with ids, and again where it is refused; all that was taken has
 /// come to both, once.
-fn endures(name: &str, is_kept: bool, fault: impl FnOnce(&mut Server)) {
-    let Some(mut server) = Server::start(name, is_kept) else { return skip() };
-    let nodes = [node(&server, &[]), node(&server, &[])];
+fn all_come(nodes: &[Hub; 2], fault: impl FnOnce()) {
     let mut peers = [nodes[0].client(), nodes[1].client()];
     peers.iter_mut().for_each(|peer| drop(subscribe(peer, POSITIONED)));
-    let mut fault = Some(fault);
+    let (mut fault, run) = (Some(fault), RUNS.fetch_add(1, Ordering::Relaxed));
     for number in 0..40 {
         if number == 20 {
-            fault.take().unwrap()(&mut server);
+            fault.take().unwrap()();
         }
         let mut item = call("QueueCallInArrived", &number.to_string());
-        item["id"] = format!("id {number}").into();
+        item["id"] = format!("id {run}.{number}").into();
         let is_taken = (0..QUESTIONS).any(|_| nodes[number % 2].publish(&item.to_string()).status == 202);
         assert!(is_taken, "{}", nodes[number % 2].log());
     }
@@ -172,6 +174,12 @@ fn endures(name: &str, is_kept: bool, fault: impl FnOnce(&mut Server)) {
     for absent in ["backplane_gap", "can't be understood"] {
         assert!(nodes.iter().all(|hub| !hub.log().contains(absent)), "{}", nodes[0].log());
     }
+}
+
+fn endures(name: &str, is_kept: bool, fault: impl FnOnce(&mut Server)) {
+    let Some(mut server) = Server::start(name, is_kept) else { return skip() };
+    let nodes = [node(&server, &[]), node(&server, &[])];
+    all_come(&nodes, || fault(&mut server));
     assert!(nodes.iter().all(|hub| hub.log().contains("backplane_unsafe") != is_kept), "{}", nodes[0].log());
 }
 
