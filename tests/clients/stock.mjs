@@ -29,7 +29,7 @@ export const VERSIONS = await Promise.all(
  * A connection that comes back often and soon: the suites have no half minute for a hub that is back after 50 ms. It is given
  * what it uses, so that a page can have it too; `heard` gets what arrives, with the name of the inbox for it.
  */
-function build({ signalR, MessagePack }, { url, token, transport, protocol }, heard) {
+function build({ signalR, MessagePack }, { url, token, transport, protocol, isStateful }, heard) {
   const options = { accessTokenFactory: () => token };
   if (transport) options.transport = signalR.HttpTransportType[transport];
   const builder = new signalR.HubConnectionBuilder()
@@ -37,9 +37,12 @@ function build({ signalR, MessagePack }, { url, token, transport, protocol }, he
     .configureLogging(signalR.LogLevel.None)
     .withAutomaticReconnect(Array(200).fill(50));
   if (protocol === 'messagepack') builder.withHubProtocol(new MessagePack());
+  if (isStateful) builder.withStatefulReconnect();
   const connection = builder.build();
   connection.on('MessageReceived', (message) => heard('messages', message));
+  connection.onreconnecting((error) => heard('noticed', `reconnecting: ${error}`));
   connection.onreconnected((id) => heard('reconnected', id));
+  connection.onclose((error) => heard('noticed', `close: ${error}`));
   return connection;
 }
 
@@ -47,6 +50,7 @@ function build({ signalR, MessagePack }, { url, token, transport, protocol }, he
 class InNode {
   messages = new Inbox();
   reconnected = new Inbox();
+  noticed = new Inbox();
   #connection;
 
   constructor(version, options) {
@@ -74,6 +78,7 @@ class InNode {
 class InPage {
   messages = new Inbox();
   reconnected = new Inbox();
+  noticed = new Inbox();
   #page;
   #made;
 

@@ -6,11 +6,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Cutter } from '../cutter.mjs';
 import { Hub, USER, callIn } from '../hub.mjs';
 import { Browser, TRANSPORTS, VERSIONS, holdOrBless, inNode } from '../stock.mjs';
 import { BALANCERS, PROXIES, Proxy, versionOf } from './proxies.mjs';
 
 const CONNECTS = 200;
+const RESUMED = 20;
+const STATEFUL = 'stateful reconnect';
+const COLUMNS = [...TRANSPORTS, STATEFUL];
 const item = { EntityId: USER, EventName: 'UserCallInComing' };
 const legs = Array.from({ length: 20 }, (_, leg) => {
   const call = callIn(USER);
@@ -46,6 +50,30 @@ async function lives(hub, client) {
   assert.deepEqual(client.messages.rest, []);
 }
 
+/** Connections with stateful reconnect whose sockets are all cut at once go on, and none of them notices. */
+async function goOn(hubs, url, clients) {
+  const cutter = await new Cutter().start(url);
+  const options = { url: cutter.url, token: hubs[0].client(), transport: 'WebSockets', isStateful: true };
+  const open = clients.map((client) => client(options));
+  try {
+    await Promise.all(open.map((client) => client.start()));
+    const ids = await Promise.all(open.map((client) => client.id()));
+    const verdicts = await Promise.all(open.map((client) => client.invoke('Subscribe', [item])));
+    assert.ok(verdicts.every(([{ subscribed }]) => subscribed));
+    const [before, ...behind] = legs;
+    for (const hub of hubs) await hub.publish(before);
+    for (const client of open) assert.deepEqual((await client.messages.next()).data, before.data);
+    cutter.cutAll();
+    for (const hub of hubs) await hub.publish(behind);
+    for (const client of open) for (const leg of behind) assert.deepEqual((await client.messages.next()).data, leg.data);
+    assert.deepEqual(await Promise.all(open.map((client) => client.id())), ids);
+    assert.deepEqual(open.flatMap((client) => [...client.noticed.rest, ...client.messages.rest]), []);
+  } finally {
+    await Promise.all(open.map((client) => client.stop()));
+    cutter.stop();
+  }
+}
+
 for (const entry of PROXIES) {
   describe(entry.name, { skip: skip(entry) }, () => {
     const hub = new Hub(['server.threads=4', 'server.trusted_proxies=127.0.0.1', 'server.log_level=debug']);
@@ -62,6 +90,13 @@ for (const entry of PROXIES) {
           await during(client(options(isEaten ? undefined : transport)), (client) => lives(hub, client));
         }
         results.get(entry.name)[transport] = isEaten ? 'no: the client takes the next' : 'yes';
+      });
+    }
+
+    if (!entry.eats) {
+      test('a WebSocket that is cut on its way to the proxy goes on on another', async () => {
+        await goOn([hub], proxy.url, [node, browser.client]);
+        results.get(entry.name)[STATEFUL] = 'yes';
       });
     }
 
@@ -101,6 +136,13 @@ for (const entry of BALANCERS) {
       });
     }
 
+    if (!entry.turns) {
+      test(`${RESUMED} WebSockets that are cut go on, each at the hub that has its connection`, async () => {
+        await goOn(hubs, proxy.url, Array(RESUMED).fill(node));
+        results.get(entry.name)[STATEFUL] = `${RESUMED} of ${RESUMED}`;
+      });
+    }
+
     test('both hubs have had their share', async () => {
       for (const hub of hubs) {
         const accepted = /^rte_connections_accepted_total (\d+)/m.exec(await (await fetch(`${hub.base}/metrics`)).text());
@@ -113,9 +155,9 @@ for (const entry of BALANCERS) {
 test('the guide shows what came of each', { skip: [...PROXIES, ...BALANCERS].some(skip) && 'not all are installed' }, () => {
   const row = ({ name, program }) => {
     const result = results.get(name);
-    return [name.replace(/^\w+/, `$& ${versionOf(program)}`), ...TRANSPORTS.map((transport) => result[transport] ?? '')];
+    return [name.replace(/^\w+/, `$& ${versionOf(program)}`), ...COLUMNS.map((column) => result[column] ?? '')];
   };
   // The versions are those of the machine on which it was written.
   const versionless = (text) => text.replaceAll(/ \d+\.\d+\.\d+/g, '');
-  holdOrBless('proxies', [['proxy', ...TRANSPORTS], ...[...PROXIES, ...BALANCERS].map(row)], versionless);
+  holdOrBless('proxies', [['proxy', ...COLUMNS], ...[...PROXIES, ...BALANCERS].map(row)], versionless);
 });
