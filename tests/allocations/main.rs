@@ -13,6 +13,10 @@ mod client;
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+#[path = "../it/sim/messagepack.rs"]
+#[expect(dead_code, reason = "nothing is read here")]
+mod messagepack;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 #[path = "../it/sim/rng.rs"]

@@ -2,12 +2,16 @@
 
 use super::cast::{CLIENTS, KINDS, ORGANIZATIONS, Rights, TOKENS, any_topic};
 use super::client::{self, Ask, Call, Ear, Since};
+use super::messagepack;
 use super::rng::Rng;
 use super::setting::ORIGIN;
 use super::tab::Tab;
 use rte::close::CloseReason;
 use rte::limits::Limits;
 use std::collections::VecDeque;
+
+/// One client in so many speaks MessagePack.
+const PACKS_ONE_IN: usize = 3;
 
 /// What a client does that the hub has to answer or to know, once it has read the last byte of it.
 #[derive(Clone, Debug)]
@@ -82,6 +86,8 @@ pub struct Actor {
     pub manner: Manner,
     pub stage: Stage,
     pub ear: Ear,
+    /// Speaks MessagePack.
+    packs: bool,
     /// What it keeps of earlier connections, if it says since when.
     pub tab: Option<Tab>,
     /// It has said since when, even if its tab has gone elsewhere by now.
@@ -111,12 +117,15 @@ pub struct Actor {
 
 impl Actor {
     pub fn new(number: usize, role: Role, manner: Manner) -> Actor {
+        // By its number, and not drawn, so that a seed means what it meant.
+        let packs = matches!(role, Role::Client(..)) && number % PACKS_ONE_IN == 1;
         Actor {
             number,
             role,
             manner,
             stage: Stage::Dialling,
-            ear: Ear::default(),
+            ear: if packs { Ear::for_messagepack() } else { Ear::default() },
+            packs,
             tab: None,
             resumes: false,
             comes_back: false,
@@ -192,13 +201,24 @@ impl Actor {
     /// The handshake, once the hub has upgraded.
     pub fn shake_hands(&mut self, rng: &mut Rng) -> Vec<u8> {
         self.stage = Stage::Speaking;
-        self.records(vec![(client::HANDSHAKE.to_vec(), Some(Act::Handshake))], rng)
+        let handshake = if self.packs { messagepack::HANDSHAKE } else { client::HANDSHAKE };
+        self.payload(vec![(handshake.to_vec(), Some(Act::Handshake))], rng)
+    }
+
+    /// Records, as its hub protocol writes them.
+    fn records(&mut self, mut records: Vec<(Vec<u8>, Option<Act>)>, rng: &mut Rng) -> Vec<u8> {
+        if self.packs {
+            records.iter_mut().for_each(|(record, _)| *record = messagepack::pack(record));
+        }
+        self.payload(records, rng)
     }
 
     /// Records in one frame or in fragments, and notes where each ends.
-    fn records(&mut self, records: Vec<(Vec<u8>, Option<Act>)>, rng: &mut Rng) -> Vec<u8> {
+    fn payload(&mut self, records: Vec<(Vec<u8>, Option<Act>)>, rng: &mut Rng) -> Vec<u8> {
         let payload: Vec<u8> = records.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
-        let opcode = if rng.one_in(4) { client::BINARY } else { client::TEXT };
+        // A text is UTF-8, as is every handshake.
+        let is_text = !rng.one_in(4) && std::str::from_utf8(&payload).is_ok();
+        let opcode = if is_text { client::TEXT } else { client::BINARY };
         let cut = if rng.one_in(3) { rng.below(payload.len()) } else { payload.len() };
         let mut bytes = Vec::new();
         // Where each payload byte ends up, to know when the hub has read the last one of a record.
@@ -271,6 +291,7 @@ impl Actor {
     pub fn lie_in_frames(&mut self, rng: &mut Rng, limits: &Limits) -> Vec<u8> {
         self.has_lied = true;
         let was = std::mem::replace(&mut self.stage, Stage::Silent);
+        let packs = self.packs && was == Stage::Speaking;
         let mut bytes = Vec::new();
         let mut frame = |is_final, opcode, payload: &[u8], rng: &mut Rng| {
             client::frame(is_final, opcode, mask(rng), payload, &mut bytes);
@@ -285,6 +306,9 @@ impl Actor {
             6 => frame(true, client::CONTINUATION, b"x", rng),
             7 => frame(true, client::CLOSE, &1005u16.to_be_bytes(), rng),
             8 => frame(true, client::TEXT, &vec![b' '; limits.record_bytes_max + 1], rng),
+            // An invocation of a number, and a byte that means nothing.
+            9 if packs => frame(true, client::BINARY, &messagepack::frame(&[0x95, 1, 0x80, 0xC0, 7, 0x90]), rng),
+            10 if packs => frame(true, client::BINARY, &messagepack::frame(&[0xC1]), rng),
             9 => frame(true, client::TEXT, b"{\"type\":1,\"target\":7}\x1e", rng),
             _ if was == Stage::Upgrading => {
                 frame(true, client::TEXT, b"{\"protocol\":\"msgpack\",\"version\":1}\x1e", rng);

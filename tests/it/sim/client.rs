@@ -1,6 +1,7 @@
 //! The other end, written from the RFCs and SignalR's protocol and from nothing of the hub's: makes
 //! what a client sends, reads what it gets, and says where that is no WebSocket or no SignalR.
 
+use super::messagepack;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -135,10 +136,24 @@ pub struct Ear {
     bytes: Vec<u8>,
     records: VecDeque<String>,
     is_upgraded: bool,
+    /// It has asked for MessagePack.
+    asks_for_messagepack: bool,
+    /// The hub has agreed.
+    hears_messagepack: bool,
     has_heard_close: bool,
 }
 
 impl Ear {
+    /// Of a peer that asks for MessagePack in its handshake.
+    pub fn for_messagepack() -> Ear {
+        Ear { asks_for_messagepack: true, ..Ear::default() }
+    }
+
+    /// Of one that goes on, whose handshake is long over.
+    pub fn of_messagepack() -> Ear {
+        Ear { hears_messagepack: true, ..Ear::default() }
+    }
+
     pub fn hear(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -224,7 +239,15 @@ impl Ear {
         let payload = payload.to_vec();
         self.bytes.drain(..header + len);
         match opcode {
-            TEXT => {
+            BINARY if self.hears_messagepack => {
+                self.records.extend(messagepack::unpack(&payload)?);
+                self.next()
+            }
+            BINARY if self.asks_for_messagepack && payload == b"{}\x1e" => {
+                self.hears_messagepack = true;
+                Ok(Some(Heard::Record("{}".to_owned())))
+            }
+            TEXT if !self.hears_messagepack => {
                 let text = String::from_utf8(payload).map_err(|_| "text that is no UTF-8")?;
                 let records = text.strip_suffix('\u{1e}').ok_or_else(|| format!("half a record: {text:?}"))?;
                 self.records.extend(records.split('\u{1e}').map(str::to_owned));

@@ -16,6 +16,7 @@ mod disk;
 #[cfg(test)]
 mod engine;
 mod journal;
+pub mod messagepack;
 mod model;
 mod net;
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Stateful reconnect: a WebSocket is lost, the client opens another one for the same connection,
 //! and its page misses nothing and hears nothing twice.
 
+use crate::sim::messagepack;
 use crate::support::{Hub, ORGANIZATION, Peer, RS, Reply, UPGRADE, USER, request};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::net::Shutdown;
+use tungstenite::Message;
 
 const QUEUE: &str = "5a1fd6a1-3c1f-4c2b-9a52-6d1c2d8f0b11";
 const THREADS: [&str; 3] = ["server.threads=1", "server.threads=2", "server.threads=4"];
+const PROTOCOLS: [&str; 2] = ["json", "messagepack"];
 const NEGOTIATE: &str = "POST /rte/negotiate?negotiateVersion=1&useStatefulReconnect=true";
 
 /// A client with stateful reconnect, which counts as the stock one does.
@@ -14,6 +18,9 @@ struct Client {
     target: String,
     token: String,
     peer: Peer,
+    packs: bool,
+    /// What has come in MessagePack and is not taken yet, in JSON.
+    records: VecDeque<String>,
     /// The number of the next message that counts, and the highest that has come.
     next: u64,
     latest: u64,
@@ -33,19 +40,42 @@ impl Client {
         let token = answer["accessToken"].as_str().unwrap_or(token);
         let mut peer = hub.websocket_with(&target, token);
         peer.send(&format!(r#"{{"protocol":"{protocol}","version":{version}}}"#));
-        assert_eq!(peer.message(), format!("{{}}{RS}"));
-        Client { target, token: token.to_owned(), peer, next: 1, latest: 0, marks: Vec::new() }
+        assert_eq!(peer.next().into_data(), format!("{{}}{RS}"));
+        let (token, packs) = (token.to_owned(), protocol == "messagepack");
+        Client { target, token, peer, packs, records: VecDeque::new(), next: 1, latest: 0, marks: Vec::new() }
     }
 
     /// Another WebSocket with the same id.
     fn resume(&mut self, hub: &Hub) {
         self.peer = hub.websocket_with(&self.target, &self.token);
-        let record = self.peer.record();
+        self.records.clear();
+        let record = self.record();
         let message: Value = serde_json::from_str(&record).unwrap();
         assert_eq!(message["type"], 9, "{record}");
         let first = message["sequenceId"].as_u64().unwrap();
         assert!(first <= self.latest + 1, "{record}");
         self.next = first;
+    }
+
+    /// Sends a hub message.
+    fn say(&mut self, record: &str) {
+        match self.packs {
+            true => self.peer.send_binary(&messagepack::pack(record.as_bytes())),
+            false => self.peer.send(record),
+        }
+    }
+
+    /// The next hub message.
+    fn record(&mut self) -> String {
+        if !self.packs {
+            return self.peer.record();
+        }
+        while self.records.is_empty() {
+            let next = self.peer.next();
+            let Message::Binary(bytes) = &next else { panic!("expected a binary message, got {next:?}") };
+            self.records.extend(messagepack::unpack(bytes).unwrap());
+        }
+        self.records.pop_front().unwrap()
     }
 
     /// The answer to an attempt to come back.
@@ -65,7 +95,7 @@ impl Client {
     /// The next message that counts and has not come before.
     fn next(&mut self) -> Value {
         loop {
-            let message: Value = serde_json::from_str(&self.peer.record()).unwrap();
+            let message: Value = serde_json::from_str(&self.record()).unwrap();
             if matches!(message["type"].as_u64(), Some(6 | 8)) {
                 continue;
             }
@@ -89,13 +119,13 @@ impl Client {
 
     fn acknowledge(&mut self) {
         let latest = self.latest;
-        self.peer.send(&format!(r#"{{"type":8,"sequenceId":{latest}}}"#));
+        self.say(&format!(r#"{{"type":8,"sequenceId":{latest}}}"#));
     }
 
     fn subscribe(&mut self) {
         let item = json!({ "EntityId": QUEUE, "EventName": "QueueCallInArrived" });
         let invocation = json!({ "type": 1, "invocationId": "s", "target": "Subscribe", "arguments": [[item]] });
-        self.peer.send(&invocation.to_string());
+        self.say(&invocation.to_string());
         let completion = self.next();
         assert_eq!(completion["result"][0]["subscribed"], true, "{completion}");
     }
@@ -103,7 +133,7 @@ impl Client {
     /// Sends a message that is answered.
     fn ask(&mut self, id: &str) {
         let invocation = json!({ "type": 1, "invocationId": id, "target": "GetActiveSubscriptions", "arguments": [] });
-        self.peer.send(&invocation.to_string());
+        self.say(&invocation.to_string());
     }
 }
 
@@ -148,9 +178,9 @@ fn it_is_granted_to_those_who_ask_where_it_can_be_had() {
 
 #[test]
 fn a_page_whose_socket_is_lost_again_and_again_misses_nothing_on_any_number_of_threads() {
-    for threads in THREADS {
+    for (threads, protocol) in THREADS.into_iter().flat_map(|threads| PROTOCOLS.map(|protocol| (threads, protocol))) {
         let hub = Hub::start_with(&[threads]);
-        let mut client = Client::connect(&hub);
+        let mut client = Client::connect_with(&hub, &hub.client_token(), protocol, 2);
         client.subscribe();
         for round in 0..6 {
             publish(&hub, &(round * 3).to_string());
@@ -166,10 +196,10 @@ fn a_page_whose_socket_is_lost_again_and_again_misses_nothing_on_any_number_of_t
                 client.acknowledge();
             }
         }
-        assert_eq!(client.marks, marks(0..18), "{threads}");
+        assert_eq!(client.marks, marks(0..18), "{threads} {protocol}");
         hub.await_metric("rte_resumed_total", |count| count == 6.0);
         assert_eq!(hub.metric("rte_hub_connections"), 1.0);
-        client.peer.send(r#"{"type":7}"#);
+        client.say(r#"{"type":7}"#);
         hub.await_metric("rte_hub_connections", |count| count == 0.0);
         hub.await_metric("rte_connections{", |_| true);
     }
@@ -197,17 +227,23 @@ fn another_socket_takes_over_where_the_hub_has_not_noticed_that_the_first_is_gon
 #[test]
 fn what_a_client_sends_again_is_done_once_and_answered_again() {
     let hub = Hub::start();
-    let mut client = Client::connect(&hub);
+    for protocol in PROTOCOLS {
+        sends_again(&hub, protocol);
+    }
+}
+
+fn sends_again(hub: &Hub, protocol: &str) {
+    let mut client = Client::connect_with(hub, &hub.client_token(), protocol, 2);
     client.ask("1");
     assert_eq!(client.next()["invocationId"], "1");
-    let acknowledged = (0..3).map(|_| client.peer.record()).find(|record| record.contains(r#""type":8"#));
+    let acknowledged = (0..3).map(|_| client.record()).find(|record| record.contains(r#""type":8"#));
     assert_eq!(acknowledged.as_deref(), Some(r#"{"type":8,"sequenceId":1}"#), "within a second");
     let before = hub.metric("rte_hub_messages_total");
     client.ask("2");
     client.cut();
-    client.resume(&hub);
+    client.resume(hub);
     // It has acknowledged nothing, so that the first answer comes again, and is not looked at.
-    client.peer.send(r#"{"type":9,"sequenceId":2}"#);
+    client.say(r#"{"type":9,"sequenceId":2}"#);
     client.ask("2");
     client.ask("3");
     let answers: Vec<Value> = (0..2).map(|_| client.next()["invocationId"].clone()).collect();
@@ -220,14 +256,16 @@ fn what_a_client_sends_again_is_done_once_and_answered_again() {
 #[test]
 fn a_client_that_has_sent_what_never_came_is_told_so_and_its_id_is_dead() {
     let hub = Hub::start_with(&["server.detailed_errors=true"]);
-    let mut client = Client::connect(&hub);
-    client.cut();
-    client.resume(&hub);
-    client.peer.send(r#"{"type":9,"sequenceId":3}"#);
-    let close = client.peer.record();
-    assert!(close.contains("Sequence ID greater than amount of messages we've received."), "{close}");
-    client.peer.assert_closed(1000);
-    assert!(is_unknown(&client.try_resume(&hub)));
+    for protocol in PROTOCOLS {
+        let mut client = Client::connect_with(&hub, &hub.client_token(), protocol, 2);
+        client.cut();
+        client.resume(&hub);
+        client.say(r#"{"type":9,"sequenceId":3}"#);
+        let close = client.record();
+        assert!(close.contains("Sequence ID greater than amount of messages we've received."), "{close}");
+        client.peer.assert_closed(1000);
+        assert!(is_unknown(&client.try_resume(&hub)));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! beside one that is never cut. Whatever the seed, the one page sees what the other sees.
 
 use super::*;
+use crate::sim::messagepack;
 use crate::sim::reached::Reached;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ const SEEDS: u64 = 24;
 /// A client with stateful reconnect, which counts as the stock one does.
 struct Client {
     id: String,
+    packs: bool,
     wire: Peer,
     is_cut: bool,
     /// What it says goes out once its upgrade is accepted.
@@ -43,8 +45,11 @@ fn upgrade(id: &str) -> String {
 }
 
 impl Client {
-    fn connect(world: &World) -> Client {
+    fn connect(world: &World, packs: bool) -> Client {
         let mut wire = Peer::dial(world, WIDE);
+        if packs {
+            wire.ear = Ear::for_messagepack();
+        }
         let token = &TOKENS.clients[0];
         let negotiate = format!(
             "POST /rte/negotiate?negotiateVersion=1&useStatefulReconnect=true HTTP/1.1\r\nHost: hub\r\n\
@@ -59,13 +64,15 @@ impl Client {
         wire.send(world, upgrade(&id).as_bytes());
         let heard = wire.hear(world);
         assert!(matches!(&heard[..], [Heard::Reply(Reply { status: 101, .. })]), "{heard:?}");
-        wire.say(world, b"{\"protocol\":\"json\",\"version\":2}\x1e");
+        let protocol = if packs { "messagepack" } else { "json" };
+        wire.say(world, format!("{{\"protocol\":\"{protocol}\",\"version\":2}}\x1e").as_bytes());
         assert_eq!(wire.hear(world), [Heard::Record("{}".into())]);
         let (unacked, seen, answers) = ((1, Vec::new()), Page::new(), Vec::new());
         let awaits_sequence = false;
         let is_cut = false;
         Client {
             id,
+            packs,
             wire,
             is_cut,
             is_upgraded: true,
@@ -94,7 +101,10 @@ impl Client {
 
     /// Another socket, narrow or wide, with the same id.
     fn come_back(&mut self, world: &World, rng: &mut Rng) {
-        let wire = Peer { id: world.net().connect(rng.pick(&[WIDE, 2_000, 300])), ear: Ear::default() };
+        let wire = Peer {
+            id: world.net().connect(rng.pick(&[WIDE, 2_000, 300])),
+            ear: if self.packs { Ear::of_messagepack() } else { Ear::default() },
+        };
         world.net().send(wire.id, upgrade(&self.id).as_bytes());
         (self.wire, self.is_cut, self.is_upgraded, self.awaits_sequence) = (wire, false, false, true);
     }
@@ -107,7 +117,10 @@ impl Client {
 
     fn transmit(&self, world: &World, record: &str) {
         let mut bytes = Vec::new();
-        client::frame(true, client::TEXT, MASK, format!("{record}\u{1e}").as_bytes(), &mut bytes);
+        match self.packs {
+            true => client::frame(true, client::BINARY, MASK, &messagepack::pack(record.as_bytes()), &mut bytes),
+            false => client::frame(true, client::TEXT, MASK, format!("{record}\u{1e}").as_bytes(), &mut bytes),
+        }
         world.net().send(self.wire.id, &bytes);
     }
 
@@ -220,7 +233,7 @@ pub fn play(seed: u64, reached: &mut Reached) -> u64 {
     let (mut other, mut page) = (Peer::connect(&world), Page::new());
     other.subscribe(&world, ALERT, user());
     other.subscribe(&world, AVAILABILITY, user());
-    let mut client = Client::connect(&world);
+    let mut client = Client::connect(&world, seed / 8 % 2 == 1);
     client.subscribe(&world, [ALERT, AVAILABILITY]);
     world.settle();
     client.read(&world, WIDE);
