@@ -62,9 +62,9 @@ impl std::fmt::Debug for ConnectionToken {
 }
 
 /// What is left of a token that is good: what no other one has, and when it expires.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenId {
-    nonce: [u8; NONCE_BYTES],
+    nonce: Nonce,
     /// Whether its client has asked for stateful reconnect, and got it.
     pub(crate) is_stateful: bool,
     /// Never 0, so that the room for an id says whether there is one.
@@ -219,10 +219,13 @@ pub(crate) enum Attach {
 }
 
 // Each connection has one, and a place in the table.
-const _: () = assert!(size_of::<Option<TokenId>>() == 16 && size_of::<(TokenId, State)>() <= 32);
+const _: () = assert!(size_of::<Option<TokenId>>() == 16 && size_of::<(Nonce, State)>() <= 24);
+
+/// Of the tokens of a key no two have the same.
+type Nonce = [u8; NONCE_BYTES];
 
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
-type TokenMap = std::collections::HashMap<TokenId, State, HashSeed>;
+type TokenMap = std::collections::HashMap<Nonce, State, HashSeed>;
 
 /// The tokens that are used.
 #[derive(Debug)]
@@ -241,13 +244,13 @@ impl Negotiated {
 
     /// Uses a token for the connection that `begin` makes where the token is free.
     pub fn attach(&mut self, id: TokenId, now: Now, begin: impl FnOnce() -> Place) -> Attach {
-        match self.tokens.get(&id) {
+        match self.tokens.get(&id.nonce) {
             Some(State::Attached(place)) => Attach::InUse(*place),
             Some(State::Over) => Attach::Unknown,
             None if id.is_expired(now.unix) => Attach::Unknown,
             None => {
                 let place = begin();
-                self.tokens.insert(id, State::Attached(place));
+                self.tokens.insert(id.nonce, State::Attached(place));
                 Attach::Attached(place)
             }
         }
@@ -255,7 +258,7 @@ impl Negotiated {
 
     /// Returns where the connection of that token lives, if it has one.
     pub fn place(&self, id: TokenId) -> Option<Place> {
-        match self.tokens.get(&id) {
+        match self.tokens.get(&id.nonce) {
             Some(State::Attached(place)) => Some(*place),
             Some(State::Over) | None => None,
         }
@@ -263,7 +266,7 @@ impl Negotiated {
 
     /// Returns whether a connection has that token, or may still begin with it.
     pub fn knows(&self, id: TokenId, now: Now) -> bool {
-        match self.tokens.get(&id) {
+        match self.tokens.get(&id.nonce) {
             Some(State::Attached(_)) => true,
             Some(State::Over) => false,
             None => !id.is_expired(now.unix),
@@ -274,14 +277,14 @@ impl Negotiated {
     pub fn end(&mut self, id: TokenId, now: Now) {
         if id.is_expired(now.unix) {
             // What nearly all are by then.
-            self.tokens.remove(&id);
+            self.tokens.remove(&id.nonce);
         } else {
-            self.tokens.insert(id, State::Over);
+            self.tokens.insert(id.nonce, State::Over);
             self.over.push_back(id);
         }
         while self.over.len() > self.over_max || self.over.front().is_some_and(|id| id.is_expired(now.unix)) {
             if let Some(id) = self.over.pop_front() {
-                self.tokens.remove(&id);
+                self.tokens.remove(&id.nonce);
             }
         }
     }
