@@ -70,8 +70,9 @@ limits! {
     connections_max: usize = 50_000;
     /// Strangers, which are links that have shown no token of a publisher and are not past their
     /// upgrade; each thread has its share of them. One more, and the oldest makes room. Those who
-    /// poll are strangers between two polls, for which each of their connections has one more.
-    strangers_max: usize = 4_096;
+    /// poll are strangers between two polls, for which each of their connections has one more. All
+    /// who come back at once are strangers until their upgrade or their first poll.
+    strangers_max: usize = 8_192;
     /// Connections of one user, over all threads (429 at negotiate and upgrade beyond); 0, which is
     /// the default, counts none: one account may serve all wallboards. A browser has one for each
     /// tab; who has no GUID in `auth.claims.user` is not counted.
@@ -564,6 +565,8 @@ const _: () = {
     assert!(l.event_bytes_max < l.body_bytes_max && l.record_bytes_max < l.outbox_soft_bytes);
     assert!(l.ping_every_ms < l.client_timeout_ms && l.drain_spread_ms < l.drain_ms && l.close_ms < l.drain_ms);
     assert!(l.subscriptions_max * ITEM_BYTES <= l.record_bytes_max);
+    // A seventh of all may come back at once, and both fit into the descriptors that are usual.
+    assert!(7 * l.strangers_max >= l.connections_max && l.connections_max + l.strangers_max < 65_536);
     assert!(DRAIN_FIRST_MS < l.head_ms && DRAIN_FIRST_MS < l.drain_ms);
     assert!(l.body_bytes_max < l.backplane_queue_bytes_max);
     assert!(CONTROL_BYTES_MAX < l.record_bytes_max && l.outbox_hard_bytes < l.backlog_bytes_max);

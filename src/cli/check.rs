@@ -221,8 +221,8 @@ mod tests {
              origins         any\n\
              validation      strict\n\
              limits          items_max = 7\n\
-             memory          at most three quarters of the machine; the other limits alone allow 7666 MiB \
-             (connections 53, unfinished requests and messages 6794, subscriptions 343, threads 54, backlogs 256, rows for \
+             memory          at most three quarters of the machine; the other limits alone allow 8182 MiB \
+             (connections 57, unfinished requests and messages 7306, subscriptions 343, threads 54, backlogs 256, rows for \
              snapshots 112, history 28, ids of items 22, log 2)\n"
         );
     }

@@ -357,8 +357,8 @@ mod tests {
     #[test]
     fn descriptors_below_connections_max_are_told_and_just_enough_are_not() {
         let with = |max| Machine { descriptors_max: Some(max), ..machine() };
-        alone(SECRET, &with(54_159), "descriptors", &["connections_max = 50000 and", "need 54160", "LimitNOFILE"]);
-        assert_eq!(told(SECRET, &with(54_160)), []);
+        alone(SECRET, &with(58_255), "descriptors", &["connections_max = 50000 and", "need 58256", "LimitNOFILE"]);
+        assert_eq!(told(SECRET, &with(58_256)), []);
         let small = format!("{SECRET}[limits]\nconnections_max = 900\nstrangers_max = 60\n");
         assert_eq!(told(&small, &with(1024)), []);
     }

@@ -201,7 +201,7 @@ fn an_invocation_that_reaches_no_method_is_a_line_that_says_why_and_nothing_of_i
 fn what_cannot_hold_is_a_warning_of_the_log_and_stops_nobody() {
     let hub = Hub::start_with(&["limits.connections_max=9000000", "auth.default_grants=user/*/UserStatos"]);
     hub.await_log(
-        "warn warning name=descriptors why=\"limits.connections_max = 9000000 and limits.strangers_max = 4096 need ",
+        "warn warning name=descriptors why=\"limits.connections_max = 9000000 and limits.strangers_max = 8192 need ",
     );
     hub.await_log("warn warning name=default_grants why=\"user/*/userstatos covers nothing");
     hub.await_log("info listening");
