@@ -339,3 +339,6 @@ impl Stage {
         broken("a shard has no work without an end");
     }
 }
+
+#[cfg(test)]
+mod tests;
