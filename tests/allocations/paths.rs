@@ -20,9 +20,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub const TESTS: [(&str, fn()); 9] = [
+pub const TESTS: [(&str, fn()); 10] = [
     ("a_publication_allocates_nothing_per_member", a_publication_allocates_nothing_per_member),
     ("late_members_of_a_topic_share_its_data", late_members_of_a_topic_share_its_data),
+    ("stateful_members_of_a_topic_share_what_is_kept", stateful_members_of_a_topic_share_what_is_kept),
     ("documents_that_nobody_reads_are_not_copied", documents_that_nobody_reads_are_not_copied),
     ("a_ping_allocates_nothing", a_ping_allocates_nothing),
     ("a_subscribe_allocates_nothing_per_item", a_subscribe_allocates_nothing_per_item),
@@ -35,10 +36,12 @@ pub const TESTS: [(&str, fn()); 9] = [
 const ALERT: Kind = KINDS[1];
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
-/// Sockets that take everything and keep nothing; the full ones take nothing.
+/// Sockets that take everything and keep nothing but what one of them has heard last; the full ones
+/// take nothing.
 #[derive(Default)]
 struct Drop {
     taken: usize,
+    heard: Option<(LinkKey, Vec<u8>)>,
     full: BTreeSet<LinkKey>,
 }
 
@@ -49,6 +52,10 @@ impl Wire for Drop {
         }
         let taken = slices.iter().map(|slice| slice.len()).sum();
         self.taken += taken;
+        if let Some((_, heard)) = self.heard.as_mut().filter(|(listener, _)| *listener == key) {
+            heard.clear();
+            heard.extend(slices.concat());
+        }
         Ok(taken)
     }
 
@@ -110,6 +117,28 @@ impl Bench {
         if !items.is_empty() {
             self.take(key, &mut frame(&subscribe(items)));
         }
+        key
+    }
+
+    /// A client with stateful reconnect, or one that negotiates without.
+    fn connect_negotiated(&mut self, is_stateful: bool, items: &[(&str, Uuid)]) -> LinkKey {
+        let authorization = format!("Host: hub\r\nAuthorization: Bearer {}\r\n", TOKENS.clients[2]);
+        let negotiator = self.open();
+        self.wire.heard = Some((negotiator, Vec::new()));
+        let query = format!("negotiateVersion=1&useStatefulReconnect={is_stateful}");
+        let request = format!("POST /rte/negotiate?{query} HTTP/1.1\r\n{authorization}Content-Length: 0\r\n\r\n");
+        self.take(negotiator, &mut request.into_bytes());
+        let (_, heard) = self.wire.heard.take().unwrap();
+        let reply = String::from_utf8(heard).unwrap();
+        let (_, token) = reply.split_once("\"connectionToken\":\"").expect(&reply);
+        let query = format!("?id={}", token.split('"').next().unwrap());
+        self.shard.handle_eof(negotiator, self.now, &mut self.wire);
+        let key = self.open();
+        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[2]);
+        self.take(key, &mut client::upgrade(&query, &authorization).into_bytes());
+        let version = if is_stateful { 2 } else { 1 };
+        self.take(key, &mut frame(format!("{{\"protocol\":\"json\",\"version\":{version}}}\x1e").as_bytes()));
+        self.take(key, &mut frame(&subscribe(items)));
         key
     }
 }
@@ -223,6 +252,47 @@ fn late_members_of_a_topic_share_its_data() {
     // A pointer for each publication, in a list that doubles.
     assert!(each <= 10 * 1024, "{each}");
     assert!(left <= 4 * 1024 * 1024, "{left}");
+}
+
+/// Live bytes that so many stateful members of one topic cost, who acknowledge nothing of what they
+/// were sent, and what they had cost before.
+fn unacknowledged(members: usize) -> (i64, i64) {
+    let mut bench = Bench::new();
+    let before = live_bytes();
+    for _ in 0..members {
+        bench.connect_negotiated(true, &[(ALERT.name, user())]);
+    }
+    let publisher = bench.open();
+    let idle = live_bytes() - before;
+    let request = post(&vec![ALERT.item(ORGANIZATIONS[0], user(), &"x".repeat(700)); 20]);
+    let taken = bench.wire.taken;
+    for _ in 0..PUBLICATIONS / 20 {
+        bench.take(publisher, &mut request.clone());
+    }
+    assert!(bench.wire.taken - taken > members * PUBLICATIONS * 700, "not delivered");
+    (live_bytes() - before - idle, idle)
+}
+
+/// What they were sent: less than is kept for each of them.
+const PUBLICATIONS: usize = 800;
+
+fn stateful_members_of_a_topic_share_what_is_kept() {
+    let ((few, _), (many, idle)) = (unacknowledged(10), unacknowledged(500));
+    let each = (many - few) / 490;
+    let mut bench = Bench::new();
+    let before = live_bytes();
+    for _ in 0..500 {
+        bench.connect_negotiated(false, &[(ALERT.name, user())]);
+    }
+    let (plain, idle) = ((live_bytes() - before) / 500, idle / 500);
+    report(&format!(
+        "10 stateful members that acknowledge none of {PUBLICATIONS} publications keep {few} bytes, 500 keep {many}: {each} for \
+         each further one; idle one keeps {idle}, and one without stateful reconnect {plain}"
+    ));
+    // A pointer for each publication, in a list that doubles.
+    assert!(each <= 10 * 1024, "{each}");
+    // What waits to be acknowledged is one Completion.
+    assert!(idle - plain <= 1024, "{idle} {plain}");
 }
 
 fn documents_that_nobody_reads_are_not_copied() {
