@@ -404,3 +404,54 @@ fn polls_that_all_return_at_once_are_more_than_strangers_max_and_none_is_cut_by_
     assert!(pages.iter_mut().all(|(_, wire)| wire.reply().body.contains("last")));
     assert_eq!(hub.metric("rte_connections_closed_total{reason=\"made_room\"} "), 0.0);
 }
+
+#[test]
+fn a_body_may_come_in_pieces_or_chunks_and_a_message_in_several_bodies_over_several_sockets() {
+    let hub = Hub::start_with(&["server.threads=2"]);
+    let (mut wire, mut posts, mut others) = (hub.connect(), hub.connect(), hub.connect());
+    let client = Client::polling(&hub, &mut wire);
+    let record = format!(r#"{{"type":1,"invocationId":"1","target":"UnsubscribeAll","arguments":[]}}{RS}"#);
+    let completion = format!(r#"{{"type":3,"invocationId":"1","result":true}}{RS}"#);
+    for byte in client.request("POST", &[], &record).into_bytes() {
+        posts.send(&[byte]);
+    }
+    assert_eq!((posts.reply().status, client.poll(&mut wire).as_str()), (200, completion.as_str()));
+    let (begin, rest) = record.split_at(20);
+    assert_eq!(client.ask(&mut posts, "POST", begin).status, 200);
+    assert_eq!(client.ask(&mut others, "POST", "").status, 200);
+    assert_eq!(client.ask(&mut others, "POST", rest).status, 200);
+    assert_eq!(client.poll(&mut wire), completion);
+    let head = client.request("POST", &["Transfer-Encoding: chunked"], "");
+    let head = head.replace("Content-Length: 0\r\n", "");
+    posts.send(format!("{head}{:x}\r\n{begin}\r\n{:x}\r\n{rest}\r\n0\r\n\r\n", begin.len(), rest.len()).as_bytes());
+    assert_eq!((posts.reply().status, client.poll(&mut wire).as_str()), (200, completion.as_str()));
+}
+
+#[test]
+fn a_message_too_long_ends_a_connection_of_each_transport_behind_the_good_ones() {
+    let hub = Hub::start_with(&["limits.record_bytes_max=1000"]);
+    let (mut wire, mut posts) = (hub.connect(), hub.connect());
+    let good = r#"{"type":1,"invocationId":"1","target":"UnsubscribeAll","arguments":[]}"#;
+    let long = format!(r#"{good}{RS}{{"type":1,"target":"{}"#, "x".repeat(1_000));
+    let is_told = |told: &str| {
+        let (completion, close) = told.split_once(RS).unwrap();
+        completion.contains(r#""result":true"#) && close.starts_with(r#"{"type":7,"error":"message_too_long: "#)
+    };
+    let client = Client::polling(&hub, &mut wire);
+    assert_eq!(client.ask(&mut posts, "POST", &long).status, 200);
+    assert!(is_told(&client.poll(&mut wire)));
+    assert_eq!(client.ask(&mut wire, "GET", "").status, 204);
+    let (client, mut stream) = Client::streaming(&hub, &mut posts);
+    assert_eq!(client.ask(&mut posts, "POST", &long).status, 200);
+    assert!(is_told(&[stream.event(), stream.event()].concat()));
+    // MessagePack says the length first.
+    let client = Client::negotiated(&hub);
+    assert_eq!(client.ask(&mut wire, "GET", "").status, 200);
+    client.says(&mut posts, r#"{"protocol":"messagepack","version":1}"#);
+    assert_eq!(client.poll(&mut wire), format!("{{}}{RS}"));
+    let head = client.request("POST", &[], "..");
+    posts.send(&[head.trim_end_matches('.').as_bytes(), &[0xE9, 0x07]].concat());
+    assert_eq!(posts.reply().status, 200);
+    wire.send(client.request("GET", &[], "").as_bytes());
+    assert!(wire.reply_in_bytes().1.windows(17).any(|bytes| bytes == b"message_too_long:"));
+}
