@@ -18,6 +18,8 @@ use crate::conn::{
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::{Effect, Publication};
+use crate::hub::registry::ConnKey;
+use crate::hub::topic::Pattern;
 use crate::limits::Limits;
 use crate::wire::{LinkKey, Wire};
 use std::sync::Arc;
@@ -227,22 +229,28 @@ impl Shard {
         }
     }
 
-    /// Something of a partition is missing: whoever has to have every event of it comes anew.
+    /// Something of a partition is missing: whoever has to have every event of it comes anew. Until
+    /// its turn to be closed it gets no more of them, so that the place which it says then is one
+    /// from before.
     fn take_gap(&mut self, partition: Partition, at: Place, now: Now, wire: &mut dyn Wire) {
         if partition.home(self.shared.shards) == self.number {
             let home = self.homes.in_partition(partition);
             let position = Position::of_entry(at.epoch, at.sequence).before();
             home.come_to(at.epoch, position, position);
-            home.lose_log();
+            home.note_gap();
         }
-        let misses = |conn| {
-            self.hub.registry.patterns_of(conn).any(|pattern| {
-                let wildcard = pattern.wildcard();
-                Partition::of(wildcard.organization) == partition
-                    && !self.catalogue.event(wildcard.event).has_one_value()
-            })
+        let (catalogue, registry) = (&self.catalogue, &self.hub.registry);
+        let misses = |pattern: &Pattern| {
+            let wildcard = pattern.wildcard();
+            Partition::of(wildcard.organization) == partition && !catalogue.event(wildcard.event).has_one_value()
         };
-        let missing: Vec<_> = self.connections.keys().filter(|conn| misses(*conn)).collect();
+        let of = |conn| registry.patterns_of(conn).filter(misses).map(move |pattern| (conn, pattern));
+        let missed: Vec<(ConnKey, Pattern)> = self.connections.keys().flat_map(of).collect();
+        let mut missing: Vec<ConnKey> = missed.iter().map(|(conn, _)| *conn).collect();
+        missing.dedup();
+        for (conn, pattern) in missed {
+            self.hub.registry.leave(conn, pattern);
+        }
         self.end_within(missing, self.shared.limits.gap_spread_ms, CloseReason::Gap, now, wire);
     }
 

@@ -66,6 +66,8 @@ pub struct Home {
     /// One sequence serves all partitions of a home: within each of them positions grow all the
     /// same.
     last: Position,
+    /// Something is missing: whoever stands at this place, or before it, has missed it.
+    gap: Option<Position>,
     kept: Kept,
     log: Log,
     seen: Seen,
@@ -91,6 +93,7 @@ impl Home {
             epoch,
             is_counted: false,
             last,
+            gap: None,
             kept,
             log: Log::new(seed, last, bounds, Arc::clone(&totals.logged)),
             seen: Seen::new(seed, Arc::clone(&totals.seen), limits, homes),
@@ -126,10 +129,17 @@ impl Home {
         self.log.begin(self.last);
     }
 
+    /// Something is missing in front of what comes next, or has been missing before.
+    pub(crate) fn note_gap(&mut self) {
+        self.gap = Some(self.last);
+        self.lose_log();
+    }
+
     /// Forgets everything, for what follows begins anew.
     pub(crate) fn forget(&mut self) {
         self.epoch = Epoch::NONE;
         self.last = self.epoch.start();
+        self.gap = None;
         self.kept.clear();
         self.log.begin(self.last);
     }
@@ -296,7 +306,10 @@ impl Home {
             None | Some(Since::Present) => (None, present.position),
             Some(Since::Unreadable) => (Some(Err(Recovery::Unreadable)), present.position),
             Some(Since::Behind(place)) => {
-                let outcome = self.check(place, present).and_then(|()| self.replay(item, place.position, publications));
+                let outcome = self
+                    .check(place, present)
+                    .and_then(|()| self.check_gap(item, place.position))
+                    .and_then(|()| self.replay(item, place.position, publications));
                 (Some(outcome), place.position)
             }
             Some(Since::Back { ms }) => {
@@ -356,6 +369,12 @@ impl Home {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether something is missing behind a position. Of a state what holds is known all the same.
+    fn check_gap(&self, item: &Wanted, position: Position) -> Result<(), Recovery> {
+        let is_missing = item.rows != Rows::Value && self.gap.is_some_and(|gap| position <= gap);
+        if is_missing { Err(Recovery::Trimmed) } else { Ok(()) }
     }
 
     /// Appends the rows that hold.

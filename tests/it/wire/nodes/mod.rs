@@ -259,6 +259,34 @@ fn a_gap_closes_those_who_must_have_every_event_and_states_are_set_right() {
 }
 
 #[test]
+fn who_has_missed_something_gets_no_more_of_it_until_it_is_closed_and_is_told_so_when_it_comes_back() {
+    let Some(server) = Server::start("nodes-gap-spread", true) else { return skip() };
+    let small = ["journal.redis.retain_entries=100", "limits.gap_spread_ms=3600000"];
+    let (behind, other) = (node(&server, &small), node(&server, &small));
+    let mut peer = behind.client();
+    subscribe(&mut peer, POSITIONED);
+    let mut at = String::new();
+    for number in 0..3 {
+        publish(&other, &call("QueueCallInArrived", &number.to_string()));
+        at = next(&mut peer).1;
+    }
+    behind.signal("-STOP");
+    for number in 0..400 {
+        publish(&other, &availability(&number.to_string()));
+    }
+    behind.signal("-CONT");
+    assert!(std::iter::repeat_with(|| next(&mut peer).0).any(|mark| mark == "399"), "states go on");
+    publish(&behind, &call("QueueCallInArrived", "behind the gap"));
+    publish(&behind, &availability("last"));
+    assert_eq!(next(&mut peer).0, "last", "its cursor for calls stays in front of the gap");
+    let mut back = behind.client();
+    assert_eq!(
+        subscribe(&mut back, &since(&at)).map(|verdict| verdict["recovered"].clone()),
+        [json!(false), json!(true)]
+    );
+}
+
+#[test]
 fn what_one_node_has_negotiated_holds_at_another_though_no_secret_is_configured() {
     let Some(server) = Server::start("nodes-ids", true) else { return skip() };
     assert!(server.ask("CONFIG SET requirepass sesame").starts_with("+OK"));
