@@ -138,9 +138,9 @@ impl Line {
             Verdict::Fork => {
                 let is_cut = opened.first.epoch > self.cursor.epoch && opened.first.sequence > 0;
                 self.cursor = Place::START;
-                if is_cut {
-                    self.loosen();
-                }
+                // What was told to be missing before may not be all that is: it can't be told from
+                // what this log has lost.
+                self.marks.values_mut().for_each(|mark| mark.is_loose = is_cut);
                 is_cut.then_some(Gap { reason: GapReason::Forked, missed: 0 })
             }
         }

@@ -69,8 +69,9 @@ pub enum ReaderMail {
     /// To the home of a partition: what follows begins anew; whatever it has been told of it before
     /// is to be forgotten. It comes before [`ReaderMail::Ready`] only.
     Begun(Partition),
-    /// To the home of a partition: the engine has lost what was newest, last values, too. Those
-    /// that the home keeps go to the writer, so that the newest that any process has seen is kept.
+    /// To the home of a partition: another epoch has begun, so that the engine may have lost what
+    /// was newest, last values, too. Those that the home keeps go to the writer, so that the newest
+    /// that any process has seen is kept.
     Lost(Partition),
     /// Everything up to the present has been handed over.
     Ready,
@@ -101,6 +102,16 @@ struct Incoming {
     awaited: Option<(u64, Instant)>,
     /// Where the partition was when the last values had been read.
     target: Option<Place>,
+    /// Where it was when the time of those was over who are to be heard in another epoch: they are
+    /// judged when all of that has been read, which under load is never the end.
+    judged_at: Option<Place>,
+}
+
+impl Incoming {
+    /// Whether it is to be known where the partition is now, for another epoch to be judged.
+    fn is_to_be_judged(&self, now: Now) -> bool {
+        self.judged_at.is_none() && self.line.settles_at().is_due(now)
+    }
 }
 
 /// What the answer on its way is about.
@@ -144,6 +155,7 @@ impl Reader {
             scans_at: BTreeSet::new(),
             awaited: None,
             target: None,
+            judged_at: None,
         };
         Reader {
             options,
@@ -225,6 +237,7 @@ impl Reader {
         let age_ms = now.unix.ms().saturating_sub(opened.newest.epoch.began().ms());
         let is_recent = age_ms <= BACKPLANE_RECENT_MS;
         incoming.is_open = true;
+        incoming.judged_at = None;
         let gap = incoming.line.on_opened(opened, now);
         match opened.verdict {
             // What was found before may be older than what is read, or gone since.
@@ -239,11 +252,11 @@ impl Reader {
             }
             Verdict::Same | Verdict::Fork => {}
         }
-        // Later than that, nobody would look any more.
-        if opened.verdict == Verdict::Fork && is_recent {
-            self.mail.push_back(ReaderMail::Lost(partition));
-        }
         if let Some(gap) = gap {
+            // The markers of the epoch may have been cut off with the rest.
+            if opened.verdict == Verdict::Fork && is_recent {
+                self.mail.push_back(ReaderMail::Lost(partition));
+            }
             self.mail.push_back(ReaderMail::Gap { partition, gap, at: opened.first });
         }
     }
@@ -259,20 +272,23 @@ impl Reader {
 
     /// What the engine has is compared with what has been read.
     fn on_newest(&mut self, newest: &[Option<Place>], now: Now) {
-        self.is_at_end = false;
+        let is_at_end = std::mem::replace(&mut self.is_at_end, false);
         for (incoming, newest) in self.partitions.iter_mut().zip(newest) {
             // What is younger than what has been read is another log.
             incoming.is_open &= newest.is_some_and(|newest| newest >= incoming.line.cursor());
             if !self.is_ready {
                 incoming.target = *newest;
             }
+            if incoming.is_to_be_judged(now) {
+                incoming.judged_at = *newest;
+            }
         }
         let is_lost = |it: &Incoming| it.awaited.is_some_and(|(_, at)| at.after_ms(BACKPLANE_OWN_MS).is_due(now));
-        let is_silent = self.others_at.is_some_and(|at| at.after_ms(BACKPLANE_SILENCE_MS).is_due(now));
+        let is_silent = is_at_end && self.others_at.is_some_and(|at| at.after_ms(BACKPLANE_SILENCE_MS).is_due(now));
         if is_silent {
             self.others_at = None;
         }
-        if is_silent || self.partitions.iter().any(is_lost) {
+        if is_silent || is_at_end && self.partitions.iter().any(is_lost) {
             self.mail.push_back(ReaderMail::Restart);
             self.fail(Fault::Moved, now);
         }
@@ -281,7 +297,7 @@ impl Reader {
 
     fn on_entries(&mut self, partition: Partition, list: Vec<Raw>, now: Now) {
         let origin = self.origin;
-        let (mut entries, mut others_at) = (Vec::new(), self.others_at);
+        let (mut entries, mut others_at, mut is_lost) = (Vec::new(), self.others_at, false);
         let Some(incoming) = self.partitions.get_mut(usize::from(partition.number())) else { return };
         for raw in list {
             let head = Head::parse(&raw.head).ok();
@@ -294,6 +310,10 @@ impl Reader {
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
                 incoming.scans_at.retain(|at| at.is_due(now));
                 incoming.scans_at.extend([incoming.line.settles_at().min(last_at), last_at]);
+                incoming.judged_at = None;
+                // Later than that, nobody would look any more.
+                let age_ms = now.unix.ms().saturating_sub(raw.place.epoch.began().ms());
+                is_lost |= age_ms <= BACKPLANE_RECENT_MS;
             }
             if writer.is_some_and(|writer| writer != origin) {
                 others_at = Some(now.mono);
@@ -320,6 +340,7 @@ impl Reader {
         }
         let through = incoming.line.cursor();
         self.mail.push_back(ReaderMail::Entries { partition, entries, through });
+        self.mail.extend(is_lost.then_some(ReaderMail::Lost(partition)));
         self.others_at = others_at;
     }
 
@@ -337,14 +358,14 @@ impl Reader {
         if !self.lane.is_free() {
             return None;
         }
-        self.settle(now);
+        self.settle();
         let command = if !self.lane.is_up() {
             self.lane.wants_connect(now).then_some(Command::Connect)
         } else if self.partitions.iter().any(|incoming| !incoming.is_open) {
             Some(self.open(now))
         } else if let Some(command) = self.scan(now) {
             Some(command)
-        } else if self.is_at_end || self.partitions.iter().any(|incoming| incoming.target.is_none()) {
+        } else if self.wants_newest(now) {
             self.asked = Asked::Newest;
             Some(Command::Newest)
         } else {
@@ -373,18 +394,23 @@ impl Reader {
         Command::Open(openings)
     }
 
+    fn wants_newest(&self, now: Now) -> bool {
+        let is_unknown = |incoming: &Incoming| incoming.target.is_none() || incoming.is_to_be_judged(now);
+        self.is_at_end || self.partitions.iter().any(is_unknown)
+    }
+
     /// Some time after another epoch has begun, when all of it has been read, it is told who is
     /// missing.
-    fn settle(&mut self, now: Now) {
-        if !self.is_at_end {
-            return;
-        }
+    fn settle(&mut self) {
         for (partition, incoming) in self.options.partitions().zip(&mut self.partitions) {
-            if incoming.line.settles_at().is_due(now)
-                && let Some(gap) = incoming.line.settle()
-            {
+            if incoming.judged_at.take_if(|place| *place <= incoming.line.cursor()).is_none() {
+                continue;
+            }
+            if let Some(gap) = incoming.line.settle() {
                 self.mail.push_back(ReaderMail::Gap { partition, gap, at: incoming.line.cursor() });
             }
+            // What was handed over before may have gone to a server that others have left.
+            self.mail.push_back(ReaderMail::Lost(partition));
         }
     }
 
@@ -414,5 +440,72 @@ impl Reader {
     /// Runs of processes that have been heard of, in any partition.
     pub fn origins(&self) -> usize {
         self.partitions.iter().map(|incoming| incoming.line.origins()).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::GapReason;
+    use super::*;
+    use crate::hub::position::Epoch;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn place(epoch: u64, sequence: u64) -> Place {
+        Place { epoch: Epoch::from_number(epoch), sequence }
+    }
+
+    fn raw(place: Place, kind: Kind, origin: u64, number: u64) -> Raw {
+        let head = Head { kind, origin: Origin(origin), number, body: b"" }.encode();
+        Raw { place, head: head.into(), data: Box::default() }
+    }
+
+    /// Answers what the reader asks, until it has read that; what it has to say.
+    fn serve(reader: &mut Reader, mut entries: Vec<Raw>, newest: Place, now: Now) -> Vec<ReaderMail> {
+        let partition = Partition::from_number(0).unwrap();
+        while !entries.is_empty() {
+            let input = match reader.poll_command(now).unwrap() {
+                Command::Connect => Input::Connected,
+                Command::Open(openings) => {
+                    let verdict = if openings[0].cursor.is_some() { Verdict::Fork } else { Verdict::Start };
+                    Input::Opened(vec![Opened { verdict, first: entries[0].place, newest, marks: Vec::new() }])
+                }
+                Command::Values { .. } => Input::Values { values: Vec::new(), scan: 0 },
+                Command::Newest => Input::Newest(vec![Some(newest)]),
+                Command::Read(_) => Input::Entries(vec![(partition, std::mem::take(&mut entries))]),
+                Command::Append(_) | Command::Restore { .. } => panic!("a reader writes nothing"),
+            };
+            reader.handle(input, now);
+        }
+        std::iter::from_fn(|| reader.poll_mail()).collect()
+    }
+
+    #[test]
+    fn who_is_not_heard_in_another_epoch_is_missed_though_the_others_never_pause() {
+        let at = |ms| Now::from_ms(ms, ms);
+        let mut reader =
+            Reader::new(Options { partitions: 1, ..Options::default() }, Origin(7), Box::new(Zeros), at(0));
+        let both = [1, 2].map(|origin| raw(place(5, origin), Kind::Sent, origin, 1));
+        serve(&mut reader, vec![raw(place(5, 0), Kind::Marker, 1, 0)], place(5, 0), at(0));
+        serve(&mut reader, both.into(), place(5, 2), at(0));
+        reader.handle(Input::Failed(Fault::Away), at(0));
+        let mut mail = serve(&mut reader, vec![raw(place(6, 0), Kind::Marker, 1, 0)], place(6, 0), at(1_000));
+        assert!(mail.contains(&ReaderMail::Lost(Partition::FIRST)), "{mail:?}");
+        let told = (1..=20).find(|second| {
+            mail = serve(
+                &mut reader,
+                vec![raw(place(6, *second), Kind::Sent, 1, 1 + second)],
+                place(6, *second),
+                at(1_000 * second),
+            );
+            mail.iter().any(|mail| matches!(mail, ReaderMail::Gap { gap, .. } if gap.reason == GapReason::Forked))
+        });
+        assert!(told.is_some_and(|second| second > BACKPLANE_SETTLE_MS / 1_000), "{told:?}: {mail:?}");
     }
 }
