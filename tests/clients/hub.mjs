@@ -99,6 +99,10 @@ export class Hub {
     return `${hasTls ? 'https' : 'http'}://127.0.0.1:${this.#port}`;
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   get port() {
     return this.#port;
   }

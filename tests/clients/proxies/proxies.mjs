@@ -5,17 +5,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { within } from '../hub.mjs';
+import { ROOT, within } from '../hub.mjs';
 import { PAGE } from '../stock.mjs';
 
 // One for each hub and each proxy.
 process.setMaxListeners(50);
 
+/** The ports of hubs in samples. */
+const SHOWN = [8080, 8082, 8084];
+/** The guide's page of several nodes. */
+const NODES = join(ROOT, 'src/guide/nodes.md');
+
 const isRoot = process.getuid() === 0;
 
-/** The samples of a language, in their order. */
-function samples(language) {
-  return [...readFileSync(PAGE, 'utf8').matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]+?)\`\`\``, 'g'))].map(([, text]) => text);
+/** The samples of a language in a page of the guide, in their order. */
+function samples(language, page = PAGE) {
+  return [...readFileSync(page, 'utf8').matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]+?)\`\`\``, 'g'))].map(([, text]) => text);
 }
 
 const nginx = (http, folder) => `
@@ -58,6 +63,16 @@ const severalHaproxy = () => {
   const [one, several] = samples('haproxy');
   return one.slice(0, one.indexOf('\nbackend hubs') + 1) + several;
 };
+/** What the guide shows in front of nodes, of which one ends now and then: they are on machines of their own there. */
+const here = (text) => [11, 12, 13].reduce((text, machine, at) => text.replace(`10.0.0.${machine}:8080`, `127.0.0.1:${SHOWN[at]}`), text);
+const nodesNginx = () => {
+  const [upstream, next] = samples('nginx', NODES);
+  return here(upstream) + samples('nginx')[0].replace('http://127.0.0.1:8080;', `http://hubs;\n${next}`);
+};
+const nodesHaproxy = () => {
+  const [one] = samples('haproxy');
+  return one.slice(0, one.indexOf('\nbackend hubs') + 1) + here(samples('haproxy', NODES)[0]);
+};
 /** Without stickiness, as the guide says. */
 const byTurns = (text) => text.replace(/^ +(hash \$|balance |hash-type ).*\n/gm, '');
 
@@ -83,6 +98,12 @@ export const BALANCERS = [
   { name: 'HAProxy, two hubs, by turns', program: HAPROXY, sample: () => byTurns(severalHaproxy()), turns: true },
 ];
 
+/** What is tried with three nodes behind it, which are drained and come back. */
+export const ROLLING = [
+  { name: 'nginx', program: NGINX, sample: nodesNginx },
+  { name: 'HAProxy', program: HAPROXY, sample: nodesHaproxy },
+];
+
 /** The version of what is installed, or null. */
 export function versionOf({ command, version }) {
   const { stdout, stderr, error } = spawnSync(command, [version], { encoding: 'utf8' });
@@ -99,7 +120,7 @@ export class Proxy {
   async start({ program, sample }, hubs) {
     const port = await freePort();
     const { RTE_PEM: pem, RTE_KEY: key } = process.env;
-    const text = [8080, 8082]
+    const text = SHOWN
       .reduce((text, shown, at) => text.replaceAll(`127.0.0.1:${shown}`, `127.0.0.1:${hubs[at]?.port}`), sample())
       .replaceAll('/etc/ssl/rte.pem', pem)
       .replaceAll('/etc/ssl/rte.key', key)
@@ -130,7 +151,7 @@ export class Proxy {
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
