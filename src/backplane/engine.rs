@@ -98,6 +98,10 @@ pub enum Fault {
     Refused,
     /// It has no room.
     Full,
+    /// It takes nothing that is to be written, by its own rules.
+    Unwritable,
+    /// Fewer replicas than it must have it.
+    Unreplicated,
     /// It is not, or no longer, the one that has the logs.
     Moved,
     /// Another epoch has begun, or the log is not there, or not what the lane thinks.
@@ -122,7 +126,8 @@ pub enum Fault {
 
 /// Entries to be appended at once, in this order, or not at all.
 ///
-/// An engine refuses them as [`Fault::Stale`](Fault::Stale), and appends nothing, unless the
+/// Fewer replicas may have them than must ([`Fault::Unreplicated`]): they are sent again until that
+/// is so. An engine refuses them as [`Fault::Stale`](Fault::Stale), and appends nothing, unless the
 /// log is there, no later epoch has begun, and it knows `after` or more as the highest number of
 /// the origin. Of the entries it skips those that it knows by their numbers.
 #[derive(Clone, Debug)]

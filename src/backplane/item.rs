@@ -63,6 +63,10 @@ pub enum Refused {
     Away,
     /// The engine has no room.
     Full,
+    /// The engine takes nothing that is to be written.
+    Unwritable,
+    /// Fewer replicas than it must have it, or so it was when the time was over.
+    Unreplicated,
     /// More wait for it than may.
     Queue,
     /// The engine did not answer in time.

@@ -1,6 +1,6 @@
 //! What a process has to append to the log of a partition, and what it has appended of late.
 
-use super::engine::{Appended, Batch, BatchEntry};
+use super::engine::{Appended, Batch, BatchEntry, Fault};
 use super::entry::{Fingerprint, Head, Kind, Origin, Place};
 use super::item::{Append, Item, Refused, Settled};
 use super::options::Options;
@@ -73,8 +73,8 @@ pub(super) struct Outgoing {
     pending: VecDeque<Pending>,
     flight: Flight,
     beat_at: Deadline,
-    /// The engine has no room; it is tried again then.
-    full_until: Option<Deadline>,
+    /// What was on its way is not where it is to be; why, and when it is tried again.
+    hitch: Option<(Deadline, Fault)>,
     queue_bytes: usize,
     memory_bytes: usize,
     pub(super) repaired: u64,
@@ -96,7 +96,7 @@ impl Outgoing {
             pending: VecDeque::new(),
             flight: Flight::None,
             beat_at: Deadline::NEVER,
-            full_until: None,
+            hitch: None,
             queue_bytes: 0,
             memory_bytes: 0,
             repaired: 0,
@@ -118,8 +118,16 @@ impl Outgoing {
         self.pending.is_empty()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.full_until.is_some()
+    /// Why what was on its way last is not where it is to be.
+    pub(super) fn hitch(&self) -> Option<Fault> {
+        self.hitch.map(|(_, fault)| fault)
+    }
+
+    /// Why nothing is taken that would only wait.
+    pub(super) fn refuses(&self) -> Option<Refused> {
+        let fault = self.hitch()?;
+        let refuses = [(Fault::Full, Refused::Full), (Fault::Unwritable, Refused::Unwritable)];
+        refuses.into_iter().find_map(|(one, refused)| (one == fault).then_some(refused))
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -176,7 +184,7 @@ impl Outgoing {
     /// What is to be appended next. Nothing else is, until it is known what became of it.
     pub(super) fn poll_batch(&mut self, now: Now) -> Option<Batch> {
         let epoch = self.epoch?;
-        let waits = self.full_until.is_some_and(|until| !until.is_due(now));
+        let waits = self.hitch.is_some_and(|(until, _)| !until.is_due(now));
         if self.flight != Flight::None || waits {
             return None;
         }
@@ -237,7 +245,7 @@ impl Outgoing {
 
     /// What was on its way has been appended, or was there.
     pub(super) fn on_appended(&mut self, appended: &Appended, now: Now, options: &Options) -> Vec<Settled> {
-        self.full_until = None;
+        self.hitch = None;
         self.beat_at = now.after_ms(options.beat_ms);
         let mut settled = Vec::new();
         match std::mem::replace(&mut self.flight, Flight::None) {
@@ -304,17 +312,19 @@ impl Outgoing {
         self.cursor = Some((place, head.fingerprint()));
     }
 
-    /// The engine has no room, and has appended nothing of what was on its way.
-    pub(super) fn on_full(&mut self, now: Now) -> Vec<Settled> {
+    /// What was on its way is not where it is to be, and is sent again. Where the engine takes
+    /// nothing, all who wait are told so.
+    pub(super) fn on_hitch(&mut self, fault: Fault, now: Now) -> Vec<Settled> {
         self.flight = Flight::None;
-        self.full_until = Some(now.after_ms(BACKPLANE_RETRY_MS));
-        self.refuse(Refused::Full, usize::MAX)
+        self.hitch = Some((now.after_ms(BACKPLANE_RETRY_MS), fault));
+        self.refuses().map_or_else(Vec::new, |refused| self.refuse(refused, usize::MAX))
     }
 
     /// Those whose time is over are told so.
     pub(super) fn on_time(&mut self, refused: Refused, now: Now) -> Vec<Settled> {
         let due = self.pending.iter().take_while(|pending| pending.expires_at.is_due(now)).count();
-        self.refuse(refused, due)
+        let is_alone = self.hitch() == Some(Fault::Unreplicated);
+        self.refuse(if is_alone { Refused::Unreplicated } else { refused }, due)
     }
 
     /// So many of those who wait are told so. What is in no batch goes; of the batch nothing is
@@ -355,8 +365,8 @@ impl Outgoing {
     pub(super) fn next_deadline(&self) -> Deadline {
         let expires_at = self.pending.front().map_or(Deadline::NEVER, |pending| pending.expires_at);
         let is_idle = self.is_open() && self.flight == Flight::None;
-        let append_at = match self.full_until {
-            Some(until) => until,
+        let append_at = match self.hitch {
+            Some((until, _)) => until,
             None => self.beat_at,
         };
         if is_idle { expires_at.min(append_at) } else { expires_at }

@@ -7,7 +7,7 @@ use super::lane::{Lane, Notice};
 use super::options::Options;
 use super::outgoing::Outgoing;
 use super::values::Value;
-use crate::clock::{Deadline, Now};
+use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::partition::Partition;
 use std::collections::VecDeque;
@@ -46,6 +46,8 @@ pub struct Writer {
     restores: VecDeque<(Partition, Vec<Value>)>,
     /// Those on their way.
     restoring: Option<(Partition, Vec<Value>)>,
+    /// Why the engine takes nothing though it answers, and since when, as it was told.
+    hitch: Option<(Fault, Instant)>,
     mail: VecDeque<WriterMail>,
 }
 
@@ -63,6 +65,7 @@ impl Writer {
             next_ticket: 1,
             restores: VecDeque::new(),
             restoring: None,
+            hitch: None,
             mail: VecDeque::new(),
         }
     }
@@ -76,8 +79,8 @@ impl Writer {
         let Some(outgoing) = self.partitions.get_mut(usize::from(append.partition.number())) else { return };
         let outcome = if is_too_much {
             Err(Refused::Queue)
-        } else if outgoing.is_full() {
-            Err(Refused::Full)
+        } else if let Some(refused) = outgoing.refuses() {
+            Err(refused)
         } else if append.items.is_empty() {
             Ok(Vec::new())
         } else {
@@ -118,6 +121,23 @@ impl Writer {
             // Nothing of it is asked by this lane.
             Input::Entries(_) | Input::Newest(_) | Input::Values { .. } => self.fail(Fault::Garbled, now),
         }
+        self.note_hitch(now);
+    }
+
+    /// A lane that reaches the engine is of no use either where nothing is taken there.
+    fn note_hitch(&mut self, now: Now) {
+        let fault = self.partitions.iter().find_map(Outgoing::hitch).filter(|_| self.lane.is_up());
+        let told = self.hitch.map(|(fault, _)| fault);
+        if fault == told {
+            return;
+        }
+        let since = self.hitch.map_or(now.mono, |(_, since)| since);
+        self.hitch = fault.map(|fault| (fault, since));
+        if let Some(fault) = fault {
+            self.mail.push_back(WriterMail::Notice(Notice::Away { fault, since }));
+        } else if self.lane.is_up() {
+            self.mail.push_back(WriterMail::Notice(Notice::Up { away_ms: now.mono.ms_since(since) }));
+        }
     }
 
     fn fail(&mut self, fault: Fault, now: Now) {
@@ -142,7 +162,7 @@ impl Writer {
                 self.mail.push_back(WriterMail::Acked { partition, number: outgoing.acked() });
                 settled
             }
-            Err(Fault::Full) => outgoing.on_full(now),
+            Err(fault @ (Fault::Full | Fault::Unwritable | Fault::Unreplicated)) => outgoing.on_hitch(fault, now),
             Err(Fault::Stale) => {
                 outgoing.close();
                 Vec::new()

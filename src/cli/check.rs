@@ -10,6 +10,7 @@ use crate::config::{Config, Flags, Machine, environment, warnings};
 use crate::limits::Limits;
 use crate::schema::validate::Mode;
 use crate::shell;
+use crate::shell::JournalOptions;
 use crate::shell::backplane::{self, Look};
 
 const LONG: &str = "\
@@ -145,8 +146,21 @@ fn summary(config: &Config, keys: &Keys) -> Vec<(&'static str, String)> {
         ),
         ("limits", or(changed_limits(&config.limits), "the defaults")),
     ]);
+    lines.push(("journal", journal(config)));
     lines.push(("memory", memory(config)));
     lines
+}
+
+/// What keeps publications.
+fn journal(config: &Config) -> String {
+    match (&config.backplane, &config.journal) {
+        (Some(redis), _) => redis.to_string(),
+        (None, Some(JournalOptions { dir, is_synced: true })) => {
+            format!("files in {}, each publication on the disk before anybody hears of it", dir.display())
+        }
+        (None, Some(JournalOptions { dir, is_synced: false })) => format!("files in {}", dir.display()),
+        (None, None) => "in memory, which ends with the process".to_owned(),
+    }
 }
 
 /// What the limits allow together, by what takes it, and the bound of what is really kept.
@@ -221,6 +235,7 @@ mod tests {
              origins         any\n\
              validation      strict\n\
              limits          items_max = 7\n\
+             journal         in memory, which ends with the process\n\
              memory          at most three quarters of the machine; the other limits alone allow 8182 MiB \
              (connections 57, unfinished requests and messages 7306, subscriptions 343, threads 54, backlogs 256, rows for \
              snapshots 112, history 28, ids of items 22, log 2)\n"

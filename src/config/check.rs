@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 /// A shorter secret could be guessed.
 const ID_SECRET_BYTES_MIN: usize = 32;
+const MS_PER_DAY: u64 = 86_400_000;
 /// Most threads that are started where none are configured.
 pub(super) const THREADS_DEFAULT_MAX: usize = 8;
 
@@ -50,6 +51,7 @@ impl Checker<'_> {
         self.limits(&limits);
         let journal_left = self.journal_left(&journal);
         let backplane = self.backplane(&journal, &limits);
+        hub.values_ms = u64::from(journal.redis.values_days) * MS_PER_DAY;
         let mut warnings = warnings;
         warnings.extend(self.redis_left(&journal));
         let journal = self.journal(journal);
@@ -177,6 +179,7 @@ impl Checker<'_> {
             refresh: true,
             tickets: false,
             jwt_in_query: true,
+            values_ms: u64::MAX,
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,
             has_internal: server.internal.is_some(),

@@ -311,6 +311,14 @@ pub(super) struct Redis {
     /// those that were away.
     #[schemars(range(min = 100))]
     pub(super) retain_entries: u64,
+    /// Replicas of Redis that must have a publication, too, before its publisher is told that it is
+    /// taken. Where fewer have it, it is told to try again.
+    #[schemars(range(max = 16))]
+    pub(super) wait_replicas: u32,
+    /// For how many days a state is kept that nobody has told anew. What is older goes when a node
+    /// starts.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub(super) values_days: u32,
     /// How long a publisher waits, in milliseconds, before it is told to try again.
     #[schemars(range(min = 100, max = 60_000))]
     pub(super) append_timeout_ms: u64,
@@ -338,6 +346,8 @@ impl Default for Redis {
             password_file: None,
             prefix: "rte".to_owned(),
             retain_entries: 20_000,
+            wait_replicas: 0,
+            values_days: 7,
             append_timeout_ms: lanes.append_timeout_ms,
             repair_ms: lanes.repair_ms,
             beat_ms: lanes.beat_ms,

@@ -55,6 +55,8 @@ impl Checker<'_> {
             password,
             prefix: redis.prefix.clone(),
             retain_entries: redis.retain_entries,
+            wait_replicas: redis.wait_replicas,
+            is_passing: false,
             dedupe_ms: limits.dedupe_ms,
             lanes: crate::backplane::Options {
                 append_timeout_ms: redis.append_timeout_ms,

@@ -67,6 +67,8 @@ pub struct Options {
     pub tickets: bool,
     /// Whether a client's token is taken from the query.
     pub jwt_in_query: bool,
+    /// A last value that an engine has kept for longer is gone when a process starts.
+    pub values_ms: u64,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
     pub detailed_errors: bool,
     /// Whether a Subscribe item that doesn't say gets the last value.
@@ -95,6 +97,7 @@ impl Default for Options {
             refresh: true,
             tickets: false,
             jwt_in_query: true,
+            values_ms: u64::MAX,
             detailed_errors: false,
             snapshots: false,
             has_internal: false,

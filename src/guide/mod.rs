@@ -218,6 +218,7 @@ pub mod reference {}
 /// [rules]: crate::guide::publishers#what-is-checked
 /// [sentinels]: crate::guide::nodes#sentinels
 /// [stateful]: crate::guide::compatibility#stateful-reconnect
+/// [sure]: crate::guide::nodes#how-sure-a-202-is
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom
 ///
 #[doc = include_str!("changes.md")]

@@ -37,6 +37,11 @@ fn is_over(publication: &Publication, limits: &Limits, now: Now) -> bool {
     publication.stamp.is_some_and(|stamp| stamp.at.ms().saturating_add(lives_ms) <= now.unix.ms())
 }
 
+/// Whether a last value is older than the engine is to keep it.
+fn is_old(publication: &Publication, values_ms: u64, now: Now) -> bool {
+    publication.stamp.is_some_and(|stamp| stamp.at.ms().saturating_add(values_ms) <= now.unix.ms())
+}
+
 impl Shard {
     /// Requests go to the engine, each whole, a link after the other.
     pub(super) fn append_requests(&mut self, now: Now) {
@@ -114,6 +119,7 @@ impl Shard {
             ReaderMail::Begun(partition) => {
                 self.homes.in_partition(partition).forget();
                 self.loaded.retain(|(other, _)| *other != partition);
+                self.old.retain(|(other, _)| *other != partition);
             }
             ReaderMail::Lost(partition) => {
                 let home = self.homes.in_partition(partition);
@@ -180,12 +186,28 @@ impl Shard {
         let mut stale = Vec::new();
         for (_, publication) in own {
             if home.held_at(&publication) < publication.position() {
+                if is_old(&publication, self.shared.options.values_ms, now) {
+                    self.old.push((partition, publication));
+                    continue;
+                }
                 if is_over(&publication, &self.shared.limits, now) {
                     stale.extend(value(&publication, &self.catalogue).map(|value| value.field));
                 }
                 home.keep(publication);
             }
         }
+        self.sweep(partition, stale);
+    }
+
+    /// What nobody has told anew for a long time ends in the engine, unless it has been by now.
+    fn sweep_old(&mut self, partition: Partition) {
+        let home = self.homes.in_partition(partition);
+        let (own, others) = std::mem::take(&mut self.old).into_iter().partition(|(other, _)| *other == partition);
+        self.old = others;
+        let own: Vec<(Partition, Publication)> = own;
+        let still = own.iter().filter(|(_, publication)| home.held_at(publication) < publication.position());
+        let stale = still.filter_map(|(_, publication)| value(publication, &self.catalogue)).map(|value| value.field);
+        let stale = stale.collect();
         self.sweep(partition, stale);
     }
 
@@ -260,10 +282,69 @@ impl Shard {
             if partition.home(self.shared.shards) == self.number {
                 self.take_loaded(partition, now);
                 self.homes.in_partition(partition).note_whole();
+                self.sweep_old(partition);
             }
         }
         if let Some(contact) = &self.shared.contact {
             contact.note_ready();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::token::{self, Verifier};
+    use crate::conn::{Options, Shared};
+    use crate::entropy::Entropy;
+    use crate::hub::position::Stamp;
+    use crate::hub::registry::HashSeed;
+    use crate::hub::topic::Topic;
+    use crate::schema::Catalogue;
+    use crate::trace::{Level, Trace};
+    use uuid::Uuid;
+
+    const DAY_MS: u64 = 86_400_000;
+    const NOW_MS: u64 = 1_795_266_403_000;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_told_anew_for_days_ends_in_the_engine_when_a_process_starts_unless_it_just_has_been() {
+        let now = Now::from_ms(0, NOW_MS);
+        let options = Options { values_ms: 7 * DAY_MS, ..Options::default() };
+        let shared = Shared::new(options, Limits::DEFAULT, 1, HashSeed(1, 2), Epoch::begin(now, 7));
+        let keys = [KeyOptions::new(KeySource::Secret("q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a".to_owned()))];
+        let verifier = Verifier::new(token::Options::new(Keys::new(&keys).unwrap())).unwrap();
+        let catalogue = Arc::new(Catalogue::built_in(None));
+        let event = catalogue.find("UserAvailability").unwrap();
+        let trace = Trace::new(Level::Trace);
+        let mut shard = Shard::new(0, Arc::new(shared), catalogue, Arc::new(verifier), Box::new(Zeros), trace);
+        let organization = Uuid::from_u128(1);
+        let partition = Partition::of(organization);
+        let publication = |entity: u128, age_days: u64, sequence: u64| {
+            let topic = Topic { organization, event, entity: Uuid::from_u128(entity) };
+            let epoch = Epoch::from_number(1);
+            let at = crate::clock::UnixMs::from_ms(NOW_MS - age_days * DAY_MS);
+            let stamp = Some(Stamp { epoch, position: Position::of_entry(epoch, sequence), at });
+            Publication { stamp, effect: Effect::Value, ..Publication::new(topic, b"{}".as_slice().into()) }
+        };
+        let (young, old, told_anew) = (publication(2, 6, 1), publication(3, 8, 2), publication(4, 8, 3));
+        shard.loaded.extend([&young, &old, &told_anew].map(|one| (partition, one.clone())));
+        shard.take_loaded(partition, now);
+        shard.homes.in_partition(partition).keep(publication(4, 0, 9));
+        shard.note_ready(now);
+        let held = |shard: &mut Shard, one: &Publication| shard.homes.in_partition(partition).held_at(one).is_some();
+        assert!(held(&mut shard, &young) && !held(&mut shard, &old), "it is not kept here either");
+        let [ToWrite::Append(Append { items, .. })] = shard.to_write.as_slice() else { panic!("{:?}", shard.to_write) };
+        let field = value(&old, &shard.catalogue).unwrap().field;
+        assert_eq!(items[0].row, Some(crate::backplane::Row::Ends(vec![field])));
     }
 }

@@ -101,6 +101,8 @@ pub struct Shard {
     appends: Appends,
     /// What that engine keeps, until all of it is read.
     loaded: Vec<(Partition, Publication)>,
+    /// What of it is too old to be kept.
+    old: Vec<(Partition, Publication)>,
     intake: Intake,
     unwritten: Unwritten,
     timers: Timers<Whose>,
@@ -160,6 +162,7 @@ impl Shard {
             homes,
             appends: Appends::default(),
             loaded: Vec::new(),
+            old: Vec::new(),
             intake: Intake::default(),
             unwritten: Unwritten::new(term),
             timers: Timers::default(),

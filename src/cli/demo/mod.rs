@@ -181,6 +181,9 @@ fn configuration(args: &Args, secret: &str, listen: SocketAddr, redis: Option<&O
     settings.extend(args.set.iter().cloned());
     let sources = Sources { file: None, variables: Vec::new(), settings, read: &file::read };
     let mut config = Config::from_sources(sources).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    if let (Some(_), Some(engine)) = (redis, &mut config.backplane) {
+        engine.is_passing = true;
+    }
     if !args.schema_dirs.is_empty() {
         config.schema_dirs.clone_from(&args.schema_dirs);
     }

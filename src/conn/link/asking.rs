@@ -95,6 +95,8 @@ fn not_appended(refused: Refused, metrics: &mut Metrics) -> Reply {
     let why = match refused {
         Refused::Away => "the engine of [journal] is away",
         Refused::Full => "the engine of [journal] has no room",
+        Refused::Unwritable => "the engine of [journal] takes nothing that is to be written",
+        Refused::Unreplicated => "too few replicas of the engine of [journal] have it",
         Refused::Queue => "more waits for the engine of [journal] than may",
         Refused::Timeout => "the engine of [journal] has not answered in time",
     };

@@ -2,7 +2,7 @@
 --
 -- KEYS: the log, the numbers of origins, the last values, the ids of the entries that have one.
 -- ARGV: epoch, origin, the number that is known, that of the first entry, entries to retain, how
--- long ids are known in ms; then of each entry: the index of its id or 0, what it does to the last
+-- long ids are known in ms, replicas that are waited for; then of each entry: the index of its id or 0, what it does to the last
 -- values ('' nothing, or '=' and the field, or '-' and fields with a NUL between them), its head,
 -- its data.
 --
@@ -11,7 +11,7 @@ local call, n, id = redis.call, tonumber(ARGV[4]), ARGV[1] .. '-*'
 local mark = tonumber(call('HGET', KEYS[2], ARGV[2]) or '0')
 if mark < tonumber(ARGV[3]) then return redis.error_reply('STALE the number ' .. ARGV[3] .. ' is not known') end
 local at, doubles = false, {}
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   if n > mark then
     local key, row, head, data = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     -- The first entry with an id is remembered, so that it is not its own double when it is
@@ -33,8 +33,10 @@ for i = 7, #ARGV, 4 do
   end
   n = n + 1
 end
-if at then
-  call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[5])
-  call('HSET', KEYS[2], ARGV[2], string.format('%.0f', n - 1))
+if at then call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[5]) end
+-- Whoever waits for replicas waits for what this connection has written: there must be something,
+-- also where all entries were there.
+if at or tonumber(ARGV[7]) > 0 then
+  call('HSET', KEYS[2], ARGV[2], string.format('%.0f', math.max(n - 1, mark)))
 end
 return { at, doubles }

@@ -9,6 +9,7 @@ pub(super) fn fault(error: &RedisError) -> Fault {
         _ if error.is_timeout() => Fault::Timeout,
         _ if error.is_io_error() => Fault::Away,
         Some("OOM") => Fault::Full,
+        Some("MISCONF" | "NOREPLICAS") => Fault::Unwritable,
         Some("STALE") => Fault::Stale,
         Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
         Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
@@ -41,6 +42,8 @@ pub(crate) fn told(fault: Fault) -> &'static str {
         Fault::Away => "it can't be reached",
         Fault::Refused => "it refuses this node",
         Fault::Full => "it has no room",
+        Fault::Unwritable => "it takes nothing that is to be written",
+        Fault::Unreplicated => "fewer of its replicas than journal.redis.wait_replicas have what is written",
         Fault::Moved => "it is not, or no longer, the one that has the logs",
         Fault::Stale => "its log is another",
         Fault::Timeout => "it does not answer in time",
@@ -66,6 +69,11 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
              server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
         }
         Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
+        Fault::Unwritable => {
+            "look into the log of Redis: its disk is full or broken (MISCONF), or fewer replicas are there than \
+             min-replicas-to-write"
+        }
+        Fault::Unreplicated => "look whether the replicas of Redis run and keep up, or wait for fewer",
         Fault::Unencrypted => "name its tls-port in journal.redis.addresses, or leave journal.redis.tls away",
         Fault::Untrusted => "name the certificate of its issuer in journal.redis.ca_file",
         Fault::Misnamed => {

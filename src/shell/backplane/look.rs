@@ -105,7 +105,7 @@ fn judge(server: &str, options: &Options, said: Result<(ServerFacts, Held), Faul
     look.judge_held(server, &meta(&options.prefix), &held);
     let risks = facts.risks();
     if risks.is_empty() {
-        look.good.push(format!("{server} keeps what it has taken (appendonly), and evicts no log (maxmemory-policy)"));
+        look.good.push(format!("{server} keeps what it has taken (appendonly), and evicts nothing (maxmemory-policy)"));
     }
     look.risks.extend(risks.into_iter().map(|(what, action)| format!("{server}: {what}: {action}")));
     look
@@ -147,6 +147,8 @@ mod tests {
             password: None,
             prefix: "rte".to_owned(),
             retain_entries: 1,
+            wait_replicas: 0,
+            is_passing: false,
             dedupe_ms: 1,
             lanes: crate::backplane::Options::default(),
         };
@@ -174,6 +176,8 @@ mod tests {
     fn a_server_that_may_lose_something_serves_all_the_same() {
         let look = judged(&GOOD.replace("enabled:1", "enabled:0").replace("noeviction", "allkeys-lru"), [None, None]);
         assert!(look.wrong.is_empty() && look.risks.len() == 2, "{look:?}");
-        assert!(look.risks[0].contains("appendonly") && look.risks[1].contains("noeviction"), "{look:?}");
+        assert!(look.risks[0].contains("appendonly") && look.risks[1].contains("evicts whole logs"), "{look:?}");
+        let look = judged(&GOOD.replace("noeviction", "volatile-ttl"), [None, None]);
+        assert!(look.risks.len() == 1 && look.risks[0].contains("may come twice"), "{look:?}");
     }
 }

@@ -24,10 +24,34 @@ pub struct Options {
     pub prefix: String,
     /// Entries that are retained of each partition.
     pub retain_entries: u64,
+    /// Replicas that must have a publication before it is taken.
+    pub wait_replicas: u32,
+    /// It keeps nothing, and is meant to.
+    pub is_passing: bool,
     /// How long the id of an item is known.
     pub dedupe_ms: u64,
     /// How a process writes and reads.
     pub lanes: crate::backplane::Options,
+}
+
+impl fmt::Display for Options {
+    /// In a line for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<String> = self.addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+        write!(f, "redis at {}", addresses.join(", "))?;
+        if let Some(Sentinel { master, .. }) = &self.sentinel {
+            write!(f, ", Sentinels that call it {master:?}")?;
+        }
+        f.write_str(if self.tls.is_some() { ", over TLS" } else { "" })?;
+        if let Some(user) = &self.user {
+            write!(f, ", as user {user:?}")?;
+        }
+        write!(f, "; keys begin with {:?}, {} publications of each partition", self.prefix, self.retain_entries)?;
+        match self.wait_replicas {
+            0 => Ok(()),
+            replicas => write!(f, ", each on {replicas} replicas, too"),
+        }
+    }
 }
 
 /// What Sentinels are asked.

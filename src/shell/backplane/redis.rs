@@ -17,13 +17,13 @@ use super::sentinel::{self, Address};
 use super::server::{Risk, ServerFacts};
 use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
 use crate::backplane::partition::tag;
-use crate::backplane::values::Value;
+use crate::backplane::values::Value as LastValue;
 use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Row, Verdict};
 use crate::hub::partition::{PARTITIONS, Partition};
 use crate::hub::position::Epoch;
 use crate::hub::seen::ItemKey;
-use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
-use redis::{FromRedisValue, Pipeline, RedisResult};
+use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
+use redis::{Pipeline, RedisResult, Value};
 use std::collections::BTreeMap;
 
 /// The scripts, in the order of their hashes.
@@ -157,7 +157,8 @@ impl Redis {
             }
         }
         let secret = agree("secret", &self.proposal)?;
-        self.facts = Some(EngineFacts { secret, risks: server.risks() });
+        let risks = if self.options.is_passing { Vec::new() } else { server.risks() };
+        self.facts = Some(EngineFacts { secret, risks });
         Ok(())
     }
 
@@ -177,16 +178,16 @@ impl Redis {
 
     /// Executes scripts in one go; where the server has forgotten them, once more. That is no harm:
     /// what has been executed is known by its numbers.
-    fn run<T: FromRedisValue>(&mut self, pipeline: impl Fn(&Redis) -> Pipeline) -> Result<Vec<RedisResult<T>>, Fault> {
+    fn run(&mut self, pipeline: impl Fn(&Redis) -> Pipeline) -> Result<Vec<Value>, Fault> {
         let mut is_again = false;
         loop {
             let commands = pipeline(self);
             let connection = self.connection.as_mut().ok_or(Fault::Away)?;
-            let results: Vec<RedisResult<T>> = connection.ask_all(&commands)?.into_iter().map(read).collect();
+            let answers = connection.ask_all(&commands)?;
             let is_forgotten =
-                |result: &RedisResult<T>| result.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"));
-            if is_again || !results.iter().any(is_forgotten) {
-                return Ok(results);
+                |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT");
+            if is_again || !answers.iter().any(is_forgotten) {
+                return Ok(answers);
             }
             self.hashes = load(connection)?;
             is_again = true;
@@ -194,7 +195,7 @@ impl Redis {
     }
 
     fn open(&mut self, openings: &[Opening]) -> Result<Input, Fault> {
-        let results = self.run::<(String, String, String, BTreeMap<u64, u64>)>(|redis| {
+        let answers = self.run(|redis| {
             let mut pipeline = redis::pipe();
             for Opening { partition, cursor, epoch, origin } in openings {
                 let marker = Head { kind: Kind::Marker, origin: *origin, number: 0, body: &[] };
@@ -206,8 +207,9 @@ impl Redis {
             }
             pipeline
         })?;
-        let opened = results.into_iter().map(|result| {
-            let (verdict, first, newest, marks) = result.map_err(|error| fault(&error))?;
+        let opened = answers.into_iter().map(|answer| {
+            let (verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>) =
+                read(answer).map_err(|error| fault(&error))?;
             let verdict = match &*verdict {
                 "start" => Verdict::Start,
                 "same" => Verdict::Same,
@@ -225,7 +227,8 @@ impl Redis {
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<Input, Fault> {
-        let results = self.run::<(Option<String>, Vec<u64>)>(|redis| {
+        let replicas = self.options.wait_replicas;
+        let mut answers = self.run(|redis| {
             let mut pipeline = redis::pipe();
             for batch in batches {
                 let Batch { partition, epoch, origin, after, first, entries } = batch;
@@ -239,7 +242,7 @@ impl Redis {
                     pipeline.arg(redis.key(*partition, &format!("i:{hex}")));
                 }
                 pipeline.arg(epoch.number()).arg(origin.0).arg(*after).arg(*first);
-                pipeline.arg(redis.options.retain_entries).arg(redis.options.dedupe_ms.max(1));
+                pipeline.arg(redis.options.retain_entries).arg(redis.options.dedupe_ms.max(1)).arg(replicas);
                 let mut seen = 0;
                 for entry in entries {
                     seen += usize::from(entry.id.is_some());
@@ -252,15 +255,25 @@ impl Redis {
                     pipeline.arg(row).arg(&entry.head).arg(&*entry.data);
                 }
             }
+            if replicas > 0 {
+                pipeline.cmd("WAIT").arg(replicas).arg(BACKPLANE_COMMAND_MS);
+            }
             pipeline
         })?;
-        let appended = results.into_iter().map(|result| match result {
+        let waited = answers.split_off(batches.len().min(answers.len())).pop().map(read::<u32>).transpose();
+        let is_alone = waited.map_err(|error| fault(&error))?.is_some_and(|count| count < replicas);
+        let appended = answers.into_iter().map(|answer| match read::<(Option<String>, Vec<u64>)>(answer) {
+            Ok(_) if is_alone => Ok(Err(Fault::Unreplicated)),
             Ok((last, duplicates)) => {
                 Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
             }
             Err(error) => {
                 let fault = fault(&error);
-                if matches!(fault, Fault::Stale | Fault::Full) { Ok(Err(fault)) } else { Err(fault) }
+                if matches!(fault, Fault::Stale | Fault::Full | Fault::Unwritable) {
+                    Ok(Err(fault))
+                } else {
+                    Err(fault)
+                }
             }
         });
         appended.collect::<Result<_, Fault>>().map(Input::Appended)
@@ -292,15 +305,15 @@ impl Redis {
     }
 
     fn newest(&mut self) -> Result<Input, Fault> {
-        let results = self.run::<Option<String>>(|redis| {
+        let answers = self.run(|redis| {
             let mut pipeline = redis::pipe();
             for tag in &redis.tags {
                 pipeline.cmd("EVALSHA").arg(redis.hash(2)).arg(1).arg(format!("{tag}:s"));
             }
             pipeline
         })?;
-        let newest = results.into_iter().map(|result| {
-            let newest = result.map_err(|error| fault(&error))?;
+        let newest = answers.into_iter().map(|answer| {
+            let newest: Option<String> = read(answer).map_err(|error| fault(&error))?;
             newest.map(|newest| place(&newest)).transpose()
         });
         newest.collect::<Result<_, Fault>>().map(Input::Newest)
@@ -314,23 +327,24 @@ impl Redis {
         let (scan, pairs): (u64, Pairs) = connection.ask(&command)?;
         let values = pairs.into_iter().map(|(field, value)| {
             let entry = parse_value(&value).ok_or(Fault::Garbled)?;
-            Ok(Value { field: field.into(), entry })
+            Ok(LastValue { field: field.into(), entry })
         });
         Ok(Input::Values { values: values.collect::<Result<_, Fault>>()?, scan })
     }
 
-    fn restore(&mut self, partition: Partition, values: &[Value]) -> Result<Input, Fault> {
-        let results = self.run::<Option<bool>>(|redis| {
+    fn restore(&mut self, partition: Partition, values: &[LastValue]) -> Result<Input, Fault> {
+        let answers = self.run(|redis| {
             let mut pipeline = redis::pipe();
             for values in values.chunks(BACKPLANE_SCAN_VALUES) {
                 pipeline.cmd("EVALSHA").arg(redis.hash(3)).arg(1).arg(redis.key(partition, "v"));
-                for Value { field, entry } in values {
+                for LastValue { field, entry } in values {
                     pipeline.arg(&**field).arg(encode_value(entry));
                 }
             }
             pipeline
         })?;
-        results.into_iter().try_for_each(|result| result.map(drop)).map_err(|error| fault(&error))?;
+        let kept: RedisResult<Vec<Value>> = answers.into_iter().map(Value::extract_error).collect();
+        kept.map_err(|error| fault(&error))?;
         Ok(Input::Restored)
     }
 }

@@ -42,9 +42,17 @@ impl ServerFacts {
 
     pub(super) fn risks(&self) -> Vec<Risk> {
         let is_kept = self.says("aof_enabled") == Some("1");
-        let evicts = self.says("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys"));
         let loses = (!is_kept).then_some(("what Redis has taken ends with its process", "set appendonly yes there"));
-        let evicts = evicts.then_some(("Redis evicts whole logs", "set maxmemory-policy noeviction there"));
+        let policy = self.says("maxmemory_policy").unwrap_or_default();
+        let evicted = match policy.split_once('-') {
+            Some(("allkeys", _)) => Some("Redis evicts whole logs where its memory is full"),
+            // Of all keys, only those of ids expire.
+            Some(("volatile", _)) => {
+                Some("Redis forgets ids of items where its memory is full, and what is sent again may come twice")
+            }
+            Some(_) | None => None,
+        };
+        let evicts = evicted.map(|what| (what, "set maxmemory-policy noeviction there"));
         loses.into_iter().chain(evicts).collect()
     }
 

@@ -13,7 +13,7 @@ use rte::backplane::entry::{FINGERPRINT_BYTES, Head, Kind, Origin, Place, Raw};
 use rte::backplane::reader::{Found, Reader, ReaderMail, Tense};
 use rte::backplane::values::{Value, supersedes};
 use rte::backplane::writer::{Writer, WriterMail};
-use rte::backplane::{Append, Command, Fault, Input, Item, Options, Refused, Row, Settled};
+use rte::backplane::{Append, Command, Fault, Input, Item, Options, Row, Settled};
 use rte::clock::Now;
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
@@ -355,7 +355,7 @@ impl World {
                     }
                 }
             }
-            Err(Refused::Away | Refused::Full | Refused::Queue | Refused::Timeout) => {
+            Err(_) => {
                 tags.iter().for_each(|tag| self.items.get_mut(tag).unwrap().refused = Some(self.step));
             }
         }

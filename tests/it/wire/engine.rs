@@ -1,9 +1,10 @@
 //! The lanes of two processes against a Redis of their own, which is killed, emptied and cut.
 
 use crate::support::Folder;
-use rte::backplane::entry::FINGERPRINT_BYTES;
+use rte::backplane::entry::{FINGERPRINT_BYTES, Place, Raw};
 use rte::backplane::partition::tag;
 use rte::backplane::reader::{Found, ReaderMail, Tense};
+use rte::backplane::values::Value;
 use rte::backplane::writer::WriterMail;
 use rte::backplane::{Append, Fault, Item, Notice, Refused, Row};
 use rte::hub::partition::Partition;
@@ -18,10 +19,10 @@ use std::time::Duration;
 
 /// Whatever is waited for comes within this time.
 const LONGEST: Duration = Duration::from_secs(60);
-/// What the hub may do at its Redis, and no more.
-const RIGHTS: &str = "~rte:* ~{rte:* -@all +hello +auth +ping +info +evalsha \
-                      +script|load +exists +xadd +xtrim +xread +xrange +xinfo|stream +hget +hset +hsetnx +hdel \
-                      +hgetall +hscan +get +set +del";
+/// The page of the manual that says what the hub may do at its Redis, and no more.
+const GUIDE: &str = include_str!("../../../src/guide/nodes.md");
+/// How often a server is asked before a test gives up waiting.
+pub(super) const QUESTIONS: usize = 20_000;
 const ITEMS: usize = 20;
 const CALLS: u64 = 30;
 
@@ -209,12 +210,12 @@ fn items(call: u64) -> Vec<Item> {
 }
 
 fn start(server: &Server) -> (Arc<Ears>, Lanes) {
-    let (ears, lanes) = start_as(server, None);
+    let (ears, lanes) = start_as(server, None, 0);
     ears.wait("a start", |heard| heard.is_ready);
     (ears, lanes)
 }
 
-fn start_as(server: &Server, user: Option<(&str, &str)>) -> (Arc<Ears>, Lanes) {
+fn start_as(server: &Server, user: Option<(&str, &str)>, wait_replicas: u32) -> (Arc<Ears>, Lanes) {
     let options = Options {
         addresses: vec![("127.0.0.1".to_owned(), server.port)],
         tls: None,
@@ -223,6 +224,8 @@ fn start_as(server: &Server, user: Option<(&str, &str)>) -> (Arc<Ears>, Lanes) {
         password: user.map(|(_, password)| Password::new(password.to_owned())),
         prefix: "rte".to_owned(),
         retain_entries: 20_000,
+        wait_replicas,
+        is_passing: false,
         dedupe_ms: 300_000,
         lanes: rte::backplane::Options { append_timeout_ms: 30_000, ..rte::backplane::Options::default() },
     };
@@ -343,14 +346,31 @@ fn an_item_that_is_sent_again_is_a_duplicate_whichever_process_takes_it() {
 #[test]
 fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
     let Some(server) = Server::start("acl", true) else { return skip() };
-    assert!(server.ask(&format!("ACL SETUSER rte on >secret {RIGHTS}")).starts_with("+OK"));
-    let (ears, lanes) = start_as(&server, Some(("rte", "secret")));
+    let line = GUIDE.lines().find(|line| line.starts_with("user rte on >CHANGE-ME ")).unwrap();
+    assert!(server.ask(&line.replacen("user", "ACL SETUSER", 1)).starts_with("+OK"));
+    let master = server.port.to_string();
+    let _replica = Server::start_with("acl-replica", &["--replicaof", "127.0.0.1", &master]).unwrap();
+    let user = Some(("rte", "CHANGE-ME"));
+    let (ears, lanes) = start_as(&server, user, 1);
     ears.wait("a start", |heard| heard.is_ready);
-    assert_eq!(ears.append(&lanes, 0, items(0)), Ok(Vec::new()));
+    let mut all = items(0);
+    (all[0].id, all[1].row) = (Some(ItemKey([1; 16])), Some(Row::Ends(vec![[2].into()])));
+    assert_eq!(ears.append(&lanes, 0, all), Ok(Vec::new()));
     ears.wait("an entry", |heard| heard.delivered.len() == ITEMS);
-    lanes.appender().restore(partition(), Vec::new());
+    let entry = Raw { place: Place::START, head: [0].into(), data: [].into() };
+    lanes.appender().restore(partition(), vec![Value { field: b"lost".as_slice().into(), entry }]);
+    let values = format!("HEXISTS {}:v lost", tag("rte", partition()));
+    assert!((0..QUESTIONS).any(|_| server.ask(&values).starts_with(":1")), "it gets back what it has lost");
     lanes.end();
-    let (ears, lanes) = start_as(&server, Some(("rte", "wrong")));
+    // Another one finds what is there, and scans.
+    let (second, lanes) = start_as(&server, user, 0);
+    second.wait("a start", |heard| heard.is_ready);
+    lanes.end();
+    for heard in [&ears, &second].map(|ears| ears.heard.lock().unwrap()) {
+        let is_of_rights = |fault: &Fault| *fault != Fault::Unreplicated;
+        assert!(!heard.faults.iter().any(is_of_rights), "nothing is refused: {:?}", heard.faults);
+    }
+    let (ears, lanes) = start_as(&server, Some(("rte", "wrong")), 0);
     ears.wait("a refusal", |heard| heard.faults.contains(&Fault::Refused));
     lanes.end();
 }

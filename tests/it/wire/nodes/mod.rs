@@ -1,6 +1,7 @@
 //! Hubs that share a Redis of their own: they are one hub, whatever happens to it or to one of
 //! them.
 
+mod refusing;
 mod sentinel;
 mod tls;
 
@@ -347,6 +348,7 @@ fn the_demo_of_two_nodes_runs_on_a_redis_of_its_own_and_takes_a_node_away_and_ba
     let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(output.status.success(), "{said}{noted}");
     assert!(said.contains("  node 2      http://127.0.0.1:") && noted.contains("the first node ends"), "{said}{noted}");
+    assert!(!noted.contains("backplane_unsafe"), "its Redis keeps nothing, and is meant to: {noted}");
 }
 
 #[test]
@@ -368,7 +370,7 @@ fn a_check_that_connects_says_whether_a_hub_works_with_this_redis_and_writes_not
         let all = format!("{results}{remarks}");
         assert!(texts.iter().all(|text| all.contains(text)) && !all.contains("hush-hush"), "{texts:?}: {all}");
     };
-    let good = ["is reached and asks for no password", "which is new enough", "has no rte:meta", "evicts no log"];
+    let good = ["is reached and asks for no password", "which is new enough", "has no rte:meta", "evicts nothing"];
     told(check(server.port, None), 0, &good);
     assert!(server.ask("DBSIZE").starts_with(":0"));
     assert!(server.ask("HSET rte:meta format 2 partitions 16").starts_with(":2"));
