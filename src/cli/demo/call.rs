@@ -23,8 +23,17 @@ pub(super) enum Stage {
     Ringing { person: usize, leg: String },
     /// This person talks.
     Talking { person: usize, leg: String },
-    /// This person talks, and has a colleague rung to give the call on.
-    Consulting { person: usize, leg: String, to: usize, to_leg: String },
+    /// This person talks, and has somebody else rung to give the call on.
+    Consulting { person: usize, leg: String, to: Party },
+}
+
+/// Whom a call is given on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    /// This person, on a leg of its own.
+    Colleague { person: usize, leg: String },
+    /// Somebody outside at this number, of whom nothing is told.
+    Outside(String),
 }
 
 /// A call.

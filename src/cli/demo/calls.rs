@@ -7,14 +7,14 @@
 //!               └──given up──▶ (gone) ◀──given up──┘
 //! ```
 //!
-//! A call to a person may be given on to a colleague: `transfers.rs`.
+//! A call to a person may be given on to a colleague, or to somebody outside: `transfers.rs`.
 //!
 //! A call to a queue is told on the queue's topic, and the part of each user in it on the user's:
 //! user A's call out, and the allocations to users B and C, all under one CallId (call identifiers
 //! document, example scenario).
 
 use super::call::{Call, Stage, Target};
-use super::cast::{A, B, C, PEOPLE, QUEUES, SUPPORT};
+use super::cast::{A, B, C, DESK, PEOPLE, QUEUES, SUPPORT};
 use super::centre::{Centre, Engagement, Happening};
 use super::events::ended;
 use crate::schema::events::user_assisted_callback_request::CallEvent;
@@ -49,10 +49,26 @@ impl Centre {
     }
 
     pub(super) fn start_direct_call(&mut self) {
-        let idle: Vec<usize> = (0..PEOPLE.len())
-            .filter(|&person| person != A && self.free_since(person).is_some() && !self.is_reserved(person))
-            .collect();
-        let Some(&person) = self.random.pick(&idle) else { return };
+        let idle: Vec<usize> = (0..PEOPLE.len()).filter(|&person| self.takes_direct_call(person)).collect();
+        if let Some(&person) = self.random.pick(&idle) {
+            self.call_directly(person);
+        }
+    }
+
+    /// Whoever looks at the desk that the demo shows is to see something.
+    pub(super) fn call_desk(&mut self) {
+        if self.desk_is_wanted && self.free_since(DESK).is_some() {
+            self.desk_is_wanted = false;
+            self.call_directly(DESK);
+            self.between(35_000, 60_000, Happening::DeskCall);
+        }
+    }
+
+    pub(super) fn takes_direct_call(&self, person: usize) -> bool {
+        person != A && self.free_since(person).is_some() && !self.is_reserved(person)
+    }
+
+    fn call_directly(&mut self, person: usize) {
         let number = self.outside_number();
         let key = self.add_call(Target::Person(person), None, number, PEOPLE[person].number.to_owned());
         let Some(call) = self.calls.get(&key) else { return };
@@ -179,7 +195,7 @@ impl Centre {
         }
         if is_scripted {
             self.after(15_000, Happening::HangsUp { call: key, by_person: true });
-        } else if ring == 1 && matches!(target, Target::Person(_)) && self.random.chance(60) {
+        } else if ring == 1 && matches!(target, Target::Person(_)) && (person == DESK || self.random.chance(60)) {
             self.between(4_000, 8_000, Happening::Transfers { call: key });
         } else {
             self.talk_on(key);

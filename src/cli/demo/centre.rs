@@ -11,7 +11,7 @@
 
 use super::call::Call;
 use super::callback::Callback;
-use super::cast::{self, PEOPLE, QUEUES};
+use super::cast::{self, DESK, PEOPLE, QUEUES};
 use super::date;
 use super::events::Item;
 use super::state::{Availability, LastStates};
@@ -31,6 +31,8 @@ pub(super) enum Happening {
     QueueCall(usize),
     /// Somebody outside calls a user's work number.
     DirectCall,
+    /// Somebody outside calls whom the demo shows.
+    DeskCall,
     /// Whoever is rung answers.
     Answers { call: u64, ring: u32 },
     /// Whoever is rung declines, or lets it ring.
@@ -108,6 +110,8 @@ pub struct Centre {
     pub(super) calls: BTreeMap<u64, Call>,
     /// The open ones, by age.
     pub(super) callbacks: BTreeMap<u64, Callback>,
+    /// Somebody outside calls whom the demo shows as soon as that person is free.
+    pub(super) desk_is_wanted: bool,
     pub(super) last: LastStates,
     pub(super) items: Vec<Item>,
 }
@@ -131,6 +135,7 @@ impl Centre {
             days: (0..PEOPLE.len()).map(day).collect(),
             calls: BTreeMap::new(),
             callbacks: BTreeMap::new(),
+            desk_is_wanted: false,
             last: LastStates::default(),
             items: Vec::new(),
         };
@@ -142,6 +147,7 @@ impl Centre {
             centre.between(5_000, 9_000, Happening::QueueCall(queue));
         }
         centre.between(8_000, 14_000, Happening::DirectCall);
+        centre.between(12_000, 20_000, Happening::DeskCall);
         centre.between(10_000, 15_000, Happening::AvailabilityTurns);
         centre.between(20_000, 30_000, Happening::AttachmentTurns);
         centre.after(15_000, Happening::ListStatus);
@@ -160,6 +166,7 @@ impl Centre {
             self.now_ms = entry.key().0;
             let happening = entry.remove();
             self.happen(happening);
+            self.call_desk();
             self.allocate();
             self.tell_states();
         }
@@ -184,6 +191,7 @@ impl Centre {
                 self.start_direct_call();
                 self.between(15_000, 30_000, happening);
             }
+            Happening::DeskCall => self.desk_is_wanted = true,
             Happening::Answers { call, ring } => self.on_answers(call, ring),
             Happening::Declines { call, ring } => self.on_declines(call, ring),
             Happening::GivesUp { call } => self.on_gives_up(call),
@@ -249,9 +257,9 @@ impl Centre {
         }
     }
 
-    /// Returns whether the scenario is waiting for this person, so that nothing else may take it.
+    /// Returns whether a call is waiting for this person, so that nothing else may take it.
     pub(super) fn is_reserved(&self, person: usize) -> bool {
-        self.calls.values().any(|call| call.script.contains(&person))
+        (person == DESK && self.desk_is_wanted) || self.calls.values().any(|call| call.script.contains(&person))
     }
 
     fn on_availability_turns(&mut self) {

@@ -398,17 +398,17 @@ fn introduce(
 /// Returns the lines that name the pages. A token stands behind the `#`, which no browser sends and
 /// the page removes.
 fn pages(hub: &Endpoint, token: &Bearer) -> [String; 6] {
-    let at = |page: &str| {
+    let at = |page: &str, query: &str| {
         let page = hub.root().or_path(&format!("/{page}")).http_url("", None);
-        format!("{page}#token={}", token.reveal())
+        format!("{page}{query}#token={}", token.reveal())
     };
-    let desk = at("desk").replacen('#', &format!("?user={}#", PEOPLE[DESK].id), 1);
     [
         "Or look at it; each of these opens without typing anything, for it brings its token along:".to_owned(),
         String::new(),
-        format!("  wallboard   {}", at("wall")),
-        format!("  desk        {}", desk),
-        format!("  playground  {}", at("try")),
+        // No event tells what the call list is called.
+        format!("  wallboard   {}", at("wall", &format!("?name.{CALL_LIST}=Returns"))),
+        format!("  desk        {}", at("desk", &format!("?user={}", PEOPLE[DESK].id))),
+        format!("  playground  {}", at("try", "")),
         String::new(),
     ]
 }

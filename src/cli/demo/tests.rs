@@ -215,6 +215,32 @@ fn calls_are_given_on_blind_and_attended_and_nobody_keeps_an_open_leg() {
 }
 
 #[test]
+fn whoever_looks_at_the_desk_for_three_minutes_sees_a_transfer() {
+    let desk = PEOPLE[DESK].id.to_string();
+    let of_desk = |item: &Item| item.data["userId"] == desk.as_str();
+    let is_seen = |item: &&Item| match item.event_name {
+        "UserCallInTransferStarted" => of_desk(item),
+        "UserCallInUserAllocated" => of_desk(item) && item.data["detailedReason"] == "Transfer",
+        "UserCallInUserOverflow" => of_desk(item) && text(item, "reason") == "BlindTransfer",
+        _ => false,
+    };
+    let mut outside = 0;
+    let (mut windows, mut empty) = (0, 0);
+    for seed in 0..20 {
+        let mut centre = Centre::new(seed, Calendar::own(MONDAY_UNIX_MS));
+        for now_ms in (180_000..=3 * TEN_MINUTES_MS).step_by(180_000) {
+            let items = centre.step(now_ms);
+            windows += 1;
+            empty += usize::from(!items.iter().any(|item| is_seen(&item)));
+            let is_outside = |item: &&Item| item.data["transferTarget"].as_str().is_some_and(|to| to.starts_with('+'));
+            outside += items.iter().filter(is_outside).count();
+        }
+    }
+    assert!(empty * 10 <= windows, "none in {empty} of {windows} times three minutes");
+    assert!(outside > 20, "{outside} to somebody outside");
+}
+
+#[test]
 fn callbacks_are_tried_and_done_and_the_list_adds_up() {
     let items = items(2, TEN_MINUTES_MS);
     let changes: Vec<&Item> = items.iter().filter(|item| item.event_name == "CallbackChanged").collect();
@@ -375,7 +401,7 @@ fn the_demo_publishes_its_centre_over_http_and_says_how_to_listen() {
     tokens.dedup();
     assert_eq!(tokens.len(), 1);
     for page in [
-        "  wallboard   http://{}/wall#token=ey",
+        "  wallboard   http://{}/wall?name.e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11=Returns#token=ey",
         "  desk        http://{}/desk?user=e5eeb030-",
         "  playground  http://{}/try#token=ey",
     ] {
