@@ -128,7 +128,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 34] = [
+pub static ROUTES: [Route; 38] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -194,9 +194,13 @@ pub static ROUTES: [Route; 34] = [
     document("/client/calls.mjs", "client/calls.mjs", LIBRARY_PARTS),
     document("/client/handed.mjs", "client/handed.mjs", LIBRARY_PARTS),
     document("/client/item.mjs", "client/item.mjs", LIBRARY_PARTS),
+    document("/client/states.mjs", "client/states.mjs", LIBRARY_PARTS),
     document("/client/tabs.mjs", "client/tabs.mjs", LIBRARY_PARTS),
+    document("/client/view.mjs", "client/view.mjs", LIBRARY_PARTS),
     document("/client/testing.mjs", "client/testing.mjs", LIBRARY_TESTING),
     document("/client/testing.d.mts", "client/testing.d.mts", LIBRARY_TESTING),
+    document("/client/checks.mjs", "client/checks.mjs", LIBRARY_TESTING),
+    document("/client/rules.mjs", "client/rules.mjs", LIBRARY_TESTING),
     document("/events.cs", "events.cs", "C# 8 classes"),
     document("/reference", "reference.html", TO_READ),
     document("/reference.html", "reference.html", TO_READ),

@@ -225,8 +225,9 @@ mod tests {
              for admins      /revoke\n\
              without token   /healthz, /readyz, /metrics, /schemas/…, /asyncapi.json, /openapi.json, /events.d.mts, \
              /events.mjs, /events.d.ts, /client.mjs, /client.d.mts, /client/connection.mjs, /client/calls.mjs, \
-             /client/handed.mjs, /client/item.mjs, /client/tabs.mjs, /client/testing.mjs, /client/testing.d.mts, /events.cs, /reference, \
-             /reference.html, /reference.md\n\
+             /client/handed.mjs, /client/item.mjs, /client/states.mjs, /client/tabs.mjs, /client/view.mjs, \
+             /client/testing.mjs, /client/testing.d.mts, /client/checks.mjs, /client/rules.mjs, /events.cs, \
+             /reference, /reference.html, /reference.md\n\
              threads         2\n\
              key             HS256, without id, any issuer\n\
              audience        any\n\

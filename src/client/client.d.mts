@@ -1,12 +1,15 @@
 // The types of client.mjs, on those that the hub makes of its catalogue.
 
 import type {
+  CallName,
   CatalogueEntry,
   DateTime,
   EventMap,
   EventName,
   Guid,
   RteMessage,
+  RteMessageOf,
+  StateName,
   SubscribeItem,
   SubscribeVerdict,
   Subscription,
@@ -66,12 +69,15 @@ export declare class HubError extends Error {
   readonly isFinal: boolean;
 }
 
+/** An event of a call: what all of these have, as `data.callerNumber`, needs no telling apart. */
+export type CallMessage = { [N in CallName]: RteMessageOf<N> }[CallName];
+
 /** A leg of a call. */
 export interface Leg {
   legId: string;
   /** The newest message of each of its events, in their order. */
-  messages: RteMessage[];
-  last: RteMessage;
+  messages: CallMessage[];
+  last: CallMessage;
   /** When the first of them was taken. */
   since?: DateTime;
 }
@@ -88,6 +94,18 @@ export interface Calls extends Iterable<Call> {
   readonly list: Call[];
   /** Calls the handler after each change; what it answers with removes it. */
   on(handler: (list: Call[]) => unknown): () => void;
+  /** Ends the view. */
+  close(): void;
+}
+
+/** What holds of a state event, kept up to date: the newest message of each entity, and of each key where it has one. */
+export interface States<N extends StateName> extends Iterable<Message<N>> {
+  /** What was told last is last. */
+  readonly list: Message<N>[];
+  /** That of an entity, and of this key of it. */
+  get(entityId: Guid, key?: string | number): Message<N> | undefined;
+  /** Calls the handler after each change; what it answers with removes it. */
+  on(handler: (list: Message<N>[]) => unknown): () => void;
   /** Ends the view. */
   close(): void;
 }
@@ -138,7 +156,11 @@ export declare class DAService {
   /** What went wrong and has no better place: handlers that throw, what is not granted any more. */
   readonly OnError: Listeners<Error>;
 
-  /** Connects, and comes back until it is told not to. True once everything is subscribed, false where it may not be. */
+  /**
+   * Connects, and comes back until it is told not to. True once all that is wanted has been asked for: each verdict says whether
+   * it is granted. False where the hub lets nobody in, which `OnStateChanged` tells with the `error`, or behind Disconnect. Where
+   * the hub is not reached it goes on trying, and answers when that is over. It does not throw.
+   */
   Connect(): Promise<boolean>;
   /** Ends the connection for good; what was wanted is wanted again with the next Connect. */
   Disconnect(): Promise<void>;
@@ -154,18 +176,26 @@ export declare class DAService {
   /**
    * Listens to one event of one entity, and subscribes to it while somebody does. Of a state the newest value comes at once,
    * of one with a key that of each key, also where others have listened for long: every listener gets what the first one got,
-   * but for what has been replaced or has ended (`last`) since.
+   * but for what has been replaced or has ended (`last`) since. With `since`, a position or a time before (`"-30s"`), what came
+   * behind that comes first, where nobody listens yet.
    *
-   * @throws {TypeError} If there is no event of that name.
+   * @throws {TypeError} If there is no event of that name, with the one that was probably meant.
    */
   on<N extends EventName>(
     name: N,
     entityId: Guid | "*",
     handler: (message: Message<N>) => unknown,
-    options?: { snapshot?: boolean },
+    options?: { snapshot?: boolean; since?: string },
   ): Listening;
   /** The open calls of a user with their legs. */
   calls(userId: Guid): Promise<Calls>;
+  /**
+   * What holds of a state event, as of callbacks: a message replaces that of its entity and key, the `last` of a key ends it, and
+   * behind a gap all is exchanged as a whole. The promise is there before the values: `on` tells when they come.
+   *
+   * @throws {TypeError} If there is no state event of that name.
+   */
+  states<N extends StateName>(name: N, entityId: Guid | "*"): Promise<States<N>>;
 
   readonly state: State;
   /** Whether this tab has the connection; with `share: "tabs"` one of them, else always. */

@@ -7,7 +7,7 @@
 
 import { Connection, HubError, claimsOf, deferred, within } from "./client/connection.mjs";
 import { Item, Listeners, keyOf, plain, readItem, refusal } from "./client/item.mjs";
-import { events } from "./events.mjs";
+import { carried, events } from "./events.mjs";
 
 export { HubError };
 
@@ -142,10 +142,11 @@ export class DAService {
     return this.#read("Catalogue");
   }
 
-  on(name, entityId, handler, { snapshot = !events[name]?.call } = {}) {
-    if (!Object.hasOwn(events, name)) throw new TypeError(`there is no event "${name}"`);
+  on(name, entityId, handler, { snapshot = !events[name]?.call, since } = {}) {
+    carried(name);
     if (typeof entityId !== "string") throw new TypeError(`${name} is of an entity, a GUID or "*"`);
     const item = this.#want(entityId, name, snapshot);
+    item.since ??= since ?? null;
     const off = item.listeners.on(handler);
     const [entry] = [...item.listeners].slice(-1);
     // Whoever comes later has the present at once, too.
@@ -167,12 +168,22 @@ export class DAService {
 
   async calls(userId) {
     const { Calls } = await import("./client/calls.mjs");
-    return new Calls("User", {
-      want: (name) => this.#want(userId, name, true),
+    return new Calls("User", this.#viewing(userId));
+  }
+
+  async states(name, entityId) {
+    carried(name);
+    const { States } = await import("./client/states.mjs");
+    return new States(name, this.#viewing(entityId));
+  }
+
+  #viewing(entityId) {
+    return {
+      want: (name) => this.#want(entityId, name, true),
       forsake: (item) => this.#forsake(item),
       flush: () => this.#flush(),
       report: (error) => this.#report(error),
-    });
+    };
   }
 
   get state() {

@@ -96,6 +96,7 @@ pub mod clients {}
 /// For those who show events on a page.
 ///
 /// [clients]: crate::guide::clients
+/// [since]: crate::guide::clients#what-was-missed
 ///
 #[doc = include_str!("library.md")]
 pub mod library {}

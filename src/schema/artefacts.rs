@@ -40,6 +40,7 @@ fn all(model: &Model) -> Vec<Artefact> {
     let chapters = chapters::chapters(model);
     let declarations = typescript::declarations(model);
     let others = [
+        ("client/rules.mjs", JAVASCRIPT, typescript::rules::module(model)),
         ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
         ("events.cs", "text/plain; charset=utf-8", csharp::classes(model)),
         // The same twice: the second is where TypeScript looks when `./events.mjs` is imported.
@@ -116,12 +117,16 @@ mod tests {
             "client.d.mts",
             "client.mjs",
             "client/calls.mjs",
+            "client/checks.mjs",
             "client/connection.mjs",
             "client/handed.mjs",
             "client/item.mjs",
+            "client/rules.mjs",
+            "client/states.mjs",
             "client/tabs.mjs",
             "client/testing.d.mts",
             "client/testing.mjs",
+            "client/view.mjs",
             "events.cs",
             "events.d.mts",
             "events.d.ts",

@@ -12,23 +12,26 @@ macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, packed!("client/", $path))),*] };
 }
 
-const MODULES: [(&str, Packed); 9] = files![
+const MODULES: [(&str, Packed); 12] = files![
     "client.d.mts",
     "client.mjs",
     "client/calls.mjs",
+    "client/checks.mjs",
     "client/connection.mjs",
     "client/handed.mjs",
     "client/item.mjs",
+    "client/states.mjs",
     "client/tabs.mjs",
     "client/testing.d.mts",
     "client/testing.mjs",
+    "client/view.mjs",
 ];
 
 /// Of the package only. The version is the program's.
 const PACKAGE: [(&str, Packed); 2] = files!["README.md", "package.json"];
 
 /// What the modules import of the catalogue.
-const EVENTS: [&str; 2] = ["events.d.mts", "events.mjs"];
+const EVENTS: [&str; 3] = ["client/rules.mjs", "events.d.mts", "events.mjs"];
 
 /// The modules and their types: path, media type and text of each.
 pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str, String)> {

@@ -10,11 +10,13 @@ import { chance, ending, exported, load, news, pair, reaches } from './library.m
 const ARRIVED = 'UserCallInArrived';
 const CONNECTED = 'UserCallInUserConnected';
 const CANCELLED = 'UserCallInUserCancelled';
+const LIST = 'e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11';
+const OTHER_USER = 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3';
 
 const library = await exported();
 const { DAService, FakeHub, eventNames, events } = await load(library.package);
 // Loaded now, so that no seed waits for it.
-await import(pathToFileURL(join(library.package, 'client/calls.mjs')));
+for (const module of ['calls', 'states']) await import(pathToFileURL(join(library.package, `client/${module}.mjs`)));
 after(() => library.remove());
 const made = ending(after);
 const turns = () => new Promise(setImmediate);
@@ -407,18 +409,25 @@ async function shift(seed, trims) {
   const seen = [];
   let gaps = 0;
   da.OnGap.on(() => (gaps += 1));
-  da.OnSubscriptionDataChanged.on(({ position }) => seen.push(position));
+  da.OnSubscriptionDataChanged.on(({ position, subscription }) => subscription.eventName.startsWith('usercallin') && seen.push(position));
   da.Connect();
   const heard = [USER, '*', null][Math.floor(random() * 3)];
   if (heard) da.on(ARRIVED, heard, () => {});
   const open = new Set();
   let number = 0;
+  /** One of four callbacks goes to somebody, or to nobody. */
+  function callback() {
+    const callBackId = `${String(Math.floor(random() * 4)).repeat(8)}-0000-4000-8000-000000000000`;
+    hub.publish('CallbackChanged', LIST, { callBackId, assignedUserId: [USER, USER, OTHER_USER, null][Math.floor(random() * 4)] });
+  }
   function publish() {
+    if (random() < 0.3) return callback();
     const key = [...open][Math.floor(random() * open.size)];
     if (!key || random() < 0.4) {
       number += 1;
-      open.add(`${number} 1`);
-      published.push(hub.publish(ARRIVED, USER, { callId: String(number), legId: '1' }));
+      const callId = `${String(number).padStart(8, '0')}-0000-4000-8000-000000000000`;
+      open.add(`${callId} 1`);
+      published.push(hub.publish(ARRIVED, USER, { callId, legId: '1' }));
       return;
     }
     const [callId, legId] = key.split(' ');
@@ -426,10 +435,12 @@ async function shift(seed, trims) {
     if (name === CANCELLED) open.delete(key);
     published.push(hub.publish(name, USER, { callId, legId }));
   }
+  const stateAt = Math.floor(random() * 150);
   const viewAt = [Math.floor(random() * 100), Math.floor(random() * 150)];
-  const viewing = [];
+  const [viewing, keyed] = [[], []];
   for (let at = 0; at < 200; at += 1) {
     if (viewAt.includes(at)) viewing.push(da.calls(USER));
+    if (at === stateAt) keyed.push(da.states('UserCallbackChanged', USER), da.states('CallbackChanged', '*'));
     const dice = random();
     if (dice < 0.25) publish();
     else if (dice < 0.5) connection.ask();
@@ -447,8 +458,11 @@ async function shift(seed, trims) {
   const fresh = made(hub.service());
   await fresh.Connect();
   const other = await fresh.calls(USER);
+  const freshly = await Promise.all([fresh.states('UserCallbackChanged', USER), fresh.states('CallbackChanged', '*')]);
   await turns();
+  const holding = (views) => views.map(({ list }) => list.map(({ position }) => position));
   const told = ({ list }) => list.map(({ callId, legs }) => [callId, legs.map(({ messages }) => messages.map(({ position }) => position))]);
+  assert.deepEqual(holding(await Promise.all(keyed)), holding(freshly), `seed ${seed}`);
   for (const view of views) assert.deepEqual(told(view), told(other), `seed ${seed}`);
   assert.equal(other.list.length, open.size);
   // Behind a gap what holds may come once more, and by a subscription beside that of all entities.

@@ -1,12 +1,15 @@
 // The samples of the manual in JavaScript, each as a program of its own: it subscribes, and prints what is published.
+// Those that make a connection only are given the rest.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { Hub, Inbox, ORGANIZATION, QUEUE, ROOT, USER, within } from './hub.mjs';
+import { exported } from './library.mjs';
 
 const SHOWN_URL = 'http://127.0.0.1:8080/rte';
 
@@ -15,8 +18,14 @@ const CALL = JSON.parse(/<<'END'\n([\s\S]+?)\nEND\n/.exec(readFileSync(join(ROOT
 
 function samples(page) {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  return [...text.matchAll(/```js\n([\s\S]+?)```/g)].map(([, sample]) => sample);
+  return [...text.matchAll(/```js\n([\s\S]+?)```/g)].map(([, sample]) => (sample.includes('import ') ? sample : BEGIN + sample + END));
 }
+const BEGIN = 'import { HubConnectionBuilder } from "@microsoft/signalr";\n';
+const END = `
+connection.on("MessageReceived", ({ subscription, data }) => console.log(subscription.eventName, data));
+await connection.start();
+await connection.invoke("Subscribe", [{ EntityId: "${QUEUE}", EventName: "QueueCallInArrived" }]);
+`;
 
 describe('the samples of the manual', () => {
   const hub = new Hub();
@@ -32,7 +41,7 @@ describe('the samples of the manual', () => {
     return within(counted, `${wanted}`).finally(() => (isWaiting = false));
   }
 
-  for (const page of ['README.md', 'src/guide/clients.md']) {
+  for (const page of ['README.md', 'src/guide/clients.md', 'src/guide/compatibility.md']) {
     samples(page).forEach((sample, at) => {
       test(`${page}, sample ${at + 1}, prints what is published`, async (t) => {
         assert.ok(sample.includes(SHOWN_URL));
@@ -62,4 +71,14 @@ describe('the samples of the manual', () => {
       });
     });
   }
+
+  test('src/guide/library.md, the sample of a test, prints what the hub in memory publishes', async (t) => {
+    const library = await exported();
+    t.after(() => library.remove());
+    const [sample] = samples('src/guide/library.md');
+    const file = join(library.folder, 'sample.mjs');
+    writeFileSync(file, sample.replace('rte-client/testing', pathToFileURL(join(library.package, 'client/testing.mjs')).href));
+    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' });
+    assert.deepEqual([stdout, stderr], ['3\n', '']);
+  });
 });

@@ -2,8 +2,10 @@
 // A hub in memory, for the tests of those who use the library: no network, no clock. It keeps all that was published.
 
 import { DAService } from "../client.mjs";
-import { events } from "../events.mjs";
-import { HubError } from "./connection.mjs";
+import { carried, events } from "../events.mjs";
+import { checked, isGuid, isNobody } from "./checks.mjs";
+import { HubError, deferred } from "./connection.mjs";
+import { rules } from "./rules.mjs";
 
 const keyOf = (entityId, eventName) => `${entityId}/${eventName}`.toLowerCase();
 const NAMES = new Map(Object.keys(events).map((name) => [name.toLowerCase(), name]));
@@ -15,17 +17,48 @@ export class FakeHub {
   #log = [];
   #denied = new Set();
   #connections = new Set();
-  #isUp = true;
+  /** Who has what the hub makes of other events, by event and key. */
+  #holders = new Map();
+  /** While it is down: when it is up. */
+  #up = null;
 
   service() {
     return new DAService(new FakeConnection(this), undefined, { times: { delayMs: 0 } });
   }
 
-  publish(eventName, entityId, data) {
-    if (!Object.hasOwn(events, eventName)) throw new TypeError(`there is no event "${eventName}"`);
-    const subscription = { entityId: entityId.toLowerCase(), eventName: eventName.toLowerCase() };
+  publish(eventName, entityId, changes = {}, { last = false } = {}) {
+    carried(eventName);
+    const { entity, example } = rules.events[eventName];
+    const id = String(entityId).toLowerCase();
+    const { delivered, faults } = checked(eventName, { ...example, ...(entity && { [entity]: id }), ...changes });
+    if (!isGuid(id) || isNobody(id)) faults.unshift(`/entityId: "${entityId}" is no GUID of an entity`);
+    else if (entity && delivered[entity] !== null && delivered[entity] !== id) faults.push(`/${entity}: the event is about "${id}"`);
+    if (last && !events[eventName].key) faults.push(`/last: ${eventName} has no key that could end`);
+    if (faults.length) throw new TypeError(`${eventName} is not published:\n${faults.join("\n")}`);
+    const position = this.#tell(eventName, id, delivered, last);
+    for (const [name, { derive }] of Object.entries(rules.events)) if (derive?.from === eventName) this.#derive(name, derive, delivered, last);
+    return position;
+  }
+
+  /** What follows from an event: whoever has had it hears of it first, as the last. */
+  #derive(name, { when, set, dropped }, data, last) {
+    const { entity } = rules.events[name];
+    const { key } = events[name];
+    const made = Object.fromEntries(Object.entries(data).filter(([property]) => !dropped.includes(property)));
+    for (const [property, from] of Object.entries(set)) made[property] = data[from];
+    const [place, to] = [`${name}/${made[key]}`, isNobody(data[when]) ? null : made[entity]];
+    const holder = key && this.#holders.get(place);
+    if (holder && holder !== to) this.#tell(name, holder, { ...made, [entity]: holder }, true);
+    this.#holders.delete(place);
+    if (to === null) return;
+    if (!last) this.#holders.set(place, to);
+    this.#tell(name, to, made, last);
+  }
+
+  #tell(eventName, entityId, data, last) {
     this.#number += 1;
-    const message = { subscription, data, position: this.#position, at: new Date().toISOString() };
+    const subscription = { entityId, eventName: carried(eventName) };
+    const message = { subscription, data, ...(last && { last }), position: this.#position, at: new Date().toISOString() };
     this.#log.push(message);
     for (const connection of this.#connections) connection.take(message);
     return message.position;
@@ -42,16 +75,18 @@ export class FakeHub {
   restart() {
     this.#epoch += 1;
     this.#log = [];
+    this.#holders.clear();
     this.drop();
   }
 
   down() {
-    this.#isUp = false;
+    this.#up ??= deferred();
     this.drop();
   }
 
   up() {
-    this.#isUp = true;
+    this.#up?.resolve();
+    this.#up = null;
   }
 
   refuse() {
@@ -73,8 +108,15 @@ export class FakeHub {
     return `${position.slice(0, 10)}${String(Number(position.slice(10)) - 1).padStart(9, "0")}`;
   }
 
-  enter(connection) {
-    if (!this.#isUp) throw new HubError("the hub is not reached");
+  /** Lets a connection in. One that does not reach the hub is told so once; its next attempts wait for `up`. */
+  async enter(connection) {
+    if (this.#up) {
+      const isTold = connection.isAway;
+      connection.isAway = true;
+      if (!isTold) throw new HubError("the hub is not reached");
+      await this.#up.promise;
+    }
+    connection.isAway = false;
     this.#connections.add(connection);
   }
 
@@ -88,6 +130,7 @@ export class FakeHub {
     const name = NAMES.get(eventName);
     const verdict = { subscribed: true, message: null, entityId, eventName };
     if (!name) return [{ ...verdict, subscribed: false, message: "Unknown EventName" }, []];
+    if (entityId !== "*" && (!isGuid(entityId) || isNobody(entityId))) return [{ ...verdict, subscribed: false, message: "Invalid EntityId" }, []];
     if (this.#denied.has(keyOf(entityId, eventName))) return [{ ...verdict, subscribed: false, message: "Unauthorized" }, []];
     connection.topics.add(keyOf(entityId, eventName));
     const own = this.#log.filter(({ subscription: its }) => its.eventName === eventName && (entityId === "*" || its.entityId === entityId));
@@ -106,7 +149,7 @@ export class FakeHub {
     const isOpen = ({ subscription, data }) => open.has(`${subscription.entityId}/${data[call.id]}/${data[call.leg]}`);
     const holds = call ? own.filter(isOpen) : kind === "state" ? own : [];
     const keyed = holds.map((message) => [[message.subscription.entityId, message.data[key], call && message.data[call.id], call && message.data[call.leg]].join(), message]);
-    return [...new Map(keyed).values()];
+    return [...new Map(keyed).values()].filter(({ last }) => !last);
   }
 
   #openLegs() {
@@ -127,6 +170,8 @@ export class FakeHub {
 class FakeConnection {
   state = "Disconnected";
   topics = new Set();
+  /** Whether it has been told that the hub is not reached. */
+  isAway = false;
   #hub;
   #onMessage = () => {};
   #onClose = () => {};
@@ -144,7 +189,7 @@ class FakeConnection {
   }
 
   async start() {
-    this.#hub.enter(this);
+    await this.#hub.enter(this);
     this.topics.clear();
     this.state = "Connected";
   }
@@ -189,7 +234,7 @@ class FakeConnection {
         return Object.keys(events);
       case "Catalogue":
         return Object.entries(events).map(([eventName, { family, kind }]) => ({
-          eventName, family, kind, entityProperty: null, schema: "", allowed: true, reason: "granted by the test", entities: null,
+          eventName, family, kind, entityProperty: rules.events[eventName].entity, schema: "", allowed: true, reason: "granted by the test", entities: null,
         }));
       default:
         throw new HubError("Method does not exist.");

@@ -46,7 +46,19 @@ export async function page(queue: string, user: string): Promise<boolean> {
   const calls = await da.calls(user);
   const list: Call[] = [...calls];
   calls.on((open) => open.flatMap(({ legs }) => legs.map(({ legId, last }) => `${legId} ${last.subscription.eventName}`)));
+  const callers: string[] = list.flatMap(({ legs }) => legs.map(({ last }) => last.data.callerNumber));
+  // @ts-expect-error: not all of them have it.
+  void list[0].legs[0].last.data.transferTarget;
+  void callers;
   calls.close();
+  const callbacks = await da.states('UserCallbackChanged', user);
+  callbacks.on((held) => held.map(({ data }) => data.callBackId.length + (data.note ?? '').length));
+  const one: string | undefined = callbacks.get(user, 'x')?.data.contactNumber;
+  for (const { data } of callbacks) void data.callbackAttempts;
+  callbacks.close();
+  // @ts-expect-error: an occurrence has no value that holds.
+  await da.states('UserAlert', user);
+  void one;
   listening.off();
   void [active, names, list, da.isLeader, da.now(), da.age('QueueStatus', queue), da.isStale('QueueStatus', queue, 5_000)];
   new DAService(new HubConnection());
@@ -57,5 +69,8 @@ export function test(hub: FakeHub): DAService {
   hub.publish('QueueStatus', 'cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3', { maxWaitTime: 1 });
   // @ts-expect-error: a number.
   hub.publish('QueueStatus', 'cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3', { maxWaitTime: '1' });
+  // @ts-expect-error: no such property.
+  hub.publish('QueueStatus', 'cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3', { maxWaitTiem: 1 });
+  hub.publish('CallbackChanged', 'e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11', {}, { last: true });
   return hub.service();
 }

@@ -66,5 +66,5 @@ test('a sample compiles, narrows and runs', async () => {
   assert.deepEqual(collected, components.messages.UserAssistedCallbackRequest.examples.map(({ payload }) => payload.data));
   const verdict = (subscribed, message) => ({ subscribed, message, entityId: null, eventName: 'queuestatus' });
   assert.deepEqual(sample.refused([], [verdict(true, null), verdict(false, 'Unauthorized')]), ['queuestatus: Unauthorized']);
-  assert.throws(sample.slip, { name: 'TypeError', message: 'there is no event "QueueStatsu"' });
+  assert.throws(sample.slip, { name: 'TypeError', message: 'there is no event "QueueStatsu"; did you mean "QueueStatus"?' });
 });

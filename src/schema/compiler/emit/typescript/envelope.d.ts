@@ -101,6 +101,16 @@ export declare const events: Readonly<Record<EventName, EventFacts>>;
 export declare const eventNames: readonly EventName[];
 
 /**
+ * The name of an event as messages carry it.
+ *
+ * @throws {TypeError} If there is no event of that name, with the one that was probably meant.
+ */
+export declare function carried<N extends EventName>(name: N): Lowercase<N>;
+
+/** The name that was probably meant by one that is wrong; null where none is like it. */
+export declare function nearest(wrong: string, names: readonly string[]): string | null;
+
+/**
  * Whether a message of MessageReceived is that event; narrows its type.
  *
  * TypeScript itself narrows a union by a direct property only, and the event's name is one level down.

@@ -1,20 +1,24 @@
 //! TypeScript: declarations of all events, and the small module that tells messages apart.
 
-use super::super::model::{CallRule, Event, Model, Property, Scalar, Type, Values};
+use super::super::model::{CallRule, Event, Kind, Model, Property, Scalar, Type, Values};
 use super::lines::Lines;
 use super::{identifier, prose};
+
+pub mod rules;
 
 const INDENT: &str = "  ";
 
 /// What the declarations export themselves. `Guid` and `DateTime` are no names that a catalogue may
 /// use.
-const OWN_NAMES: [&str; 9] = [
+const OWN_NAMES: [&str; 11] = [
+    "CallName",
     "CatalogueEntry",
     "EventFacts",
     "EventMap",
     "EventName",
     "RteMessage",
     "RteMessageOf",
+    "StateName",
     "SubscribeItem",
     "SubscribeVerdict",
     "Subscription",
@@ -54,8 +58,24 @@ pub fn declarations(model: &Model) -> String {
         out.line(&format!("{}: {};", event.name, own(&event.name)));
     }
     out.close("");
+    selections(&mut out, model);
     out.lines(include_str!("envelope.d.ts"));
     out.into_text()
+}
+
+/// The names of some events each, as types.
+fn selections(out: &mut Lines, model: &Model) {
+    let is_state: fn(&&Event) -> bool = |event| event.kind == Kind::State;
+    for (name, of, doc) in [
+        ("StateName", is_state, "The events of which only the last value matters, of each key where they have one."),
+        ("CallName", |event| event.call.is_some(), "The events that do something to a call."),
+    ] {
+        out.line("");
+        comment(out, &[doc.to_owned()], None);
+        let names: Vec<_> = model.events.iter().filter(of).map(|event| format!("\"{}\"", event.name)).collect();
+        let names = if names.is_empty() { "never".to_owned() } else { names.join(" | ") };
+        out.line(&format!("export type {name} = {names};"));
+    }
 }
 
 /// `events.mjs`: the functions that the declarations declare.
@@ -186,9 +206,10 @@ mod tests {
     #[test]
     fn the_small_catalogue_becomes_this_typescript() {
         let model = compile(&rules::small(), Options::default()).unwrap().model;
-        let (declarations, module) = (declarations(&model), module(&model));
+        let (declarations, module, rules) = (declarations(&model), module(&model), super::rules::module(&model));
         assert!(declarations == include_str!("../snapshots/events.d.ts.txt"), "{declarations}");
         assert!(module == include_str!("../snapshots/events.mjs.txt"), "{module}");
+        assert!(rules == include_str!("../snapshots/rules.mjs.txt"), "{rules}");
     }
 
     #[test]
