@@ -73,7 +73,7 @@
 //! | 1 | [`schema::compiler`] | catalogue files → model → checks → generated artefacts; the validator. `build.rs` compiles it too |
 //! | 2 | [`schema`], [`auth`] | the catalogue at run time; tokens to principals, grants to verdicts |
 //! | 3 | [`hub`] | topics and members, publications, outboxes |
-//! | 3 | [`pages`] | the files of the pages that people look at |
+//! | 3 | [`pages`] | the files of the pages that people look at, the texts of the manual among them |
 //! | 4 | [`api`] | routes as functions |
 //! | 5 | [`conn`] | links: what a socket speaks, each state a type; connections: the SignalR side; questions to other shards |
 //! | 5 | [`backplane`] | several processes are one hub: what to ask an engine that they share, what its answers mean |

@@ -2,6 +2,7 @@
 //! And the pages, which are public, too, for those who load them from here.
 
 use super::open_api;
+use super::routes::Entrance;
 use crate::pages;
 use crate::proto::http::head::Head;
 use crate::proto::http::query;
@@ -41,11 +42,13 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
                            require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// `GET` and `HEAD` of a page, or of what pages load, by its path among their files; for a hub at
-/// that path.
-pub(crate) fn page(path: &str, hub: &str, head: &Head<'_>) -> Reply {
+/// that path, of whoever came in by that listener.
+pub(crate) fn page(path: &str, hub: &str, entrance: Entrance, head: &Head<'_>) -> Reply {
     let reply = match pages::find(path) {
         Some(file) => whole_or_not_modified(file, head),
-        None if path == pages::HUB_MODULE => whole_or_not_modified(&pages::hub_module(hub), head),
+        None if path == pages::HUB_MODULE => {
+            whole_or_not_modified(&pages::hub_module(hub, entrance == Entrance::Only), head)
+        }
         None => return Reply::text(404, "no such part of a page"),
     };
     reply

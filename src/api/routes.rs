@@ -128,7 +128,7 @@ const SCHEMAS: &str = "JSON Schema 2020-12 of an event's data: `v1/QueueStatus.j
                        family, kind, entity, audience, version and digest of each event";
 
 /// All routes, in the order in which a path is looked up.
-pub static ROUTES: [Route; 38] = [
+pub static ROUTES: [Route; 39] = [
     Route {
         at: At::Hub(""),
         methods: &[Method::Get, Method::Post, Method::Delete],
@@ -213,6 +213,7 @@ pub static ROUTES: [Route; 38] = [
         "the desk of one agent: calls, callbacks, availability; `?user=` names another than the token",
     ),
     page("/try", "try.html", "the playground: what a token may, what comes, and publishing by hand"),
+    Route { at: At::Folder("/guide"), ..page("", "guide.html", "the guide, the page of that name: `/guide/clients`") },
     page("/favicon.ico", "icon.svg", "the icon, where a browser shows a document"),
     Route { at: At::Folder("/pages"), ..page("", "", "what the pages load") },
 ];

@@ -8,7 +8,11 @@ pub mod alerts;
 pub mod table;
 pub mod tables;
 
-use crate::packed::{Packed, packed};
+use crate::packed::Packed;
+use crate::pages::guide::{
+    CHANGES, CLIENTS, COMPATIBILITY, FUZZING, JOURNAL, LIBRARY, NODES, OPERATORS, PAGES_TO_LOOK_AT, PUBLISHERS,
+    REFERENCE, SCHEMAS, SECURITY, TOKENS,
+};
 use std::fmt::Write;
 
 /// A page of the manual, or one of its tables, as `rte help` prints it.
@@ -47,21 +51,6 @@ pub const PAGES: [Page; 22] = [
     Page { name: "rules", what: "What published items are held to", text: || tables::rules().text() },
     Page { name: "routes", what: "What is served where", text: || tables::routes("/rte").text() },
 ];
-
-const CLIENTS: Packed = packed!("guide/", "clients.md");
-const LIBRARY: Packed = packed!("guide/", "library.md");
-const PAGES_TO_LOOK_AT: Packed = packed!("guide/", "pages.md");
-const PUBLISHERS: Packed = packed!("guide/", "publishers.md");
-const OPERATORS: Packed = packed!("guide/", "operators.md");
-const JOURNAL: Packed = packed!("guide/", "journal.md");
-const NODES: Packed = packed!("guide/", "nodes.md");
-const COMPATIBILITY: Packed = packed!("guide/", "compatibility.md");
-const TOKENS: Packed = packed!("guide/", "tokens.md");
-const SECURITY: Packed = packed!("guide/", "security.md");
-const SCHEMAS: Packed = packed!("guide/", "schemas.md");
-const REFERENCE: Packed = packed!("guide/", "reference.md");
-const FUZZING: Packed = packed!("guide/", "fuzzing.md");
-const CHANGES: Packed = packed!("guide/", "changes.md");
 
 /// Returns the text of a page without the marks of its generated parts.
 fn printed(page: Packed) -> String {

@@ -104,8 +104,9 @@ function sayChoose() {
 
 function onCalls(open) {
   const known = new Set(list.map(({ callId }) => callId));
-  const inTime = (one, other) => Date.parse(one.since) - Date.parse(other.since) || (one.id < other.id ? -1 : 1);
-  list = open.map(({ callId, legs, since }) => ({ callId, id: callId, since, legs: legs.map((leg) => ({ ...leg, id: leg.legId })).sort(inTime) })).sort(inTime);
+  const inTime = (one, other) => Date.parse(one.since) - Date.parse(other.since) || (one.first < other.first ? -1 : 1);
+  const legsOf = (legs) => legs.map((leg) => ({ ...leg, first: leg.messages[0].position })).sort(inTime);
+  list = open.map(({ legs, ...call }) => ({ ...call, legs: legsOf(legs) })).map((call) => ({ ...call, first: call.legs[0].first })).sort(inTime);
   byId("calls").replaceChildren(...list.map(callCard));
   byId("no-calls").hidden = list.length > 0;
   const fresh = list.find(({ callId }) => !known.has(callId));

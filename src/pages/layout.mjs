@@ -10,13 +10,13 @@ export function columnsOf(count, width, height, shape, least) {
 
 /**
  * Lists side by side, of `{ count, share }`, which says how much wider than others one is: the first of the shapes of a row,
- * `[height, width]`, with which all is seen, and in how many columns each list is. With the last, the rest is scrolled to.
+ * `[height, width, lines]`, with which all is seen, and in how many columns each list is. With the last, the rest is scrolled to.
  */
 export function listsOf(lists, width, height, shapes) {
-  const tries = shapes.map(([row, wide]) => {
+  const tries = shapes.map(([row, wide, lines]) => {
     const deep = Math.max(1, Math.floor(height / row));
     const room = width / wide;
-    return { row, deep, room, columns: lists.map(({ count }) => Math.max(1, Math.min(Math.ceil(count / deep), Math.floor(room)))) };
+    return { row, lines, deep, room, columns: lists.map(({ count }) => Math.max(1, Math.min(Math.ceil(count / deep), Math.floor(room)))) };
   });
   const fits = ({ columns, room }) => columns.reduce((sum, n, at) => sum + n * lists[at].share, 0) <= room;
   const best = tries.find(fits) ?? tries.at(-1);

@@ -1,9 +1,11 @@
-//! The pages that people look at: a wallboard, the desk of an agent, a playground.
+//! The pages that people look at: a wallboard, the desk of an agent, a playground, the guide.
 //!
 //! They are files beside this one, served as they are: HTML, style sheets, and ES modules on the
 //! client library. Nothing of them is made by a build, and nothing in them is inline. What the
 //! pages begin with stands once, in `head.html`, and above those that show something live in
 //! `top.html`; HTML needs no tags for the end of either.
+
+pub(crate) mod guide;
 
 use crate::packed::{Packed, packed};
 use crate::schema::artefacts::Artefact;
@@ -14,13 +16,17 @@ macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, packed!("pages/", $path))),*] };
 }
 
-const FILES: [(&str, Packed); 12] = files![
+const FILES: [(&str, Packed); 16] = files![
     "agents.mjs",
     "desk.css",
     "desk.mjs",
+    "guide.css",
+    "guide.mjs",
     "icon.svg",
     "index.css",
+    "index.mjs",
     "layout.mjs",
+    "markdown.mjs",
     "page.css",
     "page.mjs",
     "try.css",
@@ -30,16 +36,17 @@ const FILES: [(&str, Packed); 12] = files![
 ];
 
 /// The pages: name, title, what stands above, and what is their own.
-const PAGES: [(&str, &str, Option<Packed>, Packed); 4] = [
+const PAGES: [(&str, &str, Option<Packed>, Packed); 5] = [
     ("index", "rte", None, packed!("pages/index.html")),
     ("wall", "Wallboard", Some(TOP), packed!("pages/wall.html")),
     ("desk", "Desk", Some(TOP), packed!("pages/desk.html")),
     ("try", "Playground", Some(TOP), packed!("pages/try.html")),
+    ("guide", "Guide", Some(TOP), packed!("pages/guide.html")),
 ];
 const HEAD: Packed = packed!("pages/head.html");
 const TOP: Packed = packed!("pages/top.html");
 
-/// The path of the module that tells the others where the hub is.
+/// The path of the module that tells the others where the hub is, and what there is beside it.
 pub(crate) const HUB_MODULE: &str = "hub.mjs";
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -49,7 +56,12 @@ pub(crate) fn find(path: &str) -> Option<&'static Artefact> {
     static DOCUMENTS: OnceLock<Vec<Artefact>> = OnceLock::new();
     let documents = DOCUMENTS.get_or_init(|| {
         let files = FILES.into_iter().map(|(path, text)| (path.to_owned(), text.text()));
-        files.chain(pages()).map(|(path, text)| Artefact::new(path.clone(), media_type(&path), text)).collect()
+        files
+            .chain(pages())
+            .chain([csharp_module(), guide::module()])
+            .chain(guide::files())
+            .map(|(path, text)| Artefact::new(path.clone(), media_type(&path), text))
+            .collect()
     });
     documents.iter().find(|document| document.path == path)
 }
@@ -65,15 +77,26 @@ fn pages() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes.
-pub(crate) fn hub_module(hub: &str) -> Artefact {
-    Artefact::new(HUB_MODULE.to_owned(), JAVASCRIPT, format!("export const HUB = \"{hub}\";\n"))
+/// The guide's sample in C#, of which the playground makes one for what was chosen.
+fn csharp_module() -> (String, String) {
+    let clients = guide::CLIENTS.text();
+    let sample = clients.split_once("```csharp\n").and_then(|(_, rest)| Some(rest.split_once("```")?.0));
+    let text = serde_json::Value::from(sample.unwrap_or_default());
+    ("csharp.mjs".to_owned(), format!("export const CSHARP = {text};\n"))
+}
+
+/// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes; and whether `/metrics`
+/// is where the pages are.
+pub(crate) fn hub_module(hub: &str, has_metrics: bool) -> Artefact {
+    let text = format!("export const HUB = \"{hub}\";\nexport const METRICS = {has_metrics};\n");
+    Artefact::new(HUB_MODULE.to_owned(), JAVASCRIPT, text)
 }
 
 fn media_type(path: &str) -> &'static str {
     match path.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "html")) => "text/html; charset=utf-8",
+        Some((_, "md")) => "text/markdown; charset=utf-8",
         Some((_, "svg")) => "image/svg+xml",
         Some(_) | None => JAVASCRIPT,
     }
@@ -107,6 +130,14 @@ mod tests {
                 assert_eq!(text.matches(&mark).count(), 1, "{name}: {mark}");
             }
             assert!(!text.contains(['{', '}']), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_sample_in_csharp_is_that_of_the_guide() {
+        let (_, module) = csharp_module();
+        for part in ["new HubConnectionBuilder()", "const string queue = ", "var wanted = new[] { "] {
+            assert_eq!(module.matches(part).count(), 1, "{part}");
         }
     }
 

@@ -1,5 +1,6 @@
 // The playground: what a token may and why, what comes, and publishing by hand. The token itself is never shown.
 
+import { CSHARP } from "/pages/csharp.mjs";
 import { HUB } from "/pages/hub.mjs";
 import { byId, claimsOf, clock, dateOf, el, open, person, plain, put, short } from "/pages/page.mjs";
 
@@ -107,7 +108,7 @@ function listen(event) {
   const verdict = el("span", { class: "faint", role: "status" }, "asking…");
   const end = el("button", { type: "button", "aria-label": `End ${name} of ${entity}` }, "End");
   const item = el("li", { class: "row" }, el("code", {}, `${entity === "*" ? "*" : short(entity)}:${name}`), verdict, end);
-  const listening = da.on(name, entity, show, { snapshot: byId("snapshot").checked });
+  const listening = da.on(name, entity, show, { snapshot: byId("snapshot").checked, since: byId("since").value || undefined });
   end.addEventListener("click", () => {
     listening.off();
     item.remove();
@@ -273,25 +274,7 @@ const da = new DAService("${hub}", fetchToken);
 da.OnStateChanged.on(({ state, error }) => console.log(state, error?.message ?? ""));
 da.on("${event}", ${JSON.stringify(entity)}, ({ data, at }) => console.log(at, data));
 await da.Connect();`],
-    ["C#", `// dotnet add package Microsoft.AspNetCore.SignalR.Client, and the token in TOKEN
-using System.Text.Json;
-using Microsoft.AspNetCore.SignalR.Client;
-
-var connection = new HubConnectionBuilder()
-    .WithUrl("${hub}", options => options.AccessTokenProvider = () => Task.FromResult(Environment.GetEnvironmentVariable("TOKEN")))
-    .WithAutomaticReconnect()
-    .Build();
-connection.On<JsonElement>("MessageReceived", message => Console.WriteLine(message));
-
-async Task Subscribe() => Console.WriteLine(await connection.InvokeAsync<JsonElement>("Subscribe", new[]
-{
-    new { EntityId = ${JSON.stringify(entity)}, EventName = "${event}", Snapshot = true },
-}));
-
-connection.Reconnected += _ => Subscribe(); // after a reconnect nothing is subscribed
-await connection.StartAsync();
-await Subscribe();
-await Task.Delay(Timeout.Infinite);`],
+    ["C#", csharp(hub, entity, event)],
     ["curl, to publish", `# TOKEN holds a token with the scope publish
 curl -sS ${location.origin}/publish \\
   -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
@@ -304,6 +287,15 @@ rte listen --url ${hub} --token "$TOKEN" --snapshot '${entity}:${event}'`],
   const code = byId("code");
   if (!code.children.length) code.append(...texts.map(codePart));
   texts.forEach(([, text], n) => put(shown[n], text));
+}
+
+/** The sample of the guide, for this event. */
+function csharp(hub, entity, event) {
+  const sample = CSHARP.replace(/const string queue = .*\n/, "")
+    .replace(/var wanted = .*/, () => `var wanted = new[] { new Item(${JSON.stringify(entity)}, "${event}", true) };`)
+    .replace(/WithUrl\("[^"]*"/, () => `WithUrl("${hub}"`)
+    .replace("RTE_TOKEN", "TOKEN");
+  return `// dotnet add package Microsoft.AspNetCore.SignalR.Client, and the token in TOKEN\n${sample.trimEnd()}`;
 }
 
 function codePart([title], n) {

@@ -11,6 +11,8 @@ const SILENT_MS = 1000 * (Number(query.get("silent")) || 300);
 const LATE_MS = 1000 * (Number(query.get("wait")) || 120);
 /** What the lines show, and how often they get a point. */
 const HISTORY_MS = 30 * 60_000;
+/** And at least: a wall that has just been opened shows the little that it knows. */
+const HISTORY_LEAST_MS = 3 * 60_000;
 const POINT_MS = 10_000;
 const HISTORY = "rte.wall";
 const SINCE = "rte.wall.since";
@@ -195,13 +197,20 @@ function addPoint({ data, points }, now) {
   while (now - points[0][0] > HISTORY_MS) points.shift();
 }
 
+/** How far back the lines go: in whole minutes, as far as any queue is known. */
+function historyMs(now) {
+  const first = Math.min(now, ...[...queues.values()].map(({ points }) => points[0][0]));
+  return Math.min(HISTORY_MS, Math.max(HISTORY_LEAST_MS, 60_000 * Math.ceil((now - first) / 60_000)));
+}
+
 /** Draws the points, and what is true at present behind them. */
 function draw({ graph, line, area, freeLine, most }, points, present) {
   const all = [...points, present];
   const [now, waiting, free] = present;
   const highest = Math.max(...all.map(([, waiting]) => waiting));
   const top = Math.max(4, highest, ...all.map(([, , free]) => free));
-  const x = (at) => Math.min(180, 180 * (1 - (now - at) / HISTORY_MS)).toFixed(1);
+  const spanMs = historyMs(now);
+  const x = (at) => Math.min(180, 180 * (1 - (now - at) / spanMs)).toFixed(1);
   const y = (value) => (39 - (37 * value) / top).toFixed(1);
   // Steps: a number holds until the next. Where none was known for a while, there is no line.
   const path = (of) => all.map((point, n) => {
@@ -212,7 +221,7 @@ function draw({ graph, line, area, freeLine, most }, points, present) {
   freeLine.setAttribute("d", path(2));
   area.setAttribute("d", `${path(1)}V39H${x(all[0][0])}Z`);
   put(most, `most ${highest}`);
-  graph.setAttribute("aria-label", `The last 30 minutes: ${waiting} waiting, at most ${highest}; ${free} free`);
+  graph.setAttribute("aria-label", `The last ${spanMs / 60_000} minutes: ${waiting} waiting, at most ${highest}; ${free} free`);
 }
 
 // Agents: a column for each state, in which whoever is in it for longest stands first.
@@ -314,16 +323,35 @@ function paintRow(part, agent, place, of, row, across, now) {
   }
   if (part.of !== of) part.item.setAttribute("aria-setsize", of);
   Object.assign(part, { where, of });
-  put(part.name, person(agent.availability?.data.userName) || called(agent.id, "Agent"));
+  put(part.name, nameOf(agent));
   put(part.why, agent.state === "away" ? agent.why : "");
   put(part.since, span(now - agent.since));
   flag(part.item, { stale: isOld(agent) });
 }
 
-/** How high and wide a row may be, in rem: the largest with which all agents are seen. Names are cut before they are scrolled to. */
-const ROWS = [[2.2, 16], [2, 15], [1.8, 13.5], [1.6, 12], [1.4, 10.5], [1.25, 9.5], [1.25, 8], [1.25, 6.5]];
-/** Who is not available has a reason beside the name. */
-const shareOf = (state, count) => (count === 0 ? 0.75 : state === "away" ? 1.5 : 1);
+/**
+ * How high and wide a row may be, in rem: the largest with which all agents are seen, and in two lines where names have room.
+ * Names are cut before they are scrolled to.
+ */
+const ROWS = [[2.2, 16], [2, 15], [1.8, 13.5], [1.6, 12], [1.4, 10.5], [1.25, 9.5], [1.25, 8], [1.25, 6.5]].map((shape) => [...shape, 1]);
+const TALL = [6, 5.4, 4.8, 4.2, 3.6, 3];
+/** So many agents may be seen in rows of two lines, at most. */
+const TALL_MAX = 24;
+
+/** The shapes of rows by the names that there are. */
+function shapes() {
+  if (agents.size > TALL_MAX) return ROWS;
+  const longest = Math.max(...[...agents.values()].map((agent) => nameOf(agent).length));
+  // The style sheet has the share of a row that a letter is high.
+  return [...TALL.map((height) => [height, 0.4 * height * 0.56 * longest + 1.4, 2]), ...ROWS];
+}
+
+const nameOf = (agent) => person(agent.availability?.data.userName) || called(agent.id, "Agent");
+/** Who is not available has a reason beside the name. Where agents are few, a list that is empty will have one soon. */
+function shareOf(state, count) {
+  if (agents.size <= TALL_MAX) return state === "away" ? 1.15 : 1;
+  return count === 0 ? 0.75 : state === "away" ? 1.5 : 1;
+}
 /** How long a layout stays that has room for all: nothing jumps with every call. */
 const LAYOUT_MS = 30_000;
 /** The layout of the agents, and when it was made; null where it is to be made anew. */
@@ -334,13 +362,14 @@ const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize
 function layOut(now) {
   const of = [...columns.values()];
   if (!WALL.matches) {
-    laid = { at: now, row: 2 * rem(), columns: of.map(() => 1) };
+    laid = { at: now, row: 2 * rem(), lines: 1, columns: of.map(() => 1) };
   } else if (!laid || now - laid.at > LAYOUT_MS || of.some(({ agents }, n) => agents.size > laid.deep * laid.columns[n])) {
     const room = byId("agents");
     const sized = [...columns].map(([state, { agents }]) => ({ count: agents.size, share: shareOf(state, agents.size) }));
     // Each card has an edge, and a gap to the next.
-    laid = { at: now, ...listsOf(sized, room.clientWidth - 1.5 * rem() * of.length, of[0].height, ROWS.map((shape) => shape.map((length) => length * rem()))), sized };
+    laid = { at: now, ...listsOf(sized, room.clientWidth - 1.5 * rem() * of.length, of[0].height, shapes().map(([height, width, lines]) => [height * rem(), width * rem(), lines])), sized };
   }
+  flag(byId("agents"), { tall: laid.lines === 2 });
   const { style } = byId("agents");
   style.setProperty("--row", `${laid.row}px`);
   style.gridTemplateColumns = WALL.matches ? laid.sized.map(({ share }, n) => `minmax(8.5rem, ${laid.columns[n] * share}fr)`).join(" ") : "";
@@ -400,6 +429,7 @@ function paintList(list, now) {
 function paint() {
   const now = da.now();
   put(byId("clock"), clock(now).slice(0, 5));
+  put(byId("span"), `in the last ${historyMs(now) / 60_000} minutes`);
   for (const queue of queues.values()) paintQueue(queue, now);
   for (const list of lists.values()) paintList(list, now);
   arrange(now);

@@ -160,7 +160,10 @@ describe('the library in Chromium', () => {
     assert.ok(Math.abs(ahead) < 60_000, `the hub's clock is ${ahead} ms ahead`);
   });
 
-  for (const count of [2, 6]) {
+  const ringsOf = async (tabs) => (await Promise.all(tabs.map((page) => page.evaluate(() => window.rings)))).reduce((sum, one) => sum + one);
+  const leads = (page) => page.evaluate(() => window.da.isLeader);
+
+  for (const count of [2, 6, 10]) {
     test(`${count} tabs share one connection, ring once, and outlive their leader`, async (t) => {
       const context = await browser.newContext();
       t.after(() => context.close());
@@ -170,10 +173,9 @@ describe('the library in Chromium', () => {
       await connections(1);
       await hub.publish([leg(0), leg(1)]);
       for (const page of tabs) await sees(page, 1);
-      const leaders = () => Promise.all(tabs.map((page) => page.evaluate(() => window.da.isLeader)));
+      const leaders = () => Promise.all(tabs.map(leads));
       assert.deepEqual((await leaders()).filter(Boolean).length, 1);
-      const rings = await Promise.all(tabs.map((page) => page.evaluate(() => window.rings)));
-      assert.equal(rings.reduce((sum, one) => sum + one), 2);
+      assert.equal(await ringsOf(tabs), 2);
       let number = 2;
       while (tabs.length > 1) {
         const [leader] = tabs.splice((await leaders()).indexOf(true), 1);
@@ -186,6 +188,57 @@ describe('the library in Chromium', () => {
       assert.deepEqual(await seenBy(tabs[0]), [all(number), [], []]);
     });
   }
+
+  test('a leader that crashes is followed within seconds, and nothing is missed or rung twice', async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const tabs = [];
+    for (let at = 0; at < 3; at += 1) tabs.push(await tab(context, hub.url, { share: 'tabs' }));
+    await hub.publish(leg(0));
+    for (const page of tabs) await sees(page, 0);
+    let number = 1;
+    while (tabs.length > 1) {
+      const [leader] = tabs.splice((await Promise.all(tabs.map(leads))).indexOf(true), 1);
+      const rung = await ringsOf(tabs);
+      const crashed = new Promise((resolve) => leader.once('crash', resolve));
+      (await devtools(leader)).send('Page.crash').catch(() => {});
+      await within(crashed, 'the crash');
+      const at = performance.now();
+      await hub.publish([leg(number), leg(number + 1)]);
+      number += 2;
+      for (const page of tabs) await sees(page, number - 1);
+      assert.ok(performance.now() - at < 10_000, 'within seconds');
+      assert.deepEqual((await Promise.all(tabs.map(leads))).filter(Boolean).length, 1);
+      assert.equal(await ringsOf(tabs), rung + 2);
+      await connections(1);
+    }
+    assert.deepEqual(await seenBy(tabs[0]), [all(number), [], []]);
+  });
+
+  test('a day of sleep and wake, two hours each, misses nothing and rings once', async (t) => {
+    const context = await browser.newContext();
+    const proxy = await new Proxy().start(hub.port);
+    t.after(() => context.close().then(() => proxy.stop()));
+    await context.clock.install();
+    const tabs = [];
+    for (let at = 0; at < 3; at += 1) tabs.push(await tab(context, proxy.url, { share: 'tabs' }));
+    const sessions = await Promise.all(tabs.map(devtools));
+    const lifecycle = (state) => Promise.all(sessions.map((session) => session.send('Page.setWebLifecycleState', { state })));
+    let number = 0;
+    for (let hour = 0; hour < 24; hour += 2) {
+      await lifecycle('frozen');
+      await hub.publish(leg(number++));
+      // Some networks forget their connections meanwhile, and some do not.
+      if (hour % 4) proxy.cut();
+      await hub.publish(leg(number++));
+      await context.clock.fastForward('02:00:00');
+      await lifecycle('active');
+      await hub.publish(leg(number++));
+      for (const page of tabs) await sees(page, number - 1);
+    }
+    for (const page of tabs) assert.deepEqual(await seenBy(page), [all(number), [], []]);
+    assert.equal(await ringsOf(tabs), number);
+  });
 
   // Not by a frozen page: CDP freezes its timers only, and goes on to hand it what the other tabs say.
   test('a leader that hangs loses the lead, and follows when it is back', async (t) => {

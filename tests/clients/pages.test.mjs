@@ -1,18 +1,22 @@
 // The pages in Chromium, each live against a real hub.
 
 import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { events, items } from './catalogue.mjs';
-import { Hub, ORGANIZATION, QUEUE, USER, launched, within } from './hub.mjs';
+import { BINARY, Hub, Inbox, ORGANIZATION, QUEUE, ROOT, USER, launched, within } from './hub.mjs';
 import { Proxy } from './library.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const LIST = 'e7d3c5a1-0b1f-4f3e-a3a5-2a4b6c8d0e11';
-const PAGES = ['', 'wall', 'desk', 'try'];
+const PAGES = ['', 'wall', 'desk', 'try', 'guide', 'guide/clients', 'guide/library'];
 
 /** An item of an event, its first example with other values. */
 function item(name, values = {}) {
@@ -347,6 +351,47 @@ describe('the pages in Chromium', () => {
     })(), `it to be live: ${said}`);
   });
 
+  test('curl and rte listen of the playground run in a shell as they are copied, and its C# is that of the guide', async (t) => {
+    const token = hub.client({ scope: 'publish' });
+    const page = await open(t, 'try', { token });
+    await sees(page, '#counted', 'of 41 events');
+    await page.selectOption('#event', 'QueueStatus');
+    await page.fill('#entity', QUEUE);
+    await within(page.waitForFunction(() => document.querySelector('#item').value.includes('"QueueStatus"')), 'the example');
+    await page.fill('#item', JSON.stringify(queue({ queueName: 'Copied', nbrOfQueuingRequesters: 19 }), null, 2));
+    const [, csharp, curl, listen] = await page.evaluate(() => Array.from(document.querySelectorAll('#code code'), ({ textContent }) => textContent));
+    const env = { ...process.env, TOKEN: token, PATH: [dirname(BINARY), process.env.PATH].join(delimiter) };
+    const child = spawn('bash', ['-c', listen], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    t.after(() => process.kill(-child.pid, 'SIGKILL'));
+    const said = new Inbox();
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => said.push(line));
+    const { stdout } = await promisify(execFile)('bash', ['-c', curl], { env });
+    assert.equal(JSON.parse(stdout).accepted, 1, stdout);
+    const lines = [];
+    while (!lines.join('\n').includes('Copied')) lines.push(await said.next(`what comes, behind\n${lines.join('\n')}`));
+    const guide = /```csharp\n([\s\S]+?)```/.exec(readFileSync(join(ROOT, 'src/guide/clients.md'), 'utf8'))[1];
+    const replaced = [
+      ['const string queue = "cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3";\n', ''],
+      ['{ new Item(queue, "QueueStatus", true), new Item(queue, "QueueCallInArrived") }', `{ new Item("${QUEUE}", "QueueStatus", true) }`],
+      ['http://127.0.0.1:8080/rte', `${hub.base}/rte`],
+      ['RTE_TOKEN', 'TOKEN'],
+    ].reduce((text, [from, to]) => {
+      assert.ok(text.includes(from), from);
+      return text.replace(from, to);
+    }, guide);
+    assert.equal(csharp.replace(/^\/\/ dotnet .*\n/, ''), replaced.trimEnd());
+  });
+
+  test('the playground tells what came before, where that is asked for', async (t) => {
+    await publish(item('QueueCallInArrived', { queueId: QUEUE, queueName: 'Before' }));
+    const page = await open(t, 'try');
+    await sees(page, '#counted', 'of 41 events');
+    await page.selectOption('#event', 'QueueCallInArrived');
+    await page.selectOption('#since', '-5m');
+    await page.click('#listen button');
+    await sees(page, '#log', 'Before');
+  });
+
   test('the playground leads back to its example, and tells of a message what is in it', async (t) => {
     const page = await open(t, 'try', { token: hub.client({ scope: 'publish' }) });
     await sees(page, '#counted', 'of 41 events');
@@ -368,7 +413,8 @@ describe('the pages in Chromium', () => {
       await publish(queue({ nbrOfQueuingRequesters: 2, maxWaitTime: 300 }), status({ talking: true }), availability(), call('UserCallInArrived', { callId: randomUUID() }), callback(), item('CallbackListStatus', { callListId: LIST }));
       for (const path of PAGES) {
         for (const width of [360, 1440]) {
-          const page = await open(t, path, { colorScheme, viewport: { width, height: 900 }, isLive: path !== '', token: hub.client({ scope: 'publish' }) });
+          const page = await open(t, path, { colorScheme, viewport: { width, height: 900 }, isLive: /^[a-z]{3,4}$/.test(path), token: hub.client({ scope: 'publish' }) });
+          if (path.startsWith('guide/')) await sees(page, '#text h2', path.endsWith('s') ? 'Writing a client' : 'The client library');
           if (path === 'try') await sees(page, '#counted', 'of 41 events');
           if (path === 'wall') await sees(page, '#queues', 'Support');
           if (path === 'desk') await sees(page, '#calls', 'Ringing');
@@ -383,6 +429,44 @@ describe('the pages in Chromium', () => {
       }
     });
   }
+
+  test('the overview tells what the hub does at present', async (t) => {
+    const page = await open(t, '', { isLive: false });
+    await sees(page, '#numbers', 'publications a second');
+    await sees(page, '#numbers', '0.');
+    const wall = await open(t, 'wall');
+    const shown = (what) => page.evaluate((what) => [...document.querySelectorAll('#numbers div')].find((part) => part.innerText.includes(what)).querySelector('b').innerText, what);
+    await within((async () => {
+      while ((await shown('connections')) === '0' || (await shown('subscriptions')) === '0') await page.waitForTimeout(50);
+    })(), 'the connection of the wall');
+    await wall.context().close();
+  });
+
+  test('every page of the guide is shown as a whole, and each link in it leads somewhere', async (t) => {
+    const names = readdirSync(join(ROOT, 'src/guide')).filter((name) => name.endsWith('.md')).map((name) => name.slice(0, -3));
+    const page = await open(t, 'guide', { isLive: false });
+    const listed = await page.evaluate(() => Array.from(document.querySelectorAll('#contents a'), (link) => link.getAttribute('href')));
+    assert.deepEqual(listed.sort(), names.map((name) => `/guide/${name}`).sort());
+    const [places, links] = [new Set(listed), []];
+    for (const name of names) {
+      await page.goto(`${hub.base}/guide/${name}`);
+      await within(page.waitForSelector('#text h2'), name);
+      const seen = await page.evaluate(() => {
+        const texts = document.createTreeWalker(document.querySelector('#text'), NodeFilter.SHOW_TEXT);
+        const marks = [];
+        while (texts.nextNode()) if (!texts.currentNode.parentElement.closest('code') && /`|\]\[|\*\*|\]\(|^\||\[[\w ]+\]/.test(texts.currentNode.data)) marks.push(texts.currentNode.data);
+        const all = (selector, attribute) => Array.from(document.querySelectorAll(`#text ${selector}`), (part) => part.getAttribute(attribute));
+        return { marks, ids: all('[id]', 'id'), links: all('a', 'href') };
+      });
+      assert.deepEqual(seen.marks, [], name);
+      for (const id of seen.ids) places.add(`/guide/${name}#${id}`);
+      links.push(...seen.links);
+    }
+    assert.ok(links.length > 90);
+    assert.deepEqual(links.filter((link) => !places.has(link)), []);
+    await page.goto(`${hub.base}/guide/nothing`);
+    await sees(page, '#text', 'There is no page “nothing”');
+  });
 
   test('every page can be used by keyboard', async (t) => {
     const page = await open(t, 'try', { token: hub.client({ scope: 'publish' }) });

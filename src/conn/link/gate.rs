@@ -14,7 +14,7 @@ use crate::api::negotiated::{Attach, ConnectionToken, Place, TokenId};
 use crate::api::position;
 use crate::api::publish;
 use crate::api::revoke;
-use crate::api::routes::{self, Endpoint, Found, Gate, Public};
+use crate::api::routes::{self, Endpoint, Entrance, Found, Gate, Public};
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, Known, challenge};
 use crate::close::CloseReason;
@@ -241,7 +241,7 @@ fn pass_gate(
         }
         Gate::Open(public) => {
             check_method()?;
-            decide_public(public, &found.rest, head, cx.turn)
+            decide_public(public, &found.rest, head, origin.entrance, cx.turn)
         }
     }
 }
@@ -504,16 +504,23 @@ pub(super) fn count_as(status: u16) -> Refusal {
     }
 }
 
-fn decide_public(public: Public, rest: &str, head: &Head<'_>, turn: &Turn<'_>) -> Result<Decision, Refused> {
+fn decide_public(
+    public: Public,
+    rest: &str,
+    head: &Head<'_>,
+    entrance: Entrance,
+    turn: &Turn<'_>,
+) -> Result<Decision, Refused> {
+    let hub = &turn.process.options.path;
     let reply = match public {
         Public::Health => Reply::text(200, "ok\n"),
         Public::Ready => readiness::reply(head.query, turn.process, turn.now),
         Public::Metrics => return Ok(Decision::Metrics),
         Public::Document(path) => documents::document(path, head, turn.process.catalogue),
         Public::Schema => documents::schema(rest, head, turn.process.catalogue),
-        Public::OpenApi => documents::open_api(&turn.process.options.path, head),
-        Public::Page("") => documents::page(rest, &turn.process.options.path, head),
-        Public::Page(file) => documents::page(file, &turn.process.options.path, head),
+        Public::OpenApi => documents::open_api(hub, head),
+        Public::Page("") => documents::page(rest, hub, entrance, head),
+        Public::Page(file) => documents::page(file, hub, entrance, head),
     };
     match reply.status {
         404 => Err(Refused(Refusal::NotFound, reply, "no such document")),

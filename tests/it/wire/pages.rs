@@ -3,7 +3,7 @@
 use crate::support::Hub;
 
 const ON: &str = "pages.enabled=true";
-const PAGES: [&str; 4] = ["/", "/wall", "/desk", "/try"];
+const PAGES: [&str; 6] = ["/", "/wall", "/desk", "/try", "/guide", "/guide/clients"];
 
 #[test]
 fn there_are_no_pages_unless_they_are_switched_on() {
@@ -23,6 +23,8 @@ fn a_page_loads_nothing_but_what_this_hub_has_and_is_sent_once() {
         ("/pages/page.mjs", "text/javascript; charset=utf-8"),
         ("/pages/hub.mjs", "text/javascript; charset=utf-8"),
         ("/pages/icon.svg", "image/svg+xml"),
+        ("/pages/manual.mjs", "text/javascript; charset=utf-8"),
+        ("/pages/guide/clients.md", "text/markdown; charset=utf-8"),
         ("/favicon.ico", "image/svg+xml"),
     ];
     for (path, content_type) in PAGES.map(|path| (path, "text/html; charset=utf-8")).into_iter().chain(parts) {
@@ -46,8 +48,9 @@ fn every_file_of_the_folder_is_served_as_it_is_and_what_it_names_is_there() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     // What the pages begin with is a part of each of them.
-    let is_served =
-        |file: &std::path::PathBuf| !["mod.rs", "head.html", "top.html"].iter().any(|part| file.ends_with(part));
+    let is_served = |file: &std::path::PathBuf| {
+        !["mod.rs", "guide.rs", "head.html", "top.html"].iter().any(|part| file.ends_with(part))
+    };
     for file in files.filter(is_served) {
         let own = std::fs::read_to_string(&file).unwrap();
         let path = format!("/pages/{}", file.file_name().unwrap().to_str().unwrap());
@@ -63,7 +66,8 @@ fn every_file_of_the_folder_is_served_as_it_is_and_what_it_names_is_there() {
 #[test]
 fn pages_are_told_where_the_hub_is() {
     let hub = Hub::start_with(&[ON, "server.path=/hubs/live"]);
-    assert_eq!(hub.request("GET /pages/hub.mjs", &[], "").body, "export const HUB = \"/hubs/live\";\n");
+    let module = hub.request("GET /pages/hub.mjs", &[], "").body;
+    assert_eq!(module, "export const HUB = \"/hubs/live\";\nexport const METRICS = true;\n");
 }
 
 #[test]
@@ -72,6 +76,8 @@ fn pages_are_at_the_public_listener_where_there_are_two() {
     for path in PAGES.into_iter().chain(["/client.mjs", "/events.mjs"]) {
         assert_eq!(hub.request(&format!("GET {path}"), &[], "").status, 200, "{path}");
     }
+    // What the pages ask for is there.
+    assert!(hub.request("GET /pages/hub.mjs", &[], "").body.ends_with("export const METRICS = false;\n"));
     let inside = hub.request_inside("GET /wall", &[], "");
     assert!(inside.status == 404 && inside.body.contains("server.listen"), "{inside:?}");
 }
