@@ -122,6 +122,8 @@ pub enum Fault {
     Unproven,
     /// It is to know who has the logs, and knows none of that name.
     Nameless,
+    /// It spreads the logs over several servers where it is to be one, or the other way round.
+    Clustered,
 }
 
 /// Entries to be appended at once, in this order, or not at all.

@@ -24,7 +24,7 @@ pub fn tag(prefix: &str, partition: Partition) -> String {
 }
 
 /// The slot of a key without a hash tag, or of a tag.
-fn slot(key: &[u8]) -> u16 {
+pub(crate) fn slot(key: &[u8]) -> u16 {
     crc16(key) % SLOTS
 }
 

@@ -292,6 +292,8 @@ pub(super) struct Redis {
     pub(super) sentinel_user: Option<String>,
     /// A file that holds the password for the Sentinels, where they ask for one.
     pub(super) sentinel_password_file: Option<String>,
+    /// Whether it is a Redis Cluster; `addresses` are then some of its servers.
+    pub(super) cluster: bool,
     /// Speaks TLS with it. Its certificate must be for what `addresses` call it.
     pub(super) tls: bool,
     /// The certificates of those who may vouch for it, in place of those that this machine trusts.
@@ -338,6 +340,7 @@ impl Default for Redis {
             sentinel: None,
             sentinel_user: None,
             sentinel_password_file: None,
+            cluster: false,
             tls: false,
             ca_file: None,
             cert_file: None,

@@ -51,6 +51,7 @@ impl Checker<'_> {
             addresses,
             tls,
             sentinel,
+            is_cluster: redis.cluster,
             user: redis.user.clone(),
             password,
             prefix: redis.prefix.clone(),
@@ -101,6 +102,10 @@ impl Checker<'_> {
             }
             return None;
         };
+        if redis.cluster {
+            let message = "a Redis Cluster has no Sentinels: leave this away, or `journal.redis.cluster`";
+            self.tree.complain(path, message);
+        }
         if master.is_empty() {
             self.tree.complain(path, "this is what the Sentinels call their master: it has at least one character");
         }
@@ -188,6 +193,8 @@ mod tests {
         let starts =
             ["/etc/rte/rte.toml:5:12: this is what the Sentinels", "/etc/rte/rte.toml:6:17: a user is told to Redis"];
         assert!(told.len() == 2 && told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:#?}");
+        let told = with("addresses = [\"a:1\"]\ncluster = true\nsentinel = \"hub\"");
+        assert!(told.len() == 1 && told[0].contains(":6:12: a Redis Cluster has no Sentinels"), "{told:#?}");
         let told = with("addresses = [\"a:1\"]\nsentinel_password_file = \"secret\"");
         assert!(told.len() == 1 && told[0].contains(":5:26: this is for Sentinels"), "{told:#?}");
         let good = "addresses = [\"a:6379\", \"a:6380\", \"b:6379\"]\nuser = \"rte\"\npassword_file = \"secret\"";

@@ -193,6 +193,7 @@ pub mod reference {}
 /// What is promised to stay, and what has changed.
 ///
 /// [clients]: crate::guide::clients#every-entity
+/// [cluster]: crate::guide::nodes#cluster
 /// [holds]: crate::guide::clients#what-holds
 /// [journal]: crate::guide::journal
 /// [library]: crate::guide::library

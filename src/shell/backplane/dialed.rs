@@ -1,10 +1,10 @@
 //! A connection to a server, encrypted or not, on which commands are asked one after the other.
 
 use super::faults::{fault, tls_fault};
-use super::options::{Encryption, Password};
+use super::options::{Encryption, Options, Password};
 use crate::backplane::Fault;
 use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS};
-use redis::{Cmd, FromRedisValue, Parser, Pipeline, RedisResult, Value};
+use redis::{Cmd, FromRedisValue, Parser, RedisResult, Value};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -22,6 +22,9 @@ pub(super) struct Manners<'o> {
     pub(super) user: Option<&'o str>,
     pub(super) password: Option<&'o Password>,
 }
+
+/// A host and a port.
+pub(super) type Address = (String, u16);
 
 /// What the bytes go through.
 enum Socket {
@@ -53,16 +56,15 @@ impl Dialed {
         self.socket.tcp().set_read_timeout(Some(LONGEST)).map_err(|error| Socket::fault(&error))
     }
 
+    /// The socket, to be waited for.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        self.socket.tcp()
+    }
+
     /// What the server answers to a command.
     pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Fault> {
         self.send(&command.get_packed_command())?;
-        self.receive().and_then(|answer| read(answer).map_err(|error| fault(&error)))
-    }
-
-    /// What it answers to each of them.
-    pub(super) fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
-        self.send(&commands.get_packed_pipeline())?;
-        (0..commands.len()).map(|_| self.receive()).collect()
+        self.receive().and_then(taken)
     }
 
     /// Sends commands; each has an answer to be received.
@@ -78,9 +80,17 @@ impl Dialed {
     }
 }
 
-/// An answer as what it is to be.
-pub(super) fn read<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
-    Ok(T::from_redis_value(answer.extract_error()?)?)
+/// An answer as what it is to be; an error is the fault that it means.
+pub(super) fn taken<T: FromRedisValue>(answer: Value) -> Result<T, Fault> {
+    let read = |answer: Value| -> RedisResult<T> { Ok(T::from_redis_value(answer.extract_error()?)?) };
+    read(answer).map_err(|error| fault(&error))
+}
+
+/// Connects to a server of the engine, as whoever the hub is there.
+pub(super) fn dial(options: &Options, (host, port): &Address) -> Result<Dialed, Fault> {
+    let Options { tls, user, password, .. } = options;
+    let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
+    Dialed::dial(host, *port, manners)
 }
 
 /// Reads, and keeps why that has failed.

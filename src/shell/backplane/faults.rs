@@ -54,12 +54,14 @@ pub(crate) fn told(fault: Fault) -> &'static str {
         Fault::Expired => "its certificate has expired, or is not valid yet",
         Fault::Unproven => "it takes no TLS without a certificate that it trusts",
         Fault::Nameless => "no master is found by the name in journal.redis.sentinel",
+        Fault::Clustered => "it is a Redis Cluster, or it is none, other than journal.redis.cluster says",
     }
 }
 
 /// Who must do what about it.
 pub(crate) fn remedy(fault: Fault) -> &'static str {
     match fault {
+        Fault::Clustered => "set journal.redis.cluster to what it is, or name other servers",
         Fault::Nameless => {
             "set it to what the Sentinels call their master (sentinel monitor), and name them, and nobody else, in \
              journal.redis.addresses"

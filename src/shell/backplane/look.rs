@@ -1,10 +1,12 @@
 //! What an operator should know of an engine before a hub relies on it.
 
+use super::dialed::{Address, dial};
 use super::faults::{remedy, told};
+use super::layout::{Held, agreed, meta};
+use super::masters::Masters;
 use super::options::Options;
-use super::redis::{Held, agreed, dial, meta};
-use super::sentinel::{self, Address};
 use super::server::ServerFacts;
+use super::servers::find;
 use crate::backplane::Fault;
 use std::collections::BTreeSet;
 
@@ -33,85 +35,94 @@ pub(crate) fn look(options: &Options) -> Vec<Look> {
 }
 
 fn look_at(options: &Options, address: &Address) -> Look {
-    let Some(sentinel) = &options.sentinel else {
-        return judge(&shown(address), options, ask(options, address));
-    };
-    match sentinel::master(options, sentinel, address) {
-        Ok(master) => {
-            let mut look = judge(&shown(&master), options, ask(options, &master));
-            let name = &sentinel.master;
-            look.good
-                .insert(0, format!("{} is a Sentinel, which knows {name:?} at {}", shown(address), shown(&master)));
-            look
-        }
+    let mut look = Look::default();
+    let Masters { all: masters, of_meta, .. } = match find(options, address) {
+        Ok(masters) => masters,
         Err(fault) => {
-            let sentence = format!("{}: {}: {}", shown(address), told(fault), remedy(fault));
-            Look { wrong: vec![sentence], ..Look::default() }
+            look.wrong.push(wrong(&shown(address), fault));
+            return look;
         }
+    };
+    let all: Vec<String> = masters.iter().map(shown).collect();
+    if let Some(sentinel) = &options.sentinel {
+        look.good.push(format!(
+            "{} is a Sentinel, which knows {:?} at {}",
+            shown(address),
+            sentinel.master,
+            all.join("")
+        ));
+    } else if options.is_cluster {
+        look.good.push(format!("{} is of a Cluster, where {} have the logs", shown(address), all.join(", ")));
     }
+    for (index, master) in masters.iter().enumerate() {
+        look.judge(&shown(master), options, ask(options, master, index == of_meta));
+    }
+    look
+}
+
+fn wrong(server: &str, fault: Fault) -> String {
+    format!("{server}: {}: {}", told(fault), remedy(fault))
 }
 
 fn shown((host, port): &Address) -> String {
     format!("{host}:{port}")
 }
 
-/// Asks a server about itself.
-fn ask(options: &Options, address: &Address) -> Result<(ServerFacts, Held), Fault> {
+/// Asks a server about itself, and for what all nodes agree upon where that is there.
+fn ask(options: &Options, address: &Address, has_meta: bool) -> Result<(ServerFacts, Option<Held>), Fault> {
     let mut connection = dial(options, address)?;
     let server = ServerFacts::ask(&mut connection)?;
     let key = meta(&options.prefix);
-    let mut held = Held::default();
-    if !server.is_sentinel() {
-        for (held, (name, _)) in held.iter_mut().zip(agreed()) {
-            *held = connection.ask(redis::cmd("HGET").arg(&key).arg(name))?;
-        }
-    }
+    let is_asked = has_meta && !server.is_sentinel() && server.is_clustered() == options.is_cluster;
+    let mut ask = |name: &str| connection.ask(redis::cmd("HGET").arg(&key).arg(name));
+    let [(format, _), (partitions, _)] = agreed();
+    let held = if is_asked { Some([ask(format)?, ask(partitions)?]) } else { None };
     Ok((server, held))
 }
 
-/// What follows from what a server has said.
-fn judge(server: &str, options: &Options, said: Result<(ServerFacts, Held), Fault>) -> Look {
-    let mut look = Look::default();
-    let (facts, held) = match said {
-        Ok(said) => said,
-        Err(Fault::Refused) => {
-            look.good.push(format!("{server} is reached"));
-            look.wrong.push(format!(
-                "{server} refuses this node: look at journal.redis.user and password_file, and at the user's rights \
-                 (rte help nodes)"
-            ));
-            return look;
-        }
-        Err(fault) => {
-            look.wrong.push(format!("{server}: {}: {}", told(fault), remedy(fault)));
-            return look;
-        }
-    };
-    let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
-    let encrypted = if options.tls.is_some() { ", over TLS" } else { "" };
-    look.good.push(format!("{server} is reached and {password}{encrypted}"));
-    if facts.is_new_enough() {
-        look.good.push(format!("{server} has version {}, which is new enough", facts.version()));
-    } else {
-        look.wrong.push(format!("{server} has version {}: it takes Redis 7.0 or later, or Valkey", facts.version()));
-    }
-    if facts.is_sentinel() {
-        look.wrong.push(format!("{server} is a Sentinel: set journal.redis.sentinel to what it calls its master"));
-        return look;
-    }
-    if !facts.is_master() {
-        look.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
-    }
-    look.judge_held(server, &meta(&options.prefix), &held);
-    let risks = facts.risks();
-    if risks.is_empty() {
-        look.good.push(format!("{server} keeps what it has taken (appendonly), and evicts nothing (maxmemory-policy)"));
-    }
-    look.risks.extend(risks.into_iter().map(|(what, action)| format!("{server}: {what}: {action}")));
-    look
-}
-
 impl Look {
+    /// What follows from what a server has said.
+    fn judge(&mut self, server: &str, options: &Options, said: Result<(ServerFacts, Option<Held>), Fault>) {
+        let (facts, held) = match said {
+            Ok(said) => said,
+            Err(fault) => {
+                if fault == Fault::Refused {
+                    self.good.push(format!("{server} is reached"));
+                }
+                return self.wrong.push(wrong(server, fault));
+            }
+        };
+        let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
+        let encrypted = if options.tls.is_some() { ", over TLS" } else { "" };
+        self.good.push(format!("{server} is reached and {password}{encrypted}"));
+        if facts.is_sentinel() {
+            return self
+                .wrong
+                .push(format!("{server} is a Sentinel: set journal.redis.sentinel to what it calls its master"));
+        }
+        if facts.is_clustered() != options.is_cluster {
+            return self.wrong.push(wrong(server, Fault::Clustered));
+        }
+        if facts.is_new_enough() {
+            self.good.push(format!("{server} has version {}, which is new enough", facts.version()));
+        } else {
+            self.wrong
+                .push(format!("{server} has version {}: it takes Redis 7.0 or later, or Valkey", facts.version()));
+        }
+        if !facts.is_master() {
+            self.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
+        }
+        if let Some(held) = held {
+            self.judge_held(server, &meta(&options.prefix), &held);
+        }
+        let risks = facts.risks();
+        if risks.is_empty() {
+            self.good
+                .push(format!("{server} keeps what it has taken (appendonly), and evicts nothing (maxmemory-policy)"));
+        }
+        self.risks.extend(risks.into_iter().map(|(what, action)| format!("{server}: {what}: {action}")));
+    }
+
     /// Whether what the nodes agree upon there is what this one writes.
     fn judge_held(&mut self, server: &str, meta: &str, held: &Held) {
         if held.iter().all(Option::is_none) {
@@ -143,6 +154,7 @@ mod tests {
             addresses: Vec::new(),
             tls: None,
             sentinel: None,
+            is_cluster: false,
             user: None,
             password: None,
             prefix: "rte".to_owned(),
@@ -152,7 +164,10 @@ mod tests {
             dedupe_ms: 1,
             lanes: crate::backplane::Options::default(),
         };
-        judge("here:1", &options, Ok((ServerFacts::of(info), held.map(|held| held.map(str::to_owned)))))
+        let mut look = Look::default();
+        let held = held.map(|held| held.map(str::to_owned));
+        look.judge("here:1", &options, Ok((ServerFacts::of(info), Some(held))));
+        look
     }
 
     #[test]
@@ -168,6 +183,7 @@ mod tests {
         wrong(&GOOD.replace("7.0.0", "6.2.14"), [None, None], "has version 6.2.14");
         wrong(&GOOD.replace("redis_version", "version"), [None, None], "has version unknown");
         wrong(&GOOD.replace("master", "slave"), [None, None], "is a replica");
+        wrong(&format!("{GOOD}cluster_enabled:1\r\n"), [None, None], "is a Redis Cluster, or it is none");
         wrong(GOOD, [Some("2"), Some("16")], "has format \"2\" in rte:meta");
         wrong(GOOD, [Some("1"), Some("8")], "has partitions \"8\"");
     }

@@ -1,14 +1,19 @@
 //! The lanes of a backplane: a thread that appends and one that reads, each with a connection of
 //! its own. They decide nothing; [`backplane`](crate::backplane) does.
 
+mod cluster;
 mod dialed;
 mod faults;
+mod followers;
+mod layout;
 mod look;
+mod masters;
 mod numbers;
 mod options;
 mod redis;
 mod sentinel;
 mod server;
+mod servers;
 
 use crate::backplane::entry::Origin;
 use crate::backplane::reader::{Reader, ReaderMail};

@@ -16,6 +16,8 @@ pub struct Options {
     pub tls: Option<Encryption>,
     /// Who knows the master, where the addresses are not servers but Sentinels.
     pub sentinel: Option<Sentinel>,
+    /// Whether the addresses are of a Cluster, which spreads the logs over its masters.
+    pub is_cluster: bool,
     /// Who the hub is to it, unless the default user.
     pub user: Option<String>,
     /// By what it is known.
@@ -42,6 +44,7 @@ impl fmt::Display for Options {
         if let Some(Sentinel { master, .. }) = &self.sentinel {
             write!(f, ", Sentinels that call it {master:?}")?;
         }
+        f.write_str(if self.is_cluster { ", a Cluster" } else { "" })?;
         f.write_str(if self.tls.is_some() { ", over TLS" } else { "" })?;
         if let Some(user) = &self.user {
             write!(f, ", as user {user:?}")?;

@@ -10,50 +10,32 @@
 //! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
 //! | `<prefix>:meta` | what all processes must agree upon |
 
-use super::dialed::{Dialed, Manners, read};
-use super::faults::fault;
+use super::dialed::{Address, Dialed, taken};
+use super::followers::Followers;
+use super::layout::{Entries, Tail, agreed, encode_value, id, meta, parse_value, partitions, place, reading};
+use super::masters::Masters;
 use super::options::Options;
-use super::sentinel::{self, Address};
 use super::server::{Risk, ServerFacts};
-use crate::backplane::entry::{Head, Kind, Origin, Place, Raw};
+use super::servers::{self, Servers};
+use crate::backplane::entry::{Head, Kind, Origin, Place};
 use crate::backplane::partition::tag;
 use crate::backplane::values::Value as LastValue;
 use crate::backplane::{Appended, Batch, Command, Fault, Input, Opened, Opening, Row, Verdict};
-use crate::hub::partition::{PARTITIONS, Partition};
-use crate::hub::position::Epoch;
+use crate::hub::partition::Partition;
 use crate::hub::seen::ItemKey;
-use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS, BACKPLANE_READ_ENTRIES, BACKPLANE_SCAN_VALUES};
-use redis::{Pipeline, RedisResult, Value};
+use crate::limits::{BACKPLANE_COMMAND_MS, BACKPLANE_SCAN_VALUES};
+use redis::{Cmd, Value};
 use std::collections::BTreeMap;
 
-/// The scripts, in the order of their hashes.
-const SCRIPTS: [&str; 4] =
-    [include_str!("append.lua"), include_str!("open.lua"), include_str!("newest.lua"), include_str!("restore.lua")];
-/// How keys and heads are laid out.
-const FORMAT: &str = "1";
-
-/// What all processes must agree upon, by its names.
-pub(super) fn agreed() -> [(&'static str, String); 2] {
-    [("format", FORMAT.to_owned()), ("partitions", PARTITIONS.to_string())]
-}
-
-/// What a server holds of that.
-pub(super) type Held = [Option<String>; 2];
-
-/// The key that it stands at.
-pub(super) fn meta(prefix: &str) -> String {
-    format!("{prefix}:meta")
-}
-
-/// One connection, which executes what a lane asks.
+/// Connections, by which what a lane asks is executed.
 pub(super) struct Redis {
     options: Options,
     tags: Vec<String>,
     /// Which of the addresses is tried next.
     next: usize,
-    connection: Option<Dialed>,
-    /// What the server calls the scripts.
-    hashes: Vec<String>,
+    servers: Option<Servers>,
+    /// Where the logs are read of several servers.
+    followers: Followers,
     /// The secret that there will be where there is none.
     proposal: String,
     facts: Option<EngineFacts>,
@@ -69,13 +51,15 @@ pub struct EngineFacts {
 
 impl Redis {
     pub(super) fn new(options: Options, proposal: String) -> Redis {
-        let partitions = (0..PARTITIONS).filter_map(Partition::from_number);
-        let tags = partitions.map(|partition| tag(&options.prefix, partition)).collect();
-        Redis { options, tags, next: 0, connection: None, hashes: Vec::new(), proposal, facts: None }
+        let tags = partitions().map(|partition| tag(&options.prefix, partition)).collect();
+        Redis { options, tags, next: 0, servers: None, followers: Followers::default(), proposal, facts: None }
     }
 
-    /// Executes a command. A connection that has failed is thrown away.
+    /// Executes a command. Connections are thrown away where one has failed.
     pub(super) fn execute(&mut self, command: &Command) -> Input {
+        if matches!(command, Command::Connect) {
+            self.disconnect();
+        }
         let outcome = match command {
             Command::Connect => self.connect().map(|()| Input::Connected),
             Command::Open(openings) => self.open(openings),
@@ -86,39 +70,43 @@ impl Redis {
             Command::Restore { partition, values } => self.restore(*partition, values),
         };
         outcome.unwrap_or_else(|fault| {
-            self.connection = None;
+            self.disconnect();
             Input::Failed(fault)
         })
     }
 
+    fn disconnect(&mut self) {
+        (self.servers, self.followers) = (None, Followers::default());
+    }
+
     fn connect(&mut self) -> Result<(), Fault> {
-        self.connection = None;
-        let mut connection = self.dial()?;
-        self.check(&mut connection)?;
-        self.hashes = load(&mut connection)?;
-        connection.be_patient()?;
-        self.connection = Some(connection);
+        let found = self.find()?;
+        // Where others say who has the logs, they are about to name another one.
+        let is_told = self.options.sentinel.is_some() || self.options.is_cluster;
+        let is_moving = |fault: &Fault| is_told && matches!(fault, Fault::Away | Fault::Timeout);
+        let moved = |fault: Fault| if is_moving(&fault) { Fault::Moved } else { fault };
+        let mut servers = Servers::dial(&self.options, found).map_err(moved)?;
+        self.facts = Some(self.check(&mut servers).map_err(moved)?);
+        servers.load()?;
+        servers.all().iter().try_for_each(Dialed::be_patient)?;
+        self.servers = Some(servers);
         Ok(())
     }
 
-    /// Connects to the next of the addresses, or to the master that the next of the Sentinels which
-    /// answers knows.
-    fn dial(&mut self) -> Result<Dialed, Fault> {
-        let Some(sentinel) = self.options.sentinel.clone() else {
-            let server = self.next_address()?;
-            return dial(&self.options, &server);
-        };
+    /// Where the logs are, by the next of the addresses: the server, or the first of those who know
+    /// it that answers.
+    fn find(&mut self) -> Result<Masters, Fault> {
+        let is_told = self.options.sentinel.is_some() || self.options.is_cluster;
+        let tries = if is_told { self.options.addresses.len() } else { 1 };
         let mut found = Err(Fault::Away);
-        for _ in 0..self.options.addresses.len() {
+        for _ in 0..tries {
             let address = self.next_address()?;
-            found = sentinel::master(&self.options, &sentinel, &address);
+            found = servers::find(&self.options, &address);
             if found.is_ok() {
                 break;
             }
         }
-        // Another one will be the master.
-        let moved = |fault| if matches!(fault, Fault::Away | Fault::Timeout) { Fault::Moved } else { fault };
-        found.and_then(|master| dial(&self.options, &master).map_err(moved))
+        found
     }
 
     fn next_address(&mut self) -> Result<Address, Fault> {
@@ -128,38 +116,45 @@ impl Redis {
         address.cloned()
     }
 
-    /// Whether it is a master, of a version that counts ids, and keeps the same partitions.
-    fn check(&mut self, connection: &mut Dialed) -> Result<(), Fault> {
-        let server = ServerFacts::ask(connection)?;
-        if !server.is_new_enough() {
-            return Err(Fault::Refused);
+    /// Whether they are masters, of a version that counts ids, and keep the same partitions.
+    fn check(&self, servers: &mut Servers) -> Result<EngineFacts, Fault> {
+        let mut risks = Vec::new();
+        for dialed in servers.all() {
+            let server = ServerFacts::ask(dialed)?;
+            if !server.is_new_enough() {
+                return Err(Fault::Refused);
+            }
+            if server.is_sentinel() {
+                return Err(Fault::Nameless);
+            }
+            if server.is_clustered() != self.options.is_cluster {
+                return Err(Fault::Clustered);
+            }
+            if !server.is_master() {
+                return Err(Fault::Moved);
+            }
+            risks.extend(server.risks());
         }
-        if server.is_sentinel() {
-            return Err(Fault::Nameless);
-        }
-        if !server.is_master() {
-            return Err(Fault::Moved);
-        }
-        let key = meta(&self.options.prefix);
+        risks.sort_unstable();
+        risks.dedup();
+        risks.retain(|_| !self.options.is_passing);
+        let (key, dialed) = (meta(&self.options.prefix), servers.of_meta()?);
         // The first node says it, and all others hold to that.
         let mut agree = |name: &str, value: &str| -> Result<String, Fault> {
-            let mut ask = || connection.ask::<Option<String>>(redis::cmd("HGET").arg(&key).arg(name));
+            let mut ask = || dialed.ask::<Option<String>>(redis::cmd("HGET").arg(&key).arg(name));
             // It is there nearly always, also while nothing can be written.
             if let Some(held) = ask()? {
                 return Ok(held);
             }
-            let () = connection.ask(redis::cmd("HSETNX").arg(&key).arg(name).arg(value))?;
-            connection.ask(redis::cmd("HGET").arg(&key).arg(name))
+            let () = dialed.ask(redis::cmd("HSETNX").arg(&key).arg(name).arg(value))?;
+            dialed.ask(redis::cmd("HGET").arg(&key).arg(name))
         };
         for (name, value) in agreed() {
             if agree(name, &value)? != value {
                 return Err(Fault::Refused);
             }
         }
-        let secret = agree("secret", &self.proposal)?;
-        let risks = if self.options.is_passing { Vec::new() } else { server.risks() };
-        self.facts = Some(EngineFacts { secret, risks });
-        Ok(())
+        Ok(EngineFacts { secret: agree("secret", &self.proposal)?, risks })
     }
 
     /// What the engine has told of itself, once it has been reached.
@@ -172,44 +167,31 @@ impl Redis {
         format!("{tag}:{what}")
     }
 
-    fn hash(&self, script: usize) -> &str {
-        self.hashes.get(script).map_or("", String::as_str)
+    /// A command that executes a script.
+    fn script(&self, script: usize, partition: Partition, keys: &[&str]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.servers.as_ref().map_or("", |servers| servers.hash(script))).arg(keys.len());
+        keys.iter().for_each(|what| _ = command.arg(self.key(partition, what)));
+        command
     }
 
-    /// Executes scripts in one go; where the server has forgotten them, once more. That is no harm:
-    /// what has been executed is known by its numbers.
-    fn run(&mut self, pipeline: impl Fn(&Redis) -> Pipeline) -> Result<Vec<Value>, Fault> {
-        let mut is_again = false;
-        loop {
-            let commands = pipeline(self);
-            let connection = self.connection.as_mut().ok_or(Fault::Away)?;
-            let answers = connection.ask_all(&commands)?;
-            let is_forgotten =
-                |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT");
-            if is_again || !answers.iter().any(is_forgotten) {
-                return Ok(answers);
-            }
-            self.hashes = load(connection)?;
-            is_again = true;
-        }
+    fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Fault> {
+        self.servers.as_mut().ok_or(Fault::Away)?.run(commands)
     }
 
     fn open(&mut self, openings: &[Opening]) -> Result<Input, Fault> {
-        let answers = self.run(|redis| {
-            let mut pipeline = redis::pipe();
-            for Opening { partition, cursor, epoch, origin } in openings {
-                let marker = Head { kind: Kind::Marker, origin: *origin, number: 0, body: &[] };
-                let (cursor, fingerprint) =
-                    cursor.map_or_else(Default::default, |(place, bytes)| (id(place), bytes.to_vec()));
-                pipeline.cmd("EVALSHA").arg(redis.hash(1)).arg(2);
-                pipeline.arg(redis.key(*partition, "s")).arg(redis.key(*partition, "o"));
-                pipeline.arg(epoch.number()).arg(marker.encode()).arg(cursor).arg(fingerprint);
-            }
-            pipeline
-        })?;
+        let command = |Opening { partition, cursor, epoch, origin }: &Opening| {
+            let marker = Head { kind: Kind::Marker, origin: *origin, number: 0, body: &[] };
+            let (cursor, fingerprint) =
+                cursor.map_or_else(Default::default, |(place, bytes)| (id(place), bytes.to_vec()));
+            let mut command = self.script(1, *partition, &["s", "o"]);
+            command.arg(epoch.number()).arg(marker.encode()).arg(cursor).arg(fingerprint);
+            (*partition, command)
+        };
+        let commands: Vec<_> = openings.iter().map(command).collect();
+        let answers = self.run(&commands)?;
         let opened = answers.into_iter().map(|answer| {
-            let (verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>) =
-                read(answer).map_err(|error| fault(&error))?;
+            let (verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>) = taken(answer)?;
             let verdict = match &*verdict {
                 "start" => Verdict::Start,
                 "same" => Verdict::Same,
@@ -227,93 +209,94 @@ impl Redis {
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<Input, Fault> {
-        let replicas = self.options.wait_replicas;
-        let mut answers = self.run(|redis| {
-            let mut pipeline = redis::pipe();
-            for batch in batches {
-                let Batch { partition, epoch, origin, after, first, entries } = batch;
-                let ids: Vec<ItemKey> = entries.iter().filter_map(|entry| entry.id).collect();
-                pipeline.cmd("EVALSHA").arg(redis.hash(0)).arg(3 + ids.len());
-                for what in ["s", "o", "v"] {
-                    pipeline.arg(redis.key(*partition, what));
-                }
-                for ItemKey(id) in &ids {
-                    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-                    pipeline.arg(redis.key(*partition, &format!("i:{hex}")));
-                }
-                pipeline.arg(epoch.number()).arg(origin.0).arg(*after).arg(*first);
-                pipeline.arg(redis.options.retain_entries).arg(redis.options.dedupe_ms.max(1)).arg(replicas);
-                let mut seen = 0;
-                for entry in entries {
-                    seen += usize::from(entry.id.is_some());
-                    let row = match &entry.row {
-                        None => Vec::new(),
-                        Some(Row::Becomes(field)) => [b"=", &**field].concat(),
-                        Some(Row::Ends(fields)) => [b"-".to_vec(), fields.join(&0)].concat(),
-                    };
-                    pipeline.arg(if entry.id.is_some() { seen } else { 0 });
-                    pipeline.arg(row).arg(&entry.head).arg(&*entry.data);
-                }
+        let mut commands: Vec<_> = batches.iter().map(|batch| (batch.partition, self.appending(batch))).collect();
+        let waits = self.waits(batches);
+        commands.extend(waits.iter().cloned());
+        let mut answers = self.run(&commands)?;
+        let mut alone = Vec::new();
+        for ((partition, _), answer) in waits.iter().zip(answers.split_off(batches.len().min(answers.len()))) {
+            if taken::<u32>(answer)? < self.options.wait_replicas {
+                alone.push(self.index(*partition));
             }
-            if replicas > 0 {
-                pipeline.cmd("WAIT").arg(replicas).arg(BACKPLANE_COMMAND_MS);
-            }
-            pipeline
-        })?;
-        let waited = answers.split_off(batches.len().min(answers.len())).pop().map(read::<u32>).transpose();
-        let is_alone = waited.map_err(|error| fault(&error))?.is_some_and(|count| count < replicas);
-        let appended = answers.into_iter().map(|answer| match read::<(Option<String>, Vec<u64>)>(answer) {
-            Ok(_) if is_alone => Ok(Err(Fault::Unreplicated)),
-            Ok((last, duplicates)) => {
-                Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
-            }
-            Err(error) => {
-                let fault = fault(&error);
-                if matches!(fault, Fault::Stale | Fault::Full | Fault::Unwritable) {
-                    Ok(Err(fault))
-                } else {
-                    Err(fault)
+        }
+        let appended =
+            batches.iter().zip(answers).map(|(batch, answer)| match taken::<(Option<String>, Vec<u64>)>(answer) {
+                Ok(_) if alone.contains(&self.index(batch.partition)) => Ok(Err(Fault::Unreplicated)),
+                Ok((last, duplicates)) => {
+                    Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
                 }
-            }
-        });
+                Err(fault) if matches!(fault, Fault::Stale | Fault::Full | Fault::Unwritable) => Ok(Err(fault)),
+                Err(fault) => Err(fault),
+            });
         appended.collect::<Result<_, Fault>>().map(Input::Appended)
     }
 
-    fn read(&mut self, places: &[(Partition, Place)]) -> Result<Input, Fault> {
-        let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(BACKPLANE_READ_ENTRIES).arg("BLOCK").arg(BACKPLANE_BLOCK_MS).arg("STREAMS");
-        let keys: Vec<(String, Partition)> =
-            places.iter().map(|(partition, _)| (self.key(*partition, "s"), *partition)).collect();
-        for (key, _) in &keys {
-            command.arg(key);
-        }
-        for (_, place) in places {
-            command.arg(id(*place));
-        }
-        type Entries = Vec<(String, Vec<Vec<u8>>)>;
-        let connection = self.connection.as_mut().ok_or(Fault::Away)?;
-        let read: Option<Vec<(String, Entries)>> = connection.ask(&command)?;
-        let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
-            let (_, partition) = keys.iter().find(|(other, _)| *other == key).ok_or(Fault::Garbled)?;
-            let raw = |(id, fields): (String, Vec<Vec<u8>>)| {
-                let Ok([_, head, _, data]) = <[Vec<u8>; 4]>::try_from(fields) else { return Err(Fault::Garbled) };
-                Ok(Raw { place: place(&id)?, head: head.into(), data: data.into() })
+    fn appending(&self, batch: &Batch) -> Cmd {
+        let Batch { partition, epoch, origin, after, first, entries } = batch;
+        let ids = entries.iter().filter_map(|entry| entry.id.as_ref()).map(|ItemKey(id)| {
+            let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("i:{hex}")
+        });
+        let ids: Vec<String> = ids.collect();
+        let keys: Vec<&str> = ["s", "o", "v"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        let mut command = self.script(0, *partition, &keys);
+        command.arg(epoch.number()).arg(origin.0).arg(*after).arg(*first);
+        let Options { retain_entries, dedupe_ms, wait_replicas, .. } = &self.options;
+        command.arg(retain_entries).arg((*dedupe_ms).max(1)).arg(wait_replicas);
+        let mut seen = 0;
+        for entry in entries {
+            seen += usize::from(entry.id.is_some());
+            let row = match &entry.row {
+                None => Vec::new(),
+                Some(Row::Becomes(field)) => [b"=", &**field].concat(),
+                Some(Row::Ends(fields)) => [b"-".to_vec(), fields.join(&0)].concat(),
             };
-            Ok((*partition, entries.into_iter().map(raw).collect::<Result<_, Fault>>()?))
+            command.arg(if entry.id.is_some() { seen } else { 0 });
+            command.arg(row).arg(&entry.head).arg(&*entry.data);
+        }
+        command
+    }
+
+    /// Of each server that has one of them, by a partition there: how many replicas have it.
+    fn waits(&self, batches: &[Batch]) -> Vec<(Partition, Cmd)> {
+        let mut waits = BTreeMap::new();
+        if self.options.wait_replicas > 0 {
+            let mut command = redis::cmd("WAIT");
+            command.arg(self.options.wait_replicas).arg(BACKPLANE_COMMAND_MS);
+            waits.extend(batches.iter().map(|batch| (self.index(batch.partition), (batch.partition, command.clone()))));
+        }
+        waits.into_values().collect()
+    }
+
+    /// Which server has the log of a partition.
+    fn index(&self, partition: Partition) -> usize {
+        self.servers.as_ref().map_or(0, |servers| servers.index(partition))
+    }
+
+    fn read(&mut self, places: &[(Partition, Place)]) -> Result<Input, Fault> {
+        let tail = |(partition, place): &(Partition, Place)| Tail {
+            partition: *partition,
+            key: self.key(*partition, "s"),
+            behind: id(*place),
+        };
+        let tails: Vec<Tail> = places.iter().map(tail).collect();
+        let servers = self.servers.as_mut().ok_or(Fault::Away)?;
+        if self.options.is_cluster {
+            return self.followers.read(&tails, &self.options, servers).map(Input::Entries);
+        }
+        let Some(first) = tails.first() else { return Ok(Input::Entries(Vec::new())) };
+        let read: Option<Entries> = servers.ask(first.partition, &reading(&tails))?;
+        let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
+            let tail = tails.iter().find(|tail| tail.key == key).ok_or(Fault::Garbled)?;
+            tail.found(vec![(key, entries)])?.ok_or(Fault::Garbled)
         });
         read.collect::<Result<_, Fault>>().map(Input::Entries)
     }
 
     fn newest(&mut self) -> Result<Input, Fault> {
-        let answers = self.run(|redis| {
-            let mut pipeline = redis::pipe();
-            for tag in &redis.tags {
-                pipeline.cmd("EVALSHA").arg(redis.hash(2)).arg(1).arg(format!("{tag}:s"));
-            }
-            pipeline
-        })?;
-        let newest = answers.into_iter().map(|answer| {
-            let newest: Option<String> = read(answer).map_err(|error| fault(&error))?;
+        let commands: Vec<_> = partitions().map(|partition| (partition, self.script(2, partition, &["s"]))).collect();
+        let newest = self.run(&commands)?.into_iter().map(|answer| {
+            let newest: Option<String> = taken(answer)?;
             newest.map(|newest| place(&newest)).transpose()
         });
         newest.collect::<Result<_, Fault>>().map(Input::Newest)
@@ -322,9 +305,9 @@ impl Redis {
     fn values(&mut self, partition: Partition, scan: u64) -> Result<Input, Fault> {
         let mut command = redis::cmd("HSCAN");
         command.arg(self.key(partition, "v")).arg(scan).arg("COUNT").arg(BACKPLANE_SCAN_VALUES);
-        let connection = self.connection.as_mut().ok_or(Fault::Away)?;
         type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-        let (scan, pairs): (u64, Pairs) = connection.ask(&command)?;
+        let servers = self.servers.as_mut().ok_or(Fault::Away)?;
+        let (scan, pairs): (u64, Pairs) = servers.ask(partition, &command)?;
         let values = pairs.into_iter().map(|(field, value)| {
             let entry = parse_value(&value).ok_or(Fault::Garbled)?;
             Ok(LastValue { field: field.into(), entry })
@@ -333,72 +316,15 @@ impl Redis {
     }
 
     fn restore(&mut self, partition: Partition, values: &[LastValue]) -> Result<Input, Fault> {
-        let answers = self.run(|redis| {
-            let mut pipeline = redis::pipe();
-            for values in values.chunks(BACKPLANE_SCAN_VALUES) {
-                pipeline.cmd("EVALSHA").arg(redis.hash(3)).arg(1).arg(redis.key(partition, "v"));
-                for LastValue { field, entry } in values {
-                    pipeline.arg(&**field).arg(encode_value(entry));
-                }
+        let command = |values: &[LastValue]| {
+            let mut command = self.script(3, partition, &["v"]);
+            for LastValue { field, entry } in values {
+                command.arg(&**field).arg(encode_value(entry));
             }
-            pipeline
-        })?;
-        let kept: RedisResult<Vec<Value>> = answers.into_iter().map(Value::extract_error).collect();
-        kept.map_err(|error| fault(&error))?;
+            (partition, command)
+        };
+        let commands: Vec<_> = values.chunks(BACKPLANE_SCAN_VALUES).map(command).collect();
+        self.run(&commands)?.into_iter().try_for_each(|answer| taken::<Value>(answer).map(drop))?;
         Ok(Input::Restored)
-    }
-}
-
-/// Connects to a server, as whoever the hub is there.
-pub(super) fn dial(options: &Options, (host, port): &Address) -> Result<Dialed, Fault> {
-    let Options { tls, user, password, .. } = options;
-    let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
-    Dialed::dial(host, *port, manners)
-}
-
-fn load(connection: &mut Dialed) -> Result<Vec<String>, Fault> {
-    SCRIPTS.iter().map(|script| connection.ask(redis::cmd("SCRIPT").arg("LOAD").arg(script))).collect()
-}
-
-/// The id of an entry in its stream.
-fn id(place: Place) -> String {
-    format!("{}-{}", place.epoch.number(), place.sequence)
-}
-
-fn place(id: &str) -> Result<Place, Fault> {
-    let (epoch, sequence) = id.split_once('-').ok_or(Fault::Garbled)?;
-    let number = |digits: &str| digits.parse().map_err(|_| Fault::Garbled);
-    Ok(Place { epoch: Epoch::from_number(number(epoch)?), sequence: number(sequence)? })
-}
-
-fn encode_value(entry: &Raw) -> Vec<u8> {
-    let mut value = format!("{} {} ", id(entry.place), entry.head.len()).into_bytes();
-    value.extend_from_slice(&entry.head);
-    value.extend_from_slice(&entry.data);
-    value
-}
-
-fn parse_value(value: &[u8]) -> Option<Raw> {
-    let mut parts = value.splitn(3, |byte| *byte == b' ');
-    let at = place(core::str::from_utf8(parts.next()?).ok()?).ok()?;
-    let length = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
-    let (head, data) = parts.next()?.split_at_checked(length)?;
-    Some(Raw { place: at, head: head.into(), data: data.into() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_read_back_whatever_bytes_it_has() {
-        let place = Place { epoch: Epoch::from_number(u64::MAX), sequence: 7 };
-        let entry = Raw { place, head: b"a b \xff".as_slice().into(), data: b" {}".as_slice().into() };
-        let value = encode_value(&entry);
-        assert!(value.starts_with(b"18446744073709551615-7 5 a b "));
-        assert_eq!(parse_value(&value), Some(entry));
-        for wrong in ["", "1-2", "1-2 9 short", "x-2 0 ", "1 0 "] {
-            assert_eq!(parse_value(wrong.as_bytes()), None, "{wrong:?}");
-        }
     }
 }

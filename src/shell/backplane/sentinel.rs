@@ -1,11 +1,8 @@
 //! Sentinels, which watch over a master and its replicas, and know which of them is the master.
 
-use super::dialed::{Dialed, Manners};
+use super::dialed::{Address, Dialed, Manners};
 use super::options::{Options, Sentinel};
 use crate::backplane::Fault;
-
-/// A host and a port.
-pub(super) type Address = (String, u16);
 
 /// What the Sentinel there says that the master is.
 pub(super) fn master(options: &Options, sentinel: &Sentinel, (host, port): &Address) -> Result<Address, Fault> {

@@ -36,6 +36,10 @@ impl ServerFacts {
         self.says("redis_mode") == Some("sentinel")
     }
 
+    pub(super) fn is_clustered(&self) -> bool {
+        self.says("cluster_enabled") == Some("1")
+    }
+
     pub(super) fn is_master(&self) -> bool {
         self.says("role") == Some("master")
     }

@@ -104,7 +104,8 @@ impl Server {
         // What a Sentinel does not take as a command it takes as the end.
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        // One that becomes a replica cuts all clients.
+        let _ = stream.read_to_string(&mut answer);
         answer
     }
 }
@@ -220,6 +221,7 @@ fn start_as(server: &Server, user: Option<(&str, &str)>, wait_replicas: u32) -> 
         addresses: vec![("127.0.0.1".to_owned(), server.port)],
         tls: None,
         sentinel: None,
+        is_cluster: false,
         user: user.map(|(name, _)| name.to_owned()),
         password: user.map(|(_, password)| Password::new(password.to_owned())),
         prefix: "rte".to_owned(),

@@ -1,6 +1,7 @@
 //! Hubs that share a Redis of their own: they are one hub, whatever happens to it or to one of
 //! them.
 
+mod cluster;
 mod refusing;
 mod sentinel;
 mod tls;
