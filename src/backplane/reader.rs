@@ -416,7 +416,10 @@ impl Reader {
 
     fn scan(&mut self, now: Now) -> Option<Command> {
         let mut partitions = self.options.partitions().zip(&mut self.partitions);
-        let is_due = |incoming: &Incoming| incoming.scans_at.first().is_some_and(|at| at.is_due(now));
+        // Before anything is read of another log, what that has can't be held against its values.
+        let can_tell = |incoming: &Incoming| incoming.target.is_none() || incoming.line.cursor() != Place::START;
+        let is_due =
+            |incoming: &Incoming| can_tell(incoming) && incoming.scans_at.first().is_some_and(|at| at.is_due(now));
         let (partition, incoming) = partitions.find(|(_, incoming)| incoming.scan.is_some() || is_due(incoming))?;
         let Scan { at, .. } = *incoming.scan.get_or_insert_with(|| {
             incoming.scans_at.retain(|at| !at.is_due(now));

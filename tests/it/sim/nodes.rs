@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Seeds of a default run.
 const SEEDS: u64 = 256;
 /// Seeds that have found a fault.
-const FORMER: [u64; 5] = [0x658, 0x112, 0x25B, 0x16B, 0x1680];
+const FORMER: [u64; 6] = [0x658, 0x112, 0x25B, 0x16B, 0x1680, 0x2611];
 const PARTITIONS: u8 = 2;
 const TOPICS: usize = 3;
 /// A lane waits so long for an answer.
