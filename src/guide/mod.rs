@@ -135,6 +135,7 @@ pub mod journal {}
 ///
 /// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
 /// [operators]: crate::guide::operators
+/// [several]: crate::guide::compatibility#nginx
 ///
 #[doc = include_str!("nodes.md")]
 pub mod nodes {}

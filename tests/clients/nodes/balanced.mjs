@@ -46,7 +46,7 @@ export async function balanced() {
     }
     // Those that need their node find it by a name of its own, whoever has negotiated.
     for (const node of world.nodes) {
-      node.set([`server.public_url=${node.base}`]);
+      node.set([`server.public_url=${node.url}`]);
       await node.stop();
       await node.start();
       await ready(node);
