@@ -344,14 +344,15 @@ impl World {
         match settled.outcome {
             Ok(duplicates) => {
                 for (index, tag) in tags.iter().enumerate() {
-                    let item = self.items.get_mut(tag).unwrap();
-                    if !duplicates.contains(&u32::try_from(index).unwrap()) {
-                        let is_there = self.appended[&item.partition].iter().any(|(_, other)| other == tag);
-                        // Where the answer was lost it is not known any more that it was a double.
-                        assert!(is_there || item.id.is_some(), "{tag} is answered and was never appended");
-                        item.acked = is_there.then_some(self.step);
-                    } else {
-                        assert!(item.id.is_some(), "{tag} has no double");
+                    let Published { partition, id, .. } = self.items[tag];
+                    let is_double = duplicates.contains(&u32::try_from(index).unwrap());
+                    let appended = self.appended.get(&partition).into_iter().flatten().map(|(_, other)| other);
+                    let is_there = !is_double && appended.clone().any(|other| other == tag);
+                    // Where the answer was lost it is not known any more that it was a double.
+                    let has_double = id.is_some() && appended.clone().any(|other| self.items[other].id == id);
+                    assert!(is_there || has_double, "{tag} is answered and was never appended");
+                    if is_there {
+                        self.items.get_mut(tag).unwrap().acked = Some(self.step);
                     }
                 }
             }
