@@ -10,6 +10,8 @@ import { ORGANIZATION, QUEUE, ROOT, USER } from '../hub.mjs';
 const ONCE = 'a1eeb030-ff4b-ea11-ac9c-00155d4fdcf3';
 /** Items of a request, at most: more come only where a publisher is behind. */
 const ITEMS_MAX = 100;
+/** A node judges after ten seconds who is missing in another epoch, and spreads what it closes over as long. */
+const TOLD_WITHIN_MS = 30_000;
 /** A publisher that was refused tries again after so long; less than `Retry-After`, so that the time until it may again shows. */
 const AGAIN_MS = 50;
 
@@ -154,12 +156,17 @@ function hash(text) {
 class Heard {
   last = 0;
   count = 0;
-  /** Numbers that were passed over and not told. */
-  missing = [];
+  /** Numbers that were passed over and not told, each with when that was noticed. */
+  missing = new Map();
 
   constructor(isTold) {
     /** What comes next may be anything, for the client was told so, or has just come. */
     this.isTold = isTold;
+  }
+
+  tell() {
+    this.isTold = true;
+    for (const [number, at] of this.missing) if (performance.now() - at < TOLD_WITHIN_MS) this.missing.delete(number);
   }
 }
 
@@ -231,7 +238,7 @@ export class Client {
       if (recovered === false && !isState) {
         this.gaps += 1;
         this.#told.add(name);
-        for (const [of, heard] of this.series) if (of.endsWith(`.${name}`)) heard.isTold = true;
+        for (const [of, heard] of this.series) if (of.endsWith(`.${name}`)) heard.tell();
       }
       this.#cursors.set(name, position);
     }
@@ -255,15 +262,11 @@ export class Client {
     if (!this.series.has(of)) this.series.set(of, new Heard(this.isLate || this.#told.has(kind.name)));
     const heard = this.series.get(of);
     if (number <= heard.last) {
-      const hole = heard.missing.indexOf(number);
-      if (hole < 0) this.doubled += 1;
-      else {
-        this.unordered += 1;
-        heard.missing.splice(hole, 1);
-      }
+      if (heard.missing.delete(number)) this.unordered += 1;
+      else this.doubled += 1;
       return;
     }
-    if (!heard.isTold) for (let at = heard.last + 1; at < number; at += 1) heard.missing.push(at);
+    if (!heard.isTold) for (let at = heard.last + 1; at < number; at += 1) heard.missing.set(at, performance.now());
     heard.isTold = false;
     [heard.last, heard.count] = [number, heard.count + 1];
     this.digest = (this.digest + hash(`${name}@${position}`)) >>> 0;
@@ -272,7 +275,7 @@ export class Client {
   /** How much of what was promised it has not heard, and was not told to miss. */
   missing(series) {
     return this.#each(series, ({ heard, promised }) => {
-      const passed = heard.missing.filter((number) => promised.isPromised(number)).length;
+      const passed = [...heard.missing.keys()].filter((number) => promised.isPromised(number)).length;
       let behind = 0;
       if (!heard.isTold) for (let at = heard.last + 1; at <= promised.last; at += 1) behind += Number(promised.isPromised(at));
       return passed + behind;
@@ -282,7 +285,7 @@ export class Client {
   /** How much it has heard of what was refused for good. */
   late(series) {
     return this.#each(series, ({ heard, promised }) => {
-      return [...promised.refused].filter((number) => number <= heard.last && !heard.missing.includes(number)).length;
+      return [...promised.refused].filter((number) => number <= heard.last && !heard.missing.has(number)).length;
     });
   }
 
