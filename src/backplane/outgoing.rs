@@ -173,7 +173,7 @@ impl Outgoing {
 
     /// Nothing is known of the log any more, nor what became of what was on its way.
     pub(super) fn close(&mut self) {
-        (self.epoch, self.flight) = (None, Flight::None);
+        (self.epoch, self.flight, self.hitch) = (None, Flight::None, None);
     }
 
     /// The number of the first entry in memory; of the next, where there is none.

@@ -50,12 +50,16 @@ fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usiz
 fn parse(range: Value, asked: &str) -> Option<Range> {
     let Value::Array(parts) = range else { return None };
     let mut parts = parts.into_iter();
-    let (first, last) = (taken(parts.next()?).ok()?, taken(parts.next()?).ok()?);
+    let (first, last) = (number(parts.next()?)?, number(parts.next()?)?);
     let Value::Array(master) = parts.next()? else { return None };
     let mut master = master.into_iter();
     let host: Option<String> = taken(master.next()?).ok()?;
     let host = host.filter(|host| !host.is_empty() && host != "?").unwrap_or_else(|| asked.to_owned());
-    Some(Range { first, last, master: (host, taken(master.next()?).ok()?) })
+    Some(Range { first, last, master: (host, number(master.next()?)?) })
+}
+
+fn number(value: Value) -> Option<u16> {
+    u16::try_from(taken::<i64>(value).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -51,7 +51,16 @@ impl Cluster {
             done(&server, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
             if let Some(first) = servers.first() {
                 let first: &Server = first;
-                done(first, &format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port));
+                let own = id(&server);
+                // Whoever is slow to answer is asked once more.
+                let meet = format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port);
+                await_answer(first, "CLUSTER NODES", |said| {
+                    let is_met = said.contains(&own);
+                    if !is_met {
+                        done(first, &meet);
+                    }
+                    is_met
+                });
             }
             servers.push(server);
         }

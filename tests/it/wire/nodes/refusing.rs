@@ -31,7 +31,8 @@ fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_b
 
 #[test]
 fn a_publication_is_taken_once_so_many_replicas_have_it_also_where_it_was_sent_again() {
-    let Some(server) = Server::start("nodes-replicas", true) else { return skip() };
+    let at_once = ["--appendonly", "yes", "--repl-diskless-sync-delay", "0"];
+    let Some(server) = Server::start_with("nodes-replicas", &at_once) else { return skip() };
     let hub = node(&server, &["journal.redis.wait_replicas=1", "journal.redis.append_timeout_ms=1000"]);
     let mut peer = hub.client();
     subscribe(&mut peer, POSITIONED);
