@@ -393,12 +393,13 @@ impl Home {
         }
     }
 
-    /// Whether there may be more rows. Of one state it is plain: the hub knows its value, or knows
-    /// nothing.
+    /// Whether there may be more rows, or newer ones. Of one state it is plain: the hub knows its
+    /// value, or knows nothing; unless it has lost some of the time when that was told.
     fn is_partial(&self, item: &Wanted, now: Now) -> bool {
         let wildcard = item.reach.pattern().wildcard();
         match (item.rows, &item.reach) {
-            (Rows::None, _) | (Rows::Value, Reach::One(_)) => false,
+            (Rows::None, _) => false,
+            (Rows::Value, Reach::One(topic)) => self.kept.may_be_outdated(topic),
             (Rows::Value, Reach::Every(_) | Reach::Only(..)) => self.kept.lacks_values(wildcard),
             (Rows::Keyed, _) => self.kept.is_partial(wildcard, false, now.unix),
             (Rows::Call, _) => self.kept.is_partial(wildcard, true, now.unix),

@@ -172,6 +172,22 @@ fn a_snapshot_of_many_states_says_when_one_has_gone_and_that_of_one_state_is_pla
 }
 
 #[test]
+fn a_value_of_before_a_loss_may_not_be_the_newest_and_says_so_until_it_is_told_anew() {
+    let mut former = home(&Limits::DEFAULT);
+    publish(&mut former, topic(0, 1), b"old", at(1_001));
+    let past = |gaps| Past { rows: former.held().cloned().collect(), gaps: Some(gaps), ..Past::default() };
+    let told = |home: &mut Home| home.recover(ORGANIZATION, &[item(topic(0, 1), None, true)], at(1_100)).found[0];
+    let mut whole = home(&Limits::DEFAULT);
+    whole.restore(past(Gaps::NONE), at(1_050));
+    assert!(!told(&mut whole).is_partial);
+    let mut lost = home(&Limits::DEFAULT);
+    lost.restore(past(Gaps::before(UnixMs::from_ms(1_050))), at(1_050));
+    assert_eq!((told(&mut lost).rows, told(&mut lost).is_partial), (1, true));
+    publish(&mut lost, topic(0, 1), b"new", at(1_060));
+    assert_eq!((told(&mut lost).rows, told(&mut lost).is_partial), (1, false));
+}
+
+#[test]
 fn what_cannot_be_recovered_says_why_and_falls_back_to_what_holds() {
     let limits = Limits { history_ms: 10, replay_items_max: 2, ..Limits::DEFAULT };
     let mut home = home(&limits);

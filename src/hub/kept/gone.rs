@@ -41,6 +41,11 @@ impl Gone {
         self.apart.values().copied().fold(self.all, UnixMs::max)
     }
 
+    /// Up to when rows of all may be missing.
+    pub(super) fn everywhere(&self) -> UnixMs {
+        self.all
+    }
+
     /// Up to when rows may be missing.
     pub(super) fn of(&self, whose: Whose) -> UnixMs {
         self.apart.get(&whose).copied().unwrap_or(self.all).max(self.all)

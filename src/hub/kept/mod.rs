@@ -308,10 +308,19 @@ impl Kept {
     /// Whether topics of an event may have more rows than are known: the table has let go of some
     /// that might still hold, or has not been there for as long as such rows live.
     pub(crate) fn is_partial(&self, of: Wildcard, is_call: bool, now: UnixMs) -> bool {
-        let (sort, event) = if is_call { (Sort::Open, None) } else { (Sort::Keyed, Some(of.event)) };
-        let before = self.gone.of((of.organization, event));
-        let lives_ms = self.queues[sort as usize].lives_ms.unwrap_or_default();
-        before.ms().saturating_add(lives_ms) > now.ms()
+        if is_call {
+            // An end that went would hold back what comes late.
+            let lives_ms = self.lives_ms(Sort::Open).max(self.lives_ms(Sort::Over));
+            return outlives(self.gone.of((of.organization, None)), lives_ms, now);
+        }
+        outlives(self.gone.of((of.organization, Some(of.event))), self.lives_ms(Sort::Keyed), now)
+    }
+
+    /// Whether the value of a state is of a time of which some may be missing: it may not be the
+    /// newest.
+    pub(crate) fn may_be_outdated(&self, topic: &Topic) -> bool {
+        let row = self.rows.get(&RowPlace::of(topic, NO_KEY));
+        row.is_some_and(|row| at(&row.publication) < self.gone_values.everywhere())
     }
 
     /// Whether the table has let go of the value of any topic of an event.
@@ -322,8 +331,7 @@ impl Kept {
     /// Ends what has lived its time.
     pub(crate) fn end_due(&mut self, now: UnixMs) {
         for sort in [Sort::Keyed, Sort::Open, Sort::Over] {
-            let queue = &self.queues[sort as usize];
-            let lives_ms = queue.lives_ms.unwrap_or(u64::MAX);
+            let lives_ms = self.lives_ms(sort);
             while let Some(note) = self.queues[sort as usize].notes.front()
                 && note.at.ms().saturating_add(lives_ms) <= now.ms()
             {
@@ -410,11 +418,8 @@ impl Kept {
         match phase {
             Phase::Begin | Phase::Progress if is_over(NO_KEY) || is_over(leg) => self.late += 1,
             Phase::Begin | Phase::Progress => {
-                let (topic, now) = (publication.topic, at(&publication));
-                let is_cut = match self.legs.get(&place(leg)) {
-                    Some(leg) => leg.is_cut,
-                    None => phase == Phase::Progress && self.is_partial(topic.wildcard(), true, now),
-                };
+                let now = at(&publication);
+                let is_cut = self.is_cut(&place(leg), phase, now);
                 if is_cut {
                     // What is missing of it would hold for as long as this does.
                     self.gone.note((organization, None), now);
@@ -434,6 +439,26 @@ impl Kept {
                 self.put_leg(Sort::Over, place(NO_KEY), leg, publication);
             }
         }
+    }
+
+    /// Whether rows of a leg may be missing that goes on, or an end of it that would hold this back.
+    fn is_cut(&self, place: &LegPlace, phase: Phase, now: UnixMs) -> bool {
+        let LegPlace { organization, entity, .. } = *place;
+        let gone = self.gone.of((organization, None));
+        let Some(leg) = self.legs.get(place) else {
+            let end_may_be = outlives(gone, self.lives_ms(Sort::Over), now);
+            return end_may_be || phase == Phase::Progress && outlives(gone, self.lives_ms(Sort::Open), now);
+        };
+        let row = |(event, key): &(EventId, Key)| RowPlace { organization, event: *event, entity, key: *key };
+        let is_older = |row: &Row| at(&row.publication) < gone;
+        leg.is_cut
+            || outlives(gone, self.lives_ms(Sort::Open), now)
+                && leg.rows.iter().filter_map(|it| self.rows.get(&row(it))).all(is_older)
+    }
+
+    /// How long units of a queue live without being written again.
+    fn lives_ms(&self, sort: Sort) -> u64 {
+        self.queues[sort as usize].lives_ms.unwrap_or(u64::MAX)
     }
 
     /// A publication becomes its event's row of a leg.
@@ -553,6 +578,11 @@ impl Kept {
         is_over(self.rows.len(), &self.total.rows, self.rows_max)
             || is_over(self.bytes, &self.total.bytes, self.bytes_max)
     }
+}
+
+/// Whether what was written at a moment may hold at another, where it lives so long.
+fn outlives(written: UnixMs, lives_ms: u64, now: UnixMs) -> bool {
+    written.ms().saturating_add(lives_ms) > now.ms()
 }
 
 /// Whether nothing has been written to the unit since.

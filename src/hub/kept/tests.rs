@@ -172,6 +172,41 @@ fn a_leg_goes_whole_and_the_table_remembers_that_it_did() {
 }
 
 #[test]
+fn what_may_be_missing_is_told_as_long_as_anything_that_goes_on_from_there_holds() {
+    let is_partial = |bench: &Bench| bench.kept.is_partial(topic(EVENT, 1).wildcard(), true, ms(bench.now_ms));
+    // Somebody has let go of what was written before this.
+    let lost = |bench: &mut Bench| {
+        bench.now_ms += 1;
+        bench.kept.come_back(Gaps::before(ms(bench.now_ms)));
+    };
+    let mut bench = Bench::new(&LIMITS);
+    lost(&mut bench);
+    bench.now_ms += LIMITS.linger_ms - 1;
+    bench.call(1, 1, Phase::Begin);
+    bench.now_ms += LIMITS.open_call_ms - 1;
+    assert!(is_partial(&bench), "the end of a leg may be missing that begins late");
+    bench.now_ms += 1;
+    assert!(!is_partial(&bench));
+    bench.call(1, 1, Phase::Begin);
+    bench.now_ms += 1;
+    lost(&mut bench);
+    bench.now_ms += LIMITS.linger_ms;
+    bench.call(2, 1, Phase::Progress);
+    bench.call(1, 2, Phase::Begin);
+    bench.now_ms += LIMITS.open_call_ms - 1;
+    assert!(is_partial(&bench), "so may be an event of a leg that goes on");
+    bench.now_ms += 1;
+    assert!(!is_partial(&bench));
+    let short = Limits { open_call_ms: 5, ..LIMITS };
+    let mut bench = Bench::new(&short);
+    lost(&mut bench);
+    bench.now_ms += LIMITS.linger_ms - 1;
+    assert!(is_partial(&bench), "an end lingers for longer than a leg is open");
+    bench.now_ms += 1;
+    assert!(!is_partial(&bench));
+}
+
+#[test]
 fn homes_share_the_bounds_and_the_one_with_more_than_its_share_gives_way() {
     let total = Arc::<KeptTotal>::default();
     let limits = Limits { kept_rows_max: 10, ..LIMITS };

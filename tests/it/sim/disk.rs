@@ -2,7 +2,6 @@
 //! was killed begins again.
 
 use super::answers::Name;
-use super::cast::Kind;
 use super::setting::CATALOGUE;
 use rte::clock::{Now, UnixMs};
 use rte::conn::{SnapshotPart, Term, ToWrite};
@@ -32,14 +31,14 @@ pub struct Restored {
     /// Whether positions of before are good, and behind which place all publications are there.
     pub floor: Option<u64>,
     pub rows: Vec<Row>,
-    /// Values of states may be missing.
-    pub lacks_values: bool,
+    /// Values of states may be missing of before, in Unix time; 0 where none is.
+    pub lacks_values_ms: u64,
 }
 
 impl Restored {
     /// Of a hub that keeps all in memory.
     pub fn nothing(epoch: Epoch) -> Restored {
-        Restored { epoch, floor: None, rows: Vec::new(), lacks_values: false }
+        Restored { epoch, floor: None, rows: Vec::new(), lacks_values_ms: 0 }
     }
 }
 
@@ -198,8 +197,8 @@ impl Disk {
         (self.term, self.floor) = (Term { number: 0, epoch, is_written: true }, floor.unwrap_or(first));
         self.floors.push((epoch, self.floor));
         (self.is_lost, self.is_off, self.checkpoint) = (false, false, None);
-        let lacks_values = gaps.values > Gaps::NONE.values;
-        (homes, Restored { epoch, floor: floor.map(Position::number), rows: self.rows(), lacks_values })
+        let lacks_values_ms = gaps.values.ms();
+        (homes, Restored { epoch, floor: floor.map(Position::number), rows: self.rows(), lacks_values_ms })
     }
 
     /// Up to when some of what holds may be missing.
@@ -216,9 +215,10 @@ impl Disk {
     fn rows(&self) -> Vec<Row> {
         let snapshot = self.snapshot.iter().flat_map(|(_, rows)| publications(rows));
         let row = |written: Written<'_>| {
-            let kind = Kind::find(written.event).expect("an event that somebody publishes");
+            let event = CATALOGUE.find(written.event).expect("an event of the catalogue");
+            let name = CATALOGUE.event(event).name.as_str();
             let Written { organization, entity, position, data, .. } = written;
-            Row { organization, name: (kind.name, entity), position: position.number(), data: data.into() }
+            Row { organization, name: (name, entity), position: position.number(), data: data.into() }
         };
         let mut rows: Vec<Row> = snapshot.chain(publications(&self.records)).map(row).collect();
         rows.sort_by_key(|row| (row.organization, row.position));

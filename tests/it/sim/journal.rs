@@ -17,6 +17,14 @@ pub struct Entry {
     pub data: Rc<[u8]>,
 }
 
+impl Entry {
+    /// Whether a newer value of its state may have been lost, where some of before that time may be
+    /// missing.
+    pub fn may_be_outdated(&self, lacks_ms: u64) -> bool {
+        self.position >> 10 < lacks_ms
+    }
+}
+
 /// The publications of an organization, in their order.
 #[derive(Debug, Default)]
 struct Journal {

@@ -93,8 +93,8 @@ pub struct Model {
     epochs: (Epoch, Epoch),
     /// Not all that stands up to this place has been brought back to this hub.
     floor: u64,
-    /// Values of states may be missing, of before.
-    lacks_values: bool,
+    /// Values of states may be missing of before, in Unix time; 0 where none is.
+    lacks_values_ms: u64,
     /// How often the journal has failed.
     losses: u64,
     heights: Heights,
@@ -125,7 +125,7 @@ impl Model {
             limits,
             epochs: (epoch, epoch),
             floor: 0,
-            lacks_values: false,
+            lacks_values_ms: 0,
             losses: 0,
             heights: Heights::new(),
             journals: Journals::default(),
@@ -151,7 +151,7 @@ impl Model {
     /// Another hub takes the place of the one that was killed. What was written and nobody has
     /// heard of is told.
     pub fn restart(&mut self, restored: Restored) -> Result<Vec<Entry>, String> {
-        let Restored { epoch, floor, rows, lacks_values } = restored;
+        let Restored { epoch, floor, rows, lacks_values_ms } = restored;
         let former = self.epochs.1;
         if (epoch == former) != floor.is_some() || epoch < former {
             return Err(format!("{epoch} behind {former}, and all is there behind {floor:?}"));
@@ -161,7 +161,7 @@ impl Model {
         let (limits, heights) = (self.limits.clone(), std::mem::take(&mut self.heights));
         let (journals, refusals) = (std::mem::take(&mut self.journals), std::mem::take(&mut self.refusals));
         let floor = floor.unwrap_or(last);
-        *self = Model { floor, lacks_values, heights, journals, refusals, ..Model::new(limits, epoch) };
+        *self = Model { floor, lacks_values_ms, heights, journals, refusals, ..Model::new(limits, epoch) };
         Ok(fresh)
     }
 
@@ -281,7 +281,7 @@ impl Model {
             self.proceed(id);
             return Ok(());
         }
-        let (mut named, mut block) = (BTreeSet::new(), Vec::new());
+        let (mut named, mut block, lacks_ms) = (BTreeSet::new(), Vec::new(), self.lacks_values_ms);
         for (ask, verdict) in taken.iter_mut().filter(|(ask, _)| ask.snapshot) {
             let Ok((kind, entity)) = find(ask) else { continue };
             let is_first = named.insert((kind.name, entity));
@@ -294,7 +294,9 @@ impl Model {
             self.snapshots += rows.len() as u64;
             verdict["snapshot"] = rows.len().into();
             // The hub is younger than a call may be.
-            if is_told && (!kind.is_state || entity.is_none() && self.lacks_values) {
+            let is_lacking =
+                if entity.is_some() { rows.iter().any(|row| row.may_be_outdated(lacks_ms)) } else { lacks_ms > 0 };
+            if is_told && (!kind.is_state || is_lacking) {
                 verdict["partial"] = true.into();
             }
             block.extend(rows.into_iter().cloned());
@@ -330,7 +332,9 @@ impl Model {
             };
             let name = (kind.name, entity);
             let row = self.journals.last(shard, organization, name).filter(|_| kind.is_kept).cloned();
-            let rows = (row, kind.is_kept && !kind.is_state);
+            let is_partial =
+                !kind.is_state || row.as_ref().is_some_and(|row| row.may_be_outdated(self.lacks_values_ms));
+            let rows = (row, kind.is_kept && is_partial);
             let present = self.journals.present(shard, organization);
             let mut item = Resumed::new(name, ask.since.clone(), ask.snapshot, present, organization, rows);
             item.is_again = !named.insert(name);
