@@ -121,6 +121,7 @@ pub struct Received<'r> {
     pub data: &'r RawValue,
     pub position: Option<String>,
     pub at: Option<String>,
+    pub last: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -4,8 +4,8 @@
 //! Each seed draws limits, actors and faults, plays them against the [`model`], and then lets
 //! everything become empty. What must always hold is asserted after each step. A failure prints
 //! `SIM_SEED=0x…`; with that in the environment the same seed is played alone. `SIM_SEEDS=N` plays
-//! so many. The fuzz target `world` is made of these files: what it has found is in its corpus, and
-//! `SIM_TAPE=FILE` plays one input alone.
+//! so many, from `SIM_FROM=N` on. The fuzz target `world` is made of these files: what it has found
+//! is in its corpus, and `SIM_TAPE=FILE` plays one input alone.
 
 mod actor;
 mod answers;
@@ -21,6 +21,7 @@ mod model;
 mod net;
 #[cfg(test)]
 mod nodes;
+mod pages;
 mod play;
 mod reached;
 mod resume;
@@ -40,7 +41,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 const SEEDS: u64 = 256;
 
 /// One seed in so many is played by clients of the other transports, too, and by one that is cut
-/// off and goes on.
+/// off and goes on; another one by pages that show what holds.
 const OTHERS_ONE_IN: u64 = 8;
 
 /// Plays a seed, and says which one it was where it fails.
@@ -50,6 +51,9 @@ fn play_named(seed: u64, reached: &mut Reached) -> u64 {
         if seed % OTHERS_ONE_IN == 1 {
             directed::polling::play(seed, reached);
             directed::resuming::play(seed, reached);
+        }
+        if seed % OTHERS_ONE_IN == 2 {
+            pages::play(seed, reached);
         }
         play(seed, reached)
     };
@@ -67,8 +71,9 @@ fn every_invariant_holds_whatever_the_seed() {
         play_named(seed, &mut reached);
         return;
     }
-    let seeds = std::env::var("SIM_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
-    for seed in 0..seeds {
+    let number = |name: &str, default| std::env::var(name).map_or(default, |number| number.parse().unwrap());
+    let (first, seeds) = (number("SIM_FROM", 0), number("SIM_SEEDS", SEEDS));
+    for seed in first..first + seeds {
         let hash = play_named(seed, &mut reached);
         if seed % 16 == 0 {
             assert_eq!(hash, play_named(seed, &mut Reached::default()), "SIM_SEED=0x{seed:X}: not the same twice");

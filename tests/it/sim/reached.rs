@@ -1,5 +1,6 @@
 //! Which reasons, refusals and states a run of seeds has been to.
 
+use super::pages::Tally;
 use rte::close::CloseReason;
 use rte::metrics::{Metrics, Recovery, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,9 @@ pub struct Reached {
     pub failed_accepts: u64,
     /// Of the journal, which shards have noticed.
     pub stalls: u64,
+    /// What pages that fold have come to, and groups of theirs that were judged.
+    pub pages: Tally,
+    pub judged: u64,
 }
 
 impl Reached {
@@ -57,6 +61,13 @@ impl Reached {
             ("pauses", self.pauses),
             ("failed accepts", self.failed_accepts),
             ("stalls of the journal", self.stalls),
+            ("rows of snapshots that a page has folded", self.pages.rows),
+            ("what a page has folded of a replay", self.pages.replayed),
+            ("pages that had to begin anew", self.pages.gaps),
+            ("messages behind the end of their leg", self.pages.late),
+            ("legs that were open for too long", self.pages.aged),
+            ("farewells", self.pages.farewells),
+            ("groups of pages that were judged", self.judged),
         ];
         // What is about returns has to be reached again and again: a fault there is rare.
         let often = [("replayed", self.replayed, 30), ("returns", self.returns, 500), ("restarts", self.restarts, 50)];

@@ -148,7 +148,7 @@ impl Member {
     /// The event that is due, or a newer one of its topic in its place, with no answer between
     /// them.
     fn hear_event(&mut self, message: &Received<'_>, heights: &mut Heights) -> Result<Tally, String> {
-        let Received { subscription, data, position, at } = message;
+        let Received { subscription, data, position, at, last: _ } = message;
         let data = data.get();
         let conflated = if self.resumes { self.pass_superseded(data) } else { 0 };
         let Some(Due::Event(Entry { name, .. })) = self.due.front() else {
