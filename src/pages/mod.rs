@@ -85,8 +85,8 @@ fn csharp_module() -> (String, String) {
     ("csharp.mjs".to_owned(), format!("export const CSHARP = {text};\n"))
 }
 
-/// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes; and whether `/metrics`
-/// is where the pages are.
+/// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes; and whether
+/// `/metrics` is where the pages are.
 pub(crate) fn hub_module(hub: &str, has_metrics: bool) -> Artefact {
     let text = format!("export const HUB = \"{hub}\";\nexport const METRICS = {has_metrics};\n");
     Artefact::new(HUB_MODULE.to_owned(), JAVASCRIPT, text)
