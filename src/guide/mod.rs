@@ -73,6 +73,7 @@ fn reasons() -> String {
 ///
 /// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
 /// [documents]: crate::guide::schemas#documents
+/// [journal]: crate::guide::journal
 /// [life]: crate::guide::tokens#a-tokens-life
 /// [limits]: crate::guide::reference#limits
 /// [order]: crate::guide::publishers#order

@@ -441,7 +441,7 @@ impl Kept {
         }
     }
 
-    /// Whether rows of a leg may be missing that goes on, or an end of it that would hold this back.
+    /// Whether rows of a leg that goes on may be missing, or an end that would hold it back.
     fn is_cut(&self, place: &LegPlace, phase: Phase, now: UnixMs) -> bool {
         let LegPlace { organization, entity, .. } = *place;
         let gone = self.gone.of((organization, None));
