@@ -100,12 +100,11 @@ impl Server {
     /// What the server answers to a command.
     pub(super) fn ask(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
-        // What a Sentinel does not take as a command it takes as the end.
-        stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
-        // One that becomes a replica cuts all clients.
-        let _ = stream.read_to_string(&mut answer);
+        // What a Sentinel does not take as a command it takes as the end; one that becomes a
+        // replica cuts all clients.
+        let said = stream.write_all(format!("{command}\r\n").as_bytes());
+        let _ = said.and_then(|()| stream.shutdown(Shutdown::Write)).and_then(|()| stream.read_to_string(&mut answer));
         answer
     }
 }
