@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
@@ -25,10 +25,17 @@ pub const ORGANIZATION: &str = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59";
 /// How long anything may take before a test is given up; nothing waits for this long where all is
 /// well.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a hub is asked before a test gives up waiting; each question is a connection of its
-/// own.
-const QUESTIONS: u32 = 20_000;
+/// How long a question is asked again and again before a test gives up: longer, for others may have
+/// the machine meanwhile.
+const ASKING: Duration = Duration::from_secs(60);
 const SECRET: &str = "the secret of the tests has more than 32 bytes";
+
+/// The turns of a loop that asks the same again and again, once at least, until a test gives up.
+#[expect(clippy::disallowed_methods, reason = "a test gives up by the clock of the machine")]
+pub fn asking() -> impl Iterator<Item = ()> {
+    let until = Instant::now() + ASKING;
+    std::iter::once(()).chain(std::iter::from_fn(move || (Instant::now() < until).then_some(())))
+}
 
 /// A running hub. It ends with the test.
 pub struct Hub {
@@ -168,7 +175,7 @@ impl Hub {
 
     /// Asks the hub for its health until the log has that text.
     pub fn await_log(&self, text: &str) {
-        for _ in 0..QUESTIONS {
+        for () in asking() {
             if self.log().contains(text) {
                 return;
             }
@@ -185,7 +192,7 @@ impl Hub {
 
     /// The same of a hub whose log is not read to its end, so that it does not tell.
     pub fn exit_code_unread(&mut self) -> Option<i32> {
-        for _ in 0..QUESTIONS {
+        for () in asking() {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
@@ -259,7 +266,7 @@ impl Hub {
 
     /// Asks for a sample of `/metrics` until it is good.
     pub fn await_metric(&self, start: &str, is_good: impl Fn(f64) -> bool) {
-        let is_there = (0..QUESTIONS).any(|_| is_good(self.metric(start)));
+        let is_there = asking().any(|()| is_good(self.metric(start)));
         assert!(is_there, "{start} is {}", self.metric(start));
     }
 
@@ -536,7 +543,7 @@ impl Wire {
         for stream in [&self.stream, &other.stream] {
             stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         }
-        let here = (0..QUESTIONS).find_map(|_| {
+        let here = asking().find_map(|()| {
             let is_there = |stream: &TcpStream| matches!(stream.peek(&mut [0]), Ok(1));
             let (here, there) = (is_there(&self.stream), is_there(&other.stream));
             (here || there).then_some(here)

@@ -1,6 +1,6 @@
 //! The lanes of two processes against a Redis of their own, which is killed, emptied and cut.
 
-use crate::support::Folder;
+use crate::support::{Folder, asking};
 use rte::backplane::entry::{FINGERPRINT_BYTES, Place, Raw};
 use rte::backplane::partition::tag;
 use rte::backplane::reader::{Found, ReaderMail, Tense};
@@ -22,7 +22,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The page of the manual that says what the hub may do at its Redis, and no more.
 const GUIDE: &str = include_str!("../../../src/guide/nodes.md");
 /// How often a server is asked before a test gives up waiting.
-pub(super) const QUESTIONS: usize = 20_000;
 const ITEMS: usize = 20;
 const CALLS: u64 = 30;
 
@@ -361,7 +360,7 @@ fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
     let entry = Raw { place: Place::START, head: [0].into(), data: [].into() };
     lanes.appender().restore(partition(), vec![Value { field: b"lost".as_slice().into(), entry }]);
     let values = format!("HEXISTS {}:v lost", tag("rte", partition()));
-    assert!((0..QUESTIONS).any(|_| server.ask(&values).starts_with(":1")), "it gets back what it has lost");
+    assert!(asking().any(|()| server.ask(&values).starts_with(":1")), "it gets back what it has lost");
     lanes.end();
     // Another one finds what is there, and scans.
     let (second, lanes) = start_as(&server, user, 0);

@@ -1,8 +1,8 @@
 //! A Redis Cluster: three masters, each with a replica.
 
-use super::super::engine::{QUESTIONS, Server, free_port, skip};
+use super::super::engine::{Server, free_port, skip};
 use super::{all_come, await_ready, subscribe};
-use crate::support::{Hub, ORGANIZATION, rte};
+use crate::support::{Hub, ORGANIZATION, asking, rte};
 use crate::wire::since::availability;
 use rte::backplane::partition::tag;
 use rte::hub::partition::Partition;
@@ -16,7 +16,7 @@ struct Cluster {
 }
 
 fn await_answer(server: &Server, command: &str, is_good: impl Fn(&str) -> bool) {
-    let is_there = (0..QUESTIONS).any(|_| is_good(&server.ask(command)));
+    let is_there = asking().any(|()| is_good(&server.ask(command)));
     assert!(is_there, "{command}: {}", server.ask(command));
 }
 

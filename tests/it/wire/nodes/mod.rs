@@ -9,15 +9,13 @@ mod tls;
 use super::engine::{Server, skip};
 use super::keys::{Issuer, set};
 use super::since::availability;
-use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, rte, serve};
+use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, asking, rte, serve};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const QUEUE: &str = "5a1fd6a1-3c1f-4c2b-9a52-6d1c2d8f0b11";
 /// How often all of something has come; each time has ids of its own.
 static RUNS: AtomicUsize = AtomicUsize::new(0);
-/// How often a node is asked before a test gives up waiting.
-const QUESTIONS: usize = 20_000;
 
 /// A node of the hub on that server, once it is ready.
 fn node(server: &Server, more: &[&str]) -> Hub {
@@ -36,7 +34,7 @@ fn await_ready(hub: &Hub) {
 }
 
 fn await_reply(hub: &Hub, line: &str, is_good: impl Fn(&Reply) -> bool) {
-    let is_there = (0..QUESTIONS).any(|_| is_good(&hub.request(line, &[], "")));
+    let is_there = asking().any(|()| is_good(&hub.request(line, &[], "")));
     assert!(is_there, "{line}: {:?}\n{}", hub.request(line, &[], ""), hub.log());
 }
 
@@ -161,7 +159,7 @@ fn all_come(nodes: &[Hub; 2], fault: impl FnOnce()) {
         }
         let mut item = call("QueueCallInArrived", &number.to_string());
         item["id"] = format!("id {run}.{number}").into();
-        let is_taken = (0..QUESTIONS).any(|_| nodes[number % 2].publish(&item.to_string()).status == 202);
+        let is_taken = asking().any(|()| nodes[number % 2].publish(&item.to_string()).status == 202);
         assert!(is_taken, "{}", nodes[number % 2].log());
     }
     for peer in &mut peers {

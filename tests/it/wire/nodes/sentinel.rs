@@ -2,10 +2,7 @@
 
 use super::super::engine::{Server, skip};
 use super::{all_come, await_ready};
-use crate::support::{Folder, Hub, rte};
-
-/// How often a server is asked before a test gives up waiting.
-const QUESTIONS: usize = 200_000;
+use crate::support::{Folder, Hub, asking, rte};
 
 struct Estate {
     master: Server,
@@ -14,7 +11,7 @@ struct Estate {
 }
 
 fn await_answer(server: &Server, command: &str, is_good: impl Fn(&str) -> bool) {
-    let is_there = (0..QUESTIONS).any(|_| is_good(&server.ask(command)));
+    let is_there = asking().any(|()| is_good(&server.ask(command)));
     assert!(is_there, "{command}: {}", server.ask(command));
 }
 
