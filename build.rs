@@ -8,7 +8,6 @@ use std::{env, error::Error, fs, io::Write, path::Path};
 mod compiler;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=schema");
     // What only the program derives on the compiler's types: the build has no schemars.
     println!("cargo::rustc-cfg=program");
     let mut files = Vec::new();
@@ -21,16 +20,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, text) in compiled.iter().flat_map(|compiled| compiler::emit::for_build(&compiled.model, &files)) {
         fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
     }
-    ["guide", "pages", "client"].into_iter().try_for_each(|folder| pack(&Path::new("src").join(folder)))
+    ["src/guide", "src/pages", "src/client", "schema"].into_iter().try_for_each(|folder| pack(folder.as_ref()))
 }
 
-/// Deflates each text below that folder of `src` into `OUT_DIR/packed`, under the same path.
+/// Deflates each text of that folder into `OUT_DIR/packed`, under its path, without `src`.
 fn pack(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", path.display());
     if path.is_dir() {
         return fs::read_dir(path)?.try_for_each(|entry| pack(&entry?.path()));
     }
-    let packed = Path::new(&env::var("OUT_DIR")?).join("packed").join(path.strip_prefix("src")?);
+    let packed = Path::new(&env::var("OUT_DIR")?).join("packed").join(path.strip_prefix("src").unwrap_or(path));
     fs::create_dir_all(packed.parent().ok_or("a file has a folder")?)?;
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
     deflated.write_all(&fs::read(path)?)?;

@@ -5,8 +5,8 @@ use crate::broken::broken;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// A text of this repository, as `build.rs` has deflated it; [`packed!`] makes one.
-#[derive(Clone, Copy)]
-pub(crate) struct Packed(pub(crate) &'static [u8]);
+#[derive(Clone, Copy, Debug)]
+pub struct Packed(pub(crate) &'static [u8]);
 
 impl Packed {
     /// Inflates it. Who needs it often keeps what is returned.

@@ -66,6 +66,16 @@ pub struct Catalogue {
     published: Published,
 }
 
+/// The files of the built-in catalogue, pairs (path, text).
+pub(crate) fn built_in_files() -> impl Iterator<Item = (String, String)> {
+    SOURCES.iter().map(|(path, text)| ((*path).to_owned(), text.text()))
+}
+
+/// Those, and further ones.
+pub(super) fn on_top(extra: &[(String, String)]) -> Vec<(String, String)> {
+    built_in_files().chain(extra.iter().cloned()).collect()
+}
+
 impl Catalogue {
     /// The catalogue that the program was built with. `wire_case` overrides its own spelling on the
     /// wire.
@@ -83,9 +93,7 @@ impl Catalogue {
     /// All findings, warnings included, sorted by place; at least one is an error. The operator
     /// wrote the files.
     pub fn load(extra: &[(String, String)], wire_case: Option<WireCase>) -> Result<Catalogue, Vec<Finding>> {
-        let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-        let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
-        compile(&files, Options { wire_case, base_files: SOURCES.len() }).map(Catalogue::of)
+        compile(&on_top(extra), Options { wire_case, base_files: SOURCES.len() }).map(Catalogue::of)
     }
 
     /// The catalogue of files that have been compiled already.

@@ -1,6 +1,7 @@
 //! A catalogue in the place of a running one: all of it or nothing, and only where nobody breaks.
 
 use super::Catalogue;
+use super::catalogue::on_top;
 use super::compiler::contract::Contract;
 use super::compiler::diff::{Breaks, Change, diff};
 use super::compiler::finding::{Finding, Level};
@@ -49,10 +50,8 @@ impl Catalogue {
     ///
     /// The files have errors, or a change breaks somebody. This catalogue is as it was.
     pub fn reloaded(&self, extra: &[(String, String)]) -> Result<Catalogue, Refusal> {
-        let extra = extra.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-        let files: Vec<(&str, &str)> = SOURCES.iter().copied().chain(extra).collect();
         let options = Options { wire_case: Some(self.model().wire_case), base_files: SOURCES.len() };
-        let compiled = compile(&files, options).map_err(Refusal::Wrong)?;
+        let compiled = compile(&on_top(extra), options).map_err(Refusal::Wrong)?;
         let mut changes = diff(&Contract::of(self.model()), &Contract::of(&compiled.model));
         changes.retain(|change| change.breaks() != Breaks::Nobody);
         if !changes.is_empty() {

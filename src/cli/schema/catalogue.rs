@@ -5,7 +5,6 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::schema::compiler::finding::{Finding, Level};
 use crate::schema::compiler::{self, Compiled, Options};
-use crate::schema::events::SOURCES;
 use crate::schema::{Catalogue, EventId, WireCase};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -65,9 +64,9 @@ pub(in crate::cli) fn reload(present: &Catalogue, schema_dirs: &[PathBuf]) -> Re
 
 pub(super) fn compile(files: &[files::File], wire_case: Option<WireCase>) -> Result<Compiled, Vec<Finding>> {
     // What stands on top of the built-in files is another author's.
-    let is_built_in = |(file, own): (&files::File, &(&str, &str))| file.0 == own.0 && file.1 == own.1;
-    let has_base = files.len() > SOURCES.len() && files.iter().zip(SOURCES).all(is_built_in);
-    compiler::compile(files, Options { wire_case, base_files: if has_base { SOURCES.len() } else { 0 } })
+    let built_in = files::built_in();
+    let has_base = files.len() > built_in.len() && files.starts_with(&built_in);
+    compiler::compile(files, Options { wire_case, base_files: if has_base { built_in.len() } else { 0 } })
 }
 
 /// Tells all findings on standard error.

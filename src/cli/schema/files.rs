@@ -1,10 +1,10 @@
 //! The files of catalogues: found in folders, or built in.
 
 use crate::config::file;
+use crate::schema::catalogue::built_in_files;
 use crate::schema::compiler::finding::Finding;
 use crate::schema::compiler::source::is_catalogue_file;
 use crate::schema::compiler::{self, Options, lock};
-use crate::schema::events::SOURCES;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) type File = (String, String);
 
 /// The built-in files.
 pub(crate) fn built_in() -> Vec<File> {
-    SOURCES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+    built_in_files().collect()
 }
 
 /// The built-in files and those of folders behind them; or, `alone`, only those.

@@ -70,11 +70,8 @@ pub fn tables(model: &Model) -> String {
 pub fn sources(paths: &[&str]) -> String {
     let mut out = Lines::new(INDENT);
     let doc = "The files of the built-in catalogue, pairs (path, text), sorted by path.";
-    let files = paths.iter().map(|path| {
-        let below_the_package = format!("/{path}");
-        format!("({path:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {below_the_package:?})))")
-    });
-    table(&mut out, "SOURCES", doc, "(&str, &str)", files);
+    let files = paths.iter().map(|path| format!("({path:?}, crate::packed::packed!({path:?}))"));
+    table(&mut out, "SOURCES", doc, "(&str, crate::packed::Packed)", files);
     out.into_text()
 }
 
