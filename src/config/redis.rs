@@ -144,7 +144,12 @@ impl Checker<'_> {
             }
             None => Roots::of_this_machine(),
         };
-        let unusable = |error| TlsError::Key(format!("the certificate and this key can't be shown: {error}"));
+        let unusable = |error| {
+            TlsError::Key(format!(
+                "the certificate and this key can't be shown, as where they do not belong together, or the certificate \
+                 is of version 1, made without extensions such as subjectAltName: {error}"
+            ))
+        };
         let encryption = |identity| backplane::Encryption::new(&roots, identity).map_err(unusable);
         if let [_, None, None] = files {
             return encryption(None)

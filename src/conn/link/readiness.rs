@@ -33,7 +33,8 @@ fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
     let away_s = |side| contact.away_since(side).map(|since| now.mono.ms_since(since) / 1_000);
     let asks_to_publish = query::value(query, "publish").is_some_and(|value| value == "1");
     match (away_s(Side::Writer), away_s(Side::Reader)) {
-        (Some(away_s), _) if asks_to_publish => {
+        // Who has not published lately does not know it of the line that writes.
+        (Some(away_s), _) | (None, Some(away_s)) if asks_to_publish => {
             Reply::text(503, format!("the engine is away for {away_s} s: publications are refused\n"))
                 .with("Retry-After", "1")
         }
@@ -44,5 +45,27 @@ fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
             Reply::text(200, format!("ready, but the engine is not read for {away_s} s: clients get nothing new\n"))
         }
         (None, None) => Reply::text(200, "ready\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backplane::{Fault, Notice};
+
+    #[test]
+    fn publishers_are_sent_elsewhere_while_either_line_to_the_engine_is_away_and_clients_stay() {
+        let now = Now::from_ms(3_000, 3_000);
+        for side in [Side::Writer, Side::Reader] {
+            let contact = Contact::new(1, now);
+            contact.note_ready();
+            let status = |query| shared(query, &contact, now).status;
+            for side in [Side::Writer, Side::Reader] {
+                contact.note(side, Notice::Up { away_ms: 0 });
+            }
+            assert_eq!((status("publish=1"), status("")), (200, 200));
+            contact.note(side, Notice::Away { fault: Fault::Away, since: now.mono });
+            assert_eq!((status("publish=1"), status("")), (503, 200), "{side:?}");
+        }
     }
 }

@@ -77,7 +77,10 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Unreplicated => "look whether the replicas of Redis run and keep up, or wait for fewer",
         Fault::Unencrypted => "name its tls-port in journal.redis.addresses, or leave journal.redis.tls away",
-        Fault::Untrusted => "name the certificate of its issuer in journal.redis.ca_file",
+        Fault::Untrusted => {
+            "name the certificate of its issuer in journal.redis.ca_file; one of version 1, made without extensions \
+             such as subjectAltName, is never trusted"
+        }
         Fault::Misnamed => {
             "name it in journal.redis.addresses as its certificate does, or give it a certificate for that name"
         }
@@ -86,7 +89,11 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
             "name in journal.redis.cert_file and key_file a certificate of the issuers that Redis trusts \
              (tls-ca-cert-file)"
         }
-        Fault::Away | Fault::Moved | Fault::Stale | Fault::Timeout | Fault::Garbled => {
+        Fault::Moved => {
+            "nothing, where another server takes over: the hub asks again which one; else name the master in \
+             journal.redis.addresses"
+        }
+        Fault::Away | Fault::Stale | Fault::Timeout | Fault::Garbled => {
             "look whether Redis runs at journal.redis.addresses, and speaks TLS there where journal.redis.tls says so, \
              and only there; the hub tries again by itself"
         }
