@@ -62,8 +62,13 @@ export class DAService {
     this.#times = { ...TIMES, ...options.times };
     this.#jwt = jwt;
     const own = () => new Connection(rteUrl, () => this.#nextToken(), this.#times, options.WebSocket);
-    if (typeof rteUrl === "object" && !(rteUrl instanceof URL)) this.#makeLink = () => import("./client/handed.mjs").then(({ Handed }) => new Handed(rteUrl));
-    else if (options.share === "tabs") this.#makeLink = async () => (await import("./client/tabs.mjs")).shared(rteUrl, own, await this.#nextToken(), this.#times);
+    if (typeof rteUrl === "object" && !(rteUrl instanceof URL)) {
+      this.#makeLink = () => import("./client/handed.mjs").then(({ Handed }) => new Handed(rteUrl));
+      return;
+    }
+    // What can never connect is told at once.
+    own();
+    if (options.share === "tabs") this.#makeLink = async () => (await import("./client/tabs.mjs")).shared(rteUrl, own, await this.#nextToken(), this.#times);
     else this.#makeLink = own;
   }
 
@@ -371,10 +376,16 @@ export class DAService {
   }
 
   async #nextToken() {
-    const token = this.#token.fresh ?? (typeof this.#jwt === "function" ? await this.#jwt() : this.#jwt);
-    if (typeof token !== "string") throw new HubError("the token is no text");
+    const token = this.#token.fresh ?? (await this.#askToken());
     this.#token = { fresh: null, expires: claimsOf(token).exp * 1_000 || Infinity };
     return token;
+  }
+
+  /** A token from a file has a line end behind it. */
+  async #askToken() {
+    const token = typeof this.#jwt === "function" ? await this.#jwt() : this.#jwt;
+    if (typeof token !== "string") throw new HubError("the token is no text");
+    return token.trim();
   }
 
   /** Goes on with a fresh token before this one expires, if the function has one. */
@@ -385,7 +396,7 @@ export class DAService {
     const lose = this.#lose;
     const renew = async () => {
       try {
-        const fresh = await this.#jwt();
+        const fresh = await this.#askToken();
         const expires = claimsOf(fresh).exp * 1_000;
         if (expires > this.#token.expires && lose === this.#lose) {
           this.#token.fresh = fresh;

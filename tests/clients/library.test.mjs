@@ -273,6 +273,28 @@ for (const [way, service] of [
   });
 }
 
+describe('the library by itself', () => {
+  const hub = new Hub();
+  before(() => hub.start());
+  after(() => hub.stop());
+
+  test('a token with a line end behind it, as files have, is that token', async () => {
+    for (const jwt of [`${hub.client()}\n`, async () => `${hub.client()}\r\n`]) assert.equal(await own(hub.url, jwt).Connect(), true);
+  });
+
+  test('what can never connect is told at once', () => {
+    assert.throws(() => new DAService(undefined, 'jwt', { WebSocket }), TypeError);
+    assert.throws(() => new DAService('/rte', 'jwt', { WebSocket }), TypeError);
+    const known = globalThis.WebSocket;
+    delete globalThis.WebSocket;
+    try {
+      assert.throws(() => new DAService(hub.url, 'jwt', { Websocket: WebSocket }), /hand one over as options\.WebSocket/);
+    } finally {
+      if (known) globalThis.WebSocket = known;
+    }
+  });
+});
+
 describe('the package', () => {
   const gzipped = (...paths) => gzipSync(paths.map((path) => readFileSync(join(library.package, path), 'utf8')).join(''), { level: 9 }).length;
 

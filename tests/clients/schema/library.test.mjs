@@ -49,5 +49,8 @@ test('the samples of the guide in TypeScript and JavaScript compile', async (t) 
   const [, js] = /```js\n([\s\S]+?)```/.exec(guide);
   const page = script.replace(/http:[^"]*client.mjs/, './client.mjs').replace('(id, text)', '(id: string, text: string)').replace('getElementById(id)', 'getElementById(id)!');
   assert.equal(await compiled(t, 'page.mts', (path) => writeFile(path, page)), '');
+  const [, views] = /```ts\n([\s\S]+?)```/.exec(guide);
+  const given = 'import { DAService } from "./client.mjs";\ndeclare const da: DAService;\n';
+  assert.equal(await compiled(t, 'views.mts', (path) => writeFile(path, given + views)), '');
   assert.equal(await compiled(t, 'tested.mts', (path) => writeFile(path, js.replace('rte-client/testing', './client/testing.mjs'))), '');
 });
