@@ -4,7 +4,7 @@
 use crate::broken::broken;
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// A text of this repository, as `build.rs` has deflated it; [`packed!`] makes one.
+/// A text of this repository, as `build.rs` has deflated it; the macro `packed` makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed(pub(crate) &'static [u8]);
 
