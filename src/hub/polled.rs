@@ -32,6 +32,13 @@ impl Hub {
         }
     }
 
+    /// A connection is over that no poll waits for: how long ago the last one was is no matter now.
+    pub(crate) fn await_last_polls(&mut self, conn: ConnKey, now: Now) {
+        if let Some(outbox) = self.outboxes.get_mut(conn) {
+            outbox.set_writable(Writable::Away { since: now.mono });
+        }
+    }
+
     /// Whether a connection has no link of its own: what waits for it is for its polls.
     pub(crate) fn polls(&self, conn: ConnKey) -> bool {
         self.encoding(conn).transport() == Transport::LongPolling

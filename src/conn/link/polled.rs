@@ -79,7 +79,10 @@ pub(crate) fn end(end: &End, handle: Handle<'_, '_>) {
     turn.books.trace.note(fact.level(), || fact);
     turn.steps.push(match turn.hub.link(conn) {
         Some(poll) => Step::Answer(poll),
-        None if why.reason != CloseReason::NoPoll && turn.hub.polls(conn) => Step::Look(conn),
+        None if why.reason != CloseReason::NoPoll && turn.hub.polls(conn) => {
+            turn.hub.await_last_polls(conn, turn.now);
+            Step::Look(conn)
+        }
         None => Step::Free(conn),
     });
 }

@@ -280,6 +280,21 @@ fn the_same_drain_reaches_a_stream_a_poll_that_waits_and_who_is_between_two() {
 }
 
 #[test]
+fn who_polls_again_late_is_still_told_why_its_connection_is_over() {
+    let world = World::new(&Setting { shards: 2, ..Setting::one_shard() });
+    let (mut polling, mut rng) = (Client::polling(&world), Rng::new(0));
+    polling.polls(&world, &mut rng);
+    // It may stay away for longer than a connection that is over is kept.
+    pass(&world, Limits::DEFAULT.close_ms + 1_000);
+    revoking::revoke(&world, user());
+    pass(&world, Limits::DEFAULT.close_ms - 1_000);
+    polling.polls(&world, &mut rng);
+    assert!(String::from_utf8_lossy(&polling.heard).contains("{\"type\":7,\"error\":\"token_revoked"));
+    pass(&world, Limits::DEFAULT.close_ms + 1_000);
+    assert!(world.shared.is_empty());
+}
+
+#[test]
 fn what_comes_behind_a_poll_is_answered_behind_it_and_what_comes_behind_a_stream_is_not() {
     let world = World::new(&Setting { shards: 3, ..Setting::one_shard() });
     let mut publisher = Peer::publisher(&world);
