@@ -450,6 +450,11 @@ impl Hub {
         self.outboxes.get(conn).map_or(0, Outbox::backlog_bytes)
     }
 
+    /// Those of them that count for its bounds: all but what it gets of the past.
+    pub fn live_bytes(&self, conn: ConnKey) -> usize {
+        self.outboxes.get(conn).map_or(0, Outbox::live_bytes)
+    }
+
     /// When a connection is looked at whose socket goes on taking nothing, and why it is given up
     /// then.
     pub(crate) fn next_give_up(&self, conn: ConnKey, write_stuck_ms: u64) -> Option<(Deadline, CloseReason)> {
