@@ -199,7 +199,7 @@ pub(super) struct Collected {
     pub(super) away: SmallVec<[(usize, Vec<Unstamped>); 1]>,
     /// Indices of items that this shard, being their home, has seen before.
     pub(super) duplicates: Vec<u32>,
-    /// An item of this shard waits, so those behind it do, too.
+    /// An item of this shard waits, of this request or one before it, so those behind it do, too.
     waits: bool,
     /// And it does because the shard has enough to do.
     is_late: bool,
@@ -216,6 +216,11 @@ enum Organizations {
 }
 
 impl Collected {
+    /// Nothing yet, of a request behind another of its link that waits, or not.
+    pub(super) fn behind(waits: bool) -> Collected {
+        Collected { waits, ..Collected::default() }
+    }
+
     /// Whether items of this shard wait because it has enough to do.
     pub(super) fn is_late(&self) -> bool {
         self.is_late

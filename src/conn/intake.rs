@@ -95,12 +95,17 @@ impl Intake {
         self.queues.len()
     }
 
+    /// Whether requests of that link of that shard wait.
+    pub(crate) fn has_requests_of(&self, from: usize, link: LinkKey) -> bool {
+        self.queues.iter().any(|queue| queue.is_of(from, link))
+    }
+
     /// A request of a link of that shard waits, behind those of the same link.
     pub(crate) fn push(&mut self, from: usize, link: LinkKey, ticket: u32, publications: Vec<Unstamped>) {
         self.bytes += bytes_of(&publications);
         self.is_waiting = false;
         let request = Request { ticket, publications: publications.into(), duplicates: Vec::new() };
-        match self.queues.iter_mut().find(|queue| (queue.from, queue.link) == (from, link)) {
+        match self.queues.iter_mut().find(|queue| queue.is_of(from, link)) {
             Some(queue) => queue.requests.push_back(request),
             None => self.queues.push_back(Queue { from, link, requests: [request].into() }),
         }
@@ -135,6 +140,10 @@ impl Intake {
 }
 
 impl Queue {
+    fn is_of(&self, from: usize, link: LinkKey) -> bool {
+        (self.from, self.link) == (from, link)
+    }
+
     /// What waits first.
     pub(crate) fn first(&self) -> Option<&Publication> {
         self.requests.front()?.publications.front().map(|unstamped| &unstamped.publication)

@@ -165,7 +165,9 @@ pub(super) fn publish(
 ) -> Result<Judged, PublishRefusal> {
     let request = publish::Request { head, body };
     let mut judgement = Judgement::new(request, rules(turn.process), &principal)?;
-    let (status, collected) = judge(&mut judgement, &principal, Collected::default(), turn)?;
+    // What waits has been sent before, even if nothing would have to wait by now.
+    let behind = Collected::behind(turn.intake.has_requests_of(turn.process.shard, asked.0));
+    let (status, collected) = judge(&mut judgement, &principal, behind, turn)?;
     Ok(match status {
         Status::Complete(()) => Judged::All(hand_on(asked, judgement.outcome, collected, turn)),
         Status::Partial => {

@@ -163,6 +163,12 @@ impl Peer {
     }
 }
 
+/// The items of a request: alerts of these tags.
+fn alerts(tags: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = tags.map(|tag| ALERT.item(ORGANIZATIONS[0], user(), &tag)).collect();
+    format!("[{}]", items.join(","))
+}
+
 /// A publish request of the first organization.
 fn post(body: &str) -> Vec<u8> {
     let token = &TOKENS.publishers[0];

@@ -8,11 +8,6 @@ fn short_turns() -> Limits {
     Limits { turn_deliveries_max: 2, ..Limits::DEFAULT }
 }
 
-fn alerts(tags: impl Iterator<Item = String>) -> String {
-    let items: Vec<String> = tags.map(|tag| ALERT.item(ORGANIZATIONS[0], user(), &tag)).collect();
-    format!("[{}]", items.join(","))
-}
-
 fn numbered(count: usize, bytes: usize) -> String {
     alerts((0..count).map(|n| tag(&n.to_string(), bytes)))
 }

@@ -18,8 +18,7 @@ fn proceed(world: &World) {
 
 /// Publishes alerts of these tags, in one request; nothing is written meanwhile.
 fn send(world: &World, publisher: &Peer, tags: &[&str]) {
-    let items: Vec<String> = tags.iter().map(|it| ALERT.item(ORGANIZATIONS[0], user(), &tag(it, 0))).collect();
-    world.net().send(publisher.id, &post(&format!("[{}]", items.join(","))));
+    world.net().send(publisher.id, &post(&alerts(tags.iter().map(|it| tag(it, 0)))));
     proceed(world);
     let unwritten = world.unwritten();
     assert!(tags.iter().all(|tag| unwritten.contains(*tag)), "{tags:?}: {unwritten:?}");
@@ -100,5 +99,29 @@ fn what_is_said_of_a_time_before_the_journal_failed_counts_for_nothing_that_came
             "it was the one before that is written"
         );
         assert_eq!(tags(&member.hear(&world)), ["a", "b"]);
+    }
+}
+
+#[test]
+fn what_a_publisher_sends_on_stays_behind_what_waits_when_the_journal_fails() {
+    // At one of these turns all that was to be written is heard, and the rest still waits.
+    for turns in 0..12 {
+        let limits = Limits { mailbox_bytes_max: 7_000, turn_deliveries_max: 8_000, ..Limits::DEFAULT };
+        let world = World::new(&Setting { is_written: true, limits, ..Setting::one_shard() });
+        let mut members: Vec<Peer> = (0..80).map(|_| since(&world, "null").0).collect();
+        let mut publisher = Peer::publisher(&world);
+        let sent: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        let items = |names: &[String]| alerts(names.iter().map(|name| tag(name, 800)));
+        // Its token is known from then on, which costs more than a turn has.
+        publisher.publish(&world, ALERT, user(), &tag(&sent[0], 0));
+        world.net().send(publisher.id, &post(&items(&sent[1..11])));
+        proceed(&world);
+        assert!((1..10).contains(&world.unwritten().len()), "some is to be written, and the rest waits for that");
+        assert!(world.look(publisher.id).is_some_and(|look| look.wants_input), "its next request is read");
+        world.proceed_with_writing(0, true, 1);
+        (0..turns).for_each(|_| world.step(0));
+        publisher.send(&world, &post(&items(&sent[11..])));
+        assert_eq!(statuses(&publisher.hear(&world)), [202; 2]);
+        assert!(members.iter_mut().all(|member| tags(&member.hear(&world)) == sent), "{turns} turns");
     }
 }
