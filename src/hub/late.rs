@@ -216,6 +216,8 @@ impl LateQueue {
         let EventTraits { lower, is_state, instants, .. } = event;
         let traits = || Traits { lower: lower.into(), is_state, instants: instants.cloned() };
         self.traits.entry(part.publication.topic.event).or_insert_with(traits);
+        // What is newer than the part must not take a place in front of it.
+        self.newest.remove(&part.publication.topic.within());
         self.block_bytes += part.len as usize;
         self.entries.push_back(Entry::Part(part));
     }
@@ -430,6 +432,15 @@ mod tests {
             self.queue.entries.iter().filter_map(data).collect()
         }
 
+        /// Queues a block.
+        fn push_parts(&mut self, form: Form, parts: &[(u128, &str)]) {
+            for (entity, data) in parts {
+                let topic = Topic { entity: Uuid::from_u128(*entity), ..TOPIC };
+                let publication = Retained::new(Publication::new(topic, data.as_bytes().into()));
+                self.queue.push_part(Part { publication, form, len: 100 }, EVENT);
+            }
+        }
+
         fn answer(&mut self) {
             self.queue.push(Arc::new(Late::answer(b"answer", true, &self.share)));
         }
@@ -497,11 +508,7 @@ mod tests {
     fn what_waits_of_a_block_is_counted_until_it_is_taken_and_what_is_newer_comes_behind_it() {
         let mut bench = Bench::new();
         for form in [FORM, POSITIONED] {
-            for (entity, data) in [(1, b"1a"), (2, b"2a")] {
-                let topic = Topic { entity: Uuid::from_u128(entity), ..TOPIC };
-                let publication = Retained::new(Publication::new(topic, data.as_slice().into()));
-                bench.queue.push_part(Part { publication, form, len: 100 }, EVENT);
-            }
+            bench.push_parts(form, &[(1, "1a"), (2, "2a")]);
             bench.publish_in(form, Some(1), b"live");
             bench.publish_in(form, Some(1), b"newer");
             let waiting: &[&str] =
@@ -514,6 +521,17 @@ mod tests {
                 bench.queue.pop();
             }
             assert_eq!((bench.queue.block_bytes(), bench.queue.traits.len()), (0, 0));
+        }
+    }
+    #[test]
+    fn a_value_takes_no_place_before_a_block_that_no_answer_stands_before() {
+        for form in [FORM, POSITIONED] {
+            let mut bench = Bench::new();
+            bench.publish_in(form, Some(1), b"1a");
+            bench.publish_in(form, Some(2), b"2a");
+            bench.push_parts(form, &[(1, "1a")]);
+            bench.publish_in(form, Some(1), b"1b");
+            assert_eq!(bench.waiting(), ["1a", "2a", "1a", "1b"], "the newest is the last: {form:?}");
         }
     }
 }
