@@ -169,7 +169,7 @@ impl<'c> Gathering<'c> {
     /// publications are there; nothing is known to be all there where the epoch is new. Of what
     /// still holds all is there but for the gaps.
     pub fn finish(mut self, epoch: Epoch, floor: Option<Position>, gaps: Gaps) -> Vec<Past> {
-        let refused = mem::take(&mut self.refused);
+        let (refused, last) = (mem::take(&mut self.refused), self.last());
         for home in &mut self.homes {
             let holds = |publication: &Publication| {
                 let Topic { organization, event, entity } = publication.topic;
@@ -182,6 +182,8 @@ impl<'c> Gathering<'c> {
             home.rows.sort_by_key(Publication::position);
             home.publications.sort_by_key(Publication::position);
             home.ids.sort_by_key(|(at, _)| *at);
+            // A partition may have been told the places of another, whose home was the same.
+            home.last = last;
             home.floor = floor;
             home.gaps = Some(gaps);
             let publications = home.rows.iter_mut().chain(&mut home.publications);

@@ -171,7 +171,12 @@ fn alerts(tags: impl Iterator<Item = String>) -> String {
 
 /// A publish request of the first organization.
 fn post(body: &str) -> Vec<u8> {
-    let token = &TOKENS.publishers[0];
+    post_of(0, body)
+}
+
+/// A publish request of an organization.
+fn post_of(organization: usize, body: &str) -> Vec<u8> {
+    let token = &TOKENS.publishers[organization];
     format!(
         "POST /publish HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",

@@ -40,6 +40,13 @@ fn since(world: &World, since: &str) -> (Peer, Vec<Heard>) {
     (peer, heard)
 }
 
+/// The position that the first record heard has.
+fn position(heard: &[Heard]) -> String {
+    let Some(Heard::Record(first)) = heard.first() else { panic!("{heard:?}") };
+    let (_, place) = first.split_once("\"position\":").expect("it has said since when");
+    place.split_inclusive('"').take(2).collect()
+}
+
 /// Bytes that a peer has not read yet.
 fn unread(world: &World, peer: &Peer) -> usize {
     world.pipe(peer.id).from_hub.len()
@@ -71,9 +78,7 @@ fn what_waits_when_the_journal_fails_is_heard_once_and_can_be_recovered_in_the_n
         turn_over(&world);
         let heard = member.hear(&world);
         assert_eq!((tags(&heard), statuses(&publisher.hear(&world))), (vec!["a".into(), "b".into()], vec![202]));
-        let Some(Heard::Record(first)) = heard.first() else { panic!("{heard:?}") };
-        let (_, place) = first.split_once("\"position\":").expect("it has said since when");
-        let place = place.split_inclusive('"').take(2).collect::<String>();
+        let place = position(&heard);
         let (_, heard) = since(&world, &place);
         let Some(Heard::Record(verdict)) = heard.first() else { panic!("{heard:?}") };
         assert!(verdict.contains("\"recovered\":true,\"replayed\":1"), "{place}: {verdict}");
@@ -123,5 +128,22 @@ fn what_a_publisher_sends_on_stays_behind_what_waits_when_the_journal_fails() {
         publisher.send(&world, &post(&items(&sent[11..])));
         assert_eq!(statuses(&publisher.hear(&world)), [202; 2]);
         assert!(members.iter_mut().all(|member| tags(&member.hear(&world)) == sent), "{turns} turns");
+    }
+}
+
+#[test]
+fn a_position_is_good_behind_a_restart_though_the_publication_there_has_another_home_now() {
+    for shards in 1..=4 {
+        let mut world = world_of(1);
+        let mut publisher = Peer::publisher(&world);
+        world.net().send(publisher.id, &post_of(1, &ALERT.item(ORGANIZATIONS[1], user(), &tag("a", 0))));
+        world.settle();
+        assert_eq!(statuses(&publisher.hear(&world)), [202]);
+        let place = position(&since(&world, "null").1);
+        world.advance(1);
+        world.restart(shards);
+        let (_, heard) = since(&world, &place);
+        let Some(Heard::Record(verdict)) = heard.first() else { panic!("{shards} shards: {heard:?}") };
+        assert!(verdict.contains("\"recovered\":true,\"replayed\":0"), "{shards} shards: {verdict}");
     }
 }
