@@ -163,11 +163,12 @@ impl Journals {
         Some(self.journals.get(&organization)?.entries.last()?.epoch)
     }
 
-    /// The newest place of an organization before an epoch: of what stands there nothing can be
-    /// recovered in that.
-    pub fn end_before(&self, epoch: Epoch, organization: Uuid) -> u64 {
-        let mut entries = self.journals.get(&organization).into_iter().flat_map(|journal| &journal.entries);
-        entries.rfind(|entry| entry.epoch < epoch).map_or(0, |entry| entry.position)
+    /// The newest place before an epoch, of an organization and of all: of what stands there nothing
+    /// can be recovered in that.
+    pub fn ends_before(&self, epoch: Epoch, organization: Uuid) -> (u64, u64) {
+        let end = |journal: &Journal| journal.entries.iter().rfind(|entry| entry.epoch < epoch).map(|it| it.position);
+        let of_all = self.journals.values().filter_map(end).max();
+        (self.journals.get(&organization).and_then(end).unwrap_or_default(), of_all.unwrap_or_default())
     }
 
     /// How far a shard has come in the order of an organization.

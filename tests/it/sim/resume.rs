@@ -104,16 +104,18 @@ impl Resumed {
         self.cursor.is_none_or(|cursor| cursor.epoch != epoch)
     }
 
-    /// Reads what the hub says of it in an epoch, before which its organization had come to `end`;
-    /// what it must say then is added to the verdict. What follows, and whether something may be
-    /// missing.
+    /// Reads what the hub says of it in an epoch, before which its organization had come to `end`,
+    /// and all together to `end_of_all`; what it must say then is added to the verdict. What
+    /// follows, and whether something may be missing.
     pub fn judge(
         &self,
         told: &Value,
         verdict: &mut Value,
-        (epoch, end): (Epoch, u64),
+        (epoch, (end, end_of_all)): (Epoch, (u64, u64)),
     ) -> Result<(Vec<Entry>, Option<bool>), String> {
-        // Rows have their places of before.
+        // Rows have their places of before. The epoch of a home begins behind all that it had come
+        // to, whosever that was: nobody is told of a place before, but that can be forged.
+        let end = if matches!(self.since, Since::Forged(_)) { end_of_all } else { end };
         let may_miss = self.may_miss || self.cursor.is_some_and(|cursor| cursor.position.number() < end);
         let is_foreign = self.is_foreign(epoch);
         verdict["position"] = told["position"].clone();

@@ -92,7 +92,7 @@ impl Member {
         is_owed: bool,
     ) -> Result<Tally, String> {
         let organization = self.rights.organization;
-        let era = (epoch, journals.end_before(epoch, organization));
+        let era = (epoch, journals.ends_before(epoch, organization));
         let (mut sum, mut due, mut block) = (Tally { subscribes: 1, ..Tally::default() }, Vec::new(), Vec::new());
         for (told, (verdict, item)) in told.iter().zip(&items) {
             let mut verdict = verdict.clone();
