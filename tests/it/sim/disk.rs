@@ -116,7 +116,9 @@ impl Disk {
         match to_write {
             ToWrite::Records { term, bytes, .. } if self.takes(term) => self.records.extend(bytes),
             ToWrite::Rows { shard, term, part } if self.takes(term) => self.take_part(shard, part),
-            ToWrite::Records { .. } | ToWrite::Rows { .. } | ToWrite::Lost => {}
+            // A shard has given up while others were being woken.
+            ToWrite::Lost => self.lose(),
+            ToWrite::Records { .. } | ToWrite::Rows { .. } => {}
             ToWrite::Append(_) | ToWrite::Restore(..) => panic!("files have no engine behind them"),
         }
     }
