@@ -163,8 +163,8 @@ impl Journals {
         Some(self.journals.get(&organization)?.entries.last()?.epoch)
     }
 
-    /// The newest place before an epoch, of an organization and of all: of what stands there nothing
-    /// can be recovered in that.
+    /// The newest place before an epoch, of an organization and of all: nothing up to there can be
+    /// recovered in that.
     pub fn ends_before(&self, epoch: Epoch, organization: Uuid) -> (u64, u64) {
         let end = |journal: &Journal| journal.entries.iter().rfind(|entry| entry.epoch < epoch).map(|it| it.position);
         let of_all = self.journals.values().filter_map(end).max();
