@@ -1,5 +1,5 @@
-//! Texts that the program has in it deflated: pages and manual are read seldom, and would be an
-//! eighth of its size.
+//! Texts that the program has in it deflated: pages, manual and catalogue are read
+//! seldom, and would be a fourteenth of its size.
 
 use crate::broken::broken;
 use flate2::{Decompress, FlushDecompress, Status};
