@@ -17,7 +17,7 @@ const CACHE_CONTROL: &str = "public, max-age=60";
 /// `GET` and `HEAD` of one of the documents that the route table names, by its path among the
 /// catalogue's artefacts.
 pub(crate) fn document(path: &str, head: &Head<'_>, catalogue: &Catalogue) -> Reply {
-    reply(named(catalogue.artefacts(), path).ok_or_else(|| "no such document".to_owned()), head)
+    reply(catalogue.artefact(path).ok_or_else(|| "no such document".to_owned()), head)
 }
 
 /// `GET` and `HEAD` of what `name` is below the folder of schemas.
@@ -70,8 +70,8 @@ fn find_schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Res
     let version = folder.trim_start_matches("schemas/");
     let name = name.strip_prefix(version).unwrap_or(name);
     let path = format!("{folder}{name}");
-    let closed = if is_closed { named(catalogue.closed_schemas(), &path) } else { None };
-    if let Some(artefact) = closed.or_else(|| named(catalogue.artefacts(), &path)) {
+    let closed = if is_closed { catalogue.closed_schema(&path) } else { None };
+    if let Some(artefact) = closed.or_else(|| catalogue.artefact(&path)) {
         return Ok(artefact);
     }
     let Some(name) = name.strip_suffix(".json") else {
@@ -82,11 +82,6 @@ fn find_schema<'c>(name: &str, is_closed: bool, catalogue: &'c Catalogue) -> Res
         Some(nearest) => format!("no such schema; did you mean {nearest}.json?"),
         None => format!("no such schema; /{folder}index.json lists them"),
     })
-}
-
-fn named<'a>(artefacts: &'a [Artefact], path: &str) -> Option<&'a Artefact> {
-    let found = artefacts.binary_search_by(|artefact| artefact.path.as_str().cmp(path)).ok()?;
-    artefacts.get(found)
 }
 
 /// Returns the document, or 304 where the requester has it (RFC 9110 section 15.4.5: with the

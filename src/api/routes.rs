@@ -537,7 +537,7 @@ mod tests {
     #[test]
     fn every_document_of_a_catalogue_has_a_route_and_every_route_its_document() {
         let catalogue = Catalogue::built_in(None);
-        let paths = catalogue.artefacts().iter().map(|artefact| artefact.path.as_str());
+        let paths = catalogue.artefacts().map(|artefact| artefact.path.as_str());
         let single: BTreeSet<&str> = paths.filter(|path| !path.starts_with("schemas/")).collect();
         let routed = ROUTES.iter().filter_map(|route| match route.gate {
             Gate::Open(Public::Document(path)) => Some(path),

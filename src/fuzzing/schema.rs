@@ -51,7 +51,7 @@ pub fn schema(data: &[u8], transcript: &mut Transcript<'_>) {
 }
 
 fn same_documents(one: &Catalogue, other: &Catalogue) {
-    for (one, other) in one.artefacts().iter().zip(other.artefacts()) {
+    for (one, other) in one.artefacts().zip(other.artefacts()) {
         assert_eq!((&one.path, &one.sha256), (&other.path, &other.sha256), "not the same twice");
     }
     assert_eq!(one.artefacts().len(), other.artefacts().len());

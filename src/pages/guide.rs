@@ -30,7 +30,7 @@ texts![
 
 /// The module that tells the page of the guide what there is: name, title and first sentence of
 /// each text.
-pub(super) fn module() -> (String, String) {
+pub(super) fn module() -> String {
     let about = |(name, text): (&str, Packed)| {
         let text = text.text();
         let mut lines = text.lines().filter(|line| !line.is_empty());
@@ -38,10 +38,5 @@ pub(super) fn module() -> (String, String) {
         serde_json::json!([name, title, lines.next().unwrap_or_default().replace('`', "")])
     };
     let all = serde_json::Value::from_iter(TEXTS.map(about));
-    ("manual.mjs".to_owned(), format!("export const MANUAL = {all};\n"))
-}
-
-/// The texts, each under its path.
-pub(super) fn files() -> impl Iterator<Item = (String, String)> {
-    TEXTS.into_iter().map(|(name, text)| (format!("guide/{name}.md"), text.text()))
+    format!("export const MANUAL = {all};\n")
 }

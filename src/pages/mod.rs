@@ -8,7 +8,7 @@
 pub(crate) mod guide;
 
 use crate::packed::{Packed, packed};
-use crate::schema::artefacts::Artefact;
+use crate::schema::artefacts::{Artefact, Documents, Make};
 use std::sync::OnceLock;
 
 /// A file, under its path below this folder.
@@ -51,38 +51,44 @@ pub(crate) const HUB_MODULE: &str = "hub.mjs";
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The file of that path; they are made into documents when the first is asked for.
+/// The file of that path.
 pub(crate) fn find(path: &str) -> Option<&'static Artefact> {
-    static DOCUMENTS: OnceLock<Vec<Artefact>> = OnceLock::new();
-    let documents = DOCUMENTS.get_or_init(|| {
-        let files = FILES.into_iter().map(|(path, text)| (path.to_owned(), text.text()));
-        files
-            .chain(pages())
-            .chain([csharp_module(), guide::module()])
-            .chain(guide::files())
-            .map(|(path, text)| Artefact::new(path.clone(), media_type(&path), text))
-            .collect()
-    });
-    documents.iter().find(|document| document.path == path)
+    static DOCUMENTS: OnceLock<Documents<()>> = OnceLock::new();
+    DOCUMENTS.get_or_init(documents).find(path, &())
 }
 
-/// The pages, each under its path.
-fn pages() -> impl Iterator<Item = (String, String)> {
-    PAGES.into_iter().map(|(name, title, top, own)| {
-        let link = format!("<a href=\"/{name}\"");
-        let top = top.map(Packed::text).unwrap_or_default();
-        let begin = (HEAD.text() + &top).replace("{name}", name).replace("{title}", title);
-        let begin = begin.replace(&link, &format!("{link} aria-current=\"page\""));
-        (format!("{name}.html"), begin + &own.text())
-    })
+fn documents() -> Documents<()> {
+    let one = |path: &str, make: Make<()>, number| (path.to_owned(), media_type(path), make, number);
+    let files = (0..).zip(FILES).map(|(number, (path, _))| one(path, |(), number| text(&FILES, number), number));
+    let pages =
+        (0..).zip(PAGES).map(|(number, (name, ..))| one(&format!("{name}.html"), |(), number| page(number), number));
+    let texts = (0..)
+        .zip(guide::TEXTS)
+        .map(|(number, (name, _))| one(&format!("guide/{name}.md"), |(), number| text(&guide::TEXTS, number), number));
+    let modules = [one("csharp.mjs", |(), _| csharp_module(), 0), one("manual.mjs", |(), _| guide::module(), 0)];
+    Documents::new(files.chain(pages).chain(texts).chain(modules))
+}
+
+fn text(files: &[(&str, Packed)], number: usize) -> String {
+    files.get(number).map(|(_, text)| text.text()).unwrap_or_default()
+}
+
+/// A page.
+fn page(number: usize) -> String {
+    let Some((name, title, top, own)) = PAGES.get(number) else { return String::new() };
+    let link = format!("<a href=\"/{name}\"");
+    let top = top.map(Packed::text).unwrap_or_default();
+    let begin = (HEAD.text() + &top).replace("{name}", name).replace("{title}", title);
+    let begin = begin.replace(&link, &format!("{link} aria-current=\"page\""));
+    begin + &own.text()
 }
 
 /// The guide's sample in C#, of which the playground makes one for what was chosen.
-fn csharp_module() -> (String, String) {
+fn csharp_module() -> String {
     let clients = guide::CLIENTS.text();
     let sample = clients.split_once("```csharp\n").and_then(|(_, rest)| Some(rest.split_once("```")?.0));
     let text = serde_json::Value::from(sample.unwrap_or_default());
-    ("csharp.mjs".to_owned(), format!("export const CSHARP = {text};\n"))
+    format!("export const CSHARP = {text};\n")
 }
 
 /// The module [`HUB_MODULE`], for a hub at that path, which needs no escapes; and whether
@@ -108,17 +114,19 @@ mod tests {
 
     #[test]
     fn nothing_in_a_page_is_inline_or_of_another_host() {
-        for (path, text) in pages() {
+        for (number, (name, ..)) in PAGES.iter().enumerate() {
+            let text = page(number);
             for mark in ["<style", "style=", "onclick", "onload", "http:", "https:", "src=\"//"] {
-                assert!(!text.contains(mark), "{path} has {mark}");
+                assert!(!text.contains(mark), "{name} has {mark}");
             }
-            assert!(!text.replace("<script type=\"module\" src=", "").contains("<script"), "{path}");
+            assert!(!text.replace("<script type=\"module\" src=", "").contains("<script"), "{name}");
         }
     }
 
     #[test]
     fn a_page_has_its_title_its_files_and_itself_among_the_pages() {
-        for ((_, text), (name, title, top, _)) in pages().zip(PAGES) {
+        for (number, (name, title, top, _)) in PAGES.into_iter().enumerate() {
+            let text = page(number);
             let mut marks =
                 vec![format!("<title>{title}</title>"), format!("<h1>{title}</h1>"), "<main id=\"main\"".into()];
             marks.push(format!("href=\"/pages/{name}.css\""));
@@ -135,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_sample_in_csharp_is_that_of_the_guide() {
-        let (_, module) = csharp_module();
+        let module = csharp_module();
         for part in ["new HubConnectionBuilder()", "const string queue = ", "var wanted = new[] { "] {
             assert_eq!(module.matches(part).count(), 1, "{part}");
         }
@@ -143,8 +151,11 @@ mod tests {
 
     #[test]
     fn the_pages_are_lean() {
-        let bytes: usize =
-            FILES.iter().map(|(_, text)| text.text().len()).chain(pages().map(|(_, text)| text.len())).sum();
+        let bytes: usize = FILES
+            .iter()
+            .map(|(_, text)| text.text().len())
+            .chain((0..PAGES.len()).map(|number| page(number).len()))
+            .sum();
         assert!(bytes < 120_000, "{bytes} bytes");
     }
 }

@@ -32,40 +32,108 @@ impl Artefact {
     }
 }
 
-/// All documents of a catalogue, sorted by path; made anew at each call.
-fn all(model: &Model) -> Vec<Artefact> {
-    let mut all = schemas(model, Additional::Open);
-    let index = index::index(model, &sha256).to_text();
-    all.push(Artefact::new(format!("{}index.json", json_schema::folder(model)), "application/json", index));
-    let chapters = chapters::chapters(model);
-    let declarations = typescript::declarations(model);
-    let others = [
-        ("client/rules.mjs", JAVASCRIPT, typescript::rules::module(model)),
-        ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", asyncapi::document(model).to_text()),
-        ("events.cs", "text/plain; charset=utf-8", csharp::classes(model)),
+/// The text of a document: what it is made of, and its number among those that are made alike.
+pub(crate) type Make<C> = fn(&C, usize) -> String;
+
+/// A document, which may not have been asked for yet.
+#[derive(Clone, Debug)]
+struct Document<C> {
+    path: String,
+    content_type: &'static str,
+    make: Make<C>,
+    number: usize,
+    made: OnceLock<Artefact>,
+}
+
+impl<C> Document<C> {
+    fn made(&self, of: &C) -> &Artefact {
+        self.made.get_or_init(|| Artefact::new(self.path.clone(), self.content_type, (self.make)(of, self.number)))
+    }
+}
+
+/// Documents that are made of one thing, sorted by path. Each is made when it is asked for first,
+/// and then shared: all of them would be megabytes, and more work than one turn may have.
+#[derive(Clone, Debug)]
+pub(crate) struct Documents<C>(Vec<Document<C>>);
+
+impl<C> Documents<C> {
+    /// Documents of these paths and media types; how each is made, with its number there.
+    pub(crate) fn new(list: impl IntoIterator<Item = (String, &'static str, Make<C>, usize)>) -> Documents<C> {
+        let document =
+            |(path, content_type, make, number)| Document { path, content_type, make, number, made: OnceLock::new() };
+        let mut documents: Vec<Document<C>> = list.into_iter().map(document).collect();
+        documents.sort_by(|a, b| a.path.cmp(&b.path));
+        Documents(documents)
+    }
+
+    /// The document of that path, made of that.
+    pub(crate) fn find(&self, path: &str, of: &C) -> Option<&Artefact> {
+        let found = self.0.binary_search_by(|document| document.path.as_str().cmp(path)).ok()?;
+        self.0.get(found).map(|document| document.made(of))
+    }
+
+    /// All of them, made of that.
+    pub(crate) fn all<'d>(&'d self, of: &'d C) -> impl ExactSizeIterator<Item = &'d Artefact> + Clone {
+        self.0.iter().map(|document| document.made(of))
+    }
+}
+
+/// All documents of a catalogue.
+fn documents(model: &Model) -> Documents<Model> {
+    let single: [(&str, &'static str, Make<Model>); 8] = [
+        ("client/rules.mjs", JAVASCRIPT, |model, _| typescript::rules::module(model)),
+        ("asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0", |model, _| {
+            asyncapi::document(model).to_text()
+        }),
+        ("events.cs", "text/plain; charset=utf-8", |model, _| csharp::classes(model)),
         // The same twice: the second is where TypeScript looks when `./events.mjs` is imported.
-        ("events.d.ts", TYPESCRIPT, declarations.clone()),
-        ("events.d.mts", TYPESCRIPT, declarations),
-        ("events.mjs", JAVASCRIPT, typescript::module(model)),
-        ("reference.html", "text/html; charset=utf-8", html::reference(model, &chapters)),
-        ("reference.md", "text/markdown; charset=utf-8", markdown::reference(model, &chapters)),
+        ("events.d.ts", TYPESCRIPT, |model, _| typescript::declarations(model)),
+        ("events.d.mts", TYPESCRIPT, |model, _| typescript::declarations(model)),
+        ("events.mjs", JAVASCRIPT, |model, _| typescript::module(model)),
+        ("reference.html", "text/html; charset=utf-8", |model, _| html::reference(model, &chapters::chapters(model))),
+        ("reference.md", "text/markdown; charset=utf-8", |model, _| {
+            markdown::reference(model, &chapters::chapters(model))
+        }),
     ];
-    all.extend(others.map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
-    all.extend(library::modules().map(|(path, content_type, text)| Artefact::new(path.to_owned(), content_type, text)));
-    all.sort_by(|a, b| a.path.cmp(&b.path));
-    all
+    let single = single.map(|(path, content_type, make)| (path.to_owned(), content_type, make, 0));
+    let index: Make<Model> = |model, _| index::index(model, &sha256).to_text();
+    let index = (format!("{}index.json", json_schema::folder(model)), "application/json", index, 0);
+    let module: Make<Model> = |_, number| library::text(number);
+    let library = library::modules().enumerate();
+    let library = library.map(|(number, (path, content_type))| (path.to_owned(), content_type, module, number));
+    let schemas = schemas(
+        model,
+        |model, number| schema(model, number, Additional::Open),
+        |model, _| bundle(model, Additional::Open),
+    );
+    Documents::new(schemas.chain(single).chain([index]).chain(library))
+}
+
+/// The same schemas, but they refuse properties that they do not name.
+fn closed(model: &Model) -> Documents<Model> {
+    let schema: Make<Model> = |model, number| schema(model, number, Additional::Closed);
+    Documents::new(schemas(model, schema, |model, _| bundle(model, Additional::Closed)))
 }
 
 /// The schemas of all events, and their bundle.
-fn schemas(model: &Model, additional: Additional) -> Vec<Artefact> {
-    let folder = json_schema::folder(model);
-    let schemas = model.events.iter().map(|event| (&event.name, json_schema::event(model, event, additional)));
-    let bundle = "bundle".to_owned();
-    let schemas = schemas.chain([(&bundle, json_schema::bundle(model, additional))]);
-    let schemas = schemas.map(|(name, schema)| {
-        Artefact::new(format!("{folder}{name}.json"), "application/schema+json", schema.to_text())
-    });
-    schemas.collect()
+fn schemas(
+    model: &Model,
+    schema: Make<Model>,
+    bundle: Make<Model>,
+) -> impl Iterator<Item = (String, &'static str, Make<Model>, usize)> {
+    let names = model.events.iter().enumerate().map(move |(number, event)| (event.name.as_str(), schema, number));
+    names.chain([("bundle", bundle, 0)]).map(|(name, make, number)| {
+        (format!("{}{name}.json", json_schema::folder(model)), "application/schema+json", make, number)
+    })
+}
+
+fn schema(model: &Model, number: usize, additional: Additional) -> String {
+    let event = model.events.get(number).unwrap_or_else(|| broken("a document is made of its own catalogue"));
+    json_schema::event(model, event, additional).to_text()
+}
+
+fn bundle(model: &Model, additional: Additional) -> String {
+    json_schema::bundle(model, additional).to_text()
 }
 
 fn sha256(text: &str) -> String {
@@ -78,25 +146,20 @@ fn sha256(text: &str) -> String {
     hex
 }
 
-/// The documents of one catalogue, each made when the first of its kind is asked for, and then
-/// shared.
+/// The documents of one catalogue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
-    open: OnceLock<Vec<Artefact>>,
-    closed: OnceLock<Vec<Artefact>>,
+    open: OnceLock<Documents<Model>>,
+    closed: OnceLock<Documents<Model>>,
 }
 
 impl Published {
-    pub(super) fn open(&self, model: &Model) -> &[Artefact] {
-        self.open.get_or_init(|| all(model))
+    pub(super) fn open(&self, model: &Model) -> &Documents<Model> {
+        self.open.get_or_init(|| documents(model))
     }
 
-    pub(super) fn closed(&self, model: &Model) -> &[Artefact] {
-        self.closed.get_or_init(|| {
-            let mut closed = schemas(model, Additional::Closed);
-            closed.sort_by(|a, b| a.path.cmp(&b.path));
-            closed
-        })
+    pub(super) fn closed(&self, model: &Model) -> &Documents<Model> {
+        self.closed.get_or_init(|| closed(model))
     }
 }
 
@@ -108,7 +171,7 @@ mod tests {
     #[test]
     fn every_kind_of_document_is_there_and_sorted() {
         let catalogue = Catalogue::built_in(None);
-        let paths: Vec<&str> = catalogue.artefacts().iter().map(|artefact| artefact.path.as_str()).collect();
+        let paths: Vec<&str> = catalogue.artefacts().map(|artefact| artefact.path.as_str()).collect();
         assert!(paths.is_sorted());
         let (schemas, others): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| path.starts_with("schemas/v1/"));
         assert_eq!(schemas.len(), catalogue.events().count() + 2);
@@ -141,8 +204,7 @@ mod tests {
     #[test]
     fn documents_are_the_same_each_time_and_in_no_case_of_another() {
         let (one, other) = (Catalogue::built_in(None), Catalogue::built_in(None));
-        assert_eq!(all(one.model()), all(other.model()));
-        assert_eq!(all(one.model()), one.artefacts());
+        assert!(one.artefacts().eq(other.artefacts()) && one.closed_schemas().eq(other.closed_schemas()));
         let documented = Catalogue::built_in(Some(WireCase::Documented));
         for artefact in documented.artefacts() {
             let text = std::str::from_utf8(&artefact.bytes).unwrap();
@@ -151,10 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_nobody_asks_for_is_not_made() {
+        let catalogue = Catalogue::built_in(None);
+        assert!(catalogue.artefact("schemas/v1/bundel.json").is_none());
+        let first = catalogue.artefact("schemas/v1/QueueStatus.json").unwrap();
+        assert!(std::ptr::eq(first, catalogue.artefact("schemas/v1/QueueStatus.json").unwrap()), "it is made once");
+        let published = Published::default();
+        published.open(catalogue.model()).find("schemas/v1/QueueStatus.json", catalogue.model());
+        let made = published.open.get().unwrap().0.iter().filter(|document| document.made.get().is_some()).count();
+        assert_eq!(made, 1);
+    }
+
+    #[test]
     fn the_index_has_the_digests_of_the_schemas_beside_it() {
         let catalogue = Catalogue::built_in(None);
-        let artefacts = catalogue.artefacts();
-        let at = |path: &str| artefacts.iter().find(|artefact| artefact.path == path).unwrap();
+        let at = |path: &str| catalogue.artefact(path).unwrap();
         let index: serde_json::Value = serde_json::from_slice(&at("schemas/v1/index.json").bytes).unwrap();
         let events = index["events"].as_array().unwrap();
         assert_eq!(events.len(), 41);

@@ -197,9 +197,14 @@ impl Catalogue {
         json_schema::event(&self.model, self.event(id), additional).to_text()
     }
 
-    /// All documents, sorted by path: made once, at the first call.
-    pub(crate) fn artefacts(&self) -> &[Artefact] {
-        self.published.open(&self.model)
+    /// The document of that path.
+    pub(crate) fn artefact(&self, path: &str) -> Option<&Artefact> {
+        self.published.open(&self.model).find(path, &self.model)
+    }
+
+    /// All documents, sorted by path.
+    pub(crate) fn artefacts(&self) -> impl ExactSizeIterator<Item = &Artefact> + Clone {
+        self.published.open(&self.model).all(&self.model)
     }
 
     /// The folder of the schemas among the documents: `schemas/v1/`.
@@ -207,10 +212,14 @@ impl Catalogue {
         json_schema::folder(&self.model)
     }
 
-    /// The schemas again, but refusing properties that they do not name: made once, at the first
-    /// call.
-    pub fn closed_schemas(&self) -> &[Artefact] {
-        self.published.closed(&self.model)
+    /// The schema at that path again, but refusing properties that it does not name.
+    pub(crate) fn closed_schema(&self, path: &str) -> Option<&Artefact> {
+        self.published.closed(&self.model).find(path, &self.model)
+    }
+
+    /// The schemas again, but refusing properties that they do not name.
+    pub fn closed_schemas(&self) -> impl ExactSizeIterator<Item = &Artefact> {
+        self.published.closed(&self.model).all(&self.model)
     }
 
     /// The events that are derived from an event, in catalogue order; each has its rule in

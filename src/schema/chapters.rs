@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn both_references_have_every_chapter_and_row() {
         let catalogue = Catalogue::built_in(None);
-        for document in catalogue.artefacts().iter().filter(|artefact| artefact.path.starts_with("reference.")) {
+        for document in catalogue.artefacts().filter(|artefact| artefact.path.starts_with("reference.")) {
             let text = String::from_utf8_lossy(&document.bytes);
             for chapter in chapters(catalogue.model()) {
                 assert!(text.contains(chapter.title), "{}: {}", document.path, chapter.title);

@@ -33,12 +33,14 @@ const PACKAGE: [(&str, Packed); 2] = files!["README.md", "package.json"];
 /// What the modules import of the catalogue.
 const EVENTS: [&str; 3] = ["client/rules.mjs", "events.d.mts", "events.mjs"];
 
-/// The modules and their types: path, media type and text of each.
-pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str, String)> {
-    MODULES.into_iter().map(|(path, text)| {
-        let content_type = if path.ends_with(".d.mts") { TYPESCRIPT } else { JAVASCRIPT };
-        (path, content_type, text.text())
-    })
+/// The modules and their types: path and media type of each.
+pub(super) fn modules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MODULES.iter().map(|(path, _)| (*path, if path.ends_with(".d.mts") { TYPESCRIPT } else { JAVASCRIPT }))
+}
+
+/// The text of the module of that number among [`modules`].
+pub(super) fn text(number: usize) -> String {
+    MODULES.get(number).map(|(_, text)| text.text()).unwrap_or_default()
 }
 
 /// The files of the npm package, of these documents of a catalogue: path and bytes of each.

@@ -38,7 +38,7 @@ pub(crate) struct Args {
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let catalogue = args.catalogue.load(console)?;
     let open_api = open_api::document(HUB_PATH);
-    let documents = catalogue.artefacts().iter().chain([&open_api]);
+    let documents = catalogue.artefacts().chain([&open_api]);
     let documents = documents.map(|artefact| (artefact.path.as_str(), &artefact.bytes[..]));
     let package: Vec<_> =
         library::package(documents.clone()).map(|(path, bytes)| (format!("npm/{path}"), bytes)).collect();
