@@ -36,6 +36,7 @@ mod received;
 pub mod record;
 pub mod registry;
 pub mod seen;
+mod spread;
 mod stateful;
 pub mod topic;
 mod transcode;
@@ -72,6 +73,8 @@ const BYTES_PER_DELIVERY: usize = 256;
 pub(crate) const ANSWER_BYTES_PER_DELIVERY: usize = 96;
 /// And so many that are read, parsed and answered.
 pub(crate) const READ_BYTES_PER_DELIVERY: usize = 4;
+/// What it costs to leave a topic, in deliveries: two lists and a table are looked at.
+const LEAVE_COST: usize = 2;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -203,9 +206,15 @@ impl Hub {
         }
     }
 
+    /// A connection leaves all its topics.
+    pub(crate) fn leave_all(&mut self, conn: ConnKey) {
+        let left = self.registry.leave_all(conn);
+        self.spend(LEAVE_COST * left);
+    }
+
     /// A connection is gone: its memberships and what it was still to be sent go with it.
     pub(crate) fn close(&mut self, conn: ConnKey) {
-        self.registry.leave_all(conn);
+        self.leave_all(conn);
         if let Some(mut outbox) = self.outboxes.remove(conn) {
             self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
             outbox.release(&mut self.arena);

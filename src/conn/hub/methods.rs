@@ -222,7 +222,7 @@ impl Methods<'_, '_> {
             Method::Subscribe => return self.subscribe(id, &bound.items),
             Method::Unsubscribe => self.complete_list(id, &bound.items, |methods, item| methods.unsubscribe(item)),
             Method::UnsubscribeAll => {
-                self.turn.hub.registry.leave_all(self.speaker.key);
+                self.turn.hub.leave_all(self.speaker.key);
                 self.complete(id, Ok(&true));
             }
             Method::AvailableSubscriptions => self.complete(id, Ok(&Names(catalogue))),

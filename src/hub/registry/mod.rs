@@ -13,20 +13,19 @@
 //! met twice in a fan-out, and the fan-out asks nobody. Where a wildcard is granted for some
 //! entities only, its member is one of each of these topics.
 
+mod members;
+
+use super::spread::Spread;
 use super::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::broken::broken;
-use hashbrown::HashTable;
+use members::Group;
+pub use members::{ConnKey, Member, Members};
 use siphasher::sip::SipHasher13;
-use slotmap::{SecondaryMap, new_key_type};
+use slotmap::SecondaryMap;
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use uuid::Uuid;
-
-new_key_type! {
-    /// A connection of this shard. Carries a generation: the key of a connection that is gone finds
-    /// nothing.
-    pub struct ConnKey;
-}
 
 /// Keyed hashing: which topics share a bucket can't be foreseen without the seed.
 #[derive(Clone, Copy, Debug)]
@@ -37,51 +36,6 @@ impl BuildHasher for HashSeed {
 
     fn build_hasher(&self) -> SipHasher13 {
         SipHasher13::new_with_keys(self.0, self.1)
-    }
-}
-
-/// A member of a topic.
-#[derive(Clone, Copy, Debug)]
-pub struct Member {
-    /// The connection.
-    pub conn: ConnKey,
-}
-
-/// Who gets the publications of a topic: its members, and those of its wildcard. No connection is
-/// among both.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Members<'r> {
-    /// The topic's own.
-    one: Group<'r>,
-    /// Those of every topic of the event.
-    every: Group<'r>,
-}
-
-/// The members of a pattern.
-#[derive(Clone, Copy, Debug, Default)]
-struct Group<'r> {
-    /// Those that are sent publications as they are.
-    plain: &'r [Member],
-    /// Those that want each publication's position with it.
-    positioned: &'r [Member],
-}
-
-impl Group<'_> {
-    fn count(&self) -> usize {
-        self.plain.len() + self.positioned.len()
-    }
-}
-
-impl<'r> Members<'r> {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.one.count() + self.every.count()
-    }
-
-    /// All of them, in lists that each do or don't want positions.
-    pub fn lists(&self) -> [(&'r [Member], bool); 4] {
-        let Members { one, every } = self;
-        [(one.plain, false), (one.positioned, true), (every.plain, false), (every.positioned, true)]
     }
 }
 
@@ -160,8 +114,8 @@ pub enum Joined {
     Full,
 }
 
-#[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
-type PositionedMap = std::collections::HashMap<u32, Vec<Member>, HashSeed>;
+/// Slots are given back to memory where there were more than these.
+const SLOTS_MIN: usize = 1_024;
 
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
 type StarMap = std::collections::HashMap<ConnKey, Vec<Star>, HashSeed>;
@@ -172,12 +126,13 @@ pub struct Registry {
     seed: HashSeed,
     /// The slots of the patterns that have members; a pattern itself is written down once, in its
     /// slot.
-    patterns: HashTable<u32>,
+    patterns: Spread<u32>,
     slots: Vec<Slot>,
     /// The members that want positions, by slot; an entry is never empty.
-    positioned: PositionedMap,
-    /// Slots without a pattern.
-    free: Vec<u32>,
+    positioned: Spread<(u32, Vec<Member>)>,
+    /// Slots without a pattern. The first is given away first, and the last of all slots has a
+    /// pattern: what a crowd has needed is given back when it goes.
+    free: BTreeSet<u32>,
     subscriptions: SecondaryMap<ConnKey, Subscriptions>,
     /// The wildcards that connections hold; an entry is never empty.
     stars: StarMap,
@@ -192,10 +147,10 @@ impl Registry {
     pub(crate) fn new(seed: HashSeed) -> Registry {
         Registry {
             seed,
-            patterns: HashTable::new(),
+            patterns: Spread::new(),
             slots: Vec::new(),
-            positioned: PositionedMap::with_hasher(seed),
-            free: Vec::new(),
+            positioned: Spread::new(),
+            free: BTreeSet::new(),
             subscriptions: SecondaryMap::new(),
             stars: StarMap::with_hasher(seed),
             wildcard_count: 0,
@@ -320,9 +275,14 @@ impl Registry {
     /// Adds a connection to the members of a slot.
     fn enter_members(&mut self, slot: u32, conn: ConnKey, positioned: bool) -> Subscription {
         let index = if positioned {
-            let members = self.positioned.entry(slot).or_default();
-            members.push(Member { conn });
-            members.len() - 1
+            let (seed, hash) = (self.seed, self.seed.hash_one(slot));
+            if let Some((_, members)) = self.positioned.find_mut(hash, |(other, _)| *other == slot) {
+                members.push(Member { conn });
+                members.len() - 1
+            } else {
+                self.positioned.insert(hash, (slot, vec![Member { conn }]), |(slot, _)| seed.hash_one(slot));
+                0
+            }
         } else {
             let members = &mut self.slots[slot as usize].members;
             members.push(Member { conn });
@@ -336,11 +296,14 @@ impl Registry {
     fn leave_members(&mut self, gone: Subscription) {
         let (slot, index) = (gone.slot, gone.index());
         let moved = if gone.is_positioned() {
-            let members = self.positioned.get_mut(&slot).unwrap_or_else(|| broken("a member stands in its list"));
+            let (seed, hash) = (self.seed, self.seed.hash_one(slot));
+            let is_it = |(other, _): &(u32, Vec<Member>)| *other == slot;
+            let list = self.positioned.find_mut(hash, is_it);
+            let (_, members) = list.unwrap_or_else(|| broken("a member stands in its list"));
             members.swap_remove(index);
             let moved = members.get(index).copied();
             if members.is_empty() {
-                self.positioned.remove(&slot);
+                self.positioned.remove(hash, is_it, |(slot, _)| seed.hash_one(slot));
             }
             moved
         } else {
@@ -440,25 +403,32 @@ impl Registry {
     /// Gives a pattern a slot.
     fn add(&mut self, pattern: Pattern) -> u32 {
         let Registry { seed, patterns, slots, free, .. } = self;
-        let slot = free.pop().unwrap_or_else(|| {
+        let slot = free.pop_first().unwrap_or_else(|| {
             slots.push(Slot { pattern, members: SmallVec::new() });
             place(slots.len() - 1)
         });
         slots[slot as usize].pattern = pattern;
-        patterns.insert_unique(seed.hash_one(pattern), slot, |slot| seed.hash_one(slots[*slot as usize].pattern));
+        patterns.insert(seed.hash_one(pattern), slot, |slot| seed.hash_one(slots[*slot as usize].pattern));
         self.wildcard_count += usize::from(matches!(pattern, Pattern::Every(_)));
         slot
     }
 
     /// Takes its slot from a pattern without members.
     fn forget(&mut self, slot: u32) {
-        let Slot { pattern, members } = &mut self.slots[slot as usize];
-        if let Ok(entry) = self.patterns.find_entry(self.seed.hash_one(*pattern), |other| *other == slot) {
-            entry.remove();
-        }
-        *members = SmallVec::new();
+        let Registry { seed, patterns, slots, free, .. } = self;
+        let pattern = slots[slot as usize].pattern;
+        let hash_of = |slot: &u32| seed.hash_one(slots[*slot as usize].pattern);
+        patterns.remove(seed.hash_one(pattern), |other| *other == slot, hash_of);
+        slots[slot as usize].members = SmallVec::new();
         self.wildcard_count -= usize::from(matches!(pattern, Pattern::Every(_)));
-        self.free.push(slot);
+        free.insert(slot);
+        while let Some(last) = free.last().copied().filter(|last| *last as usize + 1 == slots.len()) {
+            free.remove(&last);
+            slots.pop();
+        }
+        if slots.capacity() > SLOTS_MIN.max(slots.len() * 4) {
+            slots.shrink_to(slots.len() * 2);
+        }
     }
 
     fn find(&self, pattern: &Pattern) -> Option<u32> {
@@ -523,10 +493,14 @@ impl Registry {
     }
 
     fn members_of(&self, slot: u32) -> Group<'_> {
-        let positioned = if self.positioned.is_empty() { None } else { self.positioned.get(&slot) };
+        let positioned = if self.positioned.is_empty() {
+            None
+        } else {
+            self.positioned.find(self.seed.hash_one(slot), |(other, _)| *other == slot)
+        };
         Group {
             plain: &self.slots[slot as usize].members,
-            positioned: positioned.map(Vec::as_slice).unwrap_or_default(),
+            positioned: positioned.map(|(_, members)| members.as_slice()).unwrap_or_default(),
         }
     }
 

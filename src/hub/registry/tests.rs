@@ -153,3 +153,25 @@ fn who_asks_again_for_a_wildcard_is_not_refused_where_no_room_is_left() {
     assert_eq!(registry.join(conn, reach(0, 0b011), true, 0), Joined::Full, "it would be more");
     assert_eq!(registry.join(conn, reach(1, EVERY), true, 0), Joined::Full);
 }
+
+#[test]
+fn what_a_crowd_has_needed_is_given_back_when_it_goes_though_others_stay() {
+    const CROWD: u32 = 3_000;
+    let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+    let mut registry = Registry::new(HashSeed(1, 2));
+    let [before, crowd, meanwhile] = [(); 3].map(|()| keys.insert(()));
+    let of = |name: u32| Topic { entity: Uuid::from_u128(u128::from(name)), ..topic(0) };
+    let join = |registry: &mut Registry, conn, name, positioned| {
+        assert_eq!(registry.join(conn, of(name), positioned, usize::MAX), Joined::Fresh);
+    };
+    join(&mut registry, before, CROWD, false);
+    (0..CROWD / 2).for_each(|name| join(&mut registry, crowd, name, name % 2 == 0));
+    join(&mut registry, meanwhile, CROWD + 1, false);
+    (CROWD / 2..CROWD).for_each(|name| join(&mut registry, crowd, name, false));
+    registry.leave_all(crowd);
+    registry.leave(meanwhile, Pattern::One(of(CROWD + 1)));
+    assert_eq!((registry.slots.len(), registry.free.len()), (1, 0));
+    assert!(registry.slots.capacity() <= SLOTS_MIN, "{}", registry.slots.capacity());
+    join(&mut registry, crowd, 7, false);
+    assert_eq!((registry.member_count(&of(CROWD)), registry.member_count(&of(7))), (1, 1));
+}

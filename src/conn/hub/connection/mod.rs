@@ -508,7 +508,7 @@ impl Handle<'_, '_> {
     /// Nothing is delivered from here on, and the negotiated token finds nothing. Its last words
     /// are the link's affair.
     pub(crate) fn end(&mut self) {
-        self.turn.hub.registry.leave_all(self.key);
+        self.turn.hub.leave_all(self.key);
         self.turn.hub.end_stateful(self.key);
         if matches!(self.connection.stage, Stage::Waiting(_)) {
             let home = methods::home_of(&self.connection.principal, self.turn.process);
