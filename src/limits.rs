@@ -15,7 +15,7 @@
 //!   unacknowledged:  unacknowledged_bytes_max                             1 MiB   (stateful reconnect; in backlog_bytes_max)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
-//!   kernel buffers:  socket_send_bytes                                  208 KiB
+//!   kernel buffers:  socket_send_bytes                                  208 KiB   (STRANGER_SEND_BYTES without a connection)
 //! ```
 //!
 //! All of it together has one bound, `memory_bytes_max`; `rte check` prints the sum by its parts.
@@ -228,8 +228,9 @@ limits! {
     connection_deliveries_per_s: usize = 128 * 1024;
     /// A client that would not be read on for longer than this is closed.
     rest_ms: u64 = 30_000;
-    /// Kernel send buffer asked for each socket (SO_SNDBUF), so that the kernel doesn't hide a slow
-    /// consumer. The default is what Linux gives without further settings (net.core.wmem_max).
+    /// Kernel send buffer asked for the socket of each connection (SO_SNDBUF), so that the kernel
+    /// doesn't hide a slow consumer. The default is what Linux gives without further settings
+    /// (net.core.wmem_max).
     socket_send_bytes: usize = 208 * 1024;
     /// How long `/readyz` says that the hub will drain before it does; nothing else changes
     /// meanwhile. More than a load balancer needs to notice.
@@ -374,6 +375,10 @@ pub const RATE_SLOTS: usize = 8 * 1024;
 pub const BAD_TOKENS_PER_S: u64 = 200;
 /// And beyond that, of one address in a minute (429 beyond).
 pub const ADDRESS_BAD_TOKENS_PER_MINUTE: u64 = 60;
+/// Kernel send buffer asked for a socket that carries no connection (SO_SNDBUF), unless
+/// `socket_send_bytes` is less: so much of a page, and as much again for Linux, waits there for a
+/// stranger that does not read.
+pub const STRANGER_SEND_BYTES: usize = 16 * 1024;
 /// That strangers make room is warned of this often at the most, since strangers are the cause.
 pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;
 /// Bytes that are read of a connection that ends, looking for its Close or its end; what it sends

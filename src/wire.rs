@@ -43,6 +43,10 @@ pub trait Wire {
         let _ = link;
         None
     }
+    /// The link carries a connection from here on: its socket may hold what a connection's may.
+    fn widen(&mut self, link: LinkKey) {
+        let _ = link;
+    }
     /// Ends the sending direction; what was written still arrives.
     fn shutdown_write(&mut self, link: LinkKey);
     /// Closes the socket.

@@ -2,7 +2,7 @@
 
 use super::token::LISTENER;
 use crate::api::routes::Entrance;
-use crate::limits::Limits;
+use crate::limits::{Limits, STRANGER_SEND_BYTES};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
@@ -104,7 +104,8 @@ impl Listener {
 /// window is closed, and resets a slow reader that acknowledges 4 KB/s. The core asks instead.
 fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(limits.socket_send_bytes)?;
+    // The core widens those that carry a connection.
+    socket.set_send_buffer_size(limits.socket_send_bytes.min(STRANGER_SEND_BYTES))?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)
 }
@@ -112,18 +113,24 @@ fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::net_stream::NetStream;
+    use crate::shell::os::Stream;
     use socket2::SockRef;
+
+    fn accept(listener: &Listener) -> TcpStream {
+        loop {
+            if let Some((socket, _)) = listener.accept().unwrap() {
+                return socket;
+            }
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn an_accepted_socket_asks_a_silent_peer_and_has_patience_with_a_slow_one() {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
         let _peer = std::net::TcpStream::connect(listener.address()).unwrap();
-        let accepted = loop {
-            if let Some((socket, _)) = listener.accept().unwrap() {
-                break socket;
-            }
-            std::thread::yield_now();
-        };
+        let accepted = accept(&listener);
         let socket = SockRef::from(&accepted);
         #[cfg(target_os = "linux")]
         assert_eq!(socket.tcp_user_timeout().unwrap(), None);
@@ -131,5 +138,17 @@ mod tests {
         assert_eq!(asked, (true, KEEPALIVE_AFTER));
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
         assert!(socket.tcp_nodelay().unwrap());
+    }
+
+    #[test]
+    fn the_kernel_holds_little_for_a_stranger_and_more_for_a_connection() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
+        let _peer = std::net::TcpStream::connect(listener.address()).unwrap();
+        let mut accepted = NetStream::plain(accept(&listener));
+        let held = |stream: &mut NetStream| SockRef::from(&*stream.socket()).send_buffer_size().unwrap();
+        // Linux doubles what it is asked for.
+        assert_eq!(held(&mut accepted), 2 * STRANGER_SEND_BYTES);
+        accepted.widen(4 * STRANGER_SEND_BYTES);
+        assert_eq!(held(&mut accepted), 8 * STRANGER_SEND_BYTES);
     }
 }

@@ -95,6 +95,11 @@ impl Stream for NetStream {
         }
     }
 
+    fn widen(&mut self, bytes: usize) {
+        // It fails where the peer is gone already, which the next read tells.
+        drop(SockRef::from(&*self.socket()).set_send_buffer_size(bytes));
+    }
+
     fn shutdown_write(&mut self) {
         match self {
             // It fails where the peer is gone already, which the next read tells.

@@ -150,6 +150,11 @@ pub trait Stream {
         None
     }
 
+    /// From here on it may hold so many bytes that the peer has not acknowledged.
+    fn widen(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
+
     /// Ends the sending direction.
     fn shutdown_write(&mut self);
 

@@ -48,11 +48,13 @@ pub(crate) struct Sockets<S> {
     shard: usize,
     map: SecondaryMap<LinkKey, Socket<S>>,
     load: Arc<Load>,
+    /// What the socket of a connection may hold.
+    send_bytes: usize,
 }
 
 impl<S: Stream> Sockets<S> {
-    pub(crate) fn new(shard: usize, load: Arc<Load>) -> Self {
-        Sockets { shard, map: SecondaryMap::new(), load }
+    pub(crate) fn new(shard: usize, load: Arc<Load>, send_bytes: usize) -> Self {
+        Sockets { shard, map: SecondaryMap::new(), load, send_bytes }
     }
 
     /// Whose they are.
@@ -163,6 +165,12 @@ impl<S: Stream> Wire for Sockets<S> {
         self.map.get(link)?.stream.acked()
     }
 
+    fn widen(&mut self, link: LinkKey) {
+        if let Some(socket) = self.map.get_mut(link) {
+            socket.stream.widen(self.send_bytes);
+        }
+    }
+
     fn shutdown_write(&mut self, link: LinkKey) {
         if let Some(socket) = self.map.get_mut(link) {
             socket.stream.shutdown_write();
@@ -202,7 +210,7 @@ mod tests {
     fn a_socket_is_on_the_list_of_the_hot_once_and_not_while_paused() {
         let mut keys: SlotMap<LinkKey, ()> = SlotMap::with_key();
         let (key, stale) = (keys.insert(()), keys.insert(()));
-        let mut sockets = Sockets::new(0, Arc::new(Load::new(1)));
+        let mut sockets = Sockets::new(0, Arc::new(Load::new(1)), 0);
         sockets.insert(key, Nothing);
         assert!(sockets.heat(key) && !sockets.heat(key), "a second edge adds nothing");
         sockets.cool(key);

@@ -79,13 +79,14 @@ impl<O: Os> Reactor<O> {
         current: Arc<Current>,
     ) -> Self {
         let read_bytes = READ_BYTES.min(shared.limits.read_budget_bytes).max(1);
+        let send_bytes = shared.limits.socket_send_bytes;
         Reactor {
             number,
             os,
             shard,
             shared,
             mailboxes,
-            sockets: Sockets::new(number, Arc::clone(&load)),
+            sockets: Sockets::new(number, Arc::clone(&load), send_bytes),
             load,
             current,
             version: 0,

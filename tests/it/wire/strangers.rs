@@ -32,6 +32,19 @@ fn a_thousand_sockets_without_a_token_keep_nobody_out() {
 }
 
 #[test]
+fn little_of_what_a_stranger_does_not_read_waits_in_the_kernel() {
+    let hub = Hub::start();
+    let page = hub.request("GET /reference", &[], "").body.len() as f64;
+    let mut wire = hub.connect_with_buffer(4_096);
+    std::io::Write::write_all(wire.stream(), "GET /reference HTTP/1.1\r\nHost: h\r\n\r\n".repeat(20).as_bytes())
+        .unwrap();
+    // What is not in the kernel is with the hub, which has it once for all.
+    hub.await_metric("rte_backlog_bytes ", |bytes| bytes > 0.0);
+    let backlog = hub.metric("rte_backlog_bytes ");
+    assert!((page / 2.0..page + 1_000.0).contains(&backlog), "{backlog} bytes of a page of {page} wait in the hub");
+}
+
+#[test]
 fn a_hub_with_few_descriptors_and_many_peers_goes_on_serving() {
     let hub = Hub::start_with_descriptors(256, &[]);
     let mut clients: Vec<_> = (0..20).map(|_| hub.client()).collect();

@@ -210,15 +210,18 @@ impl Http {
         match then {
             Then::GoOn | Then::Again => Next::Http(self),
             Then::Finish => Next::Ending(self.finish(CloseReason::Served, Sender::Open, cx)),
-            Then::Streams(conn) => Next::EventStream(EventStream { conn }),
+            Then::Streams(conn) => {
+                cx.turn.out.wire.widen(cx.link);
+                Next::EventStream(EventStream { conn })
+            }
             Then::Polls(conn, framing) => {
                 self.keep(rest);
                 Next::Poll(self, conn, framing)
             }
-            Then::Upgraded(conn) => match WebSocket::new(conn).begin(rest, cx) {
-                Ok(websocket) => Next::WebSocket(websocket),
-                Err(ending) => Next::Ending(ending),
-            },
+            Then::Upgraded(conn) => {
+                cx.turn.out.wire.widen(cx.link);
+                WebSocket::new(conn).begin(rest, cx).map_or_else(Next::Ending, Next::WebSocket)
+            }
         }
     }
 
