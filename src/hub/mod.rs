@@ -335,6 +335,18 @@ impl Hub {
         self.deliveries_left == 0
     }
 
+    /// From here on it is the turn of those who wait for each other, who together have an eighth of
+    /// a turn, whatever else there is. What the others had left is returned, for
+    /// [`Hub::end_share`].
+    pub(crate) fn begin_share(&mut self) -> usize {
+        std::mem::replace(&mut self.deliveries_left, (self.deliveries_max / PORTIONS).max(1))
+    }
+
+    /// The others go on with what they had left.
+    pub(crate) fn end_share(&mut self, left: usize) {
+        self.deliveries_left = left;
+    }
+
     /// All that is ready has had its turn, or this turn's half of it; the other half is for what
     /// has waited.
     pub fn begin_second_half(&mut self, now: Now) {

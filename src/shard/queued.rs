@@ -32,8 +32,10 @@ impl Shard {
         self.proceed_with_links(now, wire);
     }
 
-    /// Links go on with what they have read, a portion each; one of them does in any case.
+    /// Links go on with what they have read, a portion each, and no more of them in a turn than
+    /// others would notice; one of them does in any case.
     fn proceed_with_links(&mut self, now: Now, wire: &mut dyn Wire) {
+        let others = self.hub.begin_share();
         let mut links = self.intake.waiting.len();
         while links > 0
             && let Some(whose) = self.intake.waiting.pop_front()
@@ -49,6 +51,7 @@ impl Shard {
             }
             links = if self.hub.is_spent() { 0 } else { links - 1 };
         }
+        self.hub.end_share(others);
     }
 
     fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {

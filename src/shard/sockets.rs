@@ -63,6 +63,22 @@ impl Shard {
         self.hub.spend(deliveries);
     }
 
+    /// Whether the link can wait: nobody has shown a good token by it, or it only ends.
+    pub fn is_guest(&self, key: LinkKey) -> bool {
+        self.link(key).is_some_and(Link::is_guest)
+    }
+
+    /// Guests take their turn from here on; what the others have left of it is returned, for
+    /// [`Shard::end_guests`].
+    pub fn begin_guests(&mut self) -> usize {
+        self.hub.begin_share()
+    }
+
+    /// The others go on with what they had left.
+    pub fn end_guests(&mut self, left: usize) {
+        self.hub.end_share(left);
+    }
+
     /// A link comes from another shard, and is as it was there. Once its socket is in its place,
     /// [`Shard::resume`] lets it look at the bytes that it brought.
     pub fn adopt(&mut self, moved: Moved) -> LinkKey {

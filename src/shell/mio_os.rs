@@ -153,6 +153,7 @@ fn readiness(event: &Event) -> Readiness {
                 is_readable: event.is_readable() || is_read_closed,
                 is_writable: event.is_writable(),
                 is_read_closed,
+                has_failed: event.is_error() || event.is_read_closed() && event.is_write_closed(),
             };
             Readiness::Stream(key(token), state)
         }

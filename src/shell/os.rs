@@ -32,6 +32,8 @@ pub struct StreamState {
     /// The peer sends no more, or the stream has failed: a short read no longer means that all has
     /// been read.
     pub is_read_closed: bool,
+    /// It has failed, or ended both ways: whatever is written, nobody gets it.
+    pub has_failed: bool,
 }
 
 /// An operating system, as one reactor sees it.

@@ -102,6 +102,12 @@ impl<S: Stream> Sockets<S> {
         self.change(key, Reading::Paused, Reading::Hot)
     }
 
+    /// Why a socket has failed that the core does not read on, and would learn of later.
+    pub(crate) fn failure_of_paused(&mut self, key: LinkKey) -> Option<Failure> {
+        let socket = self.map.get_mut(key).filter(|socket| socket.reading == Reading::Paused)?;
+        Some(socket.stream.failure())
+    }
+
     fn change(&mut self, key: LinkKey, from: Reading, to: Reading) -> bool {
         match self.map.get_mut(key) {
             Some(socket) if socket.reading == from => {

@@ -54,6 +54,8 @@ pub struct Reactor<O: Os> {
     ready: Vec<Readiness>,
     /// Sockets that may still be readable without a further edge.
     hot: Vec<LinkKey>,
+    /// The same, of those that can wait.
+    hot_guests: Vec<LinkKey>,
     buffer: Box<[u8]>,
     letters: Vec<Letter<O::Stream>>,
     /// The mailbox was not looked into, since the shard had enough of what came before.
@@ -92,6 +94,7 @@ impl<O: Os> Reactor<O> {
             version: 0,
             ready: Vec::new(),
             hot: Vec::new(),
+            hot_guests: Vec::new(),
             buffer: vec![0; read_bytes].into_boxed_slice(),
             letters: Vec::new(),
             leaves_mail: false,
@@ -137,8 +140,8 @@ impl<O: Os> Reactor<O> {
 
     fn turn(&mut self, now: Now) {
         self.read_mail(now);
-        let mut hot = std::mem::take(&mut self.hot);
-        let waited = hot.len();
+        let (mut hot, mut guests) = (std::mem::take(&mut self.hot), std::mem::take(&mut self.hot_guests));
+        let (hot_before, guests_before) = (hot.len(), guests.len());
         for readiness in &self.ready {
             match *readiness {
                 Readiness::Mail => {}
@@ -151,18 +154,23 @@ impl<O: Os> Reactor<O> {
                     if state.is_read_closed {
                         self.sockets.set_read_closed(key);
                     }
-                    if state.is_readable && self.sockets.heat(key) {
-                        hot.push(key);
+                    if state.has_failed
+                        && let Some(failure) = self.sockets.failure_of_paused(key)
+                    {
+                        self.shard.handle_failure(key, failure, now, &mut self.sockets);
+                    } else if state.is_readable && self.sockets.heat(key) {
+                        if self.shard.is_guest(key) { guests.push(key) } else { hot.push(key) }
                     }
                 }
             }
         }
-        if self.siblings_are_full() {
-            self.hot = hot;
+        let are_full = self.siblings_are_full();
+        if are_full {
+            (self.hot, self.hot_guests) = (hot, std::mem::take(&mut guests));
         } else {
             // Who has something new goes first, since most of them want little. Of those who have
             // waited, the first has its turn in any case.
-            let mut fresh = hot.split_off(waited);
+            let mut fresh = hot.split_off(hot_before);
             self.read_some(&mut fresh, 0, now);
             self.read_some(&mut hot, 1, now);
             hot.append(&mut fresh);
@@ -173,9 +181,14 @@ impl<O: Os> Reactor<O> {
         if self.is_listening && self.drain_until.is_some() {
             self.listen_no_longer(now);
         }
+        let left = self.shard.begin_guests();
+        if !are_full {
+            self.read_guests(guests, guests_before, now);
+        }
         if self.accept_at.is_due(now) {
             self.accept(now);
         }
+        self.shard.end_guests(left);
         self.shard.handle_deadlines(now, &mut self.sockets);
         self.shard.handle_queued(now, &mut self.sockets);
         self.tell(now);
@@ -194,10 +207,10 @@ impl<O: Os> Reactor<O> {
         self.load.tell_strangers(self.number, self.shard.stranger_count());
         while let Some(key) = self.shard.poll_resumed() {
             if self.shard.wants_input(key) && self.sockets.resume(key) {
-                self.hot.push(key);
+                self.push_hot(key);
             }
         }
-        let is_idle = self.hot.is_empty() && !self.shard.has_work();
+        let is_idle = self.hot.is_empty() && self.hot_guests.is_empty() && !self.shard.has_work();
         let (work, kept) = (self.shard.hub().work(), self.shared.backlog.memory_bytes());
         self.memory.end_turn(now, work, kept, is_idle, &mut self.os);
     }
@@ -215,7 +228,7 @@ impl<O: Os> Reactor<O> {
         if self.shard.has_work() || self.leaves_mail && self.shard.takes_mail() {
             return Some(Duration::ZERO);
         }
-        if !self.hot.is_empty() {
+        if !self.hot.is_empty() || !self.hot_guests.is_empty() {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
         let now = self.os.now();
@@ -285,10 +298,29 @@ impl<O: Os> Reactor<O> {
         keys.drain(..read);
     }
 
+    /// Reads guests, those who have waited and those who have come since by turns: neither a crowd
+    /// of ever new ones nor a few that want much keep the others out.
+    fn read_guests(&mut self, mut waited: Vec<LinkKey>, count: usize, now: Now) {
+        let mut fresh = waited.split_off(count).into_iter();
+        let mut guests = Vec::with_capacity(waited.len() + fresh.len());
+        for key in waited {
+            guests.push(key);
+            guests.extend(fresh.next());
+        }
+        guests.extend(fresh);
+        self.read_some(&mut guests, 1, now);
+        std::mem::swap(&mut self.hot_guests, &mut guests);
+        self.hot_guests.append(&mut guests);
+    }
+
     fn heat(&mut self, key: LinkKey) {
         if self.sockets.heat(key) {
-            self.hot.push(key);
+            self.push_hot(key);
         }
+    }
+
+    fn push_hot(&mut self, key: LinkKey) {
+        if self.shard.is_guest(key) { self.hot_guests.push(key) } else { self.hot.push(key) }
     }
 
     fn read_mail(&mut self, now: Now) {
@@ -481,9 +513,7 @@ impl<O: Os> Reactor<O> {
         self.shard.resume(key, now, &mut self.sockets);
         self.tell(now);
         // What came between two polls was told to nobody.
-        if self.sockets.heat(key) {
-            self.hot.push(key);
-        }
+        self.heat(key);
     }
 
     /// Returns whether all shards are empty, or the time is over. One that is empty before the

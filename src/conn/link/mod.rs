@@ -127,6 +127,15 @@ impl Link {
         Link::Http(Http::adopt(moved, timer))
     }
 
+    /// Whether it can wait: nobody has shown a good token by it, or it only ends.
+    pub(crate) fn is_guest(&self) -> bool {
+        match self {
+            Link::Http(http) => http.is_guest(),
+            Link::WebSocket(_) | Link::EventStream(_) | Link::Poll(_) => false,
+            Link::Ending(_) => true,
+        }
+    }
+
     /// Takes bytes in; they may be spoilt.
     pub(crate) fn handle_bytes(self, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Link {
         cx.turn.books.metrics.bytes_in += bytes.len() as u64;

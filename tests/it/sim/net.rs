@@ -108,12 +108,9 @@ impl Pipe {
     }
 
     fn state(&self) -> StreamState {
-        let is_read_closed = self.has_end || self.is_broken;
-        StreamState {
-            is_readable: !self.inbox.is_empty() || is_read_closed,
-            is_writable: self.has_room() || self.is_broken,
-            is_read_closed,
-        }
+        let (is_read_closed, has_failed) = (self.has_end || self.is_broken, self.is_broken);
+        let is_readable = !self.inbox.is_empty() || is_read_closed;
+        StreamState { is_readable, is_writable: self.has_room() || has_failed, is_read_closed, has_failed }
     }
 }
 
@@ -376,7 +373,7 @@ impl Net {
             let id = self.rng.below(self.pipes.len());
             self.spurious_edge(id);
         }
-        let state = StreamState { is_readable: true, is_writable: true, is_read_closed: false };
+        let state = StreamState { is_readable: true, is_writable: true, ..StreamState::default() };
         ready.extend(self.spurious[shard].drain(..).map(|key| Readiness::Stream(key, state)));
     }
 

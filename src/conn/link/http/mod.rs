@@ -171,6 +171,11 @@ impl Http {
         Box::new(http)
     }
 
+    /// Whether nobody has shown a good token by it. Those from the inside need none.
+    pub(super) fn is_guest(&self) -> bool {
+        self.known.is_none() && self.entrance != Entrance::Internal
+    }
+
     /// Takes bytes in; they may be spoilt.
     pub(super) fn handle_bytes(mut self: Box<Self>, bytes: &mut [u8], cx: &mut Cx<'_, '_>) -> Next {
         if !self.partial.is_empty() {

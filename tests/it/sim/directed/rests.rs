@@ -34,6 +34,17 @@ fn a_client_that_has_used_up_its_allowance_is_not_read_on_until_some_has_come_ba
 }
 
 #[test]
+fn a_client_that_rests_and_whose_socket_fails_is_gone_at_once() {
+    let world = world(short());
+    let asker = Peer::connect(&world);
+    asker.say(&world, QUESTION.repeat(100).as_bytes());
+    assert!(rests(&world, &asker));
+    world.net().break_off(asker.id);
+    world.settle();
+    assert_eq!(closed(&world, CloseReason::SocketFailed), 1, "it is not read, and a write is not due");
+}
+
+#[test]
 fn the_timeout_of_a_client_rests_with_it() {
     let world = world(Limits { connection_deliveries_per_s: 10, rest_ms: 120_000, ..short() });
     let mut asker = Peer::connect(&world);

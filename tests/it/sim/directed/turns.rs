@@ -47,6 +47,37 @@ fn a_large_request_goes_on_from_turn_to_turn_and_others_come_in_between() {
 }
 
 #[test]
+fn a_client_and_a_publisher_do_not_wait_for_strangers_and_strangers_do_not_wait_for_ever() {
+    let world = world(short_turns());
+    let (mut member, mut publisher) = (Peer::connect(&world), Peer::publisher(&world));
+    member.subscribe(&world, ALERT, user());
+    publisher.publish(&world, ALERT, user(), &tag("first", 10));
+    assert_eq!(tags(&member.hear(&world)), ["first"]);
+    let mut strangers: Vec<Peer> = (0..40).map(|_| Peer::dial(&world, WIDE)).collect();
+    let late: Vec<Peer> = (0..20).map(|_| Peer::dial(&world, WIDE)).collect();
+    let ask = |peer: &Peer| say(&world, peer, b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    strangers.iter().for_each(ask);
+    world.step(0);
+    let heard = || world.pipe(member.id).from_hub.len();
+    for (n, late) in late.iter().enumerate() {
+        // Others come all the time, before them.
+        ask(late);
+        let before = heard();
+        say(&world, &publisher, &post(&alerts(std::iter::once(tag(&n.to_string(), 10)))));
+        let turns = (0..10).take_while(|_| {
+            world.step(0);
+            heard() == before
+        });
+        assert!(turns.count() < 2, "{n}: the crowd came first");
+    }
+    strangers.extend(late);
+    let served = strangers.iter().filter(|stranger| has_heard(&world, stranger)).count();
+    assert!((20..60).contains(&served), "{served}: one of them has its turn in each");
+    assert_eq!(tags(&member.hear(&world)), (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert!(strangers.iter_mut().all(|stranger| statuses(&stranger.hear(&world)) == [200]));
+}
+
+#[test]
 fn requests_of_one_connection_are_delivered_in_their_order_whatever_waits() {
     let world = world(short_turns());
     let mut member = Peer::connect(&world);
