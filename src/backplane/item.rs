@@ -1,6 +1,7 @@
 //! What is handed over to be appended, and what becomes of it.
 
 use super::entry::Place;
+use crate::clock::Deadline;
 use crate::hub::partition::Partition;
 use crate::hub::seen::ItemKey;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ impl Item {
 }
 
 /// Publications of one partition, to be appended side by side as far as a batch has room.
+///
+/// Those of a partition come from its home, in the order in which their time is over.
 #[derive(Clone, Debug)]
 pub struct Append {
     /// The partition.
@@ -54,6 +57,8 @@ pub struct Append {
     pub call: u64,
     /// The publications.
     pub items: Vec<Item>,
+    /// When nobody waits for them any more: what is in no batch by then is not appended.
+    pub expires_at: Deadline,
 }
 
 /// Why publications were not appended.

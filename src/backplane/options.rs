@@ -8,8 +8,6 @@ use crate::limits::Limits;
 pub struct Options {
     /// Partitions, from the first.
     pub partitions: u8,
-    /// How long publications wait for the engine before they are refused.
-    pub append_timeout_ms: u64,
     /// What was appended so long before the engine was heard last is not appended again.
     pub repair_ms: u64,
     /// A partition in which nothing was appended for so long gets an entry that says that its
@@ -25,7 +23,6 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             partitions: PARTITIONS,
-            append_timeout_ms: 5_000,
             repair_ms: 5_000,
             beat_ms: 10_000,
             queue_bytes_max: Limits::DEFAULT.backplane_queue_bytes_max,

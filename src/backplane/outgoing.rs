@@ -144,8 +144,8 @@ impl Outgoing {
         self.acked
     }
 
-    pub(super) fn push(&mut self, append: Append, ticket: u64, expires_at: Deadline) {
-        let Append { shard, call, items, .. } = append;
+    pub(super) fn push(&mut self, append: Append, ticket: u64) {
+        let Append { shard, call, items, expires_at, .. } = append;
         self.pending.push_back(Pending {
             ticket,
             shard,

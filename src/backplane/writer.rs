@@ -71,7 +71,7 @@ impl Writer {
     }
 
     /// Takes publications. They may be answered at once.
-    pub fn handle_append(&mut self, append: Append, now: Now) {
+    pub fn handle_append(&mut self, append: Append) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let bytes: usize = append.items.iter().map(Item::bytes).sum();
@@ -84,7 +84,7 @@ impl Writer {
         } else if append.items.is_empty() {
             Ok(Vec::new())
         } else {
-            return outgoing.push(append, ticket, now.after_ms(self.options.append_timeout_ms));
+            return outgoing.push(append, ticket);
         };
         let Append { shard, call, .. } = append;
         self.mail.push_back(WriterMail::Settled(Settled { shard, call, outcome, last: None }));
@@ -286,11 +286,11 @@ mod tests {
         Writer::new(Options { partitions: 1, ..options }, Origin(1), Box::new(Zeros), at(0))
     }
 
-    /// Hands over a publication; what is said at once.
-    fn append(writer: &mut Writer, call: u64, ms: u64) -> Option<Result<Vec<u32>, Refused>> {
+    /// Hands over a publication, for which there is time until then; what is said at once.
+    fn append(writer: &mut Writer, call: u64, until_ms: u64) -> Option<Result<Vec<u32>, Refused>> {
         let item = Item { body: Box::default(), data: vec![b' '; BYTES].into(), id: None, row: None };
-        let partition = Partition::from_number(0).unwrap();
-        writer.handle_append(Append { partition, shard: 0, call, items: vec![item] }, at(ms));
+        let (partition, expires_at) = (Partition::from_number(0).unwrap(), Deadline::at(at(until_ms).mono));
+        writer.handle_append(Append { partition, shard: 0, call, items: vec![item], expires_at });
         settled(writer)
     }
 
@@ -316,12 +316,16 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_engine_is_bounded_and_more_is_refused_at_once() {
-        let mut writer = writer(Options { queue_bytes_max: 2 * BYTES, append_timeout_ms: 100, ..Options::default() });
-        assert_eq!(append(&mut writer, 1, 0), None);
-        assert_eq!(append(&mut writer, 2, 0), Some(Err(Refused::Queue)), "what an entry takes beside its data counts");
+        let mut writer = writer(Options { queue_bytes_max: 2 * BYTES, ..Options::default() });
+        assert_eq!(append(&mut writer, 1, 100), None);
+        assert_eq!(
+            append(&mut writer, 2, 100),
+            Some(Err(Refused::Queue)),
+            "what an entry takes beside its data counts"
+        );
         writer.handle_deadlines(at(100));
         assert_eq!((settled(&mut writer), writer.queue_bytes()), (Some(Err(Refused::Away)), 0));
-        assert_eq!(append(&mut writer, 3, 100), None, "and there is room again");
+        assert_eq!(append(&mut writer, 3, 200), None, "and there is room again");
     }
 
     #[test]
@@ -329,7 +333,7 @@ mod tests {
         let mut writer = writer(Options { repair_bytes_max: 2 * BYTES, ..Options::default() });
         open(&mut writer, 0, 0);
         for number in 1..=3 {
-            assert_eq!(append(&mut writer, number, 0), None);
+            assert_eq!(append(&mut writer, number, 5_000), None);
             assert!(matches!(writer.poll_command(at(0)), Some(Command::Append(_))));
             let last = Some(Place { epoch: Epoch::from_number(1), sequence: number });
             writer.handle(Input::Appended(vec![Ok(Appended { last, duplicates: Vec::new() })]), at(0));

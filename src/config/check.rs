@@ -52,6 +52,7 @@ impl Checker<'_> {
         let journal_left = self.journal_left(&journal);
         let backplane = self.backplane(&journal, &limits);
         hub.values_ms = u64::from(journal.redis.values_days) * MS_PER_DAY;
+        hub.append_timeout_ms = journal.redis.append_timeout_ms;
         let mut warnings = warnings;
         warnings.extend(self.redis_left(&journal));
         let journal = self.journal(journal);
@@ -179,6 +180,7 @@ impl Checker<'_> {
             refresh: true,
             tickets: false,
             jwt_in_query: true,
+            append_timeout_ms: 0,
             values_ms: u64::MAX,
             detailed_errors: server.detailed_errors,
             snapshots: server.snapshots,

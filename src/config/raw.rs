@@ -2,6 +2,7 @@
 //! table in the manual and the errors are all made from them.
 
 use crate::auth::token::{ClaimNames, OneOrMany, Tenancy};
+use crate::conn;
 use crate::limits::{Limits, THREADS_MAX};
 use crate::proto::signalr::transport::Transport;
 use crate::schema::WireCase;
@@ -351,7 +352,7 @@ impl Default for Redis {
             retain_entries: 20_000,
             wait_replicas: 0,
             values_days: 7,
-            append_timeout_ms: lanes.append_timeout_ms,
+            append_timeout_ms: conn::Options::default().append_timeout_ms,
             repair_ms: lanes.repair_ms,
             beat_ms: lanes.beat_ms,
         }

@@ -60,7 +60,6 @@ impl Checker<'_> {
             is_passing: false,
             dedupe_ms: limits.dedupe_ms,
             lanes: crate::backplane::Options {
-                append_timeout_ms: redis.append_timeout_ms,
                 repair_ms: redis.repair_ms,
                 beat_ms: redis.beat_ms,
                 queue_bytes_max: limits.backplane_queue_bytes_max,

@@ -1,6 +1,6 @@
 //! How it stands with an engine that several processes share.
 
-use crate::backplane::Notice;
+use crate::backplane::{Fault, Notice, Refused};
 use crate::clock::{Instant, Now};
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -48,10 +48,19 @@ impl Contact {
     pub fn note(&self, side: Side, notice: Notice) -> bool {
         let (away, told) = match notice {
             Notice::Up { .. } => (0, 0),
-            Notice::Away { fault, since } => (since.ms().saturating_add(1), fault as u8 + 1),
+            Notice::Away { fault, since } => (since.ms().saturating_add(1), number(fault)),
         };
         self.away[side as usize].store(away, Ordering::Relaxed);
         self.told[side as usize].swap(told, Ordering::Relaxed) != told
+    }
+
+    /// Why a publication was not appended that has waited for too long.
+    pub(crate) fn refused(&self) -> Refused {
+        let side = Side::Writer;
+        if self.told[side as usize].load(Ordering::Relaxed) == number(Fault::Unreplicated) {
+            return Refused::Unreplicated;
+        }
+        if self.away_since(side).is_some() { Refused::Away } else { Refused::Timeout }
     }
 
     /// A shard has taken over what was there before. Whether it was the last.
@@ -70,10 +79,14 @@ impl Contact {
     }
 }
 
+/// A fault, as it is noted.
+fn number(fault: Fault) -> u8 {
+    fault as u8 + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backplane::Fault;
 
     #[test]
     fn a_process_is_ready_once_all_shards_are() {
@@ -91,5 +104,21 @@ mod tests {
         assert_eq!(contact.away_since(Side::Writer), Some(Instant::from_ms(7)));
         assert!(contact.note(Side::Writer, away(Fault::Refused)), "for another reason");
         assert!(contact.note(Side::Writer, up) && contact.away_since(Side::Writer).is_none());
+    }
+
+    #[test]
+    fn why_nothing_was_appended_in_time_is_what_was_told_of_the_lane_that_writes() {
+        let contact = Contact::new(1, Now::from_ms(0, 0));
+        assert_eq!(contact.refused(), Refused::Away, "it was never there");
+        contact.note(Side::Writer, Notice::Up { away_ms: 7 });
+        assert_eq!(contact.refused(), Refused::Timeout);
+        for (fault, refused) in [
+            (Fault::Timeout, Refused::Away),
+            (Fault::Moved, Refused::Away),
+            (Fault::Unreplicated, Refused::Unreplicated),
+        ] {
+            contact.note(Side::Writer, Notice::Away { fault, since: Instant::from_ms(7) });
+            assert_eq!(contact.refused(), refused);
+        }
     }
 }

@@ -67,6 +67,9 @@ pub struct Options {
     pub tickets: bool,
     /// Whether a client's token is taken from the query.
     pub jwt_in_query: bool,
+    /// How long publications wait for an engine that several processes share before they are
+    /// refused.
+    pub append_timeout_ms: u64,
     /// A last value that an engine has kept for longer is gone when a process starts.
     pub values_ms: u64,
     /// Whether errors tell clients what exactly was wrong (EnableDetailedErrors).
@@ -97,6 +100,7 @@ impl Default for Options {
             refresh: true,
             tickets: false,
             jwt_in_query: true,
+            append_timeout_ms: 5_000,
             values_ms: u64::MAX,
             detailed_errors: false,
             snapshots: false,

@@ -8,12 +8,12 @@ use crate::auth::revoked::Revocation;
 use crate::backplane::entry::{Place, Raw};
 use crate::backplane::reader::{Found, ReaderMail, Tense};
 use crate::backplane::values::{Value, supersedes};
-use crate::backplane::{Append, Settled};
-use crate::clock::Now;
+use crate::backplane::{Append, Refused, Settled};
+use crate::clock::{Deadline, Now};
 use crate::close::CloseReason;
 use crate::conn::{
-    Answer, Appending, Caller, Content, Delivery, Mail, Order, Published, To, ToWrite, Unstamped, content, item,
-    revocation_item, revocation_value, sweep_item, value,
+    Answer, Appending, Caller, Contact, Content, Delivery, Mail, Order, Published, To, ToWrite, Unstamped, content,
+    item, revocation_item, revocation_value, sweep_item, value,
 };
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
@@ -65,15 +65,23 @@ impl Shard {
         let item_of = |unstamped: &Unstamped| unstamped.identity.as_ref().and_then(|identity| identity.item);
         let named = if has_ids { publications.iter().map(item_of).collect() } else { Vec::new() };
         self.hub.spend(publications.len());
-        let call = self.appends.push(Appending { from, link, ticket, is_revocation: false, items: named });
-        self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call, items }));
+        let expires_at = self.appended_by(now);
+        let call = self.appends.push(Appending { from, link, ticket, is_revocation: false, items: named, expires_at });
+        self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call, items, expires_at }));
     }
 
     /// The other processes are told of a revocation.
-    pub(super) fn spread(&mut self, from: usize, link: LinkKey, ticket: u32, revocation: &Revocation) {
-        let call = self.appends.push(Appending { from, link, ticket, is_revocation: true, items: Vec::new() });
+    pub(super) fn spread(&mut self, (from, link, ticket): (usize, LinkKey, u32), revocation: &Revocation, now: Now) {
+        let (partition, expires_at) = (Partition::FIRST, self.appended_by(now));
+        let items = Vec::new();
+        let call = self.appends.push(Appending { from, link, ticket, is_revocation: true, items, expires_at });
         let items = vec![revocation_item(revocation)];
-        self.to_write.push(ToWrite::Append(Append { partition: Partition::FIRST, shard: self.number, call, items }));
+        self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call, items, expires_at }));
+    }
+
+    /// By when what is handed over now is appended, or never.
+    fn appended_by(&self, now: Now) -> Deadline {
+        now.after_ms(self.shared.options.append_timeout_ms)
     }
 
     /// Another process has revoked tokens, or this one has.
@@ -89,10 +97,20 @@ impl Shard {
         }
     }
 
-    /// It is known what became of a request.
+    /// The first request that has waited for too long is told so, whatever its engine does. Whether
+    /// there was one.
+    pub(super) fn expire_append(&mut self, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some(Appending { from, link, ticket, .. }) = self.appends.take_due(now) else { return false };
+        let refused = self.shared.contact.as_ref().map_or(Refused::Away, Contact::refused);
+        self.answer(from, Caller::Request { link, ticket }, Answer::NotAppended(refused), now, wire);
+        true
+    }
+
+    /// It is known what became of a request, unless it has been told that it has waited for too
+    /// long.
     pub(super) fn settle(&mut self, settled: Settled, now: Now, wire: &mut dyn Wire) {
         let Settled { call, outcome, last, .. } = settled;
-        let Some(Appending { from, link, ticket, is_revocation, items }) = self.appends.take(call) else { return };
+        let Some(Appending { from, link, ticket, is_revocation, items, .. }) = self.appends.take(call) else { return };
         let answer = match outcome {
             Ok(_) if is_revocation => Answer::Revoked(0),
             Ok(doubles) => {
@@ -196,11 +214,11 @@ impl Shard {
                 home.keep(publication);
             }
         }
-        self.sweep(partition, stale);
+        self.sweep(partition, stale, now);
     }
 
     /// What nobody has told anew for a long time ends in the engine, unless it has been by now.
-    fn sweep_old(&mut self, partition: Partition) {
+    fn sweep_old(&mut self, partition: Partition, now: Now) {
         let home = self.homes.in_partition(partition);
         let (own, others) = std::mem::take(&mut self.old).into_iter().partition(|(other, _)| *other == partition);
         self.old = others;
@@ -208,16 +226,17 @@ impl Shard {
         let still = own.iter().filter(|(_, publication)| home.held_at(publication) < publication.position());
         let stale = still.filter_map(|(_, publication)| value(publication, &self.catalogue)).map(|value| value.field);
         let stale = stale.collect();
-        self.sweep(partition, stale);
+        self.sweep(partition, stale, now);
     }
 
     /// What ends by time ends in the engine when a node comes and finds it there.
-    fn sweep(&mut self, partition: Partition, mut stale: Vec<Box<[u8]>>) {
+    fn sweep(&mut self, partition: Partition, mut stale: Vec<Box<[u8]>>, now: Now) {
+        let expires_at = self.appended_by(now);
         while !stale.is_empty() {
             let rest = stale.split_off(stale.len().min(SWEEP_VALUES));
             let items = vec![sweep_item(std::mem::replace(&mut stale, rest))];
             // Nobody waits for it.
-            self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call: 0, items }));
+            self.to_write.push(ToWrite::Append(Append { partition, shard: self.number, call: 0, items, expires_at }));
         }
     }
 
@@ -282,7 +301,7 @@ impl Shard {
             if partition.home(self.shared.shards) == self.number {
                 self.take_loaded(partition, now);
                 self.homes.in_partition(partition).note_whole();
-                self.sweep_old(partition);
+                self.sweep_old(partition, now);
             }
         }
         if let Some(contact) = &self.shared.contact {

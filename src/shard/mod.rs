@@ -220,6 +220,11 @@ impl Shard {
         if self.unwritten.stalls_at(&self.shared.limits).is_due(now) {
             self.lose_journal(now);
         }
+        for _ in 0..DEADLINES {
+            if !self.expire_append(now, wire) {
+                break;
+            }
+        }
         self.timers.poll(now, &mut self.fired);
         for _ in 0..DEADLINES {
             let Some(timed) = self.fired.pop_front() else { break };
@@ -241,7 +246,8 @@ impl Shard {
     pub fn next_deadline(&self) -> Deadline {
         let excuse = if self.intake.has_requests() { self.hub.next_excuse() } else { Deadline::NEVER };
         let stalls_at = self.unwritten.stalls_at(&self.shared.limits);
-        self.timers.next_deadline().min(excuse).min(self.intake.ahead.next_deadline()).min(stalls_at)
+        let others = [excuse, self.intake.ahead.next_deadline(), stalls_at, self.appends.next_deadline()];
+        others.into_iter().fold(self.timers.next_deadline(), Deadline::min)
     }
 
     /// What goes to the siblings, in this order; before the flush, so that who reads a reply knows

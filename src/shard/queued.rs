@@ -177,7 +177,9 @@ impl Shard {
                 }
             }
             Mail::Withdraw(from, caller) => self.intake.ahead.withdraw(from, caller),
-            Mail::Spread { from, link, ticket, revocation } => self.spread(from, link, ticket, &revocation),
+            Mail::Spread { from, link, ticket, revocation } => {
+                self.spread((from, link, ticket), &revocation, now);
+            }
             Mail::Settled(settled) => self.settle(settled, now, wire),
             Mail::Read(read) => self.take_read(read, now, wire),
             Mail::Term => self.look_at_term(now),

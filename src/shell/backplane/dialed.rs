@@ -3,7 +3,7 @@
 use super::faults::{fault, tls_fault};
 use super::options::{Encryption, Options, Password};
 use crate::backplane::Fault;
-use crate::limits::{BACKPLANE_BLOCK_MS, BACKPLANE_COMMAND_MS};
+use crate::limits::BACKPLANE_COMMAND_MS;
 use redis::{Cmd, FromRedisValue, Parser, RedisResult, Value};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// How long a server may take to take a connection, or a command.
 const PATIENCE: Duration = Duration::from_millis(BACKPLANE_COMMAND_MS);
-/// How long it may take to answer one that waits there.
-const LONGEST: Duration = Duration::from_millis(BACKPLANE_BLOCK_MS + BACKPLANE_COMMAND_MS);
 
 /// Who this program is to a server, and how it speaks with it.
 #[derive(Clone, Copy)]
@@ -51,9 +49,10 @@ impl Dialed {
         Ok(dialed)
     }
 
-    /// From now on it waits for answers to commands that wait at the server, too.
-    pub(super) fn be_patient(&self) -> Result<(), Fault> {
-        self.socket.tcp().set_read_timeout(Some(LONGEST)).map_err(|error| Socket::fault(&error))
+    /// From now on it waits for answers to commands that wait at the server for so long, too.
+    pub(super) fn be_patient(&self, waits_ms: u64) -> Result<(), Fault> {
+        let longest = PATIENCE + Duration::from_millis(waits_ms);
+        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| Socket::fault(&error))
     }
 
     /// The socket, to be waited for.

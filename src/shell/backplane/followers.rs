@@ -67,7 +67,7 @@ impl Followers {
             let mut dialed = dial(options, servers.address(tail.partition)?)?;
             // What TLS says first has been read then: what comes next is an answer.
             let _: u32 = dialed.ask(redis::cmd("EXISTS").arg(&tail.key))?;
-            dialed.be_patient()?;
+            dialed.be_patient(BACKPLANE_BLOCK_MS)?;
             self.0.push(Follower { partition: tail.partition, dialed, asked: None });
         }
         let silent =

@@ -23,6 +23,7 @@ use crate::backplane::{Append, Fault, Input, Notice};
 use crate::clock::{Deadline, Now};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::partition::{PARTITIONS, Partition};
+use crate::limits::BACKPLANE_BLOCK_MS;
 use crate::shell::bell::Bell;
 use crate::shell::clock::Clock;
 use crate::shell::entropy::SystemEntropy;
@@ -133,7 +134,7 @@ impl Lanes {
         let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let append = Appending {
             lane: Writer::new(lanes, origin, Box::new(SystemEntropy::default()), now),
-            engine: Redis::new(options.clone(), secret.clone()),
+            engine: Redis::new(options.clone(), secret.clone(), options.append_waits_ms()),
             way: Arc::clone(&writer),
             reader: Arc::clone(&reader),
             listener: Arc::clone(listener),
@@ -143,7 +144,7 @@ impl Lanes {
         };
         let read = Reading {
             lane: Reader::new(lanes, origin, Box::new(SystemEntropy::default()), now),
-            engine: Redis::new(options.clone(), secret),
+            engine: Redis::new(options.clone(), secret, BACKPLANE_BLOCK_MS),
             way: Arc::clone(&reader),
             writer: Arc::clone(&writer),
             listener: Arc::clone(listener),
@@ -197,7 +198,7 @@ impl<L: Listener> Appending<L> {
             let now = self.clock.now();
             for task in self.way.take() {
                 match task {
-                    Task::Append(append) => self.lane.handle_append(append, now),
+                    Task::Append(append) => self.lane.handle_append(append),
                     Task::Restore(partition, values) => self.lane.handle_lost(partition, values),
                     Task::Restart => self.lane.handle(Input::Failed(Fault::Moved), now),
                     Task::Acked(..) => {}

@@ -1,6 +1,7 @@
 //! What an engine is reached by.
 
 use crate::backplane::Fault;
+use crate::limits::BACKPLANE_COMMAND_MS;
 use crate::shell::roots::{Identity, Roots};
 use core::fmt;
 use rustls::pki_types::ServerName;
@@ -34,6 +35,13 @@ pub struct Options {
     pub dedupe_ms: u64,
     /// How a process writes and reads.
     pub lanes: crate::backplane::Options,
+}
+
+impl Options {
+    /// How long a command that appends may wait at a server, until replicas have what it writes.
+    pub(super) fn append_waits_ms(&self) -> u64 {
+        if self.wait_replicas > 0 { BACKPLANE_COMMAND_MS } else { 0 }
+    }
 }
 
 impl fmt::Display for Options {

@@ -10,7 +10,7 @@
 //! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
 //! | `<prefix>:meta` | what all processes must agree upon |
 
-use super::dialed::{Address, Dialed, taken};
+use super::dialed::{Address, taken};
 use super::followers::Followers;
 use super::layout::{Entries, Tail, agreed, encode_value, id, meta, parse_value, partitions, place, reading};
 use super::masters::Masters;
@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 /// Connections, by which what a lane asks is executed.
 pub(super) struct Redis {
     options: Options,
+    /// How long its commands may wait at a server.
+    waits_ms: u64,
     tags: Vec<String>,
     /// Which of the addresses is tried next.
     next: usize,
@@ -50,9 +52,10 @@ pub struct EngineFacts {
 }
 
 impl Redis {
-    pub(super) fn new(options: Options, proposal: String) -> Redis {
+    pub(super) fn new(options: Options, proposal: String, waits_ms: u64) -> Redis {
         let tags = partitions().map(|partition| tag(&options.prefix, partition)).collect();
-        Redis { options, tags, next: 0, servers: None, followers: Followers::default(), proposal, facts: None }
+        let followers = Followers::default();
+        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None }
     }
 
     /// Executes a command. Connections are thrown away where one has failed.
@@ -88,7 +91,7 @@ impl Redis {
         let mut servers = Servers::dial(&self.options, found).map_err(moved)?;
         self.facts = Some(self.check(&mut servers).map_err(moved)?);
         servers.load()?;
-        servers.all().iter().try_for_each(Dialed::be_patient)?;
+        servers.all().iter().try_for_each(|dialed| dialed.be_patient(self.waits_ms))?;
         self.servers = Some(servers);
         Ok(())
     }

@@ -11,6 +11,7 @@ mod requests;
 mod rests;
 pub mod resuming;
 mod revoking;
+mod shared;
 mod slow;
 mod strangers;
 mod turns;

@@ -20,6 +20,8 @@ pub mod messagepack;
 mod model;
 mod net;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod nodes;
 mod pages;
 mod play;

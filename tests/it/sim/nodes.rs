@@ -1,20 +1,22 @@
 //! Processes that share an engine, without the hubs around their lanes: each seed draws what
 //! happens to the engine, to connections and to processes, plays it, and lets everything settle.
 //!
-//! What must hold: what a publisher was told to be taken was appended before, and has come to every
-//! process, unless that was told of a gap; nothing comes twice, nor late; the numbers of an origin
-//! come in order, and where the engine has lost nothing, everything does; at rest all have the same
-//! last values. A failure prints `NODES_SEED=0x…`, which plays it again; `NODES_SEEDS=N` plays so
-//! many.
+//! What must hold: whoever publishes is answered in its time, whatever its lane waits for, and what
+//! was refused is not sent any more; what a publisher was told to be taken was appended before, and
+//! has come to every process, unless that was told of a gap; nothing comes twice, nor late; the
+//! numbers of an origin come in order, and where the engine has lost nothing, everything does; at
+//! rest all have the same last values. A failure prints `NODES_SEED=0x…`, which plays it again;
+//! `NODES_SEEDS=N` plays so many.
 
 use super::engine::Engine;
+use super::node::{Node, Published, Sent, Ticket};
 use super::rng::Rng;
 use rte::backplane::entry::{FINGERPRINT_BYTES, Head, Kind, Origin, Place, Raw};
-use rte::backplane::reader::{Found, Reader, ReaderMail, Tense};
+use rte::backplane::reader::{Found, ReaderMail, Tense};
 use rte::backplane::values::{Value, supersedes};
-use rte::backplane::writer::{Writer, WriterMail};
+use rte::backplane::writer::WriterMail;
 use rte::backplane::{Append, Command, Fault, Input, Item, Options, Row, Settled};
-use rte::clock::Now;
+use rte::clock::{Deadline, Now};
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,57 +45,13 @@ struct Faults {
     gaps: bool,
 }
 
-/// A command on its way.
-#[derive(Clone, Debug)]
-struct Sent {
-    command: Command,
-    at_ms: u64,
-    step: usize,
-}
-
-/// One connection to the engine.
-#[derive(Debug, Default)]
-struct Line {
-    /// Which of the engines, while it holds.
-    server: Option<usize>,
-    sent: Option<Sent>,
-}
-
-/// A process.
-struct Node {
-    origin: Origin,
-    writer: Writer,
-    reader: Reader,
-    lines: [Line; 2],
-    /// What it shows: the last value of each topic, and where that stood.
-    rows: BTreeMap<(Partition, Vec<u8>), (Place, String)>,
-    delivered: BTreeMap<Partition, Vec<String>>,
-    /// The steps at which it was told of gaps.
-    gaps: BTreeMap<Partition, Vec<usize>>,
-    ready_at: Option<usize>,
-    tickets: BTreeMap<u64, Vec<String>>,
-}
-
-/// What publishers have sent.
-#[derive(Clone, Debug)]
-struct Published {
-    partition: Partition,
-    origin: Origin,
-    id: Option<ItemKey>,
-    /// The step at which it was sent.
-    sent: usize,
-    /// The step at which its publisher was told that it is taken.
-    acked: Option<usize>,
-    /// And that it is not.
-    refused: Option<usize>,
-}
-
 struct World {
     rng: Rng,
     faults: Faults,
     now_ms: u64,
     step: usize,
     options: Options,
+    append_timeout_ms: u64,
     engines: Vec<Engine>,
     current: usize,
     /// A copy that is behind.
@@ -130,9 +88,9 @@ impl World {
             3 => Faults { cuts: true, full: true, losses: true, ..Faults::default() },
             _ => Faults { cuts: true, full: true, losses: true, gaps: true },
         };
+        let append_timeout_ms = rng.pick(&[300, 2_000, 5_000]);
         let options = Options {
             partitions: PARTITIONS,
-            append_timeout_ms: rng.pick(&[300, 2_000, 5_000]),
             queue_bytes_max: rng.pick(&[200, 4_000, 1 << 20]),
             repair_bytes_max: if faults.gaps { rng.pick(&[300, 1 << 20]) } else { 1 << 20 },
             ..Options::default()
@@ -144,6 +102,7 @@ impl World {
             now_ms: 1_000,
             step: 0,
             options,
+            append_timeout_ms,
             replica: (1_000, engine.clone()),
             engines: vec![engine],
             current: 0,
@@ -176,17 +135,8 @@ impl World {
     fn start_node(&mut self) {
         let origin = Origin(self.rng.next());
         let now = self.now();
-        self.nodes.push(Node {
-            origin,
-            writer: Writer::new(self.options, origin, Box::new(self.rng.fork()), now),
-            reader: Reader::new(self.options, origin, Box::new(self.rng.fork()), now),
-            lines: [Line::default(), Line::default()],
-            rows: BTreeMap::new(),
-            delivered: BTreeMap::new(),
-            gaps: BTreeMap::new(),
-            ready_at: None,
-            tickets: BTreeMap::new(),
-        });
+        let forks = [self.rng.fork(), self.rng.fork()];
+        self.nodes.push(Node::new(self.options, origin, forks, now));
     }
 
     fn publish(&mut self) {
@@ -205,29 +155,43 @@ impl World {
                 1 => self.rng.pick_from(&again),
                 _ => None,
             };
-            self.items
-                .insert(tag.clone(), Published { partition, origin, id, sent: self.step, acked: None, refused: None });
+            self.items.insert(
+                tag.clone(),
+                Published { partition, origin, id, sent: self.step, acked: None, refused: None, is_late: false },
+            );
             let body = [u8::try_from(topic).unwrap()];
             let row = Some(Row::Becomes(body.into()));
             items.push(Item { body: body.into(), data: tag.as_bytes().into(), id, row });
             tags.push(tag);
         }
-        let now = self.now();
-        let node_ref = &mut self.nodes[node];
         let call = self.step as u64;
-        node_ref.tickets.insert(call, tags);
-        node_ref.writer.handle_append(Append { partition, shard: 0, call, items }, now);
-        self.carry_out(node);
-        let World { nodes, options, .. } = self;
-        assert!(nodes[node].writer.queue_bytes() <= options.queue_bytes_max + 256 * 120, "the queue is bounded");
+        let expires_at = Deadline::at(Now::from_ms(self.now_ms + self.append_timeout_ms, 0).mono);
+        let node = &mut self.nodes[node];
+        node.tickets.insert(call, Ticket { tags, expires_at });
+        node.posted.push(Append { partition, shard: 0, call, items, expires_at });
+    }
+
+    /// The shards of a process answer those whose time is over, whatever its lane does.
+    fn expire(&mut self) {
+        let (now, step) = (self.now(), self.step);
+        for node in &mut self.nodes {
+            for (call, ticket) in node.tickets.extract_if(.., |_, ticket| ticket.expires_at.is_due(now)) {
+                ticket.tags.iter().for_each(|tag| self.items.get_mut(tag).unwrap().refused = Some(step));
+                node.expired.insert(call, ticket.tags);
+            }
+        }
     }
 
     /// A lane of a process goes on: it asks, or is answered.
     fn run_lane(&mut self, node: usize, lane: usize) {
         let now = self.now();
         if self.nodes[node].lines[lane].sent.is_none() {
-            let Node { writer, reader, .. } = &mut self.nodes[node];
-            writer.handle_deadlines(now);
+            let Node { writer, reader, posted, .. } = &mut self.nodes[node];
+            if lane == 0 {
+                posted.drain(..).for_each(|append| writer.handle_append(append));
+                writer.handle_deadlines(now);
+                assert!(writer.queue_bytes() <= self.options.queue_bytes_max + 256 * 120, "the queue is bounded");
+            }
             let command = if lane == 0 { writer.poll_command(now) } else { reader.poll_command(now) };
             let sent = command.map(|command| Sent { command, at_ms: self.now_ms, step: self.step });
             self.nodes[node].lines[lane].sent = sent;
@@ -280,8 +244,8 @@ impl World {
             let head = Head::parse(&entry.head).unwrap();
             if head.kind == Kind::Sent {
                 let tag = tag(&entry.data);
-                let refused = items[&tag].refused;
-                assert!(refused.is_none_or(|step| sent.step <= step), "{tag} was refused, and sent later");
+                let Published { refused, is_late, .. } = items[&tag];
+                assert!(is_late || refused.is_none_or(|step| sent.step < step), "{tag} was refused, and sent later");
                 appended.entry(partition).or_default().push((entry.place, tag));
             }
         })
@@ -340,7 +304,12 @@ impl World {
     }
 
     fn settle(&mut self, node: usize, settled: Settled) {
-        let tags = self.nodes[node].tickets.remove(&settled.call).expect("each call is settled once");
+        let Node { expired, tickets, .. } = &mut self.nodes[node];
+        if let Some(tags) = expired.remove(&settled.call) {
+            tags.iter().for_each(|tag| self.items.get_mut(tag).unwrap().is_late = settled.outcome.is_ok());
+            return;
+        }
+        let Ticket { tags, .. } = tickets.remove(&settled.call).expect("each call is settled once");
         match settled.outcome {
             Ok(duplicates) => {
                 for (index, tag) in tags.iter().enumerate() {
@@ -458,6 +427,7 @@ impl World {
 
     fn turn(&mut self) {
         self.step += 1;
+        self.expire();
         self.wake();
         match self.rng.below(20) {
             0..=2 => self.publish(),
@@ -482,6 +452,7 @@ impl World {
         for _ in 0..2_400 {
             self.step += 1;
             self.now_ms += 40;
+            self.expire();
             for node in 0..self.nodes.len() {
                 self.run_lane(node, 0);
                 self.run_lane(node, 1);
@@ -494,7 +465,8 @@ impl World {
         for (number, node) in self.nodes.iter().enumerate() {
             let ready_at = node.ready_at.expect("ready");
             self.repaired += node.writer.repaired();
-            assert!(node.tickets.is_empty() && node.writer.is_idle(), "{number}: all are answered");
+            let is_idle = node.writer.is_idle() && node.expired.is_empty();
+            assert!(node.tickets.is_empty() && is_idle, "{number}: all are answered");
             assert!(node.writer.memory_bytes() <= self.options.repair_bytes_max);
             for partition in (0..usize::from(PARTITIONS)).map(partition_of) {
                 let empty = Vec::new();

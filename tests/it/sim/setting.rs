@@ -6,7 +6,7 @@ use rte::api::client_address::Network;
 use rte::api::cors::Origins;
 use rte::auth::token::{self, Verifier};
 use rte::clock::Now;
-use rte::conn::{self, Journal, Shared};
+use rte::conn::{self, Contact, Journal, Shared};
 use rte::hub::position::Epoch;
 use rte::hub::registry::HashSeed;
 use rte::limits::Limits;
@@ -26,6 +26,8 @@ pub struct Setting {
     pub shards: usize,
     /// Whether publications are written before members get them.
     pub is_written: bool,
+    /// Whether an engine that several processes share gives them their order.
+    pub is_shared: bool,
     pub limits: Limits,
     pub close_on_expiry: bool,
     pub detailed_errors: bool,
@@ -41,6 +43,7 @@ impl Setting {
             seed: 1,
             shards: 1,
             is_written: false,
+            is_shared: false,
             limits,
             close_on_expiry: false,
             detailed_errors: false,
@@ -69,5 +72,6 @@ pub fn shared(setting: &Setting, rng: &mut Rng, epoch: Epoch) -> Arc<Shared> {
     };
     let mut shared = Shared::new(options, setting.limits.clone(), setting.shards, seed, epoch);
     shared.journal = Journal::new(epoch, setting.is_written);
+    shared.contact = setting.is_shared.then(|| Contact::new(setting.shards, START));
     Arc::new(shared)
 }

@@ -7,6 +7,7 @@ use super::net::{Faults, Net, Pipe, Place, SimOs, SimWake};
 use super::rng::Rng;
 use super::setting::{CATALOGUE, START, Setting, shared, verifier};
 use super::threads::Threads;
+use rte::backplane::Append;
 use rte::clock::Now;
 use rte::conn::{Mail, Progress, Shared, ToWrite};
 use rte::hub::past::Past;
@@ -155,6 +156,8 @@ impl World {
             self.disk.borrow_mut().resume(term, self.shards);
             self.tell_all(&Mail::Term);
         }
+        // What goes to an engine is taken there.
+        let most = if self.shared.contact.is_some() { 0 } else { most };
         for _ in 0..most {
             let Some(to_write) = self.net.borrow_mut().to_write.pop_front() else { return };
             let progress = match to_write {
@@ -177,7 +180,21 @@ impl World {
         }
     }
 
-    fn tell_all(&self, mail: &Mail) {
+    /// What the shards have handed over to an engine that several processes share.
+    pub fn take_appends(&self) -> Vec<Append> {
+        let append = |to_write| match to_write {
+            ToWrite::Append(append) => Some(append),
+            ToWrite::Records { .. } | ToWrite::Rows { .. } | ToWrite::Restore(..) | ToWrite::Lost => None,
+        };
+        self.net.borrow_mut().to_write.drain(..).filter_map(append).collect()
+    }
+
+    /// A letter for a shard.
+    pub fn tell(&self, shard: usize, mail: Mail) {
+        self.mailboxes[shard].post(Letter::Mail(mail));
+    }
+
+    pub fn tell_all(&self, mail: &Mail) {
         self.mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Mail(mail.clone())));
     }
 

@@ -7,6 +7,7 @@ use rte::backplane::reader::{Found, ReaderMail, Tense};
 use rte::backplane::values::Value;
 use rte::backplane::writer::WriterMail;
 use rte::backplane::{Append, Fault, Item, Notice, Refused, Row};
+use rte::clock::{Deadline, Now};
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
 use rte::shell::backplane::{Lanes, Listener, Options, Password};
@@ -185,7 +186,7 @@ impl Listener for Ears {
 impl Ears {
     /// What becomes of items, once it is known.
     fn append(&self, lanes: &Lanes, call: u64, items: Vec<Item>) -> Result<Vec<u32>, Refused> {
-        lanes.appender().append(Append { partition: partition(), shard: 0, call, items });
+        lanes.appender().append(append(call, items));
         self.settled(call)
     }
 
@@ -197,6 +198,12 @@ impl Ears {
 
 fn partition() -> Partition {
     Partition::from_number(3).unwrap()
+}
+
+/// For which there is time as long as a test takes.
+fn append(call: u64, items: Vec<Item>) -> Append {
+    let expires_at = Deadline::at(Now::from_ms(3_600_000, 0).mono);
+    Append { partition: partition(), shard: 0, call, items, expires_at }
 }
 
 fn items(call: u64) -> Vec<Item> {
@@ -227,7 +234,7 @@ fn start_as(server: &Server, user: Option<(&str, &str)>, wait_replicas: u32) -> 
         wait_replicas,
         is_passing: false,
         dedupe_ms: 300_000,
-        lanes: rte::backplane::Options { append_timeout_ms: 30_000, ..rte::backplane::Options::default() },
+        lanes: rte::backplane::Options::default(),
     };
     let ears = Arc::new(Ears::default());
     let lanes = Lanes::start(&options, &ears).unwrap();
@@ -242,7 +249,7 @@ fn endures(name: &str, is_kept: bool, loses: bool, fault: impl FnOnce(&mut Serve
     let mut fault = Some(fault);
     for call in 0..CALLS {
         let (ears, lanes) = &nodes[usize::try_from(call % 2).unwrap()];
-        lanes.appender().append(Append { partition: partition(), shard: 0, call, items: items(call) });
+        lanes.appender().append(append(call, items(call)));
         if call == CALLS / 2 {
             fault.take().unwrap()(&mut server, ears);
         }

@@ -2,19 +2,23 @@
 
 use super::*;
 
-/// Revokes the tokens of a user for as long as anything here takes; the hub has read it, and no
-/// time has passed.
-pub fn revoke(world: &World, user: Uuid) {
-    let admin = Peer::dial(world, WIDE);
+/// A request that revokes the tokens of a user for as long as anything here takes.
+pub fn revocation(user: Uuid) -> Vec<u8> {
     let until = setting::START.unix.seconds() + 1_000_000;
     let body = format!(r#"{{"sub":"{user}","until":{until}}}"#);
-    let request = format!(
+    format!(
         "POST /revoke HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         TOKENS.admin,
         body.len()
-    );
-    admin.send(world, request.as_bytes());
+    )
+    .into_bytes()
+}
+
+/// Revokes the tokens of a user; the hub has read it, and no time has passed.
+pub fn revoke(world: &World, user: Uuid) {
+    let admin = Peer::dial(world, WIDE);
+    admin.send(world, &revocation(user));
     world.net().end(admin.id);
     world.settle();
 }

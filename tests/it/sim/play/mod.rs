@@ -77,6 +77,7 @@ fn play_by(mut rng: Rng, seed: u64, reached: &mut Reached) -> u64 {
         seed,
         shards: 1 + rng.below(4),
         is_written: rng.one_in(4),
+        is_shared: false,
         limits,
         close_on_expiry: rng.one_in(3),
         detailed_errors: rng.one_in(2),

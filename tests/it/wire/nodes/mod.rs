@@ -12,6 +12,7 @@ use super::since::availability;
 use crate::support::{Folder, Hub, ORGANIZATION, Peer, Reply, USER, asking, rte, serve};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const QUEUE: &str = "5a1fd6a1-3c1f-4c2b-9a52-6d1c2d8f0b11";
 /// How often all of something has come; each time has ids of its own.
@@ -195,6 +196,7 @@ fn nothing_that_was_taken_is_lost_or_doubled_where_the_engine_comes_back_empty()
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a publisher waits for the real server")]
 fn while_the_engine_is_away_publishers_are_refused_and_clients_stay() {
     let Some(server) = Server::start("nodes-away", true) else { return skip() };
     let hub = node(&server, &["journal.redis.append_timeout_ms=200"]);
@@ -203,8 +205,10 @@ fn while_the_engine_is_away_publishers_are_refused_and_clients_stay() {
     publish(&hub, &availability("before"));
     assert_eq!(next(&mut peer).0, "before");
     server.signal("-STOP");
+    let asked = Instant::now();
     let refused = hub.publish(&availability("away").to_string());
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    assert!(asked.elapsed() < Duration::from_millis(200 + 500), "{:?}", asked.elapsed());
     await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 503);
     let ready = hub.request("GET /readyz", &[], "");
     assert!(ready.status == 200 && ready.body.contains("away"), "{ready:?}");
