@@ -350,10 +350,8 @@ pub const BACKPLANE_OWN_MS: u64 = 3_000;
 pub const BACKPLANE_SILENCE_MS: u64 = 30_000;
 /// An engine that does not answer is tried again after this long at most, at first.
 pub const BACKPLANE_RETRY_MS: u64 = 100;
-/// And later.
-pub const BACKPLANE_RETRY_MS_MAX: u64 = 2_000;
-/// And where another server is about to take its place.
-pub const BACKPLANE_MOVED_MS_MAX: u64 = 250;
+/// And later: publishers wait so long for it once it answers again, or another server does.
+pub const BACKPLANE_RETRY_MS_MAX: u64 = 250;
 /// Bytes of a key set at an address.
 pub const KEY_SET_BYTES_MAX: u64 = 1024 * 1024;
 /// How long the fetch of a key set may take, from the name to the last byte.

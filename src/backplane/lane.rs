@@ -3,7 +3,7 @@
 use super::engine::Fault;
 use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
-use crate::limits::{BACKPLANE_MOVED_MS_MAX, BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
+use crate::limits::{BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
 
 /// Whether the engine can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +95,38 @@ impl Lane {
             State::Away { since, .. } => since,
             State::Up => now.mono,
         };
-        // Where another server is to have the logs, that is soon.
-        let most_ms = if fault == Fault::Moved { BACKPLANE_MOVED_MS_MAX } else { BACKPLANE_RETRY_MS_MAX };
-        let longest_ms = (BACKPLANE_RETRY_MS << self.failures.min(8)).min(most_ms);
+        let longest_ms = (BACKPLANE_RETRY_MS << self.failures.min(8)).min(BACKPLANE_RETRY_MS_MAX);
         let wait_ms = longest_ms / 2 + next_u64(entropy) % (longest_ms / 2 + 1);
         self.failures = self.failures.saturating_add(1);
         self.state = State::Away { again_at: now.after_ms(wait_ms), since };
         Notice::Away { fault, since }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ones;
+
+    impl Entropy for Ones {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(u8::MAX);
+        }
+    }
+
+    #[test]
+    fn an_engine_is_tried_anew_soon_however_long_it_has_been_away() {
+        let mut now = Now::from_ms(0, 0);
+        let mut lane = Lane::new(now);
+        assert!(lane.wants_connect(now));
+        for tries in 0..100 {
+            lane.fail(Fault::Away, now, &mut Ones);
+            let wait_ms = lane.connects_at().ms_from(now.mono).unwrap();
+            let longest_ms = if tries == 0 { BACKPLANE_RETRY_MS } else { BACKPLANE_RETRY_MS_MAX };
+            assert!((BACKPLANE_RETRY_MS / 2..=longest_ms).contains(&wait_ms), "{tries}: {wait_ms}");
+            now = Now::from_ms(now.mono.ms() + wait_ms, 0);
+            assert!(lane.wants_connect(now));
+        }
     }
 }

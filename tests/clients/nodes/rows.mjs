@@ -11,8 +11,8 @@ import { balanced, rolling, tokens } from './balanced.mjs';
 import { Redis } from './redis.mjs';
 import { World, ready, until } from './world.mjs';
 
-/** How soon publishers are served again once the engine answers, on a machine that has much else to do. */
-const AGAIN_MS = 5_000;
+/** How soon publishers are served again once the engine answers. */
+const AGAIN_MS = 1_500;
 
 /** A fault of the engine, with load before, in and behind it, `times` in all; it is over when the promise is kept. */
 function fault(happen, { times = 1, promise = () => {}, isOrdered = true, againMs = AGAIN_MS, ...options } = {}) {
