@@ -116,6 +116,8 @@ pub enum Fault {
     Untrusted,
     /// Its certificate is for another name.
     Misnamed,
+    /// Its certificate is for another name than the one that others announce it by.
+    Announced,
     /// Its certificate has had its time, or has it yet to come.
     Expired,
     /// It wants a certificate of this process that it trusts.

@@ -51,6 +51,7 @@ pub(crate) fn told(fault: Fault) -> &'static str {
         Fault::Unencrypted => "it does not speak TLS there, or not as this node does",
         Fault::Untrusted => "its certificate is of an issuer that this node does not trust",
         Fault::Misnamed => "its certificate is for another name",
+        Fault::Announced => "its certificate is for another name than the one that it is announced by",
         Fault::Expired => "its certificate has expired, or is not valid yet",
         Fault::Unproven => "it takes no TLS without a certificate that it trusts",
         Fault::Nameless => "no master is found by the name in journal.redis.sentinel",
@@ -83,6 +84,11 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Misnamed => {
             "name it in journal.redis.addresses as its certificate does, or give it a certificate for that name"
+        }
+        Fault::Announced => {
+            "let names of the certificates be announced: by `sentinel resolve-hostnames yes`, `sentinel announce-hostnames yes` \
+             and replica-announce-ip, in a Cluster by cluster-announce-hostname and cluster-preferred-endpoint-type \
+             hostname; or give Redis certificates for its addresses"
         }
         Fault::Expired => "give Redis another certificate, or set the clock of this machine right",
         Fault::Unproven => {

@@ -1,10 +1,10 @@
 //! Logs of a Cluster: one command reads of one slot only, so that each partition is waited for on a
 //! connection of its own.
 
-use super::dialed::{Dialed, dial, taken};
+use super::dialed::{Dialed, taken};
 use super::layout::{Entries, Tail, reading};
 use super::options::Options;
-use super::servers::Servers;
+use super::servers::{Servers, reach};
 use crate::backplane::Fault;
 use crate::backplane::entry::Raw;
 use crate::hub::partition::Partition;
@@ -64,7 +64,7 @@ impl Followers {
         // An answer is still to come there that nobody wants any more.
         self.0.retain(|follower| follower.partition != tail.partition || !is_asked(follower));
         if !self.0.iter().any(|follower| follower.partition == tail.partition) {
-            let mut dialed = dial(options, servers.address(tail.partition)?)?;
+            let mut dialed = reach(options, servers.address(tail.partition)?)?;
             // What TLS says first has been read then: what comes next is an answer.
             let _: u32 = dialed.ask(redis::cmd("EXISTS").arg(&tail.key))?;
             dialed.be_patient(BACKPLANE_BLOCK_MS)?;

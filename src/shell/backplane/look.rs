@@ -1,12 +1,12 @@
 //! What an operator should know of an engine before a hub relies on it.
 
-use super::dialed::{Address, dial};
+use super::dialed::Address;
 use super::faults::{remedy, told};
 use super::layout::{Held, agreed, meta};
 use super::masters::Masters;
 use super::options::Options;
 use super::server::ServerFacts;
-use super::servers::find;
+use super::servers::{find, reach};
 use crate::backplane::Fault;
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ fn shown((host, port): &Address) -> String {
 
 /// Asks a server about itself, and for what all nodes agree upon where that is there.
 fn ask(options: &Options, address: &Address, has_meta: bool) -> Result<(ServerFacts, Option<Held>), Fault> {
-    let mut connection = dial(options, address)?;
+    let mut connection = reach(options, address)?;
     let server = ServerFacts::ask(&mut connection)?;
     let key = meta(&options.prefix);
     let is_asked = has_meta && !server.is_sentinel() && server.is_clustered() == options.is_cluster;

@@ -38,6 +38,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether others say which servers have the logs.
+    pub(super) fn is_told(&self) -> bool {
+        self.sentinel.is_some() || self.is_cluster
+    }
+
     /// How long a command that appends may wait at a server, until replicas have what it writes.
     pub(super) fn append_waits_ms(&self) -> u64 {
         if self.wait_replicas > 0 { BACKPLANE_COMMAND_MS } else { 0 }

@@ -85,8 +85,7 @@ impl Redis {
     fn connect(&mut self) -> Result<(), Fault> {
         let found = self.find()?;
         // Where others say who has the logs, they are about to name another one.
-        let is_told = self.options.sentinel.is_some() || self.options.is_cluster;
-        let is_moving = |fault: &Fault| is_told && matches!(fault, Fault::Away | Fault::Timeout);
+        let is_moving = |fault: &Fault| self.options.is_told() && matches!(fault, Fault::Away | Fault::Timeout);
         let moved = |fault: Fault| if is_moving(&fault) { Fault::Moved } else { fault };
         let mut servers = Servers::dial(&self.options, found).map_err(moved)?;
         self.facts = Some(self.check(&mut servers).map_err(moved)?);
@@ -99,8 +98,7 @@ impl Redis {
     /// Where the logs are, by the next of the addresses: the server, or the first of those who know
     /// it that answers.
     fn find(&mut self) -> Result<Masters, Fault> {
-        let is_told = self.options.sentinel.is_some() || self.options.is_cluster;
-        let tries = if is_told { self.options.addresses.len() } else { 1 };
+        let tries = if self.options.is_told() { self.options.addresses.len() } else { 1 };
         let mut found = Err(Fault::Away);
         for _ in 0..tries {
             let address = self.next_address()?;

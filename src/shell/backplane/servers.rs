@@ -23,6 +23,12 @@ pub(super) fn find(options: &Options, address: &Address) -> Result<Masters, Faul
     }
 }
 
+/// Connects to a server that has logs. Where others say which one it is, they say how it is called.
+pub(super) fn reach(options: &Options, server: &Address) -> Result<Dialed, Fault> {
+    let announced = |fault| if fault == Fault::Misnamed { Fault::Announced } else { fault };
+    dial(options, server).map_err(|fault| if options.is_told() { announced(fault) } else { fault })
+}
+
 /// Connections to all of them.
 pub(super) struct Servers {
     masters: Masters,
@@ -34,7 +40,7 @@ pub(super) struct Servers {
 impl Servers {
     /// Connects to all.
     pub(super) fn dial(options: &Options, masters: Masters) -> Result<Servers, Fault> {
-        let all = masters.all.iter().map(|master| dial(options, master)).collect::<Result<_, Fault>>()?;
+        let all = masters.all.iter().map(|master| reach(options, master)).collect::<Result<_, Fault>>()?;
         Ok(Servers { masters, all, hashes: Vec::new() })
     }
 

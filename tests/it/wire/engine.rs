@@ -39,6 +39,13 @@ pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A server with these arguments, and its port.
+pub(super) fn started(name: &str, arguments: &[&str]) -> Option<(Server, u16)> {
+    let server = Server::start_with(name, arguments)?;
+    let port = server.port;
+    Some((server, port))
+}
+
 impl Server {
     /// None where there is no Redis.
     pub(super) fn start(name: &str, is_kept: bool) -> Option<Server> {
@@ -49,15 +56,16 @@ impl Server {
     pub(super) fn start_with(name: &str, arguments: &[&str]) -> Option<Server> {
         let (port, folder) = (free_port(), Folder::new(&format!("engine-{name}"), &[("kept", "")]));
         let (own, path) = (port.to_string(), folder.path().to_owned());
-        let own = ["--port", &own, "--bind", "127.0.0.1", "--save", "", "--dir", &path];
+        let own = ["--port", &own, "--bind", "127.0.0.1", "-::1", "--save", "", "--dir", &path];
         Server::run(port, folder, &[&own, arguments].concat())
     }
 
-    /// A Sentinel that watches over the server at that port, which it calls `hub`.
-    pub(super) fn sentinel(name: &str, master: u16) -> Option<Server> {
+    /// A Sentinel that watches over the server of that host and port, which it calls `hub`; with
+    /// these lines before.
+    pub(super) fn sentinel(name: &str, (host, master): (&str, u16), lines: &str) -> Option<Server> {
         let port = free_port();
         let text = format!(
-            "port {port}\nbind 127.0.0.1\nsentinel monitor hub 127.0.0.1 {master} 1\n\
+            "port {port}\nbind 127.0.0.1 -::1\n{lines}sentinel monitor hub {host} {master} 1\n\
              sentinel down-after-milliseconds hub 1000\nsentinel failover-timeout hub 10000\n"
         );
         let folder = Folder::new(&format!("engine-{name}"), &[("sentinel.conf", &text)]);

@@ -1,6 +1,6 @@
 //! A Redis Cluster: three masters, each with a replica.
 
-use super::super::engine::{Server, free_port, skip};
+use super::super::engine::{Server, free_port, skip, started};
 use super::{all_come, await_ready, subscribe};
 use crate::support::{Hub, ORGANIZATION, asking, rte};
 use crate::wire::since::availability;
@@ -10,9 +10,11 @@ use rte::hub::partition::Partition;
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
 
-struct Cluster {
+pub(super) struct Cluster {
     /// The masters, and the replica of each in the same order.
-    servers: Vec<Server>,
+    pub(super) servers: Vec<Server>,
+    /// By which nodes reach them.
+    pub(super) ports: Vec<u16>,
 }
 
 fn await_answer(server: &Server, command: &str, is_good: impl Fn(&str) -> bool) {
@@ -32,7 +34,12 @@ fn id(server: &Server) -> String {
 
 impl Cluster {
     fn start(name: &str) -> Option<Cluster> {
-        let mut servers = Vec::new();
+        Cluster::start_by(name, started)
+    }
+
+    /// Of servers that are started so, and reached by the port that is told.
+    pub(super) fn start_by(name: &str, start: impl Fn(&str, &[&str]) -> Option<(Server, u16)>) -> Option<Cluster> {
+        let (mut servers, mut ports) = (Vec::new(), Vec::new());
         for number in 0..2 * MASTERS {
             let bus = free_port().to_string();
             let arguments = [
@@ -47,13 +54,13 @@ impl Cluster {
                 "--repl-diskless-sync-delay",
                 "0",
             ];
-            let server = Server::start_with(&format!("{name}-{number}"), &arguments)?;
+            let (server, port) = start(&format!("{name}-{number}"), &arguments)?;
             done(&server, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
             if let Some(first) = servers.first() {
                 let first: &Server = first;
                 let own = id(&server);
                 // Whoever is slow to answer is asked once more.
-                let meet = format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port);
+                let meet = format!("CLUSTER MEET 127.0.0.1 {port} {bus}");
                 await_answer(first, "CLUSTER NODES", |said| {
                     let is_met = said.contains(&own);
                     if !is_met {
@@ -63,6 +70,7 @@ impl Cluster {
                 });
             }
             servers.push(server);
+            ports.push(port);
         }
         for (number, master) in servers.iter().take(MASTERS).enumerate() {
             let (first, last) = (number * SLOTS / MASTERS, (number + 1) * SLOTS / MASTERS - 1);
@@ -81,7 +89,7 @@ impl Cluster {
         for master in &servers[..MASTERS] {
             await_answer(master, "INFO replication", |said| said.contains("state=online"));
         }
-        Some(Cluster { servers })
+        Some(Cluster { servers, ports })
     }
 
     fn settings(&self) -> [String; 3] {
@@ -105,7 +113,7 @@ impl Cluster {
     }
 
     /// Which of the masters has the log of the organization of the tests.
-    fn owner(&self) -> usize {
+    pub(super) fn owner(&self) -> usize {
         let slot = slot(&self.servers[0]);
         (0..MASTERS).find(|number| slot < (number + 1) * SLOTS / MASTERS).unwrap()
     }

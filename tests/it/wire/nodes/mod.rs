@@ -3,6 +3,7 @@
 
 mod cluster;
 mod refusing;
+mod secure;
 mod sentinel;
 mod tls;
 

@@ -1,13 +1,15 @@
 //! A master with a replica, and a Sentinel that makes that the master when it is to.
 
-use super::super::engine::{Server, skip};
+use super::super::engine::{Server, skip, started};
 use super::{all_come, await_ready};
 use crate::support::{Folder, Hub, asking, rte};
 
-struct Estate {
-    master: Server,
+pub(super) struct Estate {
+    pub(super) master: Server,
     replica: Server,
-    sentinel: Server,
+    /// By which nodes reach that.
+    replica_port: u16,
+    pub(super) sentinel: Server,
 }
 
 fn await_answer(server: &Server, command: &str, is_good: impl Fn(&str) -> bool) {
@@ -17,18 +19,27 @@ fn await_answer(server: &Server, command: &str, is_good: impl Fn(&str) -> bool) 
 
 impl Estate {
     fn start(name: &str) -> Option<Estate> {
+        Estate::start_by(name, "127.0.0.1", started, "")
+    }
+
+    /// Of servers that are started so, and reached by that name and the port that is told; the
+    /// Sentinel has these lines.
+    pub(super) fn start_by(
+        name: &str,
+        host: &str,
+        start: impl Fn(&str, &[&str]) -> Option<(Server, u16)>,
+        lines: &str,
+    ) -> Option<Estate> {
         let kept = ["--appendonly", "yes", "--repl-diskless-sync-delay", "0"];
-        let master = Server::start_with(&format!("{name}-master"), &kept)?;
-        let port = master.port.to_string();
-        let replica = Server::start_with(
-            &format!("{name}-replica"),
-            &[&kept[..], &["--replicaof", "127.0.0.1", &port]].concat(),
-        )?;
+        let (master, port) = start(&format!("{name}-master"), &kept)?;
+        let own = port.to_string();
+        let follows = ["--replicaof", host, &own, "--replica-announce-ip", host];
+        let (replica, replica_port) = start(&format!("{name}-replica"), &[&kept[..], &follows].concat())?;
         await_answer(&master, "INFO replication", |said| said.contains("state=online"));
-        let sentinel = Server::sentinel(&format!("{name}-sentinel"), master.port)?;
-        let estate = Estate { master, replica, sentinel };
+        let sentinel = Server::sentinel(&format!("{name}-sentinel"), (host, port), lines)?;
+        let estate = Estate { master, replica, replica_port, sentinel };
         await_answer(&estate.sentinel, "SENTINEL replicas hub", |said| {
-            said.contains(&estate.replica.port.to_string()) && said.contains("master-link-status\r\n$2\r\nok")
+            said.contains(&replica_port.to_string()) && said.contains("master-link-status\r\n$2\r\nok")
         });
         Some(estate)
     }
@@ -51,8 +62,8 @@ impl Estate {
         })
     }
 
-    fn await_master(&self, server: &Server) {
-        let told = format!("{}\r\n", server.port);
+    pub(super) fn await_takeover(&self) {
+        let told = format!("{}\r\n", self.replica_port);
         await_answer(&self.sentinel, "SENTINEL get-master-addr-by-name hub", |said| said.contains(&told));
     }
 }
@@ -62,7 +73,7 @@ fn nothing_that_was_taken_is_lost_or_doubled_where_a_sentinel_makes_another_serv
     let Some(mut estate) = Estate::start("sentinel-killed") else { return skip() };
     let nodes = estate.nodes();
     all_come(&nodes, || estate.master.kill());
-    estate.await_master(&estate.replica);
+    estate.await_takeover();
 }
 
 #[test]
@@ -70,7 +81,7 @@ fn a_master_that_was_frozen_and_is_none_any_more_is_not_taken_for_one() {
     let Some(estate) = Estate::start("sentinel-frozen") else { return skip() };
     let nodes = estate.nodes();
     all_come(&nodes, || estate.master.signal("-STOP"));
-    estate.await_master(&estate.replica);
+    estate.await_takeover();
     all_come(&nodes, || estate.master.signal("-CONT"));
     await_answer(&estate.master, "ROLE", |said| said.contains("slave"));
     assert!(estate.replica.ask("ROLE").contains("master"));

@@ -7,13 +7,13 @@ use crate::wire::since::availability;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// An authority, in files of a folder.
-struct Authority {
-    folder: Folder,
+pub(super) struct Authority {
+    pub(super) folder: Folder,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Authority {
+    pub(super) fn new(name: &str) -> Authority {
         let folder = Folder::new(name, &[]);
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -25,7 +25,7 @@ impl Authority {
     }
 
     /// Writes a certificate for that name, and its key.
-    fn certify(&self, file: &str, name: &str, change: fn(&mut CertificateParams)) {
+    pub(super) fn certify(&self, file: &str, name: &str, change: fn(&mut CertificateParams)) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
@@ -36,26 +36,29 @@ impl Authority {
 
     /// A Redis with that certificate, and its port for TLS.
     fn server(&self, name: &str, file: &str, clients: &str) -> Option<(Server, u16)> {
-        let (port, path) = (free_port(), |name: &str| self.folder.file(name));
-        let arguments = [
-            "--tls-port",
-            &port.to_string(),
-            "--tls-cert-file",
-            &path(&format!("{file}.pem")),
-            "--tls-key-file",
-            &path(&format!("{file}.key")),
-            "--tls-ca-cert-file",
-            &path("ca.pem"),
-            "--tls-auth-clients",
-            clients,
-            "--appendonly",
-            "yes",
-        ];
-        Some((Server::start_with(name, &arguments)?, port))
+        self.start(name, file, &["--tls-auth-clients", clients, "--appendonly", "yes"])
+    }
+
+    /// The same with these arguments.
+    pub(super) fn start(&self, name: &str, file: &str, arguments: &[&str]) -> Option<(Server, u16)> {
+        let port = free_port();
+        let lines = self.lines(file, port);
+        let own = lines.lines().flat_map(|line| line.split(' '));
+        let own: Vec<String> =
+            own.map(|word| if word.starts_with("tls-") { format!("--{word}") } else { word.to_owned() }).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        Some((Server::start_with(name, &[arguments, &own].concat())?, port))
+    }
+
+    /// What the configuration of a server has that takes TLS at that port with that certificate.
+    pub(super) fn lines(&self, file: &str, port: u16) -> String {
+        let [certificate, key, ca] =
+            [format!("{file}.pem"), format!("{file}.key"), "ca.pem".to_owned()].map(|name| self.folder.file(&name));
+        format!("tls-port {port}\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {ca}\n")
     }
 
     /// What makes a server at that address the engine of a node.
-    fn settings(&self, port: u16, more: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn settings(&self, port: u16, more: &[(&str, &str)]) -> Vec<String> {
         let mut settings = vec![
             "journal.engine=redis".to_owned(),
             format!("journal.redis.addresses=localhost:{port}"),
@@ -66,7 +69,7 @@ impl Authority {
     }
 
     /// What `rte check --connect` says, and whether a hub would work.
-    fn check(&self, settings: &[String]) -> (bool, String) {
+    pub(super) fn check(&self, settings: &[String]) -> (bool, String) {
         let mut command = rte();
         command.args(["check", "--connect"]).args(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
         let output = command.output().unwrap();
