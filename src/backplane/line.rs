@@ -146,9 +146,19 @@ impl Line {
         }
     }
 
+    /// Whether an epoch begins with the next entry: with its marker, or, where that has been cut
+    /// off before it was read, with whatever is there of the epoch.
+    pub(super) fn begins_epoch(&self, entry: &Raw, head: Option<&Head<'_>>) -> bool {
+        let is_marker = head.is_some_and(|head| head.kind == Kind::Marker);
+        is_marker || self.known.is_some_and(|(known, _)| entry.place.epoch > known.epoch)
+    }
+
     /// Takes the next entry, with its head, if that can be read.
     pub fn take(&mut self, entry: &Raw, head: Option<&Head<'_>>, now: Now) -> Taken {
         let place = entry.place;
+        if self.begins_epoch(entry, head) {
+            self.begin_epoch(now);
+        }
         let before = std::mem::replace(&mut self.cursor, place);
         self.known = Some((place, entry.fingerprint()));
         let mut gap = None;
@@ -160,10 +170,7 @@ impl Line {
         }
         let taken = match head {
             None => Taken::Behind(Gap { reason: GapReason::Unreadable, missed: 1 }),
-            Some(head) if head.kind == Kind::Marker => {
-                self.begin_epoch(now);
-                Taken::New
-            }
+            Some(head) if head.kind == Kind::Marker => Taken::New,
             Some(head) => self.count(head, now),
         };
         self.end_past(now);
@@ -342,6 +349,17 @@ mod tests {
         take(&mut line, at(7, 1), Some(&sent(1, 2)), later);
         take(&mut line, at(7, 2), Some(&sent(2, 2)), later);
         assert_eq!(line.settle(), None);
+    }
+
+    #[test]
+    fn an_epoch_whose_marker_is_cut_off_before_it_is_read_begins_all_the_same() {
+        let mut line = begun();
+        take(&mut line, at(5, 1), Some(&sent(1, 1)), now(0));
+        take(&mut line, at(5, 2), Some(&sent(2, 1)), now(0));
+        assert_eq!(line.on_opened(&opened(Verdict::Fork, at(6, 0), at(6, 1), &[]), now(0)), None);
+        assert_eq!(take(&mut line, at(6, 1), Some(&sent(1, 2)), now(0)), Taken::New);
+        assert!(line.settles_at().is_due(now(BACKPLANE_SETTLE_MS)));
+        assert_eq!(line.settle(), Some(missing(GapReason::Forked, 0)), "the second one is not heard");
     }
 
     #[test]

@@ -232,19 +232,17 @@ impl Reader {
 
     fn on_opened(&mut self, partition: Partition, opened: &Opened, now: Now) {
         let Some(incoming) = self.partitions.get_mut(usize::from(partition.number())) else { return };
-        // Those who have seen more than the log has, and what was lost with it, may be still to
-        // come.
-        let age_ms = now.unix.ms().saturating_sub(opened.newest.epoch.began().ms());
-        let is_recent = age_ms <= BACKPLANE_RECENT_MS;
         incoming.is_open = true;
         incoming.judged_at = None;
         let gap = incoming.line.on_opened(opened, now);
         match opened.verdict {
-            // What was found before may be older than what is read, or gone since.
+            // What was found before may be older than what is read, or gone since. Those who have
+            // seen more than the log has, and what was lost with it, may be still to come, however
+            // long ago that was.
             Verdict::Start => {
                 incoming.target = None;
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
-                incoming.scans_at = [Deadline::at(now.mono)].into_iter().chain(is_recent.then_some(last_at)).collect();
+                incoming.scans_at = [Deadline::at(now.mono), last_at].into();
                 self.mail.push_back(ReaderMail::Begun(partition));
             }
             Verdict::Trimmed => {
@@ -254,7 +252,8 @@ impl Reader {
         }
         if let Some(gap) = gap {
             // The markers of the epoch may have been cut off with the rest.
-            if opened.verdict == Verdict::Fork && is_recent {
+            let age_ms = now.unix.ms().saturating_sub(opened.newest.epoch.began().ms());
+            if opened.verdict == Verdict::Fork && age_ms <= BACKPLANE_RECENT_MS {
                 self.mail.push_back(ReaderMail::Lost(partition));
             }
             self.mail.push_back(ReaderMail::Gap { partition, gap, at: opened.first });
@@ -303,8 +302,9 @@ impl Reader {
             let head = Head::parse(&raw.head).ok();
             let (kind, writer) = (head.map(|head| head.kind), head.map(|head| head.origin));
             let (before, is_past) = (incoming.line.cursor(), incoming.line.is_past());
+            let begins_epoch = incoming.line.begins_epoch(&raw, head.as_ref());
             let taken = incoming.line.take(&raw, head.as_ref(), now);
-            if kind == Some(Kind::Marker) {
+            if begins_epoch {
                 // Once all have appended again what is missing; and once the last who come back
                 // have handed over their last values.
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);

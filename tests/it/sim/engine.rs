@@ -79,7 +79,8 @@ impl Engine {
                 Input::Entries(places.iter().map(read).collect())
             }
             Command::Newest => {
-                Input::Newest(self.parts.iter().map(|part| part.log.as_ref().map(|log| log.newest)).collect())
+                let partitions = (0..).map_while(Partition::from_number).take(self.parts.len());
+                Input::Newest(partitions.map(|partition| self.newest(partition)).collect())
             }
             Command::Values { partition, scan } => {
                 let rows = self.part(*partition).rows.iter();
@@ -110,6 +111,11 @@ impl Engine {
         for log in self.parts.iter_mut().filter_map(|part| part.log.as_mut()) {
             log.entries.drain(..log.entries.len().saturating_sub(entries));
         }
+    }
+
+    /// The newest entry of a log, where there is one.
+    pub fn newest(&self, partition: Partition) -> Option<Place> {
+        self.parts[usize::from(partition.number())].log.as_ref().map(|log| log.newest)
     }
 
     /// The last values of a partition.

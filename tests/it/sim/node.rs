@@ -69,6 +69,20 @@ pub struct Published {
     pub is_late: bool,
 }
 
+pub fn partition_of(number: usize) -> Partition {
+    Partition::from_number(u8::try_from(number).unwrap()).unwrap()
+}
+
+/// The tag of an item, by its data.
+pub fn tag(data: &[u8]) -> String {
+    String::from_utf8(data.to_vec()).unwrap()
+}
+
+/// The so manieth item of all has that tag.
+pub fn serial(tag: &str) -> usize {
+    tag.split_once('#').and_then(|(_, number)| number.parse().ok()).unwrap()
+}
+
 impl Node {
     pub fn new(options: Options, origin: Origin, [of_writer, of_reader]: [Rng; 2], now: Now) -> Node {
         Node {
