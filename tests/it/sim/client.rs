@@ -248,6 +248,16 @@ impl Ear {
                 self.hears_messagepack = true;
                 Ok(Some(Heard::Record("{}".to_owned())))
             }
+            // Whoever is given up before the answer to its handshake has left hears a Close alone.
+            BINARY if self.asks_for_messagepack => {
+                let records = messagepack::unpack(&payload)?;
+                let is_close = |record: &String| record.contains("\"type\":7");
+                if !records.iter().all(is_close) {
+                    return Err(format!("before the answer to a handshake: {records:?}"));
+                }
+                self.records.extend(records);
+                self.next()
+            }
             TEXT if !self.hears_messagepack => {
                 let text = String::from_utf8(payload).map_err(|_| "text that is no UTF-8")?;
                 let records = text.strip_suffix('\u{1e}').ok_or_else(|| format!("half a record: {text:?}"))?;

@@ -280,8 +280,8 @@ impl Page {
                     wire.next = Some(Word::Handshake);
                 }
                 Heard::Record(record) if record == "{}" => wire.next = Some(Word::Subscribes),
-                // That took too long, too.
-                Heard::Record(_) if wire.next == Some(Word::Handshake) => wire.next = None,
+                // That took too long, too, or so it was when it had just been said.
+                Heard::Record(_) if wire.next != Some(Word::Subscribes) => wire.next = None,
                 Heard::Record(record) => self.hear(&record, by, tally),
                 Heard::Pong(_) | Heard::Close(_) => {}
             }
