@@ -47,7 +47,8 @@ pub enum ReaderMail {
         /// What has been read with them.
         through: Place,
     },
-    /// To all: something is missing in front of what comes next.
+    /// To the home of a partition: something is missing in front of what comes next. Its siblings
+    /// hear of it by the home, in its place among the publications.
     Gap {
         /// The partition.
         partition: Partition,
@@ -79,6 +80,20 @@ pub enum ReaderMail {
     Restart,
     /// The lane has changed.
     Notice(Notice),
+}
+
+impl ReaderMail {
+    /// The partition whose home it is for; none where it is for all shards, or for none.
+    pub fn partition(&self) -> Option<Partition> {
+        match self {
+            ReaderMail::Entries { partition, .. }
+            | ReaderMail::Gap { partition, .. }
+            | ReaderMail::Values { partition, .. }
+            | ReaderMail::Begun(partition)
+            | ReaderMail::Lost(partition) => Some(*partition),
+            ReaderMail::Ready | ReaderMail::Restart | ReaderMail::Notice(_) => None,
+        }
+    }
 }
 
 /// A walk over the last values of a partition.

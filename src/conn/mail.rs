@@ -5,6 +5,7 @@ use super::order::Order;
 use crate::auth::revoked::Revocation;
 use crate::backplane::Settled;
 use crate::backplane::reader::ReaderMail;
+use crate::hub::partition::Partition;
 use crate::hub::publication::Publication;
 use crate::hub::seen::Identity;
 use crate::wire::LinkKey;
@@ -71,6 +72,9 @@ pub enum Mail {
     Settled(Settled),
     /// What has been read of that engine.
     Read(ReaderMail),
+    /// The sender is home to that partition: something of it is missing between what it posted
+    /// before and what follows.
+    Gap(Partition),
     /// Another term has begun ([`Journal`](super::Journal)).
     Term,
     /// Hand over what still holds, so that what is older need not be kept on disk.
@@ -95,6 +99,7 @@ impl Mail {
             | Mail::Spread { .. }
             | Mail::Settled(_)
             | Mail::Read(_)
+            | Mail::Gap(_)
             | Mail::Term
             | Mail::Checkpoint
             | Mail::Drain => 0,

@@ -7,6 +7,7 @@
 use super::ask::{Answer, Caller};
 use super::journal::{Progress, Term, ToWrite};
 use crate::clock::{Deadline, Instant, Now, UnixMs};
+use crate::hub::partition::Partition;
 use crate::hub::position::Position;
 use crate::hub::publication::Publication;
 use crate::hub::record::{Record, Written};
@@ -42,6 +43,8 @@ pub(crate) enum Entry {
     Record { number: u64 },
     /// An answer for somebody at a shard.
     Answer { to: usize, caller: Caller, answer: Answer },
+    /// Something of a partition is missing in front of what follows.
+    Gap(Partition),
 }
 
 impl Unwritten {
@@ -112,6 +115,11 @@ impl Unwritten {
         self.entries.push_back(Entry::Answer { to, caller, answer });
     }
 
+    /// Those who have missed something are told so behind all that has come before.
+    pub(crate) fn push_gap(&mut self, partition: Partition) {
+        self.entries.push_back(Entry::Gap(partition));
+    }
+
     /// Whether something waits for the file.
     pub(crate) fn waits(&self) -> bool {
         self.since.is_some()
@@ -133,7 +141,7 @@ impl Unwritten {
         for entry in &mut self.entries {
             match entry {
                 Entry::Publication { number, .. } | Entry::Record { number } => *number = 0,
-                Entry::Answer { .. } => {}
+                Entry::Answer { .. } | Entry::Gap(_) => {}
             }
         }
     }
@@ -142,7 +150,7 @@ impl Unwritten {
     pub(crate) fn publications(&mut self) -> impl Iterator<Item = (&mut Publication, bool)> {
         self.entries.iter_mut().filter_map(|entry| match entry {
             Entry::Publication { publication, is_news, .. } => Some((publication, *is_news)),
-            Entry::Record { .. } | Entry::Answer { .. } => None,
+            Entry::Record { .. } | Entry::Answer { .. } | Entry::Gap(_) => None,
         })
     }
 
@@ -150,7 +158,7 @@ impl Unwritten {
     pub(crate) fn first(&self) -> Option<&Entry> {
         self.entries.front().filter(|entry| match entry {
             Entry::Publication { number, .. } | Entry::Record { number } => *number <= self.written,
-            Entry::Answer { .. } => true,
+            Entry::Answer { .. } | Entry::Gap(_) => true,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::conn::{
     Answer, Appending, Caller, Contact, Content, Delivery, Mail, Order, Published, To, ToWrite, Unstamped, content,
     item, revocation_item, revocation_value, sweep_item, value,
 };
+use crate::entropy::next_u64;
 use crate::hub::partition::Partition;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::{Effect, Publication};
@@ -22,10 +23,15 @@ use crate::hub::registry::ConnKey;
 use crate::hub::topic::Pattern;
 use crate::limits::Limits;
 use crate::wire::{LinkKey, Wire};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Last values that one entry ends.
 const SWEEP_VALUES: usize = 256;
+/// What it costs to look whether a connection has missed something, in deliveries.
+const LOOK_COST: usize = 4;
+/// And for each subscription of which it has.
+const LEAVE_COST: usize = 8;
 
 /// Whether a row has ended by time.
 fn is_over(publication: &Publication, limits: &Limits, now: Now) -> bool {
@@ -147,7 +153,7 @@ impl Shard {
                 }
                 self.to_write.push(ToWrite::Restore(partition, values));
             }
-            ReaderMail::Gap { partition, at, .. } => self.take_gap(partition, at, now, wire),
+            ReaderMail::Gap { partition, at, .. } => self.take_gap(partition, at),
             ReaderMail::Ready => self.note_ready(now),
             ReaderMail::Restart | ReaderMail::Notice(_) => {}
         }
@@ -270,29 +276,55 @@ impl Shard {
         }
     }
 
-    /// Something of a partition is missing: whoever has to have every event of it comes anew. Until
-    /// its turn to be closed it gets no more of them, so that the place which it says then is one
-    /// from before.
-    fn take_gap(&mut self, partition: Partition, at: Place, now: Now, wire: &mut dyn Wire) {
-        if partition.home(self.shared.shards) == self.number {
-            let home = self.homes.in_partition(partition);
-            let position = Position::of_entry(at.epoch, at.sequence).before();
-            home.come_to(at.epoch, position, position);
-            home.note_gap();
+    /// Something of a partition is missing in front of what is read next. Whoever asks from now on
+    /// is told so with the answer; the members are told behind what has come before.
+    fn take_gap(&mut self, partition: Partition, at: Place) {
+        let home = self.homes.in_partition(partition);
+        let position = Position::of_entry(at.epoch, at.sequence).before();
+        home.come_to(at.epoch, position, position);
+        home.note_gap();
+        self.unwritten.push_gap(partition);
+    }
+
+    /// Whoever has to have every event of a partition has missed some: nothing that follows is
+    /// delivered before all have been looked at.
+    pub(super) fn begin_gap(&mut self, partition: Partition) {
+        self.gap = Some((partition, self.connections.keys().collect()));
+    }
+
+    /// Looks at those who may have missed something, as far as the turn has room for it. Whether
+    /// nobody is left.
+    pub(super) fn proceed_with_gap(&mut self, now: Now, wire: &mut dyn Wire) -> bool {
+        let Some((partition, mut conns)) = self.gap.take() else { return true };
+        while let Some(conn) = conns.pop() {
+            self.look_for_gap(conn, partition, now, wire);
+            if self.hub.is_spent() {
+                break;
+            }
         }
-        let (catalogue, registry) = (&self.catalogue, &self.hub.registry);
+        let is_done = conns.is_empty();
+        self.gap = (!is_done).then_some((partition, conns));
+        is_done
+    }
+
+    /// A connection that has missed something comes anew. Until its turn to be closed it gets no
+    /// more of those events, so that the place which it says then is one from before.
+    fn look_for_gap(&mut self, conn: ConnKey, partition: Partition, now: Now, wire: &mut dyn Wire) {
+        let catalogue = &self.catalogue;
         let misses = |pattern: &Pattern| {
             let wildcard = pattern.wildcard();
             Partition::of(wildcard.organization) == partition && !catalogue.event(wildcard.event).has_one_value()
         };
-        let of = |conn| registry.patterns_of(conn).filter(misses).map(move |pattern| (conn, pattern));
-        let missed: Vec<(ConnKey, Pattern)> = self.connections.keys().flat_map(of).collect();
-        let mut missing: Vec<ConnKey> = missed.iter().map(|(conn, _)| *conn).collect();
-        missing.dedup();
-        for (conn, pattern) in missed {
+        let missed: SmallVec<[Pattern; 8]> = self.hub.registry.patterns_of(conn).filter(misses).collect();
+        self.hub.spend(LOOK_COST + LEAVE_COST * missed.len());
+        if missed.is_empty() {
+            return;
+        }
+        for pattern in missed {
             self.hub.registry.leave(conn, pattern);
         }
-        self.end_within(missing, self.shared.limits.gap_spread_ms, CloseReason::Gap, now, wire);
+        let share_ms = next_u64(self.entropy.as_mut()) % self.shared.limits.gap_spread_ms.max(1);
+        self.end_within(conn, share_ms, CloseReason::Gap, now, wire);
     }
 
     /// What was there before this process is taken over.

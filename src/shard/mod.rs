@@ -103,6 +103,8 @@ pub struct Shard {
     loaded: Vec<(Partition, Publication)>,
     /// What of it is too old to be kept.
     old: Vec<(Partition, Publication)>,
+    /// Something of a partition is missing there: who is still to be looked at.
+    gap: Option<(Partition, Vec<ConnKey>)>,
     intake: Intake,
     unwritten: Unwritten,
     timers: Timers<Whose>,
@@ -163,6 +165,7 @@ impl Shard {
             appends: Appends::default(),
             loaded: Vec::new(),
             old: Vec::new(),
+            gap: None,
             intake: Intake::default(),
             unwritten: Unwritten::new(term),
             timers: Timers::default(),
@@ -261,6 +264,7 @@ impl Shard {
         self.hub.is_dirty()
             || self.intake.has_work()
             || self.unwritten.first().is_some()
+            || self.gap.is_some()
             || !self.dirty.is_empty()
             || !self.fired.is_empty()
             || !self.resumed.is_empty()

@@ -55,7 +55,9 @@ impl Shard {
     }
 
     fn proceed_with_mail(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some((mail, delivered)) = self.intake.pop_mail() {
+        while self.proceed_with_gap(now, wire)
+            && let Some((mail, delivered)) = self.intake.pop_mail()
+        {
             if matches!(mail, Mail::Read(_)) && self.unwritten.is_full(&self.shared.limits) {
                 // What has been read before is still to be delivered.
                 return self.intake.put_back_mail(mail, delivered);
@@ -182,6 +184,7 @@ impl Shard {
             }
             Mail::Settled(settled) => self.settle(settled, now, wire),
             Mail::Read(read) => self.take_read(read, now, wire),
+            Mail::Gap(partition) => self.begin_gap(partition),
             Mail::Term => self.look_at_term(now),
             Mail::Checkpoint => {
                 self.look_at_term(now);
@@ -227,20 +230,17 @@ impl Shard {
         }
     }
 
-    /// These connections end for that reason, spread over that time.
+    /// A connection ends for that reason within that time.
     pub(super) fn end_within(
         &mut self,
-        conns: Vec<ConnKey>,
-        spread_ms: u64,
+        conn: ConnKey,
+        share_ms: u64,
         reason: CloseReason,
         now: Now,
         wire: &mut dyn Wire,
     ) {
-        for conn in conns {
-            let share_ms = next_u64(self.entropy.as_mut()) % spread_ms.max(1);
-            if let Some(key) = self.carrier(conn, now, wire, |mut it| it.end_within(share_ms, reason)) {
-                self.with(key, now, wire, |link, cx| link.end_within(share_ms, reason, cx));
-            }
+        if let Some(key) = self.carrier(conn, now, wire, |mut it| it.end_within(share_ms, reason)) {
+            self.with(key, now, wire, |link, cx| link.end_within(share_ms, reason, cx));
         }
     }
 }

@@ -23,7 +23,8 @@ impl Shard {
 
     /// What is written by now goes to the members, and who waited for it is answered.
     pub(super) fn proceed_with_written(&mut self, now: Now, wire: &mut dyn Wire) {
-        while let Some(entry) = self.unwritten.first()
+        while self.proceed_with_gap(now, wire)
+            && let Some(entry) = self.unwritten.first()
             && !self.hub.is_spent()
         {
             if let Entry::Publication { publication, is_news: true, .. } = entry
@@ -40,6 +41,10 @@ impl Shard {
                 Some(Entry::Answer { to, caller, mut answer }) => {
                     answer.bring_to(&self.homes);
                     self.answer(to, caller, answer, now, wire);
+                }
+                Some(Entry::Gap(partition)) => {
+                    self.outbound.post(To::Siblings, Mail::Gap(partition));
+                    self.begin_gap(partition);
                 }
             }
         }

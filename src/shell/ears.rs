@@ -64,10 +64,6 @@ impl Ears {
         }
         mailbox.post(Letter::Mail(Mail::Read(mail)));
     }
-
-    fn post_all(&self, mail: &ReaderMail) {
-        (0..self.mailboxes.len()).for_each(|shard| self.post(shard, mail.clone()));
-    }
 }
 
 impl Listener for Ears {
@@ -95,10 +91,6 @@ impl Listener for Ears {
 
     fn hear_reader(&self, mail: ReaderMail) {
         match &mail {
-            ReaderMail::Entries { partition, .. }
-            | ReaderMail::Values { partition, .. }
-            | ReaderMail::Begun(partition)
-            | ReaderMail::Lost(partition) => self.post(partition.home(self.mailboxes.len()), mail),
             ReaderMail::Gap { partition, gap, .. } => {
                 let fact = Fact::BackplaneGap {
                     partition: partition.number(),
@@ -106,14 +98,20 @@ impl Listener for Ears {
                     missed: gap.missed,
                 };
                 self.log.write(&fact, self.clock.now());
-                self.post_all(&mail);
             }
             ReaderMail::Ready => {
                 self.log.write(&Fact::BackplaneReady, self.clock.now());
-                self.post_all(&mail);
+                (0..self.mailboxes.len()).for_each(|shard| self.post(shard, ReaderMail::Ready));
             }
             ReaderMail::Notice(notice) => self.notice(Side::Reader, *notice),
-            ReaderMail::Restart => {}
+            ReaderMail::Entries { .. }
+            | ReaderMail::Values { .. }
+            | ReaderMail::Begun(_)
+            | ReaderMail::Lost(_)
+            | ReaderMail::Restart => {}
+        }
+        if let Some(partition) = mail.partition() {
+            self.post(partition.home(self.mailboxes.len()), mail);
         }
     }
 }

@@ -4,6 +4,7 @@ mod again;
 mod ahead;
 mod calendar;
 mod deadlines;
+mod gaps;
 mod memory;
 mod moving;
 pub mod polling;

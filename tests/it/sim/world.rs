@@ -8,6 +8,7 @@ use super::rng::Rng;
 use super::setting::{CATALOGUE, START, Setting, shared, verifier};
 use super::threads::Threads;
 use rte::backplane::Append;
+use rte::backplane::reader::ReaderMail;
 use rte::clock::Now;
 use rte::conn::{Mail, Progress, Shared, ToWrite};
 use rte::hub::past::Past;
@@ -177,6 +178,16 @@ impl World {
         if is_written {
             self.disk.borrow_mut().ask(false, self.shards);
             self.tell_all(&Mail::Checkpoint);
+        }
+    }
+
+    /// The engine that several processes share has been read.
+    pub fn read_engine(&self, mail: ReaderMail) {
+        match mail.partition() {
+            Some(partition) => {
+                self.tell(partition.home(self.shards), Mail::Read(mail));
+            }
+            None => self.tell_all(&Mail::Read(mail)),
         }
     }
 
