@@ -12,6 +12,7 @@
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
 //!   snapshot:        LATE_PART_BYTES for each of kept_rows_max, or twice    3 MiB   (nothing while the peer keeps up;
 //!   replay:          as much, and outbox_hard_bytes of data               1 MiB    outbox_hard_bytes counts neither)
+//!                    and as much for another block                       4 MiB   (a third waits until the first has left)
 //!   unacknowledged:  unacknowledged_bytes_max                             1 MiB   (stateful reconnect; in backlog_bytes_max)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)

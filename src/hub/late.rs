@@ -11,7 +11,7 @@
 //!
 //! What a Subscribe gets of the past, its block, waits here too, and is not the reader's fault: it
 //! is counted apart. Of each publication of it a reference of 16 bytes waits, and nothing takes its
-//! place: what is newer comes behind it.
+//! place: what is newer comes behind it. Behind two of them no third one begins.
 
 use super::backlog::{Held, Share};
 use super::encoding::Form;
@@ -171,6 +171,8 @@ pub(crate) struct LateQueue {
     newest: BTreeMap<(EventId, Uuid), Waiting>,
     holes: usize,
     block_bytes: usize,
+    /// Of these, what had waited when the last block began.
+    former_bytes: usize,
     /// Of the events that parts of a block are of.
     traits: BTreeMap<EventId, Traits>,
     /// Entries looked at on the way to a place.
@@ -197,6 +199,16 @@ impl LateQueue {
     /// Bytes of frames that are part of a block.
     pub(crate) fn block_bytes(&self) -> usize {
         self.block_bytes
+    }
+
+    /// Those of them that are in front of the last block.
+    pub(crate) fn former_bytes(&self) -> usize {
+        self.former_bytes
+    }
+
+    /// The next parts are those of another block.
+    pub(crate) fn begin_block(&mut self) {
+        self.former_bytes = self.block_bytes;
     }
 
     /// Behind all that wait.
@@ -310,6 +322,7 @@ impl LateQueue {
                 Entry::Late(late) => self.forget(&late, number),
                 Entry::Part(part) => {
                     self.block_bytes -= part.len as usize;
+                    self.former_bytes = self.former_bytes.saturating_sub(part.len as usize);
                     if self.block_bytes == 0 {
                         self.traits.clear();
                     }
@@ -434,6 +447,7 @@ mod tests {
 
         /// Queues a block.
         fn push_parts(&mut self, form: Form, parts: &[(u128, &str)]) {
+            self.queue.begin_block();
             for (entity, data) in parts {
                 let topic = Topic { entity: Uuid::from_u128(*entity), ..TOPIC };
                 let publication = Retained::new(Publication::new(topic, data.as_bytes().into()));
@@ -514,13 +528,15 @@ mod tests {
             let waiting: &[&str] =
                 if form.positioned { &["1a", "2a", "live", "newer"] } else { &["1a", "2a", "newer"] };
             assert_eq!(bench.waiting(), waiting, "{form:?}");
-            assert_eq!(bench.queue.block_bytes(), 200);
+            bench.push_parts(form, &[(3, "3a")]);
+            let bytes = |queue: &LateQueue| (queue.block_bytes(), queue.former_bytes());
+            assert_eq!(bytes(&bench.queue), (300, 200), "another one waits behind it");
             bench.queue.pop();
-            assert_eq!((bench.queue.block_bytes(), bench.queue.traits.len()), (100, 1));
+            assert_eq!((bytes(&bench.queue), bench.queue.traits.len()), ((200, 100), 1));
             while bench.queue.first_bytes().is_some() {
                 bench.queue.pop();
             }
-            assert_eq!((bench.queue.block_bytes(), bench.queue.traits.len()), (0, 0));
+            assert_eq!((bytes(&bench.queue), bench.queue.traits.len()), ((0, 0), 0));
         }
     }
     #[test]

@@ -25,6 +25,7 @@ impl Hub {
     ) {
         let Some(outbox) = self.outboxes.get_mut(conn) else { return };
         let (encoding, flush_bytes, mut work) = (outbox.encoding(), self.bounds.flush_bytes(), 0);
+        outbox.begin_block();
         for (publication, event, positioned) in block {
             let form = Form { encoding, positioned };
             let Publication { topic, stamp, data, .. } = &***publication;

@@ -46,7 +46,8 @@ pub const FLUSH_BYTES: usize = 128 * 1024;
 pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 64]>;
 
 /// Answers that wait for a full socket: with more of them their client has no further question
-/// answered before it has read.
+/// answered before it has read. So it is with blocks, of which another one may wait behind that
+/// much.
 const ANSWERS_BYTES: usize = 16 * 1024;
 
 /// Whether a client should get a further answer.
@@ -276,11 +277,16 @@ impl Outbox {
         self.answer_bytes >= ANSWERS_BYTES
     }
 
+    /// Whether so much of a block waits that behind the one after it there is to be no further one.
+    fn has_many_blocks(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.late.former_bytes() >= ANSWERS_BYTES)
+    }
+
     /// Whether its client should get a further answer.
     pub(super) fn room(&self) -> Room {
         if self.is_sealed() {
             Room::Gone
-        } else if !self.writable.may_write() && self.has_many_answers() {
+        } else if self.has_many_blocks() || !self.writable.may_write() && self.has_many_answers() {
             Room::Full
         } else {
             Room::Free
@@ -311,6 +317,13 @@ impl Outbox {
         }
         self.backlog_bytes = grown;
         self.put_late(late, place)
+    }
+
+    /// What is queued next are the parts of a block.
+    pub(super) fn begin_block(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.late.begin_block();
+        }
     }
 
     /// Queues a part of a block, which waits for the socket as long as that takes something.

@@ -2,6 +2,7 @@
 
 mod again;
 mod ahead;
+mod blocks;
 mod calendar;
 mod deadlines;
 mod gaps;

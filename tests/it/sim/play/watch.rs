@@ -2,16 +2,26 @@
 
 use super::{Play, WIDE};
 use crate::sim::actor::{Actor, Role};
-use crate::sim::cast::TOKENS;
+use crate::sim::cast::{KINDS, TOKENS};
 use crate::sim::journal::tag_of;
 use crate::sim::model::Delivered;
 use crate::sim::net::Net;
 use rte::clock::Deadline;
 use rte::close::CloseReason;
+use rte::limits::Limits;
 use rte::timer::GRAIN_MS;
 use rte::trace::Fact;
 use rte::wire::Cut;
 use std::collections::BTreeSet;
+
+/// What may wait of Subscribes that want something of the past: two blocks, of which each has all
+/// that holds of an organization or what its bound lets it replay, and the rest of one before.
+fn blocks_bytes_max(limits: &Limits) -> usize {
+    const FRAME: usize = 320;
+    const REST: usize = 16 * 1024;
+    let rows: usize = KINDS.iter().filter(|kind| kind.is_kept).map(|kind| kind.entities.len()).sum();
+    REST + 2 * (limits.outbox_hard_bytes + rows * (limits.event_bytes_max + FRAME))
+}
 
 impl Play<'_> {
     pub(super) fn note(&mut self, bytes: &[u8]) {
@@ -199,6 +209,7 @@ impl Play<'_> {
         assert_eq!(it.hub().registry.subscription_count(), self.model.subscriptions(shard), "subscriptions");
         // An own answer is taken at any backlog below the hard bound, and so is the Close.
         let answer_bytes = 2 * limits.record_bytes_max.max(2_000) + limits.event_bytes_max;
+        let blocks_max = blocks_bytes_max(limits);
         let mut open = 0;
         for (number, pipe) in net.pipes() {
             let Some((_, key)) = pipe.place.filter(|(of, _)| *of == shard && !pipe.is_moving) else { continue };
@@ -222,6 +233,8 @@ impl Play<'_> {
                     "{live} of {backlog} bytes have come together"
                 );
             }
+            let blocks = look.connection.map_or(0, |conn| it.hub().backlog_bytes(conn) - it.hub().live_bytes(conn));
+            assert!(blocks <= blocks_max, "{blocks} bytes of the past wait for actor {number}");
             let due = look.deadline.rounded_up_to_ms(GRAIN_MS);
             let armed = it.next_deadline();
             // What waits for a full socket may have become too much in this turn, long after it was
