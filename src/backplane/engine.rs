@@ -96,6 +96,10 @@ pub enum Fault {
     Away,
     /// It refuses this client.
     Refused,
+    /// Whoever knows which server has the logs refuses this client, or wants to know nothing of it.
+    SentinelRefused,
+    /// It asks for no password, and is told one.
+    Passwordless,
     /// It has no room.
     Full,
     /// It takes nothing that is to be written, by its own rules.

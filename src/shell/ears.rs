@@ -1,6 +1,6 @@
 //! What the lanes have to say, on its way to the shards and to the log.
 
-use super::backplane::{EngineFacts, Listener, remedy, told};
+use super::backplane::{EngineFacts, Listener, Risk, remedy, told};
 use crate::api::negotiated::IdKey;
 use crate::backplane::Notice;
 use crate::backplane::reader::ReaderMail;
@@ -12,6 +12,8 @@ use crate::shell::log::Logger;
 use crate::shell::mailbox::{Letter, Mailboxes};
 use crate::shell::mio_os::MioOs;
 use crate::trace::Fact;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub(crate) struct Ears {
     shared: Arc<Shared>,
     log: Logger,
     clock: Clock,
+    /// By what the engine may lose something, as far as it has been told.
+    told: Mutex<BTreeSet<Risk>>,
     /// The shards have ended: nobody takes anything any more.
     is_over: AtomicBool,
     end: Bell,
@@ -34,26 +38,14 @@ pub(crate) struct Ears {
 impl Ears {
     /// For these shards.
     pub(crate) fn new(mailboxes: Arc<Mailboxes<MioOs>>, shared: Arc<Shared>, log: Logger, clock: Clock) -> Ears {
-        Ears { mailboxes, shared, log, clock, is_over: AtomicBool::new(false), end: Bell::default() }
+        let (told, is_over) = (Mutex::default(), AtomicBool::new(false));
+        Ears { mailboxes, shared, log, clock, told, is_over, end: Bell::default() }
     }
 
     /// The shards have ended.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.end.ring();
-    }
-
-    fn notice(&self, side: Side, notice: Notice) {
-        let Some(contact) = &self.shared.contact else { return };
-        if !contact.note(side, notice) {
-            return;
-        }
-        let lane = side.label();
-        let fact = match notice {
-            Notice::Away { fault, .. } => Fact::BackplaneAway { lane, error: told(fault), action: remedy(fault) },
-            Notice::Up { away_ms } => Fact::BackplaneBack { lane, away_ms },
-        };
-        self.log.write(&fact, self.clock.now());
     }
 
     fn post(&self, shard: usize, mail: ReaderMail) {
@@ -67,6 +59,22 @@ impl Ears {
 }
 
 impl Listener for Ears {
+    fn hear_notice(&self, side: Side, notice: Notice, words: Option<&str>) {
+        let Some(contact) = &self.shared.contact else { return };
+        if !contact.note(side, notice) {
+            return;
+        }
+        let lane = side.label();
+        let fact = match notice {
+            Notice::Away { fault, .. } => {
+                let words = words.map(str::to_owned);
+                Fact::BackplaneAway { lane, error: told(fault), words, action: remedy(fault) }
+            }
+            Notice::Up { away_ms } => Fact::BackplaneBack { lane, away_ms },
+        };
+        self.log.write(&fact, self.clock.now());
+    }
+
     fn hear_writer(&self, mail: WriterMail) {
         match mail {
             WriterMail::Settled(settled) => {
@@ -74,8 +82,7 @@ impl Listener for Ears {
                     mailbox.post(Letter::Mail(Mail::Settled(settled)));
                 }
             }
-            WriterMail::Notice(notice) => self.notice(Side::Writer, notice),
-            WriterMail::Acked { .. } => {}
+            WriterMail::Notice(_) | WriterMail::Acked { .. } => {}
         }
     }
 
@@ -84,7 +91,9 @@ impl Listener for Ears {
         if self.shared.options.id_key.is_none() {
             self.shared.common_key.get_or_init(|| IdKey::derived(secret.as_bytes()));
         }
-        for (what, action) in risks.iter().copied() {
+        // It is read anew whenever the lane comes back.
+        let fresh = |risk: &Risk| self.told.lock().insert(*risk);
+        for (what, action) in risks.iter().copied().filter(fresh) {
             self.log.write(&Fact::BackplaneUnsafe { what, action }, self.clock.now());
         }
     }
@@ -103,11 +112,11 @@ impl Listener for Ears {
                 self.log.write(&Fact::BackplaneReady, self.clock.now());
                 (0..self.mailboxes.len()).for_each(|shard| self.post(shard, ReaderMail::Ready));
             }
-            ReaderMail::Notice(notice) => self.notice(Side::Reader, *notice),
             ReaderMail::Entries { .. }
             | ReaderMail::Values { .. }
             | ReaderMail::Begun(_)
             | ReaderMail::Lost(_)
+            | ReaderMail::Notice(_)
             | ReaderMail::Restart => {}
         }
         if let Some(partition) = mail.partition() {

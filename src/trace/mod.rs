@@ -161,6 +161,8 @@ pub enum Fact {
         lane: &'static str,
         /// What happened.
         error: &'static str,
+        /// By which words the engine has told of it.
+        words: Option<String>,
         /// Who must do what.
         action: &'static str,
     },
@@ -569,9 +571,10 @@ impl Fact {
                 field("what", what);
                 field("do", action);
             }
-            Fact::BackplaneAway { lane, error, action } => {
+            Fact::BackplaneAway { lane, error, words, action } => {
                 field("lane", lane);
                 field("error", error);
+                words.iter().for_each(|words| field("said", words));
                 field("do", action);
             }
             Fact::BackplaneBack { lane, away_ms } => {

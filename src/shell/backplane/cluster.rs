@@ -1,6 +1,7 @@
 //! A Redis Cluster, which spreads slots over masters.
 
 use super::dialed::{Address, dial, taken};
+use super::faults::Complaint;
 use super::layout::{meta, partitions};
 use super::masters::Masters;
 use super::options::Options;
@@ -16,12 +17,12 @@ struct Range {
 }
 
 /// Where the logs are, as one of the Cluster says.
-pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, Fault> {
+pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, Complaint> {
     let mut dialed = dial(options, address)?;
-    let answer: Result<Value, Fault> = dialed.ask(redis::cmd("CLUSTER").arg("SLOTS"));
+    let answer: Result<Value, Complaint> = dialed.ask(redis::cmd("CLUSTER").arg("SLOTS"));
     // A server that is not of a Cluster says so.
-    let answer = answer.map_err(|fault| if fault == Fault::Garbled { Fault::Clustered } else { fault })?;
-    let Value::Array(ranges) = answer else { return Err(Fault::Garbled) };
+    let answer = answer.map_err(|complaint| complaint.meaning(Fault::Garbled, Fault::Clustered))?;
+    let Value::Array(ranges) = answer else { return Err(Fault::Garbled.into()) };
     let ranges: Option<Vec<Range>> = ranges.into_iter().map(|range| parse(range, &address.0)).collect();
     let ranges = ranges.ok_or(Fault::Garbled)?;
     let mut masters = Masters::default();
@@ -35,7 +36,7 @@ pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, F
 }
 
 /// Which of the masters has a key, or a tag.
-fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usize, Fault> {
+fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usize, Complaint> {
     let slot = slot(key.as_bytes());
     let range = ranges.iter().find(|range| (range.first..=range.last).contains(&slot)).ok_or(Fault::Moved)?;
     let known = masters.iter().position(|master| *master == range.master);

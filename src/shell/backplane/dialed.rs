@@ -1,6 +1,6 @@
 //! A connection to a server, encrypted or not, on which commands are asked one after the other.
 
-use super::faults::{fault, tls_fault};
+use super::faults::{Complaint, complaint, tls_fault};
 use super::options::{Encryption, Options, Password};
 use crate::backplane::Fault;
 use crate::limits::BACKPLANE_COMMAND_MS;
@@ -39,7 +39,7 @@ pub(super) struct Dialed {
 impl Dialed {
     /// Connects, as whoever the hub is there. It waits for short answers only, until
     /// [`Dialed::be_patient`].
-    pub(super) fn dial(host: &str, port: u16, manners: Manners<'_>) -> Result<Dialed, Fault> {
+    pub(super) fn dial(host: &str, port: u16, manners: Manners<'_>) -> Result<Dialed, Complaint> {
         let mut dialed = Dialed { socket: Socket::open(host, port, manners.tls)?, parser: Parser::new() };
         if let Some(password) = manners.password {
             let mut command = redis::cmd("AUTH");
@@ -50,9 +50,9 @@ impl Dialed {
     }
 
     /// From now on it waits for answers to commands that wait at the server for so long, too.
-    pub(super) fn be_patient(&self, waits_ms: u64) -> Result<(), Fault> {
+    pub(super) fn be_patient(&self, waits_ms: u64) -> Result<(), Complaint> {
         let longest = PATIENCE + Duration::from_millis(waits_ms);
-        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| Socket::fault(&error))
+        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| Socket::fault(&error).into())
     }
 
     /// The socket, to be waited for.
@@ -61,32 +61,32 @@ impl Dialed {
     }
 
     /// What the server answers to a command.
-    pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Fault> {
+    pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Complaint> {
         self.send(&command.get_packed_command())?;
         self.receive().and_then(taken)
     }
 
     /// Sends commands; each has an answer to be received.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| Socket::fault(&error))
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
+        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| Socket::fault(&error).into())
     }
 
     /// Waits for the next answer.
-    pub(super) fn receive(&mut self) -> Result<Value, Fault> {
+    pub(super) fn receive(&mut self) -> Result<Value, Complaint> {
         let mut broken = None;
         let answer = self.parser.parse_value(Watched { socket: &mut self.socket, broken: &mut broken });
-        answer.map_err(|error| broken.unwrap_or_else(|| fault(&error)))
+        answer.map_err(|error| broken.map_or_else(|| complaint(&error), Complaint::from))
     }
 }
 
-/// An answer as what it is to be; an error is the fault that it means.
-pub(super) fn taken<T: FromRedisValue>(answer: Value) -> Result<T, Fault> {
+/// An answer as what it is to be; an error is what it means.
+pub(super) fn taken<T: FromRedisValue>(answer: Value) -> Result<T, Complaint> {
     let read = |answer: Value| -> RedisResult<T> { Ok(T::from_redis_value(answer.extract_error()?)?) };
-    read(answer).map_err(|error| fault(&error))
+    read(answer).map_err(|error| complaint(&error))
 }
 
 /// Connects to a server of the engine, as whoever the hub is there.
-pub(super) fn dial(options: &Options, (host, port): &Address) -> Result<Dialed, Fault> {
+pub(super) fn dial(options: &Options, (host, port): &Address) -> Result<Dialed, Complaint> {
     let Options { tls, user, password, .. } = options;
     let manners = Manners { tls: tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
     Dialed::dial(host, *port, manners)

@@ -1,16 +1,62 @@
 //! What goes wrong with an engine, for the lanes and for people.
 
 use crate::backplane::Fault;
+use crate::echo::echo;
 use redis::{ErrorKind, RedisError};
 
+/// A fault, and by which words the server has told of it, where they are for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub(super) fault: Fault,
+    pub(super) words: Option<String>,
+}
+
+impl From<Fault> for Complaint {
+    fn from(fault: Fault) -> Complaint {
+        Complaint { fault, words: None }
+    }
+}
+
+impl Complaint {
+    /// What it means where one thing means another.
+    pub(super) fn meaning(self, one: Fault, other: Fault) -> Complaint {
+        Complaint { fault: if self.fault == one { other } else { self.fault }, ..self }
+    }
+}
+
+/// What an error means, and says. Other errors than these may repeat a command, and with it a
+/// password.
+pub(super) fn complaint(error: &RedisError) -> Complaint {
+    const TELLING: [&str; 11] = [
+        "WRONGPASS",
+        "NOAUTH",
+        "NOPERM",
+        "OOM",
+        "MISCONF",
+        "NOREPLICAS",
+        "READONLY",
+        "MASTERDOWN",
+        "LOADING",
+        "CLUSTERDOWN",
+        "BUSY",
+    ];
+    let code = error.code().filter(|code| TELLING.contains(code));
+    let first_line = error.detail().and_then(|detail| detail.lines().next()).unwrap_or_default();
+    let words = code.map(|code| echo(format!("{code} {first_line}").trim_end()).to_owned());
+    Complaint { fault: fault(error), words }
+}
+
 /// What an error means.
-pub(super) fn fault(error: &RedisError) -> Fault {
+fn fault(error: &RedisError) -> Fault {
     match error.code() {
         _ if error.is_timeout() => Fault::Timeout,
         _ if error.is_io_error() => Fault::Away,
         Some("OOM") => Fault::Full,
         Some("MISCONF" | "NOREPLICAS") => Fault::Unwritable,
         Some("STALE") => Fault::Stale,
+        _ if error.detail().is_some_and(|detail| detail.contains("without any password configured")) => {
+            Fault::Passwordless
+        }
         Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
         Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
         _ if error.to_string().contains("equal or smaller") => Fault::Stale,
@@ -41,6 +87,8 @@ pub(crate) fn told(fault: Fault) -> &'static str {
     match fault {
         Fault::Away => "it can't be reached",
         Fault::Refused => "it refuses this node",
+        Fault::SentinelRefused => "the Sentinel refuses who this node is to it, or asks for no password",
+        Fault::Passwordless => "it asks for no password, and this node tells it one",
         Fault::Full => "it has no room",
         Fault::Unwritable => "it takes nothing that is to be written",
         Fault::Unreplicated => "fewer of its replicas than journal.redis.wait_replicas have what is written",
@@ -68,8 +116,15 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
              journal.redis.addresses"
         }
         Fault::Refused => {
-            "look at journal.redis.user and password_file, with Sentinels at theirs, too, at the user's rights (rte help nodes), and that the \
+            "look at journal.redis.user and password_file, at the user's rights (rte help nodes), and that the \
              server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
+        }
+        Fault::SentinelRefused => {
+            "give in journal.redis.sentinel_user and sentinel_password_file what the Sentinels ask for, and neither where \
+             they ask for nothing; user and password_file are for the servers"
+        }
+        Fault::Passwordless => {
+            "leave journal.redis.password_file away, or give Redis that password (requirepass, or a user of its own)"
         }
         Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
         Fault::Unwritable => {
@@ -102,6 +157,33 @@ pub(crate) fn remedy(fault: Fault) -> &'static str {
         Fault::Away | Fault::Stale | Fault::Timeout | Fault::Garbled => {
             "look whether Redis runs at journal.redis.addresses, and speaks TLS there where journal.redis.tls says so, \
              and only there; the hub tries again by itself"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialed::taken;
+    use super::*;
+    use crate::limits::ECHO_BYTES_MAX;
+
+    #[test]
+    fn the_words_of_a_refusal_are_repeated_and_none_that_may_have_a_password_in_them() {
+        let said = |line: &str| {
+            let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+            taken::<String>(value).unwrap_err()
+        };
+        let long = format!("MISCONF {}", "é".repeat(ECHO_BYTES_MAX));
+        for (line, fault, words) in [
+            ("WRONGPASS invalid pair", Fault::Refused, Some("WRONGPASS invalid pair")),
+            ("NOPERM this user may not", Fault::Refused, Some("NOPERM this user may not")),
+            ("OOM", Fault::Full, Some("OOM")),
+            (&long, Fault::Unwritable, Some(long.get(..ECHO_BYTES_MAX).unwrap())),
+            ("READONLY it is a replica", Fault::Moved, Some("READONLY it is a replica")),
+            ("ERR AUTH <password> called without any password configured for it", Fault::Passwordless, None),
+            ("ERR unknown command 'AUTH', with args beginning with: 'hush'", Fault::Garbled, None),
+        ] {
+            assert_eq!(said(line), Complaint { fault, words: words.map(str::to_owned) }, "{line}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! connection of its own.
 
 use super::dialed::{Dialed, taken};
+use super::faults::Complaint;
 use super::layout::{Entries, Tail, reading};
 use super::options::Options;
 use super::servers::{Servers, reach};
@@ -32,7 +33,7 @@ impl Followers {
         tails: &[Tail],
         options: &Options,
         servers: &Servers,
-    ) -> Result<Vec<(Partition, Vec<Raw>)>, Fault> {
+    ) -> Result<Vec<(Partition, Vec<Raw>)>, Complaint> {
         for tail in tails {
             self.ask(tail, options, servers)?;
         }
@@ -59,7 +60,7 @@ impl Followers {
     }
 
     /// Asks for what comes behind that place of a log, unless that is asked already.
-    fn ask(&mut self, tail: &Tail, options: &Options, servers: &Servers) -> Result<(), Fault> {
+    fn ask(&mut self, tail: &Tail, options: &Options, servers: &Servers) -> Result<(), Complaint> {
         let is_asked = |follower: &Follower| follower.asked.as_ref().is_some_and(|asked| asked != tail);
         // An answer is still to come there that nobody wants any more.
         self.0.retain(|follower| follower.partition != tail.partition || !is_asked(follower));
@@ -76,20 +77,20 @@ impl Followers {
     }
 
     /// Which of them has an answer; none where the time is over.
-    fn wait(&self) -> Result<Vec<bool>, Fault> {
+    fn wait(&self) -> Result<Vec<bool>, Complaint> {
         let mut fds: Vec<PollFd<'_>> =
             self.0.iter().map(|follower| PollFd::new(follower.dialed.tcp(), PollFlags::IN)).collect();
         let longest = Timespec::try_from(Duration::from_millis(BACKPLANE_BLOCK_MS)).map_err(|_| Fault::Timeout)?;
         match poll(&mut fds, Some(&longest)) {
             Ok(_) => Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect()),
             Err(Errno::INTR) => Ok(Vec::new()),
-            Err(_) => Err(Fault::Away),
+            Err(_) => Err(Fault::Away.into()),
         }
     }
 }
 
 impl Follower {
-    fn ask(&mut self, tail: Tail) -> Result<(), Fault> {
+    fn ask(&mut self, tail: Tail) -> Result<(), Complaint> {
         self.dialed.send(&reading(core::slice::from_ref(&tail)).get_packed_command())?;
         self.asked = Some(tail);
         Ok(())

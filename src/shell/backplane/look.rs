@@ -1,13 +1,15 @@
 //! What an operator should know of an engine before a hub relies on it.
 
-use super::dialed::Address;
-use super::faults::{remedy, told};
-use super::layout::{Held, agreed, meta};
+use super::dialed::{Address, Dialed};
+use super::faults::{Complaint, remedy, told};
+use super::layout::{Held, agreed, meta, partitions};
 use super::masters::Masters;
 use super::options::Options;
 use super::server::ServerFacts;
 use super::servers::{find, reach};
 use crate::backplane::Fault;
+use crate::backplane::partition::tag;
+use crate::hub::partition::Partition;
 use std::collections::BTreeSet;
 
 /// What a look at one of the servers has found, in a sentence each.
@@ -36,10 +38,10 @@ pub(crate) fn look(options: &Options) -> Vec<Look> {
 
 fn look_at(options: &Options, address: &Address) -> Look {
     let mut look = Look::default();
-    let Masters { all: masters, of_meta, .. } = match find(options, address) {
+    let Masters { all: masters, of_partition, of_meta } = match find(options, address) {
         Ok(masters) => masters,
-        Err(fault) => {
-            look.wrong.push(wrong(&shown(address), fault));
+        Err(complaint) => {
+            look.wrong.push(wrong(&shown(address), complaint));
             return look;
         }
     };
@@ -55,41 +57,96 @@ fn look_at(options: &Options, address: &Address) -> Look {
         look.good.push(format!("{} is of a Cluster, where {} have the logs", shown(address), all.join(", ")));
     }
     for (index, master) in masters.iter().enumerate() {
-        look.judge(&shown(master), options, ask(options, master, index == of_meta));
+        // A key of a partition that this server has.
+        let partition =
+            partitions().find(|it| of_partition.get(usize::from(it.number())).is_none_or(|of| *of == index));
+        look.judge(&shown(master), options, ask(options, master, index == of_meta, partition));
     }
     look
 }
 
-fn wrong(server: &str, fault: Fault) -> String {
-    format!("{server}: {}: {}", told(fault), remedy(fault))
+fn wrong(server: &str, Complaint { fault, words }: Complaint) -> String {
+    let said = words.map_or_else(String::new, |words| format!("; it says {words:?}"));
+    format!("{server}: {}: {}{said}", told(fault), remedy(fault))
 }
 
 fn shown((host, port): &Address) -> String {
     format!("{host}:{port}")
 }
 
-/// Asks a server about itself, and for what all nodes agree upon where that is there.
-fn ask(options: &Options, address: &Address, has_meta: bool) -> Result<(ServerFacts, Option<Held>), Fault> {
+/// What a server has said.
+struct Said {
+    facts: ServerFacts,
+    /// What all nodes agree upon, where the server is to have that.
+    held: Option<Held>,
+    /// What the user may not do that a hub does, where it is known.
+    lacks: Option<Vec<String>>,
+    /// Why nothing can be written.
+    refusal: Option<Complaint>,
+}
+
+impl Said {
+    /// Whether its user may do what a hub does, as far as it is known.
+    fn may_all(&self) -> bool {
+        self.lacks.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// Asks a server about itself, for what all nodes agree upon where that is there, and whether a hub
+/// could write there.
+fn ask(options: &Options, address: &Address, has_meta: bool, partition: Option<Partition>) -> Result<Said, Complaint> {
     let mut connection = reach(options, address)?;
-    let server = ServerFacts::ask(&mut connection)?;
-    let key = meta(&options.prefix);
-    let is_asked = has_meta && !server.is_sentinel() && server.is_clustered() == options.is_cluster;
-    let mut ask = |name: &str| connection.ask(redis::cmd("HGET").arg(&key).arg(name));
-    let [(format, _), (partitions, _)] = agreed();
-    let held = if is_asked { Some([ask(format)?, ask(partitions)?]) } else { None };
-    Ok((server, held))
+    let mut said = Said { facts: ServerFacts::ask(&mut connection)?, held: None, lacks: None, refusal: None };
+    if said.facts.is_sentinel() || said.facts.is_clustered() != options.is_cluster {
+        return Ok(said);
+    }
+    if let Some(partition) = partition.filter(|_| said.facts.is_new_enough()) {
+        let tag = tag(&options.prefix, partition);
+        said.lacks = lacks(options, &tag, &mut connection)?;
+        if said.may_all() && said.facts.is_master() {
+            said.refusal = refusal(&tag, &mut connection);
+        }
+    }
+    if has_meta && said.may_all() {
+        let key = meta(&options.prefix);
+        let mut ask = |name: &str| connection.ask(redis::cmd("HGET").arg(&key).arg(name));
+        let [(format, _), (partitions, _)] = agreed();
+        said.held = Some([ask(format)?, ask(partitions)?]);
+    }
+    Ok(said)
+}
+
+/// What the user may not do there that a hub does. A server that does not tell is no worse for
+/// that.
+fn lacks(options: &Options, tag: &str, connection: &mut Dialed) -> Result<Option<Vec<String>>, Complaint> {
+    let hash: String = connection.ask(redis::cmd("SCRIPT").arg("LOAD").arg(include_str!("rights.lua")))?;
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(hash).arg(0);
+    ["s", "o", "v", "i:check"].iter().for_each(|what| _ = command.arg(format!("{tag}:{what}")));
+    command.arg(meta(&options.prefix)).arg(options.wait_replicas);
+    match connection.ask(&command) {
+        Err(complaint) if complaint.fault != Fault::Refused => Ok(None),
+        lacks => lacks.map(Some),
+    }
+}
+
+/// Why the server takes nothing that is to be written. Of a log that is not there nothing is.
+fn refusal(tag: &str, connection: &mut Dialed) -> Option<Complaint> {
+    let mut command = redis::cmd("XADD");
+    command.arg(format!("{tag}:check")).arg("NOMKSTREAM").arg("*").arg("h").arg("");
+    connection.ask::<Option<String>>(&command).err()
 }
 
 impl Look {
     /// What follows from what a server has said.
-    fn judge(&mut self, server: &str, options: &Options, said: Result<(ServerFacts, Option<Held>), Fault>) {
-        let (facts, held) = match said {
+    fn judge(&mut self, server: &str, options: &Options, said: Result<Said, Complaint>) {
+        let Said { facts, held, lacks, refusal } = match said {
             Ok(said) => said,
-            Err(fault) => {
-                if fault == Fault::Refused {
+            Err(complaint) => {
+                if complaint.fault == Fault::Refused {
                     self.good.push(format!("{server} is reached"));
                 }
-                return self.wrong.push(wrong(server, fault));
+                return self.wrong.push(wrong(server, complaint));
             }
         };
         let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
@@ -101,7 +158,7 @@ impl Look {
                 .push(format!("{server} is a Sentinel: set journal.redis.sentinel to what it calls its master"));
         }
         if facts.is_clustered() != options.is_cluster {
-            return self.wrong.push(wrong(server, Fault::Clustered));
+            return self.wrong.push(wrong(server, Fault::Clustered.into()));
         }
         if facts.is_new_enough() {
             self.good.push(format!("{server} has version {}, which is new enough", facts.version()));
@@ -111,6 +168,23 @@ impl Look {
         }
         if !facts.is_master() {
             self.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
+        }
+        if lacks.as_ref().is_some_and(Vec::is_empty) {
+            self.good.push(format!("{server} allows its user what a hub does"));
+        } else if let Some(lacks) = lacks {
+            self.wrong.push(format!(
+                "{server}: its user may not do what a hub does: {}: give it the rights of the line in `rte help nodes` \
+                 (ACL SETUSER, then ACL SAVE or a line in redis.conf)",
+                lacks.join(", ")
+            ));
+        }
+        self.wrong.extend(refusal.map(|complaint| wrong(server, complaint)));
+        let (replicas, wanted) = (facts.replicas(), options.wait_replicas);
+        if facts.is_master() && replicas < wanted {
+            self.wrong.push(format!(
+                "{server} has {replicas} replicas, and a publication is to be on {wanted} (journal.redis.wait_replicas), so \
+                 that none would be taken: start more, or wait for fewer"
+            ));
         }
         if let Some(held) = held {
             self.judge_held(server, &meta(&options.prefix), &held);
@@ -150,6 +224,11 @@ mod tests {
     const GOOD: &str = "redis_version:7.0.0\r\nrole:master\r\naof_enabled:1\r\nmaxmemory_policy:noeviction\r\n";
 
     fn judged(info: &str, held: [Option<&str>; 2]) -> Look {
+        let held = Some(held.map(|held| held.map(str::to_owned)));
+        judged_of(Said { facts: ServerFacts::of(info), held, lacks: None, refusal: None }, 0)
+    }
+
+    fn judged_of(said: Said, wait_replicas: u32) -> Look {
         let options = Options {
             addresses: Vec::new(),
             tls: None,
@@ -159,14 +238,13 @@ mod tests {
             password: None,
             prefix: "rte".to_owned(),
             retain_entries: 1,
-            wait_replicas: 0,
+            wait_replicas,
             is_passing: false,
             dedupe_ms: 1,
             lanes: crate::backplane::Options::default(),
         };
         let mut look = Look::default();
-        let held = held.map(|held| held.map(str::to_owned));
-        look.judge("here:1", &options, Ok((ServerFacts::of(info), Some(held))));
+        look.judge("here:1", &options, Ok(said));
         look
     }
 
@@ -195,5 +273,27 @@ mod tests {
         assert!(look.risks[0].contains("appendonly") && look.risks[1].contains("evicts whole logs"), "{look:?}");
         let look = judged(&GOOD.replace("noeviction", "volatile-ttl"), [None, None]);
         assert!(look.risks.len() == 1 && look.risks[0].contains("may come twice"), "{look:?}");
+    }
+
+    #[test]
+    fn a_server_that_would_take_no_publication_serves_no_hub_and_its_own_words_are_repeated() {
+        let said = |lacks, refusal| Said { facts: ServerFacts::of(GOOD), held: None, lacks: Some(lacks), refusal };
+        let words = Some("MISCONF its disk".to_owned());
+        let refusal = Some(Complaint { fault: Fault::Unwritable, words });
+        for (said, wait_replicas, told) in [
+            (
+                said(vec!["XADD {rte:0.4}:s".to_owned(), "WAIT".to_owned()], None),
+                0,
+                "a hub does: XADD {rte:0.4}:s, WAIT: ",
+            ),
+            (said(Vec::new(), refusal), 0, "min-replicas-to-write; it says \"MISCONF its disk\""),
+            (said(Vec::new(), None), 2, "has 0 replicas, and a publication is to be on 2"),
+        ] {
+            let look = judged_of(said, wait_replicas);
+            assert!(look.wrong.len() == 1 && look.wrong[0].contains(told), "{told}: {look:?}");
+        }
+        let facts = ServerFacts::of(&format!("{GOOD}connected_slaves:2\r\n"));
+        let look = judged_of(Said { facts, held: None, lacks: None, refusal: None }, 2);
+        assert!(look.wrong.is_empty(), "{look:?}");
     }
 }

@@ -21,6 +21,7 @@ use crate::backplane::values::Value;
 use crate::backplane::writer::{Writer, WriterMail};
 use crate::backplane::{Append, Fault, Input, Notice};
 use crate::clock::{Deadline, Now};
+use crate::conn::Side;
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::partition::{PARTITIONS, Partition};
 use crate::limits::BACKPLANE_BLOCK_MS;
@@ -35,6 +36,7 @@ pub use options::{Encryption, Options, Password, Sentinel};
 use parking_lot::Mutex;
 pub use redis::EngineFacts;
 use redis::Redis;
+pub(crate) use server::Risk;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -92,10 +94,12 @@ impl Appender {
 
 /// Who hears what the lanes have to say, on their threads.
 pub trait Listener: Send + Sync + 'static {
-    /// The writer says that.
+    /// The writer says that, but for notices.
     fn hear_writer(&self, mail: WriterMail);
-    /// The reader says that. It goes on when this returns.
+    /// The reader says that, but for notices. It goes on when this returns.
     fn hear_reader(&self, mail: ReaderMail);
+    /// A lane has changed. By these words the engine has refused what it was asked last.
+    fn hear_notice(&self, side: Side, notice: Notice, words: Option<&str>);
     /// A lane has reached the engine, which is set up so that it may lose this; all processes that
     /// share it have this secret.
     fn hear_facts(&self, _facts: &EngineFacts) {}
@@ -226,7 +230,11 @@ impl<L: Listener> Appending<L> {
                         add(&self.numbers.appended, number.saturating_sub(std::mem::replace(acked, *number)));
                     }
                 }
-                WriterMail::Notice(notice) => note(&self.numbers, 0, *notice),
+                WriterMail::Notice(notice) => {
+                    note(&self.numbers, Side::Writer, *notice);
+                    self.listener.hear_notice(Side::Writer, *notice, self.engine.words());
+                    continue;
+                }
                 WriterMail::Settled(_) => {}
             }
             self.listener.hear_writer(mail);
@@ -238,10 +246,10 @@ impl<L: Listener> Appending<L> {
 }
 
 /// A lane is away, or there.
-fn note(numbers: &LaneNumbers, lane: usize, notice: Notice) {
+fn note(numbers: &LaneNumbers, side: Side, notice: Notice) {
     let is_away = matches!(notice, Notice::Away { .. });
     add(&numbers.reconnects, u64::from(!is_away));
-    numbers.away.get(lane).into_iter().for_each(|away| set(away, u64::from(is_away)));
+    numbers.away.get(side as usize).into_iter().for_each(|away| set(away, u64::from(is_away)));
 }
 
 /// The thread that reads.
@@ -263,7 +271,7 @@ impl<L: Listener> Reading<L> {
                 add(&self.numbers.gaps, 1);
                 add(&self.numbers.missed, gap.missed);
             }
-            ReaderMail::Notice(notice) => note(&self.numbers, 1, *notice),
+            ReaderMail::Notice(notice) => note(&self.numbers, Side::Reader, *notice),
             ReaderMail::Values { .. }
             | ReaderMail::Begun(_)
             | ReaderMail::Lost(_)
@@ -298,7 +306,11 @@ impl<L: Listener> Reading<L> {
                 if mail == ReaderMail::Restart {
                     self.writer.post(Task::Restart);
                 }
-                self.listener.hear_reader(mail);
+                if let ReaderMail::Notice(notice) = mail {
+                    self.listener.hear_notice(Side::Reader, notice, self.engine.words());
+                } else {
+                    self.listener.hear_reader(mail);
+                }
             }
         }
     }

@@ -11,6 +11,7 @@
 //! | `<prefix>:meta` | what all processes must agree upon |
 
 use super::dialed::{Address, taken};
+use super::faults::Complaint;
 use super::followers::Followers;
 use super::layout::{Entries, Tail, agreed, encode_value, id, meta, parse_value, partitions, place, reading};
 use super::masters::Masters;
@@ -41,6 +42,8 @@ pub(super) struct Redis {
     /// The secret that there will be where there is none.
     proposal: String,
     facts: Option<EngineFacts>,
+    /// What a server has said of the last command, where that has not been executed.
+    words: Option<String>,
 }
 
 /// What an engine tells of itself.
@@ -55,7 +58,7 @@ impl Redis {
     pub(super) fn new(options: Options, proposal: String, waits_ms: u64) -> Redis {
         let tags = partitions().map(|partition| tag(&options.prefix, partition)).collect();
         let followers = Followers::default();
-        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None }
+        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None, words: None }
     }
 
     /// Executes a command. Connections are thrown away where one has failed.
@@ -63,6 +66,7 @@ impl Redis {
         if matches!(command, Command::Connect) {
             self.disconnect();
         }
+        self.words = None;
         let outcome = match command {
             Command::Connect => self.connect().map(|()| Input::Connected),
             Command::Open(openings) => self.open(openings),
@@ -72,8 +76,9 @@ impl Redis {
             Command::Values { partition, scan } => self.values(*partition, *scan),
             Command::Restore { partition, values } => self.restore(*partition, values),
         };
-        outcome.unwrap_or_else(|fault| {
+        outcome.unwrap_or_else(|Complaint { fault, words }| {
             self.disconnect();
+            self.words = words;
             Input::Failed(fault)
         })
     }
@@ -82,11 +87,12 @@ impl Redis {
         (self.servers, self.followers) = (None, Followers::default());
     }
 
-    fn connect(&mut self) -> Result<(), Fault> {
+    fn connect(&mut self) -> Result<(), Complaint> {
         let found = self.find()?;
         // Where others say who has the logs, they are about to name another one.
-        let is_moving = |fault: &Fault| self.options.is_told() && matches!(fault, Fault::Away | Fault::Timeout);
-        let moved = |fault: Fault| if is_moving(&fault) { Fault::Moved } else { fault };
+        let is_told = self.options.is_told();
+        let moved = |it: Complaint| it.meaning(Fault::Away, Fault::Moved).meaning(Fault::Timeout, Fault::Moved);
+        let moved = |complaint| if is_told { moved(complaint) } else { complaint };
         let mut servers = Servers::dial(&self.options, found).map_err(moved)?;
         self.facts = Some(self.check(&mut servers).map_err(moved)?);
         servers.load()?;
@@ -97,9 +103,9 @@ impl Redis {
 
     /// Where the logs are, by the next of the addresses: the server, or the first of those who know
     /// it that answers.
-    fn find(&mut self) -> Result<Masters, Fault> {
+    fn find(&mut self) -> Result<Masters, Complaint> {
         let tries = if self.options.is_told() { self.options.addresses.len() } else { 1 };
-        let mut found = Err(Fault::Away);
+        let mut found = Err(Fault::Away.into());
         for _ in 0..tries {
             let address = self.next_address()?;
             found = servers::find(&self.options, &address);
@@ -110,29 +116,29 @@ impl Redis {
         found
     }
 
-    fn next_address(&mut self) -> Result<Address, Fault> {
+    fn next_address(&mut self) -> Result<Address, Complaint> {
         let addresses = &self.options.addresses;
-        let address = addresses.get(self.next % addresses.len().max(1)).ok_or(Fault::Away);
+        let address = addresses.get(self.next % addresses.len().max(1)).ok_or(Fault::Away)?;
         self.next += 1;
-        address.cloned()
+        Ok(address.clone())
     }
 
     /// Whether they are masters, of a version that counts ids, and keep the same partitions.
-    fn check(&self, servers: &mut Servers) -> Result<EngineFacts, Fault> {
+    fn check(&self, servers: &mut Servers) -> Result<EngineFacts, Complaint> {
         let mut risks = Vec::new();
         for dialed in servers.all() {
             let server = ServerFacts::ask(dialed)?;
             if !server.is_new_enough() {
-                return Err(Fault::Refused);
+                return Err(Fault::Refused.into());
             }
             if server.is_sentinel() {
-                return Err(Fault::Nameless);
+                return Err(Fault::Nameless.into());
             }
             if server.is_clustered() != self.options.is_cluster {
-                return Err(Fault::Clustered);
+                return Err(Fault::Clustered.into());
             }
             if !server.is_master() {
-                return Err(Fault::Moved);
+                return Err(Fault::Moved.into());
             }
             risks.extend(server.risks());
         }
@@ -141,7 +147,7 @@ impl Redis {
         risks.retain(|_| !self.options.is_passing);
         let (key, dialed) = (meta(&self.options.prefix), servers.of_meta()?);
         // The first node says it, and all others hold to that.
-        let mut agree = |name: &str, value: &str| -> Result<String, Fault> {
+        let mut agree = |name: &str, value: &str| -> Result<String, Complaint> {
             let mut ask = || dialed.ask::<Option<String>>(redis::cmd("HGET").arg(&key).arg(name));
             // It is there nearly always, also while nothing can be written.
             if let Some(held) = ask()? {
@@ -152,10 +158,15 @@ impl Redis {
         };
         for (name, value) in agreed() {
             if agree(name, &value)? != value {
-                return Err(Fault::Refused);
+                return Err(Fault::Refused.into());
             }
         }
         Ok(EngineFacts { secret: agree("secret", &self.proposal)?, risks })
+    }
+
+    /// By which words a server has refused the last command, where it has.
+    pub(super) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
     }
 
     /// What the engine has told of itself, once it has been reached.
@@ -176,11 +187,11 @@ impl Redis {
         command
     }
 
-    fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Fault> {
+    fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
         self.servers.as_mut().ok_or(Fault::Away)?.run(commands)
     }
 
-    fn open(&mut self, openings: &[Opening]) -> Result<Input, Fault> {
+    fn open(&mut self, openings: &[Opening]) -> Result<Input, Complaint> {
         let command = |Opening { partition, cursor, epoch, origin }: &Opening| {
             let marker = Head { kind: Kind::Marker, origin: *origin, number: 0, body: &[] };
             let (cursor, fingerprint) =
@@ -198,7 +209,7 @@ impl Redis {
                 "same" => Verdict::Same,
                 "trimmed" => Verdict::Trimmed,
                 "fork" => Verdict::Fork,
-                _ => return Err(Fault::Garbled),
+                _ => return Err(Fault::Garbled.into()),
             };
             let newest = place(&newest)?;
             let behind = Place { sequence: newest.sequence + 1, ..newest };
@@ -206,10 +217,10 @@ impl Redis {
             let marks = marks.into_iter().map(|(origin, number)| (Origin(origin), number)).collect();
             Ok(Opened { verdict, first, newest, marks })
         });
-        opened.collect::<Result<_, Fault>>().map(Input::Opened)
+        opened.collect::<Result<_, Complaint>>().map(Input::Opened)
     }
 
-    fn append(&mut self, batches: &[Batch]) -> Result<Input, Fault> {
+    fn append(&mut self, batches: &[Batch]) -> Result<Input, Complaint> {
         let mut commands: Vec<_> = batches.iter().map(|batch| (batch.partition, self.appending(batch))).collect();
         let waits = self.waits(batches);
         commands.extend(waits.iter().cloned());
@@ -220,16 +231,21 @@ impl Redis {
                 alone.push(self.index(*partition));
             }
         }
-        let appended =
-            batches.iter().zip(answers).map(|(batch, answer)| match taken::<(Option<String>, Vec<u64>)>(answer) {
-                Ok(_) if alone.contains(&self.index(batch.partition)) => Ok(Err(Fault::Unreplicated)),
+        let mut appended = Vec::new();
+        for (batch, answer) in batches.iter().zip(answers) {
+            appended.push(match taken::<(Option<String>, Vec<u64>)>(answer) {
+                Ok(_) if alone.contains(&self.index(batch.partition)) => Err(Fault::Unreplicated),
                 Ok((last, duplicates)) => {
-                    Ok(last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates }))
+                    last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates })
                 }
-                Err(fault) if matches!(fault, Fault::Stale | Fault::Full | Fault::Unwritable) => Ok(Err(fault)),
-                Err(fault) => Err(fault),
+                Err(Complaint { fault: fault @ (Fault::Stale | Fault::Full | Fault::Unwritable), words }) => {
+                    self.words = words;
+                    Err(fault)
+                }
+                Err(complaint) => return Err(complaint),
             });
-        appended.collect::<Result<_, Fault>>().map(Input::Appended)
+        }
+        Ok(Input::Appended(appended))
     }
 
     fn appending(&self, batch: &Batch) -> Cmd {
@@ -274,7 +290,7 @@ impl Redis {
         self.servers.as_ref().map_or(0, |servers| servers.index(partition))
     }
 
-    fn read(&mut self, places: &[(Partition, Place)]) -> Result<Input, Fault> {
+    fn read(&mut self, places: &[(Partition, Place)]) -> Result<Input, Complaint> {
         let tail = |(partition, place): &(Partition, Place)| Tail {
             partition: *partition,
             key: self.key(*partition, "s"),
@@ -289,21 +305,21 @@ impl Redis {
         let read: Option<Entries> = servers.ask(first.partition, &reading(&tails))?;
         let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
             let tail = tails.iter().find(|tail| tail.key == key).ok_or(Fault::Garbled)?;
-            tail.found(vec![(key, entries)])?.ok_or(Fault::Garbled)
+            Ok(tail.found(vec![(key, entries)])?.ok_or(Fault::Garbled)?)
         });
-        read.collect::<Result<_, Fault>>().map(Input::Entries)
+        read.collect::<Result<_, Complaint>>().map(Input::Entries)
     }
 
-    fn newest(&mut self) -> Result<Input, Fault> {
+    fn newest(&mut self) -> Result<Input, Complaint> {
         let commands: Vec<_> = partitions().map(|partition| (partition, self.script(2, partition, &["s"]))).collect();
         let newest = self.run(&commands)?.into_iter().map(|answer| {
             let newest: Option<String> = taken(answer)?;
-            newest.map(|newest| place(&newest)).transpose()
+            Ok(newest.map(|newest| place(&newest)).transpose()?)
         });
-        newest.collect::<Result<_, Fault>>().map(Input::Newest)
+        newest.collect::<Result<_, Complaint>>().map(Input::Newest)
     }
 
-    fn values(&mut self, partition: Partition, scan: u64) -> Result<Input, Fault> {
+    fn values(&mut self, partition: Partition, scan: u64) -> Result<Input, Complaint> {
         let mut command = redis::cmd("HSCAN");
         command.arg(self.key(partition, "v")).arg(scan).arg("COUNT").arg(BACKPLANE_SCAN_VALUES);
         type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -313,10 +329,10 @@ impl Redis {
             let entry = parse_value(&value).ok_or(Fault::Garbled)?;
             Ok(LastValue { field: field.into(), entry })
         });
-        Ok(Input::Values { values: values.collect::<Result<_, Fault>>()?, scan })
+        Ok(Input::Values { values: values.collect::<Result<_, Complaint>>()?, scan })
     }
 
-    fn restore(&mut self, partition: Partition, values: &[LastValue]) -> Result<Input, Fault> {
+    fn restore(&mut self, partition: Partition, values: &[LastValue]) -> Result<Input, Complaint> {
         let command = |values: &[LastValue]| {
             let mut command = self.script(3, partition, &["v"]);
             for LastValue { field, entry } in values {

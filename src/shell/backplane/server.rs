@@ -1,7 +1,7 @@
 //! What a server says of itself (INFO).
 
 use super::dialed::Dialed;
-use crate::backplane::Fault;
+use super::faults::Complaint;
 
 /// The first version of Redis that counts the ids of a stream as the lanes need it.
 const FIRST: u32 = 7;
@@ -14,7 +14,7 @@ pub(crate) type Risk = (&'static str, &'static str);
 pub(super) struct ServerFacts(String);
 
 impl ServerFacts {
-    pub(super) fn ask(connection: &mut Dialed) -> Result<ServerFacts, Fault> {
+    pub(super) fn ask(connection: &mut Dialed) -> Result<ServerFacts, Complaint> {
         connection.ask(&redis::cmd("INFO")).map(ServerFacts)
     }
 
@@ -42,6 +42,11 @@ impl ServerFacts {
 
     pub(super) fn is_master(&self) -> bool {
         self.says("role") == Some("master")
+    }
+
+    /// Replicas that follow it.
+    pub(super) fn replicas(&self) -> u32 {
+        self.says("connected_slaves").and_then(|replicas| replicas.parse().ok()).unwrap_or(0)
     }
 
     pub(super) fn risks(&self) -> Vec<Risk> {

@@ -2,6 +2,7 @@
 
 use super::cluster;
 use super::dialed::{Address, Dialed, dial};
+use super::faults::Complaint;
 use super::masters::Masters;
 use super::options::Options;
 use super::sentinel;
@@ -15,7 +16,7 @@ const SCRIPTS: [&str; 4] =
 
 /// Where the logs are, as whoever is at that address says: the server itself, a Sentinel, or one
 /// of a Cluster.
-pub(super) fn find(options: &Options, address: &Address) -> Result<Masters, Fault> {
+pub(super) fn find(options: &Options, address: &Address) -> Result<Masters, Complaint> {
     match (&options.sentinel, options.is_cluster) {
         (Some(sentinel), _) => sentinel::master(options, sentinel, address).map(Masters::one),
         (None, true) => cluster::masters(options, address),
@@ -24,9 +25,9 @@ pub(super) fn find(options: &Options, address: &Address) -> Result<Masters, Faul
 }
 
 /// Connects to a server that has logs. Where others say which one it is, they say how it is called.
-pub(super) fn reach(options: &Options, server: &Address) -> Result<Dialed, Fault> {
-    let announced = |fault| if fault == Fault::Misnamed { Fault::Announced } else { fault };
-    dial(options, server).map_err(|fault| if options.is_told() { announced(fault) } else { fault })
+pub(super) fn reach(options: &Options, server: &Address) -> Result<Dialed, Complaint> {
+    let announced = |it: Complaint| it.meaning(Fault::Misnamed, Fault::Announced);
+    dial(options, server).map_err(|complaint| if options.is_told() { announced(complaint) } else { complaint })
 }
 
 /// Connections to all of them.
@@ -39,8 +40,8 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Connects to all.
-    pub(super) fn dial(options: &Options, masters: Masters) -> Result<Servers, Fault> {
-        let all = masters.all.iter().map(|master| reach(options, master)).collect::<Result<_, Fault>>()?;
+    pub(super) fn dial(options: &Options, masters: Masters) -> Result<Servers, Complaint> {
+        let all = masters.all.iter().map(|master| reach(options, master)).collect::<Result<_, Complaint>>()?;
         Ok(Servers { masters, all, hashes: Vec::new() })
     }
 
@@ -50,8 +51,8 @@ impl Servers {
     }
 
     /// The one that has what all processes agree upon.
-    pub(super) fn of_meta(&mut self) -> Result<&mut Dialed, Fault> {
-        self.all.get_mut(self.masters.of_meta).ok_or(Fault::Moved)
+    pub(super) fn of_meta(&mut self) -> Result<&mut Dialed, Complaint> {
+        Ok(self.all.get_mut(self.masters.of_meta).ok_or(Fault::Moved)?)
     }
 
     /// Which one has the log of a partition.
@@ -60,14 +61,14 @@ impl Servers {
     }
 
     /// Where the one is that has the log of a partition.
-    pub(super) fn address(&self, partition: Partition) -> Result<&Address, Fault> {
-        self.masters.all.get(self.index(partition)).ok_or(Fault::Moved)
+    pub(super) fn address(&self, partition: Partition) -> Result<&Address, Complaint> {
+        Ok(self.masters.all.get(self.index(partition)).ok_or(Fault::Moved)?)
     }
 
     /// The one that has the log of a partition.
-    pub(super) fn of(&mut self, partition: Partition) -> Result<&mut Dialed, Fault> {
+    pub(super) fn of(&mut self, partition: Partition) -> Result<&mut Dialed, Complaint> {
         let index = self.index(partition);
-        self.all.get_mut(index).ok_or(Fault::Moved)
+        Ok(self.all.get_mut(index).ok_or(Fault::Moved)?)
     }
 
     /// What the servers call a script.
@@ -76,10 +77,10 @@ impl Servers {
     }
 
     /// All of them learn the scripts.
-    pub(super) fn load(&mut self) -> Result<(), Fault> {
+    pub(super) fn load(&mut self) -> Result<(), Complaint> {
         for dialed in &mut self.all {
             let load = |script: &&str| dialed.ask(redis::cmd("SCRIPT").arg("LOAD").arg(*script));
-            self.hashes = SCRIPTS.iter().map(load).collect::<Result<_, Fault>>()?;
+            self.hashes = SCRIPTS.iter().map(load).collect::<Result<_, Complaint>>()?;
         }
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Servers {
     /// Executes commands in one go, each where the partition is; the answers come in their order.
     /// Where a server has forgotten the scripts, all are executed once more: what has been executed
     /// is known by its numbers.
-    pub(super) fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Fault> {
+    pub(super) fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
         let answers = self.run_once(commands)?;
         let is_forgotten = |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT");
         if !answers.iter().any(is_forgotten) {
@@ -97,7 +98,7 @@ impl Servers {
         self.run_once(commands)
     }
 
-    fn run_once(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Fault> {
+    fn run_once(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
         for index in 0..self.all.len() {
             let mut bytes = Vec::new();
             for (_, command) in commands.iter().filter(|(partition, _)| self.index(*partition) == index) {
@@ -111,7 +112,7 @@ impl Servers {
     }
 
     /// What the server answers that has the log of a partition.
-    pub(super) fn ask<T: FromRedisValue>(&mut self, partition: Partition, command: &Cmd) -> Result<T, Fault> {
+    pub(super) fn ask<T: FromRedisValue>(&mut self, partition: Partition, command: &Cmd) -> Result<T, Complaint> {
         self.of(partition)?.ask(command)
     }
 }

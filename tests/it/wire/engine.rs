@@ -8,6 +8,7 @@ use rte::backplane::values::Value;
 use rte::backplane::writer::WriterMail;
 use rte::backplane::{Append, Fault, Item, Notice, Refused, Row};
 use rte::clock::{Deadline, Now};
+use rte::conn::Side;
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
 use rte::shell::backplane::{Lanes, Listener, Options, Password};
@@ -30,7 +31,7 @@ const CALLS: u64 = 30;
 pub(super) struct Server {
     process: Child,
     pub(super) port: u16,
-    _folder: Folder,
+    pub(super) folder: Folder,
     arguments: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ impl Server {
 
     fn run(port: u16, folder: Folder, arguments: &[&str]) -> Option<Server> {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Some(Server { process: Server::spawn(&arguments)?, port, _folder: folder, arguments })
+        Some(Server { process: Server::spawn(&arguments)?, port, folder, arguments })
     }
 
     fn spawn(arguments: &[String]) -> Option<Child> {
@@ -156,10 +157,16 @@ impl Listener for Ears {
         let mut heard = self.heard.lock().unwrap();
         match mail {
             WriterMail::Settled(settled) => drop(heard.settled.insert(settled.call, settled.outcome)),
-            WriterMail::Notice(Notice::Away { fault, .. }) => heard.faults.push(fault),
-            WriterMail::Notice(Notice::Up { .. }) | WriterMail::Acked { .. } => {}
+            WriterMail::Notice(_) | WriterMail::Acked { .. } => {}
         }
         self.news.notify_all();
+    }
+
+    fn hear_notice(&self, _: Side, notice: Notice, _: Option<&str>) {
+        if let Notice::Away { fault, .. } = notice {
+            self.heard.lock().unwrap().faults.push(fault);
+            self.news.notify_all();
+        }
     }
 
     fn hear_reader(&self, mail: ReaderMail) {
@@ -358,11 +365,16 @@ fn an_item_that_is_sent_again_is_a_duplicate_whichever_process_takes_it() {
     }
 }
 
+/// The command that makes the user of the guide, with that password.
+pub(super) fn guide_user(password: &str) -> String {
+    let line = GUIDE.lines().find(|line| line.starts_with("user rte on >CHANGE-ME ")).unwrap();
+    line.replacen("user", "ACL SETUSER", 1).replacen("CHANGE-ME", password, 1)
+}
+
 #[test]
 fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
     let Some(server) = Server::start("acl", true) else { return skip() };
-    let line = GUIDE.lines().find(|line| line.starts_with("user rte on >CHANGE-ME ")).unwrap();
-    assert!(server.ask(&line.replacen("user", "ACL SETUSER", 1)).starts_with("+OK"));
+    assert!(server.ask(&guide_user("CHANGE-ME")).starts_with("+OK"));
     let master = server.port.to_string();
     let _replica = Server::start_with("acl-replica", &["--replicaof", "127.0.0.1", &master]).unwrap();
     let user = Some(("rte", "CHANGE-ME"));

@@ -1,6 +1,7 @@
 //! Hubs that share a Redis of their own: they are one hub, whatever happens to it or to one of
 //! them.
 
+mod checking;
 mod cluster;
 mod refusing;
 mod secure;
@@ -353,40 +354,4 @@ fn the_demo_of_two_nodes_runs_on_a_redis_of_its_own_and_takes_a_node_away_and_ba
     assert!(output.status.success(), "{said}{noted}");
     assert!(said.contains("  node 2      http://127.0.0.1:") && noted.contains("the first node ends"), "{said}{noted}");
     assert!(!noted.contains("backplane_unsafe"), "its Redis keeps nothing, and is meant to: {noted}");
-}
-
-#[test]
-fn a_check_that_connects_says_whether_a_hub_works_with_this_redis_and_writes_nothing_there() {
-    let Some(server) = Server::start("nodes-check", true) else { return skip() };
-    let secrets = Folder::new("nodes-check-secrets", &[("right", "hush-hush\n"), ("wrong", "guessed")]);
-    let check = |port: u16, password: Option<&str>| {
-        let mut command = rte();
-        command.args(["check", "--connect", "--set", "journal.engine=redis"]);
-        command.args(["--set", &format!("journal.redis.addresses=127.0.0.1:{port}")]);
-        let file = password.map(|name| format!("journal.redis.password_file={}/{name}", secrets.path()));
-        command.args(file.iter().flat_map(|set| ["--set", set]));
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
-    let told = |(code, results, remarks): (Option<i32>, String, String), expected, texts: &[&str]| {
-        assert_eq!(code, Some(expected), "{results}{remarks}");
-        let all = format!("{results}{remarks}");
-        assert!(texts.iter().all(|text| all.contains(text)) && !all.contains("hush-hush"), "{texts:?}: {all}");
-    };
-    let good = ["is reached and asks for no password", "which is new enough", "has no rte:meta", "evicts nothing"];
-    told(check(server.port, None), 0, &good);
-    assert!(server.ask("DBSIZE").starts_with(":0"));
-    assert!(server.ask("HSET rte:meta format 2 partitions 16").starts_with(":2"));
-    told(check(server.port, None), 2, &["no hub would work", "has format \"2\" in rte:meta"]);
-    assert!(server.ask("HSET rte:meta format 1").starts_with(":0"));
-    assert!(server.ask("CONFIG SET maxmemory-policy allkeys-lru").starts_with("+OK"));
-    told(check(server.port, None), 0, &["has format \"1\"", "warning: backplane_unsafe: 127.0.0.1:"]);
-    assert!(server.ask("CONFIG SET requirepass hush-hush").starts_with("+OK"));
-    told(check(server.port, None), 2, &["is reached", "refuses this node"]);
-    told(check(server.port, Some("wrong")), 2, &["refuses this node: look at journal.redis.user and password_file"]);
-    told(check(server.port, Some("right")), 0, &["is reached and takes the password"]);
-    let port = server.port;
-    drop(server);
-    told(check(port, None), 2, &["it can't be reached: look whether Redis runs"]);
 }

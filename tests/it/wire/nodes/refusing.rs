@@ -2,6 +2,7 @@
 
 use super::super::engine::{Server, skip};
 use super::{POSITIONED, await_reply, call, next, node, publish, subscribe};
+use crate::support::{Hub, asking};
 
 #[test]
 fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_by_itself() {
@@ -27,6 +28,40 @@ fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_b
         publish(&hub, &call("QueueCallInArrived", &number.to_string()));
         assert_eq!(next(&mut peer).0, number.to_string(), "what was refused does not come later");
     }
+}
+
+#[test]
+fn a_redis_whose_disk_is_broken_is_told_in_its_own_words_and_taken_up_again_by_itself() {
+    let Some(server) = Server::start("nodes-misconf", false) else { return skip() };
+    let hub = node(&server, &[]);
+    std::fs::remove_dir_all(server.folder.path()).unwrap();
+    assert!(server.ask("CONFIG SET save \"3600 1\"").starts_with("+OK"));
+    assert!(server.ask("BGSAVE").starts_with('+'));
+    let is_broken = || server.ask("INFO persistence").contains("rdb_last_bgsave_status:err");
+    assert!(asking().any(|()| is_broken()), "{}", server.ask("INFO persistence"));
+    let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
+    assert!(refused.status == 503 && refused.body.contains("takes nothing that is to be written"), "{refused:?}");
+    hub.await_log("error=\"it takes nothing that is to be written\" said=\"MISCONF ");
+    assert!(server.ask("CONFIG SET stop-writes-on-bgsave-error no").starts_with("+OK"));
+    await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 200);
+    publish(&hub, &call("QueueCallInArrived", "taken"));
+}
+
+#[test]
+fn by_what_an_engine_may_lose_something_is_told_once_however_often_it_comes_back() {
+    let Some(server) = Server::start("nodes-unsafe", false) else { return skip() };
+    let hub = node(&server, &[]);
+    let told = |hub: &Hub| hub.log().matches("backplane_unsafe").count();
+    assert_eq!(told(&hub), 1, "{}", hub.log());
+    for back in 1..=2 {
+        assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':'));
+        let is_back = || hub.log().matches("backplane_back lane=reader").count() == back;
+        assert!(asking().any(|()| is_back()), "{}", hub.log());
+    }
+    assert!(server.ask("CONFIG SET maxmemory-policy allkeys-lru").starts_with("+OK"));
+    assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':'));
+    hub.await_log("evicts whole logs");
+    assert_eq!(told(&hub), 2, "another finding is told: {}", hub.log());
 }
 
 #[test]

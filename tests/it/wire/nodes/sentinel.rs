@@ -113,13 +113,19 @@ fn a_check_says_who_the_master_is_and_what_is_wrong_with_the_sentinels() {
     told(check(own, &[by("nobody")]), false, "no master is found by the name in journal.redis.sentinel");
     told(check(own, &[]), false, "is a Sentinel: set journal.redis.sentinel");
     told(check(master, &[by("hub")]), false, "no master is found by the name in journal.redis.sentinel");
+    let password = |name: &str| format!("journal.redis.sentinel_password_file={}", folder.file(name));
+    let unasked = "the Sentinel refuses who this node is to it, or asks for no password: give in";
+    told(check(own, &[by("hub"), password("right")]), false, unasked);
+    let user = "journal.redis.sentinel_user=rte".to_owned();
+    told(check(own, &[by("hub"), password("right"), user.clone()]), false, unasked);
     assert!(
         estate.sentinel.ask("CONFIG SET requirepass hush-hush").contains("OK") || {
             estate.sentinel.ask("ACL SETUSER default on resetpass >hush-hush").contains("OK")
         }
     );
-    told(check(own, &[by("hub")]), false, "refuses this node: look at journal.redis.user");
-    let password = |name: &str| format!("journal.redis.sentinel_password_file={}", folder.file(name));
-    told(check(own, &[by("hub"), password("wrong")]), false, "refuses this node");
+    told(check(own, &[by("hub")]), false, "it says \"NOAUTH ");
+    told(check(own, &[by("hub"), password("wrong")]), false, unasked);
+    told(check(own, &[by("hub"), password("wrong")]), false, "it says \"WRONGPASS ");
+    told(check(own, &[by("hub"), password("right"), user]), false, unasked);
     told(check(own, &[by("hub"), password("right")]), true, &format!("127.0.0.1:{master} is reached"));
 }
