@@ -68,8 +68,8 @@ fn renew(present: &InForce, next: Config) -> Result<Renewal, String> {
     }
     let catalogue = schema::reload(&present.catalogue, &next.schema_dirs)?;
     let notes = notes(&next, &catalogue);
-    let Config { tls, verifier, settings, .. } = next;
-    Ok(Renewal { catalogue, verifier, tls, settings, changed: live, notes })
+    let Config { tls, verifier, backplane, settings, .. } = next;
+    Ok(Renewal { catalogue, verifier, tls, backplane, settings, changed: live, notes })
 }
 
 /// The warnings, as facts of the log: whoever reads it may stall, and machines read it too.

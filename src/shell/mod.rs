@@ -119,6 +119,8 @@ pub struct Renewal {
     pub verifier: Verifier,
     /// What connections are encrypted by.
     pub tls: Option<Tls>,
+    /// What the engine is reached by, where several nodes share one.
+    pub(crate) backplane: Option<backplane::Options>,
     /// What these were made of.
     pub(crate) settings: Settings,
     /// The keys of the configuration that changed.
@@ -331,13 +333,16 @@ impl Server {
         let present = self.current.get();
         let outcome = read(&present).and_then(|renewal| {
             let events = renewal.catalogue.available_subscriptions().count();
-            let Renewal { catalogue, verifier, tls, settings, changed, notes: mut facts } = renewal;
+            let Renewal { catalogue, verifier, tls, backplane, settings, changed, notes: mut facts } = renewal;
             self.key_sets.put_in_force(&self.current, verifier, |verifier| InForce {
                 catalogue: Arc::new(catalogue),
                 verifier: Arc::new(verifier),
                 settings: Arc::new(settings),
             })?;
             *self.tls.lock() = tls;
+            if let Some(((lanes, _), options)) = self.lanes.as_ref().zip(backplane) {
+                lanes.renew(&options);
+            }
             let (keys, former) = (self.current.get().verifier, present.verifier);
             let (keys, former) = (&keys.options().keys, &former.options().keys);
             facts.push(Fact::Reloaded {

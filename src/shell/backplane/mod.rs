@@ -54,6 +54,9 @@ enum Task {
     Acked(Partition, u64),
     /// The connection may lead to the wrong server.
     Restart,
+    /// Who the process is to the engine, and whom it trusts to be that, from the next connection
+    /// on.
+    Renew(Box<Options>),
     /// No more comes: what waits is appended, and then it is over.
     End,
 }
@@ -167,6 +170,14 @@ impl Lanes {
         Appender(Arc::clone(&self.writer))
     }
 
+    /// Passwords, certificates and whom to trust are as these options have them, from the next
+    /// connection on.
+    pub(crate) fn renew(&self, options: &Options) {
+        for way in [&self.writer, &self.reader] {
+            way.post(Task::Renew(Box::new(options.clone())));
+        }
+    }
+
     /// Appends what waits, and ends both threads. What can't be appended is refused in its time.
     pub fn end(self) {
         self.writer.post(Task::End);
@@ -205,6 +216,7 @@ impl<L: Listener> Appending<L> {
                     Task::Append(append) => self.lane.handle_append(append),
                     Task::Restore(partition, values) => self.lane.handle_lost(partition, values),
                     Task::Restart => self.lane.handle(Input::Failed(Fault::Moved), now),
+                    Task::Renew(options) => self.engine.renew(*options),
                     Task::Acked(..) => {}
                     Task::End => ends = true,
                 }
@@ -288,6 +300,7 @@ impl<L: Listener> Reading<L> {
             for task in self.way.take() {
                 match task {
                     Task::Acked(partition, number) => self.lane.handle_acked(partition, number, now),
+                    Task::Renew(options) => self.engine.renew(*options),
                     Task::Append(_) | Task::Restore(..) | Task::Restart => {}
                     Task::End => ends = true,
                 }

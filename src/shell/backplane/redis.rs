@@ -61,6 +61,11 @@ impl Redis {
         Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None, words: None }
     }
 
+    /// Connects by these options from now on, which have the same logs.
+    pub(super) fn renew(&mut self, options: Options) {
+        self.options = options;
+    }
+
     /// Executes a command. Connections are thrown away where one has failed.
     pub(super) fn execute(&mut self, command: &Command) -> Input {
         if matches!(command, Command::Connect) {

@@ -104,6 +104,28 @@ fn nodes_share_a_redis_that_takes_only_tls_with_a_certificate_of_theirs() {
 }
 
 #[test]
+fn passwords_and_certificates_that_are_replaced_hold_from_sighup_on() {
+    let (authority, other) = (Authority::new("nodes-tls-renewed"), Authority::new("nodes-tls-former"));
+    authority.certify("redis", "localhost", |_| ());
+    let Some((server, port)) = authority.server("nodes-tls-renewed", "redis", "no") else { return skip() };
+    assert!(server.ask("CONFIG SET requirepass sesame").starts_with("+OK"));
+    let read = |authority: &Authority| std::fs::read_to_string(authority.folder.file("ca.pem")).unwrap();
+    authority.folder.write("trusted.pem", &read(&other));
+    authority.folder.write("word", "another");
+    let settings = authority.settings(port, &[("ca_file", "trusted.pem"), ("password_file", "word")]);
+    let hub = Hub::start_with(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+    hub.await_log("journal.redis.ca_file");
+    authority.folder.write("trusted.pem", &read(&authority));
+    hub.reload();
+    hub.await_log("said=\"WRONGPASS ");
+    authority.folder.write("word", "sesame");
+    hub.reload();
+    await_ready(&hub);
+    publish(&hub, &availability("taken"));
+    assert!(!hub.log().contains("sesame"), "{}", hub.log());
+}
+
+#[test]
 fn what_is_wrong_with_the_certificate_of_a_redis_is_told_in_a_sentence_that_says_what_to_do() {
     let (authority, other) = (Authority::new("nodes-tls-wrong"), Authority::new("nodes-tls-other"));
     authority.certify("redis", "localhost", |_| ());
