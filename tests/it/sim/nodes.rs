@@ -501,13 +501,15 @@ impl World {
                     if item.acked.is_none() || item.sent <= ready_at {
                         continue;
                     }
-                    // What a process that is gone wrote last is known to those alone who have read
-                    // as much of it.
+                    // Of a process that is gone, and was never heard here, nobody knows that it
+                    // wrote, nor how much, where no other has read that.
+                    let of_it = |read: &&String| self.items[*read].origin == item.origin;
                     let has_read = |other: &Node| {
-                        let mut read = other.delivered.get(&partition).into_iter().flatten();
-                        read.any(|read| self.items[read].origin == item.origin && serial(read) >= serial(tag))
+                        let mut read = other.delivered.get(&partition).into_iter().flatten().filter(of_it);
+                        read.any(|read| serial(read) >= serial(tag))
                     };
-                    let is_known = self.nodes.iter().any(|other| other.origin == item.origin || has_read(other));
+                    let is_known = self.nodes.iter().any(|other| other.origin == item.origin)
+                        || delivered.iter().any(|read| of_it(&read)) && self.nodes.iter().any(has_read);
                     // Or its double has come, which was appended while it was lost.
                     let has_come =
                         |other: &String| other == tag || item.id.is_some() && self.items[other].id == item.id;
