@@ -291,22 +291,24 @@ pub(super) struct Redis {
     pub(super) sentinel: Option<String>,
     /// The user that the nodes are to the Sentinels, unless the default one.
     pub(super) sentinel_user: Option<String>,
-    /// A file that holds the password for the Sentinels, where they ask for one.
+    /// A file that holds the password for the Sentinels, where they ask for one. Read again at
+    /// SIGHUP.
     pub(super) sentinel_password_file: Option<String>,
     /// Whether it is a Redis Cluster; `addresses` are then some of its servers.
     pub(super) cluster: bool,
     /// Speaks TLS with it. Its certificate must be for what `addresses` call it.
     pub(super) tls: bool,
     /// The certificates of those who may vouch for it, in place of those that this machine trusts.
+    /// Read again at SIGHUP.
     pub(super) ca_file: Option<String>,
     /// The certificate that the nodes show it, where it asks for one, and behind it those of its
-    /// issuers.
+    /// issuers. Read again at SIGHUP.
     pub(super) cert_file: Option<String>,
     /// The private key of that certificate.
     pub(super) key_file: Option<String>,
     /// The user that the nodes are there, unless the default one.
     pub(super) user: Option<String>,
-    /// A file that holds its password; a line end at its end does not count.
+    /// A file that holds its password; a line end at its end does not count. Read again at SIGHUP.
     pub(super) password_file: Option<String>,
     /// What the keys of this hub begin with there. Nodes with the same one are one hub.
     pub(super) prefix: String,
