@@ -1,5 +1,6 @@
 //! Compiles the catalogue under `schema/` to Rust and JSON Schema in `OUT_DIR`, with the program's
-//! own compiler, and packs the texts that the program has in it.
+//! own compiler, packs the texts that the program has in it, and leaves out what a released one
+//! does not need.
 use flate2::{Compression, write::DeflateEncoder};
 use std::{env, error::Error, fs, io::Write, path::Path};
 
@@ -20,7 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, text) in compiled.iter().flat_map(|compiled| compiler::emit::for_build(&compiled.model, &files)) {
         fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
     }
+    leave_out_unwind_tables()?;
     ["src/guide", "src/pages", "src/client", "schema"].into_iter().try_for_each(|folder| pack(folder.as_ref()))
+}
+
+/// A released program ends where it panics: nobody reads the tables by which a stack is unwound,
+/// and they would be a twelfth of it. Its symbols are stripped, so that a backtrace would name
+/// nothing.
+fn leave_out_unwind_tables() -> Result<(), Box<dyn Error>> {
+    if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_OS")? == "linux" {
+        let script = Path::new(&env::var("OUT_DIR")?).join("discard.ld");
+        fs::write(&script, "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) } } INSERT AFTER .text;\n")?;
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr,-T,{}", script.display());
+    }
+    Ok(())
 }
 
 /// Deflates each text of that folder into `OUT_DIR/packed`, under its path, without `src`.
