@@ -46,6 +46,8 @@ pub enum Taken {
     Again,
     /// The next one, behind something that is missing.
     Behind(Gap),
+    /// It was taken before, and stands behind something that is missing.
+    AgainBehind(Gap),
 }
 
 /// The highest number that is known of an origin.
@@ -176,6 +178,7 @@ impl Line {
         self.end_past(now);
         match (gap, taken) {
             (Some(gap), Taken::New) => Taken::Behind(gap),
+            (Some(gap), Taken::Again) => Taken::AgainBehind(gap),
             (_, taken) => taken,
         }
     }
@@ -360,6 +363,19 @@ mod tests {
         assert_eq!(take(&mut line, at(6, 1), Some(&sent(1, 2)), now(0)), Taken::New);
         assert!(line.settles_at().is_due(now(BACKPLANE_SETTLE_MS)));
         assert_eq!(line.settle(), Some(missing(GapReason::Forked, 0)), "the second one is not heard");
+    }
+
+    #[test]
+    fn a_gap_in_front_of_what_was_taken_before_is_told() {
+        let mut line = begun();
+        take(&mut line, at(5, 1), Some(&sent(1, 1)), now(0));
+        take(&mut line, at(5, 2), Some(&sent(2, 1)), now(0));
+        line.on_opened(&opened(Verdict::Fork, at(5, 0), at(6, 4), &[]), now(0));
+        assert_eq!(take(&mut line, at(6, 1), Some(&sent(1, 1)), now(0)), Taken::Again);
+        // What was 6:2 may have been one that is new, and may be appended no more.
+        let missing = Gap { reason: GapReason::Trimmed, missed: 1 };
+        assert_eq!(take(&mut line, at(6, 3), Some(&sent(2, 1)), now(0)), Taken::AgainBehind(missing));
+        assert_eq!(take(&mut line, at(6, 4), Some(&sent(1, 4)), now(0)), Taken::New, "it has been told");
     }
 
     #[test]

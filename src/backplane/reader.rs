@@ -333,7 +333,7 @@ impl Reader {
             if writer.is_some_and(|writer| writer != origin) {
                 others_at = Some(now.mono);
             }
-            if let Taken::Behind(gap) = taken {
+            if let Taken::Behind(gap) | Taken::AgainBehind(gap) = taken {
                 if !entries.is_empty() {
                     let entries = std::mem::take(&mut entries);
                     self.mail.push_back(ReaderMail::Entries { partition, entries, through: before });
@@ -343,7 +343,7 @@ impl Reader {
             }
             if kind == Some(Kind::Sent) {
                 let tense = match taken {
-                    Taken::Again => Tense::Again,
+                    Taken::Again | Taken::AgainBehind(_) => Tense::Again,
                     Taken::New | Taken::Behind(_) if is_past => Tense::Past,
                     Taken::New | Taken::Behind(_) => Tense::Present,
                 };
