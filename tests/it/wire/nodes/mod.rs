@@ -221,7 +221,8 @@ fn while_the_engine_is_away_publishers_are_refused_and_clients_stay() {
     publish(&hub, &availability("after"));
     let marks: Vec<String> = std::iter::repeat_with(|| next(&mut peer).0).take_while(|mark| mark != "after").collect();
     assert!(marks.iter().all(|mark| mark == "away"), "at most what was on its way: {marks:?}");
-    assert!(hub.log().contains("backplane_away") && hub.log().contains("backplane_back"));
+    hub.await_log("backplane_away");
+    hub.await_log("backplane_back");
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn a_gap_closes_those_who_must_have_every_event_and_states_are_set_right() {
     assert!(marks < 300, "they were missed");
     let closed = std::iter::repeat_with(|| calls.record()).find(|record| record.contains(r#""type":7"#)).unwrap();
     assert!(closed.contains("gap:") && closed.contains(r#""allowReconnect":true"#), "{closed}");
-    assert!(behind.log().contains("backplane_gap"), "{}", behind.log());
+    behind.await_log("backplane_gap");
     let [again, _] = subscribe(&mut behind.client(), &since(verdict["position"].as_str().unwrap()));
     assert_eq!(again["recovered"], json!(false), "{again}");
 }
