@@ -205,17 +205,15 @@ impl Reader {
         let asked = std::mem::replace(&mut self.asked, Asked::Nothing);
         match (input, asked) {
             (Input::Failed(fault), _) => self.fail(fault, now),
-            (Input::Connected, _) => {
-                let notice = self.lane.on_connected(now);
-                self.mail.push_back(ReaderMail::Notice(notice));
-            }
+            (Input::Connected, _) => self.lane.on_connected(),
             (Input::Opened(opened), Asked::Open(partitions)) => {
                 partitions.into_iter().zip(opened).for_each(|(it, opened)| self.on_opened(it, &opened, now));
+                self.mail.extend(self.lane.on_opened(now).map(ReaderMail::Notice));
             }
             (Input::Values { values, scan }, Asked::Values(partition)) => self.on_values(partition, values, scan),
             (Input::Newest(newest), Asked::Newest) => self.on_newest(&newest, now),
             (Input::Entries(read), Asked::Read) => {
-                self.lane.on_success();
+                self.mail.extend(self.lane.on_success(now).map(ReaderMail::Notice));
                 self.is_at_end = read.iter().all(|(_, entries)| entries.is_empty());
                 read.into_iter().for_each(|(partition, entries)| self.on_entries(partition, entries, now));
                 self.note_ready();

@@ -104,12 +104,10 @@ impl Writer {
         self.lane.on_answer();
         let asked = std::mem::take(&mut self.asked);
         match input {
-            Input::Connected => {
-                let notice = self.lane.on_connected(now);
-                self.mail.push_back(WriterMail::Notice(notice));
-            }
+            Input::Connected => self.lane.on_connected(),
             Input::Opened(opened) => {
-                asked.iter().zip(&opened).for_each(|(it, opened)| self.on_opened(*it, opened, now))
+                asked.iter().zip(&opened).for_each(|(it, opened)| self.on_opened(*it, opened, now));
+                self.mail.extend(self.lane.on_opened(now).map(WriterMail::Notice));
             }
             Input::Appended(results) => {
                 for (partition, result) in asked.into_iter().zip(results) {
@@ -157,7 +155,7 @@ impl Writer {
         let Some(outgoing) = self.partitions.get_mut(usize::from(partition.number())) else { return };
         let settled = match result {
             Ok(appended) => {
-                self.lane.on_success();
+                self.mail.extend(self.lane.on_success(now).map(WriterMail::Notice));
                 let settled = outgoing.on_appended(&appended, now, &self.options);
                 self.mail.push_back(WriterMail::Acked { partition, number: outgoing.acked() });
                 settled

@@ -58,6 +58,10 @@ fn fault(error: &RedisError) -> Fault {
             Fault::Passwordless
         }
         Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
+        // The same within a script, as some versions say it.
+        _ if error.detail().is_some_and(|detail| detail.contains("executing the script can't run this command")) => {
+            Fault::Refused
+        }
         Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
         _ if error.to_string().contains("equal or smaller") => Fault::Stale,
         _ if error.kind() == ErrorKind::AuthenticationFailed => Fault::Refused,

@@ -48,6 +48,25 @@ fn a_redis_whose_disk_is_broken_is_told_in_its_own_words_and_taken_up_again_by_i
 }
 
 #[test]
+fn a_user_that_loses_a_right_is_told_so_once_however_often_it_is_tried_again() {
+    let Some(server) = Server::start("nodes-rights", true) else { return skip() };
+    let hub = node(&server, &["journal.redis.append_timeout_ms=1000"]);
+    for (number, right) in (1..).zip(["xadd", "evalsha"]) {
+        assert!(server.ask(&format!("ACL SETUSER default -{right}")).starts_with("+OK"));
+        for _ in 0..2 {
+            let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
+            assert_eq!(refused.status, 503, "{refused:?}");
+        }
+        hub.await_log("backplane_away lane=writer error=\"it refuses this node\"");
+        let told = hub.log().matches("backplane_away lane=writer").count();
+        assert_eq!(told, number, "{right}: {}", hub.log());
+        assert!(server.ask(&format!("ACL SETUSER default +{right}")).starts_with("+OK"));
+        await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 200);
+        publish(&hub, &call("QueueCallInArrived", "taken"));
+    }
+}
+
+#[test]
 fn by_what_an_engine_may_lose_something_is_told_once_however_often_it_comes_back() {
     let Some(server) = Server::start("nodes-unsafe", false) else { return skip() };
     let hub = node(&server, &[]);
