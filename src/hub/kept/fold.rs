@@ -3,9 +3,9 @@
 //! table.
 
 use crate::clock::Now;
-use crate::hub::block::{Rows, Wanted};
+use crate::hub::block::{Block, Rows, Wanted};
 use crate::hub::home::{Home, HomeTotals};
-use crate::hub::position::Epoch;
+use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::{Effect, Key, Publication};
 use crate::hub::registry::HashSeed;
 use crate::hub::topic::Topic;
@@ -169,6 +169,10 @@ impl World {
 
     /// The snapshot of everything.
     fn snapshot(&mut self) -> Vec<Publication> {
+        self.block().publications.iter().map(|publication| Publication::clone(publication)).collect()
+    }
+
+    fn block(&mut self) -> Block {
         let wanted = |event: u16, to: u8| Wanted {
             reach: Topic { organization: Uuid::nil(), event: EventId(event), entity: entity(to) }.into(),
             is_held: false,
@@ -184,7 +188,7 @@ impl World {
         let block = self.home.recover(Uuid::nil(), &all, self.now);
         assert_eq!(block.found.iter().map(|found| found.rows).sum::<usize>(), block.publications.len());
         assert!(block.publications.is_sorted_by_key(|publication| publication.position()));
-        block.publications.iter().map(|publication| Publication::clone(publication)).collect()
+        block
     }
 }
 
@@ -207,6 +211,30 @@ fn who_has_had_a_key_hears_of_its_move_and_has_it_no_more() {
     assert!(world.snapshot().is_empty());
     world.go(Step::Held(1, None, false));
     assert_eq!(world.told.len(), 5);
+}
+
+#[test]
+fn a_page_goes_on_from_the_greatest_position_of_its_snapshot_and_hears_nothing_late_again() {
+    let [begin, progress, end] = [0, 1, 3];
+    let mut world = World::new();
+    world.go(Step::Call(end, 1, 0, 1));
+    world.go(Step::Call(begin, 1, 1, 1));
+    world.go(Step::Call(progress, 1, 0, 1));
+    world.go(Step::Pass(LINGER_MS));
+    let block = world.block();
+    assert_eq!(block.publications.len(), 1, "the end does not linger any more");
+    let goes_on_from = |position: Option<Position>| {
+        let mut page = Page::default();
+        block.publications.iter().for_each(|row| page.hear(row, false));
+        let missed = world.told.iter().filter(|message| message.position() > position);
+        missed.for_each(|message| page.hear(message, true));
+        page.shows(world.now.unix.ms())
+    };
+    let mut always = Page::default();
+    world.told.iter().for_each(|message| always.hear(message, true));
+    let shown = always.shows(world.now.unix.ms());
+    assert_eq!(goes_on_from(block.found.iter().map(|found| found.position).max()), shown);
+    assert_eq!(goes_on_from(block.publications[0].position()).len(), shown.len() + 1, "it opens what is over");
 }
 
 proptest! {

@@ -32,8 +32,11 @@ pub struct Group {
     /// Of whom it hears.
     pub entities: Vec<String>,
     pub picture: Picture,
-    /// The newest position: the least of the verdicts, or that of a message behind it.
+    /// The newest position: the least of the verdicts, or that of a message behind it; once the
+    /// snapshot is there, the greatest.
     cursor: Option<String>,
+    /// Where the snapshot stands: the greatest position of the verdicts.
+    stands: String,
     stage: Stage,
     /// The hub has said that there may be more rows.
     pub is_unsure: bool,
@@ -49,6 +52,7 @@ impl Group {
             entities: entities.to_vec(),
             picture: Picture::default(),
             cursor: None,
+            stands: String::new(),
             stage: Stage::Unasked,
             is_unsure: false,
             built_ms: 0,
@@ -103,23 +107,32 @@ impl Group {
             return;
         }
         let positions = verdicts.iter().map(|verdict| verdict["position"].as_str().expect("it has said since when"));
-        self.cursor = positions.min().map(str::to_owned);
+        self.cursor = positions.clone().min().map(str::to_owned);
+        self.stands = positions.max().map(str::to_owned).unwrap_or_default();
         if self.stage == Stage::Rows(0) {
-            self.stage = Stage::Live;
+            self.go_live();
         }
     }
 
+    /// The snapshot is there. What came late behind its newest row, of a leg whose end it does not
+    /// tell any more, is not to come again.
+    fn go_live(&mut self) {
+        self.stage = Stage::Live;
+        self.cursor = self.cursor.take().max(Some(std::mem::take(&mut self.stands)));
+    }
+
     fn hear(&mut self, facts: &Facts, lives: Lives, message: &Message, position: &str, tally: &mut Tally) {
-        let is_row = match self.stage {
-            Stage::Unasked | Stage::Asked(_) => return,
-            Stage::Rows(left) => {
-                self.stage = if left > 1 { Stage::Rows(left - 1) } else { Stage::Live };
-                true
-            }
-            Stage::Live => false,
-        };
+        if matches!(self.stage, Stage::Unasked | Stage::Asked(_)) {
+            return;
+        }
         let before = self.cursor.replace(position.to_owned());
         assert!(before.is_none_or(|before| *before < *position), "twice, or out of order: {message:?}");
+        let is_row = self.stage != Stage::Live;
+        match self.stage {
+            Stage::Rows(1) => self.go_live(),
+            Stage::Rows(left) => self.stage = Stage::Rows(left - 1),
+            Stage::Unasked | Stage::Asked(_) | Stage::Live => {}
+        }
         let before = (self.picture.late, self.picture.aged);
         self.picture.fold(facts, lives, message, is_row);
         tally.late += self.picture.late - before.0;
