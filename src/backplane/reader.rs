@@ -9,6 +9,7 @@ use super::values::Value;
 use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
 use crate::hub::partition::Partition;
+use crate::hub::position::Epoch;
 use crate::limits::{BACKPLANE_OWN_MS, BACKPLANE_RECENT_MS, BACKPLANE_SETTLE_MS, BACKPLANE_SILENCE_MS};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -110,6 +111,8 @@ struct Scan {
 struct Incoming {
     line: Line,
     is_open: bool,
+    /// The epoch in which the log was when it was opened.
+    epoch: Epoch,
     scan: Option<Scan>,
     /// When further ones are to begin: one that is due now hides none that is due later.
     scans_at: BTreeSet<Deadline>,
@@ -166,6 +169,7 @@ impl Reader {
         let incoming = |_| Incoming {
             line: Line::default(),
             is_open: false,
+            epoch: Epoch::NONE,
             scan: None,
             scans_at: BTreeSet::new(),
             awaited: None,
@@ -246,6 +250,7 @@ impl Reader {
     fn on_opened(&mut self, partition: Partition, opened: &Opened, now: Now) {
         let Some(incoming) = self.partitions.get_mut(usize::from(partition.number())) else { return };
         incoming.is_open = true;
+        incoming.epoch = opened.newest.epoch;
         incoming.judged_at = None;
         let gap = incoming.line.on_opened(opened, now);
         match opened.verdict {
@@ -321,7 +326,7 @@ impl Reader {
                 // Once all have appended again what is missing; and once the last who come back
                 // have handed over their last values.
                 let last_at = now.after_ms(BACKPLANE_RECENT_MS + BACKPLANE_SETTLE_MS);
-                incoming.scans_at.retain(|at| at.is_due(now));
+                incoming.scans_at.retain(|at| is_past && at.is_due(now));
                 incoming.scans_at.extend([incoming.line.settles_at().min(last_at), last_at]);
                 incoming.judged_at = None;
                 // Later than that, nobody would look any more.
@@ -429,8 +434,10 @@ impl Reader {
 
     fn scan(&mut self, now: Now) -> Option<Command> {
         let mut partitions = self.options.partitions().zip(&mut self.partitions);
-        // Before anything is read of another log, what that has can't be held against its values.
-        let can_tell = |incoming: &Incoming| incoming.target.is_none() || incoming.line.cursor() != Place::START;
+        // Before another epoch is read, it is not known how long others have had to append again
+        // what is lost.
+        let can_tell =
+            |incoming: &Incoming| incoming.target.is_none() || incoming.line.cursor().epoch >= incoming.epoch;
         let is_due =
             |incoming: &Incoming| can_tell(incoming) && incoming.scans_at.first().is_some_and(|at| at.is_due(now));
         let (partition, incoming) = partitions.find(|(_, incoming)| incoming.scan.is_some() || is_due(incoming))?;
@@ -463,7 +470,6 @@ impl Reader {
 mod tests {
     use super::super::line::GapReason;
     use super::*;
-    use crate::hub::position::Epoch;
 
     struct Zeros;
 
@@ -523,5 +529,26 @@ mod tests {
             mail.iter().any(|mail| matches!(mail, ReaderMail::Gap { gap, .. } if gap.reason == GapReason::Forked))
         });
         assert!(told.is_some_and(|second| second > BACKPLANE_SETTLE_MS / 1_000), "{told:?}: {mail:?}");
+    }
+
+    #[test]
+    fn nothing_is_held_against_an_engine_before_its_epoch_has_been_read() {
+        let at = |ms| Now::from_ms(ms, ms);
+        let mut reader =
+            Reader::new(Options { partitions: 1, ..Options::default() }, Origin(7), Box::new(Zeros), at(0));
+        serve(&mut reader, vec![raw(place(5, 0), Kind::Marker, 1, 0)], place(5, 0), at(0));
+        serve(&mut reader, vec![raw(place(5, 1), Kind::Sent, 1, 1)], place(5, 1), at(0));
+        reader.handle(Input::Failed(Fault::Away), at(0));
+        serve(&mut reader, vec![raw(place(6, 0), Kind::Marker, 1, 0)], place(7, 0), at(1_000));
+        let later = at(2_000 + BACKPLANE_SETTLE_MS);
+        assert!(matches!(reader.poll_command(later), Some(Command::Newest)), "what is lost may be in the next one");
+        reader.handle(Input::Newest(vec![Some(place(7, 0))]), later);
+        assert!(matches!(reader.poll_command(later), Some(Command::Read(_))));
+        let marker = raw(place(7, 0), Kind::Marker, 1, 0);
+        reader.handle(Input::Entries(vec![(Partition::FIRST, vec![marker])]), later);
+        assert!(matches!(reader.poll_command(later), Some(Command::Read(_))), "it may be still to come");
+        reader.handle(Input::Entries(vec![(Partition::FIRST, Vec::new())]), later);
+        let settled = at(2_000 + 2 * BACKPLANE_SETTLE_MS);
+        assert!(matches!(reader.poll_command(settled), Some(Command::Values { .. })));
     }
 }

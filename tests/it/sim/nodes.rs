@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Seeds of a default run.
 const SEEDS: u64 = 256;
 /// Seeds that have found a fault.
-const FORMER: [u64; 8] = [0x658, 0x112, 0x25B, 0x16B, 0x1680, 0x2611, 0x822, 0x574E];
+const FORMER: [u64; 9] = [0x658, 0x112, 0x25B, 0x16B, 0x1680, 0x2611, 0x822, 0x574E, 0x60D6];
 const PARTITIONS: u8 = 2;
 /// A lane waits so long for an answer.
 const PATIENCE_MS: u64 = 1_500;
