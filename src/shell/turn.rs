@@ -141,7 +141,7 @@ impl<O: Os> Reactor<O> {
     fn turn(&mut self, now: Now) {
         self.read_mail(now);
         let (mut hot, mut guests) = (std::mem::take(&mut self.hot), std::mem::take(&mut self.hot_guests));
-        let (hot_before, guests_before) = (hot.len(), guests.len());
+        let waited = hot.len();
         for readiness in &self.ready {
             match *readiness {
                 Readiness::Mail => {}
@@ -170,7 +170,7 @@ impl<O: Os> Reactor<O> {
         } else {
             // Who has something new goes first, since most of them want little. Of those who have
             // waited, the first has its turn in any case.
-            let mut fresh = hot.split_off(hot_before);
+            let mut fresh = hot.split_off(waited);
             self.read_some(&mut fresh, 0, now);
             self.read_some(&mut hot, 1, now);
             hot.append(&mut fresh);
@@ -183,7 +183,10 @@ impl<O: Os> Reactor<O> {
         }
         let left = self.shard.begin_guests();
         if !are_full {
-            self.read_guests(guests, guests_before, now);
+            // In the order of their coming: whoever has had a turn and wants more comes last.
+            self.read_some(&mut guests, 1, now);
+            std::mem::swap(&mut self.hot_guests, &mut guests);
+            self.hot_guests.append(&mut guests);
         }
         if self.accept_at.is_due(now) {
             self.accept(now);
@@ -296,21 +299,6 @@ impl<O: Os> Reactor<O> {
             read += 1;
         }
         keys.drain(..read);
-    }
-
-    /// Reads guests, those who have waited and those who have come since by turns: neither a crowd
-    /// of ever new ones nor a few that want much keep the others out.
-    fn read_guests(&mut self, mut waited: Vec<LinkKey>, count: usize, now: Now) {
-        let mut fresh = waited.split_off(count).into_iter();
-        let mut guests = Vec::with_capacity(waited.len() + fresh.len());
-        for key in waited {
-            guests.push(key);
-            guests.extend(fresh.next());
-        }
-        guests.extend(fresh);
-        self.read_some(&mut guests, 1, now);
-        std::mem::swap(&mut self.hot_guests, &mut guests);
-        self.hot_guests.append(&mut guests);
     }
 
     fn heat(&mut self, key: LinkKey) {

@@ -70,6 +70,8 @@ fn a_client_and_a_publisher_do_not_wait_for_strangers_and_strangers_do_not_wait_
         });
         assert!(turns.count() < 2, "{n}: the crowd came first");
     }
+    let are_served = |peers: &[Peer]| peers.iter().filter(|peer| has_heard(&world, peer)).count();
+    assert!(are_served(&strangers) == 40 || are_served(&late) == 0, "who came first has its turn first");
     strangers.extend(late);
     let served = strangers.iter().filter(|stranger| has_heard(&world, stranger)).count();
     assert!((20..60).contains(&served), "{served}: one of them has its turn in each");
