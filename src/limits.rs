@@ -16,7 +16,7 @@
 //!   unacknowledged:  unacknowledged_bytes_max                             1 MiB   (stateful reconnect; in backlog_bytes_max)
 //!   TLS, if any:     session and read buffer                             ~8 KiB
 //!                    and one record, TLS_SEND_BYTES_MAX                48 KiB   (nothing while nothing is partial)
-//!   kernel buffers:  socket_send_bytes                                  208 KiB   (STRANGER_SEND_BYTES without a connection)
+//!   kernel buffers:  socket_send_bytes                                  208 KiB   (STRANGER_SEND_BYTES before a good token)
 //! ```
 //!
 //! All of it together has one bound, `memory_bytes_max`; `rte check` prints the sum by its parts.
@@ -374,9 +374,8 @@ pub const RATE_SLOTS: usize = 8 * 1024;
 pub const BAD_TOKENS_PER_S: u64 = 200;
 /// And beyond that, of one address in a minute (429 beyond).
 pub const ADDRESS_BAD_TOKENS_PER_MINUTE: u64 = 60;
-/// Kernel send buffer asked for a socket that carries no connection (SO_SNDBUF), unless
-/// `socket_send_bytes` is less: so much of a page, and as much again for Linux, waits there for a
-/// stranger that does not read.
+/// Kernel send buffer asked for the socket of a stranger (SO_SNDBUF), unless `socket_send_bytes` is
+/// less: so much of a page, and as much again for Linux, waits there when it does not read.
 pub const STRANGER_SEND_BYTES: usize = 16 * 1024;
 /// That strangers make room is warned of this often at the most, since strangers are the cause.
 pub const STRANGERS_WARN_MS: u64 = 10 * 60_000;

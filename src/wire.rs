@@ -43,7 +43,7 @@ pub trait Wire {
         let _ = link;
         None
     }
-    /// The link carries a connection from here on: its socket may hold what a connection's may.
+    /// The peer is no stranger any more: its socket may hold what a connection's may.
     fn widen(&mut self, link: LinkKey) {
         let _ = link;
     }

@@ -104,7 +104,7 @@ impl Listener {
 /// window is closed, and resets a slow reader that acknowledges 4 KB/s. The core asks instead.
 fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
-    // The core widens those that carry a connection.
+    // The core widens those of who is no stranger.
     socket.set_send_buffer_size(limits.socket_send_bytes.min(STRANGER_SEND_BYTES))?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)

@@ -2,10 +2,16 @@
 
 use super::load::Load;
 use super::os::Stream;
+use crate::limits::STRANGER_SEND_BYTES;
 use crate::wire::{Cut, Failure, LinkKey, Wire, WireError};
 use slotmap::SecondaryMap;
 use std::io;
 use std::sync::Arc;
+
+/// A stranger's socket is given so much at a time. Linux takes a write whole, however small the
+/// send buffer, and would hold all of it; and a peer whose segments are as large as the loopback's
+/// acknowledges a single one 40 ms later, two at once.
+const PIECE_BYTES: usize = STRANGER_SEND_BYTES;
 
 /// One accepted socket.
 #[derive(Debug)]
@@ -14,6 +20,23 @@ struct Socket<S> {
     reading: Reading,
     /// A hang-up has been seen: a short read no longer means that all has been read.
     is_read_closed: bool,
+    /// It has failed, which no further edge will tell.
+    has_failed: bool,
+    /// It may hold what a connection's may.
+    is_wide: bool,
+}
+
+impl<S: Stream> Socket<S> {
+    fn write(&mut self, slices: &[&[u8]]) -> Result<usize, WireError> {
+        loop {
+            return match self.stream.write(slices) {
+                Ok(n) => Ok(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                Err(_) => Err(WireError),
+            };
+        }
+    }
 }
 
 /// Who has to remember that a socket may be readable.
@@ -63,8 +86,15 @@ impl<S: Stream> Sockets<S> {
         self.map.keys()
     }
 
+    /// Whether it may hold what a connection's may.
+    #[cfg(test)]
+    pub(super) fn is_wide(&self, key: LinkKey) -> bool {
+        self.map.get(key).is_some_and(|socket| socket.is_wide)
+    }
+
     pub(crate) fn insert(&mut self, key: LinkKey, stream: S) {
-        self.map.insert(key, Socket { stream, reading: Reading::Awaited, is_read_closed: false });
+        let (reading, is_read_closed, has_failed, is_wide) = (Reading::Awaited, false, false, false);
+        self.map.insert(key, Socket { stream, reading, is_read_closed, has_failed, is_wide });
     }
 
     /// A link goes to another shard, and its socket with it.
@@ -91,9 +121,12 @@ impl<S: Stream> Sockets<S> {
         self.change(key, Reading::Hot, Reading::Awaited);
     }
 
-    /// The core wants no bytes for now. The key must not be on the list of the hot.
-    pub(crate) fn pause(&mut self, key: LinkKey) {
+    /// The core wants no bytes for now. The key must not be on the list of the hot; returns whether
+    /// it must go there all the same, since the socket has failed.
+    #[must_use]
+    pub(crate) fn pause(&mut self, key: LinkKey) -> bool {
         self.change(key, Reading::Awaited, Reading::Paused);
+        self.map.get(key).is_some_and(|socket| socket.has_failed) && self.resume(key)
     }
 
     /// Reads again, as the core asks. Returns whether the key must go on the list of the hot.
@@ -102,9 +135,19 @@ impl<S: Stream> Sockets<S> {
         self.change(key, Reading::Paused, Reading::Hot)
     }
 
-    /// Why a socket has failed that the core does not read on, and would learn of later.
-    pub(crate) fn failure_of_paused(&mut self, key: LinkKey) -> Option<Failure> {
-        let socket = self.map.get_mut(key).filter(|socket| socket.reading == Reading::Paused)?;
+    /// It has failed. Returns whether the key must go on the list of the hot: whoever is paused
+    /// shall learn it, too.
+    #[must_use]
+    pub(crate) fn fail(&mut self, key: LinkKey) -> bool {
+        if let Some(socket) = self.map.get_mut(key) {
+            socket.has_failed = true;
+        }
+        self.resume(key)
+    }
+
+    /// Why a socket has failed, if it has.
+    pub(crate) fn failure(&self, key: LinkKey) -> Option<Failure> {
+        let socket = self.map.get(key).filter(|socket| socket.has_failed)?;
         Some(socket.stream.failure())
     }
 
@@ -157,14 +200,18 @@ impl<S: Stream> Sockets<S> {
 impl<S: Stream> Wire for Sockets<S> {
     fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
         let Some(socket) = self.map.get_mut(link) else { return Err(WireError) };
-        loop {
-            return match socket.stream.write(slices) {
-                Ok(n) => Ok(n),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-                Err(_) => Err(WireError),
-            };
+        if socket.is_wide || slices.iter().map(|slice| slice.len()).sum::<usize>() <= PIECE_BYTES {
+            return socket.write(slices);
         }
+        let mut written = 0;
+        for piece in slices.iter().flat_map(|slice| slice.chunks(PIECE_BYTES)) {
+            let taken = socket.write(&[piece])?;
+            written += taken;
+            if taken < piece.len() {
+                break;
+            }
+        }
+        Ok(written)
     }
 
     fn acked(&mut self, link: LinkKey) -> Option<u32> {
@@ -172,7 +219,8 @@ impl<S: Stream> Wire for Sockets<S> {
     }
 
     fn widen(&mut self, link: LinkKey) {
-        if let Some(socket) = self.map.get_mut(link) {
+        if let Some(socket) = self.map.get_mut(link).filter(|socket| !socket.is_wide) {
+            socket.is_wide = true;
             socket.stream.widen(self.send_bytes);
         }
     }
@@ -196,15 +244,23 @@ mod tests {
     use super::*;
     use slotmap::SlotMap;
 
-    struct Nothing;
+    /// Has nothing to read, and takes as many bytes as it has room for.
+    #[derive(Default)]
+    struct Taking {
+        room: usize,
+        writes: Vec<usize>,
+    }
 
-    impl Stream for Nothing {
+    impl Stream for Taking {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Err(io::ErrorKind::WouldBlock.into())
         }
 
-        fn write(&mut self, _: &[&[u8]]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
+        fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
+            let taken = slices.iter().map(|slice| slice.len()).sum::<usize>().min(self.room);
+            self.room -= taken;
+            self.writes.push(taken);
+            if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
         }
 
         fn shutdown_write(&mut self) {}
@@ -212,17 +268,55 @@ mod tests {
         fn close(self, _: Cut) {}
     }
 
+    fn sockets(streams: impl IntoIterator<Item = Taking>) -> (Sockets<Taking>, Vec<LinkKey>) {
+        let mut keys: SlotMap<LinkKey, ()> = SlotMap::with_key();
+        let mut sockets = Sockets::new(0, Arc::new(Load::new(1)), 0);
+        let insert = |stream| {
+            let key = keys.insert(());
+            sockets.insert(key, stream);
+            key
+        };
+        let keys = streams.into_iter().map(insert).collect();
+        (sockets, keys)
+    }
+
     #[test]
     fn a_socket_is_on_the_list_of_the_hot_once_and_not_while_paused() {
-        let mut keys: SlotMap<LinkKey, ()> = SlotMap::with_key();
-        let (key, stale) = (keys.insert(()), keys.insert(()));
-        let mut sockets = Sockets::new(0, Arc::new(Load::new(1)), 0);
-        sockets.insert(key, Nothing);
+        let (mut sockets, keys) = sockets([Taking::default(), Taking::default()]);
+        let (key, stale) = (keys[0], keys[1]);
+        sockets.close(stale, Cut::Graceful);
         assert!(sockets.heat(key) && !sockets.heat(key), "a second edge adds nothing");
         sockets.cool(key);
-        sockets.pause(key);
+        assert!(!sockets.pause(key));
         assert!(!sockets.heat(key), "an edge tells nothing while the core wants nothing");
         assert!(sockets.resume(key) && !sockets.resume(key) && !sockets.heat(key));
         assert!(!sockets.heat(stale) && !sockets.resume(stale));
+    }
+
+    #[test]
+    fn a_socket_that_fails_is_looked_at_once_more_whether_it_is_paused_before_or_after() {
+        let (mut sockets, keys) = sockets([Taking::default(), Taking::default()]);
+        assert!(!sockets.pause(keys[0]));
+        assert!(sockets.fail(keys[0]) && !sockets.fail(keys[0]), "once");
+        assert!(sockets.heat(keys[1]) && !sockets.fail(keys[1]), "it is on the list already");
+        sockets.cool(keys[1]);
+        assert!(sockets.pause(keys[1]));
+        assert!(keys.iter().all(|key| sockets.failure(*key) == Some(Failure::Socket)));
+    }
+
+    #[test]
+    fn a_stranger_s_socket_is_given_little_at_a_time_until_it_is_full() {
+        let (page, head) = (vec![b'x'; 3 * PIECE_BYTES], [b'h'; 100]);
+        let rooms = [usize::MAX, PIECE_BYTES + 500, usize::MAX];
+        let (mut sockets, keys) = sockets(rooms.map(|room| Taking { room, ..Taking::default() }));
+        let mut written = |key| sockets.write(key, &[&head, &page]).unwrap();
+        assert_eq!((written(keys[0]), written(keys[1])), (head.len() + page.len(), PIECE_BYTES + 500));
+        sockets.widen(keys[2]);
+        sockets.write(keys[2], &[&head, &page]).unwrap();
+        assert_eq!(sockets.write(keys[0], &[&head, &head]).unwrap(), 200);
+        let writes = keys.iter().map(|key| sockets.take(*key).unwrap().writes).collect::<Vec<_>>();
+        let whole = head.len() + page.len();
+        let (all, some) = (vec![100, PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 200], vec![100, PIECE_BYTES, 400]);
+        assert_eq!(writes, [all, some, vec![whole]]);
     }
 }

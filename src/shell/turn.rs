@@ -154,10 +154,8 @@ impl<O: Os> Reactor<O> {
                     if state.is_read_closed {
                         self.sockets.set_read_closed(key);
                     }
-                    if state.has_failed
-                        && let Some(failure) = self.sockets.failure_of_paused(key)
-                    {
-                        self.shard.handle_failure(key, failure, now, &mut self.sockets);
+                    if state.has_failed && self.sockets.fail(key) {
+                        guests.push(key);
                     } else if state.is_readable && self.sockets.heat(key) {
                         if self.shard.is_guest(key) { guests.push(key) } else { hot.push(key) }
                     }
@@ -248,7 +246,9 @@ impl<O: Os> Reactor<O> {
     fn read(&mut self, key: LinkKey, now: Now) {
         self.sockets.cool(key);
         if !self.shard.wants_input(key) {
-            return self.sockets.pause(key);
+            let Some(failure) = self.sockets.failure(key) else { return self.pause(key) };
+            self.shard.handle_failure(key, failure, now, &mut self.sockets);
+            return self.tell(now);
         }
         let mut budget = self.shared.limits.read_budget_bytes;
         loop {
@@ -264,7 +264,7 @@ impl<O: Os> Reactor<O> {
                     let wants_input = self.shard.handle_bytes(key, bytes, now, &mut self.sockets);
                     self.tell(now);
                     if !wants_input {
-                        return self.sockets.pause(key);
+                        return self.pause(key);
                     }
                     if !has_more {
                         return;
@@ -304,6 +304,12 @@ impl<O: Os> Reactor<O> {
     fn heat(&mut self, key: LinkKey) {
         if self.sockets.heat(key) {
             self.push_hot(key);
+        }
+    }
+
+    fn pause(&mut self, key: LinkKey) {
+        if self.sockets.pause(key) {
+            self.hot_guests.push(key);
         }
     }
 
@@ -523,7 +529,8 @@ mod tests {
     use super::super::tls::{CurrentTls, HANDSHAKE_COST, Tls};
     use super::*;
     use crate::auth::keys::{KeyOptions, KeySource, Keys};
-    use crate::auth::token::{Options, Verifier};
+    use crate::auth::mint::{SigningKey, Statement, mint};
+    use crate::auth::token::{ClaimNames, Options, Verifier};
     use crate::conn;
     use crate::hub::position::Epoch;
     use crate::hub::registry::HashSeed;
@@ -533,12 +540,13 @@ mod tests {
     use std::io::{ErrorKind, Read, Write};
     use std::net::TcpStream;
 
+    const SECRET: &str = "a secret of at least thirty-two bytes";
     const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
 
     /// Returns two reactors over the kernel's sockets, the first of which listens; and where.
     fn reactors(tls: Option<Tls>) -> ([Reactor<MioOs>; 2], SocketAddr) {
         let tls = CurrentTls::new(tls.into());
-        let source = KeySource::Secret("a secret of at least thirty-two bytes".to_owned());
+        let source = KeySource::Secret(SECRET.to_owned());
         let key = KeyOptions { id: None, algorithm: None, issuers: Vec::new(), source };
         let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&[key]).unwrap())).unwrap());
         let shared = Shared::new(
@@ -703,5 +711,29 @@ mod tests {
             turns += 1;
         }
         assert!(all > 2 * half && turns > all / (half + 2 * HANDSHAKE_COST), "{all} in {turns} turns");
+    }
+
+    /// Returns a token by which a peer of the reactor may publish.
+    fn publisher(reactor: &Reactor<MioOs>) -> String {
+        let expires_unix_s = reactor.os.now().unix.seconds() + 60;
+        let statement = Statement { scopes: vec!["publish".to_owned()], expires_unix_s, ..Statement::default() };
+        let key = SigningKey::from_secret(None, SECRET, None).unwrap();
+        mint(&key, &ClaimNames::default(), &statement).unwrap()
+    }
+
+    #[test]
+    fn a_socket_is_wide_from_its_first_good_token() {
+        let (mut reactors, address) = reactors(None);
+        let token = publisher(&reactors[0]);
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        for (token, is_good) in [("nonsense", false), (&token, true)] {
+            let head = format!("POST /publish HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\n");
+            peer.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
+            peer.write_all(REQUEST).unwrap();
+            answer(&mut reactors[0], &mut peer);
+            let key = reactors[0].sockets.keys().next().unwrap();
+            assert_eq!(reactors[0].sockets.is_wide(key), is_good);
+        }
     }
 }

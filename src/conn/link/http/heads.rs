@@ -150,6 +150,9 @@ impl Http {
                 Decision::Reply(reply)
             }
         };
+        if !self.is_guest() {
+            cx.turn.out.wire.widen(cx.link);
+        }
         self.charge(cost(head, &decision), cx);
         cx.turn.books.metrics.requests += u64::from(!matches!(decision, Decision::Replaces(_)));
         match decision {
