@@ -68,14 +68,14 @@ impl Shard {
         self.link(key).is_some_and(Link::is_guest)
     }
 
-    /// Guests take their turn from here on; what the others have left of it is returned, for
-    /// [`Shard::end_guests`].
-    pub fn begin_guests(&mut self) -> usize {
+    /// Those take their turn from here on who wait for each other; what the others have left of it
+    /// is returned, for [`Shard::end_share`].
+    pub fn begin_share(&mut self) -> usize {
         self.hub.begin_share()
     }
 
     /// The others go on with what they had left.
-    pub fn end_guests(&mut self, left: usize) {
+    pub fn end_share(&mut self, left: usize) {
         self.hub.end_share(left);
     }
 

@@ -167,10 +167,13 @@ impl<O: Os> Reactor<O> {
             (self.hot, self.hot_guests) = (hot, std::mem::take(&mut guests));
         } else {
             // Who has something new goes first, since most of them want little. Of those who have
-            // waited, the first has its turn in any case.
+            // waited, the first has its turn in any case; together they have a share, since they
+            // are few who want much, for whom everybody else would wait.
             let mut fresh = hot.split_off(waited);
             self.read_some(&mut fresh, 0, now);
+            let (left, work) = (self.shard.begin_share(), self.shard.hub().work());
             self.read_some(&mut hot, 1, now);
+            self.shard.end_share(left.saturating_sub(self.shard.hub().work().wrapping_sub(work)));
             hot.append(&mut fresh);
             // What was found hot again is in the other list by now.
             std::mem::swap(&mut self.hot, &mut hot);
@@ -179,7 +182,7 @@ impl<O: Os> Reactor<O> {
         if self.is_listening && self.drain_until.is_some() {
             self.listen_no_longer(now);
         }
-        let left = self.shard.begin_guests();
+        let left = self.shard.begin_share();
         if !are_full {
             // In the order of their coming: whoever has had a turn and wants more comes last.
             self.read_some(&mut guests, 1, now);
@@ -189,7 +192,7 @@ impl<O: Os> Reactor<O> {
         if self.accept_at.is_due(now) {
             self.accept(now);
         }
-        self.shard.end_guests(left);
+        self.shard.end_share(left);
         self.shard.handle_deadlines(now, &mut self.sockets);
         self.shard.handle_queued(now, &mut self.sockets);
         self.tell(now);
