@@ -10,7 +10,8 @@ Beside each attack an agent gets 100 events a second. The table has, per attack:
 
     µs       CPU of the hub, the system's part included, for each request that it has read; of new connections for each of these
     MB       RSS at the most, above that before the attack
-    kernel   MB that the kernel holds for sockets of TCP at the most, both ends, above that before
+    kernel   MB that the kernel holds for sockets of TCP at the most, both ends, above that before; judged where no token is shown,
+             since what a client's socket may hold is socket_send_bytes and the kernel's own tcp_rmem
     left     RSS 6 s after its end, above that before: what the allocator keeps for the next burst, as well
     more     how much of that a second attack of the same kind has added: what is really left behind grows with each
     kept     what the hub itself counts for its peers (rte_memory_bytes), above that of the quiet run, in KB
@@ -55,6 +56,11 @@ class Attack:
         stream.sendall(self.opening(n) if callable(self.opening) else self.opening)
         stream.setblocking(False)
         return stream
+
+    def is_known(self):
+        """Whether it shows a good token."""
+        opening = self.opening(0) if callable(self.opening) else self.opening
+        return b"Upgrade:" in opening or b"POST /publish" in opening + self.payload
 
     def run(self, hub):
         """Goes on until it is terminated; whoever is closed comes again."""
@@ -326,7 +332,7 @@ def figures(hub, attack, seconds, quiet):
     left, kept = settled(hub)
     is_alone = (after.others - before.others) / (after.when - before.when) < OTHERS * os.cpu_count()
     row = {"p50": (at(latencies, .5), None), "p99": (at(latencies, .99), is_alone and quiet and TIMES * quiet["p99"][0]),
-           "MB": (most[0] - rss, MB), "kernel": (most[1] - held, KERNEL_MB), "left": (left - rss, LEFT_MB), "kept": ((kept - before.kept) / 1024 - (quiet["kept"][0] if quiet else 0), quiet and KEPT_KB),
+           "MB": (most[0] - rss, MB), "kernel": (most[1] - held, attack and not attack.is_known() and KERNEL_MB), "left": (left - rss, LEFT_MB), "kept": ((kept - before.kept) / 1024 - (quiet["kept"][0] if quiet else 0), quiet and KEPT_KB),
            "turn": (after.longest_ms(before), TURN_MS), "alone": (is_alone, None)}
     if attack:
         measure(hub, seconds, meanwhile)
