@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, program: clap::Command, console: &mut Console) ->
 fn list(console: &mut Console) -> Result<(), Failure> {
     console.line(format_args!("Pages of `rte help PAGE`:"))?;
     for Page { name, what, .. } in &PAGES {
-        console.line(format_args!("  {name:<12}{what}"))?;
+        console.line(format_args!("  {name:<15}{what}"))?;
     }
     console.line(format_args!("\n`rte help COMMAND` is `rte COMMAND --help`; `rte --help` lists the commands."))
 }
@@ -83,7 +83,7 @@ mod tests {
     fn every_page_is_listed_and_prints_its_text() {
         let list = printed(&[]).unwrap();
         for page in &PAGES {
-            assert!(list.contains(page.name) && list.contains(page.what), "{list}");
+            assert!(list.contains(&format!("  {} ", page.name)) && list.contains(&format!(" {}", page.what)), "{list}");
             assert_eq!(printed(&[page.name]).unwrap().trim_end(), (page.text)().trim_end());
         }
     }
