@@ -245,12 +245,12 @@ numbers! {
     kept_bytes: Gauge "rte_kept_bytes" "Bytes of their data.";
     kept_evicted: Counter "rte_kept_rows_evicted_total" "Rows let go for the bounds' sake.";
     late_call_events: Counter "rte_late_call_events_total" "Events of calls that came behind the end of their leg.";
-    memory_bytes: Highest "rte_memory_bytes" "Memory that the process keeps for its peers, by its own count: what limits.memory_bytes_max bounds.";
+    memory_bytes: Highest "rte_memory_bytes" "Memory that the process keeps for its peers, backlogs and all else, by its own count: what limits.memory_bytes_max bounds.";
     input_bytes: Gauge "rte_input_bytes" "Memory of requests and messages that have come and are not done with.";
     intake_bytes: Gauge "rte_intake_bytes" "Memory of publications that wait for their place in the order, or for room in a turn.";
     mail_bytes: Highest "rte_mailbox_bytes" "Memory of publications that wait in the mailboxes of threads.";
     subscription_bytes: Gauge "rte_subscription_bytes" "Memory of subscriptions, at the most.";
-    backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that wait for sockets.";
+    backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that sockets are still to take: what several of them wait for counts for each, and once in rte_memory_bytes.";
     blocked: Gauge "rte_blocked_connections" "Connections whose socket is full.";
     oldest_backlog_ms: Highest "rte_oldest_backlog_seconds" "How long the member has been behind that has been so longest.";
     published_ms: Highest "rte_last_publication_timestamp_seconds" "When the last publication was taken; 0 before the first.";
