@@ -126,6 +126,10 @@ impl Checker<'_> {
         of: impl FnOnce(&str, &str) -> Result<T, TlsError>,
     ) -> Option<T> {
         let [certificate_path, key_path] = paths;
+        let is_named = |(path, file): (&str, Option<&str>)| file.is_none_or(|file| self.names(path, file));
+        if !paths.into_iter().zip(files).all(is_named) {
+            return None;
+        }
         let (certificate, key) = match files {
             [None, None] => return None,
             [Some(_), None] => {
@@ -139,7 +143,7 @@ impl Checker<'_> {
             }
             [Some(certificate), Some(key)] => {
                 let located = [self.located(certificate_path, certificate), self.located(key_path, key)];
-                self.key_sources.secrets.extend(located.get(1).cloned());
+                self.key_sources.secrets.extend(located.last().map(|key| (key.clone(), "speaks as this hub")));
                 self.key_sources.files.extend(located);
                 (self.file(certificate_path, certificate)?, self.file(key_path, key)?)
             }

@@ -80,8 +80,8 @@ const FIXED: &str = "auth.tenancy";
 pub struct KeySources {
     /// All files.
     pub files: Vec<PathBuf>,
-    /// Those that hold a secret.
-    pub secrets: Vec<PathBuf>,
+    /// Those that hold a secret, and what whoever has it does.
+    pub secrets: Vec<(PathBuf, &'static str)>,
     /// Whether the configuration file holds one.
     pub is_in_config: bool,
     /// The keys of the configuration whose secret is easy to guess.

@@ -49,8 +49,20 @@ impl Checker<'_> {
         matches!(self.tree.node(path), Some(node) if matches!(node.place, Place::File(..)))
     }
 
+    /// Whether the key at `path` names a file at all.
+    pub(super) fn names(&mut self, path: &str, file: &str) -> bool {
+        if file.is_empty() {
+            self.tree
+                .complain(path, format!("`{path}` is empty, and is to name a file: leave it out where there is none"));
+        }
+        !file.is_empty()
+    }
+
     /// Reads a file that a key names.
     pub(super) fn file(&mut self, path: &str, file: &str) -> Option<String> {
+        if !self.names(path, file) {
+            return None;
+        }
         let full = self.located(path, file);
         match (self.read)(&full) {
             Ok(text) => Some(bom::behind(&text).to_owned()),

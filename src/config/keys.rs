@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::raw;
-use super::warning::is_weak;
+use super::warning::{MAKES_TOKENS, is_weak};
 use crate::api::negotiated::IdKey;
 use crate::auth::grant::Grant;
 use crate::auth::keys::{Algorithm, KeyError, KeyOptions, KeySource, Keys, SERVED};
@@ -157,7 +157,7 @@ fn note_source(checker: &mut Checker<'_>, path: &str, key: &raw::Key) {
         return;
     };
     if key.secret_file.is_some() {
-        checker.key_sources.secrets.push(file.clone());
+        checker.key_sources.secrets.push((file.clone(), MAKES_TOKENS));
     }
     checker.key_sources.files.push(file);
 }

@@ -114,7 +114,7 @@ impl Checker<'_> {
 
     fn password(&mut self, path: &str, file: &str) -> Option<backplane::Password> {
         let located = self.located(path, file);
-        self.key_sources.secrets.push(located.clone());
+        self.key_sources.secrets.push((located.clone(), "may do at Redis what this hub may"));
         self.key_sources.files.push(located);
         let text = self.file(path, file)?;
         Some(backplane::Password::new(bom::secret(&text).to_owned()))
@@ -201,6 +201,13 @@ mod tests {
         assert!(told.len() == 1 && told[0].contains(":6:12: a Redis Cluster has no Sentinels"), "{told:#?}");
         let told = with("addresses = [\"a:1\"]\nsentinel_password_file = \"secret\"");
         assert!(told.len() == 1 && told[0].contains(":5:26: this is for Sentinels"), "{told:#?}");
+        for (redis, key) in
+            [("password_file = \"\"", "password_file"), ("tls = true\ncert_file = \"\"\nkey_file = \"k\"", "cert_file")]
+        {
+            let told = with(&format!("addresses = [\"a:1\"]\n{redis}"));
+            let expected = format!("`journal.redis.{key}` is empty, and is to name a file");
+            assert!(told.len() == 1 && told[0].contains(&expected), "{told:#?}");
+        }
         let good = "addresses = [\"a:6379\", \"a:6380\", \"b:6379\"]\nuser = \"rte\"\npassword_file = \"secret\"";
         assert!(given(&format!("[journal]\nengine = \"redis\"\n[journal.redis]\n{good}")).config().is_ok());
     }

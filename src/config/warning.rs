@@ -9,6 +9,7 @@ use crate::shell::DESCRIPTORS_BESIDES;
 use crate::shell::listener::BACKLOG;
 use crate::shell::shown;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Something that the operator should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,9 @@ pub const ROWS: [Row; 17] = [
         |_, machine, _| machine.backplane_unsafe.clone(),
     ),
 ];
+
+/// What whoever has a secret of tokens does.
+pub(super) const MAKES_TOKENS: &str = "makes tokens";
 
 /// A secret that tells less than so many bits, by how its characters are spread, is weak.
 const SECRET_BITS_MIN: f64 = 96.0;
@@ -190,11 +194,13 @@ pub(super) fn is_weak(secret: &str) -> bool {
 
 fn secret_readable(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let sources = &config.key_sources;
-    let holds_secret =
-        |path| sources.secrets.contains(path) || sources.is_in_config && config.file.as_ref() == Some(path);
-    let open = machine.modes.iter().filter(|(path, mode)| holds_secret(path) && mode & 0o004 != 0);
-    open.map(|(path, _)| {
-        format!("everybody may read {}: chmod o-r, for who has it makes tokens, or speaks as this hub", path.display())
+    let does = |path: &PathBuf| {
+        let secret = sources.secrets.iter().find(|(secret, _)| secret == path).map(|(_, does)| *does);
+        secret.or_else(|| (sources.is_in_config && config.file.as_ref() == Some(path)).then_some(MAKES_TOKENS))
+    };
+    let open = machine.modes.iter().filter(|(_, mode)| mode & 0o004 != 0);
+    open.filter_map(|(path, _)| {
+        Some(format!("everybody may read {}: chmod o-r, for who has it {}", path.display(), does(path)?))
     })
     .collect()
 }
@@ -269,7 +275,6 @@ mod tests {
     use super::super::Sources;
     use super::*;
     use std::io;
-    use std::path::PathBuf;
 
     const GOOD: &str = "q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a";
     const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
@@ -424,6 +429,10 @@ mod tests {
         let inline = format!("[auth]\nsecret = \"{GOOD}\"\n");
         alone(&inline, &with("rte.toml", 0o100_644), "secret_readable", &["may read rte.toml"]);
         assert_eq!(told(&inline, &with("rte.toml", 0o100_640)), []);
+        let redis = format!(
+            "{SECRET}[journal]\nengine = \"redis\"\n[journal.redis]\naddresses = [\"a:1\"]\npassword_file = \"weak\"\n"
+        );
+        alone(&redis, &with("weak", 0o100_644), "secret_readable", &["may read weak", "may do at Redis what"]);
         let public = "[auth]\npem_file = \"key.pem\"\nissuer = \"i\"\naudience = \"a\"\n";
         assert_eq!(told(public, &with("key.pem", 0o100_644)), [], "a public key is public");
         alone(public, &with("key.pem", 0o100_666), "key_writable", &["key.pem"]);
