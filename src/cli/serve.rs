@@ -16,8 +16,8 @@ const LONG: &str = "\
 Runs the hub: listens, serves clients and publishers, until SIGTERM or SIGINT; then it drains and ends within 10 seconds, \
 or 10 seconds after limits.drain_delay_ms.
 A listening socket that is passed by LISTEN_FDS is taken over; NOTIFY_SOCKET is told of start, reload and end.
-SIGHUP reads rte.toml, the keys and the folders of further events again: all of it or nothing, and only if nobody breaks; the \
-log says what changed, or why nothing did.
+SIGHUP reads rte.toml, the keys, the folders of further events, and the certificates and passwords of TLS and of the nodes' Redis \
+again: all of it or nothing, and only if nobody breaks; the log says what changed, or why nothing did.
 
 Without a configuration file the defaults serve; only a key must be given. `rte check` says whether a configuration is good.
 
@@ -68,8 +68,9 @@ fn renew(present: &InForce, next: Config) -> Result<Renewal, String> {
     }
     let catalogue = schema::reload(&present.catalogue, &next.schema_dirs)?;
     let notes = notes(&next, &catalogue);
+    let redis_files = next.redis_files();
     let Config { tls, verifier, backplane, settings, .. } = next;
-    Ok(Renewal { catalogue, verifier, tls, backplane, settings, changed: live, notes })
+    Ok(Renewal { catalogue, verifier, tls, backplane, redis_files, settings, changed: live, notes })
 }
 
 /// The warnings, as facts of the log: whoever reads it may stall, and machines read it too.

@@ -103,6 +103,13 @@ impl Config {
         Changes { live, fixed }
     }
 
+    /// The keys of `[journal.redis]` by which files have been read, where nodes share one.
+    pub(crate) fn redis_files(&self) -> Vec<String> {
+        let redis = self.settings.pointer("/journal/redis").and_then(Value::as_object);
+        let redis = redis.filter(|_| self.backplane.is_some()).into_iter().flatten();
+        redis.filter(|(key, file)| key.ends_with("_file") && file.is_string()).map(|(key, _)| key.clone()).collect()
+    }
+
     /// A key that signs tokens which this configuration accepts: its first secret. There is none
     /// where only public keys are configured.
     pub(crate) fn signing_key(&self) -> Option<&SigningKey> {

@@ -121,6 +121,8 @@ pub struct Renewal {
     pub tls: Option<Tls>,
     /// What the engine is reached by, where several nodes share one.
     pub(crate) backplane: Option<backplane::Options>,
+    /// The keys of `[journal.redis]` by which passwords and certificates were read anew.
+    pub(crate) redis_files: Vec<String>,
     /// What these were made of.
     pub(crate) settings: Settings,
     /// The keys of the configuration that changed.
@@ -333,7 +335,8 @@ impl Server {
         let present = self.current.get();
         let outcome = read(&present).and_then(|renewal| {
             let events = renewal.catalogue.available_subscriptions().count();
-            let Renewal { catalogue, verifier, tls, backplane, settings, changed, notes: mut facts } = renewal;
+            let Renewal { catalogue, verifier, tls, backplane, redis_files, settings, changed, notes: mut facts } =
+                renewal;
             self.key_sets.put_in_force(&self.current, verifier, |verifier| InForce {
                 catalogue: Arc::new(catalogue),
                 verifier: Arc::new(verifier),
@@ -352,6 +355,7 @@ impl Server {
                 new_keys: keys.count_beyond(former),
                 gone_keys: former.count_beyond(keys),
                 changed: changed.join(","),
+                redis_files: redis_files.join(","),
             });
             // A first address may have come.
             self.key_sets.watch(&self.current).map_err(|error| error.to_string())?;

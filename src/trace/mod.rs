@@ -62,6 +62,9 @@ pub enum Fact {
         gone_keys: usize,
         /// The keys of the configuration that changed, separated by commas.
         changed: String,
+        /// Those of `[journal.redis]` by which passwords and certificates were read anew, which
+        /// hold from the next connection on; separated by commas.
+        redis_files: String,
     },
     /// A key set has been fetched, and has other keys than before.
     KeysFetched {
@@ -512,7 +515,7 @@ impl Fact {
                 );
             }
             Fact::PollFailed { error } => field("error", error),
-            Fact::Reloaded { events, added, keys, new_keys, gone_keys, changed } => {
+            Fact::Reloaded { events, added, keys, new_keys, gone_keys, changed, redis_files } => {
                 field("events", events);
                 field("added", added);
                 field("keys", keys);
@@ -520,6 +523,9 @@ impl Fact {
                 field("gone_keys", gone_keys);
                 if !changed.is_empty() {
                     field("changed", changed);
+                }
+                if !redis_files.is_empty() {
+                    field("redis_files", redis_files);
                 }
             }
             Fact::KeysFetched { url, keys, new, gone } => {

@@ -120,6 +120,7 @@ fn passwords_and_certificates_that_are_replaced_hold_from_sighup_on() {
     hub.await_log("said=\"WRONGPASS ");
     authority.folder.write("word", "sesame");
     hub.reload();
+    hub.await_log("redis_files=ca_file,password_file\n");
     await_ready(&hub);
     publish(&hub, &availability("taken"));
     assert!(!hub.log().contains("sesame"), "{}", hub.log());
