@@ -1,6 +1,7 @@
 //! What an engine is asked, and what it answers.
 
 use super::entry::{Fingerprint, Origin, Place, Raw};
+use super::fault::Fault;
 use super::item::Row;
 use super::values::Value;
 use crate::clock::Now;
@@ -87,49 +88,6 @@ pub enum Input {
     /// It has not been answered; whether it was executed is not known. The connection is of no use
     /// any more.
     Failed(Fault),
-}
-
-/// What went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The engine can't be reached, or the connection broke.
-    Away,
-    /// It refuses this client.
-    Refused,
-    /// Whoever knows which server has the logs refuses this client, or wants to know nothing of it.
-    SentinelRefused,
-    /// It asks for no password, and is told one.
-    Passwordless,
-    /// It has no room.
-    Full,
-    /// It takes nothing that is to be written, by its own rules.
-    Unwritable,
-    /// Fewer replicas than it must have it.
-    Unreplicated,
-    /// It is not, or no longer, the one that has the logs.
-    Moved,
-    /// Another epoch has begun, or the log is not there, or not what the lane thinks.
-    Stale,
-    /// It has not answered in time.
-    Timeout,
-    /// It has answered what can't be understood.
-    Garbled,
-    /// It does not speak TLS, where this process does.
-    Unencrypted,
-    /// Nobody who is trusted vouches for its certificate.
-    Untrusted,
-    /// Its certificate is for another name.
-    Misnamed,
-    /// Its certificate is for another name than the one that others announce it by.
-    Announced,
-    /// Its certificate has had its time, or has it yet to come.
-    Expired,
-    /// It wants a certificate of this process that it trusts.
-    Unproven,
-    /// It is to know who has the logs, and knows none of that name.
-    Nameless,
-    /// It spreads the logs over several servers where it is to be one, or the other way round.
-    Clustered,
 }
 
 /// Entries to be appended at once, in this order, or not at all.

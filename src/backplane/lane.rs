@@ -1,6 +1,6 @@
 //! A lane: one connection to the engine, on which one command is on its way at a time.
 
-use super::engine::Fault;
+use super::fault::Fault;
 use crate::clock::{Deadline, Instant, Now};
 use crate::entropy::{Entropy, next_u64};
 use crate::limits::{BACKPLANE_RETRY_MS, BACKPLANE_RETRY_MS_MAX};
@@ -154,13 +154,17 @@ mod tests {
         let mut lane = Lane::new(at(0));
         for ms in [1, 2] {
             lane.on_connected();
-            assert_eq!(lane.fail(Fault::Refused, at(ms), &mut Ones), away(Fault::Refused, 0), "it may not open them");
+            assert_eq!(
+                lane.fail(Fault::Forbidden, at(ms), &mut Ones),
+                away(Fault::Forbidden, 0),
+                "it may not open them"
+            );
         }
         lane.on_connected();
         assert_eq!(lane.on_opened(at(5)), Some(Notice::Up { away_ms: 5 }));
         assert_eq!(lane.on_success(at(6)), None);
         for ms in [10, 20] {
-            assert_eq!(lane.fail(Fault::Refused, at(ms), &mut Ones), away(Fault::Refused, 10), "it may not append");
+            assert_eq!(lane.fail(Fault::Forbidden, at(ms), &mut Ones), away(Fault::Forbidden, 10), "it may not append");
             lane.on_connected();
             assert_eq!(lane.on_opened(at(ms + 1)), None);
         }

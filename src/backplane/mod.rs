@@ -21,6 +21,7 @@
 
 mod engine;
 pub mod entry;
+mod fault;
 mod item;
 mod lane;
 pub mod line;
@@ -31,7 +32,8 @@ pub mod reader;
 pub mod values;
 pub mod writer;
 
-pub use engine::{Appended, Batch, BatchEntry, Command, Fault, Input, Opened, Opening, Verdict};
+pub use engine::{Appended, Batch, BatchEntry, Command, Input, Opened, Opening, Verdict};
+pub use fault::Fault;
 pub use item::{Append, Item, Refused, Row, Settled};
 pub use lane::Notice;
 pub use options::Options;

@@ -1,7 +1,8 @@
 //! What a process has to append to the log of a partition, and what it has appended of late.
 
-use super::engine::{Appended, Batch, BatchEntry, Fault};
+use super::engine::{Appended, Batch, BatchEntry};
 use super::entry::{Fingerprint, Head, Kind, Origin, Place};
+use super::fault::Fault;
 use super::item::{Append, Item, Refused, Settled};
 use super::options::Options;
 use crate::clock::{Deadline, Instant, Now};
@@ -126,7 +127,11 @@ impl Outgoing {
     /// Why nothing is taken that would only wait.
     pub(super) fn refuses(&self) -> Option<Refused> {
         let fault = self.hitch()?;
-        let refuses = [(Fault::Full, Refused::Full), (Fault::Unwritable, Refused::Unwritable)];
+        let refuses = [
+            (Fault::Full, Refused::Full),
+            (Fault::DiskFailed, Refused::Unwritable),
+            (Fault::FewReplicas, Refused::Unwritable),
+        ];
         refuses.into_iter().find_map(|(one, refused)| (one == fault).then_some(refused))
     }
 

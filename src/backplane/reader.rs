@@ -1,7 +1,8 @@
 //! The lane that reads.
 
-use super::engine::{Command, Fault, Input, Opened, Opening, Verdict, propose};
+use super::engine::{Command, Input, Opened, Opening, Verdict, propose};
 use super::entry::{Head, Kind, Origin, Place, Raw};
+use super::fault::Fault;
 use super::lane::{Lane, Notice};
 use super::line::{Gap, Line, Taken};
 use super::options::Options;

@@ -1,7 +1,8 @@
 //! The lane that appends.
 
-use super::engine::{Appended, Batch, Command, Fault, Input, Opened, Opening, propose};
+use super::engine::{Appended, Batch, Command, Input, Opened, Opening, propose};
 use super::entry::{Fingerprint, Origin, Place};
+use super::fault::Fault;
 use super::item::{Append, Item, Refused, Settled};
 use super::lane::{Lane, Notice};
 use super::options::Options;
@@ -160,7 +161,7 @@ impl Writer {
                 self.mail.push_back(WriterMail::Acked { partition, number: outgoing.acked() });
                 settled
             }
-            Err(fault @ (Fault::Full | Fault::Unwritable | Fault::Unreplicated)) => outgoing.on_hitch(fault, now),
+            Err(fault) if fault.is_hitch() => outgoing.on_hitch(fault, now),
             Err(Fault::Stale) => {
                 outgoing.close();
                 Vec::new()

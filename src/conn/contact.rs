@@ -102,7 +102,7 @@ mod tests {
         assert!(!contact.note(Side::Reader, up), "it was not told that it is away");
         assert!(contact.note(Side::Writer, away(Fault::Away)) && !contact.note(Side::Writer, away(Fault::Away)));
         assert_eq!(contact.away_since(Side::Writer), Some(Instant::from_ms(7)));
-        assert!(contact.note(Side::Writer, away(Fault::Refused)), "for another reason");
+        assert!(contact.note(Side::Writer, away(Fault::Forbidden)), "for another reason");
         assert!(contact.note(Side::Writer, up) && contact.away_since(Side::Writer).is_none());
     }
 

@@ -203,6 +203,7 @@ pub mod reference {}
 /// [limits]: crate::guide::reference#limits
 /// [messagepack]: crate::guide::clients#messagepack
 /// [metrics]: crate::guide::reference#metrics
+/// [nodes]: crate::guide::nodes#set-up
 /// [once]: crate::guide::publishers#once
 /// [order]: crate::guide::publishers#order
 /// [pages]: crate::guide::pages

@@ -1,6 +1,6 @@
 //! What the lanes have to say, on its way to the shards and to the log.
 
-use super::backplane::{EngineFacts, Listener, Risk, remedy, told};
+use super::backplane::{Complaint, EngineFacts, Listener, Risk};
 use crate::api::negotiated::IdKey;
 use crate::backplane::Notice;
 use crate::backplane::reader::ReaderMail;
@@ -59,7 +59,7 @@ impl Ears {
 }
 
 impl Listener for Ears {
-    fn hear_notice(&self, side: Side, notice: Notice, words: Option<&str>) {
+    fn hear_notice(&self, side: Side, notice: Notice, complaint: Option<&Complaint>) {
         let Some(contact) = &self.shared.contact else { return };
         if !contact.note(side, notice) {
             return;
@@ -67,8 +67,9 @@ impl Listener for Ears {
         let lane = side.label();
         let fact = match notice {
             Notice::Away { fault, .. } => {
-                let words = words.map(str::to_owned);
-                Fact::BackplaneAway { lane, error: told(fault), words, action: remedy(fault) }
+                let complaint = complaint.filter(|complaint| complaint.fault == fault).cloned();
+                let Complaint { fault, server, words } = complaint.unwrap_or_else(|| fault.into());
+                Fact::BackplaneAway { lane, error: fault.told(), server, words, action: fault.remedy() }
             }
             Notice::Up { away_ms } => Fact::BackplaneBack { lane, away_ms },
         };

@@ -164,6 +164,8 @@ pub enum Fact {
         lane: &'static str,
         /// What happened.
         error: &'static str,
+        /// Which server was asked, where it was one alone.
+        server: Option<String>,
         /// By which words the engine has told of it.
         words: Option<String>,
         /// Who must do what.
@@ -577,9 +579,10 @@ impl Fact {
                 field("what", what);
                 field("do", action);
             }
-            Fact::BackplaneAway { lane, error, words, action } => {
+            Fact::BackplaneAway { lane, error, server, words, action } => {
                 field("lane", lane);
                 field("error", error);
+                server.iter().for_each(|server| field("server", server));
                 words.iter().for_each(|words| field("said", words));
                 field("do", action);
             }

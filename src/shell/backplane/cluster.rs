@@ -21,7 +21,7 @@ pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, C
     let mut dialed = dial(options, address)?;
     let answer: Result<Value, Complaint> = dialed.ask(redis::cmd("CLUSTER").arg("SLOTS"));
     // A server that is not of a Cluster says so.
-    let answer = answer.map_err(|complaint| complaint.meaning(Fault::Garbled, Fault::Clustered))?;
+    let answer = answer.map_err(|complaint| complaint.meaning(Fault::Garbled, Fault::Unclustered))?;
     let Value::Array(ranges) = answer else { return Err(Fault::Garbled.into()) };
     let ranges: Option<Vec<Range>> = ranges.into_iter().map(|range| parse(range, &address.0)).collect();
     let ranges = ranges.ok_or(Fault::Garbled)?;
@@ -38,7 +38,7 @@ pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, C
 /// Which of the masters has a key, or a tag.
 fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usize, Complaint> {
     let slot = slot(key.as_bytes());
-    let range = ranges.iter().find(|range| (range.first..=range.last).contains(&slot)).ok_or(Fault::Moved)?;
+    let range = ranges.iter().find(|range| (range.first..=range.last).contains(&slot)).ok_or(Fault::Uncovered)?;
     let known = masters.iter().position(|master| *master == range.master);
     Ok(known.unwrap_or_else(|| {
         masters.push(range.master.clone());

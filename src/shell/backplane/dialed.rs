@@ -1,6 +1,6 @@
 //! A connection to a server, encrypted or not, on which commands are asked one after the other.
 
-use super::faults::{Complaint, complaint, tls_fault};
+use super::faults::{Complaint, complaint, interrupted, unconnected};
 use super::options::{Encryption, Options, Password};
 use crate::backplane::Fault;
 use crate::limits::BACKPLANE_COMMAND_MS;
@@ -32,6 +32,7 @@ enum Socket {
 
 /// A connection. After any error but an answer that is one it is of no use.
 pub(super) struct Dialed {
+    server: String,
     socket: Socket,
     parser: Parser,
 }
@@ -40,7 +41,10 @@ impl Dialed {
     /// Connects, as whoever the hub is there. It waits for short answers only, until
     /// [`Dialed::be_patient`].
     pub(super) fn dial(host: &str, port: u16, manners: Manners<'_>) -> Result<Dialed, Complaint> {
-        let mut dialed = Dialed { socket: Socket::open(host, port, manners.tls)?, parser: Parser::new() };
+        let server = format!("{host}:{port}");
+        let socket = Socket::open(host, port, manners.tls);
+        let socket = socket.map_err(|fault| Complaint { server: Some(server.clone()), ..fault.into() })?;
+        let mut dialed = Dialed { server, socket, parser: Parser::new() };
         if let Some(password) = manners.password {
             let mut command = redis::cmd("AUTH");
             command.arg(manners.user).arg(password.reveal());
@@ -52,7 +56,7 @@ impl Dialed {
     /// From now on it waits for answers to commands that wait at the server for so long, too.
     pub(super) fn be_patient(&self, waits_ms: u64) -> Result<(), Complaint> {
         let longest = PATIENCE + Duration::from_millis(waits_ms);
-        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| Socket::fault(&error).into())
+        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| interrupted(&error).into())
     }
 
     /// The socket, to be waited for.
@@ -62,13 +66,13 @@ impl Dialed {
 
     /// What the server answers to a command.
     pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Complaint> {
-        self.send(&command.get_packed_command())?;
-        self.receive().and_then(taken)
+        let answer = self.send(&command.get_packed_command()).and_then(|()| self.receive());
+        answer.and_then(taken).map_err(|complaint| Complaint { server: Some(self.server.clone()), ..complaint })
     }
 
     /// Sends commands; each has an answer to be received.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
-        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| Socket::fault(&error).into())
+        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| interrupted(&error).into())
     }
 
     /// Waits for the next answer.
@@ -101,32 +105,32 @@ struct Watched<'a> {
 impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let outcome = self.socket.read(buffer);
-        *self.broken = outcome.as_ref().err().map(Socket::fault);
+        *self.broken = outcome.as_ref().err().map(interrupted);
         outcome
     }
 }
 
 impl Socket {
     fn open(host: &str, port: u16, tls: Option<&Encryption>) -> Result<Socket, Fault> {
-        let failed = |error: io::Error| Socket::fault(&error);
-        let mut outcome = Err(Fault::Away);
-        for address in (host, port).to_socket_addrs().map_err(failed)? {
-            outcome = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed);
+        let mut outcome = Err(Fault::Unresolved);
+        for address in (host, port).to_socket_addrs().map_err(|_| Fault::Unresolved)? {
+            outcome = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| unconnected(&error));
             if outcome.is_ok() {
                 break;
             }
         }
         let mut socket = outcome?;
-        socket.set_nodelay(true).map_err(failed)?;
-        socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        socket.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let set = socket.set_nodelay(true).and_then(|()| socket.set_read_timeout(Some(PATIENCE)));
+        set.and_then(|()| socket.set_write_timeout(Some(PATIENCE))).map_err(|error| interrupted(&error))?;
         let Some(tls) = tls else { return Ok(Socket::Plain(socket)) };
         let mut session = tls.begin(host)?;
         while session.is_handshaking() {
-            session.complete_io(&mut socket).map_err(|error| {
-                let fault = Socket::fault(&error);
-                // One without TLS takes the handshake for a command that is none.
-                if fault == Fault::Away { Fault::Unencrypted } else { fault }
+            let outcome = session.complete_io(&mut socket).map_err(|error| interrupted(&error));
+            // One without TLS takes the handshake for a command that is none, or not whole yet.
+            outcome.map_err(|fault| match (fault == Fault::Away, fault == Fault::Timeout) {
+                (true, _) => Fault::Unencrypted,
+                (_, true) => Fault::TlsTimeout,
+                (false, false) => fault,
             })?;
         }
         Ok(Socket::Encrypted(Box::new(StreamOwned::new(session, socket))))
@@ -136,15 +140,6 @@ impl Socket {
         match self {
             Socket::Plain(socket) => socket,
             Socket::Encrypted(stream) => stream.get_ref(),
-        }
-    }
-
-    fn fault(error: &io::Error) -> Fault {
-        let broken = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match (broken, error.kind()) {
-            (Some(broken), _) => tls_fault(broken),
-            (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Fault::Timeout,
-            (None, _) => Fault::Away,
         }
     }
 }

@@ -1,19 +1,23 @@
-//! What goes wrong with an engine, for the lanes and for people.
+//! Which fault an error is.
 
 use crate::backplane::Fault;
 use crate::echo::echo;
-use redis::{ErrorKind, RedisError};
+use redis::RedisError;
+use std::io;
 
-/// A fault, and by which words the server has told of it, where they are for people.
+/// A fault, and what is known of it besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub(super) fault: Fault,
-    pub(super) words: Option<String>,
+pub struct Complaint {
+    pub(crate) fault: Fault,
+    /// Which server was asked, where it was one alone.
+    pub(crate) server: Option<String>,
+    /// By which words the server has told of it, where they are for people.
+    pub(crate) words: Option<String>,
 }
 
 impl From<Fault> for Complaint {
     fn from(fault: Fault) -> Complaint {
-        Complaint { fault, words: None }
+        Complaint { fault, server: None, words: None }
     }
 }
 
@@ -24,53 +28,80 @@ impl Complaint {
     }
 }
 
-/// What an error means, and says. Other errors than these may repeat a command, and with it a
+/// What servers say, by its code. Words behind another code may repeat a command, and with it a
 /// password.
+const CODES: [(&str, Fault); 17] = [
+    ("WRONGPASS", Fault::WrongPassword),
+    ("NOAUTH", Fault::NoPassword),
+    ("NOPERM", Fault::Forbidden),
+    ("DENIED", Fault::Protected),
+    ("OOM", Fault::Full),
+    ("MISCONF", Fault::DiskFailed),
+    ("NOREPLICAS", Fault::FewReplicas),
+    ("READONLY", Fault::Moved),
+    ("MASTERDOWN", Fault::Moved),
+    ("MOVED", Fault::Moved),
+    ("ASK", Fault::Moved),
+    ("TRYAGAIN", Fault::Moved),
+    ("UNBLOCKED", Fault::Moved),
+    ("CLUSTERDOWN", Fault::Uncovered),
+    ("LOADING", Fault::Loading),
+    ("BUSY", Fault::Timeout),
+    ("STALE", Fault::Stale),
+];
+
+/// What they say with a code that says nothing.
+const SAYINGS: [(&str, Fault); 4] = [
+    ("without any password configured", Fault::Passwordless),
+    ("max number of clients reached", Fault::Crowded),
+    ("equal or smaller", Fault::Stale),
+    // NOPERM within a script, as some versions have it.
+    ("executing the script can't run this command", Fault::Forbidden),
+];
+
+/// What an error means, and says.
 pub(super) fn complaint(error: &RedisError) -> Complaint {
-    const TELLING: [&str; 11] = [
-        "WRONGPASS",
-        "NOAUTH",
-        "NOPERM",
-        "OOM",
-        "MISCONF",
-        "NOREPLICAS",
-        "READONLY",
-        "MASTERDOWN",
-        "LOADING",
-        "CLUSTERDOWN",
-        "BUSY",
-    ];
-    let code = error.code().filter(|code| TELLING.contains(code));
+    let Some((code, fault)) = CODES.into_iter().find(|(code, _)| error.code() == Some(code)) else {
+        return uncoded(error).into();
+    };
     let first_line = error.detail().and_then(|detail| detail.lines().next()).unwrap_or_default();
-    let words = code.map(|code| echo(format!("{code} {first_line}").trim_end()).to_owned());
-    Complaint { fault: fault(error), words }
+    Complaint { fault, server: None, words: Some(quote(format!("{code} {first_line}").trim_end())) }
 }
 
-/// What an error means.
-fn fault(error: &RedisError) -> Fault {
-    match error.code() {
-        _ if error.is_timeout() => Fault::Timeout,
-        _ if error.is_io_error() => Fault::Away,
-        Some("OOM") => Fault::Full,
-        Some("MISCONF" | "NOREPLICAS") => Fault::Unwritable,
-        Some("STALE") => Fault::Stale,
-        _ if error.detail().is_some_and(|detail| detail.contains("without any password configured")) => {
-            Fault::Passwordless
-        }
-        Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Fault::Refused,
-        // The same within a script, as some versions say it.
-        _ if error.detail().is_some_and(|detail| detail.contains("executing the script can't run this command")) => {
-            Fault::Refused
-        }
-        Some("READONLY" | "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "UNBLOCKED") => Fault::Moved,
-        _ if error.to_string().contains("equal or smaller") => Fault::Stale,
-        _ if error.kind() == ErrorKind::AuthenticationFailed => Fault::Refused,
-        _ => Fault::Garbled,
+fn uncoded(error: &RedisError) -> Fault {
+    if error.is_timeout() {
+        return Fault::Timeout;
+    }
+    if error.is_io_error() {
+        return Fault::Away;
+    }
+    let text = error.to_string();
+    SAYINGS.into_iter().find(|(saying, _)| text.contains(saying)).map_or(Fault::Garbled, |(_, fault)| fault)
+}
+
+/// As much of what a server says as is repeated, with a sign where that is not all.
+fn quote(said: &str) -> String {
+    let beginning = echo(said);
+    format!("{beginning}{}", if beginning == said { "" } else { "…" })
+}
+
+/// Why there is no connection.
+pub(super) fn unconnected(error: &io::Error) -> Fault {
+    if error.kind() == io::ErrorKind::ConnectionRefused { Fault::PortClosed } else { Fault::Unreachable }
+}
+
+/// Why nothing comes or goes on a connection.
+pub(super) fn interrupted(error: &io::Error) -> Fault {
+    let broken = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (broken, error.kind()) {
+        (Some(broken), _) => tls_fault(broken),
+        (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Fault::Timeout,
+        (None, _) => Fault::Away,
     }
 }
 
 /// What an error of TLS means. Whoever is refused in the handshake of a server is told so later.
-pub(super) fn tls_fault(error: &rustls::Error) -> Fault {
+fn tls_fault(error: &rustls::Error) -> Fault {
     use rustls::CertificateError as C;
     use rustls::Error::{AlertReceived, InvalidCertificate};
     if matches!(error, AlertReceived(_)) {
@@ -83,85 +114,6 @@ pub(super) fn tls_fault(error: &rustls::Error) -> Fault {
         Fault::Expired
     } else {
         Fault::Untrusted
-    }
-}
-
-/// What went wrong, in words.
-pub(crate) fn told(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Away => "it can't be reached",
-        Fault::Refused => "it refuses this node",
-        Fault::SentinelRefused => "the Sentinel refuses who this node is to it, or asks for no password",
-        Fault::Passwordless => "it asks for no password, and this node tells it one",
-        Fault::Full => "it has no room",
-        Fault::Unwritable => "it takes nothing that is to be written",
-        Fault::Unreplicated => "fewer of its replicas than journal.redis.wait_replicas have what is written",
-        Fault::Moved => "it is not, or no longer, the one that has the logs",
-        Fault::Stale => "its log is another",
-        Fault::Timeout => "it does not answer in time",
-        Fault::Garbled => "it answers what can't be understood",
-        Fault::Unencrypted => "it does not speak TLS there, or not as this node does",
-        Fault::Untrusted => "its certificate is of an issuer that this node does not trust",
-        Fault::Misnamed => "its certificate is for another name",
-        Fault::Announced => "its certificate is for another name than the one that it is announced by",
-        Fault::Expired => "its certificate has expired, or is not valid yet",
-        Fault::Unproven => "it takes no TLS without a certificate that it trusts",
-        Fault::Nameless => "no master is found by the name in journal.redis.sentinel",
-        Fault::Clustered => "it is a Redis Cluster, or it is none, other than journal.redis.cluster says",
-    }
-}
-
-/// Who must do what about it.
-pub(crate) fn remedy(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Clustered => "set journal.redis.cluster to what it is, or name other servers",
-        Fault::Nameless => {
-            "set it to what the Sentinels call their master (sentinel monitor), and name them, and nobody else, in \
-             journal.redis.addresses"
-        }
-        Fault::Refused => {
-            "look at journal.redis.user and password_file, at the user's rights (rte help nodes), and that the \
-             server is Redis 7 or later, or Valkey; all nodes need the same version of rte's format"
-        }
-        Fault::SentinelRefused => {
-            "give in journal.redis.sentinel_user and sentinel_password_file what the Sentinels ask for, and neither where \
-             they ask for nothing; user and password_file are for the servers"
-        }
-        Fault::Passwordless => {
-            "leave journal.redis.password_file away, or give Redis that password (requirepass, or a user of its own)"
-        }
-        Fault::Full => "give Redis more memory, or retain less (journal.redis.retain_entries)",
-        Fault::Unwritable => {
-            "look into the log of Redis: its disk is full or broken (MISCONF), or fewer replicas are there than \
-             min-replicas-to-write"
-        }
-        Fault::Unreplicated => "look whether the replicas of Redis run and keep up, or wait for fewer",
-        Fault::Unencrypted => "name its tls-port in journal.redis.addresses, or leave journal.redis.tls away",
-        Fault::Untrusted => {
-            "name the certificate of its issuer in journal.redis.ca_file; one of version 1, made without extensions \
-             such as subjectAltName, is never trusted"
-        }
-        Fault::Misnamed => {
-            "name it in journal.redis.addresses as its certificate does, or give it a certificate for that name"
-        }
-        Fault::Announced => {
-            "let names of the certificates be announced: by `sentinel resolve-hostnames yes`, `sentinel announce-hostnames yes` \
-             and replica-announce-ip, in a Cluster by cluster-announce-hostname and cluster-preferred-endpoint-type \
-             hostname; or give Redis certificates for its addresses"
-        }
-        Fault::Expired => "give Redis another certificate, or set the clock of this machine right",
-        Fault::Unproven => {
-            "name in journal.redis.cert_file and key_file a certificate of the issuers that Redis trusts \
-             (tls-ca-cert-file)"
-        }
-        Fault::Moved => {
-            "nothing, where another server takes over: the hub asks again which one; else name the master in \
-             journal.redis.addresses"
-        }
-        Fault::Away | Fault::Stale | Fault::Timeout | Fault::Garbled => {
-            "look whether Redis runs at journal.redis.addresses, and speaks TLS there where journal.redis.tls says so, \
-             and only there; the hub tries again by itself"
-        }
     }
 }
 
@@ -178,16 +130,39 @@ mod tests {
             taken::<String>(value).unwrap_err()
         };
         let long = format!("MISCONF {}", "é".repeat(ECHO_BYTES_MAX));
+        let cut = format!("{}…", long.get(..ECHO_BYTES_MAX).unwrap());
         for (line, fault, words) in [
-            ("WRONGPASS invalid pair", Fault::Refused, Some("WRONGPASS invalid pair")),
-            ("NOPERM this user may not", Fault::Refused, Some("NOPERM this user may not")),
+            ("WRONGPASS invalid pair", Fault::WrongPassword, Some("WRONGPASS invalid pair")),
+            ("NOAUTH Authentication required.", Fault::NoPassword, Some("NOAUTH Authentication required.")),
+            ("NOPERM this user may not", Fault::Forbidden, Some("NOPERM this user may not")),
+            ("DENIED Redis is protected", Fault::Protected, Some("DENIED Redis is protected")),
             ("OOM", Fault::Full, Some("OOM")),
-            (&long, Fault::Unwritable, Some(long.get(..ECHO_BYTES_MAX).unwrap())),
+            (&long, Fault::DiskFailed, Some(&cut)),
+            ("NOREPLICAS Not enough", Fault::FewReplicas, Some("NOREPLICAS Not enough")),
             ("READONLY it is a replica", Fault::Moved, Some("READONLY it is a replica")),
+            ("MOVED 7 10.0.0.8:6379", Fault::Moved, Some("MOVED 7 10.0.0.8:6379")),
+            ("CLUSTERDOWN Hash slot", Fault::Uncovered, Some("CLUSTERDOWN Hash slot")),
+            ("LOADING the dataset", Fault::Loading, Some("LOADING the dataset")),
+            ("BUSY with a script", Fault::Timeout, Some("BUSY with a script")),
             ("ERR AUTH <password> called without any password configured for it", Fault::Passwordless, None),
+            ("ERR max number of clients reached", Fault::Crowded, None),
+            ("ERR The ID is equal or smaller than the target", Fault::Stale, None),
+            ("ERR the user executing the script can't run this command", Fault::Forbidden, None),
             ("ERR unknown command 'AUTH', with args beginning with: 'hush'", Fault::Garbled, None),
         ] {
-            assert_eq!(said(line), Complaint { fault, words: words.map(str::to_owned) }, "{line}");
+            assert_eq!(said(line), Complaint { fault, server: None, words: words.map(str::to_owned) }, "{line}");
         }
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_a_way_that_is_none_a_silence_and_a_cut_are_told_apart() {
+        use io::ErrorKind as K;
+        let of = |fault: fn(&io::Error) -> Fault, kind: K| fault(&kind.into());
+        assert_eq!(of(unconnected, K::ConnectionRefused), Fault::PortClosed);
+        for kind in [K::TimedOut, K::HostUnreachable, K::NetworkUnreachable] {
+            assert_eq!(of(unconnected, kind), Fault::Unreachable, "{kind}");
+        }
+        assert_eq!([K::WouldBlock, K::TimedOut].map(|kind| of(interrupted, kind)), [Fault::Timeout; 2]);
+        assert_eq!([K::ConnectionReset, K::UnexpectedEof].map(|kind| of(interrupted, kind)), [Fault::Away; 2]);
     }
 }

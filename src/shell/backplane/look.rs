@@ -1,15 +1,16 @@
 //! What an operator should know of an engine before a hub relies on it.
 
-use super::dialed::{Address, Dialed};
-use super::faults::{Complaint, remedy, told};
+use super::dialed::{Address, Dialed, Manners};
+use super::faults::Complaint;
 use super::layout::{Held, agreed, meta, partitions};
 use super::masters::Masters;
-use super::options::Options;
-use super::server::ServerFacts;
+use super::options::{Encryption, Options};
+use super::server::{REPLICA_SILENT_S_MAX, ServerFacts};
 use super::servers::{find, reach};
 use crate::backplane::Fault;
 use crate::backplane::partition::tag;
 use crate::hub::partition::Partition;
+use crate::shell::roots::Roots;
 use std::collections::BTreeSet;
 
 /// What a look at one of the servers has found, in a sentence each.
@@ -21,12 +22,15 @@ pub(crate) struct Look {
     pub(crate) risks: Vec<String>,
     /// Why no hub works with it, and what to do.
     pub(crate) wrong: Vec<String>,
+    /// That it is a replica: no hub works with it, and nothing is wrong where its master is there.
+    replica: Option<String>,
 }
 
 /// Connects to each of the servers once, in their order, and writes nothing there. A hub works
 /// where one of them has nothing wrong.
 pub(crate) fn look(options: &Options) -> Vec<Look> {
     let mut looks: Vec<Look> = options.addresses.iter().map(|address| look_at(options, address)).collect();
+    judge_replicas(&mut looks);
     // Several Sentinels know the same master.
     let mut told = BTreeSet::new();
     for look in &mut looks {
@@ -36,9 +40,23 @@ pub(crate) fn look(options: &Options) -> Vec<Look> {
     looks
 }
 
+/// A replica is to be there beside its master, whose place it may take.
+fn judge_replicas(looks: &mut [Look]) {
+    let has_master = looks.iter().any(|look| look.wrong.is_empty() && look.replica.is_none());
+    for look in looks {
+        let Some(replica) = look.replica.take() else { continue };
+        if has_master {
+            look.good.push(replica);
+        } else {
+            look.wrong.push(format!("{replica}: its master belongs into journal.redis.addresses, too"));
+        }
+    }
+}
+
 fn look_at(options: &Options, address: &Address) -> Look {
     let mut look = Look::default();
-    let Masters { all: masters, of_partition, of_meta } = match find(options, address) {
+    let found = find(options, address).map_err(|complaint| of_plain(options, address, complaint));
+    let Masters { all: masters, of_partition, of_meta } = match found {
         Ok(masters) => masters,
         Err(complaint) => {
             look.wrong.push(wrong(&shown(address), complaint));
@@ -60,14 +78,29 @@ fn look_at(options: &Options, address: &Address) -> Look {
         // A key of a partition that this server has.
         let partition =
             partitions().find(|it| of_partition.get(usize::from(it.number())).is_none_or(|of| *of == index));
-        look.judge(&shown(master), options, ask(options, master, index == of_meta, partition));
+        let said = ask(options, master, index == of_meta, partition);
+        look.judge(&shown(master), options, said.map_err(|complaint| of_plain(options, master, complaint)));
     }
     look
 }
 
-fn wrong(server: &str, Complaint { fault, words }: Complaint) -> String {
+/// What it means that a connection without TLS was cut: whoever takes only TLS says nothing then.
+fn of_plain(options: &Options, (host, port): &Address, complaint: Complaint) -> Complaint {
+    if complaint.fault != Fault::Away || options.tls.is_some() {
+        return complaint;
+    }
+    let Ok(tls) = Encryption::new(&Roots::default(), None) else { return complaint };
+    let manners = Manners { tls: Some(&tls), user: None, password: None };
+    match Dialed::dial(host, *port, manners) {
+        Err(Complaint { fault, .. }) if fault.is_silence() || fault == Fault::Unencrypted => complaint,
+        // Nobody is trusted here: it has shown a certificate, or asked for one.
+        Ok(_) | Err(_) => Fault::Encrypted.into(),
+    }
+}
+
+fn wrong(server: &str, Complaint { fault, words, .. }: Complaint) -> String {
     let said = words.map_or_else(String::new, |words| format!("; it says {words:?}"));
-    format!("{server}: {}: {}{said}", told(fault), remedy(fault))
+    format!("{server}: {}: {}{said}", fault.told(), fault.remedy())
 }
 
 fn shown((host, port): &Address) -> String {
@@ -97,7 +130,7 @@ impl Said {
 fn ask(options: &Options, address: &Address, has_meta: bool, partition: Option<Partition>) -> Result<Said, Complaint> {
     let mut connection = reach(options, address)?;
     let mut said = Said { facts: ServerFacts::ask(&mut connection)?, held: None, lacks: None, refusal: None };
-    if said.facts.is_sentinel() || said.facts.is_clustered() != options.is_cluster {
+    if said.facts.misfit(options).is_some() {
         return Ok(said);
     }
     if let Some(partition) = partition.filter(|_| said.facts.is_new_enough()) {
@@ -125,7 +158,7 @@ fn lacks(options: &Options, tag: &str, connection: &mut Dialed) -> Result<Option
     ["s", "o", "v", "i:check"].iter().for_each(|what| _ = command.arg(format!("{tag}:{what}")));
     command.arg(meta(&options.prefix)).arg(options.wait_replicas);
     match connection.ask(&command) {
-        Err(complaint) if complaint.fault != Fault::Refused => Ok(None),
+        Err(complaint) if complaint.fault != Fault::Forbidden => Ok(None),
         lacks => lacks.map(Some),
     }
 }
@@ -143,7 +176,7 @@ impl Look {
         let Said { facts, held, lacks, refusal } = match said {
             Ok(said) => said,
             Err(complaint) => {
-                if complaint.fault == Fault::Refused {
+                if matches!(complaint.fault, Fault::NoPassword | Fault::WrongPassword | Fault::Forbidden) {
                     self.good.push(format!("{server} is reached"));
                 }
                 return self.wrong.push(wrong(server, complaint));
@@ -152,39 +185,26 @@ impl Look {
         let password = if options.password.is_some() { "takes the password" } else { "asks for no password" };
         let encrypted = if options.tls.is_some() { ", over TLS" } else { "" };
         self.good.push(format!("{server} is reached and {password}{encrypted}"));
-        if facts.is_sentinel() {
-            return self
-                .wrong
-                .push(format!("{server} is a Sentinel: set journal.redis.sentinel to what it calls its master"));
-        }
-        if facts.is_clustered() != options.is_cluster {
-            return self.wrong.push(wrong(server, Fault::Clustered.into()));
+        if let Some(misfit) = facts.misfit(options) {
+            return self.wrong.push(wrong(server, misfit.into()));
         }
         if facts.is_new_enough() {
             self.good.push(format!("{server} has version {}, which is new enough", facts.version()));
         } else {
-            self.wrong
-                .push(format!("{server} has version {}: it takes Redis 7.0 or later, or Valkey", facts.version()));
+            self.wrong.push(format!("{server} has version {}: {}", facts.version(), Fault::Outdated.remedy()));
         }
         if !facts.is_master() {
-            self.wrong.push(format!("{server} is a replica: its master belongs into journal.redis.addresses, too"));
+            self.judge_replica(server, options, &facts);
         }
         if lacks.as_ref().is_some_and(Vec::is_empty) {
             self.good.push(format!("{server} allows its user what a hub does"));
         } else if let Some(lacks) = lacks {
-            self.wrong.push(format!(
-                "{server}: its user may not do what a hub does: {}: give it the rights of the line in `rte help nodes` \
-                 (ACL SETUSER, then ACL SAVE or a line in redis.conf)",
-                lacks.join(", ")
-            ));
+            let (told, remedy) = (Fault::Forbidden.told(), Fault::Forbidden.remedy());
+            self.wrong.push(format!("{server}: {told}: {}: {remedy}", lacks.join(", ")));
         }
         self.wrong.extend(refusal.map(|complaint| wrong(server, complaint)));
-        let (replicas, wanted) = (facts.replicas(), options.wait_replicas);
-        if facts.is_master() && replicas < wanted {
-            self.wrong.push(format!(
-                "{server} has {replicas} replicas, and a publication is to be on {wanted} (journal.redis.wait_replicas), so \
-                 that none would be taken: start more, or wait for fewer"
-            ));
+        if facts.is_master() {
+            self.judge_replicas_of(server, options.wait_replicas, &facts);
         }
         if let Some(held) = held {
             self.judge_held(server, &meta(&options.prefix), &held);
@@ -197,6 +217,29 @@ impl Look {
         self.risks.extend(risks.into_iter().map(|(what, action)| format!("{server}: {what}: {action}")));
     }
 
+    /// What it means that the server is a replica.
+    fn judge_replica(&mut self, server: &str, options: &Options, facts: &ServerFacts) {
+        // Whoever knows the master is about to name another one.
+        if options.is_told() {
+            return self.wrong.push(wrong(server, Fault::Moved.into()));
+        }
+        let master = facts.master().unwrap_or_else(|| "another server".to_owned());
+        self.replica =
+            Some(format!("{server} is a replica of {master}, and takes nothing unless it becomes the master"));
+    }
+
+    /// Whether so many replicas as are waited for would have a publication.
+    fn judge_replicas_of(&mut self, server: &str, wanted: u32, facts: &ServerFacts) {
+        let (connected, keeping_up) = facts.replicas();
+        if (keeping_up as u64) < u64::from(wanted) {
+            self.wrong.push(format!(
+                "{server} has {connected} replicas, of which {keeping_up} have said within {REPLICA_SILENT_S_MAX} s what they \
+                 have, and a publication is to be on {wanted} (journal.redis.wait_replicas), so that none would be taken: {}",
+                Fault::Unreplicated.remedy()
+            ));
+        }
+    }
+
     /// Whether what the nodes agree upon there is what this one writes.
     fn judge_held(&mut self, server: &str, meta: &str, held: &Held) {
         if held.iter().all(Option::is_none) {
@@ -206,8 +249,8 @@ impl Look {
         for ((name, ours), held) in agreed().into_iter().zip(held) {
             match held {
                 Some(theirs) if *theirs != ours => self.wrong.push(format!(
-                    "{server} has {name} {theirs:?} in {meta}, and this program writes {ours:?}: give its nodes one \
-                     version, or this one another journal.redis.prefix"
+                    "{server} has {name} {theirs:?} in {meta}, and this program writes {ours:?}: {}",
+                    Fault::Foreign.remedy()
                 )),
                 Some(_) | None => {
                     self.good.push(format!("{server} has {name} {ours:?} in {meta}, as this program writes"))
@@ -260,8 +303,8 @@ mod tests {
         };
         wrong(&GOOD.replace("7.0.0", "6.2.14"), [None, None], "has version 6.2.14");
         wrong(&GOOD.replace("redis_version", "version"), [None, None], "has version unknown");
-        wrong(&GOOD.replace("master", "slave"), [None, None], "is a replica");
-        wrong(&format!("{GOOD}cluster_enabled:1\r\n"), [None, None], "is a Redis Cluster, or it is none");
+        wrong(&format!("{GOOD}cluster_enabled:1\r\n"), [None, None], "set journal.redis.cluster = true");
+        wrong(&format!("{GOOD}redis_mode:sentinel\r\n"), [None, None], "is a Sentinel: set journal.redis.sentinel");
         wrong(GOOD, [Some("2"), Some("16")], "has format \"2\" in rte:meta");
         wrong(GOOD, [Some("1"), Some("8")], "has partitions \"8\"");
     }
@@ -279,21 +322,49 @@ mod tests {
     fn a_server_that_would_take_no_publication_serves_no_hub_and_its_own_words_are_repeated() {
         let said = |lacks, refusal| Said { facts: ServerFacts::of(GOOD), held: None, lacks: Some(lacks), refusal };
         let words = Some("MISCONF its disk".to_owned());
-        let refusal = Some(Complaint { fault: Fault::Unwritable, words });
+        let refusal = Some(Complaint { words, ..Fault::DiskFailed.into() });
         for (said, wait_replicas, told) in [
             (
                 said(vec!["XADD {rte:0.4}:s".to_owned(), "WAIT".to_owned()], None),
                 0,
                 "a hub does: XADD {rte:0.4}:s, WAIT: ",
             ),
-            (said(Vec::new(), refusal), 0, "min-replicas-to-write; it says \"MISCONF its disk\""),
-            (said(Vec::new(), None), 2, "has 0 replicas, and a publication is to be on 2"),
+            (said(Vec::new(), refusal), 0, "its log says what failed; it says \"MISCONF its disk\""),
+            (said(Vec::new(), None), 2, "has 0 replicas, of which 0 have said"),
         ] {
             let look = judged_of(said, wait_replicas);
             assert!(look.wrong.len() == 1 && look.wrong[0].contains(told), "{told}: {look:?}");
         }
-        let facts = ServerFacts::of(&format!("{GOOD}connected_slaves:2\r\n"));
-        let look = judged_of(Said { facts, held: None, lacks: None, refusal: None }, 2);
-        assert!(look.wrong.is_empty(), "{look:?}");
+    }
+
+    #[test]
+    fn a_replica_counts_that_says_what_it_has_and_not_one_that_is_connected_only() {
+        let judged = |replicas: [&str; 2]| {
+            let [one, other] = replicas.map(|replica| format!("ip=here,port=1,{replica}"));
+            let info = format!("{GOOD}connected_slaves:2\r\nslave0:{one}\r\nslave1:{other}\r\n");
+            judged_of(Said { facts: ServerFacts::of(&info), held: None, lacks: None, refusal: None }, 2)
+        };
+        let good = "state=online,offset=7,lag=1,type=replica";
+        assert!(judged([good, "state=online,offset=7,lag=3"]).wrong.is_empty());
+        for bad in ["state=online,offset=7,lag=4", "state=wait_bgsave,offset=0,lag=0", "state=online"] {
+            let look = judged([good, bad]);
+            assert!(look.wrong.len() == 1 && look.wrong[0].contains("has 2 replicas, of which 1 have"), "{look:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_nothing_wrong_where_a_master_serves_beside_it() {
+        let replica =
+            || judged("redis_version:7.0.0\r\nrole:slave\r\nmaster_host:there\r\nmaster_port:7\r\n", [None, None]);
+        let mut looks = [replica(), judged(GOOD, [None, None])];
+        judge_replicas(&mut looks);
+        assert!(looks.iter().all(|look| look.wrong.is_empty()), "{looks:?}");
+        assert!(looks[0].good.iter().any(|good| good.contains("is a replica of there:7")), "{looks:?}");
+        let bad = judged(&GOOD.replace("7.0.0", "6.2.14"), [None, None]);
+        for mut looks in [vec![replica()], vec![replica(), bad]] {
+            judge_replicas(&mut looks);
+            let told = "is a replica of there:7, and takes nothing unless it becomes the master: its master belongs";
+            assert!(looks[0].wrong.len() == 1 && looks[0].wrong[0].contains(told), "{looks:?}");
+        }
     }
 }

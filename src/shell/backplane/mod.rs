@@ -28,7 +28,7 @@ use crate::limits::BACKPLANE_BLOCK_MS;
 use crate::shell::bell::Bell;
 use crate::shell::clock::Clock;
 use crate::shell::entropy::SystemEntropy;
-pub(crate) use faults::{remedy, told};
+pub use faults::Complaint;
 pub(crate) use look::{Look, look};
 pub(crate) use numbers::LaneNumbers;
 use numbers::{add, set};
@@ -101,8 +101,8 @@ pub trait Listener: Send + Sync + 'static {
     fn hear_writer(&self, mail: WriterMail);
     /// The reader says that, but for notices. It goes on when this returns.
     fn hear_reader(&self, mail: ReaderMail);
-    /// A lane has changed. By these words the engine has refused what it was asked last.
-    fn hear_notice(&self, side: Side, notice: Notice, words: Option<&str>);
+    /// A lane has changed. That is why the engine has not done what it was asked last.
+    fn hear_notice(&self, side: Side, notice: Notice, complaint: Option<&Complaint>);
     /// A lane has reached the engine, which is set up so that it may lose this; all processes that
     /// share it have this secret.
     fn hear_facts(&self, _facts: &EngineFacts) {}
@@ -244,7 +244,7 @@ impl<L: Listener> Appending<L> {
                 }
                 WriterMail::Notice(notice) => {
                     note(&self.numbers, Side::Writer, *notice);
-                    self.listener.hear_notice(Side::Writer, *notice, self.engine.words());
+                    self.listener.hear_notice(Side::Writer, *notice, self.engine.complaint());
                     continue;
                 }
                 WriterMail::Settled(_) => {}
@@ -320,7 +320,7 @@ impl<L: Listener> Reading<L> {
                     self.writer.post(Task::Restart);
                 }
                 if let ReaderMail::Notice(notice) = mail {
-                    self.listener.hear_notice(Side::Reader, notice, self.engine.words());
+                    self.listener.hear_notice(Side::Reader, notice, self.engine.complaint());
                 } else {
                     self.listener.hear_reader(mail);
                 }

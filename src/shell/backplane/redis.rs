@@ -42,8 +42,8 @@ pub(super) struct Redis {
     /// The secret that there will be where there is none.
     proposal: String,
     facts: Option<EngineFacts>,
-    /// What a server has said of the last command, where that has not been executed.
-    words: Option<String>,
+    /// Why the last command has not been executed, where it has not.
+    complaint: Option<Complaint>,
 }
 
 /// What an engine tells of itself.
@@ -58,7 +58,7 @@ impl Redis {
     pub(super) fn new(options: Options, proposal: String, waits_ms: u64) -> Redis {
         let tags = partitions().map(|partition| tag(&options.prefix, partition)).collect();
         let followers = Followers::default();
-        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None, words: None }
+        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None, complaint: None }
     }
 
     /// Connects by these options from now on, which have the same logs.
@@ -71,7 +71,7 @@ impl Redis {
         if matches!(command, Command::Connect) {
             self.disconnect();
         }
-        self.words = None;
+        self.complaint = None;
         let outcome = match command {
             Command::Connect => self.connect().map(|()| Input::Connected),
             Command::Open(openings) => self.open(openings),
@@ -81,10 +81,9 @@ impl Redis {
             Command::Values { partition, scan } => self.values(*partition, *scan),
             Command::Restore { partition, values } => self.restore(*partition, values),
         };
-        outcome.unwrap_or_else(|Complaint { fault, words }| {
+        outcome.unwrap_or_else(|complaint| {
             self.disconnect();
-            self.words = words;
-            Input::Failed(fault)
+            Input::Failed(self.complaint.insert(complaint).fault)
         })
     }
 
@@ -94,12 +93,14 @@ impl Redis {
 
     fn connect(&mut self) -> Result<(), Complaint> {
         let found = self.find()?;
-        // Where others say who has the logs, they are about to name another one.
         let is_told = self.options.is_told();
-        let moved = |it: Complaint| it.meaning(Fault::Away, Fault::Moved).meaning(Fault::Timeout, Fault::Moved);
-        let moved = |complaint| if is_told { moved(complaint) } else { complaint };
-        let mut servers = Servers::dial(&self.options, found).map_err(moved)?;
-        self.facts = Some(self.check(&mut servers).map_err(moved)?);
+        // Where others say who has the logs, they are about to name another one.
+        let absent = |it: Complaint| match it.fault.is_silence() && is_told {
+            true => Complaint { fault: Fault::Absent, ..it },
+            false => it,
+        };
+        let mut servers = Servers::dial(&self.options, found).map_err(absent)?;
+        self.facts = Some(self.check(&mut servers).map_err(absent)?);
         servers.load()?;
         servers.all().iter().try_for_each(|dialed| dialed.be_patient(self.waits_ms))?;
         self.servers = Some(servers);
@@ -134,13 +135,10 @@ impl Redis {
         for dialed in servers.all() {
             let server = ServerFacts::ask(dialed)?;
             if !server.is_new_enough() {
-                return Err(Fault::Refused.into());
+                return Err(Fault::Outdated.into());
             }
-            if server.is_sentinel() {
-                return Err(Fault::Nameless.into());
-            }
-            if server.is_clustered() != self.options.is_cluster {
-                return Err(Fault::Clustered.into());
+            if let Some(fault) = server.misfit(&self.options) {
+                return Err(fault.into());
             }
             if !server.is_master() {
                 return Err(Fault::Moved.into());
@@ -163,15 +161,15 @@ impl Redis {
         };
         for (name, value) in agreed() {
             if agree(name, &value)? != value {
-                return Err(Fault::Refused.into());
+                return Err(Fault::Foreign.into());
             }
         }
         Ok(EngineFacts { secret: agree("secret", &self.proposal)?, risks })
     }
 
-    /// By which words a server has refused the last command, where it has.
-    pub(super) fn words(&self) -> Option<&str> {
-        self.words.as_deref()
+    /// Why the last command has not been executed, where it has not.
+    pub(super) fn complaint(&self) -> Option<&Complaint> {
+        self.complaint.as_ref()
     }
 
     /// What the engine has told of itself, once it has been reached.
@@ -243,9 +241,8 @@ impl Redis {
                 Ok((last, duplicates)) => {
                     last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates })
                 }
-                Err(Complaint { fault: fault @ (Fault::Stale | Fault::Full | Fault::Unwritable), words }) => {
-                    self.words = words;
-                    Err(fault)
+                Err(complaint) if complaint.fault == Fault::Stale || complaint.fault.is_hitch() => {
+                    Err(self.complaint.insert(complaint).fault)
                 }
                 Err(complaint) => return Err(complaint),
             });

@@ -9,14 +9,22 @@ use crate::backplane::Fault;
 pub(super) fn master(options: &Options, sentinel: &Sentinel, (host, port): &Address) -> Result<Address, Complaint> {
     let Sentinel { master, user, password } = sentinel;
     let manners = Manners { tls: options.tls.as_ref(), user: user.as_deref(), password: password.as_ref() };
-    let refused = |complaint: Complaint| {
-        let complaint = complaint.meaning(Fault::Refused, Fault::SentinelRefused);
-        complaint.meaning(Fault::Passwordless, Fault::SentinelRefused)
-    };
-    let mut dialed = Dialed::dial(host, *port, manners).map_err(refused)?;
+    let mut dialed = Dialed::dial(host, *port, manners).map_err(of_sentinel)?;
     let mut command = redis::cmd("SENTINEL");
     let found: Result<Option<Address>, Complaint> = dialed.ask(command.arg("get-master-addr-by-name").arg(master));
     // A server that is none knows no such command.
-    let nameless = |complaint: Complaint| refused(complaint.meaning(Fault::Garbled, Fault::Nameless));
-    Ok(found.map_err(nameless)?.ok_or(Fault::Nameless)?)
+    let found = found.map_err(|complaint| of_sentinel(complaint.meaning(Fault::Garbled, Fault::NoSentinel)));
+    Ok(found?.ok_or(Fault::Nameless)?)
+}
+
+/// What is told of the password for the servers, of that for Sentinels.
+fn of_sentinel(complaint: Complaint) -> Complaint {
+    [
+        (Fault::NoPassword, Fault::SentinelNoPassword),
+        (Fault::WrongPassword, Fault::SentinelWrongPassword),
+        (Fault::Passwordless, Fault::SentinelPasswordless),
+        (Fault::Forbidden, Fault::SentinelForbidden),
+    ]
+    .into_iter()
+    .fold(complaint, |complaint, (server, sentinel)| complaint.meaning(server, sentinel))
 }

@@ -2,9 +2,15 @@
 
 use super::dialed::Dialed;
 use super::faults::Complaint;
+use super::options::Options;
+use crate::backplane::Fault;
 
 /// The first version of Redis that counts the ids of a stream as the lanes need it.
 const FIRST: u32 = 7;
+
+/// A replica says each second what it has. One that has said nothing for longer is frozen, or the
+/// way to it is cut.
+pub(super) const REPLICA_SILENT_S_MAX: u64 = 3;
 
 /// By what an engine may lose something that it has taken, and what to do.
 pub(crate) type Risk = (&'static str, &'static str);
@@ -32,21 +38,40 @@ impl ServerFacts {
         major.is_some_and(|major| major >= FIRST)
     }
 
-    pub(super) fn is_sentinel(&self) -> bool {
-        self.says("redis_mode") == Some("sentinel")
-    }
-
-    pub(super) fn is_clustered(&self) -> bool {
-        self.says("cluster_enabled") == Some("1")
+    /// Why it is another kind of server than a hub with these options takes it for, if it is.
+    pub(super) fn misfit(&self, options: &Options) -> Option<Fault> {
+        if self.says("redis_mode") == Some("sentinel") {
+            return Some(Fault::Sentinel);
+        }
+        match (self.says("cluster_enabled") == Some("1"), options.is_cluster) {
+            (true, false) => Some(Fault::Clustered),
+            (false, true) => Some(Fault::Unclustered),
+            (true, true) | (false, false) => None,
+        }
     }
 
     pub(super) fn is_master(&self) -> bool {
         self.says("role") == Some("master")
     }
 
-    /// Replicas that follow it.
-    pub(super) fn replicas(&self) -> u32 {
-        self.says("connected_slaves").and_then(|replicas| replicas.parse().ok()).unwrap_or(0)
+    /// Whom it follows, where it is a replica.
+    pub(super) fn master(&self) -> Option<String> {
+        Some(format!("{}:{}", self.says("master_host")?, self.says("master_port")?))
+    }
+
+    /// Replicas that are connected, and how many of these keep up. A frozen one stays connected for
+    /// a minute.
+    pub(super) fn replicas(&self) -> (usize, usize) {
+        let replicas = self.0.lines().filter_map(|line| {
+            let (number, replica) = line.strip_prefix("slave")?.split_once(':')?;
+            number.parse::<u32>().ok().map(|_| replica)
+        });
+        let keeps_up = |replica: &&str| {
+            let says = |name| replica.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            let silent_s = says("lag").and_then(|lag_s| lag_s.parse::<u64>().ok());
+            says("state") == Some("online") && silent_s.is_some_and(|silent_s| silent_s <= REPLICA_SILENT_S_MAX)
+        };
+        (replicas.clone().count(), replicas.filter(keeps_up).count())
     }
 
     pub(super) fn risks(&self) -> Vec<Risk> {

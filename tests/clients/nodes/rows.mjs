@@ -188,9 +188,9 @@ async function refused() {
     await engine.ask('HSET rte:meta format 1 partitions 8');
     check('has partitions "8"');
     await engine.ask('CONFIG SET requirepass another');
-    check('refuses this node', `journal.redis.password_file=${join(folder, 'word')}`);
+    check('knows no such user with this password', `journal.redis.password_file=${join(folder, 'word')}`);
     await engine.kill();
-    check("can't be reached");
+    check('nobody listens there');
   } finally {
     await engine.stop();
     rmSync(folder, { recursive: true });

@@ -11,7 +11,7 @@ use rte::clock::{Deadline, Now};
 use rte::conn::Side;
 use rte::hub::partition::Partition;
 use rte::hub::seen::ItemKey;
-use rte::shell::backplane::{Lanes, Listener, Options, Password};
+use rte::shell::backplane::{Complaint, Lanes, Listener, Options, Password};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -162,7 +162,7 @@ impl Listener for Ears {
         self.news.notify_all();
     }
 
-    fn hear_notice(&self, _: Side, notice: Notice, _: Option<&str>) {
+    fn hear_notice(&self, _: Side, notice: Notice, _: Option<&Complaint>) {
         if let Notice::Away { fault, .. } = notice {
             self.heard.lock().unwrap().faults.push(fault);
             self.news.notify_all();
@@ -398,6 +398,6 @@ fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_told() {
         assert!(!heard.faults.iter().any(is_of_rights), "nothing is refused: {:?}", heard.faults);
     }
     let (ears, lanes) = start_as(&server, Some(("rte", "wrong")), 0);
-    ears.wait("a refusal", |heard| heard.faults.contains(&Fault::Refused));
+    ears.wait("a refusal", |heard| heard.faults.contains(&Fault::WrongPassword));
     lanes.end();
 }

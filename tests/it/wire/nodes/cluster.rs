@@ -178,13 +178,25 @@ fn a_check_says_who_has_the_logs_and_what_is_no_cluster_is_not_taken_for_one() {
     assert!(all.iter().all(|port| said.contains(&format!("127.0.0.1:{port} is reached"))), "{said}");
     let [engine, addresses, as_cluster] = cluster.settings();
     let (is_good, said) = check(&[engine.clone(), addresses.clone()]);
-    assert!(!is_good && said.contains("set journal.redis.cluster to what it is"), "{said}");
+    let (clustered, unclustered) = (
+        "it is of a Redis Cluster, and journal.redis.cluster is not set",
+        "it is of no Redis Cluster, and journal.redis.",
+    );
+    assert!(!is_good && said.contains(clustered), "{said}");
     let own = format!("journal.redis.addresses=127.0.0.1:{}", plain.port);
     let (is_good, said) = check(&[engine.clone(), own.clone(), as_cluster.clone()]);
-    assert!(!is_good && said.contains("set journal.redis.cluster to what it is"), "{said}");
-    for settings in [[engine.clone(), addresses, "server.threads=1".to_owned()], [engine, own, as_cluster]] {
+    assert!(!is_good && said.contains(unclustered), "{said}");
+    let bare =
+        Server::start_with("cluster-bare", &["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]);
+    let of_bare = format!("journal.redis.addresses=127.0.0.1:{}", bare.as_ref().unwrap().port);
+    let (is_good, said) = check(&[engine.clone(), of_bare, as_cluster.clone()]);
+    assert!(!is_good && said.contains("its Cluster is down, or has slots without a master: nothing, where"), "{said}");
+    for (settings, told) in [
+        ([engine.clone(), addresses, "server.threads=1".to_owned()], clustered),
+        ([engine, own, as_cluster], unclustered),
+    ] {
         let hub = Hub::start_with(&settings.each_ref().map(String::as_str));
-        hub.await_log("set journal.redis.cluster to what it is");
+        hub.await_log(told);
         assert_eq!(hub.publish(&availability("refused").to_string()).status, 503);
     }
     assert!(plain.ask("DBSIZE").starts_with(":0"), "nothing is written there");

@@ -41,7 +41,7 @@ fn a_redis_whose_disk_is_broken_is_told_in_its_own_words_and_taken_up_again_by_i
     assert!(asking().any(|()| is_broken()), "{}", server.ask("INFO persistence"));
     let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
     assert!(refused.status == 503 && refused.body.contains("takes nothing that is to be written"), "{refused:?}");
-    hub.await_log("error=\"it takes nothing that is to be written\" said=\"MISCONF ");
+    hub.await_log("for it could not write to its disk\" said=\"MISCONF ");
     assert!(server.ask("CONFIG SET stop-writes-on-bgsave-error no").starts_with("+OK"));
     await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 200);
     publish(&hub, &call("QueueCallInArrived", "taken"));
@@ -57,7 +57,7 @@ fn a_user_that_loses_a_right_is_told_so_once_however_often_it_is_tried_again() {
             let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
             assert_eq!(refused.status, 503, "{refused:?}");
         }
-        hub.await_log("backplane_away lane=writer error=\"it refuses this node\"");
+        hub.await_log("backplane_away lane=writer error=\"its user may not do what a hub does\"");
         let told = hub.log().matches("backplane_away lane=writer").count();
         assert_eq!(told, number, "{right}: {}", hub.log());
         assert!(server.ask(&format!("ACL SETUSER default +{right}")).starts_with("+OK"));

@@ -110,22 +110,24 @@ fn a_check_says_who_the_master_is_and_what_is_wrong_with_the_sentinels() {
     let (own, master) = (estate.sentinel.port, estate.master.port);
     told(check(own, &[by("hub")]), true, &format!("is a Sentinel, which knows \"hub\" at 127.0.0.1:{master}"));
     told(check(own, &[by("hub")]), true, &format!("127.0.0.1:{master} is reached"));
-    told(check(own, &[by("nobody")]), false, "no master is found by the name in journal.redis.sentinel");
+    told(check(own, &[by("nobody")]), false, "the Sentinel knows no master by the name in journal.redis.sentinel");
     told(check(own, &[]), false, "is a Sentinel: set journal.redis.sentinel");
-    told(check(master, &[by("hub")]), false, "no master is found by the name in journal.redis.sentinel");
+    told(check(master, &[by("hub")]), false, "it is no Sentinel: name the Sentinels, and nobody else");
     let password = |name: &str| format!("journal.redis.sentinel_password_file={}", folder.file(name));
-    let unasked = "the Sentinel refuses who this node is to it, or asks for no password: give in";
+    let unasked = "the Sentinel asks for no password, and this node tells it one: leave journal.redis.sentinel_pass";
+    let unknown = "the Sentinel knows no such user with this password: look at the password in journal.redis.sentinel";
     told(check(own, &[by("hub"), password("right")]), false, unasked);
     let user = "journal.redis.sentinel_user=rte".to_owned();
-    told(check(own, &[by("hub"), password("right"), user.clone()]), false, unasked);
+    told(check(own, &[by("hub"), password("right"), user.clone()]), false, unknown);
     assert!(
         estate.sentinel.ask("CONFIG SET requirepass hush-hush").contains("OK") || {
             estate.sentinel.ask("ACL SETUSER default on resetpass >hush-hush").contains("OK")
         }
     );
     told(check(own, &[by("hub")]), false, "it says \"NOAUTH ");
-    told(check(own, &[by("hub"), password("wrong")]), false, unasked);
+    told(check(own, &[by("hub")]), false, "the Sentinel asks for a password, and this node tells it none: set");
+    told(check(own, &[by("hub"), password("wrong")]), false, unknown);
     told(check(own, &[by("hub"), password("wrong")]), false, "it says \"WRONGPASS ");
-    told(check(own, &[by("hub"), password("right"), user]), false, unasked);
+    told(check(own, &[by("hub"), password("right"), user]), false, unknown);
     told(check(own, &[by("hub"), password("right")]), true, &format!("127.0.0.1:{master} is reached"));
 }

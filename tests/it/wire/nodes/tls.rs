@@ -117,7 +117,7 @@ fn passwords_and_certificates_that_are_replaced_hold_from_sighup_on() {
     hub.await_log("journal.redis.ca_file");
     authority.folder.write("trusted.pem", &read(&authority));
     hub.reload();
-    hub.await_log("said=\"WRONGPASS ");
+    hub.await_log(&format!("with this password\" server=localhost:{port} said=\"WRONGPASS "));
     authority.folder.write("word", "sesame");
     hub.reload();
     hub.await_log("redis_files=ca_file,password_file\n");
@@ -153,9 +153,16 @@ fn what_is_wrong_with_the_certificate_of_a_redis_is_told_in_a_sentence_that_says
         let (is_good, said) = authority.check(&authority.settings(port, settings));
         assert!(!is_good && said.contains(told), "{name}: {said}");
         let (is_good, said) = authority.check(&authority.settings(server.port, settings));
-        assert!(!is_good && said.contains("journal.redis.tls"), "{name} without TLS: {said}");
+        assert!(
+            !is_good && said.contains("does not answer TLS in time: name its tls-port"),
+            "{name} without TLS: {said}"
+        );
     }
     let Some((_server, port)) = authority.server("nodes-tls-log", "old", "no") else { return skip() };
+    let mut plain = authority.settings(port, &[]);
+    plain.retain(|setting| setting != "journal.redis.tls=true");
+    let (is_good, said) = authority.check(&plain);
+    assert!(!is_good && said.contains("it speaks TLS there, and this node does not: set journal.redis.tls"), "{said}");
     let settings = authority.settings(port, &ca);
     let hub = Hub::start_with(&settings.iter().map(String::as_str).collect::<Vec<_>>());
     hub.await_log("its certificate has expired");
