@@ -63,6 +63,12 @@ impl Contact {
         if self.away_since(side).is_some() { Refused::Away } else { Refused::Timeout }
     }
 
+    /// Whether a lane is away, as far as publications go, though the engine answers: it takes none.
+    pub(crate) fn takes_nothing(&self, side: Side) -> bool {
+        let told = self.told[side as usize].load(Ordering::Relaxed);
+        Fault::HITCHES.into_iter().any(|fault| number(fault) == told)
+    }
+
     /// A shard has taken over what was there before. Whether it was the last.
     pub(crate) fn note_ready(&self) -> bool {
         self.behind.fetch_sub(1, Ordering::Relaxed) == 1

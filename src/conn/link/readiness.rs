@@ -31,15 +31,16 @@ fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
         return Reply::text(503, STARTING);
     }
     let away_s = |side| contact.away_since(side).map(|since| now.mono.ms_since(since) / 1_000);
+    let is = if contact.takes_nothing(Side::Writer) { "takes nothing" } else { "is away" };
     let asks_to_publish = query::value(query, "publish").is_some_and(|value| value == "1");
     match (away_s(Side::Writer), away_s(Side::Reader)) {
         // Who has not published lately does not know it of the line that writes.
         (Some(away_s), _) | (None, Some(away_s)) if asks_to_publish => {
-            Reply::text(503, format!("the engine is away for {away_s} s: publications are refused\n"))
+            Reply::text(503, format!("the engine {is} for {away_s} s: publications are refused\n"))
                 .with("Retry-After", "1")
         }
         (Some(away_s), _) => {
-            Reply::text(200, format!("ready, but the engine is away for {away_s} s: publications are refused\n"))
+            Reply::text(200, format!("ready, but the engine {is} for {away_s} s: publications are refused\n"))
         }
         (None, Some(away_s)) => {
             Reply::text(200, format!("ready, but the engine is not read for {away_s} s: clients get nothing new\n"))
@@ -66,6 +67,23 @@ mod tests {
             assert_eq!((status("publish=1"), status("")), (200, 200));
             contact.note(side, Notice::Away { fault: Fault::Away, since: now.mono });
             assert_eq!((status("publish=1"), status("")), (503, 200), "{side:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_answers_and_takes_nothing_is_not_told_to_be_away() {
+        let now = Now::from_ms(3_000, 3_000);
+        let contact = Contact::new(1, now);
+        contact.note_ready();
+        contact.note(Side::Reader, Notice::Up { away_ms: 0 });
+        for (fault, told) in
+            [(Fault::Full, "the engine takes nothing for 0 s"), (Fault::Away, "the engine is away for 0 s")]
+        {
+            contact.note(Side::Writer, Notice::Away { fault, since: now.mono });
+            for query in ["publish=1", ""] {
+                let reply = shared(query, &contact, now);
+                assert!(String::from_utf8_lossy(reply.body.bytes()).contains(told), "{reply:?}");
+            }
         }
     }
 }

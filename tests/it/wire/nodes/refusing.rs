@@ -2,7 +2,7 @@
 
 use super::super::engine::{Server, skip};
 use super::{POSITIONED, await_reply, call, next, node, publish, subscribe};
-use crate::support::{Hub, asking};
+use crate::support::{Hub, Reply, asking};
 
 #[test]
 fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_by_itself() {
@@ -20,7 +20,8 @@ fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_b
         assert!(server.ask(&format!("CONFIG SET {setting} {off}")).starts_with("+OK"));
         let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
         assert!(refused.status == 503 && refused.body.contains(told), "{setting}: {refused:?}");
-        await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 503);
+        let is_told = |reply: &Reply| reply.status == 503 && reply.body.contains("the engine takes nothing for");
+        await_reply(&hub, "GET /readyz?publish=1", is_told);
         assert_eq!(hub.request("GET /readyz", &[], "").status, 200, "clients stay");
         hub.await_log(&format!("lane=writer error=\"it {told}"));
         assert!(server.ask(&format!("CONFIG SET {setting} {on}")).starts_with("+OK"));
