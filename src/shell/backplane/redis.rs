@@ -91,7 +91,21 @@ impl Redis {
         (self.servers, self.followers) = (None, Followers::default());
     }
 
+    /// Connects by the next of the addresses. Where nobody else says which one is the master, it
+    /// passes over replicas, which may be named beside that.
     fn connect(&mut self) -> Result<(), Complaint> {
+        let tries = if self.options.is_told() { 1 } else { self.options.addresses.len() };
+        let mut outcome = self.connect_by_next();
+        for _ in 1..tries {
+            if !outcome.as_ref().is_err_and(|complaint| complaint.fault == Fault::Moved) {
+                break;
+            }
+            outcome = self.connect_by_next();
+        }
+        outcome
+    }
+
+    fn connect_by_next(&mut self) -> Result<(), Complaint> {
         let found = self.find()?;
         let is_told = self.options.is_told();
         // Where others say who has the logs, they are about to name another one.

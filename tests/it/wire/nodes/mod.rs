@@ -135,6 +135,18 @@ fn a_client_that_goes_to_another_node_gets_what_it_has_missed_and_so_at_one_that
 }
 
 #[test]
+fn a_replica_that_is_named_beside_its_master_is_passed_over_without_a_word() {
+    let Some(master) = Server::start("nodes-beside", true) else { return skip() };
+    let port = master.port.to_string();
+    let replica = Server::start_with("nodes-beside-replica", &["--replicaof", "127.0.0.1", &port]).unwrap();
+    let both = format!("journal.redis.addresses=127.0.0.1:{},127.0.0.1:{port}", replica.port);
+    let hub = Hub::start_with(&["journal.engine=redis", &both]);
+    await_ready(&hub);
+    publish(&hub, &availability("taken"));
+    assert!(!hub.log().contains("backplane_away"), "{}", hub.log());
+}
+
+#[test]
 fn what_holds_is_taken_over_where_the_log_reaches_back_no_more() {
     let Some(server) = Server::start("nodes-rows", true) else { return skip() };
     let small = ["journal.redis.retain_entries=100"];
