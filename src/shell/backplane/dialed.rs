@@ -67,7 +67,12 @@ impl Dialed {
     /// What the server answers to a command.
     pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Complaint> {
         let answer = self.send(&command.get_packed_command()).and_then(|()| self.receive());
-        answer.and_then(taken).map_err(|complaint| Complaint { server: Some(self.server.clone()), ..complaint })
+        answer.and_then(taken).map_err(|complaint| self.blamed(complaint))
+    }
+
+    /// What is to be told of this server.
+    pub(super) fn blamed(&self, complaint: impl Into<Complaint>) -> Complaint {
+        Complaint { server: Some(self.server.clone()), ..complaint.into() }
     }
 
     /// Sends commands; each has an answer to be received.

@@ -149,13 +149,13 @@ impl Redis {
         for dialed in servers.all() {
             let server = ServerFacts::ask(dialed)?;
             if !server.is_new_enough() {
-                return Err(Fault::Outdated.into());
+                return Err(dialed.blamed(Fault::Outdated));
             }
             if let Some(fault) = server.misfit(&self.options) {
-                return Err(fault.into());
+                return Err(dialed.blamed(fault));
             }
             if !server.is_master() {
-                return Err(Fault::Moved.into());
+                return Err(dialed.blamed(Fault::Moved));
             }
             risks.extend(server.risks());
         }
@@ -175,7 +175,7 @@ impl Redis {
         };
         for (name, value) in agreed() {
             if agree(name, &value)? != value {
-                return Err(Fault::Foreign.into());
+                return Err(dialed.blamed(Fault::Foreign));
             }
         }
         Ok(EngineFacts { secret: agree("secret", &self.proposal)?, risks })

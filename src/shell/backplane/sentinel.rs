@@ -14,7 +14,7 @@ pub(super) fn master(options: &Options, sentinel: &Sentinel, (host, port): &Addr
     let found: Result<Option<Address>, Complaint> = dialed.ask(command.arg("get-master-addr-by-name").arg(master));
     // A server that is none knows no such command.
     let found = found.map_err(|complaint| of_sentinel(complaint.meaning(Fault::Garbled, Fault::NoSentinel)));
-    Ok(found?.ok_or(Fault::Nameless)?)
+    found?.ok_or_else(|| dialed.blamed(Fault::Nameless))
 }
 
 /// What is told of the password for the servers, of that for Sentinels.

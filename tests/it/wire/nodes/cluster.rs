@@ -196,7 +196,8 @@ fn a_check_says_who_has_the_logs_and_what_is_no_cluster_is_not_taken_for_one() {
         ([engine, own, as_cluster], unclustered),
     ] {
         let hub = Hub::start_with(&settings.each_ref().map(String::as_str));
-        hub.await_log(told);
+        hub.await_log(&format!("error=\"{told}"));
+        assert!(hub.log().contains(" server=127.0.0.1:"), "{}", hub.log());
         assert_eq!(hub.publish(&availability("refused").to_string()).status, 503);
     }
     assert!(plain.ask("DBSIZE").starts_with(":0"), "nothing is written there");
