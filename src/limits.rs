@@ -229,7 +229,7 @@ limits! {
     connection_deliveries_per_s: usize = 128 * 1024;
     /// A client that would not be read on for longer than this is closed.
     rest_ms: u64 = 30_000;
-    /// Kernel send buffer asked for the socket of each connection (SO_SNDBUF), so that the kernel
+    /// Kernel send buffer asked for a socket behind a good token (SO_SNDBUF), so that the kernel
     /// doesn't hide a slow consumer. The default is what Linux gives without further settings
     /// (net.core.wmem_max).
     socket_send_bytes: usize = 208 * 1024;

@@ -22,7 +22,7 @@ struct Socket<S> {
     is_read_closed: bool,
     /// It has failed, which no further edge will tell.
     has_failed: bool,
-    /// It may hold what a connection's may.
+    /// It is no stranger's, and may hold `socket_send_bytes`.
     is_wide: bool,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Sockets<S> {
     shard: usize,
     map: SecondaryMap<LinkKey, Socket<S>>,
     load: Arc<Load>,
-    /// What the socket of a connection may hold.
+    /// What the socket of who is no stranger may hold.
     send_bytes: usize,
 }
 
@@ -86,7 +86,7 @@ impl<S: Stream> Sockets<S> {
         self.map.keys()
     }
 
-    /// Whether it may hold what a connection's may.
+    /// Whether it is no stranger's any more.
     #[cfg(test)]
     pub(super) fn is_wide(&self, key: LinkKey) -> bool {
         self.map.get(key).is_some_and(|socket| socket.is_wide)

@@ -21,8 +21,7 @@ Beside each attack an agent gets 100 events a second. The table has, per attack:
 What passes a bound has a ! behind it, and the exit code is 1: 20 µs of a stranger, 50 µs of a client (and 1 ns for each byte of
 request and answer, 1 µs for each item of a publish), 30 MB, 100 MB in the kernel, 4 MB left, 0.5 MB more, 4 KB kept, 5 ms, 3 times
 the quiet p99 (not judged with a ?). Attackers have what the machine has left (SCHED_IDLE), so that the hub is measured and not who
-gets the core. Only Python's own library is needed, and
-openssl for TLS. Everything is on loopback.
+gets the core. Only Python's own library is needed, and openssl for TLS. Everything is on loopback.
 """
 import argparse, base64, contextlib, dataclasses, gzip, json, os, re, resource, selectors, socket, ssl, subprocess, tempfile, threading, time, typing
 from crowd import AGENT, CROWD, RS, SECRET, Hub, alert, at, frame, lines, measure, post, publication, subscribe, token, upgrade
