@@ -162,6 +162,17 @@ describe('the library in Chromium', () => {
 
   const ringsOf = async (tabs) => (await Promise.all(tabs.map((page) => page.evaluate(() => window.rings)))).reduce((sum, one) => sum + one);
   const leads = (page) => page.evaluate(() => window.da.isLeader);
+  /** The tab that leads. One that was closed may hand on messages for a moment longer, so nobody may lead yet; two never do. */
+  async function leaderOf(tabs) {
+    const found = async () => {
+      for (;;) {
+        const leaders = await Promise.all(tabs.map(leads));
+        assert.ok(leaders.filter(Boolean).length <= 1, `${leaders.filter(Boolean).length} leaders`);
+        if (leaders.includes(true)) return leaders.indexOf(true);
+      }
+    };
+    return tabs[await within(found(), 'a tab to lead')];
+  }
 
   for (const count of [2, 6, 10]) {
     test(`${count} tabs share one connection, ring once, and outlive their leader`, async (t) => {
@@ -173,16 +184,15 @@ describe('the library in Chromium', () => {
       await connections(1);
       await hub.publish([leg(0), leg(1)]);
       for (const page of tabs) await sees(page, 1);
-      const leaders = () => Promise.all(tabs.map(leads));
-      assert.deepEqual((await leaders()).filter(Boolean).length, 1);
+      let leader = await leaderOf(tabs);
       assert.equal(await ringsOf(tabs), 2);
       let number = 2;
       while (tabs.length > 1) {
-        const [leader] = tabs.splice((await leaders()).indexOf(true), 1);
+        tabs.splice(tabs.indexOf(leader), 1);
         await leader.close();
         await hub.publish([leg(number++), leg(number++)]);
         for (const page of tabs) await sees(page, number - 1);
-        assert.deepEqual((await leaders()).filter(Boolean).length, 1);
+        leader = await leaderOf(tabs);
         await connections(1);
       }
       assert.deepEqual(await seenBy(tabs[0]), [all(number), [], []]);
@@ -198,7 +208,8 @@ describe('the library in Chromium', () => {
     for (const page of tabs) await sees(page, 0);
     let number = 1;
     while (tabs.length > 1) {
-      const [leader] = tabs.splice((await Promise.all(tabs.map(leads))).indexOf(true), 1);
+      const leader = await leaderOf(tabs);
+      tabs.splice(tabs.indexOf(leader), 1);
       const rung = await ringsOf(tabs);
       const crashed = new Promise((resolve) => leader.once('crash', resolve));
       (await devtools(leader)).send('Page.crash').catch(() => {});
@@ -208,7 +219,7 @@ describe('the library in Chromium', () => {
       number += 2;
       for (const page of tabs) await sees(page, number - 1);
       assert.ok(performance.now() - at < 10_000, 'within seconds');
-      assert.deepEqual((await Promise.all(tabs.map(leads))).filter(Boolean).length, 1);
+      await leaderOf(tabs);
       assert.equal(await ringsOf(tabs), rung + 2);
       await connections(1);
     }
