@@ -298,7 +298,8 @@ impl Hub {
         self.portion_left = self.portion_left.saturating_sub(deliveries);
     }
 
-    /// What the links with bytes of their own may cost at the end of a turn, in deliveries.
+    /// What the links with bytes of their own may cost at the end of a turn, in deliveries, if they
+    /// are no guests.
     pub(crate) fn writes_max(&self) -> usize {
         self.deliveries_max.div_ceil(4)
     }
@@ -339,7 +340,13 @@ impl Hub {
     /// a turn, whatever else there is. What the others had left is returned, for
     /// [`Hub::end_share`].
     pub(crate) fn begin_share(&mut self) -> usize {
-        std::mem::replace(&mut self.deliveries_left, (self.deliveries_max / PORTIONS).max(1))
+        let share = self.share_max();
+        std::mem::replace(&mut self.deliveries_left, share)
+    }
+
+    /// What such a share is at the most, in deliveries.
+    pub(crate) fn share_max(&self) -> usize {
+        (self.deliveries_max / PORTIONS).max(1)
     }
 
     /// The others go on with what they had left.

@@ -38,7 +38,7 @@ impl Shard {
     }
 
     /// Writes what links have of their own: all that is small, and of the large as much as a turn
-    /// has room for, one of them in any case.
+    /// has room for, one of them in any case. Guests wait for each other, as they do for their work.
     fn flush_links(&mut self, now: Now, wire: &mut dyn Wire) {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|key| {
@@ -48,16 +48,18 @@ impl Shard {
             }
             is_large
         });
-        let (mut left, mut flushed) = (self.hub.writes_max(), 0);
-        while left > 0
-            && let Some(key) = dirty.get(flushed)
-        {
-            let before = self.books.metrics.bytes_out;
-            self.flush_link(*key, now, wire);
-            left = left.saturating_sub(self.hub.write_cost(self.books.metrics.bytes_out - before));
-            flushed += 1;
+        for (are_guests, most) in [(false, self.hub.writes_max()), (true, self.hub.share_max())] {
+            let mut left = most;
+            dirty.retain(|key| {
+                if left == 0 || self.is_guest(*key) != are_guests {
+                    return true;
+                }
+                let before = self.books.metrics.bytes_out;
+                self.flush_link(*key, now, wire);
+                left = left.saturating_sub(self.hub.write_cost(self.books.metrics.bytes_out - before));
+                false
+            });
         }
-        dirty.drain(..flushed);
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }
