@@ -250,7 +250,8 @@ numbers! {
     intake_bytes: Gauge "rte_intake_bytes" "Memory of publications that wait for their place in the order, or for room in a turn.";
     mail_bytes: Highest "rte_mailbox_bytes" "Memory of publications that wait in the mailboxes of threads.";
     subscription_bytes: Gauge "rte_subscription_bytes" "Memory of subscriptions, at the most.";
-    backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that sockets are still to take: what several of them wait for counts for each, and once in rte_memory_bytes.";
+    backlog_bytes: Gauge "rte_backlog_bytes" "Bytes that sockets are still to take: what several of them wait for counts for each, and once in rte_backlog_kept_bytes.";
+    backlog_kept_bytes: Highest "rte_backlog_kept_bytes" "Memory that they keep, of the whole process: what limits.backlog_bytes_max bounds.";
     blocked: Gauge "rte_blocked_connections" "Connections whose socket is full.";
     oldest_backlog_ms: Highest "rte_oldest_backlog_seconds" "How long the member has been behind that has been so longest.";
     published_ms: Highest "rte_last_publication_timestamp_seconds" "When the last publication was taken; 0 before the first.";

@@ -90,6 +90,7 @@ impl Turn<'_> {
         metrics.intake_bytes = self.intake.bytes() as u64;
         metrics.mail_bytes = self.hub.share().all().mail_bytes() as u64;
         metrics.memory_bytes = self.hub.share().all().memory_bytes() as u64;
+        metrics.backlog_kept_bytes = self.hub.share().all().bytes() as u64;
         metrics.backlog_bytes += self.hub.backlog_bytes_total() as u64;
         metrics.oldest_backlog_ms = self.hub.oldest_backlog_ms(self.now.mono);
         metrics.written = self.hub.tally.written.clone();

@@ -84,7 +84,7 @@ pub const ALERTS: [Alert; 22] = [
     alert(
         "RteBacklogHigh",
         ("warning", "2m"),
-        "rte_backlog_bytes > 0.5 * rte_backlog_bytes_max",
+        "rte_backlog_kept_bytes > 0.5 * rte_backlog_bytes_max",
         "What waits for slow readers is half of limits.backlog_bytes_max; at the whole the largest are closed.",
         "Look for `closed` with a large backlog_bytes in the log at debug: their network or their page is too slow.",
     ),
@@ -93,7 +93,7 @@ pub const ALERTS: [Alert; 22] = [
         ("warning", "2m"),
         "rte_memory_bytes > 0.75 * rte_memory_bytes_max and rte_memory_bytes_max > 0",
         "What the hub keeps for its peers is three quarters of limits.memory_bytes_max; soon new clients and publishes are refused.",
-        "See which of rte_subscription_bytes, rte_input_bytes, rte_backlog_bytes and rte_kept_bytes it is; raise the limit, or give it more memory.",
+        "See which of rte_subscription_bytes, rte_input_bytes, rte_backlog_kept_bytes and rte_kept_bytes it is; raise the limit, or give it more memory.",
     ),
     alert(
         "RteBacklogOld",

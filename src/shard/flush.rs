@@ -38,7 +38,8 @@ impl Shard {
     }
 
     /// Writes what links have of their own: all that is small, and of the large as much as a turn
-    /// has room for, one of them in any case. Guests wait for each other, as they do for their work.
+    /// has room for, one of them in any case. Guests wait for each other, as they do for their
+    /// work.
     fn flush_links(&mut self, now: Now, wire: &mut dyn Wire) {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|key| {

@@ -135,3 +135,21 @@ fn of_backlogs_that_fill_the_memory_the_largest_goes_and_nobody_else_is_touched(
     assert_recovers(&hub);
     assert!(prompt.record().contains("useralert"));
 }
+
+#[test]
+fn what_two_wait_for_is_told_for_each_of_them_and_kept_once() {
+    let hub = Hub::start_with(&["server.threads=1", NO_PAST, "limits.socket_send_bytes=4096"]);
+    let topic = format!(r#"[[{{"EntityId":"{USER}","EventName":"UserAlert"}}]]"#);
+    let mut slow = [(); 2].map(|()| hub.client_with_buffer(4_096));
+    for client in &mut slow {
+        assert!(client.invoke("Subscribe", &topic).contains(r#""subscribed":true"#));
+    }
+    let mut published = 0;
+    while hub.metric("rte_backlog_bytes ") < 1_000_000.0 {
+        assert_eq!(hub.publish(&alert(60_000)).status, 202);
+        published += 1;
+        assert!(published < 100, "{} bytes", hub.metric("rte_backlog_bytes "));
+    }
+    let (told, kept) = (hub.metric("rte_backlog_bytes "), hub.metric("rte_backlog_kept_bytes "));
+    assert!(kept > 0.0 && kept < 0.6 * told, "{kept} of {told}");
+}
