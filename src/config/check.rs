@@ -4,13 +4,13 @@ use super::checked::Config;
 use super::checker::Checker;
 use super::keys;
 use super::raw::{self, Raw};
+use super::warning::is_weak;
 use crate::api::client_address::Network;
 use crate::api::cors::{Origins, parse_origin};
 use crate::api::negotiated::IdKey;
 use crate::api::public_url::PublicUrl;
 use crate::api::{publish, routes};
 use crate::auth::token::Tenancy;
-use crate::bom;
 use crate::conn;
 use crate::limits::Limits;
 use crate::shell::JournalOptions;
@@ -204,12 +204,14 @@ impl Checker<'_> {
     /// The key of connection ids from a file of its own.
     fn id_key(&mut self, file: &str) -> Option<IdKey> {
         const PATH: &str = "server.id_secret_file";
-        let text = self.file(PATH, file)?;
-        let secret = bom::secret(&text);
+        let secret = self.secret(PATH, file, "makes connection ids")?;
         if secret.len() < ID_SECRET_BYTES_MIN {
             let message = format!("the secret has {} bytes, and {ID_SECRET_BYTES_MIN} are needed", secret.len());
             self.tree.complain(PATH, message);
             return None;
+        }
+        if is_weak(&secret) {
+            self.key_sources.weak.push(PATH.to_owned());
         }
         Some(IdKey::derived(secret.as_bytes()))
     }

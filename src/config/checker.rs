@@ -58,6 +58,15 @@ impl Checker<'_> {
         !file.is_empty()
     }
 
+    /// Reads a secret from a file that a key names; what whoever has it does is said where others
+    /// may read it.
+    pub(super) fn secret(&mut self, path: &str, file: &str, does: &'static str) -> Option<String> {
+        let located = self.located(path, file);
+        self.key_sources.secrets.push((located.clone(), does));
+        self.key_sources.files.push(located);
+        Some(bom::secret(&self.file(path, file)?).to_owned())
+    }
+
     /// Reads a file that a key names.
     pub(super) fn file(&mut self, path: &str, file: &str) -> Option<String> {
         if !self.names(path, file) {

@@ -2,7 +2,6 @@
 
 use super::checker::Checker;
 use super::raw;
-use crate::bom;
 use crate::limits::Limits;
 use crate::shell::backplane;
 use crate::shell::roots::{Identity, Roots, TlsError};
@@ -113,11 +112,7 @@ impl Checker<'_> {
     }
 
     fn password(&mut self, path: &str, file: &str) -> Option<backplane::Password> {
-        let located = self.located(path, file);
-        self.key_sources.secrets.push((located.clone(), "may do at Redis what this hub may"));
-        self.key_sources.files.push(located);
-        let text = self.file(path, file)?;
-        Some(backplane::Password::new(bom::secret(&text).to_owned()))
+        self.secret(path, file, "may do at Redis what this hub may").map(backplane::Password::new)
     }
 
     /// How the way to the engine is encrypted.

@@ -436,6 +436,9 @@ mod tests {
         let public = "[auth]\npem_file = \"key.pem\"\nissuer = \"i\"\naudience = \"a\"\n";
         assert_eq!(told(public, &with("key.pem", 0o100_644)), [], "a public key is public");
         alone(public, &with("key.pem", 0o100_666), "key_writable", &["key.pem"]);
+        let ids = |file: &str| format!("[server]\nid_secret_file = \"{file}\"\n{public}");
+        alone(&ids("secret"), &with("secret", 0o100_644), "secret_readable", &["may read secret", "connection ids"]);
+        alone(&ids("weak"), &machine(), "weak_secret", &["server.id_secret_file"]);
     }
 
     #[test]
