@@ -284,8 +284,8 @@ numbers! {
     backplane_reconnects: Counter "rte_backplane_reconnects_total" "Times that a lane has reached the engine.";
     backplane_queue_bytes: Gauge "rte_backplane_queue_bytes" "Bytes of publications that wait for the engine.";
     backplane_appended: Counter "rte_backplane_append_total" "Entries that this node has appended, beats among them.";
-    backplane_repaired: Counter "rte_backplane_repaired_total" "Entries appended again, for the engine had lost them.";
-    backplane_unrepaired: Counter "rte_backplane_unrepaired_total" "Entries that the engine had lost, and this node had no more.";
+    backplane_repaired: Counter "rte_backplane_repaired_total" "Publications appended again, for the engine had lost them.";
+    backplane_unrepaired: Counter "rte_backplane_unrepaired_total" "Publications that the engine had lost, and this node had no more.";
     backplane_read: Counter "rte_backplane_read_total" "Publications read, those of this node among them.";
     backplane_gaps: Counter "rte_backplane_gaps_total" "Gaps in the logs of the nodes that were told.";
     backplane_missed: Counter "rte_backplane_missed_total" "Entries missing in those gaps, as far as it is known.";

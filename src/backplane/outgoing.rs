@@ -78,6 +78,8 @@ pub(super) struct Outgoing {
     hitch: Option<(Deadline, Fault)>,
     queue_bytes: usize,
     memory_bytes: usize,
+    /// Publications among what was in memory once: beats are of no use to anybody later.
+    forgotten: u64,
     pub(super) repaired: u64,
     pub(super) unrepaired: u64,
 }
@@ -100,6 +102,7 @@ impl Outgoing {
             hitch: None,
             queue_bytes: 0,
             memory_bytes: 0,
+            forgotten: 0,
             repaired: 0,
             unrepaired: 0,
         }
@@ -133,6 +136,11 @@ impl Outgoing {
             (Fault::FewReplicas, Refused::Unwritable),
         ];
         refuses.into_iter().find_map(|(one, refused)| (one == fault).then_some(refused))
+    }
+
+    /// Whether the engine lacks something that it had taken.
+    pub(super) fn has_lost(&self) -> bool {
+        self.is_open() && self.mark < self.acked
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -267,13 +275,14 @@ impl Outgoing {
                         self.memory_bytes += sent.bytes();
                     }
                 }
-                self.unrepaired += first - self.mark - 1;
-                self.repaired += count as u64;
+                let again = (first_known..end).zip(&self.memory).filter(|(number, _)| *number >= first);
+                self.repaired += again.filter(|(_, (_, sent))| sent.item.is_some()).count() as u64;
+                self.give_up(first - self.mark - 1);
                 self.mark = end - 1;
                 self.remember_place(appended, self.mark);
             }
             Flight::Batch => {
-                self.unrepaired += self.acked.saturating_sub(self.mark);
+                self.give_up(self.acked.saturating_sub(self.mark));
                 settled = self.settle_batch(appended, now);
                 self.mark = self.mark.max(self.acked);
                 self.remember_place(appended, self.acked);
@@ -281,6 +290,14 @@ impl Outgoing {
             }
         }
         settled
+    }
+
+    /// The engine has lost so many entries that are not in memory: publications at the most, and
+    /// none that was given up before.
+    fn give_up(&mut self, entries: u64) {
+        let lost = entries.min(self.forgotten);
+        self.forgotten -= lost;
+        self.unrepaired += lost;
     }
 
     fn settle_batch(&mut self, appended: &Appended, now: Now) -> Vec<Settled> {
@@ -363,6 +380,7 @@ impl Outgoing {
     pub(super) fn forget_first(&mut self) {
         if let Some((_, sent)) = self.memory.pop_front() {
             self.memory_bytes -= sent.bytes();
+            self.forgotten += u64::from(sent.item.is_some());
         }
     }
 

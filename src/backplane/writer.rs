@@ -27,6 +27,13 @@ pub enum WriterMail {
     },
     /// The lane has changed.
     Notice(Notice),
+    /// The engine had lost something that it had taken, and has again what could be repaired.
+    Repaired {
+        /// Publications that were appended again.
+        repaired: u64,
+        /// Those that this process had no more.
+        lost: u64,
+    },
 }
 
 /// Appends what the shards of a process take.
@@ -49,6 +56,9 @@ pub struct Writer {
     restoring: Option<(Partition, Vec<Value>)>,
     /// Why the engine takes nothing though it answers, and since when, as it was told.
     hitch: Option<(Fault, Instant)>,
+    /// What had been repaired, and what was lost, when the engine was last found to have lost
+    /// something.
+    repairs: Option<(u64, u64)>,
     mail: VecDeque<WriterMail>,
 }
 
@@ -67,6 +77,7 @@ impl Writer {
             restores: VecDeque::new(),
             restoring: None,
             hitch: None,
+            repairs: None,
             mail: VecDeque::new(),
         }
     }
@@ -121,6 +132,17 @@ impl Writer {
             Input::Entries(_) | Input::Newest(_) | Input::Values { .. } => self.fail(Fault::Garbled, now),
         }
         self.note_hitch(now);
+        self.note_repairs();
+    }
+
+    /// What the engine has lost is told once all of it is there again that can be.
+    fn note_repairs(&mut self) {
+        let counts = (self.repaired(), self.unrepaired());
+        if self.partitions.iter().any(Outgoing::has_lost) {
+            self.repairs.get_or_insert(counts);
+        } else if let Some((repaired, lost)) = self.repairs.take_if(|_| self.partitions.iter().all(Outgoing::is_open)) {
+            self.mail.push_back(WriterMail::Repaired { repaired: counts.0 - repaired, lost: counts.1 - lost });
+        }
     }
 
     /// A lane that reaches the engine is of no use either where nothing is taken there.
@@ -245,12 +267,12 @@ impl Writer {
         self.partitions.iter().map(Outgoing::memory_bytes).sum()
     }
 
-    /// Entries that were appended again since the engine had lost them.
+    /// Publications that were appended again since the engine had lost them.
     pub fn repaired(&self) -> u64 {
         self.partitions.iter().map(|outgoing| outgoing.repaired).sum()
     }
 
-    /// Entries that the engine has lost, and this process has had no more.
+    /// Publications that the engine has lost, and this process has had no more.
     pub fn unrepaired(&self) -> u64 {
         self.partitions.iter().map(|outgoing| outgoing.unrepaired).sum()
     }
@@ -296,7 +318,7 @@ mod tests {
     fn settled(writer: &mut Writer) -> Option<Result<Vec<u32>, Refused>> {
         std::iter::from_fn(|| writer.poll_mail()).find_map(|mail| match mail {
             WriterMail::Settled(settled) => Some(settled.outcome),
-            WriterMail::Acked { .. } | WriterMail::Notice(_) => None,
+            WriterMail::Acked { .. } | WriterMail::Notice(_) | WriterMail::Repaired { .. } => None,
         })
     }
 
@@ -343,5 +365,48 @@ mod tests {
         open(&mut writer, 0, 1_000);
         let Some(Command::Append(batches)) = writer.poll_command(at(1_000)) else { panic!("the engine lacks them") };
         assert_eq!((batches[0].first, batches[0].entries.len()), (3, 1), "it gets back what is kept");
+        appended(&mut writer, 1, 1_000);
+        assert_eq!(repaired(&mut writer), Some((1, 2)), "and of the others it is told that they are lost");
+    }
+
+    /// The engine has appended what it was asked to.
+    fn appended(writer: &mut Writer, sequence: u64, ms: u64) {
+        let last = Some(Place { epoch: Epoch::from_number(1), sequence });
+        writer.handle(Input::Appended(vec![Ok(Appended { last, duplicates: Vec::new() })]), at(ms));
+    }
+
+    fn repaired(writer: &mut Writer) -> Option<(u64, u64)> {
+        std::iter::from_fn(|| writer.poll_mail()).find_map(|mail| match mail {
+            WriterMail::Repaired { repaired, lost } => Some((repaired, lost)),
+            WriterMail::Acked { .. } | WriterMail::Notice(_) | WriterMail::Settled(_) => None,
+        })
+    }
+
+    #[test]
+    fn of_what_the_engine_has_lost_publications_count_and_beats_do_not() {
+        let mut writer = writer(Options::default());
+        open(&mut writer, 0, 0);
+        let beat_ms = Options::default().beat_ms;
+        let mut ms = 0;
+        for round in 0..3 {
+            assert_eq!(append(&mut writer, round, ms + 5_000), None);
+            for _ in 0..2 {
+                assert!(matches!(writer.poll_command(at(ms)), Some(Command::Append(_))), "{round}");
+                appended(&mut writer, 1, ms);
+                assert_eq!(repaired(&mut writer), None);
+                ms += beat_ms;
+            }
+        }
+        for lost in [3, 0] {
+            writer.handle(Input::Failed(Fault::Away), at(ms));
+            ms += 60_000;
+            open(&mut writer, 0, ms);
+            let told = (0..10).find_map(|_| {
+                assert!(matches!(writer.poll_command(at(ms)), Some(Command::Append(_))));
+                appended(&mut writer, 1, ms);
+                repaired(&mut writer)
+            });
+            assert_eq!(told, Some((0, lost)));
+        }
     }
 }

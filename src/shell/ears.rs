@@ -83,6 +83,9 @@ impl Listener for Ears {
                     mailbox.post(Letter::Mail(Mail::Settled(settled)));
                 }
             }
+            WriterMail::Repaired { repaired, lost } => {
+                self.log.write(&Fact::BackplaneRepaired { repaired, lost }, self.clock.now());
+            }
             WriterMail::Notice(_) | WriterMail::Acked { .. } => {}
         }
     }

@@ -178,6 +178,13 @@ pub enum Fact {
         /// How long it was not.
         away_ms: u64,
     },
+    /// The engine had lost something that it had taken, and has again what could be repaired.
+    BackplaneRepaired {
+        /// Publications that this node has appended again.
+        repaired: u64,
+        /// Those that it had no more.
+        lost: u64,
+    },
     /// Entries of the log are missing, and nobody has them any more.
     BackplaneGap {
         /// In which partition.
@@ -414,6 +421,7 @@ impl Fact {
             | Fact::JournalResumed { .. }
             | Fact::BackplaneAway { .. }
             | Fact::BackplaneUnsafe { .. }
+            | Fact::BackplaneRepaired { .. }
             | Fact::ClaimAbsent { .. }
             | Fact::Warning { .. }
             | Fact::LogDropped { .. }
@@ -463,6 +471,7 @@ impl Fact {
             Fact::BackplaneUnsafe { .. } => "backplane_unsafe",
             Fact::BackplaneAway { .. } => "backplane_away",
             Fact::BackplaneBack { .. } => "backplane_back",
+            Fact::BackplaneRepaired { .. } => "backplane_repaired",
             Fact::BackplaneGap { .. } => "backplane_gap",
             Fact::Warning { .. } => "warning",
             Fact::LogDropped { .. } => "log_dropped",
@@ -589,6 +598,11 @@ impl Fact {
             Fact::BackplaneBack { lane, away_ms } => {
                 field("lane", lane);
                 field("away_ms", away_ms);
+            }
+            Fact::BackplaneRepaired { repaired, lost } => {
+                field("repaired", repaired);
+                field("lost", lost);
+                field("do", &"find out why Redis has lost what it had taken, and keep what it has: appendonly yes");
             }
             Fact::BackplaneGap { partition, reason, missed } => {
                 field("partition", partition);

@@ -225,6 +225,7 @@ impl<L: Listener> Appending<L> {
             self.tell();
             if let Some(command) = self.lane.poll_command(now) {
                 let input = self.engine.execute(&command);
+                self.engine.poll_facts().into_iter().for_each(|facts| self.listener.hear_facts(&facts));
                 self.lane.handle(input, self.clock.now());
                 self.tell();
             } else {
@@ -247,7 +248,7 @@ impl<L: Listener> Appending<L> {
                     self.listener.hear_notice(Side::Writer, *notice, self.engine.complaint());
                     continue;
                 }
-                WriterMail::Settled(_) => {}
+                WriterMail::Settled(_) | WriterMail::Repaired { .. } => {}
             }
             self.listener.hear_writer(mail);
         }
@@ -307,9 +308,7 @@ impl<L: Listener> Reading<L> {
             }
             if let Some(command) = self.lane.poll_command(now) {
                 let input = self.engine.execute(&command);
-                if matches!(input, Input::Connected) {
-                    self.engine.facts().into_iter().for_each(|facts| self.listener.hear_facts(facts));
-                }
+                self.engine.poll_facts().into_iter().for_each(|facts| self.listener.hear_facts(&facts));
                 self.lane.handle(input, self.clock.now());
             } else {
                 self.way.bell.wait(ms_until(self.lane.next_deadline(), now));

@@ -39,12 +39,21 @@ pub(super) struct Redis {
     servers: Option<Servers>,
     /// Where the logs are read of several servers.
     followers: Followers,
-    /// The secret that there will be where there is none.
-    proposal: String,
+    /// The secret that there will be where there is none: the one of all processes, once it is
+    /// known, since an engine may lose it.
+    secret: String,
+    is_agreed: bool,
+    /// What the engine has told of itself, and nobody has heard.
     facts: Option<EngineFacts>,
     /// Why the last command has not been executed, where it has not.
     complaint: Option<Complaint>,
 }
+
+/// The engine has lost the secret, and a process that had none yet has brought another one.
+const OTHER_SECRET: Risk = (
+    "another secret for connection ids stands there than this node has: an id that one node hands out is unknown to the other",
+    "restart this node, or give all nodes the same server.id_secret_file, which no Redis can lose",
+);
 
 /// What an engine tells of itself.
 pub struct EngineFacts {
@@ -55,10 +64,12 @@ pub struct EngineFacts {
 }
 
 impl Redis {
-    pub(super) fn new(options: Options, proposal: String, waits_ms: u64) -> Redis {
+    /// An engine that nobody has connected to; that secret is good where there is none yet.
+    pub(super) fn new(options: Options, secret: String, waits_ms: u64) -> Redis {
         let tags = partitions().map(|partition| tag(&options.prefix, partition)).collect();
         let followers = Followers::default();
-        Redis { options, waits_ms, tags, next: 0, servers: None, followers, proposal, facts: None, complaint: None }
+        let (is_agreed, facts, complaint) = (false, None, None);
+        Redis { options, waits_ms, tags, next: 0, servers: None, followers, secret, is_agreed, facts, complaint }
     }
 
     /// Connects by these options from now on, which have the same logs.
@@ -114,7 +125,8 @@ impl Redis {
             false => it,
         };
         let mut servers = Servers::dial(&self.options, found).map_err(absent)?;
-        self.facts = Some(self.check(&mut servers).map_err(absent)?);
+        let risks = self.check(&mut servers).map_err(absent)?;
+        self.agree(&mut servers, risks).map_err(absent)?;
         servers.load()?;
         servers.all().iter().try_for_each(|dialed| dialed.be_patient(self.waits_ms))?;
         self.servers = Some(servers);
@@ -144,7 +156,7 @@ impl Redis {
     }
 
     /// Whether they are masters, of a version that counts ids, and keep the same partitions.
-    fn check(&self, servers: &mut Servers) -> Result<EngineFacts, Complaint> {
+    fn check(&self, servers: &mut Servers) -> Result<Vec<Risk>, Complaint> {
         let mut risks = Vec::new();
         for dialed in servers.all() {
             let server = ServerFacts::ask(dialed)?;
@@ -162,6 +174,11 @@ impl Redis {
         risks.sort_unstable();
         risks.dedup();
         risks.retain(|_| !self.options.is_passing);
+        Ok(risks)
+    }
+
+    /// What all processes hold to stands there, or is brought.
+    fn agree(&mut self, servers: &mut Servers, mut risks: Vec<Risk>) -> Result<(), Complaint> {
         let (key, dialed) = (meta(&self.options.prefix), servers.of_meta()?);
         // The first node says it, and all others hold to that.
         let mut agree = |name: &str, value: &str| -> Result<String, Complaint> {
@@ -178,7 +195,14 @@ impl Redis {
                 return Err(dialed.blamed(Fault::Foreign));
             }
         }
-        Ok(EngineFacts { secret: agree("secret", &self.proposal)?, risks })
+        let secret = agree("secret", &self.secret)?;
+        if !std::mem::replace(&mut self.is_agreed, true) {
+            self.secret.clone_from(&secret);
+        } else if secret != self.secret {
+            risks.push(OTHER_SECRET);
+        }
+        self.facts = Some(EngineFacts { secret, risks });
+        Ok(())
     }
 
     /// Why the last command has not been executed, where it has not.
@@ -186,9 +210,9 @@ impl Redis {
         self.complaint.as_ref()
     }
 
-    /// What the engine has told of itself, once it has been reached.
-    pub(super) fn facts(&self) -> Option<&EngineFacts> {
-        self.facts.as_ref()
+    /// What the engine has told of itself since this was asked.
+    pub(super) fn poll_facts(&mut self) -> Option<EngineFacts> {
+        self.facts.take()
     }
 
     fn key(&self, partition: Partition, what: &str) -> String {
@@ -219,6 +243,10 @@ impl Redis {
         };
         let commands: Vec<_> = openings.iter().map(command).collect();
         let answers = self.run(&commands)?;
+        // An engine that has lost a log has lost that, too.
+        let mut servers = self.servers.take().ok_or(Fault::Away)?;
+        self.agree(&mut servers, Vec::new())?;
+        self.servers = Some(servers);
         let opened = answers.into_iter().map(|answer| {
             let (verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>) = taken(answer)?;
             let verdict = match &*verdict {

@@ -265,7 +265,7 @@ impl World {
                 WriterMail::Acked { partition, number } => {
                     self.nodes[node].reader.handle_acked(partition, number, now);
                 }
-                WriterMail::Notice(_) => {}
+                WriterMail::Notice(_) | WriterMail::Repaired { .. } => {}
             }
         }
         while let Some(mail) = self.nodes[node].reader.poll_mail() {

@@ -157,7 +157,7 @@ impl Listener for Ears {
         let mut heard = self.heard.lock().unwrap();
         match mail {
             WriterMail::Settled(settled) => drop(heard.settled.insert(settled.call, settled.outcome)),
-            WriterMail::Notice(_) | WriterMail::Acked { .. } => {}
+            WriterMail::Notice(_) | WriterMail::Acked { .. } | WriterMail::Repaired { .. } => {}
         }
         self.news.notify_all();
     }

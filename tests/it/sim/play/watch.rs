@@ -115,6 +115,7 @@ impl Play<'_> {
             | Fact::BackplaneUnsafe { .. }
             | Fact::BackplaneAway { .. }
             | Fact::BackplaneBack { .. }
+            | Fact::BackplaneRepaired { .. }
             | Fact::BackplaneGap { .. }
             | Fact::Panicked { .. }
             | Fact::DrainAnnounced { .. }

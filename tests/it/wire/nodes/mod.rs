@@ -305,32 +305,84 @@ fn who_has_missed_something_gets_no_more_of_it_until_it_is_closed_and_is_told_so
     );
 }
 
+/// Nodes without a secret, of whose tokens others have the keys.
+struct Keyless {
+    issuer: Issuer,
+    folder: Folder,
+}
+
+impl Keyless {
+    fn new(name: &str, server: &Server, more: &str) -> Keyless {
+        let issuer = Issuer::new(1);
+        let text = format!(
+            "[auth]\njwks_file = \"jwks.json\"\n[journal]\nengine = \"redis\"\n\
+             [journal.redis]\naddresses = [\"127.0.0.1:{}\"]\n{more}",
+            server.port
+        );
+        let files = [("rte.toml", &*text), ("jwks.json", &set(&[&issuer])), ("word", "sesame\n")];
+        let folder = Folder::new(name, &files);
+        Keyless { issuer, folder }
+    }
+
+    /// A node, once it is ready.
+    fn node(&self) -> Hub {
+        let mut command = serve();
+        command.env_remove("RTE_AUTH_SECRET").args(["--config", &self.folder.file("rte.toml")]);
+        let hub = Hub::launch(command, &[]);
+        await_ready(&hub);
+        hub
+    }
+
+    fn assert_ids_hold(&self, from: &Hub, at: &Hub) {
+        let token = self.issuer.token();
+        let authorization = format!("Authorization: Bearer {token}");
+        for _ in 0..4 {
+            let reply = from.request("POST /rte/negotiate?negotiateVersion=1", &[&authorization], "");
+            let id = reply.json()["connectionToken"].as_str().unwrap().to_owned();
+            at.websocket_with(&format!("/rte?id={id}"), &token);
+        }
+    }
+}
+
 #[test]
 fn what_one_node_has_negotiated_holds_at_another_though_no_secret_is_configured() {
     let Some(server) = Server::start("nodes-ids", true) else { return skip() };
     assert!(server.ask("CONFIG SET requirepass sesame").starts_with("+OK"));
-    let issuer = Issuer::new(1);
-    let text = format!(
-        "[auth]\njwks_file = \"jwks.json\"\n[journal]\nengine = \"redis\"\n\
-         [journal.redis]\naddresses = [\"127.0.0.1:{}\"]\npassword_file = \"word\"\n",
-        server.port
-    );
-    let folder =
-        Folder::new("nodes-keys", &[("rte.toml", &text), ("jwks.json", &set(&[&issuer])), ("word", "sesame\n")]);
-    let [first, second] = [(); 2].map(|()| {
-        let mut command = serve();
-        command.env_remove("RTE_AUTH_SECRET").args(["--config", &folder.file("rte.toml")]);
-        let hub = Hub::launch(command, &[]);
-        await_ready(&hub);
-        hub
-    });
-    let authorization = format!("Authorization: Bearer {}", issuer.token());
-    for _ in 0..4 {
-        let reply = first.request("POST /rte/negotiate?negotiateVersion=1", &[&authorization], "");
-        let id = reply.json()["connectionToken"].as_str().unwrap().to_owned();
-        second.websocket_with(&format!("/rte?id={id}"), &issuer.token());
-    }
+    let keyless = Keyless::new("nodes-keys", &server, "password_file = \"word\"\n");
+    let (first, second) = (keyless.node(), keyless.node());
+    keyless.assert_ids_hold(&first, &second);
     assert!(!first.log().contains("sesame"), "{}", first.log());
+}
+
+#[test]
+fn what_one_node_has_negotiated_holds_at_one_that_comes_after_the_engine_has_lost_everything() {
+    let flush = |server: &mut Server| assert!(server.ask("FLUSHALL").starts_with("+OK"));
+    let faults: [(&str, &dyn Fn(&mut Server)); 2] =
+        [("nodes-ids-flushed", &flush), ("nodes-ids-empty", &Server::kill_and_restart)];
+    for (name, fault) in faults {
+        let Some(mut server) = Server::start(name, false) else { return skip() };
+        let keyless = Keyless::new(name, &server, "");
+        let (first, second) = (keyless.node(), keyless.node());
+        let before = server.ask("HGET rte:meta secret");
+        fault(&mut server);
+        assert!(asking().any(|()| server.ask("HGET rte:meta secret") == before), "{}", first.log());
+        let third = keyless.node();
+        keyless.assert_ids_hold(&first, &third);
+        keyless.assert_ids_hold(&third, &second);
+        first.await_log("backplane_repaired");
+        assert!(!first.log().contains("another secret"), "{}", first.log());
+    }
+}
+
+#[test]
+fn a_node_whose_secret_for_ids_another_one_has_replaced_says_who_must_do_what() {
+    let Some(server) = Server::start("nodes-ids-other", false) else { return skip() };
+    let hub = Keyless::new("nodes-ids-other", &server, "").node();
+    // As a node does that starts in the moment between.
+    assert!(server.ask("HSET rte:meta secret other").starts_with(":0"));
+    assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':'));
+    hub.await_log("server.id_secret_file");
+    assert_eq!(hub.log().matches("another secret").count(), 1, "{}", hub.log());
 }
 
 #[test]
