@@ -100,7 +100,7 @@ describe('the pages in Chromium', () => {
     await sees(page, '#agents .column:nth-child(4)', 'Do not disturb');
   });
 
-  /** Lets the next words of the hub be of another second. */
+  /** Lets the next words of the hub be of another time, also by clocks that are read late. */
   const wait = (page, from) => within(page.waitForFunction((from) => Date.now() >= from, Date.now() + from), 'time to go by');
   const sinceOf = (page, name) => page.evaluate((name) => [...document.querySelectorAll('#agents li')].find((row) => row.innerText.includes(name))?.querySelector('.since').innerText, name);
   const seconds = (text) => text.split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
@@ -112,15 +112,22 @@ describe('the pages in Chromium', () => {
     const early = await open(t, 'wall');
     await sees(early, '#agents', 'Late Comer');
     await publish(status({ userId, talking: true, canBeAllocatedTo: false }));
-    await wait(early, 2100);
+    await wait(early, 4100);
     await publish(status({ userId }));
     await sees(early, '#agents .column:nth-child(1)', 'Late Comer');
     const late = await open(t, 'wall');
     await sees(late, '#agents .column:nth-child(1)', 'Late Comer');
-    const [atEarly, atLate] = [await sinceOf(early, 'Late Comer'), await sinceOf(late, 'Late Comer')].map(seconds);
-    assert.ok(Math.abs(atEarly - atLate) <= 1, `${atEarly} s and ${atLate} s`);
+    let shown;
+    const agree = async () => {
+      do {
+        // A page that was answered late is behind the hub's clock until it hears something new, and draws once a second.
+        await publish(queue({}));
+        shown = (await Promise.all([early, late].map((page) => sinceOf(page, 'Late Comer')))).map(seconds);
+      } while (Math.abs(shown[0] - shown[1]) > 1);
+    };
+    await within(agree(), 'both to tell the same time').catch((error) => assert.fail(`${error.message}: ${shown} s`));
     // Told again without a change, which a page that was there knows, also after a reload.
-    await wait(early, 2100);
+    await wait(early, 4100);
     await publish(status({ userId, activeQueues: 7 }));
     await early.reload();
     await live(early);
@@ -495,7 +502,8 @@ describe('the pages in Chromium', () => {
     await sees(page, '#agents-title', '5000');
     assert.ok((await page.locator('#agents li').count()) < 400, 'only the rows that can be seen are there');
     const session = await page.context().newCDPSession(page);
-    await session.send('Performance.enable');
+    // What the page has computed, and not how long others had the machine meanwhile.
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     const busy = async () => Object.fromEntries((await session.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]));
     const first = await busy();
     for (let tick = 0; tick < 40; tick += 1) {
