@@ -263,9 +263,10 @@ test('an endless snapshot costs the page no turn, and ends with the connection',
   };
   const da = made(new DAService(URL_OF_LIAR, 'a.b.c', { WebSocket: Socket, times: TIMES }));
   const view = await da.calls(USER);
-  const lost = new Promise((resolve) => da.OnStateChanged.on(({ error }) => error && resolve(error)));
+  // Where this process had no turn for 40 ms, a handshake comes too late, and is tried again.
+  const lost = new Promise((resolve) => da.OnStateChanged.on(({ error }) => /no answer to Subscribe/.test(error?.message) && resolve()));
   da.Connect();
-  assert.match((await within(lost, 'the end')).message, /no answer to Subscribe/);
+  await within(lost, 'a Subscribe to have no answer');
   hub = new Honest();
   endless.cut();
   await reaches(da, 'live');
