@@ -43,6 +43,7 @@ function fault(happen, { times = 1, promise = () => {}, isOrdered = true, againM
 /** The engine has lost something, and gets it back: in an order of its own for who had not read it. */
 const REPAIRS = {
   isOrdered: false,
+  againMs: REPAIRED_MS,
   promise({ missed, repaired }, must) {
     must(missed === 0, `${missed} missed`);
     must(repaired > 0, 'nothing is repaired');
@@ -273,7 +274,7 @@ async function full({ engine }) {
 export const ROWS = [
   { name: 'none', says: 'three nodes, and one that is started last', isShort: true, run: none },
   { name: 'killed', says: 'Redis is killed and started again, five times, with appendonly', run: fault(killed, { times: 5 }) },
-  { name: 'unkept', says: 'the same without appendonly', run: fault(killed, { times: 5, isKept: false, ...REPAIRS, againMs: REPAIRED_MS }) },
+  { name: 'unkept', says: 'the same without appendonly', run: fault(killed, { times: 5, isKept: false, ...REPAIRS }) },
   { name: 'flushed', says: 'FLUSHALL', isShort: true, run: fault(({ engine }) => engine.ask('FLUSHALL'), REPAIRS) },
   { name: 'deleted', says: 'DEL of the log', isShort: true, run: fault(async ({ engine }) => engine.ask(`DEL ${await engine.log()}`), REPAIRS) },
   {
