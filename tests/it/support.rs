@@ -22,18 +22,17 @@ pub const RS: char = '\u{1e}';
 pub const USER: &str = "c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3";
 /// Their organization.
 pub const ORGANIZATION: &str = "0b9a4f5e-7a51-4a0f-9d0e-5d1f2c3b4a59";
-/// How long anything may take before a test is given up; nothing waits for this long where all is
-/// well.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a question is asked again and again before a test gives up: longer, for others may have
-/// the machine meanwhile.
-const ASKING: Duration = Duration::from_secs(60);
+/// How long anything may take before a test is given up: nothing waits for this long where all is
+/// well, but others may have the machine meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a hub may take to end, whose drain has a time of its own.
+const ENDING: Duration = Duration::from_secs(20);
 const SECRET: &str = "the secret of the tests has more than 32 bytes";
 
 /// The turns of a loop that asks the same again and again, once at least, until a test gives up.
 #[expect(clippy::disallowed_methods, reason = "a test gives up by the clock of the machine")]
 pub fn asking() -> impl Iterator<Item = ()> {
-    let until = Instant::now() + ASKING;
+    let until = Instant::now() + PATIENCE;
     std::iter::once(()).chain(std::iter::from_fn(move || (Instant::now() < until).then_some(())))
 }
 
@@ -186,7 +185,7 @@ impl Hub {
 
     /// The exit code, once the hub has ended.
     pub fn exit_code(&mut self) -> Option<i32> {
-        self.ended.recv_timeout(PATIENCE).expect("the hub ends");
+        self.ended.recv_timeout(ENDING).expect("the hub ends");
         self.child.wait().unwrap().code()
     }
 
