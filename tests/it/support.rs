@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -34,6 +35,18 @@ const SECRET: &str = "the secret of the tests has more than 32 bytes";
 pub fn asking() -> impl Iterator<Item = ()> {
     let until = Instant::now() + PATIENCE;
     std::iter::once(()).chain(std::iter::from_fn(move || (Instant::now() < until).then_some(())))
+}
+
+/// A port that nothing listens on, and that the system gives to nobody who asks for any: one of
+/// those may be gone before a server has begun there.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let candidates = std::iter::repeat_with(|| {
+        let number = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        10_000 + u16::try_from(number % 20_000).unwrap()
+    });
+    let mut free = candidates.take(20_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 /// A running hub. It ends with the test.

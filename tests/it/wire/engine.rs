@@ -1,6 +1,6 @@
 //! The lanes of two processes against a Redis of their own, which is killed, emptied and cut.
 
-use crate::support::{Folder, asking};
+use crate::support::{Folder, asking, free_port};
 use rte::backplane::entry::{FINGERPRINT_BYTES, Place, Raw};
 use rte::backplane::partition::tag;
 use rte::backplane::reader::{Found, ReaderMail, Tense};
@@ -14,7 +14,7 @@ use rte::hub::seen::ItemKey;
 use rte::shell::backplane::{Complaint, Lanes, Listener, Options, Password};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -33,11 +33,6 @@ pub(super) struct Server {
     pub(super) port: u16,
     pub(super) folder: Folder,
     arguments: Vec<String>,
-}
-
-/// A port that nothing listens on.
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A server with these arguments, and its port.

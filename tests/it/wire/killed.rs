@@ -1,10 +1,9 @@
 //! A hub that is killed and started again in the midst of `rte publish`: nothing is lost, and at
 //! most one request comes twice for each kill; none does where the hub has a journal in files.
 
-use crate::support::{Folder, Hub, ORGANIZATION, rte};
+use crate::support::{Folder, Hub, ORGANIZATION, free_port, rte};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -71,7 +70,7 @@ fn publisher(hub: &Hub, address: &str, folder: &Folder, lines: usize) -> (Child,
 /// Publishes so many lines through a hub with these settings, which is killed again and again; how
 /// often each was heard. With a journal, whoever hears them goes on from where it was.
 fn publish_through_kills(lines: usize, journal: &[String]) -> BTreeMap<usize, usize> {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = format!("127.0.0.1:{}", free_port());
     let listen = format!("server.listen={address}");
     let own = [listen.as_str(), "server.threads=1", "limits.replay_items_max=20000"];
     let settings: Vec<&str> = own.into_iter().chain(journal.iter().map(String::as_str)).collect();

@@ -1,8 +1,8 @@
 //! A Redis Cluster: three masters, each with a replica.
 
-use super::super::engine::{Server, free_port, skip, started};
+use super::super::engine::{Server, skip, started};
 use super::{all_come, await_ready, subscribe};
-use crate::support::{Hub, ORGANIZATION, asking, rte};
+use crate::support::{Hub, ORGANIZATION, asking, free_port, rte};
 use crate::wire::since::availability;
 use rte::backplane::partition::tag;
 use rte::hub::partition::Partition;

@@ -1,11 +1,11 @@
 //! Sentinels, and a Cluster, that are reached over TLS by names that they announce.
 
-use super::super::engine::{Server, free_port, skip};
+use super::super::engine::{Server, skip};
 use super::cluster::Cluster;
 use super::sentinel::Estate;
 use super::tls::Authority;
 use super::{all_come, await_ready};
-use crate::support::Hub;
+use crate::support::{Hub, free_port};
 
 /// What servers speak among each other.
 const AMONG: [&str; 4] = ["--tls-replication", "yes", "--tls-auth-clients", "no"];

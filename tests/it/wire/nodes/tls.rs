@@ -1,8 +1,8 @@
 //! A Redis that is reached over TLS, and what is told where it is not.
 
-use super::super::engine::{Server, free_port, skip};
+use super::super::engine::{Server, skip};
 use super::{POSITIONED, await_ready, next, publish, subscribe};
-use crate::support::{Folder, Hub, rte};
+use crate::support::{Folder, Hub, free_port, rte};
 use crate::wire::since::availability;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
