@@ -128,7 +128,7 @@ fn a_connection_with_a_fresh_token_outlives_the_one_before() {
     // It would have ended at the same instant.
     assert!(held(&mut stays).is_empty());
     // A token with less time ends it sooner.
-    refreshed(&mut stays, &hub.token(json!({ "exp": unix_s() + 2 })));
+    refreshed(&mut stays, &hub.token(json!({ "exp": unix_s() + 3 })));
     assert!(stays.record().contains("token_expired"));
 }
 

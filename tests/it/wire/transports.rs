@@ -253,7 +253,7 @@ fn a_connection_that_is_over_has_its_last_word_for_the_next_poll_and_then_nothin
 
 #[test]
 fn a_poll_waits_for_poll_ms_and_a_client_that_polls_no_more_is_given_up_after_disconnect_ms() {
-    let hub = Hub::start_with(&["limits.poll_ms=100", "limits.disconnect_ms=300"]);
+    let hub = Hub::start_with(&["limits.poll_ms=100", "limits.disconnect_ms=1000"]);
     let mut wire = hub.connect();
     let client = Client::polling(&hub, &mut wire);
     let timed_out = client.ask(&mut wire, "GET", "");
