@@ -1,7 +1,7 @@
 //! Tokens that are good no more before their time.
 
 use super::tokens::unix_s;
-use crate::support::{Folder, Hub, ORGANIZATION, Reply, USER};
+use crate::support::{Folder, Hub, ORGANIZATION, Reply, USER, asking};
 use serde_json::{Value, json};
 
 const OTHER: &str = "d1eeb190-ff4b-ea11-ac9c-00155d4fdcf3";
@@ -184,7 +184,7 @@ fn what_was_revoked_outlives_a_hub_that_is_killed_where_it_has_a_journal_in_file
     }
     hub.await_log("listening");
     let first = folder.file("journal/0000000001.log");
-    let is_gone = (0..1_000).any(|_| list(&hub) == told && !std::path::Path::new(&first).exists());
+    let is_gone = asking().any(|()| list(&hub) == told && !std::path::Path::new(&first).exists());
     assert!(is_gone, "a snapshot has taken its place");
     hub.kill();
     hub = start();

@@ -25,7 +25,9 @@ fn a_thousand_sockets_without_a_token_keep_nobody_out() {
         assert!(clients.iter_mut().all(|client| client.invoke("UnsubscribeAll", "[]").contains("true")), "{threads}");
         assert!(first.invoke("UnsubscribeAll", "[]").contains("true"));
         assert!(hub.metric("rte_strangers ") <= 64.0 + 4.0);
-        assert!(hub.metric("rte_connections_closed_total{reason=\"made_room\"}") >= 900.0);
+        // Another thread may take in the last of the crowd when these are served already.
+        hub.await_metric("rte_connections_closed_total{reason=\"made_room\"}", |count| count >= 900.0);
+        hub.await_log("warn strangers_crowd");
         assert!((1..=4).contains(&hub.log().matches("warn strangers_crowd").count()), "{}", hub.log());
         assert_eq!(hub.log().matches("made_room").count(), 0, "{}", hub.log());
     }
@@ -39,7 +41,7 @@ fn little_of_what_a_stranger_does_not_read_waits_in_the_kernel() {
     std::io::Write::write_all(wire.stream(), "GET /reference HTTP/1.1\r\nHost: h\r\n\r\n".repeat(20).as_bytes())
         .unwrap();
     // What is not in the kernel is with the hub, which has it once for all.
-    hub.await_metric("rte_backlog_bytes ", |bytes| bytes > 0.0);
+    hub.await_metric("rte_backlog_bytes ", |bytes| bytes > page / 2.0);
     let backlog = hub.metric("rte_backlog_bytes ");
     assert!((page / 2.0..page + 1_000.0).contains(&backlog), "{backlog} bytes of a page of {page} wait in the hub");
 }

@@ -46,7 +46,8 @@ fn after_its_delay_the_drain_begins_by_itself() {
 
 #[test]
 fn a_drain_refuses_publications_and_lets_requests_in_hand_finish() {
-    let hub = Hub::start();
+    // On one thread, whoever is answered knows that what was sent before has been read.
+    let hub = Hub::start_with(&["server.threads=1"]);
     let body = format!(r#"{{"eventName":"UserQueueAlert","entityId":"{USER}","data":{{"queueId":"{ORGANIZATION}"}}}}"#);
     let authorization = format!("Authorization: Bearer {}", hub.publisher_token());
     let whole = request("POST /publish", &[&authorization, "Content-Type: application/json"], &body);
