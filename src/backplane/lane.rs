@@ -47,6 +47,16 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Why the lane is away, if it is.
+    pub fn fault(self) -> Option<Fault> {
+        match self {
+            Notice::Away { fault, .. } => Some(fault),
+            Notice::Up { .. } => None,
+        }
+    }
+}
+
 impl Lane {
     pub(super) fn new(now: Now) -> Lane {
         let state = State::Away { again_at: Deadline::at(now.mono), since: now.mono };

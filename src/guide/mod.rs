@@ -213,6 +213,7 @@ pub mod reference {}
 /// [sentinels]: crate::guide::nodes#sentinels
 /// [stateful]: crate::guide::compatibility#stateful-reconnect
 /// [sure]: crate::guide::nodes#how-sure-a-202-is
+/// [watch-nodes]: crate::guide::nodes#watch-it
 /// [what breaks whom]: crate::guide::schemas#what-breaks-whom
 ///
 #[doc = include_str!("changes.md")]

@@ -29,7 +29,7 @@ pub(crate) struct Ears {
     log: Logger,
     clock: Clock,
     /// By what the engine may lose something, as far as it has been told.
-    told: Mutex<BTreeSet<Risk>>,
+    told: Mutex<BTreeSet<(String, Risk)>>,
     /// The shards have ended: nobody takes anything any more.
     is_over: AtomicBool,
     end: Bell,
@@ -67,9 +67,10 @@ impl Listener for Ears {
         let lane = side.label();
         let fact = match notice {
             Notice::Away { fault, .. } => {
-                let complaint = complaint.filter(|complaint| complaint.fault == fault).cloned();
-                let Complaint { fault, server, words } = complaint.unwrap_or_else(|| fault.into());
-                Fact::BackplaneAway { lane, error: fault.told(), server, words, action: fault.remedy() }
+                let complaint = complaint.cloned().unwrap_or_else(|| fault.into());
+                let (error, action) = (complaint.told(), complaint.fault.remedy());
+                let Complaint { server, words, .. } = complaint;
+                Fact::BackplaneAway { lane, error, server, words, action }
             }
             Notice::Up { away_ms } => Fact::BackplaneBack { lane, away_ms },
         };
@@ -96,9 +97,10 @@ impl Listener for Ears {
             self.shared.common_key.get_or_init(|| IdKey::derived(secret.as_bytes()));
         }
         // It is read anew whenever the lane comes back.
-        let fresh = |risk: &Risk| self.told.lock().insert(*risk);
-        for (what, action) in risks.iter().copied().filter(fresh) {
-            self.log.write(&Fact::BackplaneUnsafe { what, action }, self.clock.now());
+        let fresh = |risk: &&(String, Risk)| self.told.lock().insert((*risk).clone());
+        for (server, (what, action)) in risks.iter().filter(fresh) {
+            let fact = Fact::BackplaneUnsafe { server: server.clone(), what, action };
+            self.log.write(&fact, self.clock.now());
         }
     }
 

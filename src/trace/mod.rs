@@ -153,6 +153,8 @@ pub enum Fact {
     BackplaneReady,
     /// The engine may lose what it has taken.
     BackplaneUnsafe {
+        /// Which server.
+        server: String,
         /// What is so.
         what: &'static str,
         /// Who must do what.
@@ -163,7 +165,7 @@ pub enum Fact {
         /// Which.
         lane: &'static str,
         /// What happened.
-        error: &'static str,
+        error: String,
         /// Which server was asked, where it was one alone.
         server: Option<String>,
         /// By which words the engine has told of it.
@@ -584,7 +586,8 @@ impl Fact {
             }
             Fact::JournalResumed { file } => field("file", file),
             Fact::BackplaneReady => {}
-            Fact::BackplaneUnsafe { what, action } => {
+            Fact::BackplaneUnsafe { server, what, action } => {
+                field("server", server);
                 field("what", what);
                 field("do", action);
             }

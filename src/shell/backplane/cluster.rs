@@ -22,21 +22,22 @@ pub(super) fn masters(options: &Options, address: &Address) -> Result<Masters, C
     let answer: Result<Value, Complaint> = dialed.ask(redis::cmd("CLUSTER").arg("SLOTS"));
     // A server that is not of a Cluster says so.
     let answer = answer.map_err(|complaint| complaint.meaning(Fault::Garbled, Fault::Unclustered))?;
-    let Value::Array(ranges) = answer else { return Err(Fault::Garbled.into()) };
+    let Value::Array(ranges) = answer else { return Err(dialed.blamed(Fault::Garbled)) };
     let ranges: Option<Vec<Range>> = ranges.into_iter().map(|range| parse(range, &address.0)).collect();
-    let ranges = ranges.ok_or(Fault::Garbled)?;
+    let ranges = ranges.ok_or_else(|| dialed.blamed(Fault::Garbled))?;
     let mut masters = Masters::default();
     for partition in partitions() {
         let tag = tag(&options.prefix, partition);
-        let index = index(&mut masters.all, &ranges, tag.trim_matches(['{', '}']))?;
-        masters.of_partition.push(index);
+        let index = index(&mut masters.all, &ranges, tag.trim_matches(['{', '}']));
+        masters.of_partition.push(index.map_err(|fault| dialed.blamed(fault))?);
     }
-    masters.of_meta = index(&mut masters.all, &ranges, &meta(&options.prefix))?;
+    let of_meta = index(&mut masters.all, &ranges, &meta(&options.prefix));
+    masters.of_meta = of_meta.map_err(|fault| dialed.blamed(fault))?;
     Ok(masters)
 }
 
 /// Which of the masters has a key, or a tag.
-fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usize, Complaint> {
+fn index(masters: &mut Vec<Address>, ranges: &[Range], key: &str) -> Result<usize, Fault> {
     let slot = slot(key.as_bytes());
     let range = ranges.iter().find(|range| (range.first..=range.last).contains(&slot)).ok_or(Fault::Uncovered)?;
     let known = masters.iter().position(|master| *master == range.master);

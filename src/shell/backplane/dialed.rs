@@ -43,7 +43,7 @@ impl Dialed {
     pub(super) fn dial(host: &str, port: u16, manners: Manners<'_>) -> Result<Dialed, Complaint> {
         let server = format!("{host}:{port}");
         let socket = Socket::open(host, port, manners.tls);
-        let socket = socket.map_err(|fault| Complaint { server: Some(server.clone()), ..fault.into() })?;
+        let socket = socket.map_err(|fault| Complaint::from(fault).of(&server))?;
         let mut dialed = Dialed { server, socket, parser: Parser::new() };
         if let Some(password) = manners.password {
             let mut command = redis::cmd("AUTH");
@@ -56,7 +56,7 @@ impl Dialed {
     /// From now on it waits for answers to commands that wait at the server for so long, too.
     pub(super) fn be_patient(&self, waits_ms: u64) -> Result<(), Complaint> {
         let longest = PATIENCE + Duration::from_millis(waits_ms);
-        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| interrupted(&error).into())
+        self.socket.tcp().set_read_timeout(Some(longest)).map_err(|error| self.blamed(interrupted(&error)))
     }
 
     /// The socket, to be waited for.
@@ -66,25 +66,65 @@ impl Dialed {
 
     /// What the server answers to a command.
     pub(super) fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Complaint> {
-        let answer = self.send(&command.get_packed_command()).and_then(|()| self.receive());
-        answer.and_then(taken).map_err(|complaint| self.blamed(complaint))
+        self.answer(command)?.read(Ok)
+    }
+
+    /// The same, to be read.
+    pub(super) fn answer(&mut self, command: &Cmd) -> Result<Answered, Complaint> {
+        self.send(&command.get_packed_command())?;
+        self.receive()
+    }
+
+    /// What it is called.
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
     /// What is to be told of this server.
     pub(super) fn blamed(&self, complaint: impl Into<Complaint>) -> Complaint {
-        Complaint { server: Some(self.server.clone()), ..complaint.into() }
+        complaint.into().of(&self.server)
     }
 
     /// Sends commands; each has an answer to be received.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
-        self.socket.write_all(bytes).and_then(|()| self.socket.flush()).map_err(|error| interrupted(&error).into())
+        let sent = self.socket.write_all(bytes).and_then(|()| self.socket.flush());
+        sent.map_err(|error| self.blamed(interrupted(&error)))
     }
 
     /// Waits for the next answer.
-    pub(super) fn receive(&mut self) -> Result<Value, Complaint> {
+    pub(super) fn receive(&mut self) -> Result<Answered, Complaint> {
         let mut broken = None;
         let answer = self.parser.parse_value(Watched { socket: &mut self.socket, broken: &mut broken });
-        answer.map_err(|error| broken.map_or_else(|| complaint(&error), Complaint::from))
+        match answer {
+            Ok(value) => Ok(Answered { server: self.server.clone(), value }),
+            Err(error) => Err(self.blamed(broken.map_or_else(|| complaint(&error), Complaint::from))),
+        }
+    }
+}
+
+/// What a server has answered.
+pub(super) struct Answered {
+    server: String,
+    value: Value,
+}
+
+impl Answered {
+    /// What it means. Whatever is wrong with it is told of the server.
+    pub(super) fn read<T, R>(self, meaning: impl FnOnce(T) -> Result<R, Complaint>) -> Result<R, Complaint>
+    where
+        T: FromRedisValue,
+    {
+        taken(self.value).and_then(meaning).map_err(|complaint| complaint.of(&self.server))
+    }
+
+    /// The code of the error that it is, if it is one.
+    pub(super) fn code(&self) -> Option<&str> {
+        if let Value::ServerError(error) = &self.value { Some(error.code()) } else { None }
+    }
+
+    /// What is to be told of the server.
+    pub(super) fn blamed(&self, fault: Fault) -> Complaint {
+        Complaint::from(fault).of(&self.server)
     }
 }
 
@@ -171,5 +211,33 @@ impl Write for Socket {
             Socket::Plain(socket) => socket.flush(),
             Socket::Encrypted(stream) => stream.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn whatever_goes_wrong_on_a_connection_is_told_of_its_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut asked = [0; 14];
+            for answer in ["-OOM no room\r\n", ":7\r\n"] {
+                peer.read_exact(&mut asked).unwrap();
+                peer.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let mut dialed = Dialed::dial("127.0.0.1", port, Manners { tls: None, user: None, password: None }).unwrap();
+        let of = |fault: Fault| Complaint::from(fault).of(&format!("127.0.0.1:{port}"));
+        let ping = redis::cmd("PING");
+        let refused = dialed.answer(&ping).unwrap().read(|text: String| Ok(text)).unwrap_err();
+        assert_eq!(refused, Complaint { words: Some("OOM no room".to_owned()), ..of(Fault::Full) });
+        let unread = dialed.answer(&ping).unwrap().read(|_: u32| Err::<u32, _>(Fault::Garbled.into()));
+        assert_eq!(unread, Err(of(Fault::Garbled)));
+        assert_eq!(dialed.receive().err(), Some(of(Fault::Away)), "it is cut");
     }
 }

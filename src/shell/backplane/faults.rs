@@ -11,17 +11,35 @@ pub struct Complaint {
     pub(crate) fault: Fault,
     /// Which server was asked, where it was one alone.
     pub(crate) server: Option<String>,
+    /// What is known of it, beside what the fault tells.
+    pub(crate) detail: Option<String>,
     /// By which words the server has told of it, where they are for people.
     pub(crate) words: Option<String>,
 }
 
 impl From<Fault> for Complaint {
     fn from(fault: Fault) -> Complaint {
-        Complaint { fault, server: None, words: None }
+        Complaint { fault, server: None, detail: None, words: None }
     }
 }
 
 impl Complaint {
+    /// What has gone wrong, of the server.
+    pub(crate) fn told(&self) -> String {
+        let detail = self.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
+        format!("{}{detail}", self.fault.told())
+    }
+
+    /// The server is a replica, which is told by these words.
+    pub(super) fn replica(told: &str) -> Complaint {
+        Complaint { detail: Some(format!("it {told}")), ..Fault::Moved.into() }
+    }
+
+    /// It is to be told of this server.
+    pub(super) fn of(self, server: &str) -> Complaint {
+        Complaint { server: Some(server.to_owned()), ..self }
+    }
+
     /// What it means where one thing means another.
     pub(super) fn meaning(self, one: Fault, other: Fault) -> Complaint {
         Complaint { fault: if self.fault == one { other } else { self.fault }, ..self }
@@ -65,7 +83,7 @@ pub(super) fn complaint(error: &RedisError) -> Complaint {
         return uncoded(error).into();
     };
     let first_line = error.detail().and_then(|detail| detail.lines().next()).unwrap_or_default();
-    Complaint { fault, server: None, words: Some(quote(format!("{code} {first_line}").trim_end())) }
+    Complaint { words: Some(quote(format!("{code} {first_line}").trim_end())), ..fault.into() }
 }
 
 fn uncoded(error: &RedisError) -> Fault {
@@ -150,7 +168,7 @@ mod tests {
             ("ERR the user executing the script can't run this command", Fault::Forbidden, None),
             ("ERR unknown command 'AUTH', with args beginning with: 'hush'", Fault::Garbled, None),
         ] {
-            assert_eq!(said(line), Complaint { fault, server: None, words: words.map(str::to_owned) }, "{line}");
+            assert_eq!(said(line), Complaint { words: words.map(str::to_owned), ..fault.into() }, "{line}");
         }
     }
 

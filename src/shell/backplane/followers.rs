@@ -1,7 +1,7 @@
 //! Logs of a Cluster: one command reads of one slot only, so that each partition is waited for on a
 //! connection of its own.
 
-use super::dialed::{Dialed, taken};
+use super::dialed::Dialed;
 use super::faults::Complaint;
 use super::layout::{Entries, Tail, reading};
 use super::options::Options;
@@ -43,10 +43,11 @@ impl Followers {
             for follower in
                 self.0.iter_mut().zip(&ready).filter_map(|(follower, is_ready)| is_ready.then_some(follower))
             {
-                let entries: Option<Entries> = taken(follower.dialed.receive()?)?;
+                let answer = follower.dialed.receive()?;
                 let Some(tail) = follower.asked.take() else { continue };
-                match entries {
-                    Some(entries) => found.extend(tail.found(entries)?),
+                let of_tail = |entries: Option<Entries>| Ok(entries.map(|entries| tail.found(entries)).transpose()?);
+                match answer.read(of_tail)? {
+                    Some(entries) => found.extend(entries),
                     None => {
                         silent += 1;
                         follower.ask(tail)?;

@@ -5,6 +5,7 @@ use super::faults::Complaint;
 use super::layout::{Held, agreed, meta, partitions};
 use super::masters::Masters;
 use super::options::{Encryption, Options};
+use super::rights::lacks;
 use super::server::{REPLICA_SILENT_S_MAX, ServerFacts};
 use super::servers::{find, reach};
 use crate::backplane::Fault;
@@ -98,9 +99,10 @@ fn of_plain(options: &Options, (host, port): &Address, complaint: Complaint) -> 
     }
 }
 
-fn wrong(server: &str, Complaint { fault, words, .. }: Complaint) -> String {
-    let said = words.map_or_else(String::new, |words| format!("; it says {words:?}"));
-    format!("{server}: {}: {}{said}", fault.told(), fault.remedy())
+fn wrong(server: &str, complaint: Complaint) -> String {
+    let (told, remedy) = (complaint.told(), complaint.fault.remedy());
+    let said = complaint.words.map_or_else(String::new, |words| format!("; it says {words:?}"));
+    format!("{server}: {told}: {remedy}{said}")
 }
 
 fn shown((host, port): &Address) -> String {
@@ -149,20 +151,6 @@ fn ask(options: &Options, address: &Address, has_meta: bool, partition: Option<P
     Ok(said)
 }
 
-/// What the user may not do there that a hub does. A server that does not tell is no worse for
-/// that.
-fn lacks(options: &Options, tag: &str, connection: &mut Dialed) -> Result<Option<Vec<String>>, Complaint> {
-    let hash: String = connection.ask(redis::cmd("SCRIPT").arg("LOAD").arg(include_str!("rights.lua")))?;
-    let mut command = redis::cmd("EVALSHA");
-    command.arg(hash).arg(0);
-    ["s", "o", "v", "i:check"].iter().for_each(|what| _ = command.arg(format!("{tag}:{what}")));
-    command.arg(meta(&options.prefix)).arg(options.wait_replicas);
-    match connection.ask(&command) {
-        Err(complaint) if complaint.fault != Fault::Forbidden => Ok(None),
-        lacks => lacks.map(Some),
-    }
-}
-
 /// Why the server takes nothing that is to be written. Of a log that is not there nothing is.
 fn refusal(tag: &str, connection: &mut Dialed) -> Option<Complaint> {
     let mut command = redis::cmd("XADD");
@@ -193,14 +181,13 @@ impl Look {
         } else {
             self.wrong.push(format!("{server} has version {}: {}", facts.version(), Fault::Outdated.remedy()));
         }
-        if !facts.is_master() {
-            self.judge_replica(server, options, &facts);
+        if let Some(replica) = facts.replica() {
+            self.judge_replica(server, options, &replica);
         }
         if lacks.as_ref().is_some_and(Vec::is_empty) {
             self.good.push(format!("{server} allows its user what a hub does"));
         } else if let Some(lacks) = lacks {
-            let (told, remedy) = (Fault::Forbidden.told(), Fault::Forbidden.remedy());
-            self.wrong.push(format!("{server}: {told}: {}: {remedy}", lacks.join(", ")));
+            self.wrong.push(wrong(server, Complaint { detail: Some(lacks.join(", ")), ..Fault::Forbidden.into() }));
         }
         self.wrong.extend(refusal.map(|complaint| wrong(server, complaint)));
         if facts.is_master() {
@@ -218,14 +205,12 @@ impl Look {
     }
 
     /// What it means that the server is a replica.
-    fn judge_replica(&mut self, server: &str, options: &Options, facts: &ServerFacts) {
+    fn judge_replica(&mut self, server: &str, options: &Options, replica: &str) {
         // Whoever knows the master is about to name another one.
         if options.is_told() {
-            return self.wrong.push(wrong(server, Fault::Moved.into()));
+            return self.wrong.push(wrong(server, Complaint::replica(replica)));
         }
-        let master = facts.master().unwrap_or_else(|| "another server".to_owned());
-        self.replica =
-            Some(format!("{server} is a replica of {master}, and takes nothing unless it becomes the master"));
+        self.replica = Some(format!("{server} {replica}"));
     }
 
     /// Whether so many replicas as are waited for would have a publication.

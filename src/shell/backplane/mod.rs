@@ -11,6 +11,7 @@ mod masters;
 mod numbers;
 mod options;
 mod redis;
+mod rights;
 mod sentinel;
 mod server;
 mod servers;
@@ -101,7 +102,7 @@ pub trait Listener: Send + Sync + 'static {
     fn hear_writer(&self, mail: WriterMail);
     /// The reader says that, but for notices. It goes on when this returns.
     fn hear_reader(&self, mail: ReaderMail);
-    /// A lane has changed. That is why the engine has not done what it was asked last.
+    /// A lane has changed. Where it is away, that is known of the reason.
     fn hear_notice(&self, side: Side, notice: Notice, complaint: Option<&Complaint>);
     /// A lane has reached the engine, which is set up so that it may lose this; all processes that
     /// share it have this secret.
@@ -245,7 +246,8 @@ impl<L: Listener> Appending<L> {
                 }
                 WriterMail::Notice(notice) => {
                     note(&self.numbers, Side::Writer, *notice);
-                    self.listener.hear_notice(Side::Writer, *notice, self.engine.complaint());
+                    let complaint = notice.fault().map(|fault| self.engine.complaint(fault));
+                    self.listener.hear_notice(Side::Writer, *notice, complaint.as_ref());
                     continue;
                 }
                 WriterMail::Settled(_) | WriterMail::Repaired { .. } => {}
@@ -319,7 +321,8 @@ impl<L: Listener> Reading<L> {
                     self.writer.post(Task::Restart);
                 }
                 if let ReaderMail::Notice(notice) = mail {
-                    self.listener.hear_notice(Side::Reader, notice, self.engine.complaint());
+                    let complaint = notice.fault().map(|fault| self.engine.complaint(fault));
+                    self.listener.hear_notice(Side::Reader, notice, complaint.as_ref());
                 } else {
                     self.listener.hear_reader(mail);
                 }

@@ -10,12 +10,13 @@
 //! | `T:i:…` | ids of items, each with origin and number of the first entry that has had it |
 //! | `<prefix>:meta` | what all processes must agree upon |
 
-use super::dialed::{Address, taken};
+use super::dialed::{Address, Answered};
 use super::faults::Complaint;
 use super::followers::Followers;
 use super::layout::{Entries, Tail, agreed, encode_value, id, meta, parse_value, partitions, place, reading};
 use super::masters::Masters;
 use super::options::Options;
+use super::rights;
 use super::server::{Risk, ServerFacts};
 use super::servers::{self, Servers};
 use crate::backplane::entry::{Head, Kind, Origin, Place};
@@ -59,8 +60,14 @@ const OTHER_SECRET: Risk = (
 pub struct EngineFacts {
     /// A secret that all processes have which share the engine.
     pub(crate) secret: String,
-    /// By what it may lose something that it has taken.
-    pub(crate) risks: Vec<Risk>,
+    /// By what each server may lose something that it has taken.
+    pub(crate) risks: Vec<(String, Risk)>,
+}
+
+/// A complaint with all that the servers can be asked about it.
+fn complete(complaint: Complaint, options: &Options, servers: &mut Servers) -> Complaint {
+    let Some((partition, dialed)) = servers.named(complaint.server.as_deref()) else { return complaint };
+    rights::detailed(complaint, options, &tag(&options.prefix, partition), dialed)
 }
 
 impl Redis {
@@ -93,6 +100,10 @@ impl Redis {
             Command::Restore { partition, values } => self.restore(*partition, values),
         };
         outcome.unwrap_or_else(|complaint| {
+            let complaint = match &mut self.servers {
+                Some(servers) => complete(complaint, &self.options, servers),
+                None => complaint,
+            };
             self.disconnect();
             Input::Failed(self.complaint.insert(complaint).fault)
         })
@@ -125,12 +136,18 @@ impl Redis {
             false => it,
         };
         let mut servers = Servers::dial(&self.options, found).map_err(absent)?;
-        let risks = self.check(&mut servers).map_err(absent)?;
-        self.agree(&mut servers, risks).map_err(absent)?;
-        servers.load()?;
+        let taken = self.take_up(&mut servers).map_err(absent);
+        taken.map_err(|complaint| complete(complaint, &self.options, &mut servers))?;
         servers.all().iter().try_for_each(|dialed| dialed.be_patient(self.waits_ms))?;
         self.servers = Some(servers);
         Ok(())
+    }
+
+    /// These servers are the right ones, and learn what they need.
+    fn take_up(&mut self, servers: &mut Servers) -> Result<(), Complaint> {
+        let risks = self.check(servers)?;
+        self.agree(servers, risks)?;
+        servers.load()
     }
 
     /// Where the logs are, by the next of the addresses: the server, or the first of those who know
@@ -156,7 +173,7 @@ impl Redis {
     }
 
     /// Whether they are masters, of a version that counts ids, and keep the same partitions.
-    fn check(&self, servers: &mut Servers) -> Result<Vec<Risk>, Complaint> {
+    fn check(&self, servers: &mut Servers) -> Result<Vec<(String, Risk)>, Complaint> {
         let mut risks = Vec::new();
         for dialed in servers.all() {
             let server = ServerFacts::ask(dialed)?;
@@ -166,19 +183,17 @@ impl Redis {
             if let Some(fault) = server.misfit(&self.options) {
                 return Err(dialed.blamed(fault));
             }
-            if !server.is_master() {
-                return Err(dialed.blamed(Fault::Moved));
+            if let Some(replica) = server.replica() {
+                return Err(dialed.blamed(Complaint::replica(&replica)));
             }
-            risks.extend(server.risks());
+            risks.extend(server.risks().into_iter().map(|risk| (dialed.server().to_owned(), risk)));
         }
-        risks.sort_unstable();
-        risks.dedup();
         risks.retain(|_| !self.options.is_passing);
         Ok(risks)
     }
 
     /// What all processes hold to stands there, or is brought.
-    fn agree(&mut self, servers: &mut Servers, mut risks: Vec<Risk>) -> Result<(), Complaint> {
+    fn agree(&mut self, servers: &mut Servers, mut risks: Vec<(String, Risk)>) -> Result<(), Complaint> {
         let (key, dialed) = (meta(&self.options.prefix), servers.of_meta()?);
         // The first node says it, and all others hold to that.
         let mut agree = |name: &str, value: &str| -> Result<String, Complaint> {
@@ -199,15 +214,19 @@ impl Redis {
         if !std::mem::replace(&mut self.is_agreed, true) {
             self.secret.clone_from(&secret);
         } else if secret != self.secret {
-            risks.push(OTHER_SECRET);
+            risks.push((dialed.server().to_owned(), OTHER_SECRET));
         }
         self.facts = Some(EngineFacts { secret, risks });
         Ok(())
     }
 
-    /// Why the last command has not been executed, where it has not.
-    pub(super) fn complaint(&self) -> Option<&Complaint> {
-        self.complaint.as_ref()
+    /// A fault that a lane tells, and what is known of it: by the last command, where it has not
+    /// been executed for that, else which server it is, where it is one alone.
+    pub(super) fn complaint(&self, fault: Fault) -> Complaint {
+        let known = self.complaint.as_ref().filter(|complaint| complaint.fault == fault).cloned();
+        let own =
+            || Complaint { server: self.servers.as_ref().and_then(Servers::sole).map(str::to_owned), ..fault.into() };
+        known.unwrap_or_else(own)
     }
 
     /// What the engine has told of itself since this was asked.
@@ -228,7 +247,7 @@ impl Redis {
         command
     }
 
-    fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
+    fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Answered>, Complaint> {
         self.servers.as_mut().ok_or(Fault::Away)?.run(commands)
     }
 
@@ -247,8 +266,7 @@ impl Redis {
         let mut servers = self.servers.take().ok_or(Fault::Away)?;
         self.agree(&mut servers, Vec::new())?;
         self.servers = Some(servers);
-        let opened = answers.into_iter().map(|answer| {
-            let (verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>) = taken(answer)?;
+        let opened = |(verdict, first, newest, marks): (String, String, String, BTreeMap<u64, u64>)| {
             let verdict = match &*verdict {
                 "start" => Verdict::Start,
                 "same" => Verdict::Same,
@@ -261,8 +279,8 @@ impl Redis {
             let first = if first.is_empty() { behind } else { place(&first)? };
             let marks = marks.into_iter().map(|(origin, number)| (Origin(origin), number)).collect();
             Ok(Opened { verdict, first, newest, marks })
-        });
-        opened.collect::<Result<_, Complaint>>().map(Input::Opened)
+        };
+        answers.into_iter().map(|answer| answer.read(opened)).collect::<Result<_, Complaint>>().map(Input::Opened)
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<Input, Complaint> {
@@ -272,19 +290,27 @@ impl Redis {
         let mut answers = self.run(&commands)?;
         let mut alone = Vec::new();
         for ((partition, _), answer) in waits.iter().zip(answers.split_off(batches.len().min(answers.len()))) {
-            if taken::<u32>(answer)? < self.options.wait_replicas {
-                alone.push(self.index(*partition));
+            let blamed = answer.blamed(Fault::Unreplicated);
+            if answer.read(|replicas: u32| Ok(replicas < self.options.wait_replicas))? {
+                alone.push((self.index(*partition), blamed));
             }
         }
         let mut appended = Vec::new();
         for (batch, answer) in batches.iter().zip(answers) {
-            appended.push(match taken::<(Option<String>, Vec<u64>)>(answer) {
-                Ok(_) if alone.contains(&self.index(batch.partition)) => Err(Fault::Unreplicated),
-                Ok((last, duplicates)) => {
-                    last.map(|last| place(&last)).transpose().map(|last| Appended { last, duplicates })
-                }
-                Err(complaint) if complaint.fault == Fault::Stale || complaint.fault.is_hitch() => {
-                    Err(self.complaint.insert(complaint).fault)
+            let index = self.index(batch.partition);
+            let alone = alone.iter().find_map(|(other, blamed)| (*other == index).then_some(blamed));
+            let outcome = answer.read(|(last, duplicates): (Option<String>, Vec<u64>)| {
+                alone.map_or(Ok(()), |blamed| Err(blamed.clone()))?;
+                Ok(Appended { last: last.map(|last| place(&last)).transpose()?, duplicates })
+            });
+            appended.push(match outcome {
+                Ok(appended) => Ok(appended),
+                Err(complaint) if complaint.fault == Fault::Stale => Err(Fault::Stale),
+                // The lane tells the first of them.
+                Err(complaint) if complaint.fault.is_hitch() => {
+                    let fault = complaint.fault;
+                    self.complaint.get_or_insert(complaint);
+                    Err(fault)
                 }
                 Err(complaint) => return Err(complaint),
             });
@@ -346,20 +372,19 @@ impl Redis {
             return self.followers.read(&tails, &self.options, servers).map(Input::Entries);
         }
         let Some(first) = tails.first() else { return Ok(Input::Entries(Vec::new())) };
-        let read: Option<Entries> = servers.ask(first.partition, &reading(&tails))?;
-        let read = read.unwrap_or_default().into_iter().map(|(key, entries)| {
+        let of_tails = |(key, entries): (String, _)| {
             let tail = tails.iter().find(|tail| tail.key == key).ok_or(Fault::Garbled)?;
             Ok(tail.found(vec![(key, entries)])?.ok_or(Fault::Garbled)?)
-        });
-        read.collect::<Result<_, Complaint>>().map(Input::Entries)
+        };
+        let answer = servers.answer(first.partition, &reading(&tails))?;
+        let read = |read: Option<Entries>| read.unwrap_or_default().into_iter().map(of_tails).collect();
+        answer.read(read).map(Input::Entries)
     }
 
     fn newest(&mut self) -> Result<Input, Complaint> {
         let commands: Vec<_> = partitions().map(|partition| (partition, self.script(2, partition, &["s"]))).collect();
-        let newest = self.run(&commands)?.into_iter().map(|answer| {
-            let newest: Option<String> = taken(answer)?;
-            Ok(newest.map(|newest| place(&newest)).transpose()?)
-        });
+        let newest = |newest: Option<String>| Ok(newest.map(|newest| place(&newest)).transpose()?);
+        let newest = self.run(&commands)?.into_iter().map(|answer| answer.read(newest));
         newest.collect::<Result<_, Complaint>>().map(Input::Newest)
     }
 
@@ -368,12 +393,13 @@ impl Redis {
         command.arg(self.key(partition, "v")).arg(scan).arg("COUNT").arg(BACKPLANE_SCAN_VALUES);
         type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
         let servers = self.servers.as_mut().ok_or(Fault::Away)?;
-        let (scan, pairs): (u64, Pairs) = servers.ask(partition, &command)?;
-        let values = pairs.into_iter().map(|(field, value)| {
-            let entry = parse_value(&value).ok_or(Fault::Garbled)?;
-            Ok(LastValue { field: field.into(), entry })
-        });
-        Ok(Input::Values { values: values.collect::<Result<_, Complaint>>()?, scan })
+        servers.answer(partition, &command)?.read(|(scan, pairs): (u64, Pairs)| {
+            let values = pairs.into_iter().map(|(field, value)| {
+                let entry = parse_value(&value).ok_or(Fault::Garbled)?;
+                Ok(LastValue { field: field.into(), entry })
+            });
+            Ok(Input::Values { values: values.collect::<Result<_, Complaint>>()?, scan })
+        })
     }
 
     fn restore(&mut self, partition: Partition, values: &[LastValue]) -> Result<Input, Complaint> {
@@ -385,7 +411,7 @@ impl Redis {
             (partition, command)
         };
         let commands: Vec<_> = values.chunks(BACKPLANE_SCAN_VALUES).map(command).collect();
-        self.run(&commands)?.into_iter().try_for_each(|answer| taken::<Value>(answer).map(drop))?;
+        self.run(&commands)?.into_iter().try_for_each(|answer| answer.read(|_: Value| Ok(())))?;
         Ok(Input::Restored)
     }
 }

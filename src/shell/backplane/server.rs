@@ -54,9 +54,14 @@ impl ServerFacts {
         self.says("role") == Some("master")
     }
 
-    /// Whom it follows, where it is a replica.
-    pub(super) fn master(&self) -> Option<String> {
-        Some(format!("{}:{}", self.says("master_host")?, self.says("master_port")?))
+    /// What it means where it is a replica, of the server that is named before it.
+    pub(super) fn replica(&self) -> Option<String> {
+        if self.is_master() {
+            return None;
+        }
+        let master = || Some(format!("{}:{}", self.says("master_host")?, self.says("master_port")?));
+        let master = master().unwrap_or_else(|| "another server".to_owned());
+        Some(format!("is a replica of {master}, and takes nothing unless it becomes the master"))
     }
 
     /// Replicas that are connected, and how many of these keep up. A frozen one stays connected for

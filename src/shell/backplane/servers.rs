@@ -1,14 +1,15 @@
 //! The servers that have the logs: one master, or those of a Cluster.
 
 use super::cluster;
-use super::dialed::{Address, Dialed, dial};
+use super::dialed::{Address, Answered, Dialed, dial};
 use super::faults::Complaint;
+use super::layout::partitions;
 use super::masters::Masters;
 use super::options::Options;
 use super::sentinel;
 use crate::backplane::Fault;
 use crate::hub::partition::Partition;
-use redis::{Cmd, FromRedisValue, Value};
+use redis::Cmd;
 
 /// The scripts, in the order of their hashes.
 const SCRIPTS: [&str; 4] =
@@ -71,6 +72,18 @@ impl Servers {
         Ok(self.all.get_mut(index).ok_or(Fault::Moved)?)
     }
 
+    /// What the one is called that has all the logs, if one has.
+    pub(super) fn sole(&self) -> Option<&str> {
+        if let [dialed] = &*self.all { Some(dialed.server()) } else { None }
+    }
+
+    /// The one that is called so, and a partition of which it has the log.
+    pub(super) fn named(&mut self, server: Option<&str>) -> Option<(Partition, &mut Dialed)> {
+        let index = self.all.iter().position(|dialed| Some(dialed.server()) == server)?;
+        let partition = partitions().find(|partition| self.index(*partition) == index)?;
+        Some((partition, self.all.get_mut(index)?))
+    }
+
     /// What the servers call a script.
     pub(super) fn hash(&self, script: usize) -> &str {
         self.hashes.get(script).map_or("", String::as_str)
@@ -88,17 +101,16 @@ impl Servers {
     /// Executes commands in one go, each where the partition is; the answers come in their order.
     /// Where a server has forgotten the scripts, all are executed once more: what has been executed
     /// is known by its numbers.
-    pub(super) fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
+    pub(super) fn run(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Answered>, Complaint> {
         let answers = self.run_once(commands)?;
-        let is_forgotten = |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT");
-        if !answers.iter().any(is_forgotten) {
+        if !answers.iter().any(|answer| answer.code() == Some("NOSCRIPT")) {
             return Ok(answers);
         }
         self.load()?;
         self.run_once(commands)
     }
 
-    fn run_once(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Value>, Complaint> {
+    fn run_once(&mut self, commands: &[(Partition, Cmd)]) -> Result<Vec<Answered>, Complaint> {
         for index in 0..self.all.len() {
             let mut bytes = Vec::new();
             for (_, command) in commands.iter().filter(|(partition, _)| self.index(*partition) == index) {
@@ -112,7 +124,7 @@ impl Servers {
     }
 
     /// What the server answers that has the log of a partition.
-    pub(super) fn ask<T: FromRedisValue>(&mut self, partition: Partition, command: &Cmd) -> Result<T, Complaint> {
-        self.of(partition)?.ask(command)
+    pub(super) fn answer(&mut self, partition: Partition, command: &Cmd) -> Result<Answered, Complaint> {
+        self.of(partition)?.answer(command)
     }
 }

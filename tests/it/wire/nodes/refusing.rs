@@ -1,8 +1,15 @@
 //! A Redis that answers and takes nothing, or not as surely as it is to.
 
 use super::super::engine::{Server, skip};
-use super::{POSITIONED, await_reply, call, next, node, publish, subscribe};
+use super::{POSITIONED, await_reply, call, next, node, publish, starting, subscribe};
 use crate::support::{Hub, Reply, asking};
+
+/// Each lane that was away has told of this server.
+fn assert_named(hub: &Hub, server: &Server) {
+    let (log, named) = (hub.log(), format!(" server=127.0.0.1:{} ", server.port));
+    let mut away = log.lines().filter(|line| line.contains("backplane_away"));
+    assert!(away.all(|line| line.contains(&named)), "{log}");
+}
 
 #[test]
 fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_by_itself() {
@@ -24,6 +31,7 @@ fn publishers_are_sent_elsewhere_while_redis_takes_nothing_until_it_does_again_b
         await_reply(&hub, "GET /readyz?publish=1", is_told);
         assert_eq!(hub.request("GET /readyz", &[], "").status, 200, "clients stay");
         hub.await_log(&format!("lane=writer error=\"it {told}"));
+        assert_named(&hub, &server);
         assert!(server.ask(&format!("CONFIG SET {setting} {on}")).starts_with("+OK"));
         await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 200);
         publish(&hub, &call("QueueCallInArrived", &number.to_string()));
@@ -42,7 +50,7 @@ fn a_redis_whose_disk_is_broken_is_told_in_its_own_words_and_taken_up_again_by_i
     assert!(asking().any(|()| is_broken()), "{}", server.ask("INFO persistence"));
     let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
     assert!(refused.status == 503 && refused.body.contains("takes nothing that is to be written"), "{refused:?}");
-    hub.await_log("for it could not write to its disk\" said=\"MISCONF ");
+    hub.await_log(&format!("for it could not write to its disk\" server=127.0.0.1:{} said=\"MISCONF ", server.port));
     assert!(server.ask("CONFIG SET stop-writes-on-bgsave-error no").starts_with("+OK"));
     await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 200);
     publish(&hub, &call("QueueCallInArrived", "taken"));
@@ -52,13 +60,16 @@ fn a_redis_whose_disk_is_broken_is_told_in_its_own_words_and_taken_up_again_by_i
 fn a_user_that_loses_a_right_is_told_so_once_however_often_it_is_tried_again() {
     let Some(server) = Server::start("nodes-rights", true) else { return skip() };
     let hub = node(&server, &["journal.redis.append_timeout_ms=1000"]);
-    for (number, right) in (1..).zip(["xadd", "evalsha"]) {
+    let [lacks, said] = ["error=\"its user may not do what a hub does: XADD {rte:0.", "said=\"NOPERM "];
+    for (number, (right, part)) in (1..).zip([("xadd", lacks), ("evalsha", said)]) {
         assert!(server.ask(&format!("ACL SETUSER default -{right}")).starts_with("+OK"));
         for _ in 0..2 {
             let refused = hub.publish(&call("QueueCallInArrived", "refused").to_string());
             assert_eq!(refused.status, 503, "{refused:?}");
         }
-        hub.await_log("backplane_away lane=writer error=\"its user may not do what a hub does\"");
+        let is_told = |line: &str| line.contains("backplane_away lane=writer") && line.contains(part);
+        assert!(asking().any(|()| hub.log().lines().any(is_told)), "{}", hub.log());
+        assert_named(&hub, &server);
         let told = hub.log().matches("backplane_away lane=writer").count();
         assert_eq!(told, number, "{right}: {}", hub.log());
         assert!(server.ask(&format!("ACL SETUSER default +{right}")).starts_with("+OK"));
@@ -73,6 +84,7 @@ fn by_what_an_engine_may_lose_something_is_told_once_however_often_it_comes_back
     let hub = node(&server, &[]);
     let told = |hub: &Hub| hub.log().matches("backplane_unsafe").count();
     assert_eq!(told(&hub), 1, "{}", hub.log());
+    hub.await_log(&format!("backplane_unsafe server=127.0.0.1:{} what=", server.port));
     for back in 1..=2 {
         assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':'));
         let is_back = || hub.log().matches("backplane_back lane=reader").count() == back;
@@ -99,6 +111,7 @@ fn a_publication_is_taken_once_so_many_replicas_have_it_also_where_it_was_sent_a
     let refused = hub.publish(&item("first").to_string());
     assert!(refused.status == 503 && refused.body.contains("too few replicas"), "{refused:?}");
     await_reply(&hub, "GET /readyz?publish=1", |reply| reply.status == 503);
+    hub.await_log("fewer of its replicas than journal.redis.wait_replicas have what is written");
     // Another connection has written nothing that it could wait for.
     assert!(server.ask("CLIENT KILL TYPE normal").starts_with(':'));
     let refused = hub.publish(&item("second").to_string());
@@ -112,5 +125,32 @@ fn a_publication_is_taken_once_so_many_replicas_have_it_also_where_it_was_sent_a
     // What was sent first is known to be there by its id; the second was in the log, or was not.
     let heard: Vec<String> = std::iter::repeat_with(|| next(&mut peer).0).take_while(|mark| mark != "third").collect();
     assert_eq!(heard, ["first", "second"]);
+    assert_named(&hub, &server);
     drop(replica);
+}
+
+#[test]
+fn a_node_that_can_t_start_says_why_and_of_a_replica_whom_it_follows() {
+    let Some(server) = Server::start("nodes-unstarted", true) else { return skip() };
+    let master = server.port.to_string();
+    let replica = Server::start_with("nodes-unstarted-replica", &["--replicaof", "127.0.0.1", &master]).unwrap();
+    let hub = starting(&replica, &[]);
+    hub.await_log(&format!("the one that has the logs: it is a replica of 127.0.0.1:{master}, and takes nothing"));
+    assert_named(&hub, &replica);
+    assert!(server.ask("CONFIG SET requirepass hush-hush").starts_with("+OK"));
+    let hub = starting(&server, &[]);
+    hub.await_log("backplane_away lane=reader error=\"it asks for a password");
+    assert_named(&hub, &server);
+}
+
+#[test]
+fn each_lane_that_was_cut_says_by_whom() {
+    let Some(server) = Server::start("nodes-cut", true) else { return skip() };
+    let hub = node(&server, &["journal.redis.append_timeout_ms=1000"]);
+    server.signal("-STOP");
+    hub.publish(&call("QueueCallInArrived", "late").to_string());
+    hub.await_log("backplane_away lane=writer");
+    hub.await_log("backplane_away lane=reader");
+    server.signal("-CONT");
+    assert_named(&hub, &server);
 }
