@@ -10,6 +10,9 @@ macro_rules! faults {
         }
 
         impl Fault {
+            /// All of them.
+            pub(crate) const ALL: &[Fault] = &[$(Fault::$Fault,)*];
+
             /// What has gone wrong, of the server that is named before it.
             pub(crate) fn told(self) -> &'static str {
                 match self { $(Fault::$Fault => $told,)* }
@@ -49,32 +52,34 @@ faults! {
         "raise its maxclients, or look who else connects there (CLIENT LIST)";
     Protected
         "it takes no clients of other machines (protected-mode)"
-        "give Redis a password, and the same in journal.redis.password_file, or set protected-mode no, where nobody else gets \
-         to it";
+        "give Redis a password, set journal.redis.password_file to a file with the same, and start the hub anew; or set \
+         protected-mode no, where nobody else gets to it";
     NoPassword
         "it asks for a password, and this node tells it none"
-        "set journal.redis.password_file, and journal.redis.user unless that is the default user";
+        "set journal.redis.password_file, and journal.redis.user unless that is the default user, and start the hub anew";
     WrongPassword
         "it knows no such user with this password"
-        "look at the password in journal.redis.password_file, then at journal.redis.user (without it, the default user), and \
-         whether that user is on there (ACL LIST)";
+        "look at the password in journal.redis.password_file, and send the hub SIGHUP, which reads it again; then at \
+         journal.redis.user (without it, the default user), and whether that user is on there (ACL LIST)";
     Passwordless
         "it asks for no password, and this node tells it one"
-        "leave journal.redis.password_file away, or give Redis that password (requirepass, or a user of its own)";
+        "leave journal.redis.password_file away and start the hub anew, or give Redis that password (requirepass, or a user of \
+         its own)";
     Forbidden
         "its user may not do what a hub does"
         "give it the rights of the line in `rte help nodes` (ACL SETUSER, then ACL SAVE or a line in redis.conf); its name and \
          password are right";
     SentinelNoPassword
         "the Sentinel asks for a password, and this node tells it none"
-        "set journal.redis.sentinel_password_file, and sentinel_user unless that is the default user; user and password_file \
-         are for the servers";
+        "set journal.redis.sentinel_password_file, and sentinel_user unless that is the default user, and start the hub anew; \
+         user and password_file are for the servers";
     SentinelWrongPassword
         "the Sentinel knows no such user with this password"
-        "look at the password in journal.redis.sentinel_password_file, then at sentinel_user (without it, the default user)";
+        "look at the password in journal.redis.sentinel_password_file, and send the hub SIGHUP, which reads it again; then at \
+         sentinel_user (without it, the default user)";
     SentinelPasswordless
         "the Sentinel asks for no password, and this node tells it one"
-        "leave journal.redis.sentinel_password_file away; user and password_file are for the servers";
+        "leave journal.redis.sentinel_password_file away, and start the hub anew; user and password_file are for the servers";
     SentinelForbidden
         "its user may not ask the Sentinel for the master"
         "give journal.redis.sentinel_user the right +sentinel|get-master-addr-by-name there";
@@ -126,8 +131,8 @@ faults! {
         "set journal.redis.tls = true, or name its port without TLS";
     Untrusted
         "its certificate is of an issuer that this node does not trust"
-        "name the certificate of its issuer in journal.redis.ca_file; one of version 1, made without extensions such as \
-         subjectAltName, is never trusted";
+        "have the certificate of its issuer in journal.redis.ca_file, and send the hub SIGHUP, which reads it again; one of \
+         version 1, made without extensions such as subjectAltName, is never trusted";
     Misnamed
         "its certificate is for another name"
         "name it in journal.redis.addresses as its certificate does, or give it a certificate for that name";
@@ -141,7 +146,8 @@ faults! {
         "give Redis another certificate, or set the clock of this machine right";
     Unproven
         "it takes no TLS without a certificate that it trusts"
-        "name in journal.redis.cert_file and key_file a certificate of the issuers that Redis trusts (tls-ca-cert-file)";
+        "have in journal.redis.cert_file and key_file a certificate of the issuers that Redis trusts (tls-ca-cert-file), and \
+         send the hub SIGHUP, which reads them again";
     Sentinel
         "it is a Sentinel"
         "set journal.redis.sentinel to what it calls its master (sentinel monitor), or name the servers";
@@ -172,5 +178,19 @@ impl Fault {
     pub(crate) fn is_silence(self) -> bool {
         use Fault::{Away, PortClosed, Timeout, TlsTimeout, Unreachable, Unresolved};
         matches!(self, Unresolved | PortClosed | Unreachable | Away | Timeout | TlsTimeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_change_a_file_or_its_name_is_told_what_makes_the_hub_read_it() {
+        for fault in Fault::ALL {
+            let remedy = fault.remedy();
+            let is_told = remedy.contains("send the hub SIGHUP") || remedy.contains("start the hub anew");
+            assert!(is_told || !remedy.contains("_file"), "{fault:?}: {remedy}");
+        }
     }
 }

@@ -137,6 +137,7 @@ pub mod journal {}
 /// [balancer]: crate::guide::operators#several-hubs-behind-one-balancer
 /// [operators]: crate::guide::operators
 /// [several]: crate::guide::compatibility#nginx
+/// [signals]: crate::guide::operators#signals-and-reload
 ///
 #[doc = include_str!("nodes.md")]
 pub mod nodes {}
