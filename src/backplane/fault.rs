@@ -179,6 +179,25 @@ impl Fault {
         use Fault::{Away, PortClosed, Timeout, TlsTimeout, Unreachable, Unresolved};
         matches!(self, Unresolved | PortClosed | Unreachable | Away | Timeout | TlsTimeout)
     }
+
+    /// What a stranger may learn of it: of which kind it is, and not what he could make use of.
+    pub(crate) fn hint(self) -> &'static str {
+        use Fault::{Absent, Crowded, Forbidden, Loading, Moved, NoPassword, Protected, WrongPassword};
+        use Fault::{SentinelForbidden, SentinelNoPassword, SentinelWrongPassword};
+        let is_of_servers = matches!(self, Crowded | Protected | NoPassword | WrongPassword | Forbidden);
+        let is_of_sentinels = matches!(self, SentinelNoPassword | SentinelWrongPassword | SentinelForbidden);
+        if self.is_silence() || self == Absent {
+            "it does not answer"
+        } else if is_of_servers || is_of_sentinels {
+            "it refuses this node"
+        } else if self == Moved {
+            "another server has the logs"
+        } else if self == Loading {
+            "it still reads its data"
+        } else {
+            "no hub works with it as it is"
+        }
+    }
 }
 
 #[cfg(test)]

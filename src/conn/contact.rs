@@ -69,6 +69,12 @@ impl Contact {
         Fault::HITCHES.into_iter().any(|fault| number(fault) == told)
     }
 
+    /// Why a lane is away, as it was told last.
+    pub(crate) fn fault(&self, side: Side) -> Option<Fault> {
+        let told = self.told[side as usize].load(Ordering::Relaxed);
+        Fault::ALL.iter().copied().find(|fault| number(*fault) == told)
+    }
+
     /// A shard has taken over what was there before. Whether it was the last.
     pub(crate) fn note_ready(&self) -> bool {
         self.behind.fetch_sub(1, Ordering::Relaxed) == 1
@@ -109,6 +115,7 @@ mod tests {
         assert!(contact.note(Side::Writer, away(Fault::Away)) && !contact.note(Side::Writer, away(Fault::Away)));
         assert_eq!(contact.away_since(Side::Writer), Some(Instant::from_ms(7)));
         assert!(contact.note(Side::Writer, away(Fault::Forbidden)), "for another reason");
+        assert_eq!([Side::Writer, Side::Reader].map(|side| contact.fault(side)), [Some(Fault::Forbidden), None]);
         assert!(contact.note(Side::Writer, up) && contact.away_since(Side::Writer).is_none());
     }
 

@@ -28,7 +28,7 @@ pub(super) fn reply(query: &str, process: Process<'_>, now: Now) -> Reply {
 /// to send clients away, all of them at once, but publishers may be better off elsewhere.
 fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
     if !contact.is_ready() {
-        return Reply::text(503, STARTING);
+        return Reply::text(503, starting(contact));
     }
     let away_s = |side| contact.away_since(side).map(|since| now.mono.ms_since(since) / 1_000);
     let is = if contact.takes_nothing(Side::Writer) { "takes nothing" } else { "is away" };
@@ -47,6 +47,15 @@ fn shared(query: &str, contact: &Contact, now: Now) -> Reply {
         }
         (None, None) => Reply::text(200, "ready\n"),
     }
+}
+
+/// What is said before that: also why, where the engine is not read. Strangers read it, who are to
+/// learn no more than of which kind it is.
+fn starting(contact: &Contact) -> String {
+    contact.fault(Side::Reader).map_or_else(
+        || STARTING.to_owned(),
+        |fault| format!("starting: the engine is away ({}): see backplane_away in the log\n", fault.hint()),
+    )
 }
 
 #[cfg(test)]
@@ -68,6 +77,30 @@ mod tests {
             contact.note(side, Notice::Away { fault: Fault::Away, since: now.mono });
             assert_eq!((status("publish=1"), status("")), (503, 200), "{side:?}");
         }
+    }
+
+    #[test]
+    fn a_node_that_can_t_start_says_why_and_not_what_a_stranger_could_make_use_of() {
+        let now = Now::from_ms(3_000, 3_000);
+        let contact = Contact::new(1, now);
+        let told = || {
+            let reply = shared("", &contact, now);
+            (reply.status, String::from_utf8_lossy(reply.body.bytes()).into_owned())
+        };
+        assert_eq!(told(), (503, STARTING.to_owned()));
+        for (fault, hint) in [
+            (Fault::PortClosed, "(it does not answer)"),
+            (Fault::WrongPassword, "(it refuses this node)"),
+            (Fault::SentinelWrongPassword, "(it refuses this node)"),
+            (Fault::Moved, "(another server has the logs)"),
+            (Fault::Passwordless, "(no hub works with it as it is)"),
+        ] {
+            contact.note(Side::Reader, Notice::Away { fault, since: now.mono });
+            let text = format!("starting: the engine is away {hint}: see backplane_away in the log\n");
+            assert_eq!(told(), (503, text));
+        }
+        contact.note(Side::Reader, Notice::Up { away_ms: 7 });
+        assert_eq!(told(), (503, STARTING.to_owned()), "it is read");
     }
 
     #[test]

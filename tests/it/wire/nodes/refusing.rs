@@ -136,10 +136,11 @@ fn a_node_that_can_t_start_says_why_and_of_a_replica_whom_it_follows() {
     let replica = Server::start_with("nodes-unstarted-replica", &["--replicaof", "127.0.0.1", &master]).unwrap();
     let hub = starting(&replica, &[]);
     hub.await_log(&format!("the one that has the logs: it is a replica of 127.0.0.1:{master}, and takes nothing"));
+    await_reply(&hub, "GET /readyz", |reply| reply.body.contains("away (another server has the logs): see"));
     assert_named(&hub, &replica);
     assert!(server.ask("CONFIG SET requirepass hush-hush").starts_with("+OK"));
     let hub = starting(&server, &[]);
-    hub.await_log("backplane_away lane=reader error=\"it asks for a password");
+    await_reply(&hub, "GET /readyz", |reply| reply.body.contains("away (it refuses this node): see"));
     assert_named(&hub, &server);
 }
 
