@@ -3,6 +3,7 @@
 use super::engine::{Opened, Verdict};
 use super::entry::{Fingerprint, Head, Kind, Origin, Place, Raw};
 use crate::clock::{Deadline, Instant, Now};
+use crate::hub::partition::Partition;
 use crate::limits::{BACKPLANE_MARKS_MAX, BACKPLANE_RECENT_MS, BACKPLANE_SETTLE_MS};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +16,70 @@ pub struct Gap {
     pub missed: u64,
 }
 
-/// Why something is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GapReason {
-    /// The log was cut before it was read.
-    Trimmed,
-    /// The engine has lost entries, and whoever appended them has not appended them again.
-    Forked,
-    /// An entry is of a newer program.
-    Unreadable,
+/// Gaps that are told at once, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JointGap {
+    /// Why.
+    pub reason: GapReason,
+    /// In which partitions.
+    pub partitions: Vec<Partition>,
+    /// How many entries of all, as far as that is known.
+    pub missed: u64,
 }
 
-impl GapReason {
-    /// What it is called in facts and metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            GapReason::Trimmed => "trimmed",
-            GapReason::Forked => "forked",
-            GapReason::Unreadable => "unreadable",
+impl JointGap {
+    /// Those of partitions, by their reasons: what Redis loses as a whole is one piece of news.
+    pub(crate) fn of(gaps: impl Iterator<Item = (Partition, Gap)>) -> Vec<JointGap> {
+        let mut all: Vec<JointGap> = Vec::new();
+        for (partition, Gap { reason, missed }) in gaps {
+            match all.iter_mut().find(|gaps| gaps.reason == reason) {
+                Some(gaps) => {
+                    gaps.missed += missed;
+                    if !gaps.partitions.contains(&partition) {
+                        gaps.partitions.push(partition);
+                    }
+                }
+                None => all.push(JointGap { reason, partitions: vec![partition], missed }),
+            }
         }
+        all
     }
+}
+
+/// Makes an enum from rows: a reason, its name, and who must do what about it.
+macro_rules! gap_reasons {
+    ($($(#[$doc:meta])* $Reason:ident $label:literal $remedy:literal;)*) => {
+        /// Why something is missing.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum GapReason {
+            $($(#[$doc])* $Reason,)*
+        }
+
+        impl GapReason {
+            /// What it is called in facts.
+            pub fn label(self) -> &'static str {
+                match self { $(GapReason::$Reason => $label,)* }
+            }
+
+            /// Who must do what, so that it does not come again.
+            pub(crate) fn remedy(self) -> &'static str {
+                match self { $(GapReason::$Reason => $remedy,)* }
+            }
+        }
+    };
+}
+
+gap_reasons! {
+    /// The log was cut before it was read.
+    Trimmed "trimmed"
+        "raise journal.redis.retain_entries: this node was away, or behind, for longer than the log reaches back";
+    /// The engine has lost entries, and whoever appended them has not appended them again.
+    Forked "forked"
+        "let Redis keep what it has: appendonly yes, wait_replicas of journal.redis where a replica may take over, and no \
+         FLUSHALL while nodes run; what is lost does not come back";
+    /// An entry is of a newer program.
+    Unreadable "unreadable"
+        "give all nodes one version, and look whether somebody else writes to these logs";
 }
 
 /// What an entry is to a line.
@@ -322,6 +367,20 @@ mod tests {
         assert!(!line.is_past() && line.origins() == 2);
         assert_eq!(take(&mut line, at(5, 9), Some(&sent(2, 10)), now(0)), Taken::New);
         assert_eq!(take(&mut line, at(5, 10), Some(&sent(1, 4)), now(0)), Taken::Again);
+    }
+
+    #[test]
+    fn what_is_lost_in_many_partitions_for_one_reason_is_one_piece_of_news() {
+        let partition = |number| Partition::from_number(number).unwrap();
+        let forked = (0..16).map(|number| (partition(number), missing(GapReason::Forked, 1)));
+        let trimmed = [7, 7].map(|number| (partition(number), missing(GapReason::Trimmed, 2)));
+        let gaps = JointGap::of(forked.chain(trimmed));
+        assert_eq!(gaps.iter().map(|gaps| gaps.partitions.len()).collect::<Vec<_>>(), [16, 1]);
+        assert_eq!(
+            gaps.iter().map(|gaps| (gaps.reason.label(), gaps.missed)).collect::<Vec<_>>(),
+            [("forked", 16), ("trimmed", 4)]
+        );
+        assert!(!gaps[0].reason.remedy().contains("retain_entries"), "no longer log would have it");
     }
 
     #[test]

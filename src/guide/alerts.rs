@@ -156,7 +156,7 @@ pub const ALERTS: [Alert; 22] = [
         ("warning", "0m"),
         "increase(rte_backplane_gaps_total[10m]) > 0",
         "Publications are missing in the log that the nodes share; clients that need every one were closed to come anew.",
-        "See backplane_gap in the log; keep what Redis has (appendonly yes), or raise journal.redis.retain_entries.",
+        "See backplane_gap in the log, which says why, and what keeps it from coming again.",
     ),
     alert(
         "RteBackplaneLag",

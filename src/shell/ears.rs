@@ -3,6 +3,7 @@
 use super::backplane::{Complaint, EngineFacts, Listener, Risk};
 use crate::api::negotiated::IdKey;
 use crate::backplane::Notice;
+use crate::backplane::line::JointGap;
 use crate::backplane::reader::ReaderMail;
 use crate::backplane::writer::WriterMail;
 use crate::conn::{Mail, Shared, Side};
@@ -104,21 +105,23 @@ impl Listener for Ears {
         }
     }
 
+    fn hear_gaps(&self, gaps: &[JointGap]) {
+        for JointGap { reason, partitions, missed } in gaps {
+            let partitions: Vec<String> = partitions.iter().map(|it| it.number().to_string()).collect();
+            let (partitions, action) = (partitions.join(","), reason.remedy());
+            let fact = Fact::BackplaneGap { partitions, reason: reason.label(), missed: *missed, action };
+            self.log.write(&fact, self.clock.now());
+        }
+    }
+
     fn hear_reader(&self, mail: ReaderMail) {
         match &mail {
-            ReaderMail::Gap { partition, gap, .. } => {
-                let fact = Fact::BackplaneGap {
-                    partition: partition.number(),
-                    reason: gap.reason.label(),
-                    missed: gap.missed,
-                };
-                self.log.write(&fact, self.clock.now());
-            }
             ReaderMail::Ready => {
                 self.log.write(&Fact::BackplaneReady, self.clock.now());
                 (0..self.mailboxes.len()).for_each(|shard| self.post(shard, ReaderMail::Ready));
             }
-            ReaderMail::Entries { .. }
+            ReaderMail::Gap { .. }
+            | ReaderMail::Entries { .. }
             | ReaderMail::Values { .. }
             | ReaderMail::Begun(_)
             | ReaderMail::Lost(_)

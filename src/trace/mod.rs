@@ -189,12 +189,14 @@ pub enum Fact {
     },
     /// Entries of the log are missing, and nobody has them any more.
     BackplaneGap {
-        /// In which partition.
-        partition: u8,
+        /// In which partitions.
+        partitions: String,
         /// Why.
         reason: &'static str,
         /// How many, as far as it is known.
         missed: u64,
+        /// Who must do what.
+        action: &'static str,
     },
     /// Something of the configuration cannot hold on this machine, or is not meant.
     Warning {
@@ -607,11 +609,11 @@ impl Fact {
                 field("lost", lost);
                 field("do", &"find out why Redis has lost what it had taken, and keep what it has: appendonly yes");
             }
-            Fact::BackplaneGap { partition, reason, missed } => {
-                field("partition", partition);
+            Fact::BackplaneGap { partitions, reason, missed, action } => {
+                field("partitions", partitions);
                 field("reason", reason);
                 field("missed", missed);
-                field("do", &"raise journal.redis.retain_entries, or keep what Redis has: appendonly yes");
+                field("do", action);
             }
             Fact::Warning { name, why } => {
                 field("name", name);

@@ -17,6 +17,7 @@ mod server;
 mod servers;
 
 use crate::backplane::entry::Origin;
+use crate::backplane::line::JointGap;
 use crate::backplane::reader::{Reader, ReaderMail};
 use crate::backplane::values::Value;
 use crate::backplane::writer::{Writer, WriterMail};
@@ -104,6 +105,8 @@ pub trait Listener: Send + Sync + 'static {
     fn hear_reader(&self, mail: ReaderMail);
     /// A lane has changed. Where it is away, that is known of the reason.
     fn hear_notice(&self, side: Side, notice: Notice, complaint: Option<&Complaint>);
+    /// These are among what the reader says next.
+    fn hear_gaps(&self, _gaps: &[JointGap]) {}
     /// A lane has reached the engine, which is set up so that it may lose this; all processes that
     /// share it have this secret.
     fn hear_facts(&self, _facts: &EngineFacts) {}
@@ -315,7 +318,19 @@ impl<L: Listener> Reading<L> {
             } else {
                 self.way.bell.wait(ms_until(self.lane.next_deadline(), now));
             }
-            while let Some(mail) = self.lane.poll_mail() {
+            let all: Vec<ReaderMail> = std::iter::from_fn(|| self.lane.poll_mail()).collect();
+            let gaps = all.iter().filter_map(|mail| match mail {
+                ReaderMail::Gap { partition, gap, .. } => Some((*partition, *gap)),
+                ReaderMail::Entries { .. }
+                | ReaderMail::Values { .. }
+                | ReaderMail::Begun(_)
+                | ReaderMail::Lost(_)
+                | ReaderMail::Notice(_)
+                | ReaderMail::Ready
+                | ReaderMail::Restart => None,
+            });
+            self.listener.hear_gaps(&JointGap::of(gaps));
+            for mail in all {
                 self.count(&mail);
                 if mail == ReaderMail::Restart {
                     self.writer.post(Task::Restart);

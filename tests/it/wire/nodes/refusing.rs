@@ -155,3 +155,19 @@ fn each_lane_that_was_cut_says_by_whom() {
     server.signal("-CONT");
     assert_named(&hub, &server);
 }
+
+#[test]
+fn what_redis_loses_with_a_node_is_told_in_one_line_with_an_advice_that_fits() {
+    let Some(server) = Server::start("nodes-forked", true) else { return skip() };
+    let [first, second] = [(); 2].map(|()| node(&server, &[]));
+    let mut peer = second.client();
+    subscribe(&mut peer, POSITIONED);
+    for mark in ["one", "other"] {
+        publish(&first, &call("QueueCallInArrived", mark));
+        assert_eq!(next(&mut peer).0, mark);
+    }
+    drop(first);
+    assert!(server.ask("FLUSHALL").starts_with("+OK"));
+    second.await_log("reason=forked missed=0 do=\"let Redis keep what it has: ");
+    assert_eq!(second.log().matches("backplane_gap partitions=").count(), 1, "{}", second.log());
+}
