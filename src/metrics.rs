@@ -280,7 +280,7 @@ numbers! {
     journal_written_bytes: Counter "rte_journal_written_bytes_total" "Bytes of publications written to the journal.";
     journal_writes: Counter "rte_journal_writes_total" "Writes to the journal: each has all that had come meanwhile.";
     journal_losses: Counter "rte_journal_losses_total" "Times that the journal could not be written, and the hub went on in memory.";
-    backplane_away: Gauge "rte_backplane_away" "Lanes to the engine that the nodes share which are away, of two.";
+    backplane_away: Gauge "rte_backplane_away" "Lanes to the engine that the nodes share which are away, of two; where nothing is published they notice it some seconds later.";
     backplane_reconnects: Counter "rte_backplane_reconnects_total" "Times that a lane has reached the engine.";
     backplane_queue_bytes: Gauge "rte_backplane_queue_bytes" "Bytes of publications that wait for the engine.";
     backplane_appended: Counter "rte_backplane_append_total" "Entries that this node has appended, beats among them.";
