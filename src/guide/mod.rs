@@ -115,6 +115,7 @@ pub mod publishers {}
 /// [journal]: crate::guide::journal
 /// [keys]: crate::guide::reference#keys
 /// [metrics]: crate::guide::reference#metrics
+/// [nodes]: crate::guide::nodes
 /// [proxies]: crate::guide::compatibility#proxies
 /// [reasons]: crate::guide::reference#reasons
 /// [several]: crate::guide::compatibility#several-hubs
