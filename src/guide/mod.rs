@@ -230,6 +230,7 @@ mod tests {
         for (at, page) in PAGES.iter().enumerate() {
             assert!((page.text)().lines().count() > 10, "{page:?}");
             assert!(!(page.text)().contains("<!--"), "{page:?}");
+            assert!((page.text)().matches('`').count().is_multiple_of(2), "{page:?}: a mark of code has no end");
             assert!(PAGES[..at].iter().all(|other| other.name != page.name), "{page:?}");
         }
     }

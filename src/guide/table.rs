@@ -40,13 +40,20 @@ impl<const N: usize> Table<N> {
                     0 => text.push_str(cell),
                     _ if column + 1 == N => wrap(cell, &mut text),
                     _ if cell.is_empty() => {}
-                    _ => text.push_str(&format!("  ({} {})", self.head[column], cell.trim_matches('`'))),
+                    _ => text.push_str(&format!("  ({} {})", self.head[column], without_marks(cell))),
                 }
             }
             text.push('\n');
         }
         text
     }
+}
+
+/// The cell without the marks of code, where it is one name as a whole; in prose they say what is
+/// one.
+fn without_marks(cell: &str) -> &str {
+    let name = cell.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    name.filter(|name| !name.contains('`')).unwrap_or(cell)
 }
 
 /// Appends `prose` on lines of their own, four columns to the right.
@@ -82,5 +89,13 @@ mod tests {
         assert_eq!(lines[0], "listen  (default 8080)");
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[1..].iter().all(|line| line.starts_with("    ") && line.len() <= COLUMNS), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_loses_the_marks_of_a_name_and_none_of_those_in_prose() {
+        for (cell, shown) in [("`8080`", "8080"), ("with `a`", "with `a`"), ("`a` or `b`", "`a` or `b`"), ("`", "`")] {
+            let text = Table::new(["key", "default", "meaning"], [["listen", cell, ""].map(str::to_owned)]).text();
+            assert_eq!(text.trim_end(), format!("listen  (default {shown})"));
+        }
     }
 }
