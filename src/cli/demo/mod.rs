@@ -217,12 +217,10 @@ pub fn run(
     let scheme = if is_tls { "https" } else { "http" };
     let endpoint = Endpoint::parse(&format!("{scheme}://{}", reachable(address))).map_err(Failure::Refused)?;
     let until = date::rfc3339(issued_unix_s.saturating_add(args.ttl).saturating_mul(1000));
-    introduce(args, console, &endpoint.clone().or_path(&path), &trust, &client, &until)?;
     let own = |hub: &dyn DemoHub| Endpoint::parse(&format!("{scheme}://{}", reachable(hub.local_addr())));
-    let urls = others.iter().map(|node| Ok(own(&**node)?.or_path(&path).http_url("", None)));
-    let urls = urls.collect::<Result<Vec<_>, _>>().map_err(Failure::Refused)?;
-    let node = |(number, url)| format!("  node {number}      {url}  the same hub: listen there, too");
-    say(args, console, (2..).zip(urls).map(node))?;
+    let nodes = others.iter().map(|node| Ok(own(&**node)?.or_path(&path)));
+    let nodes = nodes.collect::<Result<Vec<_>, _>>().map_err(Failure::Refused)?;
+    introduce(args, console, &endpoint.clone().or_path(&path), &nodes, &trust, &client, &until)?;
     if let Some(token) = &for_pages {
         say(args, console, pages(&endpoint, token))?;
     }
@@ -353,6 +351,7 @@ fn introduce(
     args: &Args,
     console: &mut Console,
     hub: &Endpoint,
+    nodes: &[Endpoint],
     trust: &Trust,
     token: &Bearer,
     until: &str,
@@ -362,10 +361,15 @@ fn introduce(
     let (a, b, c, desk) = (&PEOPLE[A], &PEOPLE[B], &PEOPLE[C], &PEOPLE[DESK]);
     let (hub, publish) = (hub.http_url("", None), hub.root().or_path("/publish").http_url("", None));
     let ca = trust.ca.as_ref().map_or_else(String::new, |file| format!("--ca '{}' ", file.display()));
-    let lines = [
+    let node = |(number, node): (u8, &Endpoint)| {
+        format!("  node {number}      {}  the same hub: listen there, too", node.http_url("", None))
+    };
+    let head = [
         format!("A hub and a simulated call centre, seed {}. Ctrl-C ends both.", args.seed()),
         String::new(),
         format!("  hub         {hub}"),
+    ];
+    let lines = [
         format!("  publish     {publish}"),
         format!("  token       {token}"),
         format!("              (good until {until}: may hear every user, queue and call list here)"),
@@ -392,7 +396,7 @@ fn introduce(
         ),
         String::new(),
     ];
-    say(args, console, lines)
+    say(args, console, head.into_iter().chain((2..).zip(nodes).map(node)).chain(lines))
 }
 
 /// Returns the lines that name the pages. A token stands behind the `#`, which no browser sends and

@@ -424,6 +424,11 @@ fn the_demo_of_two_nodes_runs_on_a_redis_of_its_own_and_takes_a_node_away_and_ba
     let output = rte().args(arguments.split(' ')).output().unwrap();
     let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(output.status.success(), "{said}{noted}");
-    assert!(said.contains("  node 2      http://127.0.0.1:") && noted.contains("the first node ends"), "{said}{noted}");
+    assert!(noted.contains("the first node ends"), "{said}{noted}");
+    let lines: Vec<&str> = said.lines().collect();
+    let hub = lines.iter().position(|line| line.starts_with("  hub         http://127.0.0.1:")).unwrap();
+    assert!(lines[hub + 1].starts_with("  node 2      http://127.0.0.1:"), "{said}");
+    let sections = lines.windows(2).filter(|two| two[1].ends_with(':'));
+    assert!(sections.clone().count() == 3 && sections.clone().all(|two| two[0].is_empty()), "{said}");
     assert!(!noted.contains("backplane_unsafe"), "its Redis keeps nothing, and is meant to: {noted}");
 }
