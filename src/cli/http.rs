@@ -122,5 +122,8 @@ mod tests {
             .post("http://127.0.0.1:1/publish", &"t".parse().unwrap(), None, b"")
             .unwrap_err();
         assert_eq!(failure.exit_code(), 3);
+        let sentence = failure.sentence().unwrap();
+        assert!(sentence.starts_with("no answer from http://127.0.0.1:1: "), "{sentence}");
+        assert!(sentence.ends_with("nobody listens there: --url names another hub"), "{sentence}");
     }
 }

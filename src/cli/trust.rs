@@ -48,6 +48,9 @@ pub fn why_not_http(error: &ureq::Error) -> String {
 pub fn why_not(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(error) => why_no_tls(error),
+        None if error.kind() == io::ErrorKind::ConnectionRefused => {
+            format!("{error}; nobody listens there: --url names another hub")
+        }
         None => error.to_string(),
     }
 }
