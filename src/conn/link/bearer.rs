@@ -1,25 +1,43 @@
 //! Whose token a request shows.
 
 use super::refused::{Refused, too_much};
+use crate::api::routes::{Endpoint, Gate};
 use crate::auth::claimed;
 use crate::auth::principal::Principal;
 use crate::auth::token::{self, AbsentClaim, Known, TOKENS_WATCHED, TokenError, challenge};
 use crate::conn::hub::origin::Origin;
 use crate::conn::quotas::AddressBlock;
-use crate::conn::turn::Turn;
+use crate::conn::turn::{Options, Turn};
 use crate::metrics::Refusal;
 use crate::proto::http::head::Head;
 use crate::proto::http::reply::Reply;
 use crate::trace::{Fact, Level};
 
-/// The body of a 401 without a token.
-const NO_TOKEN: &str =
-    "there is no token: send it in the header Authorization (Bearer), or in the query as access_token";
+/// The body of a 401 without a token. It names the query only for what is taken there: by which
+/// gate, and as this hub is configured.
+fn no_token(gate: Gate, options: &Options) -> String {
+    let (takes_client, takes_publisher) = (options.jwt_in_query, options.publish.query_token);
+    let in_query = match gate {
+        Gate::Client(_) if takes_client => Some(""),
+        Gate::Client(Endpoint::Hub) if options.tickets => Some("what negotiate gives as accessToken "),
+        Gate::Publisher | Gate::Admin if takes_publisher => Some(""),
+        Gate::Either => match (takes_client, takes_publisher) {
+            (true, true) => Some(""),
+            (true, false) => Some("that of a user "),
+            (false, true) => Some("one with the scope publish "),
+            (false, false) => None,
+        },
+        Gate::Client(_) | Gate::Publisher | Gate::Admin | Gate::Open(_) => None,
+    };
+    let in_query = in_query.map_or_else(String::new, |what| format!(", or {what}in the query as access_token"));
+    format!("there is no token: send it in the header Authorization (Bearer){in_query}")
+}
 
 /// Whose token it is, where that is good. One of a public key is dear to verify: those are refused
 /// who have shown many that were no good.
 pub(super) fn verify(
     head: &Head<'_>,
+    gate: Gate,
     origin: Origin,
     known: &mut Option<Box<Known>>,
     turn: &mut Turn<'_>,
@@ -29,7 +47,7 @@ pub(super) fn verify(
         return Err(refuse_token(TokenError::Conflict));
     }
     let bearer = token::bearer(head.header("authorization"), head.query).map_err(refuse_token)?.ok_or_else(|| {
-        let reply = Reply::text(401, NO_TOKEN).with("WWW-Authenticate", challenge(None));
+        let reply = Reply::text(401, no_token(gate, turn.process.options)).with("WWW-Authenticate", challenge(None));
         Refused(Refusal::NoToken, reply, "no token")
     })?;
     let (verifier, quotas, now) = (turn.process.verifier, turn.process.quotas, turn.now);
@@ -64,11 +82,12 @@ pub(super) fn check_revoked(principal: &Principal, turn: &Turn<'_>) -> Result<()
 /// Whose token it is, where that is good and not revoked.
 pub(super) fn authenticate(
     head: &Head<'_>,
+    gate: Gate,
     origin: Origin,
     known: &mut Option<Box<Known>>,
     turn: &mut Turn<'_>,
 ) -> Result<Principal, Refused> {
-    let principal = verify(head, origin, known, turn)?;
+    let principal = verify(head, gate, origin, known, turn)?;
     check_revoked(&principal, turn)?;
     Ok(principal)
 }

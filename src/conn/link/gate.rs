@@ -151,7 +151,7 @@ fn pass_gate(
             }
             // As in ASP.NET the token comes before the method.
             let ticket = if endpoint == Endpoint::Hub { ticket(head, cx.turn) } else { None };
-            let principal = ticket.map_or_else(|| authenticate_client(head, origin, known, cx.turn), Ok);
+            let principal = ticket.map_or_else(|| authenticate_client(head, route.gate, origin, known, cx.turn), Ok);
             // A connection that lives is ended by its shard, and its client told by its last words.
             let principal = principal.and_then(|principal| match check_revoked(&principal, cx.turn) {
                 Err(refused) if place(head, route, cx.turn).is_none() => Err(refused),
@@ -188,7 +188,7 @@ fn pass_gate(
             check_query(head, cx.turn)?;
             // A token is told once, and not with each request that shows it again.
             let former = known.as_deref().map(core::ptr::from_ref);
-            let principal = authenticate(head, origin, known, cx.turn);
+            let principal = authenticate(head, route.gate, origin, known, cx.turn);
             if principal.is_err() || known.as_deref().map(core::ptr::from_ref) != former {
                 note_bearer(head, origin, principal.as_ref(), cx.turn);
             }
@@ -206,11 +206,11 @@ fn pass_gate(
         }
         Gate::Either => {
             check_method()?;
-            let principal = authenticate(head, origin, &mut None, cx.turn).and_then(|principal| {
+            let principal = authenticate(head, route.gate, origin, &mut None, cx.turn).and_then(|principal| {
                 match principal.may_publish {
                     true => check_query(head, cx.turn)?,
                     false => {
-                        check_client_query(head, cx.turn)?;
+                        check_client_query(head, route.gate, cx.turn)?;
                         check_client(&principal, cx.turn)?;
                     }
                 }
@@ -225,7 +225,7 @@ fn pass_gate(
         Gate::Admin => {
             check_method()?;
             check_query(head, cx.turn)?;
-            let principal = authenticate(head, origin, &mut None, cx.turn);
+            let principal = authenticate(head, route.gate, origin, &mut None, cx.turn);
             note_bearer(head, origin, principal.as_ref(), cx.turn);
             let principal = principal?;
             if !principal.is_admin {
@@ -257,24 +257,27 @@ fn check_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
 }
 
 /// A query stands in the logs of whatever it passes, and a ticket serves as well.
-fn check_client_query(head: &Head<'_>, turn: &Turn<'_>) -> Result<(), Refused> {
+fn check_client_query(head: &Head<'_>, gate: Gate, turn: &Turn<'_>) -> Result<(), Refused> {
     let in_query = token::bearer(None, head.query);
     if turn.process.options.jwt_in_query || matches!(in_query, Ok(None)) {
         return Ok(());
     }
-    let reply = Reply::text(401, JWT_IN_QUERY).with("WWW-Authenticate", challenge(None));
+    let takes_tickets = gate == Gate::Client(Endpoint::Hub) && turn.process.options.tickets;
+    let why = if takes_tickets { format!("{JWT_IN_QUERY}; {TICKET_IN_QUERY}") } else { JWT_IN_QUERY.to_owned() };
+    let reply = Reply::text(401, why).with("WWW-Authenticate", challenge(None));
     Err(Refused(Refusal::BadToken, reply, "a client's token in the query"))
 }
 
 /// Who shows a token of a client, which may have been revoked.
 fn authenticate_client(
     head: &Head<'_>,
+    gate: Gate,
     origin: Origin,
     known: &mut Option<Box<Known>>,
     turn: &mut Turn<'_>,
 ) -> Result<Principal, Refused> {
-    check_client_query(head, turn)?;
-    let principal = verify(head, origin, known, turn)?;
+    check_client_query(head, gate, turn)?;
+    let principal = verify(head, gate, origin, known, turn)?;
     check_client(&principal, turn)?;
     Ok(principal)
 }
@@ -540,5 +543,8 @@ const TOKEN_IN_QUERY: &str = "send the token in the header Authorization (Bearer
                               and access_token is taken from it here only with publish.query_token";
 
 /// The body of a 401 for a client's token in the query.
-const JWT_IN_QUERY: &str = "send the token in the header Authorization (Bearer): auth.jwt_in_query refuses it in the query; \
-                            what negotiate gives as accessToken is taken there";
+const JWT_IN_QUERY: &str =
+    "send the token in the header Authorization (Bearer): auth.jwt_in_query refuses it in the query";
+
+/// What more it says where tickets are taken.
+const TICKET_IN_QUERY: &str = "what negotiate gives as accessToken is taken there";

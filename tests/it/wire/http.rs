@@ -301,6 +301,39 @@ fn a_publishers_token_in_the_query_is_refused_unless_the_operator_allows_it() {
 }
 
 #[test]
+fn who_comes_without_a_token_is_told_only_of_places_where_one_is_taken() {
+    const IN_QUERY: &str = "in the query as access_token";
+    let [all, of_user] = ["in the query", "that of a user in the query"];
+    let [of_publisher, ticket] =
+        ["one with the scope publish in the query", "what negotiate gives as accessToken in the query"];
+    let (refuse, query_token) = ("auth.jwt_in_query=refuse", "publish.query_token=true");
+    // At the hub, negotiate, publish, revoke and position.
+    let table: [(&[&str], [&str; 5]); 5] = [
+        (&[], [all, all, "", "", of_user]),
+        (&[query_token], [all; 5]),
+        (&[refuse], [""; 5]),
+        (&[refuse, query_token], ["", "", all, all, of_publisher]),
+        (&[refuse, "auth.tickets=true"], [ticket, "", "", "", ""]),
+    ];
+    let lines = ["GET /rte", "POST /rte/negotiate", "POST /publish", "GET /revoke", "GET /position"];
+    for (settings, places) in table {
+        let hub = Hub::start_with(settings);
+        for (line, place) in lines.into_iter().zip(places) {
+            let in_query = if place.is_empty() { String::new() } else { format!(", or {place} as access_token") };
+            let told = format!("there is no token: send it in the header Authorization (Bearer){in_query}");
+            let reply = hub.request(line, &[], "");
+            assert_eq!((reply.status, &reply.body), (401, &told), "{line} with {settings:?}");
+            // And it is so.
+            let of = |token: String| hub.request(&format!("{line}?access_token={token}"), &[], "");
+            let publisher = of(hub.token(json!({ "scope": "publish admin" })));
+            let client = of(hub.client_token());
+            let is_taken = client.status != 401 || publisher.status != 401;
+            assert_eq!(is_taken, place != ticket && told.contains(IN_QUERY), "{line} with {settings:?}: {client:?}");
+        }
+    }
+}
+
+#[test]
 fn configured_origins_narrow_cors_and_upgrades() {
     let hub = Hub::start_with(&["cors.origins=https://app.example", "server.log_level=debug"]);
     let upgrade = |origin: &'static str| {

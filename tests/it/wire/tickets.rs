@@ -75,13 +75,14 @@ fn a_token_in_a_query_is_refused_where_the_operator_says_so() {
     let hub = Hub::start_with(&TICKETS);
     let token = hub.client_token();
     let (id, _) = negotiated(&hub, &token);
-    for line in [
-        format!("POST /rte/negotiate?access_token={token}"),
-        format!("GET /rte?id={id}&access_token={token}"),
-        format!("GET /position?access_token={token}"),
+    for (line, takes_ticket) in [
+        (format!("POST /rte/negotiate?access_token={token}"), false),
+        (format!("GET /rte?id={id}&access_token={token}"), true),
+        (format!("GET /position?access_token={token}"), false),
     ] {
         let reply = hub.request(&line, &UPGRADE, "");
         assert!(reply.status == 401 && reply.body.contains("auth.jwt_in_query"), "{reply:?}");
+        assert_eq!(reply.body.contains("what negotiate gives as accessToken is taken there"), takes_ticket, "{line}");
     }
     let peer = hub.websocket_with(&format!("/rte?id={id}"), &token);
     drop(peer);
