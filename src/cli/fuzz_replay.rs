@@ -57,7 +57,11 @@ fn find(args: &Args) -> Result<Target, Failure> {
     let found = TARGETS.into_iter().find(|target| target.name == wanted);
     found.ok_or_else(|| {
         let all = TARGETS.map(|target| target.name);
-        Failure::Usage(format!("there is no fuzz target {wanted:?}; {}", names::advice(&wanted, "targets", &all)))
+        let what = match &args.target {
+            Some(name) => format!("there is no fuzz target {name:?}"),
+            None => format!("{} is in no folder of a fuzz target: name it with --target", args.file.display()),
+        };
+        Failure::Usage(format!("{what}; {}", names::advice(&wanted, "targets", &all)))
     })
 }
 
@@ -102,3 +106,6 @@ mod tests {
         assert!(replayed(corpus, Some("query")).1.contains("\"-1500ms\" = \"\""), "another target for the same bytes");
     }
 }
+        assert!(
+            matches!(replayed("README.md", None).0, Err(Failure::Usage(why)) if why.contains("name it with --target; "))
+        );
