@@ -2,7 +2,7 @@
 //! is read by others' readers, and is the same however the bytes arrive.
 
 use super::naive;
-use super::pieces::pieces;
+use super::pieces::{cut, pieces};
 use super::script::{self, Line, Stage};
 use super::transcript::Transcript;
 use crate::proto::signalr::framing::Records;
@@ -24,7 +24,7 @@ const SEPARATOR: char = '\u{1e}';
 /// # Panics
 /// The hub is wrong.
 pub fn connection(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, _)) = pieces(data) else { return };
+    let Some((input, _)) = pieces(data, transcript) else { return };
     let script = script::read(input);
     let whole = played(&script, || usize::MAX);
     for peer in whole.peers() {
@@ -40,12 +40,8 @@ pub fn connection(data: &[u8], transcript: &mut Transcript<'_>) {
     if !is_settled {
         return;
     }
-    let mut sizes = pieces(data)
-        .into_iter()
-        .flat_map(|(_, pieces)| pieces.map(<[u8]>::len))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .cycle();
+    let mut sizes =
+        cut(data).into_iter().flat_map(|(_, pieces)| pieces.map(<[u8]>::len)).collect::<Vec<_>>().into_iter().cycle();
     let in_pieces = played(&script, || sizes.next().unwrap_or(1));
     assert_eq!(whole.peers().len(), in_pieces.peers().len(), "in pieces and whole");
     for (one, other) in whole.peers().iter().zip(in_pieces.peers()) {

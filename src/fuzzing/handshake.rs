@@ -16,7 +16,7 @@ const RECORD_BYTES_MAX: usize = 512;
 /// # Panics
 /// The framing, the parser or the encoder is wrong.
 pub fn handshake(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, pieces)) = pieces(data) else { return };
+    let Some((input, pieces)) = pieces(data, transcript) else { return };
     let first = input.iter().position(|&byte| byte == SEPARATOR).and_then(|end| input.get(..end));
     let first = first.filter(|record| record.len() < RECORD_BYTES_MAX);
     assert_eq!(first_record(pieces).as_deref(), first, "in pieces and whole");

@@ -1,7 +1,7 @@
 //! Chunked bodies: in pieces as whole, never more lenient than a decoder around `httparse`, and the
 //! same as the body with a length.
 
-use super::pieces::pieces;
+use super::pieces::{cut, pieces};
 use super::transcript::Transcript;
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked, LINE_BYTES_MAX};
@@ -20,7 +20,7 @@ type End = Result<(Status<()>, Vec<u8>, usize), BodyError>;
 /// # Panics
 /// The decoder is wrong.
 pub fn http_body(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, in_pieces)) = pieces(data) else { return };
+    let Some((input, in_pieces)) = pieces(data, transcript) else { return };
     let whole = decode([input].into_iter());
     transcript.say(|| match &whole {
         Ok((status, body, used)) => format!("{status:?}, {used} bytes used: \"{}\"", body.escape_ascii()),
@@ -108,7 +108,7 @@ fn naively(input: &[u8]) -> Naive {
 /// The input as a body of chunks as large as its pieces.
 fn chunked(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    for piece in pieces(data).into_iter().flat_map(|(_, pieces)| pieces) {
+    for piece in cut(data).into_iter().flat_map(|(_, pieces)| pieces) {
         out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
         out.extend_from_slice(piece);
         out.extend_from_slice(b"\r\n");

@@ -18,7 +18,7 @@ type Outcome<'b> = Result<Status<Head<'b>>, HeadError>;
 /// # Panics
 /// The parser is wrong.
 pub fn http_head(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, pieces)) = pieces(data) else { return };
+    let Some((input, pieces)) = pieces(data, transcript) else { return };
     let whole = parse_head(input, HEAD_BYTES_MAX, HEADERS_MAX);
     transcript.say(|| told(&whole));
     let mut arrived = 0;

@@ -33,7 +33,7 @@ pub(super) struct Read {
 /// # Panics
 /// The framing or the parser is wrong.
 pub fn hub_json(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, pieces)) = pieces(data) else { return };
+    let Some((input, pieces)) = pieces(data, transcript) else { return };
     let mut whole = input.split(|&byte| byte == SEPARATOR).peekable();
     let mut parser = Parser::default();
     let mut records = Records::default();

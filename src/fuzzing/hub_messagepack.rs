@@ -17,7 +17,7 @@ const TWIN_DEPTH_MAX: usize = 2 * DEPTH_MAX;
 /// # Panics
 /// The framing or the parser is wrong.
 pub fn hub_messagepack(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((mut whole, pieces)) = pieces(data) else { return };
+    let Some((mut whole, pieces)) = pieces(data, transcript) else { return };
     let mut parser = Parser::default();
     let mut records = Records::default();
     for piece in pieces {

@@ -4,7 +4,7 @@
 //! without libFuzzer, and `rte fuzz-replay` any file.
 //!
 //! Most inputs start with [`SIZE_BYTES`] bytes that say in which pieces the rest arrives; others
-//! have heads of their own, or none: the body says it.
+//! have heads of their own, or none: the form says it that the target has.
 //!
 //! Two targets need what the library has not, and are in `fuzz/` and `tests/`: the simulated world,
 //! and the allocator of [`cost()`].
@@ -49,18 +49,20 @@ pub struct Target {
     pub name: &'static str,
     /// What reads the bytes.
     pub(crate) what: &'static str,
+    /// The form of an input, for people. "Sizes" are [`SIZE_BYTES`].
+    pub(crate) form: &'static str,
     /// Judges them; panics where the hub is wrong.
     pub body: fn(&[u8], &mut Transcript<'_>),
 }
 
 /// Makes the table of targets, and a test of each one's corpus.
 macro_rules! targets {
-    ($($name:ident: $what:literal;)*) => {
+    ($($name:ident: $what:literal, $form:literal;)*) => {
         $(pub use $name::$name;)*
 
         /// All targets, by name.
         pub const TARGETS: [Target; [$($what),*].len()] =
-            [$(Target { name: stringify!($name), what: $what, body: $name }),*];
+            [$(Target { name: stringify!($name), what: $what, form: $form, body: $name }),*];
 
         #[cfg(test)]
         mod the_corpus_holds {
@@ -75,28 +77,39 @@ macro_rules! targets {
 }
 
 targets! {
-    config: "rte.toml";
-    connection: "whole connections: HTTP, upgrade, handshake, hub";
-    entry: "heads of entries in a log that several processes share";
-    grants: "grants of a token, and what they cover";
-    handshake: "the handshake of SignalR";
-    http_body: "chunked bodies";
-    http_head: "request heads";
-    hub_json: "hub messages in JSON";
-    hub_messagepack: "hub messages in MessagePack";
-    journal_record: "files of a journal";
-    key_set: "key sets at an address";
-    negotiate: "the query of a negotiate request";
-    proxy_preamble: "headers of the PROXY protocol";
-    publish: "publish bodies: items, NDJSON, CloudEvents, gzip";
-    query: "query strings";
-    schema: "files of a catalogue";
-    since: "what an item of a Subscribe says of the past";
-    ticket: "tickets, and what is sealed in them";
-    token: "JSON Web Tokens";
-    utf8: "UTF-8 in pieces";
-    validate: "the data of an event";
-    ws_frames: "WebSocket frames";
+    config: "rte.toml", "the file";
+    connection: "whole connections: HTTP, upgrade, handshake, hub",
+        "sizes, and a script: lines, each behind a byte 0xFF";
+    entry: "heads of entries in a log that several processes share", "the head";
+    grants: "grants of a token, and what they cover",
+        "a user's GUID and a blank, or neither; then lines, each a grant";
+    handshake: "the handshake of SignalR", "sizes, and a record, which 0x1E ends";
+    http_body: "chunked bodies", "sizes, and the chunks";
+    http_head: "request heads",
+        "sizes, and the lines of the head, each with its CR LF, and an empty one";
+    hub_json: "hub messages in JSON", "sizes, and records, each of which 0x1E ends";
+    hub_messagepack: "hub messages in MessagePack", "sizes, and messages, each behind its length";
+    journal_record: "files of a journal", "the file";
+    key_set: "key sets at an address", "the set, in JSON";
+    negotiate: "the query of a negotiate request", "the query, without its `?`";
+    proxy_preamble: "headers of the PROXY protocol", "sizes, and the header";
+    publish: "publish bodies: items, NDJSON, CloudEvents, gzip",
+        "`j`, `n`, `s` or `b`, and a body in JSON or NDJSON, a CloudEvent or a batch of them; `i` \
+         or `e`, and lines, each an item or a CloudEvent; `c`, and lines of attributes, each a \
+         name, a blank and a value, an empty line, and the data; `z`, and what gzip makes";
+    query: "query strings", "the query, without its `?`";
+    schema: "files of a catalogue", "a file, or files, each behind a line `### PATH`";
+    since: "what an item of a Subscribe says of the past", "the text";
+    ticket: "tickets, and what is sealed in them",
+        "`r`, and a ticket; `s`, and the bytes that are sealed in one";
+    token: "JSON Web Tokens",
+        "`r`, and a token; `a` or `i`, a header in JSON, a line feed and claims in JSON, to be \
+         signed here for a hub of any issuer, or of one";
+    utf8: "UTF-8 in pieces", "sizes, and the text";
+    validate: "the data of an event",
+        "a letter for the event, of which `A` is the first of `rte schema list`; `s` for strict or \
+         `l` for lenient; and the data in JSON";
+    ws_frames: "WebSocket frames", "sizes, and the frames of a client";
 }
 
 #[cfg(test)]

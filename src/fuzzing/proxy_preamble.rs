@@ -12,7 +12,7 @@ use core::net::IpAddr;
 /// # Panics
 /// The parser is wrong.
 pub fn proxy_preamble(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, pieces)) = pieces(data) else { return };
+    let Some((input, pieces)) = pieces(data, transcript) else { return };
     let whole = parse(input);
     transcript.say(|| format!("{whole:?}"));
     let mut arrived = 0;

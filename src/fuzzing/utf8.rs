@@ -10,7 +10,7 @@ use crate::proto::ws::utf8::Utf8;
 /// # Panics
 /// The checker is wrong.
 pub fn utf8(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, in_pieces)) = pieces(data) else { return };
+    let Some((input, in_pieces)) = pieces(data, transcript) else { return };
     let (mut utf8, mut arrived, mut is_refused) = (Utf8::default(), 0, false);
     for piece in in_pieces {
         arrived += piece.len();

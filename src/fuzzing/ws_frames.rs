@@ -34,7 +34,7 @@ enum End {
 /// # Panics
 /// The decoder is wrong.
 pub fn ws_frames(data: &[u8], transcript: &mut Transcript<'_>) {
-    let Some((input, pieces)) = pieces(data) else { return };
+    let Some((input, pieces)) = pieces(data, transcript) else { return };
     let whole = hear([input].into_iter());
     transcript.say(|| format!("{whole:#?}"));
     assert_eq!(hear(pieces), whole, "in pieces and whole");

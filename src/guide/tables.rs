@@ -7,7 +7,7 @@ use crate::api::publish::rule as item_rule;
 use crate::api::routes::{Gate, ROUTES, Side};
 use crate::close::{Blame, CloseReason};
 use crate::config::{Config, WARNINGS};
-use crate::fuzzing::TARGETS;
+use crate::fuzzing::{TARGETS, Target};
 use crate::metrics::Refusal;
 use crate::proto::http::head::Method;
 use crate::schema::validate::rule as data_rule;
@@ -123,8 +123,9 @@ pub fn routes(path: &str) -> Table<5> {
 }
 
 /// Returns the fuzz targets.
-pub fn targets() -> Table<2> {
-    Table::new(["target", "what it reads"], TARGETS.map(|target| [target.name, target.what].map(str::to_owned)))
+pub fn targets() -> Table<3> {
+    let row = |target: Target| [target.name, target.what, target.form].map(str::to_owned);
+    Table::new(["target", "what it reads", "an input is"], TARGETS.map(row))
 }
 
 #[cfg(test)]
