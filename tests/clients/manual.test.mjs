@@ -78,7 +78,7 @@ describe('the samples of the manual', () => {
     const [sample] = samples('src/guide/library.md');
     const file = join(library.folder, 'sample.mjs');
     writeFileSync(file, sample.replace('rte-client/testing', pathToFileURL(join(library.package, 'client/testing.mjs')).href));
-    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' });
-    assert.deepEqual([stdout, stderr], ['3\n', '']);
+    const { stdout, stderr, status } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' });
+    assert.deepEqual([stdout, stderr, status], ['3\n', '', 0], 'it prints, and ends by itself');
   });
 });
