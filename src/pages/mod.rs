@@ -142,6 +142,15 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_names_each_of_its_texts_to_those_who_run_no_scripts() {
+        let (number, _) = PAGES.iter().enumerate().find(|(_, (name, ..))| *name == "guide").unwrap();
+        let page = page(number);
+        let (_, without_scripts) = page.rsplit_once("<noscript>").unwrap();
+        let named: Vec<&str> = without_scripts.split('"').filter(|part| part.starts_with("/pages/")).collect();
+        assert_eq!(named, guide::TEXTS.map(|(name, _)| format!("/pages/guide/{name}.md")));
+    }
+
+    #[test]
     fn the_sample_in_csharp_is_that_of_the_guide() {
         let module = csharp_module();
         for part in ["new HubConnectionBuilder()", "const string queue = ", "var wanted = new[] { "] {
