@@ -362,23 +362,24 @@ fn what_one_node_has_negotiated_holds_at_another_though_no_secret_is_configured(
     assert!(!first.log().contains("sesame"), "{}", first.log());
 }
 
+/// What nodes have negotiated holds at one that comes after that fault.
+fn assert_ids_outlive(name: &str, fault: impl FnOnce(&mut Server)) {
+    let Some(mut server) = Server::start(name, false) else { return skip() };
+    let keyless = Keyless::new(name, &server, "");
+    let (first, second) = (keyless.node(), keyless.node());
+    let before = server.ask("HGET rte:meta secret");
+    fault(&mut server);
+    assert!(asking().any(|()| server.ask("HGET rte:meta secret") == before), "{}", first.log());
+    let third = keyless.node();
+    keyless.assert_ids_hold(&first, &third);
+    keyless.assert_ids_hold(&third, &second);
+    assert!(!first.log().contains("another secret"), "{}", first.log());
+}
+
 #[test]
 fn what_one_node_has_negotiated_holds_at_one_that_comes_after_the_engine_has_lost_everything() {
-    let flush = |server: &mut Server| assert!(server.ask("FLUSHALL").starts_with("+OK"));
-    let faults: [(&str, &dyn Fn(&mut Server)); 2] =
-        [("nodes-ids-flushed", &flush), ("nodes-ids-empty", &Server::kill_and_restart)];
-    for (name, fault) in faults {
-        let Some(mut server) = Server::start(name, false) else { return skip() };
-        let keyless = Keyless::new(name, &server, "");
-        let (first, second) = (keyless.node(), keyless.node());
-        let before = server.ask("HGET rte:meta secret");
-        fault(&mut server);
-        assert!(asking().any(|()| server.ask("HGET rte:meta secret") == before), "{}", first.log());
-        let third = keyless.node();
-        keyless.assert_ids_hold(&first, &third);
-        keyless.assert_ids_hold(&third, &second);
-        assert!(!first.log().contains("another secret"), "{}", first.log());
-    }
+    assert_ids_outlive("nodes-ids-flushed", |server| assert!(server.ask("FLUSHALL").starts_with("+OK")));
+    assert_ids_outlive("nodes-ids-empty", Server::kill_and_restart);
 }
 
 #[test]
