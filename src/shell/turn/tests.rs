@@ -1,3 +1,5 @@
+//! Two reactors over real sockets: links move between them, and a turn has its bounds.
+
 use super::super::clock::Clock;
 use super::super::entropy::SystemEntropy;
 use super::super::listener::Listener;
