@@ -5,7 +5,7 @@ use super::checked::Config;
 use super::machine::{Machine, memory_bytes_max};
 use crate::auth::keys::{Algorithm, Material};
 use crate::schema::Catalogue;
-use crate::shell::DESCRIPTORS_BESIDES;
+use crate::shell::descriptors::needed;
 use crate::shell::listener::BACKLOG;
 use crate::shell::shown;
 use std::fmt;
@@ -114,8 +114,7 @@ fn configuration(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
 
 fn descriptors(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let (connections, strangers) = (config.limits.connections_max, config.limits.strangers_max);
-    let internal = config.internal.map_or(0, |_| config.limits.internal_max);
-    let (needed, max) = ((connections + strangers + internal) as u64 + DESCRIPTORS_BESIDES, machine.descriptors_max);
+    let (needed, max) = (needed(&config.limits, config.internal.is_some()), machine.descriptors_max);
     let told = max.filter(|max| *max < needed).map(|max| {
         format!(
             "limits.connections_max = {connections} and limits.strangers_max = {strangers} need {needed} file descriptors, and \

@@ -13,6 +13,7 @@ pub mod backplane;
 mod bell;
 mod clock;
 pub mod current;
+pub mod descriptors;
 mod ears;
 mod entropy;
 mod fetch;
@@ -131,16 +132,6 @@ pub struct Renewal {
     pub notes: Vec<Fact>,
 }
 
-/// Descriptors besides those of links: listeners, polls, wakers, standard streams, files.
-pub const DESCRIPTORS_BESIDES: u64 = 64;
-
-/// How many links a process that may have so many descriptors can hold, and have `kept` for the
-/// inside.
-fn links_max(descriptors: u64, kept: usize) -> usize {
-    let left = descriptors.saturating_sub(DESCRIPTORS_BESIDES + kept as u64).max(descriptors / 2);
-    usize::try_from(left).unwrap_or(usize::MAX)
-}
-
 /// A running hub.
 #[derive(Debug)]
 pub struct Server {
@@ -192,12 +183,11 @@ impl Server {
     }
 
     fn run(public: Listener, internal: Option<Listener>, options: Options) -> io::Result<Server> {
+        // Before the first thread is there.
+        let descriptors = descriptors::prepare(&options.limits, options.hub.has_internal);
         let clock = Clock::start();
         let log = Logger::start(options.log, options.log_level, options.limits.log_bytes_max, clock)?;
         options.notes.iter().for_each(|fact| log.write(fact, clock.now()));
-        // More descriptors where the hard limit allows; where it doesn't, accept says so when they
-        // run out.
-        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
         let (address, inside) = (public.address(), internal.as_ref().map(Listener::address));
         let shards = options.threads.max(1);
         let mut entropy = SystemEntropy::default();
@@ -232,8 +222,8 @@ impl Server {
         let settings = Arc::new(options.settings);
         let in_force = InForce { catalogue: Arc::clone(&catalogue), verifier: Arc::clone(&verifier), settings };
         let current = Arc::new(Current::new(in_force));
-        let kept = if shared.options.has_internal { shared.limits.internal_max } else { 0 };
-        let load = Arc::new(Load::bounded(shards, links_max(descriptors, kept)));
+        let links_max = descriptors::links_max(descriptors, &shared.limits, shared.options.has_internal);
+        let load = Arc::new(Load::bounded(shards, links_max));
         let polls = (0..shards).map(|_| mio::Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailboxes = polls
             .iter()
