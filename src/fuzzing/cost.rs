@@ -57,13 +57,14 @@ pub fn cost(data: &[u8], spent: fn() -> Spent, transcript: &mut Transcript<'_>) 
     for line in script::read(data) {
         bytes += line.bytes() as u64;
         let (before, mut turn_began, mut turn_most, mut sent) = (spent(), spent(), 0, 0);
-        let sent_before = stage.heard_bytes();
+        let (sent_before, kept_before) = (stage.heard_bytes(), stage.heard_capacity());
         stage.play_and_look(&line, &mut || usize::MAX, &mut |heard_bytes| {
             let now = spent();
             turn_most = turn_most.max((now - turn_began).count);
             (turn_began, sent) = (now, (heard_bytes - sent_before) as u64);
         });
-        let all = spent() - before;
+        let mut all = spent() - before;
+        all.bytes = all.bytes.saturating_sub((stage.heard_capacity() - kept_before) as u64);
         let told = || {
             let Spent { count, bytes: allocated } = all;
             format!(

@@ -240,6 +240,11 @@ impl Stage {
         self.peers.heard_bytes
     }
 
+    /// Memory of what the peers have heard, which is none of the hub's.
+    pub(super) fn heard_capacity(&self) -> usize {
+        self.peers.all.iter().map(|peer| peer.heard.capacity()).sum()
+    }
+
     /// Plays a line; its bytes arrive in these pieces.
     pub(super) fn play(&mut self, line: &Line, piece_bytes: &mut dyn FnMut() -> usize) {
         self.play_and_look(line, piece_bytes, &mut |_| ());
