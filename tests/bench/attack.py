@@ -187,6 +187,8 @@ FRAGMENTS = b"".join(frame(bytes([byte]), 0x01 if at == 0 else 0x00) for at, byt
 
 ATTACKS = {
     "documents": Attack("pipelines 20 documents and reads none", 1000, payload=get("/reference") * 20, requests=20, reads=False, pause=.2),
+    "nonsense": Attack("asks for a document, sends nonsense behind it and reads nothing", 1000, opening=get("/reference") + b"nonsense\r\n\r\n",
+                       us=None, reads=False),
     "documents-read": Attack("the same, and reads them", 4, payload=get("/reference") * 20, requests=20, us=None),
     "not-modified": Attack("asks for pages that there are not", payload=get("/x") * 50, requests=50),
     "silent": Attack("connects and says nothing", 1000, us=None),
