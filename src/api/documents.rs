@@ -32,7 +32,7 @@ pub(crate) fn schema(name: &str, head: &Head<'_>, catalogue: &Catalogue) -> Repl
 
 /// `GET` and `HEAD` of the description of the routes, for a hub at that path.
 pub(crate) fn open_api(hub: &str, head: &Head<'_>) -> Reply {
-    whole_or_not_modified(&open_api::document(hub), head)
+    open_api::with(hub, |document| whole_or_not_modified(document, head))
 }
 
 /// What a browser may do for a page: load what this hub has, and connect to it. No text that a

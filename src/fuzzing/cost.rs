@@ -7,6 +7,8 @@
 use super::fixtures::CATALOGUE;
 use super::script::{self, Stage};
 use super::transcript::Transcript;
+use crate::api::open_api;
+use crate::conn;
 use crate::limits::Limits;
 use core::ops::Sub;
 
@@ -52,6 +54,7 @@ fn bound((base, per_byte): (u64, u64), bytes: u64) -> u64 {
 pub fn cost(data: &[u8], spent: fn() -> Spent, transcript: &mut Transcript<'_>) {
     // Made once for a process, by whoever asks first.
     let _ = (CATALOGUE.artefacts().count(), CATALOGUE.closed_schemas().count());
+    open_api::with(&conn::Options::default().path, |_| ());
     let mut stage = Stage::new(Limits::DEFAULT);
     let mut bytes = 0;
     for line in script::read(data) {
