@@ -411,6 +411,20 @@ pub const ORIGINS_TOLD_MAX: u8 = 4;
 pub const REVOKED_BYTES_MAX: usize = 256;
 /// Bytes of a ticket as it stands in a URL: who has more grants than fit gets none.
 pub const TICKET_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the header of a token (its first part) as it is written: what a hub reads of it has a
+/// fraction of that, and it is read before anything is proven.
+pub const TOKEN_HEADER_BYTES_MAX: usize = 4 * 1024;
+/// Parameters of a query string: what a hub reads of it are a handful.
+pub const QUERY_PARAMETERS_MAX: usize = 64;
+/// Bytes of line ends before a request line; RFC 9112 wants one empty line to be passed over.
+pub const LINE_ENDS_MAX: usize = 16;
+/// Bytes of a path below a folder of documents, as they are written; names there have a tenth.
+pub const DOCUMENT_NAME_BYTES_MAX: usize = 1024;
+/// Hops of trusted proxies, from the last one, that are looked at for the address of a client.
+pub const PROXY_HOPS_MAX: usize = 32;
+/// Bytes that are read at once of a stranger, who may send more than one request and read no
+/// answer.
+pub const STRANGER_READ_BYTES: usize = 16 * 1024;
 /// Bytes of a header of the PROXY protocol.
 pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).

@@ -1,5 +1,6 @@
 //! The address of the client behind reverse proxies that the operator trusts.
 
+use crate::limits::PROXY_HOPS_MAX;
 use crate::proto::http::head::Head;
 use core::fmt;
 use core::net::IpAddr;
@@ -72,6 +73,7 @@ pub(crate) fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network])
     let name = if has_forwarded { "forwarded" } else { "x-forwarded-for" };
     let lines = head.headers.iter().rev().filter(|(header, _)| header.eq_ignore_ascii_case(name));
     let hops = lines.filter_map(|(_, value)| core::str::from_utf8(value).ok()).flat_map(|value| value.rsplit(','));
+    let hops = hops.take(PROXY_HOPS_MAX);
     for hop in hops {
         let node = if has_forwarded { forwarded_for(hop) } else { Some(hop.trim()) };
         let Some(address) = node.and_then(node_address) else { break };
@@ -83,9 +85,12 @@ pub(crate) fn client_address(head: &Head<'_>, peer: IpAddr, trusted: &[Network])
     client
 }
 
+/// Parameters of an element that are looked at; RFC 7239 has four.
+const PARAMETERS_MAX: usize = 16;
+
 /// Returns the `for` parameter of one element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
+    element.split(';').take(PARAMETERS_MAX).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         name.eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
     })
@@ -130,6 +135,15 @@ mod tests {
         let lines = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 203.0.113.9\r\n";
         assert_eq!(client(lines, "127.0.0.1", &["127.0.0.1"]), "203.0.113.9");
         assert_eq!(client("X-Forwarded-For: unknown\r\n", "127.0.0.1", &["127.0.0.1"]), "127.0.0.1");
+    }
+
+    #[test]
+    fn hops_beyond_the_bound_are_not_looked_at() {
+        let hops = |trusted: usize| {
+            let chain = ["203.0.113.9"].into_iter().chain(std::iter::repeat_n("10.1.2.3", trusted)).collect::<Vec<_>>();
+            client(&format!("X-Forwarded-For: {}\r\n", chain.join(",")), "127.0.0.1", &["127.0.0.1", "10.0.0.0/8"])
+        };
+        assert_eq!((hops(PROXY_HOPS_MAX - 1).as_str(), hops(PROXY_HOPS_MAX).as_str()), ("203.0.113.9", "10.1.2.3"));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 /// The path of the document below the root of a hub, or of an export.
 pub(crate) const PATH: &str = "openapi.json";
 
-/// Reads the document for a hub at that path. That of a process is made once, by whoever asks first:
-/// a stranger may.
+/// Reads the document for a hub at that path. That of a process is made once, by whoever asks
+/// first: a stranger may.
 pub(crate) fn with<R>(hub: &str, read: impl FnOnce(&Artefact) -> R) -> R {
     static MADE: OnceLock<(String, Artefact)> = OnceLock::new();
     let (path, made) = MADE.get_or_init(|| (hub.to_owned(), document(hub)));

@@ -11,6 +11,7 @@
 
 use super::cors::{Origins, Readers};
 use super::webhook;
+use crate::limits::DOCUMENT_NAME_BYTES_MAX;
 use crate::proto::http::head::{Head, Method, loose_path};
 use crate::proto::http::reply::Reply;
 use percent_encoding::percent_decode_str;
@@ -314,7 +315,11 @@ impl At {
 fn strip<'p>(path: &'p str, root: &str) -> Option<&'p str> {
     root.split('/').filter(|segment| !segment.is_empty()).try_fold(path, |path, wanted| {
         let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
-        // A slash that is encoded is no border, so the decoding comes after the split.
+        // A slash that is encoded is no border, so the decoding comes after the split. What is too
+        // long even where all of it is encoded, `%41`, is not decoded for each route.
+        if segment.len() > 3 * wanted.len() {
+            return None;
+        }
         let segment = percent_decode_str(segment).decode_utf8().ok()?;
         segment.eq_ignore_ascii_case(wanted).then_some(rest)
     })
@@ -332,6 +337,9 @@ pub(crate) struct Found<'p> {
 /// Returns the route of a request's path; `hub` is the hub's own path.
 pub(crate) fn find<'p>(path: &'p str, hub: &str) -> Option<Found<'p>> {
     let (route, rest) = ROUTES.iter().find_map(|route| Some((route, route.at.rest_of(path, hub)?)))?;
+    if rest.len() > DOCUMENT_NAME_BYTES_MAX {
+        return None;
+    }
     Some(Found { route, rest: percent_decode_str(rest).decode_utf8().ok()? })
 }
 
@@ -414,6 +422,13 @@ mod tests {
 
     const HUB: Option<Gate> = Some(Gate::Client(Endpoint::Hub));
     const NEGOTIATE: Option<Gate> = Some(Gate::Client(Endpoint::Negotiate));
+
+    #[test]
+    fn a_path_is_found_however_it_is_encoded_and_one_that_is_too_long_is_not() {
+        assert_eq!(gate("/%72%74%65/%6e%65%67%6f%74%69%61%74%65", "/rte"), NEGOTIATE);
+        let below = |len: usize| find(&format!("/schemas/{}", "a".repeat(len)), "/rte").is_some();
+        assert!(below(DOCUMENT_NAME_BYTES_MAX) && !below(DOCUMENT_NAME_BYTES_MAX + 1));
+    }
 
     #[test]
     fn the_hub_is_found_below_its_path_and_nowhere_else() {

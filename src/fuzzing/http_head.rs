@@ -2,6 +2,7 @@
 
 use super::pieces::pieces;
 use super::transcript::Transcript;
+use crate::limits::{LINE_ENDS_MAX, QUERY_PARAMETERS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::{BodyLength, Head, HeadError, Version, parse_head};
 
@@ -59,6 +60,9 @@ fn agrees_with_httparse(input: &[u8], outcome: &Outcome<'_>) {
     let window = input.get(..HEAD_BYTES_MAX).unwrap_or(input);
     let mut room = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut room);
+    if window.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count() > LINE_ENDS_MAX {
+        return assert!(matches!(outcome, Err(HeadError { status: 400, .. })), "{outcome:?}");
+    }
     match (request.parse(window), outcome) {
         (Ok(httparse::Status::Complete(len)), Ok(Status::Complete(head))) => {
             assert_eq!(len, head.len);
@@ -106,9 +110,11 @@ fn accepted(head: &Head<'_>, request: &httparse::Request<'_, '_>) {
 /// Returns whether a request that `httparse` reads holds something that may be refused.
 fn has_reason(request: &httparse::Request<'_, '_>) -> bool {
     let target = request.path.unwrap_or_default();
+    let parameters = target.split_once('?').map_or(0, |(_, query)| query.split('&').count());
     let hosts = values(request, "host");
     let plain_host = |host: &&[u8]| host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-".contains(byte));
     !target.starts_with('/')
+        || parameters > QUERY_PARAMETERS_MAX
         || hosts.len() != 1
         || !hosts.iter().all(plain_host)
         || !values(request, "transfer-encoding").is_empty()

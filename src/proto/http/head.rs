@@ -6,6 +6,8 @@
 //! section 11.2) is refused, never repaired.
 
 use super::super::Status;
+use super::target;
+use crate::limits::{LINE_ENDS_MAX, QUERY_PARAMETERS_MAX};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 
@@ -97,6 +99,9 @@ const fn bad(message: &'static str) -> HeadError {
 const TOO_LARGE: HeadError =
     HeadError { status: 431, message: "The request head has more bytes than limits.head_bytes_max." };
 const TOO_MANY: HeadError = HeadError { status: 431, message: "The request has more headers than limits.headers_max." };
+const TOO_MANY_PARAMETERS: HeadError = bad("The query has more than 64 parameters.");
+const TOO_MANY_LINE_ENDS: HeadError = bad("More than 16 bytes of line ends come before the request.");
+const _: () = assert!(QUERY_PARAMETERS_MAX == 64 && LINE_ENDS_MAX == 16, "the sentences say so");
 const BAD_TARGET: HeadError = bad("The request target is malformed.");
 
 /// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and
@@ -111,6 +116,9 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
         // A header has bytes of its own, so that a huge bound costs no more than the input is long.
         SmallVec::from_elem(MaybeUninit::uninit(), headers_max.min(bytes.len()));
     let mut request = httparse::Request::new(&mut []);
+    if window.get(..=LINE_ENDS_MAX).is_some_and(|first| first.iter().all(|byte| matches!(byte, b'\r' | b'\n'))) {
+        return Err(TOO_MANY_LINE_ENDS);
+    }
     // RFC 9112 section 2.2: "a server that is expecting to receive and parse a request-line SHOULD
     // ignore at least one empty line (CRLF) received prior to the request-line"; httparse skips
     // them and counts them into the length.
@@ -124,7 +132,10 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
         return Err(bad("The request line is malformed."));
     };
     let method = Method::parse(method);
-    let (path, query) = split_target(method, target)?;
+    let (path, query) = target::split(target, method == Method::Options).ok_or(BAD_TARGET)?;
+    if memchr::memchr_iter(b'&', query.as_bytes()).nth(QUERY_PARAMETERS_MAX - 1).is_some() {
+        return Err(TOO_MANY_PARAMETERS);
+    }
     let mut head = Head {
         method,
         version: if minor == 0 { Version::Http10 } else { Version::Http11 },
@@ -180,29 +191,6 @@ pub(crate) fn loose_path(bytes: &[u8]) -> Option<&str> {
     let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next()?;
     let target = core::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(1)?;
     target.split('?').next()
-}
-
-/// Path and query of a request target (RFC 9112 section 3.2): origin-form, absolute-form, and `*`
-/// of OPTIONS.
-fn split_target(method: Method, target: &str) -> Result<(&str, &str), HeadError> {
-    if target == "*" && method == Method::Options {
-        return Ok((target, ""));
-    }
-    // RFC 9112 section 3.2.2: "A server MUST accept the absolute-form in requests". No route
-    // depends on the authority, so it is passed over.
-    let origin = if target.starts_with('/') { target } else { after_authority(target).ok_or(BAD_TARGET)? };
-    let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
-    // RFC 9110 section 4.2.3: an empty path is equivalent to "/".
-    Ok((if path.is_empty() { "/" } else { path }, query))
-}
-
-/// Returns what follows `scheme://authority` of an absolute URI.
-fn after_authority(target: &str) -> Option<&str> {
-    let (scheme, rest) = target.split_once("://")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, origin) = rest.split_at_checked(end)?;
-    let has_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (has_scheme && !authority.is_empty()).then_some(origin)
 }
 
 fn check_host(head: &Head<'_>) -> Result<(), HeadError> {
@@ -457,8 +445,17 @@ mod tests {
         assert_eq!(at(text.len(), 1), Err(TOO_MANY));
         let cut = parse_head(text.get(..20).unwrap_or_default().as_bytes(), 20, 2);
         assert!(matches!(cut, Err(TOO_LARGE)), "a head that fills the bound without an end");
-        let endless = "\r\n".repeat(100);
-        assert!(matches!(parse_head(endless.as_bytes(), 100, 2), Err(TOO_LARGE)));
+        let begins = |line_ends: usize| parse_head("\n".repeat(line_ends).as_bytes(), 100, 2).map(|_| ());
+        assert_eq!((begins(LINE_ENDS_MAX), begins(LINE_ENDS_MAX + 1)), (Ok(()), Err(TOO_MANY_LINE_ENDS)));
+        let asks = |parameters: usize| {
+            parse_head(
+                format!("GET /?{} HTTP/1.1\r\nHost: h\r\n\r\n", vec!["a"; parameters].join("&")).as_bytes(),
+                900,
+                2,
+            )
+            .map(|_| ())
+        };
+        assert_eq!((asks(QUERY_PARAMETERS_MAX), asks(QUERY_PARAMETERS_MAX + 1)), (Ok(()), Err(TOO_MANY_PARAMETERS)));
     }
 
     #[test]

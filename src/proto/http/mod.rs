@@ -7,3 +7,4 @@ pub mod date;
 pub mod head;
 pub mod query;
 pub mod reply;
+mod target;

@@ -3,6 +3,9 @@
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
+/// Bytes of an encoded byte, `%41`.
+const ENCODED_LEN: usize = 3;
+
 /// Returns the pairs of a query string, decoded (`+` is a space); pairs that are no UTF-8 after
 /// decoding are passed over. A pair without `=` has an empty value; a `%` that two hexadecimal
 /// digits do not follow stands for itself.
@@ -13,9 +16,22 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, 
     })
 }
 
-/// Returns the first value under `name`, whose case does not matter (as ASP.NET looks keys up).
+/// Returns the values under `name`, whose case does not matter (as ASP.NET looks keys up).
+pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, str>> {
+    // A key is decoded where it can be that name at all, and a value where it is asked for.
+    let is_it = move |key: &str| {
+        key.len() <= name.len() * ENCODED_LEN && decode(key).is_some_and(|key| key.eq_ignore_ascii_case(name))
+    };
+    let found = move |pair: &'q str| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if is_it(key) { decode(value) } else { None }
+    };
+    query.split('&').filter(|pair| !pair.is_empty()).filter_map(found)
+}
+
+/// Returns the first value under `name`.
 pub(crate) fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    pairs(query).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    values(query, name).next()
 }
 
 /// Borrows where nothing is encoded, which is the common case.
@@ -58,6 +74,12 @@ mod tests {
     fn values_are_found_without_case_and_the_first_counts() {
         assert_eq!(value("ID=a&id=b", "id").as_deref(), Some("a"));
         assert_eq!(value("idx=1", "id"), None);
+    }
+
+    #[test]
+    fn names_are_found_however_they_are_encoded() {
+        assert_eq!(value("%69%44=%61", "id").as_deref(), Some("a"));
+        assert_eq!(value("%69%44%20=1&%FF=2&id=%FF&id=3", "id").as_deref(), Some("3"));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub(crate) enum VersionError {
 /// Reads `negotiateVersion` of the query, a name without case: the version to answer, at most 1; 0
 /// where the query has none.
 pub(crate) fn version(query: &str) -> Result<u8, VersionError> {
-    let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("negotiateVersion"));
-    let Some((_, value)) = values.next() else { return Ok(0) };
+    let mut values = query::values(query, "negotiateVersion");
+    let Some(value) = values.next() else { return Ok(0) };
     if values.next().is_some() {
         // .NET reads several values as one with commas between, which is no integer.
         return Err(VersionError::NotInteger);
@@ -33,10 +33,10 @@ pub(crate) fn version(query: &str) -> Result<u8, VersionError> {
 /// Returns whether the query asks for stateful reconnect: `useStatefulReconnect`, a name without
 /// case, is true.
 pub(crate) fn asks_for_stateful(query: &str) -> bool {
-    let mut values = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("useStatefulReconnect"));
+    let mut values = query::values(query, "useStatefulReconnect");
     // .NET reads several values as one with commas between, which is no boolean.
     let value = values.next().filter(|_| values.next().is_none());
-    value.is_some_and(|(_, value)| value.trim_ascii().eq_ignore_ascii_case("true"))
+    value.is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case("true"))
 }
 
 /// What is offered to a client.

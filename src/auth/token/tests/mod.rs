@@ -199,6 +199,16 @@ fn a_token_that_is_no_jwt_is_malformed() {
 }
 
 #[test]
+fn a_header_longer_than_any_issuers_is_not_read() {
+    let with = |padding: usize| {
+        let header = json!({ "alg": "HS256", "x5c": ["A".repeat(padding)] });
+        verify(&verifier(by_secret()), &signed_with(&header, &claims(json!({})), key::SECRET.as_bytes())).map(|_| ())
+    };
+    assert_eq!(with(2_900), Ok(()));
+    assert_eq!(with(TOKEN_HEADER_BYTES_MAX), Err(TokenError::Malformed));
+}
+
+#[test]
 fn a_critical_extension_is_refused() {
     let header = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
     let token = signed_with(&header, &claims(json!({})), key::SECRET.as_bytes());
