@@ -14,6 +14,7 @@ use crate::api::cors::Origins;
 use crate::api::routes::{self, Entrance};
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{Mail, Moved, Shared, To};
+use crate::limits::STRANGER_READ_BYTES;
 use crate::metrics::Metrics;
 use crate::proto::http::date::Date;
 use crate::proto::http::reply::{self, Reply};
@@ -255,7 +256,9 @@ impl<O: Os> Reactor<O> {
         }
         let mut budget = self.shared.limits.read_budget_bytes;
         loop {
-            let readable = self.sockets.read(key, &mut self.buffer);
+            let most = if self.shard.is_guest(key) { STRANGER_READ_BYTES } else { self.buffer.len() };
+            let most = most.min(self.buffer.len());
+            let readable = self.sockets.read(key, self.buffer.get_mut(..most).unwrap_or_default());
             self.shard.spend(self.sockets.take_work(key));
             match readable {
                 Readable::Bytes(n, has_more) => {
