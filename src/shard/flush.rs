@@ -82,3 +82,82 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes::Entrance;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::token::{Options, Verifier};
+    use crate::conn::{self, Shared};
+    use crate::entropy::Entropy;
+    use crate::hub::position::Epoch;
+    use crate::hub::registry::HashSeed;
+    use crate::limits::Limits;
+    use crate::schema::Catalogue;
+    use crate::trace::{Level, Trace};
+    use crate::wire::{Cut, WireError};
+    use std::sync::Arc;
+
+    /// Takes everything, and keeps whose bytes came in which order.
+    #[derive(Default)]
+    struct Order(Vec<LinkKey>);
+
+    impl Wire for Order {
+        fn write(&mut self, link: LinkKey, slices: &[&[u8]]) -> Result<usize, WireError> {
+            self.0.push(link);
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        }
+
+        fn shutdown_write(&mut self, _: LinkKey) {}
+
+        fn close(&mut self, _: LinkKey, _: Cut) {}
+    }
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn now() -> Now {
+        Now::from_ms(0, 0)
+    }
+
+    fn shard() -> Shard {
+        let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2), Epoch::begin(now(), 7));
+        let keys = [KeyOptions::new(KeySource::Secret("q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a".to_owned()))];
+        let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&keys).unwrap())).unwrap());
+        let catalogue = Arc::new(Catalogue::built_in(None));
+        Shard::new(0, Arc::new(shared), catalogue, verifier, Box::new(Zeros), Trace::new(Level::Info))
+    }
+
+    /// A link of its own asks for that path. From the inside nobody is a guest.
+    fn ask(shard: &mut Shard, entrance: Entrance, path: &str, wire: &mut Order) -> LinkKey {
+        let link = shard.open_at(entrance, [192, 0, 2, 1].into(), now());
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n").into_bytes();
+        shard.handle_bytes(link, &mut request, now(), wire);
+        link
+    }
+
+    #[test]
+    fn long_replies_to_guests_are_written_behind_those_to_others_whoever_asked_first() {
+        let (mut shard, mut wire) = (shard(), Order::default());
+        let guest = ask(&mut shard, Entrance::Only, "/reference", &mut wire);
+        let other = ask(&mut shard, Entrance::Internal, "/reference", &mut wire);
+        shard.end_turn(now(), &mut wire);
+        assert_eq!(wire.0, [other, guest]);
+    }
+
+    #[test]
+    fn a_short_reply_does_not_wait_for_the_long_ones_that_a_turn_has_no_room_for() {
+        let (mut shard, mut wire) = (shard(), Order::default());
+        let long = (0..100).map(|_| ask(&mut shard, Entrance::Internal, "/reference", &mut wire)).count();
+        let short = ask(&mut shard, Entrance::Internal, "/healthz", &mut wire);
+        shard.end_turn(now(), &mut wire);
+        assert_eq!(wire.0.first(), Some(&short));
+        assert!((2..long).contains(&wire.0.len()), "{} were written", wire.0.len());
+    }
+}
