@@ -143,3 +143,95 @@ fn a_desktop_that_comes_back_uses_up_no_allowance() {
     }
     assert_eq!(world.numbers(0).rests, 0);
 }
+
+/// A request that shows a token.
+fn request(target: &str, token: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head =
+        format!("{target} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// The id of a connection that its client has negotiated.
+fn negotiated(world: &World) -> String {
+    let mut peer = Peer::dial(world, WIDE);
+    peer.send(world, &request("POST /rte/negotiate?negotiateVersion=1", &TOKENS.clients[0], b""));
+    let heard = peer.hear(world);
+    let [Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
+    let offer: serde_json::Value = serde_json::from_str(reply.text()).expect("an offer");
+    offer["connectionToken"].as_str().expect("an id").to_owned()
+}
+
+/// A client that polls, past its handshake: where it says something, and a link to say it on.
+fn polling(world: &World) -> (String, Peer) {
+    let id = negotiated(world);
+    let (mut poll, mut shake) = (Peer::dial(world, WIDE), Peer::dial(world, WIDE));
+    poll.send(world, &request(&format!("GET /rte?id={id}"), &TOKENS.clients[0], b""));
+    let target = format!("POST /rte?id={id}");
+    shake.send(world, &request(&target, &TOKENS.clients[0], client::HANDSHAKE));
+    assert_eq!([poll.hear(world), shake.hear(world)].map(|heard| statuses(&heard)), [[200]; 2]);
+    (target, Peer::dial(world, WIDE))
+}
+
+#[test]
+fn each_request_but_a_publish_uses_up_the_allowance_of_its_link_whatever_it_asks_for() {
+    let world = world(short());
+    let (client, id, (said, _)) = (&TOKENS.clients[0], negotiated(&world), polling(&world));
+    let ask = |target: &str, token: &str| request(target, token, b"");
+    for (what, request) in [
+        ("an offer", ask("POST /rte/negotiate?negotiateVersion=1", client)),
+        ("a position", ask("GET /position", &TOKENS.publishers[0])),
+        ("a revocation", revoking::revocation(CLIENTS[2].user)),
+        ("metrics", ask("GET /metrics", client)),
+        ("a poll", ask(&format!("GET /rte?id={id}"), client)),
+        ("nothing, of a connection", ask(&said, client)),
+    ] {
+        // Two that are alike: a poll is answered when the next one comes.
+        let (mut one, other) = (Peer::dial(&world, WIDE), Peer::dial(&world, WIDE));
+        for peer in [&one, &other, &one, &other] {
+            peer.send(&world, &request);
+        }
+        assert!(rests(&world, &one), "{what} costs nothing");
+        assert_eq!(statuses(&one.hear(&world))[..1], [200], "{what}");
+    }
+}
+
+#[test]
+fn what_a_post_asks_of_a_connection_uses_up_the_allowance_of_the_post_s_link() {
+    let world = world(short());
+    let (target, mut posts) = polling(&world);
+    posts.send(&world, &request(&target, &TOKENS.clients[0], QUESTION.repeat(200).as_bytes()));
+    assert_eq!(statuses(&posts.hear(&world)), [200]);
+    assert!(rests(&world, &posts));
+}
+
+#[test]
+fn a_client_that_posts_more_than_it_could_rest_for_is_closed_though_its_bytes_ask_for_nothing() {
+    let world = world(Limits { rest_ms: 1_000, ..short() });
+    let (target, mut posts) = polling(&world);
+    // The beginning of one record.
+    posts.send(&world, &request(&target, &TOKENS.clients[0], &[b' '; 20_000]));
+    assert_eq!(statuses(&posts.hear(&world)), [200]);
+    assert_eq!(closed(&world, CloseReason::TooMuchWork), 1);
+}
+
+#[test]
+fn bytes_behind_the_request_for_a_stream_use_up_the_allowance_of_its_client() {
+    let world = world(short());
+    let target = format!("GET /rte?id={}", negotiated(&world));
+    let stream = Peer::dial(&world, WIDE);
+    let asked = String::from_utf8(request(&target, &TOKENS.clients[0], b"")).unwrap();
+    stream.send(&world, asked.replace("Host: hub", "Host: hub\r\nAccept: text/event-stream").as_bytes());
+    stream.send(&world, &[b' '; 16_000]);
+    assert!(rests(&world, &stream));
+}
+
+#[test]
+fn a_token_that_a_client_shows_by_a_message_costs_it_what_a_request_with_a_token_does() {
+    let world = world(short());
+    let mut asker = Peer::connect(&world);
+    let refresh = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"RefreshToken\",\"arguments\":[\"x.y.z\"]}\x1e";
+    asker.say(&world, refresh.repeat(2).as_bytes());
+    assert_eq!(asker.hear(&world).len(), 2);
+    assert!(rests(&world, &asker), "forged ones could be shown without end");
+}
