@@ -153,7 +153,9 @@ fn request(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 /// One publishes, the others read with gaps; then all that is left arrives, and they leave.
 pub fn play(seed: u64, reached: &mut Reached) {
     let mut rng = Rng::new(seed);
-    let world = World::new(&Setting { seed, shards: 1 + rng.below(4), ..Setting::one_shard() });
+    // More than there are, so that they are counted.
+    let limits = Limits { user_connections_max: 100, address_connections_max: 100, ..Limits::DEFAULT };
+    let world = World::new(&Setting { seed, shards: 1 + rng.below(4), limits, ..Setting::one_shard() });
     let mut publisher = Peer::publisher(&world);
     let (mut polling, mut streaming) = (Client::polling(&world), Client::streaming(&world));
     world.set_faults(faults(&mut rng));
