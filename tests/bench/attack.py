@@ -178,11 +178,25 @@ def client_hello():
     return out.read()
 
 
+def toggled():
+    """Subscribes to all users, and takes that back."""
+    return subscribe([("*", "UserAlert")]) + frame(record("Unsubscribe", '[{"entityId":"*","eventName":"UserAlert"}]'))
+
+
+def wide_header():
+    """A token whose header has thousands of members."""
+    head = json.dumps({"alg": "HS256", **{f"m{n}": n for n in range(1_500)}}).encode()
+    return ".".join([base64.urlsafe_b64encode(head).decode().rstrip("="), *forged("HS256").split(".")[1:]])
+
+
 HELLO = bytes.fromhex("16030101fc010001f80303") + bytes(100)
 PROXY = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
 PUBLISHER_HEAD = b"\r\n".join([b"POST /publish HTTP/1.1", b"Host: h", b"Authorization: Bearer " + token(scope="publish").encode(),
                                b"Transfer-Encoding: chunked", b"Content-Type: application/json", b"", b""])
 BOMB = gzip.compress(bytes(64 << 20), 9)
+# A block without a byte has ten bits: not the last one, fixed codes, end of block.
+EMPTY_BLOCKS = bytes.fromhex("1f8b08000000000000ff") + sum(2 << 10 * n for n in range(4)).to_bytes(5, "little") * 200_000
+EMPTY_MEMBERS = gzip.compress(b"") * 40_000
 FRAGMENTS = b"".join(frame(bytes([byte]), 0x01 if at == 0 else 0x00) for at, byte in enumerate(record("Catalogue")[:-1])) + frame(RS, 0x80)
 
 ATTACKS = {
@@ -194,6 +208,9 @@ ATTACKS = {
     "silent": Attack("connects and says nothing", 1000, us=None),
     "drip": Attack("sends a byte of a head each second", 1000, opening=b"GET /healthz HTTP/1.1\r\nX: ", payload=b"x", pause=1, us=None),
     "nearest": Attack("asks for schemas whose names are long and wrong", payload=get(f"/schemas/{'UserAlertt' * 11}.json") * 20, requests=20),
+    "encoded": Attack("asks for paths of encoded slashes", payload=get("/" + "%2f" * 9_000)),
+    "parameters": Attack("asks with queries of 14,000 parameters", payload=get("/rte?" + "+&" * 14_000)),
+    "open-api": Attack("asks for the description of the routes", payload=get("/openapi.json") * 20, requests=20),
     "headers": Attack("sends heads of 99 headers", payload=get("/healthz", *[f"A{n}: b" for n in range(98)]) * 5, requests=5),
     "long-heads": Attack("sends heads of 30 KiB", payload=get("/healthz", "A: " + "b" * 30_000)),
     "too-many": Attack("sends heads of 200 headers, and comes again", opening=get("/healthz", *[f"A{n}: b" for n in range(200)]),
@@ -207,6 +224,7 @@ ATTACKS = {
                            requests=20, kind="es256"),
     "foreign-alg": Attack("shows tokens of an algorithm that no key has", payload=get("/rte?access_token=" + forged("ES256")) * 20,
                           requests=20),
+    "wide-headers": Attack("shows tokens whose headers have 1,500 members", payload=get("/rte", f"Authorization: Bearer {wide_header()}")),
     "churn": Attack("connects, asks once, and comes again", 64, opening=get("/healthz", "Connection: close"), churns=True, us=None),
     "proxy": Attack("sends headers of the PROXY protocol, and comes again", 64, opening=PROXY + get("/healthz"), churns=True, us=None),
     "tls-half": Attack("sends half a TLS handshake", 1000, opening=HELLO, us=None, kind="tls"),
@@ -217,6 +235,10 @@ ATTACKS = {
     "misspelt": Attack("publishes 1 MiB of misspelt names", 2, payload=publication(misspelt()), items=9_000, us=CLIENT_US),
     "publish-chunks": Attack("publishes in chunks of a byte", 4, payload=chunked(PUBLISHER_HEAD, alert(CROWD, "x" * 500).encode()), us=None),
     "bomb": Attack("publishes gzip that inflates to 64 MiB", 4, opening=publication(BOMB, "Content-Encoding: gzip"), churns=True, us=None),
+    "empty-blocks": Attack("publishes gzip of 800,000 blocks without a byte", 2, payload=publication(EMPTY_BLOCKS, "Content-Encoding: gzip"),
+                           us=None),
+    "empty-members": Attack("publishes gzip of 40,000 members without a byte", 2, payload=publication(EMPTY_MEMBERS, "Content-Encoding: gzip"),
+                            us=None),
     "catalogue": Attack("asks for the Catalogue", 8, opening=client(), payload=frame(record("Catalogue")) * 50, requests=50, us=CLIENT_US),
     "catalogue-grants": Attack("the same with 130 grants", 8, opening=client(*GRANTS), payload=frame(record("Catalogue")) * 50, requests=50,
                                us=CLIENT_US),
@@ -229,6 +251,11 @@ ATTACKS = {
     "unread": Attack("asks for the Catalogue and reads nothing", 200, opening=client(), payload=frame(record("Catalogue")) * 50, requests=50,
                      us=CLIENT_US, reads=False, pause=.2),
     "own-topics": Attack("subscribes to 1,000 topics and takes them back", 8, opening=client(), payload=own_topics(1000), requests=11, us=None),
+    "toggled": Attack("holds 1,000 users, subscribes to all of them and takes it back", 8,
+                      opening=lambda n: client() + b"".join(subscribe(topics(n, 990)[at:at + 90]) for at in range(0, 990, 90)),
+                      payload=toggled() * 100, requests=200, us=CLIENT_US),
+    "empty-items": Attack("subscribes to 20,000 items that are none in one record", 8, opening=client(),
+                          payload=frame(record("Subscribe", "[" + ",".join(["{}"] * 20_000) + "]")), us=CLIENT_US),
     "many-topics": Attack("1,000 subscriptions on each of 200 connections", 200, opening=subscribed, us=None),
     "endless": Attack("sends 100 KiB of a record without an end", 200, opening=client() + frame(b"{" + b"x" * 60_000, 0x01)
                       + frame(b"x" * 40_000, 0x00), us=None),
