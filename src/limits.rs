@@ -146,7 +146,9 @@ limits! {
     record_bytes_max: usize = 128 * 1024;
     /// Time for a whole hub message, from its first byte.
     record_ms: u64 = 60_000;
-    /// Subscriptions of one connection (item message `Too many subscriptions` beyond).
+    /// Subscriptions of one connection (item message `Too many subscriptions` beyond). One
+    /// Subscribe or Unsubscribe takes twice as many items, and 1,000 at least; one with more is
+    /// answered with an error, and none of its items is looked at.
     subscriptions_max: usize = 1_000;
     /// Subscriptions of all connections together; each thread has its share of them (the same
     /// message beyond).
@@ -316,6 +318,8 @@ pub const THREADS_MAX: u16 = 256;
 pub const CONNECTIONS_MAX: usize = 1 << 24;
 /// The most that `subscriptions_max` may be, for the same reason.
 pub const SUBSCRIPTIONS_MAX: usize = 1 << 20;
+/// Items that one Subscribe or Unsubscribe takes at least, however few a connection may have.
+const CALL_ITEMS_MIN: usize = 1_000;
 /// Topics of which the newest position is known, over all shards, beyond those whose publications
 /// are kept: whoever has seen that one is told that nothing was missed.
 pub const HEADS_MAX: usize = 100_000;
@@ -482,6 +486,13 @@ impl Limits {
             ("log", 2 * self.log_bytes_max),
         ];
         parts.map(|(name, bytes)| (name, bytes as u64))
+    }
+
+    /// Items that one Subscribe or Unsubscribe takes. A connection can't have more subscriptions
+    /// than `subscriptions_max`, but a client may name some of them twice, and whoever is told that
+    /// there are too many shall hear which.
+    pub(crate) fn call_items_max(&self) -> usize {
+        self.subscriptions_max.saturating_mul(2).max(CALL_ITEMS_MIN)
     }
 
     /// What of it is kept of the past: rows for snapshots, history, ids of items.

@@ -40,8 +40,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a verdict costs, in deliveries.
-const VERDICT_COST: usize = 1;
+/// What a verdict costs beside its bytes, in deliveries: an item that is no good is bound, judged
+/// and answered, too.
+const VERDICT_COST: usize = 3;
 /// What is said of an item that is not granted.
 const UNAUTHORIZED: &str = "Unauthorized";
 /// So many bytes of an answer to `Catalogue` that is made cost as much as a delivery.
@@ -161,8 +162,9 @@ struct Bound<'r> {
 }
 
 impl<'r> Bound<'r> {
-    /// Binds in ASP.NET's order: the method, the number of arguments, their types.
-    fn new(target: &str, arguments: &Arguments<'_, 'r>) -> Result<Bound<'r>, Misfit> {
+    /// Binds in ASP.NET's order: the method, the number of arguments, their types. A list is
+    /// counted before any of its items is bound.
+    fn new(target: &str, arguments: &Arguments<'_, 'r>, limits: &Limits) -> Result<Bound<'r>, Misfit> {
         let method = Method::find(target).ok_or(Misfit::UnknownMethod)?;
         let (mut items, mut text) = (SmallVec::new(), "");
         let (given, takes) = (arguments.count(), method.takes());
@@ -171,7 +173,13 @@ impl<'r> Bound<'r> {
         }
         match takes {
             Takes::Anything => {}
-            Takes::Items => arguments.items(&mut items).map_err(|_| Misfit::Items)?,
+            Takes::Items => {
+                let (given, most) = (arguments.item_count(), limits.call_items_max());
+                if given > most {
+                    return Err(Misfit::TooManyItems { given, most });
+                }
+                arguments.items(&mut items).map_err(|_| Misfit::Items)?;
+            }
             Takes::Text => text = arguments.text().map_err(|_| Misfit::Text)?,
         }
         Ok(Bound { method, items, text })
@@ -193,7 +201,8 @@ impl Methods<'_, '_> {
         Ok(match message {
             HubMessage::Invocation { id, target, arguments, streams } => self.invoke(id, target, &arguments, streams),
             HubMessage::StreamInvocation { id, target, arguments } => {
-                let misfit = Bound::new(target, &arguments).err().unwrap_or(Misfit::NotStreaming);
+                let misfit =
+                    Bound::new(target, &arguments, self.turn.process.limits).err().unwrap_or(Misfit::NotStreaming);
                 self.refuse_invocation(Some(id), target, misfit)
             }
             HubMessage::Ping => Next::Pinged,
@@ -212,7 +221,7 @@ impl Methods<'_, '_> {
     }
 
     fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &Arguments<'_, '_>, streams: usize) -> Next {
-        let bound = match Bound::new(target, arguments) {
+        let bound = match Bound::new(target, arguments, self.turn.process.limits) {
             Ok(bound) if streams == 0 => bound,
             Ok(_) => return self.refuse_invocation(id, target, Misfit::Streams(streams)),
             Err(misfit) => return self.refuse_invocation(id, target, misfit),
@@ -542,11 +551,39 @@ pub(super) fn home_of(principal: &Principal, process: Process<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::signalr::codec::Parser;
+    use crate::proto::signalr::protocol::HubProtocol;
 
     #[test]
     fn methods_are_found_without_case_and_by_no_other_name() {
         assert_eq!(Method::find("subscribe"), Some(Method::Subscribe));
         assert_eq!(Method::find("UNSUBSCRIBEALL"), Some(Method::UnsubscribeAll));
         assert_eq!(Method::find("Subscribe "), None);
+    }
+
+    #[test]
+    fn a_list_of_more_items_than_a_call_takes_is_refused_before_any_is_bound() {
+        let limits = Limits { subscriptions_max: 600, ..Limits::DEFAULT };
+        let json = |count: usize| {
+            let items = vec!["7"; count].join(",");
+            format!(r#"{{"type":1,"target":"Unsubscribe","arguments":[[{items}]]}}"#).into_bytes()
+        };
+        let packed = |count: u16| {
+            let message = [&b"\x95\x01\x80\xC0\xA9Subscribe\x91\xDC"[..], &count.to_be_bytes()].concat();
+            [message, vec![7; usize::from(count)]].concat()
+        };
+        let misfit = |protocol, mut record: Vec<u8>| {
+            let depth_max = limits.json_depth_max;
+            let misfit = Parser::default().parse(protocol, &mut record, depth_max, |message| {
+                let HubMessage::Invocation { target, arguments, .. } = message else { panic!("an invocation") };
+                Bound::new(target, &arguments, &limits).err()
+            });
+            misfit.unwrap().unwrap()
+        };
+        let too_many = Misfit::TooManyItems { given: 1_201, most: 1_200 };
+        assert_eq!(misfit(HubProtocol::Json, json(1_200)), Misfit::Items);
+        assert_eq!(misfit(HubProtocol::Json, json(1_201)), too_many);
+        assert_eq!(misfit(HubProtocol::MessagePack, packed(1_200)), Misfit::Items);
+        assert_eq!(misfit(HubProtocol::MessagePack, packed(1_201)), too_many);
     }
 }

@@ -14,6 +14,11 @@ pub(super) enum Misfit {
     },
     /// They are no list of items.
     Items,
+    /// They are a list of more items than a call takes.
+    TooManyItems {
+        given: usize,
+        most: usize,
+    },
     /// It is no text.
     Text,
     NotStreaming,
@@ -22,13 +27,14 @@ pub(super) enum Misfit {
 }
 
 impl Misfit {
-    /// Returns what ASP.NET tells the client.
+    /// Returns what ASP.NET tells the client, and of a bound of the hub what the client can do.
     pub(super) fn told(self, target: &str, options: &Options) -> String {
         match self {
             Misfit::UnknownMethod => text::unknown_method(target),
             Misfit::ArgumentCount { given, expected } => {
                 text::argument_count(target, given, expected, options.detailed_errors)
             }
+            Misfit::TooManyItems { .. } => text::hub_exception(target, &self.why()),
             Misfit::Items | Misfit::Text => text::argument_type(target, options.detailed_errors),
             Misfit::NotStreaming => text::not_streaming(target),
             Misfit::Streams(streams) => text::unexpected_streams(target, streams),
@@ -43,6 +49,9 @@ impl Misfit {
                 return Cow::Owned(format!(
                     "{given} arguments were given, it takes {expected}: an array of all items, or a token"
                 ));
+            }
+            Misfit::TooManyItems { given, most } => {
+                return Cow::Owned(format!("{given} items were given, one call takes {most}: send portions"));
             }
             Misfit::Text => "the argument must be a string: a token",
             Misfit::Items => {

@@ -105,6 +105,14 @@ impl<'r> Arguments<'_, 'r> {
         }
     }
 
+    /// Returns how many items the first argument lists; 0 where it is no list.
+    pub(crate) fn item_count(&self) -> usize {
+        match self {
+            Arguments::Json(arguments) => arguments.item_count(),
+            Arguments::MessagePack(arguments) => arguments.item_count(),
+        }
+    }
+
     /// The first argument as a list of items, pushed in order to `items`. A null item is an item
     /// with both members missing. Unknown members are ignored, a member given twice counts as last
     /// written.

@@ -281,6 +281,23 @@ fn an_item_is_judged_by_form_event_entity_permission_and_limit_in_this_order() {
 }
 
 #[test]
+fn a_call_of_more_items_than_it_takes_is_refused_as_a_whole_and_the_connection_goes_on() {
+    let hub = Hub::start_with(&["limits.subscriptions_max=2"]);
+    let mut peer = hub.client();
+    let good = format!(r#"{{"EntityId":"{USER}","EventName":"UserStatus"}}"#);
+    let items = |more: usize| format!("[[{good}{}]]", ",{}".repeat(more));
+    let refused = "HubException: 1001 items were given, one call takes 1000: send portions";
+    for method in ["Subscribe", "Unsubscribe"] {
+        let answer = peer.invoke(method, &items(1_000));
+        assert!(answer.contains(refused) && !answer.contains("result"), "{answer}");
+    }
+    assert!(peer.invoke("GetActiveSubscriptions", "[]").ends_with(r#""result":[]}"#));
+    let answer = peer.invoke("Subscribe", &items(999));
+    assert_eq!(answer.matches(r#""subscribed":true"#).count(), 1, "{answer}");
+    assert_eq!(answer.matches("Invalid item").count(), 999);
+}
+
+#[test]
 fn no_answer_repeats_more_of_a_made_up_name_than_128_bytes() {
     let hub = Hub::start();
     let name = "n".repeat(3_000);

@@ -189,6 +189,14 @@ impl<'r> MessagePackArguments<'r> {
         Reader::new(self.bytes).value().and_then(Value::as_text).ok_or(BindError)
     }
 
+    /// See [`Arguments::item_count`](crate::proto::signalr::codec::Arguments::item_count).
+    pub(crate) fn item_count(&self) -> usize {
+        match Reader::new(self.bytes).value() {
+            Some(Value::Array(len)) => len,
+            _ => 0,
+        }
+    }
+
     /// See [`Arguments::items`](crate::proto::signalr::codec::Arguments::items).
     pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         let mut reader = Reader::new(self.bytes);

@@ -235,6 +235,23 @@ fn items_are_bound_whatever_the_case_of_their_names() {
 }
 
 #[test]
+fn a_list_is_counted_by_its_own_items_before_any_is_bound() {
+    let list = |items: Vec<Rmp>| Rmp::Array(items);
+    let nested = list(vec![Rmp::Nil, list(vec![Rmp::Nil, Rmp::Nil]), 1.into()]);
+    for (arguments, count) in [
+        (vec![], 0),
+        (vec![list(vec![])], 0),
+        (vec![nested.clone()], 3),
+        (vec![list(vec![Rmp::Nil]), nested], 1),
+        (vec![Rmp::Map(vec![("a".into(), list(vec![Rmp::Nil]))])], 0),
+    ] {
+        let message = message(vec![1.into(), Rmp::Map(vec![]), Rmp::Nil, "S".into(), Rmp::Array(arguments)]);
+        let Ok(HubMessage::Invocation { arguments, .. }) = parse(&message, DEPTH_MAX) else { panic!("an invocation") };
+        assert_eq!(arguments.item_count(), count);
+    }
+}
+
+#[test]
 fn a_length_that_no_message_may_have_is_too_long() {
     let next = |bytes: &[u8], max| {
         let mut bytes = bytes.to_vec();

@@ -312,6 +312,14 @@ impl<'r> JsonArguments<'_, 'r> {
         Values(self.nodes).next().and_then(|value| value.as_str()).ok_or(BindError)
     }
 
+    /// See [`Arguments::item_count`](crate::proto::signalr::codec::Arguments::item_count).
+    pub(crate) fn item_count(&self) -> usize {
+        match self.nodes.first() {
+            Some(Node::Array { len, .. }) => *len,
+            _ => 0,
+        }
+    }
+
     /// See [`Arguments::items`](crate::proto::signalr::codec::Arguments::items).
     pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         let list = Values(self.nodes).next().ok_or(BindError)?;

@@ -385,6 +385,18 @@ fn what_is_no_list_of_items_does_not_bind() {
 }
 
 #[test]
+fn a_list_is_counted_by_its_own_items_before_any_is_bound() {
+    for (argument, count) in [("[]", 0), ("[{},[{},{}],1]", 3), ("{\"a\":[{}]}", 0), ("null", 0), ("[{}],[{},{}]", 1)] {
+        let mut record = format!(r#"{{"type":1,"target":"T","arguments":[{argument}]}}"#).into_bytes();
+        let counted = Parser::default().parse(&mut record, 64, |message| {
+            let HubMessage::Invocation { arguments, .. } = message else { panic!("an invocation") };
+            arguments.item_count()
+        });
+        assert_eq!(counted, Ok(count), "{argument}");
+    }
+}
+
+#[test]
 fn memory_is_kept_from_record_to_record() {
     let record = |items: usize| {
         let items =
