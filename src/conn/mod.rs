@@ -14,6 +14,7 @@ mod drain;
 mod end;
 mod entries;
 mod hub;
+mod input;
 mod intake;
 mod journal;
 mod link;

@@ -9,6 +9,7 @@ use super::unsent::Unsent;
 use crate::close::CloseReason;
 use crate::conn::ask::Answer;
 use crate::conn::end::{End, Flow, LastWord, Why};
+use crate::conn::input::{Input, Unread};
 use crate::hub::registry::ConnKey;
 use crate::proto::Status;
 use crate::proto::ws::decode::{Decoder, Piece};
@@ -26,7 +27,7 @@ pub(crate) struct WebSocket {
 struct CutFrames {
     decoder: Decoder,
     /// Received and not decoded.
-    bytes: Vec<u8>,
+    bytes: Unread,
 }
 
 impl WebSocket {
@@ -41,45 +42,47 @@ impl WebSocket {
             return self.handle_bytes(bytes, cx);
         }
         // It goes on, and still waits for an answer of other shards.
-        self.cut = Some(Box::new(CutFrames { decoder: Decoder::default(), bytes: bytes.to_vec() }));
+        let bytes = Unread::from(&*bytes);
+        self.cut = Some(Box::new(CutFrames { decoder: Decoder::default(), bytes }));
         Ok(self)
     }
 
     /// Bytes in: frames, while they are whole enough. They may be spoilt.
     pub(super) fn handle_bytes(mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Result<WebSocket, Box<Ending>> {
         match self.cut.take() {
-            None => self.handle_frames(Decoder::default(), input, cx),
+            None => self.handle_frames(Decoder::default(), Input::Read(input), cx),
             Some(cut) => {
                 let CutFrames { decoder, mut bytes } = *cut;
                 if bytes.is_empty() {
-                    return self.handle_frames(decoder, input, cx);
+                    return self.handle_frames(decoder, Input::Read(input), cx);
                 }
-                bytes.extend_from_slice(input);
-                self.handle_frames(decoder, &mut bytes, cx)
+                bytes.extend(input);
+                self.handle_frames(decoder, Input::Waited(bytes), cx)
             }
         }
     }
 
     /// Memory of frames that have waited.
     pub(super) fn input_bytes(&self) -> usize {
-        self.cut.as_ref().map_or(0, |cut| cut.bytes.capacity())
+        self.cut.as_ref().map_or(0, |cut| cut.bytes.heap_bytes())
     }
 
     fn handle_frames(
         mut self,
         mut decoder: Decoder,
-        input: &mut [u8],
+        mut input: Input<'_>,
         cx: &mut Cx<'_, '_>,
     ) -> Result<WebSocket, Box<Ending>> {
         let mut used = 0;
         loop {
-            let has_more = used > 0 && used < input.len();
+            let left = input.bytes().len() - used;
+            let has_more = used > 0 && left > 0;
             if has_more && cx.turn.hub.is_portion_over() && cx.connection(self.conn).pause() {
-                let bytes = input.get(used..).unwrap_or_default().to_vec();
+                let bytes = input.keep_last(left);
                 self.cut = Some(Box::new(CutFrames { decoder, bytes }));
                 return Ok(self);
             }
-            let flow = match decoder.decode(input.get_mut(used..).unwrap_or_default()) {
+            let flow = match decoder.decode(input.bytes().get_mut(used..).unwrap_or_default()) {
                 Ok(Status::Partial) => Flow::Wait,
                 Ok(Status::Complete((piece, taken))) => {
                     used += taken;
@@ -92,16 +95,19 @@ impl WebSocket {
                     return Err(self.end(End::new(why, LastWord::Violation(error)), cx).finish(Sender::Open, cx));
                 }
             };
-            let rest = input.get_mut(used..).unwrap_or_default();
+            let left = input.bytes().len() - used;
             match flow {
                 Flow::GoOn => {}
                 Flow::Wait => {
-                    if !decoder.is_at_rest() || !rest.is_empty() {
-                        self.cut = Some(Box::new(CutFrames { decoder, bytes: rest.to_vec() }));
+                    if !decoder.is_at_rest() || left > 0 {
+                        self.cut = Some(Box::new(CutFrames { decoder, bytes: input.keep_last(left) }));
                     }
                     return Ok(self);
                 }
-                Flow::End(end) => return Err(self.end(end, cx).handle_frames(decoder, rest, cx)),
+                Flow::End(end) => {
+                    let rest = input.bytes().get_mut(used..).unwrap_or_default();
+                    return Err(self.end(end, cx).handle_frames(decoder, rest, cx));
+                }
             }
         }
     }
@@ -166,7 +172,7 @@ impl WebSocket {
             None => self.end(end, cx),
             Some(cut) => {
                 let CutFrames { decoder, mut bytes } = *cut;
-                self.end(end, cx).handle_frames(decoder, &mut bytes, cx)
+                self.end(end, cx).handle_frames(decoder, bytes.bytes(), cx)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A stateful connection loses its link, and goes on on another.
 
 use super::{Handle, Stage};
+use crate::conn::input::Unread;
 use crate::wire::LinkKey;
 
 impl Handle<'_, '_> {
@@ -10,7 +11,7 @@ impl Handle<'_, '_> {
         match &mut self.connection.stage {
             Stage::Open(cut) => *cut = None,
             Stage::Paused(_) => self.connection.stage = Stage::Open(None),
-            Stage::Waiting(waiting) => waiting.unread = Vec::new(),
+            Stage::Waiting(waiting) => waiting.unread = Unread::default(),
             Stage::Handshake(_) | Stage::Over => {}
         }
         self.turn.hub.detach(self.key, self.turn.now.mono);

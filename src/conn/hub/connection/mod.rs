@@ -15,6 +15,7 @@ mod waits;
 use super::super::allowance::Allowance;
 use super::super::ask::Answer;
 use super::super::end::{End, Flow, LastWord, Why};
+use super::super::input::{Input, Unread};
 use super::super::quotas::{AddressBlock, Share};
 use super::super::turn::Turn;
 use super::super::whose::Whose;
@@ -106,7 +107,7 @@ struct CutRecord {
 struct Waiting {
     subscribing: Box<Subscribing>,
     /// Payload that was read behind it.
-    unread: Vec<u8>,
+    unread: Unread,
 }
 
 /// What was read when there was no room for more.
@@ -115,7 +116,7 @@ struct Paused {
     waits_for: Pause,
     /// Perhaps with a record that is cut.
     records: Records,
-    unread: Vec<u8>,
+    unread: Unread,
 }
 
 /// What a connection waits for that has said more.
@@ -207,8 +208,8 @@ impl Connection {
         match &self.stage {
             Stage::Handshake(greeting) => greeting.records.heap_bytes(),
             Stage::Open(cut) => cut.as_ref().map_or(0, |cut| cut.records.heap_bytes()),
-            Stage::Waiting(waiting) => waiting.unread.capacity(),
-            Stage::Paused(paused) => paused.records.heap_bytes() + paused.unread.capacity(),
+            Stage::Waiting(waiting) => waiting.unread.heap_bytes(),
+            Stage::Paused(paused) => paused.records.heap_bytes() + paused.unread.heap_bytes(),
             Stage::Over => 0,
         }
     }
@@ -268,8 +269,12 @@ impl Handle<'_, '_> {
 
     /// Payload bytes are a stream: records are cut out of it wherever message borders fall.
     pub(crate) fn handle_payload(&mut self, payload: &mut [u8]) -> Flow {
+        self.handle_input(Input::Read(payload))
+    }
+
+    fn handle_input(&mut self, input: Input<'_>) -> Flow {
         let before = self.turn.hub.work();
-        let flow = self.handle_records(payload);
+        let flow = self.handle_records(input);
         self.charge(before, flow)
     }
 
@@ -292,22 +297,23 @@ impl Handle<'_, '_> {
         if unread.len() + payload.len() > room {
             return Err(NotPosted::TooMuch);
         }
-        unread.extend_from_slice(payload);
+        unread.extend(payload);
         Ok(Flow::Wait)
     }
 
-    fn handle_records(&mut self, payload: &mut [u8]) -> Flow {
+    fn handle_records(&mut self, mut input: Input<'_>) -> Flow {
         let now = self.turn.now.mono;
         let (mut records, mut since) = match &mut self.connection.stage {
             Stage::Handshake(greeting) => (std::mem::take(&mut greeting.records), now),
             Stage::Open(cut) => cut.take().map_or_else(|| (Records::default(), now), |cut| (cut.records, cut.since)),
             Stage::Waiting(_) | Stage::Paused(_) | Stage::Over => return Flow::Wait,
         };
-        let mut rest = payload;
+        let mut rest = input.bytes();
         loop {
             match self.turn.hub.relieve(self.key, self.turn.now, self.turn.out.wire) {
                 Room::Full if !rest.is_empty() && self.connection.is_open() => {
-                    self.pause_with(Pause::Reader, records, rest.to_vec());
+                    let left = rest.len();
+                    self.pause_with(Pause::Reader, records, input.keep_last(left));
                     return Flow::Wait;
                 }
                 Room::Free | Room::Full => {}
@@ -319,13 +325,15 @@ impl Handle<'_, '_> {
             match protocol.next_message(&mut records, &mut rest, self.turn.process.limits.record_bytes_max) {
                 Ok(Some(record)) => match self.handle_record(record) {
                     Said::GoOn if !rest.is_empty() && self.turn.hub.is_portion_over() && self.connection.is_open() => {
-                        self.pause_with(Pause::Turn, Records::default(), rest.to_vec());
+                        let left = rest.len();
+                        self.pause_with(Pause::Turn, Records::default(), input.keep_last(left));
                         return Flow::Wait;
                     }
                     Said::GoOn => since = now,
                     Said::End(end) => return Flow::End(end),
                     Said::Ask(subscribing) => {
-                        let unread = rest.to_vec();
+                        let left = rest.len();
+                        let unread = input.keep_last(left);
                         self.connection.stage = Stage::Waiting(Box::new(Waiting { subscribing, unread }));
                         return Flow::Wait;
                     }
@@ -351,11 +359,11 @@ impl Handle<'_, '_> {
     pub(crate) fn pause(&mut self) -> bool {
         let Stage::Open(records) = &mut self.connection.stage else { return false };
         let records = records.take().map(|cut| cut.records).unwrap_or_default();
-        self.pause_with(Pause::Turn, records, Vec::new());
+        self.pause_with(Pause::Turn, records, Unread::default());
         true
     }
 
-    fn pause_with(&mut self, waits_for: Pause, records: Records, unread: Vec<u8>) {
+    fn pause_with(&mut self, waits_for: Pause, records: Records, unread: Unread) {
         self.connection.stage = Stage::Paused(Box::new(Paused { waits_for, records, unread }));
         if waits_for == Pause::Turn {
             self.turn.intake.waiting.push_back(Whose::Connection(self.key));
@@ -378,10 +386,10 @@ impl Handle<'_, '_> {
     pub(crate) fn proceed(&mut self) -> Flow {
         let Stage::Paused(paused) = &mut self.connection.stage else { return Flow::Wait };
         let records = std::mem::take(&mut paused.records);
-        let mut unread = std::mem::take(&mut paused.unread);
+        let unread = std::mem::take(&mut paused.unread);
         let since = self.turn.now.mono;
         self.connection.stage = Stage::Open(records.is_partial().then(|| Box::new(CutRecord { records, since })));
-        self.handle_payload(&mut unread)
+        self.handle_input(Input::Waited(unread))
     }
 
     fn handle_record(&mut self, record: &mut [u8]) -> Said {
@@ -468,10 +476,10 @@ impl Handle<'_, '_> {
             return Flow::Wait;
         }
         let work = self.turn.hub.work().wrapping_sub(before);
-        let mut unread = std::mem::take(&mut waiting.unread);
+        let unread = std::mem::take(&mut waiting.unread);
         self.connection.stage = Stage::Open(None);
         self.spend(work);
-        self.handle_payload(&mut unread)
+        self.handle_input(Input::Waited(unread))
     }
 
     /// It ends for that, unless it has ended before.
