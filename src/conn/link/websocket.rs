@@ -15,6 +15,9 @@ use crate::proto::Status;
 use crate::proto::ws::decode::{Decoder, Piece};
 use crate::proto::ws::encode::{self, Opcode};
 
+/// What a frame costs beside its payload, in deliveries. Ten thousand empty ones fit into 60 KB.
+const FRAME_COST: usize = 2;
+
 /// A link that carries a connection over WebSocket.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
@@ -86,6 +89,8 @@ impl WebSocket {
                 Ok(Status::Partial) => Flow::Wait,
                 Ok(Status::Complete((piece, taken))) => {
                     used += taken;
+                    cx.turn.hub.spend(FRAME_COST);
+                    cx.connection(self.conn).note_heard(FRAME_COST);
                     self.handle_piece(piece, cx)
                 }
                 Err(error) => {

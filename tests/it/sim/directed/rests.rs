@@ -34,6 +34,16 @@ fn a_client_that_has_used_up_its_allowance_is_not_read_on_until_some_has_come_ba
 }
 
 #[test]
+fn frames_without_payload_use_up_the_allowance_too() {
+    let world = world(short());
+    let asker = Peer::connect(&world);
+    let mut frames = Vec::new();
+    (0..1_000).for_each(|_| client::frame(true, client::TEXT, [0; 4], b"", &mut frames));
+    asker.send(&world, &frames);
+    assert!(rests(&world, &asker), "to read them alone costs {}", frames.len() / 4);
+}
+
+#[test]
 fn a_client_that_rests_and_whose_socket_fails_is_gone_at_once() {
     let world = world(short());
     let asker = Peer::connect(&world);
