@@ -22,6 +22,7 @@ mod exit;
 mod frames;
 pub mod home;
 pub mod homes;
+mod joining;
 pub mod kept;
 pub mod late;
 pub mod log;
@@ -73,8 +74,6 @@ const BYTES_PER_DELIVERY: usize = 256;
 pub(crate) const ANSWER_BYTES_PER_DELIVERY: usize = 96;
 /// And so many that are read, parsed and answered.
 pub(crate) const READ_BYTES_PER_DELIVERY: usize = 4;
-/// What it costs to leave a topic, in deliveries: two lists and a table are looked at.
-const LEAVE_COST: usize = 2;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -204,12 +203,6 @@ impl Hub {
         if let Some(outbox) = self.outboxes.get_mut(conn) {
             outbox.set_encoding(encoding);
         }
-    }
-
-    /// A connection leaves all its topics.
-    pub(crate) fn leave_all(&mut self, conn: ConnKey) {
-        let left = self.registry.leave_all(conn);
-        self.spend(LEAVE_COST * left);
     }
 
     /// A connection is gone: its memberships and what it was still to be sent go with it.

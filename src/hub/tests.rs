@@ -4,6 +4,8 @@ use crate::hub::kept::retained::Retained;
 use crate::hub::outbox::FLUSH_BYTES;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
+use crate::hub::registry::{Joined, Left};
+use crate::hub::topic::{Pattern, Reach};
 use crate::limits::LATE_PART_BYTES;
 use crate::schema::EventId;
 use crate::wire::{Cut, WireError};
@@ -358,4 +360,16 @@ fn what_only_blocks_hold_of_the_past_counts_once_in_the_bound_of_the_process() {
         bench.hub.close(reader);
     }
     assert_eq!(bench.backlog.bytes(), 0);
+}
+
+#[test]
+fn who_takes_a_wildcard_in_place_of_its_topics_and_back_spends_for_each_of_them() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let conn = bench.member(topic(0), Encoding::JsonText, usize::MAX);
+    (1..500).for_each(|n| assert_eq!(bench.hub.join(conn, topic(n).into(), false, 999), Joined::Fresh));
+    let wildcard = topic(0).wildcard();
+    let before = bench.hub.work();
+    assert_eq!(bench.hub.join(conn, Reach::Every(wildcard), false, 999), Joined::Fresh);
+    assert_eq!(bench.hub.leave(conn, Pattern::Every(wildcard)), Left::Gone);
+    assert!(bench.hub.work() - before >= 1_000, "{}", bench.hub.work() - before);
 }

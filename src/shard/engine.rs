@@ -321,7 +321,7 @@ impl Shard {
             return;
         }
         for pattern in missed {
-            self.hub.registry.leave(conn, pattern);
+            self.hub.leave(conn, pattern);
         }
         let share_ms = next_u64(self.entropy.as_mut()) % self.shared.limits.gap_spread_ms.max(1);
         self.end_within(conn, share_ms, CloseReason::Gap, now, wire);

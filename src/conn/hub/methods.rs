@@ -450,7 +450,7 @@ impl Methods<'_, '_> {
         let Right { reach, since, snapshot, .. } = right;
         let pattern = reach.pattern();
         let max = self.subscriptions_max();
-        if self.turn.hub.registry.join(self.speaker.key, reach.clone(), since.is_some(), max) == Joined::Full {
+        if self.turn.hub.join(self.speaker.key, reach.clone(), since.is_some(), max) == Joined::Full {
             const MESSAGE: &str = "Too many subscriptions";
             let event = &self.turn.process.catalogue.event(pattern.event()).lower;
             let asked = || {
@@ -510,7 +510,7 @@ impl Methods<'_, '_> {
     /// Leaving needs no permission: who was never let in is not in.
     fn unsubscribe(&mut self, item: &Item<'_>) -> Verdict {
         match self.pattern(item) {
-            Ok(pattern) => match self.turn.hub.registry.leave(self.speaker.key, pattern) {
+            Ok(pattern) => match self.turn.hub.leave(self.speaker.key, pattern) {
                 Left::Gone | Left::Absent => told(false, None, pattern),
                 Left::Covered => told(true, Some("Still subscribed by EntityId *"), pattern),
             },

@@ -33,13 +33,13 @@ pub(super) fn judge_again(key: ConnKey, fresh: &Principal, turn: &mut Turn<'_>) 
         let joined = match granted(pattern, fresh, turn.process) {
             None => Joined::Full,
             Some(Reach::One(_)) => Joined::Already,
-            Some(reach) => turn.hub.registry.join_again(key, &reach, turn.process.limits.subscriptions_max),
+            Some(reach) => turn.hub.join_again(key, &reach, turn.process.limits.subscriptions_max),
         };
         match joined {
             Joined::Already => {}
             Joined::Fresh => changed.push(pattern),
             Joined::Full => {
-                turn.hub.registry.leave(key, pattern);
+                turn.hub.leave(key, pattern);
                 removed.push(pattern);
             }
         }

@@ -75,6 +75,8 @@ struct Slot {
 struct Star {
     /// The wildcard, as far as it is granted.
     reach: Reach,
+    /// Whether it wants positions.
+    positioned: bool,
     /// Entities of which the connection holds the topic too, and whether it wanted positions of
     /// that. It is no member of these topics as long as it holds the wildcard.
     shadowed: Vec<(Uuid, bool)>,
@@ -116,6 +118,10 @@ pub enum Joined {
 
 /// Slots are given back to memory where there were more than these.
 const SLOTS_MIN: usize = 1_024;
+/// What it costs to become a member or to end that, in deliveries: two lists and a table change.
+const CHANGE_COST: usize = 2;
+/// So many subscriptions that are only looked at cost as much as a delivery.
+const LOOKS_PER_DELIVERY: usize = 16;
 
 #[expect(clippy::disallowed_types, reason = "the hasher is named and seeded")]
 type StarMap = std::collections::HashMap<ConnKey, Vec<Star>, HashSeed>;
@@ -140,6 +146,8 @@ pub struct Registry {
     wildcard_count: usize,
     /// All subscriptions, for the gauge.
     count: usize,
+    /// Work since it was last taken, in deliveries.
+    work: usize,
 }
 
 impl Registry {
@@ -155,7 +163,14 @@ impl Registry {
             stars: StarMap::with_hasher(seed),
             wildcard_count: 0,
             count: 0,
+            work: 0,
         }
+    }
+
+    /// What was done since this was last asked, in deliveries: a wildcard may cost as much as all
+    /// that it covers.
+    pub(super) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
     }
 
     /// Makes the connection a member of a topic, or of a wildcard, once. Whether it wants positions
@@ -221,6 +236,9 @@ impl Registry {
     /// Joins a wildcard in place of its topics, or anew as it is granted now.
     fn join_star(&mut self, conn: ConnKey, reach: &Reach, positioned: bool, max: usize) -> Joined {
         let wildcard = reach.pattern().wildcard();
+        if self.star(conn, wildcard).is_some_and(|star| star.positioned == positioned && star.reach == *reach) {
+            return Joined::Already;
+        }
         let entered = self.entered_under(conn, wildcard);
         let known = self.star(conn, wildcard).map(|star| star.shadowed.clone());
         let (joined, noted) = known.as_ref().map_or((Joined::Fresh, 0), |shadowed| (Joined::Already, shadowed.len()));
@@ -232,6 +250,7 @@ impl Registry {
                 .filter(|(entity, _)| !reach.covers(*entity))
                 .map(|(entity, positioned)| (Pattern::One(wildcard.topic(*entity)), *positioned)),
         );
+        self.work += (self.held_by(conn) + enters.len()) / LOOKS_PER_DELIVERY;
         let is_under = |held: &&Subscription| self.pattern_of(**held).wildcard() == wildcard;
         let others = self.held_by(conn) - self.list(conn).iter().filter(is_under).count() - noted;
         let holds = others + enters.len() + shadowed.len();
@@ -245,9 +264,9 @@ impl Registry {
             self.enter(conn, pattern, positioned);
         }
         if let Some(star) = self.star_mut(conn, wildcard) {
-            star.reach = reach.clone();
+            (star.reach, star.positioned) = (reach.clone(), positioned);
         } else {
-            self.stars.entry(conn).or_default().push(Star { reach: reach.clone(), shadowed });
+            self.stars.entry(conn).or_default().push(Star { reach: reach.clone(), positioned, shadowed });
         }
         joined
     }
@@ -259,8 +278,7 @@ impl Registry {
         if star.reach == *reach {
             return Joined::Already;
         }
-        let member = star.reach.patterns().find_map(|pattern| self.place_of(conn, &pattern));
-        let positioned = member.is_some_and(|at| self.list(conn)[at].is_positioned());
+        let positioned = star.positioned;
         if self.join_star(conn, reach, positioned, max) == Joined::Full { Joined::Full } else { Joined::Fresh }
     }
 
@@ -270,6 +288,7 @@ impl Registry {
         let subscription = self.enter_members(slot, conn, positioned);
         self.subscriptions[conn].push(subscription);
         self.count += 1;
+        self.work += CHANGE_COST;
     }
 
     /// Adds a connection to the members of a slot.
@@ -343,6 +362,7 @@ impl Registry {
         if stars.is_empty() {
             self.stars.remove(&conn);
         }
+        self.work += self.list(conn).len() / LOOKS_PER_DELIVERY;
         self.leave_under(conn, wildcard);
         self.count -= shadowed.len();
         for (entity, positioned) in shadowed {
@@ -398,6 +418,7 @@ impl Registry {
             self.forget(gone.slot);
         }
         self.count -= 1;
+        self.work += CHANGE_COST;
     }
 
     /// Gives a pattern a slot.
@@ -557,7 +578,9 @@ impl Registry {
                 debug_assert_eq!(self.find(&self.pattern_of(*subscription)), Some(subscription.slot));
             }
             for star in self.stars_of(conn) {
-                debug_assert!(star.reach.patterns().all(|pattern| self.place_of(conn, &pattern).is_some()));
+                let place = |pattern| self.place_of(conn, &pattern);
+                let is_held = |at: usize| self.list(conn)[at].is_positioned() == star.positioned;
+                debug_assert!(star.reach.patterns().all(|pattern| place(pattern).is_some_and(is_held)));
             }
         }
     }

@@ -175,3 +175,25 @@ fn what_a_crowd_has_needed_is_given_back_when_it_goes_though_others_stay() {
     join(&mut registry, crowd, 7, false);
     assert_eq!((registry.member_count(&of(CROWD)), registry.member_count(&of(7))), (1, 1));
 }
+
+#[test]
+fn a_wildcard_costs_what_enters_and_leaves_for_it_and_nothing_where_it_is_as_before() {
+    const TOPICS: u128 = 500;
+    let mut keys: SlotMap<ConnKey, ()> = SlotMap::with_key();
+    let (conn, mut registry) = (keys.insert(()), Registry::new(HashSeed(1, 2)));
+    let of = |name| Topic { entity: Uuid::from_u128(name), ..topic(0) };
+    (0..TOPICS).for_each(|name| assert_eq!(registry.join(conn, of(name), false, usize::MAX), Joined::Fresh));
+    let all = CHANGE_COST * TOPICS as usize;
+    assert_eq!(registry.take_work(), all);
+    let some = Reach::Only(wildcard(0), (0..TOPICS / 2).map(|name| of(name).entity).collect());
+    for reach in [reach(0, EVERY), some] {
+        assert_eq!(registry.join(conn, reach.clone(), false, usize::MAX), Joined::Fresh);
+        assert!(registry.take_work() > all, "all topics are left");
+        assert_eq!(registry.join(conn, reach.clone(), false, usize::MAX), Joined::Already);
+        assert_eq!(registry.take_work(), 0);
+        assert_eq!(registry.join(conn, reach, true, usize::MAX), Joined::Already);
+        assert!(registry.take_work() > 0, "positions are told by another list");
+        assert_eq!(registry.leave(conn, Pattern::Every(wildcard(0))), Left::Gone);
+        assert!(registry.take_work() > all, "all topics are entered again");
+    }
+}
