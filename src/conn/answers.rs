@@ -75,7 +75,9 @@ impl Turn<'_> {
             Question::Numbers => Answer::Numbers(Box::new(self.measure())),
             Question::Position(organization) => Answer::Position(self.homes.of(organization).present(organization)),
             Question::Recover { organization, wanted } => {
-                Answer::Block(self.homes.of_mut(organization).recover(organization, &wanted, self.now))
+                let block = self.homes.of_mut(organization).recover(organization, &wanted, self.now);
+                self.hub.spend(block.work);
+                Answer::Block(block)
             }
         })
     }

@@ -113,6 +113,8 @@ pub struct Block {
     pub found: Vec<Found>,
     /// What follows the Completion, in the order of positions.
     pub publications: Vec<Arc<Retained>>,
+    /// What it has cost the home to find all that, in deliveries.
+    pub work: usize,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 use super::position::{Position, Stamp};
 use super::publication::Publication;
 use super::registry::HashSeed;
+use super::telling::{Missed, Telling};
 use super::topic::{Pattern, Topic, Wildcard};
 use crate::broken::broken;
 use crate::clock::{Now, UnixMs};
@@ -37,15 +38,6 @@ pub struct LogTotal {
     heads: AtomicUsize,
 }
 
-/// Why what a topic missed cannot be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missed {
-    /// Some of it is not kept any more.
-    Trimmed,
-    /// It is more than was asked for.
-    TooMuch,
-}
-
 #[derive(Debug)]
 struct Entry {
     publication: Publication,
@@ -55,9 +47,12 @@ struct Entry {
     previous: [Option<Head>; 2],
 }
 
+/// What an entry takes besides its data.
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<(UnixMs, Position)>();
+
 impl Entry {
     fn bytes(&self) -> usize {
-        size_of::<Entry>() + self.publication.data.len()
+        ENTRY_BYTES + self.publication.data.len()
     }
 
     /// The one before it, of its topic or of its wildcard.
@@ -89,6 +84,8 @@ pub struct Log {
     bounds: LogBounds,
     total: Arc<LogTotal>,
     entries: VecDeque<Entry>,
+    /// Where those stand behind which none was taken earlier or at the same time: both grow.
+    times: VecDeque<(UnixMs, Position)>,
     /// The number of the first entry; each further one has the next.
     first: u64,
     bytes: usize,
@@ -111,6 +108,7 @@ impl Log {
             bounds,
             total,
             entries: VecDeque::new(),
+            times: VecDeque::new(),
             first: 0,
             bytes: 0,
             heads: HeadMap::with_hasher(seed),
@@ -144,21 +142,26 @@ impl Log {
         self.bytes += entry.bytes();
         self.total.bytes.fetch_add(entry.bytes(), Ordering::Relaxed);
         self.entries.push_back(entry);
+        while self.times.pop_back_if(|(then, _)| *then >= at).is_some() {}
+        self.times.push_back((at, position));
         while self.has_too_many_bytes() && self.drop_first() {}
     }
 
-    /// The publications of a topic or a wildcard behind a position, in their order; at most so
-    /// many.
+    /// The publications of a topic or a wildcard behind a position, in their order.
     ///
     /// # Errors
     ///
     /// [`Missed`], where they cannot all be told.
-    pub fn since(&self, pattern: &Pattern, after: Position, items_max: usize) -> Result<Vec<&Publication>, Missed> {
+    pub fn since(
+        &self,
+        pattern: &Pattern,
+        after: Position,
+        telling: &mut Telling,
+    ) -> Result<Vec<&Publication>, Missed> {
         let mut found = Vec::new();
         self.walk(pattern, after, |publication| {
-            if found.len() == items_max {
-                return Err(Missed::TooMuch);
-            }
+            telling.steps += 1;
+            telling.tell(publication)?;
             found.push(publication);
             Ok(())
         })?;
@@ -167,23 +170,28 @@ impl Log {
     }
 
     /// The newest publication of each topic of a wildcard that has one behind a position, in their
-    /// order; at most so many.
+    /// order.
     ///
     /// # Errors
     ///
-    /// [`Missed`], where they cannot all be told.
+    /// [`Missed`], where they cannot all be told; [`Missed::Trimmed`], too, where that would take
+    /// more than so many steps.
     pub fn newest_of_each(
         &self,
         wildcard: Wildcard,
         after: Position,
-        items_max: usize,
+        steps_max: usize,
+        telling: &mut Telling,
     ) -> Result<Vec<&Publication>, Missed> {
         let (mut found, mut entities) = (Vec::new(), BTreeSet::new());
+        let last = telling.steps.saturating_add(steps_max);
         self.walk(&Pattern::Every(wildcard), after, |publication| {
+            if telling.steps == last {
+                return Err(Missed::Trimmed);
+            }
+            telling.steps += 1;
             if entities.insert(publication.topic.entity) {
-                if found.len() == items_max {
-                    return Err(Missed::TooMuch);
-                }
+                telling.tell(publication)?;
                 found.push(publication);
             }
             Ok(())
@@ -244,8 +252,9 @@ impl Log {
     /// The place behind which all stands that was taken from that time on, as far as it is kept,
     /// and whether it all is: for positions that do not tell the time.
     pub(crate) fn taken_from(&self, at: UnixMs) -> (Position, bool) {
-        match self.entries.iter().rev().find(|entry| entry.at < at) {
-            Some(entry) => (entry.position, true),
+        let earlier = self.times.partition_point(|(then, _)| *then < at);
+        match earlier.checked_sub(1).and_then(|last| self.times.get(last)) {
+            Some((_, position)) => (*position, true),
             None => (self.floor, self.is_on() && self.floor_at.is_some_and(|floor_at| floor_at < at)),
         }
     }
@@ -316,6 +325,7 @@ impl Log {
     fn drop_first(&mut self) -> bool {
         let Some(entry) = self.entries.pop_front() else { return false };
         self.first += 1;
+        self.times.pop_front_if(|(_, position)| *position == entry.position);
         (self.floor, self.floor_at) = (entry.position, Some(entry.at));
         self.bytes -= entry.bytes();
         self.total.bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
@@ -389,13 +399,17 @@ mod tests {
         }
 
         fn since(&self, n: u8, after: Position) -> Result<Vec<Vec<u8>>, Missed> {
-            self.log.since(&Pattern::One(topic(n)), after, 100).map(data)
+            self.log.since(&Pattern::One(topic(n)), after, &mut telling(100)).map(data)
         }
 
         /// The same of all topics of the event of one.
         fn since_of_all(&self, n: u8, after: Position) -> Result<Vec<Vec<u8>>, Missed> {
-            self.log.since(&Pattern::Every(topic(n).wildcard()), after, 100).map(data)
+            self.log.since(&Pattern::Every(topic(n).wildcard()), after, &mut telling(100)).map(data)
         }
+    }
+
+    fn telling(items_left: usize) -> Telling {
+        Telling { items_left, bytes_left: usize::MAX, steps: 0 }
     }
 
     fn data(found: Vec<&Publication>) -> Vec<Vec<u8>> {
@@ -410,7 +424,7 @@ mod tests {
             bench.publish(n, text);
         }
         let all = topic(1).wildcard();
-        let newest = |bench: &Bench, after, max| bench.log.newest_of_each(all, after, max).map(data);
+        let newest = |bench: &Bench, after, max| bench.log.newest_of_each(all, after, 9, &mut telling(max)).map(data);
         assert_eq!(newest(&bench, start, 3), Ok(vec![b"b".to_vec(), b"c".to_vec(), b"d".to_vec()]));
         assert_eq!(newest(&bench, start, 2), Err(Missed::TooMuch));
         let seen = bench.last;
@@ -436,7 +450,7 @@ mod tests {
         assert_eq!(bench.since(1, seen), Ok(vec![b"c".to_vec()]));
         assert_eq!(bench.since(1, last), Ok(vec![]));
         assert_eq!(bench.since(3, start), Ok(vec![]), "to a topic without a head nothing has come");
-        assert_eq!(bench.log.since(&Pattern::One(topic(1)), start, 2).unwrap_err(), Missed::TooMuch);
+        assert_eq!(bench.log.since(&Pattern::One(topic(1)), start, &mut telling(2)).unwrap_err(), Missed::TooMuch);
         assert_eq!(bench.log.newest_since(&topic(1), seen).unwrap().map(|it| &*it.data), Some(&b"c"[..]));
         assert!(bench.log.newest_since(&topic(1), last).unwrap().is_none());
     }
@@ -460,6 +474,23 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_time_is_what_stands_behind_the_newest_that_is_older_whatever_the_clock_does() {
+        let mut bench = Bench::new(bounds(1 << 20, 9), &Arc::default());
+        let times = [1_005, 1_009, 1_004, 1_010, 1_010, 1_007];
+        let places = times.map(|ms| {
+            bench.now_ms = ms;
+            bench.publish(1, b"x")
+        });
+        for ms in 1_000..1_012 {
+            let newest = times.iter().rposition(|then| *then < ms);
+            let expected = newest.map_or((bench.log.floor(), false), |newest| (places[newest], true));
+            assert_eq!(bench.log.taken_from(UnixMs::from_ms(ms)), expected, "{ms}");
+        }
+        while bench.log.drop_first() {}
+        assert!(bench.log.times.is_empty());
+    }
+
+    #[test]
     fn a_log_without_room_tells_nothing() {
         let mut bench = Bench::new(bounds(0, 9), &Arc::default());
         let seen = bench.publish(1, b"a");
@@ -470,7 +501,7 @@ mod tests {
     #[test]
     fn homes_share_the_bound_and_the_one_with_more_than_its_share_gives_way() {
         let total = Arc::default();
-        let entry = size_of::<Entry>() + 1;
+        let entry = ENTRY_BYTES + 1;
         let half = LogBounds { homes: 2, ..bounds(10 * entry, 99) };
         let (mut large, mut small) = (Bench::new(half, &total), Bench::new(half, &total));
         for n in 0..12 {
@@ -518,7 +549,7 @@ mod tests {
                 bench.log.trim(at(bench.now_ms));
                 let mut bytes = 0;
                 let kept = all.iter().rev().take_while(|(_, _, then_ms, data)| {
-                    bytes += size_of::<Entry>() + data.len();
+                    bytes += ENTRY_BYTES + data.len();
                     bytes <= BYTES && bench.now_ms - then_ms <= 100
                 }).count();
                 prop_assert_eq!(bench.log.len(), kept);

@@ -39,6 +39,7 @@ pub mod registry;
 pub mod seen;
 mod spread;
 mod stateful;
+pub mod telling;
 pub mod topic;
 mod transcode;
 mod unacked;

@@ -136,6 +136,7 @@ impl Shard {
         while let Some(question) = self.intake.ahead.take(|of| self.homes.of(of).last(), now) {
             let home = self.homes.of_mut(question.organization);
             let block = home.recover(question.organization, &question.wanted, now);
+            self.hub.spend(block.work);
             self.answer_in_order(question.from, question.caller, Answer::Block(block), now, wire);
         }
     }

@@ -4,13 +4,14 @@
 use super::block::{Block, Found, Rows, Since, Wanted};
 use super::kept::retained::Retained;
 use super::kept::{Change, Gaps, Kept, KeptTotal};
-use super::log::{Log, LogBounds, LogTotal, Missed};
+use super::log::{Log, LogBounds, LogTotal};
 use super::partition::Partition;
 use super::past::Past;
 use super::position::{Epoch, Position, Stamp, WirePosition};
 use super::publication::{Effect, Publication};
 use super::registry::HashSeed;
 use super::seen::{ItemKey, Seen};
+use super::telling::{Missed, Telling};
 use super::topic::{Pattern, Reach, Topic, Wildcard};
 use crate::clock::{Now, UnixMs};
 use crate::limits::{HEADS_MAX, ID_BYTES, KEPT_ROW_BYTES, Limits};
@@ -21,9 +22,13 @@ use std::sync::atomic::AtomicUsize;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-/// What a frame has around the data of a publication, at most: names, GUID, position, time. A block
-/// that is larger than what may wait would cost its reader the connection, again and again.
-const FRAME_BYTES: usize = 320;
+/// So many publications that are looked at cost as much as a delivery.
+const STEPS_PER_DELIVERY: usize = 8;
+/// What it costs to find one that is told, and to put it in its place, in deliveries.
+const FOUND_COST: usize = 2;
+/// Where what is kept tells the same, the log is not read for more than so many times the
+/// publications that may be told.
+const STEPS_PER_ITEM: usize = 4;
 
 impl From<Missed> for Recovery {
     fn from(missed: Missed) -> Recovery {
@@ -277,17 +282,20 @@ impl Home {
     pub fn recover(&mut self, organization: Uuid, wanted: &[Wanted], now: Now) -> Block {
         self.kept.end_due(now.unix);
         let present = self.present(organization);
-        let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new() };
-        let (mut named, mut bytes) = (BTreeMap::new(), 0);
+        let mut block = Block { present, found: Vec::with_capacity(wanted.len()), publications: Vec::new(), work: 0 };
+        let mut named = BTreeMap::new();
+        let mut telling = Telling { items_left: 0, bytes_left: self.replay_bytes_max, steps: 0 };
         for item in wanted {
             let first = *named.entry(item.reach.pattern()).or_insert(block.found.len());
             let found = match block.found.get(first) {
                 Some(first) => first.again(item.since),
                 None if item.is_held => Found::held(present.position, item.since),
-                None => self.find(item, present, now, &mut bytes, &mut block.publications),
+                None => self.find(item, present, now, &mut telling, &mut block.publications),
             };
             block.found.push(found);
         }
+        let looked = telling.steps / STEPS_PER_DELIVERY;
+        block.work = wanted.len() + looked + FOUND_COST * block.publications.len();
         block.publications.sort_by_key(|publication| publication.position());
         block.publications.dedup_by_key(|publication| publication.position());
         block
@@ -298,7 +306,7 @@ impl Home {
         item: &Wanted,
         present: WirePosition,
         now: Now,
-        bytes: &mut usize,
+        telling: &mut Telling,
         publications: &mut Vec<Arc<Retained>>,
     ) -> Found {
         let start = publications.len();
@@ -309,27 +317,19 @@ impl Home {
                 let outcome = self
                     .check(place, present)
                     .and_then(|()| self.check_gap(item, place.position))
-                    .and_then(|()| self.replay(item, place.position, publications));
+                    .and_then(|()| self.replay(item, place.position, telling, publications));
                 (Some(outcome), place.position)
             }
             Some(Since::Back { ms }) => {
                 let (from, reaches) = self.taken_from(UnixMs::from_ms(now.unix.ms().saturating_sub(ms)));
                 let reaches = if reaches { Ok(()) } else { Err(Recovery::Trimmed) };
-                (Some(self.replay(item, from, publications).and(reaches)), from)
+                (Some(self.replay(item, from, telling, publications).and(reaches)), from)
             }
         };
-        let replayed_bytes: usize =
-            publications.iter().skip(start).map(|publication| publication.data.len() + FRAME_BYTES).sum();
-        let is_too_much = *bytes + replayed_bytes > self.replay_bytes_max;
-        let outcome = if is_too_much { Some(Err(Recovery::TooMuch)) } else { outcome };
-        if is_too_much {
-            publications.truncate(start);
-        } else {
-            *bytes += replayed_bytes;
-        }
         let replayed = publications.len() - start;
         let (mut rows, mut is_partial) = (0, false);
         if item.snapshot && replayed == 0 && outcome != Some(Ok(())) {
+            telling.steps += STEPS_PER_DELIVERY * topics_of(&item.reach);
             self.rows(&item.reach, now, publications);
             rows = publications.len() - start;
             is_partial = self.is_partial(item, now);
@@ -408,17 +408,26 @@ impl Home {
 
     /// Appends what came behind a position, or nothing where that can't all be told: of a state the
     /// newest value of each topic only, all of it of anything else.
-    fn replay(&self, item: &Wanted, after: Position, publications: &mut Vec<Arc<Retained>>) -> Result<(), Recovery> {
-        let start = publications.len();
+    fn replay(
+        &self,
+        item: &Wanted,
+        after: Position,
+        telling: &mut Telling,
+        publications: &mut Vec<Arc<Retained>>,
+    ) -> Result<(), Recovery> {
+        telling.items_left = self.replay_items_max;
+        telling.steps += STEPS_PER_DELIVERY * topics_of(&item.reach);
+        let (start, before) = (publications.len(), *telling);
         let outcome = match &item.reach {
-            Reach::One(topic) => self.replay_topic(item, topic, after, start, publications),
-            Reach::Every(wildcard) => self.replay_wildcard(item, *wildcard, after, publications),
+            Reach::One(topic) => self.replay_topic(item, topic, after, telling, publications),
+            Reach::Every(wildcard) => self.replay_wildcard(item, *wildcard, after, telling, publications),
             Reach::Only(wildcard, entities) => entities
                 .iter()
-                .try_for_each(|entity| self.replay_topic(item, &wildcard.topic(*entity), after, start, publications)),
+                .try_for_each(|entity| self.replay_topic(item, &wildcard.topic(*entity), after, telling, publications)),
         };
         if outcome.is_err() {
             publications.truncate(start);
+            telling.go_back_to(before);
         }
         outcome
     }
@@ -428,58 +437,65 @@ impl Home {
         item: &Wanted,
         wildcard: Wildcard,
         after: Position,
+        telling: &mut Telling,
         publications: &mut Vec<Arc<Retained>>,
     ) -> Result<(), Recovery> {
         let missed = match item.rows {
-            Rows::Value => match self.log.newest_of_each(wildcard, after, self.replay_items_max) {
-                Err(Missed::Trimmed) => self.newest_kept(wildcard, after),
-                missed => missed,
-            },
-            Rows::None | Rows::Keyed | Rows::Call => {
-                self.log.since(&Pattern::Every(wildcard), after, self.replay_items_max)
-            }
+            Rows::Value => self.newest_of_each(wildcard, after, telling),
+            Rows::None | Rows::Keyed | Rows::Call => self.log.since(&Pattern::Every(wildcard), after, telling),
         };
         publications.extend(missed?.into_iter().map(|missed| self.retain(missed)));
         Ok(())
     }
 
-    /// The values of a wildcard behind a position: what is kept is the newest in any case, unless
-    /// some went.
-    fn newest_kept(&self, wildcard: Wildcard, after: Position) -> Result<Vec<&Publication>, Missed> {
-        if self.kept.lacks_values(wildcard) {
-            return Err(Missed::Trimmed);
+    /// The values of a wildcard behind a position. What is kept is the newest in any case, unless
+    /// some went: where the log does not tell, or would be read far, it does.
+    fn newest_of_each(
+        &self,
+        wildcard: Wildcard,
+        after: Position,
+        telling: &mut Telling,
+    ) -> Result<Vec<&Publication>, Missed> {
+        let before = *telling;
+        let lacks_values = self.kept.lacks_values(wildcard);
+        let steps_max = if lacks_values { usize::MAX } else { STEPS_PER_ITEM.saturating_mul(self.replay_items_max) };
+        let missed = self.log.newest_of_each(wildcard, after, steps_max, telling);
+        if lacks_values || !matches!(missed, Err(Missed::Trimmed)) {
+            return missed;
         }
-        let rows = self.kept.of_event(wildcard.organization, wildcard.event, None);
-        let rows = rows.map(|(_, row)| -> &Publication { row });
-        let newest = rows.filter(|row| row.position() > Some(after)).take(self.replay_items_max + 1);
-        let newest: Vec<&Publication> = newest.collect();
-        if newest.len() > self.replay_items_max { Err(Missed::TooMuch) } else { Ok(newest) }
+        telling.go_back_to(before);
+        let mut newest = Vec::new();
+        for (_, row) in self.kept.of_event(wildcard.organization, wildcard.event, None) {
+            telling.steps += 1;
+            if row.position() > Some(after) {
+                telling.tell(row)?;
+                newest.push(&***row);
+            }
+        }
+        Ok(newest)
     }
 
-    /// Appends what came on one topic; the item's part of the block starts there.
+    /// Appends what came on one topic.
     fn replay_topic(
         &self,
         item: &Wanted,
         topic: &Topic,
         after: Position,
-        start: usize,
+        telling: &mut Telling,
         publications: &mut Vec<Arc<Retained>>,
     ) -> Result<(), Recovery> {
-        let items_left = self.replay_items_max - (publications.len() - start);
-        if item.rows == Rows::Value {
+        let missed = if item.rows == Rows::Value {
             let newest = match self.log.newest_since(topic, after) {
                 Ok(newest) => newest,
                 // What is kept is the newest in any case.
                 Err(_) => Some(self.kept.value(topic).ok_or(Recovery::Trimmed)?)
                     .filter(|newest| newest.position() > Some(after)),
             };
-            if newest.is_some() && items_left == 0 {
-                return Err(Recovery::TooMuch);
-            }
-            publications.extend(newest.map(|newest| self.retain(newest)));
-            return Ok(());
-        }
-        let missed = self.log.since(&Pattern::One(*topic), after, items_left)?;
+            newest.iter().try_for_each(|newest| telling.tell(newest))?;
+            newest.into_iter().collect()
+        } else {
+            self.log.since(&Pattern::One(*topic), after, telling)?
+        };
         publications.extend(missed.into_iter().map(|missed| self.retain(missed)));
         Ok(())
     }
@@ -523,6 +539,14 @@ impl Home {
         self.kept.shrink();
         self.log.trim(now);
         self.seen.shrink(now);
+    }
+}
+
+/// Topics, or a wildcard in their place, for each of which a table is asked.
+fn topics_of(reach: &Reach) -> usize {
+    match reach {
+        Reach::One(_) | Reach::Every(_) => 1,
+        Reach::Only(_, entities) => entities.len(),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::hub::encoding::{Encoding, Form};
 use crate::hub::publication::{EventTraits, Payload};
+use crate::hub::telling::FRAME_BYTES;
 use crate::schema::EventId;
 
 const ORGANIZATION: Uuid = Uuid::nil();
@@ -262,4 +263,35 @@ fn a_replay_of_more_bytes_than_may_wait_is_none() {
     assert_eq!(block.publications.len(), 1);
     assert_eq!(block.found[1].recovery, Some(Recovery::TooMuch));
     assert_eq!(block.found[1].position, block.present.position);
+}
+
+#[test]
+fn values_of_a_long_absence_are_those_that_are_kept_and_the_log_is_not_read_far_for_them() {
+    let mut home = home(&Limits { replay_items_max: 20, ..Limits::DEFAULT });
+    let start = home.present(ORGANIZATION);
+    for n in 0..800u64 {
+        publish(&mut home, topic(0, (n % 5) as u8), n.to_string().as_bytes(), at(1_001 + n));
+    }
+    let reach = Reach::Every(topic(0, 0).wildcard());
+    let wanted = Wanted { reach, ..item(topic(0, 0), Some(Since::Behind(start)), false) };
+    let block = home.recover(ORGANIZATION, &[wanted], at(2_000));
+    assert_eq!(texts(&block), ["795", "796", "797", "798", "799"]);
+    assert_eq!((block.found[0].recovery, block.found[0].replayed), (Some(Recovery::Recovered), 5));
+    let looked = STEPS_PER_ITEM * 20 + 5;
+    assert_eq!(block.work, 1 + 1 + looked / STEPS_PER_DELIVERY + 5 * FOUND_COST);
+}
+
+#[test]
+fn what_is_beyond_the_bound_of_bytes_is_not_looked_for() {
+    let mut home = home(&Limits { outbox_hard_bytes: 10 * (FRAME_BYTES + 1), ..Limits::DEFAULT });
+    let start = home.present(ORGANIZATION);
+    for n in 0..900 {
+        publish(&mut home, topic(1, u8::from(n >= 893)), b"x", at(1_001 + n));
+    }
+    let since = Some(Since::Behind(start));
+    let wanted = [item(topic(1, 0), since, false), item(topic(1, 1), since, false)];
+    let block = home.recover(ORGANIZATION, &wanted, at(2_000));
+    let outcomes = block.found.iter().map(|found| (found.recovery.unwrap(), found.replayed));
+    assert_eq!(outcomes.collect::<Vec<_>>(), [(Recovery::TooMuch, 0), (Recovery::Recovered, 7)]);
+    assert_eq!(block.work, 2 + 2 + (11 + 7) / STEPS_PER_DELIVERY + 7 * FOUND_COST);
 }

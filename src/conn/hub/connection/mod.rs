@@ -471,6 +471,8 @@ impl Handle<'_, '_> {
         let Connection { stage, principal, number, .. } = &mut *self.connection;
         let Stage::Waiting(waiting) = stage else { return Flow::GoOn };
         let speaker = Speaker { key: self.key, number: *number, principal };
+        // Its home has worked for it, too.
+        let found = if let Answer::Block(block) = &answer { block.work } else { 0 };
         let before = self.turn.hub.work();
         if !methods::complete(speaker, &mut waiting.subscribing, answer, self.turn) {
             return Flow::Wait;
@@ -478,7 +480,7 @@ impl Handle<'_, '_> {
         let work = self.turn.hub.work().wrapping_sub(before);
         let unread = std::mem::take(&mut waiting.unread);
         self.connection.stage = Stage::Open(None);
-        self.spend(work);
+        self.spend(found + work);
         self.handle_input(Input::Waited(unread))
     }
 
