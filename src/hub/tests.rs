@@ -373,3 +373,14 @@ fn who_takes_a_wildcard_in_place_of_its_topics_and_back_spends_for_each_of_them(
     assert_eq!(bench.hub.leave(conn, Pattern::Every(wildcard)), Left::Gone);
     assert!(bench.hub.work() - before >= 1_000, "{}", bench.hub.work() - before);
 }
+
+#[test]
+fn a_row_of_a_block_costs_more_than_a_delivery_to_a_member() {
+    let mut bench = Bench::new(&Limits::DEFAULT);
+    let reader = bench.member(topic(1), Encoding::JsonText, usize::MAX);
+    let row = Publication { stamp: Some(stamp()), ..Publication::new(topic(1), (*b"{}").into()) };
+    let row = Retained::new(row);
+    let before = bench.hub.work();
+    bench.hub.send_block(reader, (0..1_000).map(|_| (&row, OCCURRENCE, false)));
+    assert!(bench.hub.work() - before >= 6_000, "{}", bench.hub.work() - before);
+}
