@@ -12,7 +12,7 @@ use super::super::answers::Asked;
 use super::super::ask::{Answer, Caller, Question};
 use super::super::turn::{Process, Turn};
 use super::misfit::Misfit;
-use super::refreshing::{self, OTHER_USER, RefreshAnswer, granted};
+use super::refreshing::{self, OTHER_USER, RefreshAnswer, granted, judging_cost};
 use super::results::{Besides, Described, EVERY, Names, Verdict, Verdicts};
 use super::subscribing::{self, Judged, Refused, Right, Snapshot, Subscribing};
 use crate::auth::principal::Principal;
@@ -337,6 +337,7 @@ impl Methods<'_, '_> {
     /// Judges the items, and completes at once where no other shard has to be asked. A connection
     /// has one organization, so there is one home to ask.
     fn subscribe(&mut self, id: Option<&str>, items: &[Item<'_>]) -> Next {
+        self.turn.hub.spend(judging_cost(items.len(), self.speaker.principal));
         let items: SmallVec<[Judged; 8]> = items
             .iter()
             .map(|item| match self.judge(item) {

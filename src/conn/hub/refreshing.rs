@@ -14,6 +14,8 @@ use crate::proto::signalr::value::{Value, Writer};
 use crate::schema::Catalogue;
 use smallvec::SmallVec;
 
+/// So many grants that are looked at cost as much as a delivery.
+const GRANTS_PER_DELIVERY: usize = 32;
 /// What is said of a token of somebody else.
 pub(crate) const OTHER_USER: &str = "The token is of another user or organization: the one before stays";
 
@@ -28,7 +30,7 @@ pub(super) fn judge_again(key: ConnKey, fresh: &Principal, turn: &mut Turn<'_>) 
     let (mut removed, mut changed) = (Vec::new(), Vec::new());
     // Wildcards come first: what they covered and cover no more is judged by itself behind them.
     let held: SmallVec<[Pattern; 16]> = turn.hub.registry.patterns_of(key).collect();
-    turn.hub.spend(held.len());
+    turn.hub.spend(held.len() + judging_cost(held.len(), fresh));
     for pattern in held {
         let joined = match granted(pattern, fresh, turn.process) {
             None => Joined::Full,
@@ -56,6 +58,12 @@ pub(super) fn judge_waiting(subscribing: &mut Subscribing, fresh: &Principal, pr
             None => right.is_lost = true,
         }
     }
+}
+
+/// What it costs to look through the grants of a principal for each of so many patterns, in
+/// deliveries.
+pub(super) fn judging_cost(patterns: usize, principal: &Principal) -> usize {
+    patterns * principal.grants.len() / GRANTS_PER_DELIVERY
 }
 
 /// What of a pattern that principal may have.
@@ -93,4 +101,18 @@ pub(crate) fn document(refreshed: &Refreshed, catalogue: &Catalogue) -> Vec<u8> 
     let mut body = Vec::new();
     RefreshAnswer { refreshed, catalogue }.write(&mut Writer::new(HubProtocol::Json, &mut body));
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::fixtures::nobody;
+    use crate::auth::grant::Grant;
+
+    #[test]
+    fn to_judge_costs_as_much_as_patterns_and_grants_make_together() {
+        let grants = (0..640).map(|_| Grant::parse("queue/*").unwrap()).collect();
+        let many = Principal { grants, ..nobody() };
+        assert_eq!((judging_cost(1_000, &nobody()), judging_cost(1_000, &many)), (0, 20_000));
+    }
 }
