@@ -75,6 +75,8 @@ const BYTES_PER_DELIVERY: usize = 256;
 pub(crate) const ANSWER_BYTES_PER_DELIVERY: usize = 96;
 /// And so many that are read, parsed and answered.
 pub(crate) const READ_BYTES_PER_DELIVERY: usize = 4;
+/// And so many that were kept for one peer, in frames, and are let go of.
+const FREED_BYTES_PER_DELIVERY: usize = 1024;
 /// So many links together have all of a turn's work.
 const PORTIONS: usize = 8;
 /// No portion has fewer deliveries, however short the turns are: the poll between costs as much.
@@ -211,6 +213,8 @@ impl Hub {
         self.leave_all(conn);
         if let Some(mut outbox) = self.outboxes.remove(conn) {
             self.tally.discarded_bytes += outbox.backlog_bytes() as u64;
+            let kept = outbox.backlog_bytes() - outbox.again_bytes() + outbox.unacked_bytes();
+            self.spend_bytes(kept, FREED_BYTES_PER_DELIVERY);
             outbox.release(&mut self.arena);
         }
     }

@@ -1,9 +1,9 @@
 //! Connections that go on on another link where theirs is lost: SignalR's stateful reconnect.
 
-use super::Hub;
 use super::arena::Lane;
 use super::outbox::Outbox;
 use super::registry::ConnKey;
+use super::{FREED_BYTES_PER_DELIVERY, Hub};
 use crate::clock::{Deadline, Instant};
 use crate::proto::signalr::message::{Malformed, ServerMessage};
 use crate::wire::LinkKey;
@@ -59,16 +59,21 @@ impl Hub {
 
     /// Nothing is kept for another link any more: the connection is over.
     pub(crate) fn end_stateful(&mut self, conn: ConnKey) {
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.forget();
-        }
+        self.let_go(conn, Outbox::forget);
     }
 
     /// The client of a connection has all that counts, up to that number.
     pub(crate) fn handle_ack(&mut self, conn: ConnKey, number: u64) {
-        if let Some(outbox) = self.outboxes.get_mut(conn) {
-            outbox.ack(number);
-        }
+        self.let_go(conn, |outbox| outbox.ack(number));
+    }
+
+    /// Lets go of what is kept for another link, which is work, too.
+    fn let_go(&mut self, conn: ConnKey, let_go: impl FnOnce(&mut Outbox)) {
+        let Some(outbox) = self.outboxes.get_mut(conn) else { return };
+        let before = outbox.unacked_bytes();
+        let_go(outbox);
+        let freed = before - outbox.unacked_bytes();
+        self.spend_bytes(freed, FREED_BYTES_PER_DELIVERY);
     }
 
     /// The client's next message that counts has that number.

@@ -298,6 +298,23 @@ fn what_is_acknowledged_is_kept_no_longer_and_not_sent_again() {
 }
 
 #[test]
+fn what_is_kept_for_another_link_is_let_go_of_at_a_price() {
+    let ends: [fn(&mut Bench); 3] = [
+        |bench| bench.hub.handle_ack(bench.conn, 99),
+        |bench| bench.hub.end_stateful(bench.conn),
+        |bench| bench.hub.close(bench.conn),
+    ];
+    for end in ends {
+        let mut bench = Bench::new(1 << 20);
+        (0..40).for_each(|_| bench.publish(2, 1024));
+        bench.flush();
+        let before = bench.hub.work();
+        end(&mut bench);
+        assert!(bench.hub.work() - before >= 40, "{}", bench.hub.work() - before);
+    }
+}
+
+#[test]
 fn a_client_that_lacks_what_is_gone_for_the_bounds_sake_cannot_go_on_until_it_has_acknowledged_it() {
     let mut bench = Bench::new(1_000);
     (0..10).for_each(|_| bench.publish(2, 150));
