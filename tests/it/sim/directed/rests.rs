@@ -245,3 +245,25 @@ fn a_token_that_a_client_shows_by_a_message_costs_it_what_a_request_with_a_token
     assert_eq!(asker.hear(&world).len(), 2);
     assert!(rests(&world, &asker), "forged ones could be shown without end");
 }
+
+#[test]
+fn a_client_that_takes_a_wildcard_and_its_topics_in_turns_uses_up_its_allowance() {
+    let world = world(Limits { connection_deliveries_max: 20_000, ..short() });
+    let mut asker = Peer::connect(&world);
+    let ask = |method: &str, entities: &[String]| {
+        let item = |entity: &String| format!("{{\"EntityId\":\"{entity}\",\"EventName\":\"{}\"}}", ALERT.name);
+        let items: Vec<String> = entities.iter().map(item).collect();
+        format!(
+            "{{\"type\":1,\"invocationId\":\"a\",\"target\":\"{method}\",\"arguments\":[[{}]]}}\x1e",
+            items.join(",")
+        )
+    };
+    let topics: Vec<String> = (0..300).map(|n| Uuid::from_u128(n).to_string()).collect();
+    let every = ["*".to_owned()];
+    asker.say(&world, ask("Subscribe", &topics).as_bytes());
+    asker.say(&world, ask("Subscribe", &every).repeat(60).as_bytes());
+    assert!(!rests(&world, &asker), "to ask again changes nothing");
+    asker.say(&world, (ask("Unsubscribe", &every) + &ask("Subscribe", &every)).repeat(30).as_bytes());
+    assert!(rests(&world, &asker));
+    assert_eq!(asker.hear(&world).len(), 121, "what was read is answered");
+}
