@@ -7,7 +7,7 @@
 //!   partial input:   head_bytes_max  or  record_bytes_max + one frame   128 KiB  (nothing while nothing is partial)
 //!   request body:    body_bytes_max, publishers only                     1 MiB   (nothing between requests;
 //!                                                                                until its items are judged)
-//!                    and as much for the one that a shard inflates    1 MiB   (nothing between turns)
+//!                    and as much for what it inflates to              1 MiB   (gzip only)
 //!                    and as much for items that wait for their turn   1 MiB   (nothing while there is room)
 //!   backlog:         outbox_hard_bytes                                    1 MiB   (nothing while the peer keeps up)
 //!   snapshot:        LATE_PART_BYTES for each of kept_rows_max, or twice    3 MiB   (nothing while the peer keeps up;
@@ -400,6 +400,12 @@ pub const PIPELINE_MAX: usize = 64;
 pub const SUGGEST_ITEMS_MAX: usize = 20;
 /// Errors of such an item, from the first, that may have one.
 pub const SUGGESTIONS_MAX: usize = 8;
+/// Bytes of a gzip body that may give nothing, one behind the other: blocks and members that are
+/// empty take far longer than their bytes do, and who packs what there is to say writes none.
+pub const GZIP_BARREN_BYTES_MAX: usize = 1024;
+/// What is packed may be larger than what it holds by the so manieth part of that: a byte has nine
+/// bits at worst with the fixed codes, and a few more for a while with others.
+pub const GZIP_EXCESS_DIVISOR: usize = 4;
 /// Bytes of the answers to `Catalogue` that a thread keeps: they are made once for each principal,
 /// and the oldest goes first.
 pub const DESCRIPTIONS_BYTES_MAX: usize = 1024 * 1024;

@@ -100,14 +100,14 @@ use crate::broken::broken;
 use crate::clock::UnixMs;
 use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
-use crate::limits::{SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
+use crate::limits::{Limits, SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::Head;
 use crate::schema::EventId;
 use crate::schema::validate::derive::{Derived, derive};
 use crate::schema::validate::key::keys;
 use attributes::Attributes;
-use coding::{Coding, inflate};
+use coding::{Coding, Inflation};
 use form::Form;
 use item::{Dialect, Field, Item, Reading};
 use judge::{Approved, Judge};
@@ -170,15 +170,17 @@ pub fn publish(
 /// A request while its items are judged. One that is large is judged in portions, so that others
 /// come in between:
 ///
-/// 1. [`Judgement::proceed`] judges items until [`Sink::takes_more`] says that this is enough. The
-///    first call refuses the whole.
+/// 1. [`Judgement::proceed`] inflates the body and judges items until [`Sink::takes_more`] says that
+///    this is enough. Before the first item it may refuse the whole.
 /// 2. While that is partial, [`Judgement::into_owned`] keeps the body where it must outlive what
 ///    was read.
 /// 3. [`Judgement::outcome`] has what became of it.
 #[derive(Debug)]
 pub struct Judgement<'b> {
     head: Cow<'b, RequestHead>,
+    /// Empty while it is being inflated.
     body: Cow<'b, str>,
+    inflation: Option<Box<Inflation<'b>>>,
     place: Place,
     /// What has become of the items so far.
     pub outcome: Outcome,
@@ -219,19 +221,20 @@ impl<'b> Judgement<'b> {
     pub fn new(request: Request<'b>, rules: Rules<'_>, principal: &Principal) -> Result<Judgement<'b>, Refusal> {
         check_scope(principal)?;
         let Request { head, body } = request;
-        let body = match head.coding {
-            Coding::Identity => Cow::Borrowed(text_of(body)?),
-            Coding::Gzip => Cow::Owned(text_of(&inflate(body, rules.limits.body_bytes_max)?)?.to_owned()),
+        let (body, inflation) = match head.coding {
+            Coding::Identity => (text_of(body)?, None),
+            Coding::Gzip => ("", Some(Box::new(Inflation::new(body)))),
         };
         let outcome = Outcome::new(head.terms.dry_run, rules.limits.reply_bytes_max);
-        Ok(Judgement { head: Cow::Borrowed(head), body, place: Place::Whole, outcome })
+        Ok(Judgement { head: Cow::Borrowed(head), body: Cow::Borrowed(body), inflation, place: Place::Whole, outcome })
     }
 
-    /// Judges the next items, at least one. Partial where some are left.
+    /// Inflates some of the body, or judges the next items, at least one. Partial where some are
+    /// left.
     ///
     /// # Errors
     ///
-    /// The request is refused as a whole; only the first call does that.
+    /// The request is refused as a whole; nothing of it has been delivered.
     pub fn proceed(
         &mut self,
         rules: Rules<'_>,
@@ -239,6 +242,9 @@ impl<'b> Judgement<'b> {
         scratch: &mut Scratch,
         sink: &mut impl Sink,
     ) -> Result<Status<()>, Refusal> {
+        if self.inflate(rules.limits, sink)?.is_partial() {
+            return Ok(Status::Partial);
+        }
         let RequestHead { form, terms, attributes, .. } = &*self.head;
         let dialect = match form {
             Form::Items | Form::Lines => Dialect::Own,
@@ -261,15 +267,32 @@ impl<'b> Judgement<'b> {
         Ok(if self.place == Place::Over { Status::Complete(()) } else { Status::Partial })
     }
 
+    /// Inflates the body as far as this portion goes. Partial where nothing is to be judged yet.
+    fn inflate(&mut self, limits: &Limits, sink: &mut impl Sink) -> Result<Status<()>, Refusal> {
+        while let Some(inflation) = &mut self.inflation {
+            let (status, work) = inflation.advance(limits.body_bytes_max)?;
+            if !status.is_partial() {
+                self.body = Cow::Owned(text_of(&inflation.inflated)?.to_owned());
+                self.inflation = None;
+            }
+            if !sink.takes_more(work) {
+                return Ok(Status::Partial);
+            }
+        }
+        Ok(Status::Complete(()))
+    }
+
     /// Bytes of the body.
     pub fn body_bytes(&self) -> usize {
-        self.body.len()
+        self.body.len() + self.inflation.as_ref().map_or(0, |inflation| inflation.bytes())
     }
 
     /// The same, with a body of its own.
     pub fn into_owned(self) -> Judgement<'static> {
-        let Judgement { head, body, place, outcome } = self;
-        Judgement { head: Cow::Owned(head.into_owned()), body: Cow::Owned(body.into_owned()), place, outcome }
+        let Judgement { head, body, inflation, place, outcome } = self;
+        let inflation = inflation.map(|inflation| Box::new(inflation.into_owned()));
+        let (head, body) = (Cow::Owned(head.into_owned()), Cow::Owned(body.into_owned()));
+        Judgement { head, body, inflation, place, outcome }
     }
 }
 

@@ -9,7 +9,6 @@ use crate::api::publish::{self, Judgement, Outcome, Refusal as PublishRefusal, R
 use crate::api::revoke;
 use crate::auth::principal::Principal;
 use crate::auth::revoked::Revocation;
-use crate::broken::broken;
 use crate::conn::answers::Asked;
 use crate::conn::ask::{Answer, Awaited, Caller, Published, Question};
 use crate::conn::delivery::{Collected, FanOut};
@@ -177,17 +176,23 @@ pub(super) fn publish(
 }
 
 /// Judges the next portion of a request, which is that question of its link.
-pub(super) fn proceed(asked: (LinkKey, u32), mut pending: Box<PendingItems>, turn: &mut Turn<'_>) -> Judged {
+///
+/// # Errors
+/// The request is refused as a whole.
+pub(super) fn proceed(
+    asked: (LinkKey, u32),
+    mut pending: Box<PendingItems>,
+    turn: &mut Turn<'_>,
+) -> Result<Judged, PublishRefusal> {
     let PendingItems { judgement, principal, collected } = &mut *pending;
-    let judged = judge(judgement, principal, std::mem::take(collected), turn);
-    let (status, collected) = judged.unwrap_or_else(|_| broken("a request is refused before its items are judged"));
-    match status {
+    let (status, collected) = judge(judgement, principal, std::mem::take(collected), turn)?;
+    Ok(match status {
         Status::Complete(()) => Judged::All(hand_on(asked, pending.judgement.outcome, collected, turn)),
         Status::Partial => {
             pending.collected = collected;
             Judged::Part(pending)
         }
-    }
+    })
 }
 
 fn rules(process: Process<'_>) -> Rules<'_> {

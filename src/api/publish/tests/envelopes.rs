@@ -73,7 +73,7 @@ fn rules_of(reply: &str) -> Vec<(String, String)> {
     errors.iter().map(|error| (text(&error["pointer"]), text(&error["rule"]))).collect()
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()

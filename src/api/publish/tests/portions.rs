@@ -67,6 +67,35 @@ fn a_body_that_is_judged_in_portions_comes_to_the_same() {
 }
 
 #[test]
+fn a_compressed_body_is_inflated_in_portions_and_refused_in_any_of_them() {
+    let world = World::new();
+    let good = item("UserAvailability").to_string();
+    let lines: Vec<String> = (0..1_000).map(|n| format!("{{\"n{}\":{n}}}", n * 7_919)).chain([good]).collect();
+    let text = lines.join("\n");
+    let (whole, expected) = world.post("application/x-ndjson", "", text.as_bytes());
+    let mut head = RequestHead::of(Some("application/x-ndjson"), "").unwrap();
+    head.coding = Coding::Gzip;
+    let rules = Rules { catalogue: &CATALOGUE, options: &world.options, everybody: &[], limits: &world.limits };
+    let post = |body: &[u8]| {
+        let mut judgement = Judgement::new(Request { head: &head, body }, rules, &world.principal)?;
+        let mut sink = Portions { kept: Published::default(), left: 0, most: 0, done: 0 };
+        let mut portions = 0;
+        while judgement.proceed(rules, &world.principal, &mut Scratch::default(), &mut sink)?.is_partial() {
+            let kept = judgement.body_bytes();
+            judgement = judgement.into_owned();
+            assert!(judgement.body_bytes() <= kept && kept >= body.len(), "what is kept is counted");
+            portions += 1;
+        }
+        Ok::<_, Refusal>((judgement.outcome, sink.kept.0, portions))
+    };
+    let body = envelopes::gzip(text.as_bytes());
+    let (outcome, kept, portions) = post(&body).unwrap();
+    assert_eq!((Ok(outcome), kept), (whole, expected.0));
+    assert!(portions > 1_000 + body.len() / 1_024, "{portions} portions");
+    assert_eq!(post(&body[..body.len() - 1]).unwrap_err().status, 400);
+}
+
+#[test]
 fn nothing_of_a_large_body_is_delivered_where_its_end_is_wrong() {
     let good = item("UserAvailability").to_string();
     let body = format!("[{}", vec![good; 200].join(","));

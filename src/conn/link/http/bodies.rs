@@ -7,7 +7,7 @@ use super::super::refused::Refused;
 use super::super::request::{Arrived, PendingBody, Purpose};
 use super::super::serve::{self, Judged, Taken};
 use super::{Http, Next, Phase, Then};
-use crate::api::publish::FirstRejected;
+use crate::api::publish::{self, FirstRejected};
 use crate::close::CloseReason;
 use crate::conn::end::Why;
 use crate::conn::whose::Whose;
@@ -118,29 +118,33 @@ impl Http {
                 self.reply(reply, &framing, cx)
             }
             Purpose::Publish { head, principal } => {
-                match serve::publish((cx.link, self.ticket()), &head, body, principal, cx.turn) {
-                    Ok(judged) => self.follow_items(judged, framing, cx),
-                    Err(refusal) => {
-                        let counted = gate::count_as(refusal.status);
-                        self.note_refused(counted, refusal.status, refusal.why, cx);
-                        self.reply(refusal.reply(), &framing, cx)
-                    }
-                }
+                let judged = serve::publish((cx.link, self.ticket()), &head, body, principal, cx.turn);
+                self.follow_items(judged, framing, cx)
             }
         }
     }
 
     /// Items have been judged: all of them, or the rest waits for the next turn.
-    fn follow_items(&mut self, judged: Judged, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+    fn follow_items(
+        &mut self,
+        judged: Result<Judged, publish::Refusal>,
+        framing: Framing,
+        cx: &mut Cx<'_, '_>,
+    ) -> Then {
         match judged {
-            Judged::All(Taken { draft, awaited, is_late }) => {
+            Err(refusal) => {
+                let counted = gate::count_as(refusal.status);
+                self.note_refused(counted, refusal.status, refusal.why, cx);
+                self.reply(refusal.reply(), &framing, cx)
+            }
+            Ok(Judged::All(Taken { draft, awaited, is_late })) => {
                 self.note_rejected(&draft, cx);
                 let then = self.await_answers(draft, framing, awaited, cx);
                 // The shard has enough to do: the next request waits in the kernel.
                 self.asking.iter_mut().filter(|_| is_late).for_each(|asking| asking.hold());
                 then
             }
-            Judged::Part(pending) => {
+            Ok(Judged::Part(pending)) => {
                 self.phase = Phase::Items(pending, framing);
                 cx.turn.intake.waiting.push_back(Whose::Link(cx.link));
                 Then::GoOn
