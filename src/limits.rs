@@ -100,7 +100,8 @@ limits! {
     head_ms: u64 = 10_000;
     /// Time that a connection may rest between two requests.
     idle_ms: u64 = 75_000;
-    /// Bytes of a request body, as sent and inflated (413 beyond).
+    /// Bytes of a request body, as sent and inflated (413 beyond); with a client's messages in it
+    /// no more than twice `record_bytes_max`.
     body_bytes_max: usize = 1024 * 1024;
     /// Time for a whole request body.
     body_ms: u64 = 30_000;
@@ -400,6 +401,10 @@ pub const PIPELINE_MAX: usize = 64;
 pub const SUGGEST_ITEMS_MAX: usize = 20;
 /// Errors of such an item, from the first, that may have one.
 pub const SUGGESTIONS_MAX: usize = 8;
+/// A body with a client's messages, as long polling and Server-Sent Events have them, has no more
+/// bytes than so many of the largest (413 beyond): one that subscribes to all that may be
+/// subscribed, and another.
+pub const POSTED_RECORDS: usize = 2;
 /// Bytes of a gzip body that may give nothing, one behind the other: blocks and members that are
 /// empty take far longer than their bytes do, and who packs what there is to say writes none.
 pub const GZIP_BARREN_BYTES_MAX: usize = 1024;

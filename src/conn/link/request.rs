@@ -5,6 +5,7 @@ use crate::api::publish::RequestHead;
 use crate::auth::principal::Principal;
 use crate::clock::Instant;
 use crate::hub::registry::ConnKey;
+use crate::limits::{Limits, POSTED_RECORDS};
 use crate::proto::Status;
 use crate::proto::http::body::{BodyError, Chunked};
 
@@ -41,6 +42,33 @@ pub(super) enum Purpose {
     },
     /// The same, of a client that is sent on with this answer.
     SendOn(Vec<u8>),
+}
+
+/// What a body may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyBound {
+    pub(super) bytes: usize,
+    /// The limit that says so.
+    pub(super) name: &'static str,
+}
+
+impl Purpose {
+    /// What a body for this may have: one with a client's messages no more than they take by
+    /// WebSockets, for many who need to show no more than a token may leave them unfinished.
+    pub(super) fn bound(&self, limits: &Limits) -> BodyBound {
+        let whole = BodyBound { bytes: limits.body_bytes_max, name: "limits.body_bytes_max" };
+        let posted = POSTED_RECORDS.saturating_mul(limits.record_bytes_max);
+        match self {
+            Purpose::Send(_) if posted < whole.bytes => {
+                BodyBound { bytes: posted, name: "twice limits.record_bytes_max" }
+            }
+            Purpose::Send(_)
+            | Purpose::Publish { .. }
+            | Purpose::Revoke(_)
+            | Purpose::Negotiate { .. }
+            | Purpose::SendOn(_) => whole,
+        }
+    }
 }
 
 /// How a body stands after bytes of it have come.
@@ -128,6 +156,20 @@ mod tests {
             dropped: 0,
             since: Instant::default(),
         }
+    }
+
+    #[test]
+    fn a_body_of_messages_has_room_for_two_of_the_largest() {
+        let limits = |record_bytes_max| Limits { record_bytes_max, ..Limits::DEFAULT };
+        let bound = |purpose: Purpose, record_bytes_max| {
+            let BodyBound { bytes, name } = purpose.bound(&limits(record_bytes_max));
+            (bytes, name.strip_prefix("twice ").unwrap_or(name))
+        };
+        let sent = || Purpose::Send(ConnKey::default());
+        assert_eq!(bound(sent(), 100_000), (200_000, "limits.record_bytes_max"));
+        let whole = (Limits::DEFAULT.body_bytes_max, "limits.body_bytes_max");
+        assert_eq!(bound(sent(), 1 << 20), whole, "and no more than any body");
+        assert_eq!(bound(pending(false, 0).purpose, 100_000), whole);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::super::asking::{Draft, Framing};
 use super::super::cx::Cx;
 use super::super::gate;
 use super::super::refused::Refused;
-use super::super::request::{Arrived, PendingBody, Purpose};
+use super::super::request::{Arrived, BodyBound, PendingBody, Purpose};
 use super::super::serve::{self, Judged, Taken};
 use super::{Http, Next, Phase, Then};
 use crate::api::publish::{self, FirstRejected};
@@ -26,15 +26,13 @@ impl Http {
         framing: Framing,
         cx: &mut Cx<'_, '_>,
     ) -> Then {
-        let body_bytes_max = cx.turn.process.limits.body_bytes_max;
+        let bound = purpose.bound(cx.turn.process.limits);
         let (chunked, length) = match head.body {
             BodyLength::Chunked => (Some(Chunked::default()), 0),
-            BodyLength::Sized(length) => {
-                match usize::try_from(length).ok().filter(|length| *length <= body_bytes_max) {
-                    Some(length) => (None, length),
-                    None => return self.refuse_body(BodyError::TooLarge, framing, cx),
-                }
-            }
+            BodyLength::Sized(length) => match usize::try_from(length).ok().filter(|length| *length <= bound.bytes) {
+                Some(length) => (None, length),
+                None => return self.refuse_body(BodyError::TooLarge, bound, framing, cx),
+            },
         };
         if head.expect_continue {
             self.unsent.push(reply::CONTINUE, &mut cx.turn.books.metrics);
@@ -52,13 +50,13 @@ impl Http {
         Then::GoOn
     }
 
-    fn refuse_body(&mut self, error: BodyError, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
+    fn refuse_body(&mut self, error: BodyError, bound: BodyBound, framing: Framing, cx: &mut Cx<'_, '_>) -> Then {
         self.ends.get_or_insert(Why::new(CloseReason::BadBody));
         let reply = match error {
             BodyError::TooLarge => {
-                self.note_refused(Refusal::TooLarge, 413, "body over limits.body_bytes_max", cx);
-                let most = cx.turn.process.limits.body_bytes_max;
-                Reply::text(413, format!("the body has more than limits.body_bytes_max = {most} bytes"))
+                let BodyBound { bytes, name } = bound;
+                self.note_refused(Refusal::TooLarge, 413, "body over its limit", cx);
+                Reply::text(413, format!("the body has more than {name} = {bytes} bytes"))
             }
             BodyError::Malformed(message) => {
                 self.note_refused(Refusal::BadRequest, 400, message, cx);
@@ -71,7 +69,8 @@ impl Http {
     /// Body bytes in; when it is whole, the request is served.
     pub(super) fn advance_body(&mut self, input: &mut [u8], cx: &mut Cx<'_, '_>) -> Option<(usize, Then)> {
         let Phase::Body(pending) = &mut self.phase else { return None };
-        match pending.handle_bytes(input, cx.turn.process.limits.body_bytes_max) {
+        let bound = pending.purpose.bound(cx.turn.process.limits);
+        match pending.handle_bytes(input, bound.bytes) {
             Ok(Arrived::Part(taken)) => (taken > 0).then_some((taken, Then::GoOn)),
             Ok(Arrived::Here(length)) => {
                 let body = input.get_mut(..length).unwrap_or_default();
@@ -83,7 +82,7 @@ impl Http {
             }
             Err(error) => {
                 let framing = std::mem::take(&mut pending.framing);
-                Some((input.len(), self.refuse_body(error, framing, cx)))
+                Some((input.len(), self.refuse_body(error, bound, framing, cx)))
             }
         }
     }
