@@ -3,8 +3,9 @@
 use super::super::model::{Event, Model, Property, Type};
 use super::members::position;
 use super::scan::{Halt, Scanner, Text};
-
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// `text` without the members that a later one of the same name overrules, and how many those were;
 /// `None` where there are none. Works on the event's object and the declared objects in it; only
@@ -27,9 +28,9 @@ pub(super) fn without_duplicates(
 
 /// By what two members of one object are the same.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
+enum Name<'a> {
     Known(usize),
-    Unknown(String),
+    Unknown(Cow<'a, str>),
 }
 
 struct Pass<'a> {
@@ -42,13 +43,16 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn object(&mut self, properties: &'a [Property], levels: usize) -> Result<(), Halt> {
         let levels = levels.checked_sub(1).ok_or(Halt::Depth)?;
-        // Each member is written where it stands; one that is overruled is cut out of what has been
-        // written.
-        let mut places: BTreeMap<Name, usize> = BTreeMap::new();
-        let mut members: Vec<Option<String>> = Vec::new();
-        let outer = std::mem::take(&mut self.out);
+        // Each member is written where it stands; those that are overruled are cut out at the end.
+        let mut places: BTreeMap<Name<'a>, usize> = BTreeMap::new();
+        let mut members: Vec<Option<Range<usize>>> = Vec::new();
+        self.out.push('{');
+        let begin = self.out.len();
+        let mut removed = 0;
         let mut more = self.scan.open(b'{', b'}')?;
         while more {
+            self.out.push_str(if members.is_empty() { "" } else { "," });
+            let at = self.out.len();
             self.scan.peek();
             let start = self.scan.offset();
             let name = self.scan.name()?;
@@ -63,18 +67,20 @@ impl<'a> Pass<'a> {
                 places.insert(identity(index, name), members.len()).and_then(|at| members.get_mut(at))
             {
                 *overruled = None;
-                self.removed = self.removed.saturating_add(1);
+                removed += 1;
             }
-            members.push(Some(std::mem::take(&mut self.out)));
+            members.push(Some(at..self.out.len()));
             more = self.scan.more(b'}')?;
         }
-        self.out = outer;
-        self.out.push('{');
-        for (n, member) in members.iter().flatten().enumerate() {
-            self.out.push_str(if n == 0 { "" } else { "," });
-            self.out.push_str(member);
+        if removed > 0 {
+            let written = self.out.split_off(begin);
+            for (n, Range { start, end }) in members.into_iter().flatten().enumerate() {
+                self.out.push_str(if n == 0 { "" } else { "," });
+                self.out.push_str(written.get(start - begin..end - begin).unwrap_or_default());
+            }
         }
         self.out.push('}');
+        self.removed = self.removed.saturating_add(removed);
         Ok(())
     }
 
@@ -110,8 +116,10 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn identity(index: Option<usize>, name: Text<'_>) -> Name {
-    // As it is delivered: U+0000 becomes U+FFFD, as half a surrogate pair does.
+fn identity(index: Option<usize>, name: Text<'_>) -> Name<'_> {
+    // As it is delivered: U+0000, which is always escaped, becomes U+FFFD, as half a surrogate pair
+    // does.
     let mended = || name.chars().map(|c| if c == '\0' { '\u{FFFD}' } else { c });
-    index.map_or_else(|| Name::Unknown(mended().collect()), Name::Known)
+    let unknown = || if name.escaped { Cow::Owned(mended().collect()) } else { Cow::Borrowed(name.raw) };
+    index.map_or_else(|| Name::Unknown(unknown()), Name::Known)
 }
