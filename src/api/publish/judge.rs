@@ -26,7 +26,9 @@ pub(super) struct Judge<'r> {
     pub(super) principal: &'r Principal,
     pub(super) mode: Mode,
     pub(super) dialect: Dialect,
-    /// So many of an item's first errors are told with the nearest name.
+    /// So many errors of an item are told.
+    pub(super) errors_max: usize,
+    /// So many of the first are told with the nearest name.
     pub(super) suggestions_max: usize,
 }
 
@@ -68,7 +70,7 @@ impl Judge<'_> {
         let Rules { catalogue, limits, everybody, .. } = self.rules;
         let bounds = Bounds {
             depth_max: limits.json_depth_max,
-            errors_max: limits.errors_per_item_max.saturating_sub(item.violations.len()),
+            errors_max: self.errors_max.saturating_sub(item.violations.len()),
             suggestions_max: self.suggestions_max.saturating_sub(item.violations.len()),
         };
         let accepted = match validate(catalogue.model(), id, sent, self.mode, bounds, delivered) {

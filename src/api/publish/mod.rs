@@ -66,8 +66,8 @@
 //! A JSON body is checked for syntax whole before anything is delivered. In NDJSON each line stands
 //! for itself: blank lines don't count, a bad one is a rejected item. Pointers of errors are
 //! relative to the item, in the publisher's spelling: `/eventName`, `/data/userId`. The reply lists
-//! rejected items only; those that would make it larger than `reply_bytes_max` are listed with an
-//! empty array of errors.
+//! rejected items only; from the first on that would make it larger than `reply_bytes_max` they are
+//! listed with an empty array of errors, of which no more than one is made.
 //!
 //! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes
 //! between shards.
@@ -203,12 +203,15 @@ enum Place {
 const AT_ONCE_BYTES: usize = 32 * 1024;
 /// But not one of more commas, which may be as many items that are next to nothing.
 const AT_ONCE_COMMAS: usize = 2 * 1024;
-/// So many bytes whose form is checked are one unit of work.
-const CHECKED_BYTES_PER_WORK: usize = 64;
+/// So many bytes whose form is checked are one unit of work: short names, nested arrays and empty
+/// lines take as long and longer, others less.
+const CHECKED_BYTES_PER_WORK: usize = 16;
 /// So many bytes of an item that is judged are.
 const JUDGED_BYTES_PER_WORK: usize = 32;
-/// The work of an error that is told.
-const ERROR_WORK: usize = 4;
+/// The work of what lenient mode lets through: a name that nobody knows is compared with all others.
+const TOLERATED_WORK: usize = 2;
+/// The work of an error that is found, with its sentence.
+const ERROR_WORK: usize = 16;
 /// And of one that may have the nearest name, for which the search is most of it.
 const SUGGESTION_WORK: usize = 100;
 
@@ -251,7 +254,8 @@ impl<'b> Judgement<'b> {
             Form::CloudEvent | Form::CloudEvents | Form::Data => Dialect::CloudEvents,
         };
         let mode = terms.mode.unwrap_or(rules.options.validation);
-        let judge = Judge { rules, principal, mode, dialect, suggestions_max: SUGGESTIONS_MAX };
+        let errors_max = rules.limits.errors_per_item_max;
+        let judge = Judge { rules, principal, mode, dialect, errors_max, suggestions_max: SUGGESTIONS_MAX };
         let body = &*self.body;
         let mut run = Run { judge, scratch, sink, outcome: &mut self.outcome };
         self.place = match (self.place, form) {
@@ -336,12 +340,14 @@ struct Run<'r, S> {
 impl<S: Sink> Run<'_, S> {
     /// How the next item is read.
     fn reading(&self) -> Reading {
-        let errors_max = self.judge.rules.limits.errors_per_item_max;
-        Reading {
-            dialect: self.judge.dialect,
-            errors_max,
-            suggestions_max: self.suggestions_max(self.outcome.judged()),
-        }
+        let (errors_max, suggestions_max) = (self.errors_max(), self.suggestions_max(self.outcome.judged()));
+        Reading { dialect: self.judge.dialect, errors_max, suggestions_max }
+    }
+
+    /// So many errors of the next item are told. Of one that nobody is told of, the first is made:
+    /// that it is there decides.
+    fn errors_max(&self) -> usize {
+        if self.outcome.is_full() { 1 } else { self.judge.errors_max }
     }
 
     /// So many errors of the item of that index are told with the nearest name.
@@ -349,13 +355,20 @@ impl<S: Sink> Run<'_, S> {
         if index < SUGGEST_ITEMS_MAX { self.judge.suggestions_max } else { 0 }
     }
 
+    /// The form of so many bytes is checked. Whether items may follow in this portion.
+    fn check(&mut self, bytes: usize) -> bool {
+        self.sink.takes_more(bytes / CHECKED_BYTES_PER_WORK)
+    }
+
     fn one(&mut self, body: &str) -> Result<Place, Refusal> {
+        self.check(body.len());
         let item = self.reading().one(body).map_err(no_json)?;
         self.take(item, body.len());
         Ok(Place::Over)
     }
 
     fn data(&mut self, body: &str, attributes: &Attributes) -> Result<Place, Refusal> {
+        self.check(body.len());
         let data: &RawValue = serde_json::from_str(body).map_err(no_json)?;
         let (dialect, mut item) = (self.judge.dialect, Item::default());
         attributes.iter().for_each(|(field, json)| item.put(dialect, field, json));
@@ -375,7 +388,7 @@ impl<S: Sink> Run<'_, S> {
             let first = body.find('[').map_or(0, |bracket| bracket + 1);
             return match count {
                 0 => Err(no_items()),
-                _ if self.sink.takes_more(body.len() / CHECKED_BYTES_PER_WORK) => Ok(self.items(body, first)),
+                _ if self.check(body.len()) => Ok(self.items(body, first)),
                 _ => Ok(Place::Item(first)),
             };
         }
@@ -416,15 +429,18 @@ impl<S: Sink> Run<'_, S> {
         match lines(body, 0, 1).take(items_max.saturating_add(1)).count() {
             0 => Err(no_items()),
             count if count > items_max => Err(too_many(items_max)),
-            _ => Ok(self.lines(body, 0, 1)),
+            _ if self.check(body.len()) => Ok(self.lines(body, 0, 1)),
+            _ => Ok(Place::Line(0, 1)),
         }
     }
 
     /// Lines from there on, of which the first has that number.
     fn lines(&mut self, body: &str, at: usize, number: usize) -> Place {
+        let mut before = at;
         for (number, end, line) in lines(body, at, number) {
             let item = self.reading().one(line).unwrap_or_else(|error| bad_line(number, &error));
-            if !self.take(item, line.len()) {
+            // The blank lines before it have been looked at, too.
+            if !self.take(item, end - std::mem::replace(&mut before, end)) {
                 return if end < body.len() { Place::Line(end, number + 1) } else { Place::Over };
             }
         }
@@ -434,25 +450,27 @@ impl<S: Sink> Run<'_, S> {
     /// Judges an item, which was written in so many bytes. Whether another may follow in this
     /// portion.
     fn take(&mut self, mut sent: Item<'_>, bytes: usize) -> bool {
-        let judge = Judge { suggestions_max: self.suggestions_max(self.outcome.judged()), ..self.judge };
+        let (errors_max, suggestions_max) = (self.errors_max(), self.suggestions_max(self.outcome.judged()));
+        let judge = Judge { errors_max, suggestions_max, ..self.judge };
         let decoded = judge.decode(&mut sent);
         let mut item = sent;
         if let Some(data) = &decoded {
             item.put(judge.dialect, Field::Data, data);
         }
-        let errors = match judge.judge(&mut item, &mut self.scratch.delivered) {
+        let error_work = if judge.suggestions_max > 0 { SUGGESTION_WORK } else { ERROR_WORK };
+        let found = match judge.judge(&mut item, &mut self.scratch.delivered) {
             Some(approved) if item.violations.is_empty() => {
                 self.deliver(&approved);
-                0
+                usize::try_from(approved.accepted.tolerated).map_or(0, |tolerated| tolerated * TOLERATED_WORK)
             }
             _ => {
-                item.violations.truncate(judge.rules.limits.errors_per_item_max.max(1));
+                let errors = item.violations.len();
+                item.violations.truncate(errors_max.max(1));
                 self.outcome.reject(&item.violations, item.value(Field::EventName));
-                item.violations.len()
+                errors * error_work
             }
         };
-        let error_work = if judge.suggestions_max > 0 { SUGGESTION_WORK } else { ERROR_WORK };
-        self.sink.takes_more(1 + bytes / JUDGED_BYTES_PER_WORK + errors * error_work)
+        self.sink.takes_more(1 + bytes / JUDGED_BYTES_PER_WORK + found)
     }
 
     fn deliver(&mut self, approved: &Approved<'_>) {

@@ -26,6 +26,8 @@ pub struct Outcome {
     /// The elements of `results`, as JSON.
     results: Vec<u8>,
     reply_bytes_max: usize,
+    /// The errors of an item did not fit: none are told from there on.
+    is_full: bool,
 }
 
 /// An item that was rejected, for the log: nothing of what it says.
@@ -63,6 +65,7 @@ impl Outcome {
             topics,
             results: Vec::new(),
             reply_bytes_max,
+            is_full: false,
         }
     }
 
@@ -112,11 +115,17 @@ impl Outcome {
         self.first_rejected.get_or_insert_with(|| FirstRejected::new(index, violations, event));
         self.rejected += 1;
         let before = self.results.len();
-        self.list(index, violations);
-        if self.results.len() > self.reply_bytes_max {
+        self.list(index, if self.is_full { &[] } else { violations });
+        if !self.is_full && self.results.len() > self.reply_bytes_max {
+            self.is_full = true;
             self.results.truncate(before);
             self.list(index, &[]);
         }
+    }
+
+    /// Whether nobody will be told of further errors.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     fn list_duplicates(&mut self) {

@@ -39,8 +39,8 @@ pub trait Sink {
     /// Takes one publication. Calls come in the order of the items.
     fn publish(&mut self, made: Made<'_>);
 
-    /// An item has been judged, which was so much work, about a tenth of a microsecond each.
-    /// Whether another one may follow in this portion.
+    /// Bytes have been inflated or checked, or an item has been judged, which was so much work,
+    /// about a tenth of a microsecond each. Whether more may follow in this portion.
     fn takes_more(&mut self, _work: usize) -> bool {
         true
     }

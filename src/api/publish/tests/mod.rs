@@ -9,7 +9,7 @@ use crate::proto::Status;
 use crate::proto::http::head::parse_head;
 use crate::schema::Catalogue;
 use crate::schema::guid;
-use crate::schema::validate::Mode;
+use crate::schema::validate::{Mode, Violation};
 use crate::schema::{EntityRule, Event};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, LazyLock};
@@ -25,9 +25,10 @@ fn uuid(text: &str) -> Uuid {
     guid::parse(text).unwrap()
 }
 
-/// Keeps what it gets; apart, the topics of what is for those only who have had a key.
+/// Keeps what it gets; apart, the topics of what is for those only who have had a key. And how much
+/// work it was.
 #[derive(Default)]
-struct Published(Vec<(Topic, String, Provenance)>, Vec<Topic>);
+struct Published(Vec<(Topic, String, Provenance)>, Vec<Topic>, usize);
 
 impl Sink for Published {
     fn publish(&mut self, made: Made<'_>) {
@@ -35,6 +36,11 @@ impl Sink for Published {
             return self.1.push(made.topic);
         }
         self.0.push((made.topic, String::from_utf8(made.data.to_vec()).unwrap(), made.provenance));
+    }
+
+    fn takes_more(&mut self, work: usize) -> bool {
+        self.2 += work;
+        true
     }
 }
 
@@ -437,7 +443,7 @@ fn a_derived_event_follows_its_source_at_once() {
     assert_eq!(serde_json::from_str::<Json>(data).unwrap(), expected);
 
     for nobody in [json!(null), json!(ZERO)] {
-        let Published(made, withdrawn) = world.json(&assigned(nobody)).2;
+        let Published(made, withdrawn, _) = world.json(&assigned(nobody)).2;
         let topic = Topic { event: derived.event, entity: Uuid::nil(), ..*source };
         assert_eq!((made.len(), withdrawn), (1, vec![topic]), "whoever has had it hears of it");
     }
@@ -533,6 +539,29 @@ fn beyond_its_bound_the_reply_lists_items_without_their_errors() {
     assert!(!errors(&results[0]).is_empty() && errors(&results[99]).is_empty());
     assert_eq!(results[99]["index"], json!(99));
     assert!(reply.to_string().len() < 1_000 + 100 * 30);
+}
+
+#[test]
+fn errors_that_nobody_is_told_of_are_not_made() {
+    let mut outcome = Outcome::new(false, 100);
+    let error = |message: &str| Violation { pointer: String::new(), rule: rule::TYPE, message: message.to_owned() };
+    outcome.reject(&[error("short")], None);
+    assert!(!outcome.is_full());
+    outcome.reject(&[error(&"long".repeat(100))], None);
+    assert!(outcome.is_full());
+    outcome.reject(&[error("short")], None);
+    assert!(outcome.reply(None).body.bytes().ends_with(br#"{"index":1,"errors":[]},{"index":2,"errors":[]}]}"#));
+    // A request of which nobody is told costs less, and comes to the same.
+    let work = |reply_bytes_max| {
+        let mut world = World::new();
+        world.limits.reply_bytes_max = reply_bytes_max;
+        let wrong = format!("{{{}}}", (0..40).map(|n| format!("\"n{n}\":{n}")).collect::<Vec<_>>().join(","));
+        let (outcome, kept) = world.post("application/x-ndjson", "", [wrong.as_str(); 100].join("\n").as_bytes());
+        let outcome = outcome.unwrap();
+        ((outcome.accepted, outcome.rejected, outcome.first_rejected), kept.2)
+    };
+    let ((told, dear), (untold, cheap)) = (work(1 << 20), work(1));
+    assert!(told == untold && cheap < dear / 4, "{cheap} and {dear}");
 }
 
 #[test]

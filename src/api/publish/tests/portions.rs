@@ -96,6 +96,45 @@ fn a_compressed_body_is_inflated_in_portions_and_refused_in_any_of_them() {
 }
 
 #[test]
+fn whatever_is_checked_whole_is_work() {
+    let half = 1 << 19;
+    let world = World::new();
+    let names: Vec<String> = (0..half / 8).map(|n| format!("\"{n:x}\":1")).collect();
+    for (content_type, body) in [
+        ("application/json", format!("{{{}}}", names.join(","))),
+        ("application/json", format!("[{}{}]", "[".repeat(half), "]".repeat(half))),
+        ("application/x-ndjson", format!("{}1", "\n".repeat(half))),
+        ("application/cloudevents+json", format!("{{{}}}", names.join(","))),
+    ] {
+        let (outcome, kept) = world.post(content_type, "", body.as_bytes());
+        assert!(outcome.is_ok() && kept.2 >= half / 16, "{} of work", kept.2);
+    }
+    // Checked, and nothing else in this portion.
+    let body = format!("{}1", "\n".repeat(half));
+    let head = RequestHead::of(Some("application/x-ndjson"), "").unwrap();
+    let rules = Rules { catalogue: &CATALOGUE, options: &world.options, everybody: &[], limits: &world.limits };
+    let mut judgement =
+        Judgement::new(Request { head: &head, body: body.as_bytes() }, rules, &world.principal).unwrap();
+    let mut sink = Portions { kept: Published::default(), left: 1_000, most: 0, done: 0 };
+    let status = judgement.proceed(rules, &world.principal, &mut Scratch::default(), &mut sink).unwrap();
+    assert!(status.is_partial() && judgement.outcome.rejected == 0);
+}
+
+#[test]
+fn what_lenient_mode_lets_through_is_work() {
+    let mut data = item("UserAvailability");
+    let work = |item: &Json| {
+        let (outcome, kept) =
+            World::new().post("application/json", "dry_run=1&validation=lenient", item.to_string().as_bytes());
+        assert_eq!(outcome.unwrap().accepted, 1);
+        kept.2
+    };
+    let before = work(&data);
+    (0..1_000).for_each(|n| data["data"][format!("{n}")] = json!(1));
+    assert!(work(&data) >= before + 1_000 * TOLERATED_WORK);
+}
+
+#[test]
 fn nothing_of_a_large_body_is_delivered_where_its_end_is_wrong() {
     let good = item("UserAvailability").to_string();
     let body = format!("[{}", vec![good; 200].join(","));
