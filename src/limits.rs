@@ -100,8 +100,8 @@ limits! {
     head_ms: u64 = 10_000;
     /// Time that a connection may rest between two requests.
     idle_ms: u64 = 75_000;
-    /// Bytes of a request body, as sent and inflated (413 beyond); with a client's messages in it
-    /// no more than twice `record_bytes_max`.
+    /// Bytes of a request body, as sent and inflated (413 beyond); with messages of a client in it
+    /// no more than twice the largest.
     body_bytes_max: usize = 1024 * 1024;
     /// Time for a whole request body.
     body_ms: u64 = 30_000;
@@ -438,8 +438,9 @@ pub const DOCUMENT_NAME_BYTES_MAX: usize = 1024;
 /// Hops of trusted proxies, from the last one, that are looked at for the address of a client.
 pub const PROXY_HOPS_MAX: usize = 32;
 /// Bytes that are read at once of a stranger, who may send more than one request and read no
-/// answer.
-pub const STRANGER_READ_BYTES: usize = 16 * 1024;
+/// answer. Two reads have more than the largest head by default, so that a page whose head is too
+/// large can be told so: its `Origin` is among them.
+pub const STRANGER_READ_BYTES: usize = 24 * 1024;
 /// Bytes of a header of the PROXY protocol.
 pub const PROXY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a WebSocket control frame's payload (RFC 6455 section 5.5).

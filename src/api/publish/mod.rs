@@ -170,8 +170,8 @@ pub fn publish(
 /// A request while its items are judged. One that is large is judged in portions, so that others
 /// come in between:
 ///
-/// 1. [`Judgement::proceed`] inflates the body and judges items until [`Sink::takes_more`] says that
-///    this is enough. Before the first item it may refuse the whole.
+/// 1. [`Judgement::proceed`] inflates the body and judges items until [`Sink::takes_more`] says
+///    that this is enough. Before the first item it may refuse the whole.
 /// 2. While that is partial, [`Judgement::into_owned`] keeps the body where it must outlive what
 ///    was read.
 /// 3. [`Judgement::outcome`] has what became of it.
@@ -208,7 +208,8 @@ const AT_ONCE_COMMAS: usize = 2 * 1024;
 const CHECKED_BYTES_PER_WORK: usize = 16;
 /// So many bytes of an item that is judged are.
 const JUDGED_BYTES_PER_WORK: usize = 32;
-/// The work of what lenient mode lets through: a name that nobody knows is compared with all others.
+/// The work of what lenient mode lets through: a name that nobody knows is compared with all
+/// others.
 const TOLERATED_WORK: usize = 2;
 /// The work of an error that is found, with its sentence.
 const ERROR_WORK: usize = 16;
