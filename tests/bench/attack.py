@@ -209,7 +209,7 @@ ATTACKS = {
     "drip": Attack("sends a byte of a head each second", 1000, opening=b"GET /healthz HTTP/1.1\r\nX: ", payload=b"x", pause=1, us=None),
     "nearest": Attack("asks for schemas whose names are long and wrong", payload=get(f"/schemas/{'UserAlertt' * 11}.json") * 20, requests=20),
     "encoded": Attack("asks for paths of encoded slashes", payload=get("/" + "%2f" * 9_000)),
-    "parameters": Attack("asks with queries of 14,000 parameters", payload=get("/rte?" + "+&" * 14_000)),
+    "parameters": Attack("asks with queries of 14,000 parameters, and comes again", opening=get("/rte?" + "+&" * 14_000), churns=True, us=None),
     "open-api": Attack("asks for the description of the routes", payload=get("/openapi.json") * 20, requests=20),
     "headers": Attack("sends heads of 99 headers", payload=get("/healthz", *[f"A{n}: b" for n in range(98)]) * 5, requests=5),
     "long-heads": Attack("sends heads of 30 KiB", payload=get("/healthz", "A: " + "b" * 30_000)),
