@@ -304,7 +304,8 @@ mod tests {
         let whole = inflate(&gzip(&vec![b' '; 1 << 20]), 1 << 20).unwrap();
         assert!(whole.len() == 1 << 20 && whole.capacity() <= (1 << 20) + 1, "{}", whole.capacity());
     }
-    /// A member of so many bytes of blocks.
+
+    /// A member that has these blocks, and holds this text.
     fn packed(blocks: &[u8], text: &[u8]) -> Vec<u8> {
         let mut crc = Crc::new();
         crc.update(text);

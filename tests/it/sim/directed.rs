@@ -232,3 +232,19 @@ fn tags(heard: &[Heard]) -> Vec<String> {
 fn tag(name: &str, bytes: usize) -> String {
     format!("#{name}#{}", "x".repeat(bytes))
 }
+
+/// The header by which that client shows its token.
+fn authorization(client: usize) -> String {
+    format!("Authorization: Bearer {}\r\n", TOKENS.clients[client])
+}
+
+/// The id of a connection that somebody has negotiated who shows this.
+fn negotiated(world: &World, authorization: &str) -> String {
+    let mut peer = Peer::dial(world, WIDE);
+    let line = "POST /rte/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n";
+    peer.send(world, format!("{line}{authorization}\r\n").as_bytes());
+    let heard = peer.hear(world);
+    let [Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
+    let offer: serde_json::Value = serde_json::from_slice(&reply.body).expect("an offer");
+    offer["connectionToken"].as_str().expect("an id").to_owned()
+}

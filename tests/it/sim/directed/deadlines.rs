@@ -274,14 +274,8 @@ fn a_negotiated_token_is_good_for_negotiated_ms() {
     // Clocks may differ by five seconds.
     for (ms, status) in [(14_000, 101), (20_500, 404)] {
         let world = world(Limits::DEFAULT);
-        let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
-        let mut peer = Peer::dial(&world, WIDE);
-        let line = "POST /rte/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n";
-        peer.send(&world, format!("{line}{authorization}\r\n").as_bytes());
-        let heard = peer.hear(&world);
-        let [Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
-        let answer: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
-        let id = answer["connectionToken"].as_str().unwrap();
+        let authorization = authorization(0);
+        let id = negotiated(&world, &authorization);
         pass(&world, ms);
         let mut late = Peer::dial(&world, WIDE);
         late.send(&world, client::upgrade(&format!("?id={id}"), &authorization).as_bytes());

@@ -162,19 +162,9 @@ fn request(target: &str, token: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// The id of a connection that its client has negotiated.
-fn negotiated(world: &World) -> String {
-    let mut peer = Peer::dial(world, WIDE);
-    peer.send(world, &request("POST /rte/negotiate?negotiateVersion=1", &TOKENS.clients[0], b""));
-    let heard = peer.hear(world);
-    let [Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
-    let offer: serde_json::Value = serde_json::from_str(reply.text()).expect("an offer");
-    offer["connectionToken"].as_str().expect("an id").to_owned()
-}
-
 /// A client that polls, past its handshake: where it says something, and a link to say it on.
 fn polling(world: &World) -> (String, Peer) {
-    let id = negotiated(world);
+    let id = negotiated(world, &authorization(0));
     let (mut poll, mut shake) = (Peer::dial(world, WIDE), Peer::dial(world, WIDE));
     poll.send(world, &request(&format!("GET /rte?id={id}"), &TOKENS.clients[0], b""));
     let target = format!("POST /rte?id={id}");
@@ -186,7 +176,7 @@ fn polling(world: &World) -> (String, Peer) {
 #[test]
 fn each_request_but_a_publish_uses_up_the_allowance_of_its_link_whatever_it_asks_for() {
     let world = world(short());
-    let (client, id, (said, _)) = (&TOKENS.clients[0], negotiated(&world), polling(&world));
+    let (client, id, (said, _)) = (&TOKENS.clients[0], negotiated(&world, &authorization(0)), polling(&world));
     let ask = |target: &str, token: &str| request(target, token, b"");
     for (what, request) in [
         ("an offer", ask("POST /rte/negotiate?negotiateVersion=1", client)),
@@ -228,7 +218,7 @@ fn a_client_that_posts_more_than_it_could_rest_for_is_closed_though_its_bytes_as
 #[test]
 fn bytes_behind_the_request_for_a_stream_use_up_the_allowance_of_its_client() {
     let world = world(short());
-    let target = format!("GET /rte?id={}", negotiated(&world));
+    let target = format!("GET /rte?id={}", negotiated(&world, &authorization(0)));
     let stream = Peer::dial(&world, WIDE);
     let asked = String::from_utf8(request(&target, &TOKENS.clients[0], b"")).unwrap();
     stream.send(&world, asked.replace("Host: hub", "Host: hub\r\nAccept: text/event-stream").as_bytes());

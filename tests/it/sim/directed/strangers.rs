@@ -93,14 +93,8 @@ fn a_full_hub_says_so_before_the_upgrade_and_takes_events_all_the_same() {
 fn whoever_begins_a_connection_in_vain_keeps_no_place_and_no_share_of_a_user() {
     let limits = Limits { connections_max: 1, user_connections_max: 2, ..SMALL };
     let world = world(limits);
-    let authorization = format!("Authorization: Bearer {}\r\n", TOKENS.clients[0]);
-    let mut late = Peer::dial(&world, WIDE);
-    let negotiate = "POST /rte/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n";
-    late.send(&world, format!("{negotiate}{authorization}\r\n").as_bytes());
-    let heard = late.hear(&world);
-    let [Heard::Reply(reply)] = &heard[..] else { panic!("{heard:?}") };
-    let offer: serde_json::Value = serde_json::from_str(reply.text()).expect("an offer");
-    let id = offer["connectionToken"].as_str().expect("an id");
+    let authorization = authorization(0);
+    let id = negotiated(&world, &authorization);
     let poll = format!("GET /rte?id={id} HTTP/1.1\r\nHost: hub\r\n{authorization}\r\n");
     let client = Peer::connect(&world);
     for request in [client::upgrade("", &authorization), poll].iter().cycle().take(6) {
