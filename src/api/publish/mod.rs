@@ -72,6 +72,7 @@
 //! Not here: tokens (the principal is verified), bodies and their size, members, the mailboxes
 //! between shards.
 
+mod array;
 mod attributes;
 mod coding;
 mod effect;
@@ -106,6 +107,7 @@ use crate::proto::http::head::Head;
 use crate::schema::EventId;
 use crate::schema::validate::derive::{Derived, derive};
 use crate::schema::validate::key::keys;
+use array::Next;
 use attributes::Attributes;
 use coding::{Coding, Inflation};
 use form::Form;
@@ -191,6 +193,8 @@ pub struct Judgement<'b> {
 enum Place {
     /// Nothing has been looked at.
     Whole,
+    /// Before an item of an array whose form is checked, which has so many before it.
+    Form(usize, usize),
     /// Before an item of an array, which is known to be JSON.
     Item(usize),
     /// Before a line, which has that number.
@@ -261,6 +265,7 @@ impl<'b> Judgement<'b> {
         let mut run = Run { judge, scratch, sink, outcome: &mut self.outcome };
         self.place = match (self.place, form) {
             (Place::Over, _) => Place::Over,
+            (Place::Form(at, count), _) => run.form(body, at, count)?,
             (Place::Item(at), _) => run.items(body, at),
             (Place::Line(at, number), _) => run.lines(body, at, number),
             (Place::Whole, Form::Items) if body.trim_start().starts_with('[') => run.array(body)?,
@@ -313,8 +318,12 @@ fn text_of(body: &[u8]) -> Result<&str, Refusal> {
 }
 
 fn no_json(error: serde_json::Error) -> Refusal {
+    no_form(&error.to_string())
+}
+
+fn no_form(reason: &str) -> Refusal {
     let why = "The body is no JSON of this form";
-    Refusal::new(400, why).told(format!("{why}: {error}"))
+    Refusal::new(400, why).told(format!("{why}: {reason}"))
 }
 
 fn no_items() -> Refusal {
@@ -381,18 +390,12 @@ impl<S: Sink> Run<'_, S> {
     /// A small array is judged at once. Of a larger one the form is checked, and its items are read
     /// when they are judged.
     fn array(&mut self, body: &str) -> Result<Place, Refusal> {
-        let items_max = self.judge.rules.limits.items_max;
-        let reading = self.reading();
-        if !is_judged_at_once(body) {
-            let unread = Reading { errors_max: 0, suggestions_max: 0, ..reading };
-            let count = unread.count(body, items_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
-            let first = body.find('[').map_or(0, |bracket| bracket + 1);
-            return match count {
-                0 => Err(no_items()),
-                _ if self.check(body.len()) => Ok(self.items(body, first)),
-                _ => Ok(Place::Item(first)),
-            };
+        if !is_judged_at_once(body)
+            && let Some(first) = array::first(body)
+        {
+            return self.form(body, first, 0);
         }
+        let (items_max, reading) = (self.judge.rules.limits.items_max, self.reading());
         let suggestions_max = |index| self.suggestions_max(index);
         let items =
             reading.all(body, items_max, suggestions_max).map_err(no_json)?.ok_or_else(|| too_many(items_max))?;
@@ -406,11 +409,39 @@ impl<S: Sink> Run<'_, S> {
         Ok(Place::Over)
     }
 
+    /// Checks the form of an array from an item on, which has so many before it. Then its items are
+    /// judged.
+    fn form(&mut self, body: &str, mut at: usize, mut count: usize) -> Result<Place, Refusal> {
+        let items_max = self.judge.rules.limits.items_max;
+        let unread = Reading { errors_max: 0, suggestions_max: 0, ..self.reading() };
+        loop {
+            let (end, is_last) = match array::next(body, at, unread).map_err(|reason| no_form(&reason))? {
+                Next::Item(end) => (end, false),
+                Next::Last(end) => (end, true),
+                Next::Nothing => return Err(no_items()),
+            };
+            count += 1;
+            if count > items_max {
+                return Err(too_many(items_max));
+            }
+            let takes_more = self.sink.takes_more(1 + (end - at) / CHECKED_BYTES_PER_WORK);
+            at = end;
+            if is_last {
+                let first = array::first(body).unwrap_or_else(|| no_text());
+                return Ok(if takes_more { self.items(body, first) } else { Place::Item(first) });
+            }
+            if !takes_more {
+                return Ok(Place::Form(at, count));
+            }
+        }
+    }
+
     /// Items of an array from there on.
     fn items(&mut self, body: &str, mut at: usize) -> Place {
         loop {
             let rest = body.get(at..).unwrap_or_else(|| no_text());
-            let (item, bytes) = self.reading().first(rest);
+            let item = self.reading().first(rest);
+            let (item, bytes) = item.unwrap_or_else(|_| broken("what was read once is read again"));
             at += bytes;
             let takes_more = self.take(item, bytes);
             // A comma, or the end.
@@ -544,8 +575,7 @@ fn lines(body: &str, at: usize, number: usize) -> impl Iterator<Item = (usize, u
 
 /// An NDJSON line that is no JSON.
 fn bad_line(number: usize, error: &serde_json::Error) -> Item<'static> {
-    let text = error.to_string();
     // The parser counts lines within the line it was given.
-    let reason = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text);
+    let reason = array::reason(error);
     Item::refused(rule::JSON, format!("line {number} column {} is no JSON: {reason}", error.column()))
 }

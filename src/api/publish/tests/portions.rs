@@ -135,6 +135,31 @@ fn what_lenient_mode_lets_through_is_work() {
 }
 
 #[test]
+fn the_form_of_a_large_array_is_checked_in_portions_and_no_item_goes_before_it_is_known() {
+    let world = World::new();
+    let good = item("UserAvailability").to_string();
+    let body = format!("[\n{},\n  {{\"data\":}}]", vec![good; 1_000].join(",\n"));
+    let head = RequestHead::of(Some("application/json"), "").unwrap();
+    let rules = Rules { catalogue: &CATALOGUE, options: &world.options, everybody: &[], limits: &world.limits };
+    let mut judgement =
+        Judgement::new(Request { head: &head, body: body.as_bytes() }, rules, &world.principal).unwrap();
+    let (mut sink, mut portions) = (Portions { kept: Published::default(), left: 0, most: 0, done: 0 }, 0);
+    let refused = loop {
+        sink.left = 100;
+        match judgement.proceed(rules, &world.principal, &mut Scratch::default(), &mut sink) {
+            Ok(status) => assert!(status.is_partial() && sink.done <= (portions + 1) * (100 + sink.most)),
+            Err(refusal) => break refusal,
+        }
+        judgement = judgement.into_owned();
+        portions += 1;
+    };
+    assert!(portions > 50 && sink.done >= body.len() / CHECKED_BYTES_PER_WORK, "{portions} portions");
+    assert!(sink.most < 100 && sink.kept.0.is_empty(), "{} of work at once", sink.most);
+    let reply = String::from_utf8(refused.reply().body.bytes().to_vec()).unwrap();
+    assert!(reply.contains("expected value at line 1002 column 11"), "{reply}");
+}
+
+#[test]
 fn nothing_of_a_large_body_is_delivered_where_its_end_is_wrong() {
     let good = item("UserAvailability").to_string();
     let body = format!("[{}", vec![good; 200].join(","));
