@@ -316,7 +316,12 @@ impl Hub {
     /// has cost so many deliveries.
     pub fn begin_portion(&mut self, read: usize) {
         self.spend(read);
-        self.portion_left = (self.deliveries_max / PORTIONS).max(PORTION_MIN);
+        self.portion_left = self.portion_max();
+    }
+
+    /// What a link may do at once, in deliveries, before others have their turn.
+    pub(crate) fn portion_max(&self) -> usize {
+        (self.deliveries_max / PORTIONS).max(PORTION_MIN)
     }
 
     /// Whether what else the link has brought should wait for the next turn.
@@ -340,6 +345,11 @@ impl Hub {
     pub(crate) fn begin_share(&mut self) -> usize {
         let share = self.share_max();
         std::mem::replace(&mut self.deliveries_left, share)
+    }
+
+    /// A share is left from here on at least, whatever the turn has come to before.
+    pub(crate) fn lend_share(&mut self) {
+        self.deliveries_left = self.deliveries_left.max(self.share_max());
     }
 
     /// What such a share is at the most, in deliveries.

@@ -74,6 +74,11 @@ impl Shard {
         self.hub.begin_share()
     }
 
+    /// A share is left from here on at least, whatever the turn has come to before.
+    pub fn lend_share(&mut self) {
+        self.hub.lend_share();
+    }
+
     /// The others go on with what they had left.
     pub fn end_share(&mut self, left: usize) {
         self.hub.end_share(left);

@@ -53,6 +53,8 @@ pub struct Reactor<O: Os> {
     sockets: Sockets<O::Stream>,
     /// What the poll reported.
     ready: Vec<Readiness>,
+    /// Sockets that are readable, of which nothing has been read since.
+    fresh: Vec<LinkKey>,
     /// Sockets that may still be readable without a further edge.
     hot: Vec<LinkKey>,
     /// The same, of those that can wait.
@@ -94,6 +96,7 @@ impl<O: Os> Reactor<O> {
             current,
             version: 0,
             ready: Vec::new(),
+            fresh: Vec::new(),
             hot: Vec::new(),
             hot_guests: Vec::new(),
             buffer: vec![0; read_bytes].into_boxed_slice(),
@@ -141,8 +144,8 @@ impl<O: Os> Reactor<O> {
 
     fn turn(&mut self, now: Now) {
         self.read_mail(now);
-        let (mut hot, mut guests) = (std::mem::take(&mut self.hot), std::mem::take(&mut self.hot_guests));
-        let waited = hot.len();
+        let (mut fresh, mut hot) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.hot));
+        let mut guests = std::mem::take(&mut self.hot_guests);
         for readiness in &self.ready {
             match *readiness {
                 Readiness::Mail => {}
@@ -158,27 +161,27 @@ impl<O: Os> Reactor<O> {
                     if state.has_failed && self.sockets.fail(key) {
                         guests.push(key);
                     } else if state.is_readable && self.sockets.heat(key) {
-                        if self.shard.is_guest(key) { guests.push(key) } else { hot.push(key) }
+                        if self.shard.is_guest(key) { guests.push(key) } else { fresh.push(key) }
                     }
                 }
             }
         }
         let are_full = self.siblings_are_full();
         if are_full {
-            (self.hot, self.hot_guests) = (hot, std::mem::take(&mut guests));
+            (self.fresh, self.hot, self.hot_guests) = (fresh, hot, std::mem::take(&mut guests));
         } else {
-            // Who has something new goes first, since most of them want little. Of those who have
-            // waited, the first has its turn in any case; together they have a share, since they
-            // are few who want much, for whom everybody else would wait.
-            let mut fresh = hot.split_off(waited);
+            // Who has something new goes first, since most of them want little, and whoever wants
+            // more than a portion is new no more. Of those who have waited, the first has its turn
+            // in any case; together they have a share, since they are few who want much, for whom
+            // everybody else would wait.
+            self.shard.lend_share();
             self.read_some(&mut fresh, 0, now);
             let (left, work) = (self.shard.begin_share(), self.shard.hub().work());
             self.read_some(&mut hot, 1, now);
             self.shard.end_share(left.saturating_sub(self.shard.hub().work().wrapping_sub(work)));
-            hot.append(&mut fresh);
             // What was found hot again is in the other list by now.
-            std::mem::swap(&mut self.hot, &mut hot);
-            self.hot.append(&mut hot);
+            hot.append(&mut self.hot);
+            (self.fresh, self.hot) = (fresh, hot);
         }
         if self.is_listening && self.drain_until.is_some() {
             self.listen_no_longer(now);
@@ -215,7 +218,7 @@ impl<O: Os> Reactor<O> {
                 self.push_hot(key);
             }
         }
-        let is_idle = self.hot.is_empty() && self.hot_guests.is_empty() && !self.shard.has_work();
+        let is_idle = !self.has_unread() && !self.shard.has_work();
         let (work, kept) = (self.shard.hub().work(), self.shared.backlog.memory_bytes());
         self.memory.end_turn(now, work, kept, is_idle, &mut self.os);
     }
@@ -233,7 +236,7 @@ impl<O: Os> Reactor<O> {
         if self.shard.has_work() || self.leaves_mail && self.shard.takes_mail() {
             return Some(Duration::ZERO);
         }
-        if !self.hot.is_empty() || !self.hot_guests.is_empty() {
+        if self.has_unread() {
             return Some(Duration::from_millis(if self.siblings_are_full() { FULL_SIBLING_MS } else { 0 }));
         }
         let now = self.os.now();
@@ -247,6 +250,11 @@ impl<O: Os> Reactor<O> {
         due.ms_from(now.mono).map(Duration::from_millis)
     }
 
+    /// Whether any socket may still be readable without a further edge.
+    fn has_unread(&self) -> bool {
+        !self.fresh.is_empty() || !self.hot.is_empty() || !self.hot_guests.is_empty()
+    }
+
     fn read(&mut self, key: LinkKey, now: Now) {
         self.sockets.cool(key);
         if !self.shard.wants_input(key) {
@@ -254,7 +262,7 @@ impl<O: Os> Reactor<O> {
             self.shard.handle_failure(key, failure, now, &mut self.sockets);
             return self.tell(now);
         }
-        let mut budget = self.shared.limits.read_budget_bytes;
+        let (mut budget, before) = (self.shared.limits.read_budget_bytes, self.shard.hub().work());
         loop {
             let most = if self.shard.is_guest(key) { STRANGER_READ_BYTES } else { self.buffer.len() };
             let most = most.min(self.buffer.len());
@@ -276,7 +284,9 @@ impl<O: Os> Reactor<O> {
                         return;
                     }
                     budget = budget.saturating_sub(n);
-                    if budget == 0 || self.shard.is_spent() {
+                    // Whoever has had a portion lets all others have theirs first.
+                    let has_portion = self.shard.hub().work().wrapping_sub(before) >= self.shard.hub().portion_max();
+                    if budget == 0 || has_portion || self.shard.is_spent() {
                         return self.heat(key);
                     }
                 }

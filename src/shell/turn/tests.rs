@@ -212,13 +212,18 @@ fn a_socket_is_wide_from_its_first_good_token() {
     }
 }
 
-#[test]
-fn those_who_have_waited_have_a_share_of_a_turn_together() {
-    // A read is half of what a turn has for those who have something new, and twice the share.
-    const READ: usize = 8 * 1024;
-    const COST: usize = READ / READ_BYTES_PER_DELIVERY;
-    let limits = Limits { read_budget_bytes: READ, turn_deliveries_max: 4 * COST, ..Limits::DEFAULT };
-    let (mut reactors, address) = reactors_of(None, &limits);
+/// What is read at once of the peers of [`senders`]: half of what a turn has for those who have
+/// something new, and twice the share.
+const READ: usize = 8 * 1024;
+const COST: usize = READ / READ_BYTES_PER_DELIVERY;
+
+/// Limits by which a turn has room for two reads.
+const NARROW: Limits = Limits { read_budget_bytes: READ, turn_deliveries_max: 4 * COST, ..Limits::DEFAULT };
+
+/// Returns reactors, of which the first has four peers that may send so many bytes of a body each:
+/// as the last byte never comes, the work is the reading of them alone. All heads have been read.
+fn senders(limits: &Limits, bytes: usize) -> ([Reactor<MioOs>; 2], [TcpStream; 4]) {
+    let (mut reactors, address) = reactors_of(None, limits);
     let token = publisher(&reactors[0]);
     let mut peers = [(); 4].map(|()| TcpStream::connect(address).unwrap());
     while reactors[0].load.total() < peers.len() {
@@ -231,9 +236,8 @@ fn those_who_have_waited_have_a_share_of_a_turn_together() {
         reactors[1].move_link(key, 0);
     }
     let reactor = &mut reactors[0];
-    // The last byte of a body never comes: the work is the reading of it alone.
     let head = format!("POST /publish HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\n");
-    let head = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", 4 * READ + 1);
+    let head = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", bytes + 1);
     for peer in &mut peers {
         peer.write_all(head.as_bytes()).unwrap();
     }
@@ -241,13 +245,20 @@ fn those_who_have_waited_have_a_share_of_a_turn_together() {
         let keys: Vec<_> = reactor.sockets.keys().collect();
         keys.len() == 4 && keys.iter().all(|key| reactor.sockets.is_wide(*key))
     };
-    while !are_known(reactor) {
+    while !are_known(reactor) || reactor.has_unread() {
         assert!(reactor.step());
     }
+    (reactors, peers)
+}
+
+#[test]
+fn those_who_have_waited_have_a_share_of_a_turn_together() {
+    let (mut reactors, mut peers) = senders(&NARROW, 4 * READ);
+    let reactor = &mut reactors[0];
     for peer in &mut peers {
         peer.write_all(&[b' '; 4 * READ]).unwrap();
     }
-    let all = (peers.len() * (head.len() + 4 * READ)) as u64;
+    let all = reactor.numbers().bytes_in + (peers.len() * 4 * READ) as u64;
     let mut turns = 0;
     while reactor.numbers().bytes_in < all {
         let (waited, before) = (reactor.hot.len(), reactor.shard.hub().work());
@@ -259,4 +270,40 @@ fn those_who_have_waited_have_a_share_of_a_turn_together() {
         }
     }
     assert!(turns > 0, "they never waited together");
+}
+
+#[test]
+fn who_sends_again_comes_behind_those_of_whom_nothing_has_been_read() {
+    let (mut reactors, mut peers) = senders(&NARROW, 8 * READ);
+    let reactor = &mut reactors[0];
+    for peer in &mut peers {
+        peer.write_all(&[b' '; READ - 1]).unwrap();
+    }
+    let before = reactor.numbers().bytes_in;
+    let read =
+        |reactor: &mut Reactor<MioOs>| usize::try_from(reactor.numbers().bytes_in - before).unwrap() / (READ - 1);
+    assert!(reactor.step());
+    // The cost of a read is rounded down, hence a third one.
+    assert_eq!((read(reactor), reactor.fresh.len()), (3, 1));
+    for peer in &mut peers {
+        peer.write_all(&[b' '; READ - 1]).unwrap();
+    }
+    let last = reactor.fresh[0];
+    assert!(reactor.step());
+    assert!(!reactor.fresh.contains(&last), "those who have been read came before it");
+}
+
+#[test]
+fn who_has_had_a_portion_lets_others_go_first_though_there_is_more_to_read() {
+    const COST: usize = READ_BYTES / READ_BYTES_PER_DELIVERY;
+    let (mut reactors, mut peers) = senders(&Limits::DEFAULT, 4 * READ_BYTES);
+    let reactor = &mut reactors[0];
+    peers[0].write_all(&vec![b' '; 3 * READ_BYTES]).unwrap();
+    let all = reactor.numbers().bytes_in + 3 * READ_BYTES as u64;
+    while reactor.numbers().bytes_in < all {
+        let before = reactor.shard.hub().work();
+        assert!(reactor.step());
+        let work = reactor.shard.hub().work() - before;
+        assert!(work < COST + COST / 2, "{work} in a turn that has room for two reads");
+    }
 }
