@@ -58,6 +58,10 @@ impl Shard {
         while self.proceed_with_gap(now, wire)
             && let Some((mail, delivered)) = self.intake.pop_mail()
         {
+            if matches!(mail, Mail::Ask { .. }) && self.hub.is_spent() {
+                // What is found for an answer may be long work.
+                return self.intake.put_back_mail(mail, delivered);
+            }
             if matches!(mail, Mail::Read(_)) && self.unwritten.is_full(&self.shared.limits) {
                 // What has been read before is still to be delivered.
                 return self.intake.put_back_mail(mail, delivered);
