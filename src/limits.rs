@@ -437,6 +437,9 @@ pub const LINE_ENDS_MAX: usize = 16;
 pub const DOCUMENT_NAME_BYTES_MAX: usize = 1024;
 /// Hops of trusted proxies, from the last one, that are looked at for the address of a client.
 pub const PROXY_HOPS_MAX: usize = 32;
+/// Bytes that are read first of a client that has something new, before all that have waited: an
+/// ordinary message or request has fewer.
+pub const FRESH_READ_BYTES: usize = 16 * 1024;
 /// Bytes that are read at once of a stranger, who may send more than one request and read no
 /// answer. Two reads have more than the largest head by default, so that a page whose head is too
 /// large can be told so: its `Origin` is among them.

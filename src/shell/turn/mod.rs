@@ -14,7 +14,7 @@ use crate::api::cors::Origins;
 use crate::api::routes::{self, Entrance};
 use crate::clock::{Deadline, Instant, Now};
 use crate::conn::{Mail, Moved, Shared, To};
-use crate::limits::STRANGER_READ_BYTES;
+use crate::limits::{FRESH_READ_BYTES, STRANGER_READ_BYTES};
 use crate::metrics::Metrics;
 use crate::proto::http::date::Date;
 use crate::proto::http::reply::{self, Reply};
@@ -166,18 +166,18 @@ impl<O: Os> Reactor<O> {
                 }
             }
         }
-        let are_full = self.siblings_are_full();
+        let (are_full, budget) = (self.siblings_are_full(), self.shared.limits.read_budget_bytes);
         if are_full {
             (self.fresh, self.hot, self.hot_guests) = (fresh, hot, std::mem::take(&mut guests));
         } else {
-            // Who has something new goes first, since most of them want little, and whoever wants
-            // more than a portion is new no more. Of those who have waited, the first has its turn
+            // Who has something new goes first, since most of them want little; whoever wants more
+            // waits for the rest of it. Of those who have waited, the first has its turn
             // in any case; together they have a share, since they are few who want much, for whom
             // everybody else would wait.
             self.shard.lend_share();
-            self.read_some(&mut fresh, 0, now);
+            self.read_some(&mut fresh, 0, FRESH_READ_BYTES.min(budget), now);
             let (left, work) = (self.shard.begin_share(), self.shard.hub().work());
-            self.read_some(&mut hot, 1, now);
+            self.read_some(&mut hot, 1, budget, now);
             self.shard.end_share(left.saturating_sub(self.shard.hub().work().wrapping_sub(work)));
             // What was found hot again is in the other list by now.
             hot.append(&mut self.hot);
@@ -189,7 +189,7 @@ impl<O: Os> Reactor<O> {
         let left = self.shard.begin_share();
         if !are_full {
             // In the order of their coming: whoever has had a turn and wants more comes last.
-            self.read_some(&mut guests, 1, now);
+            self.read_some(&mut guests, 1, budget, now);
             std::mem::swap(&mut self.hot_guests, &mut guests);
             self.hot_guests.append(&mut guests);
         }
@@ -255,16 +255,17 @@ impl<O: Os> Reactor<O> {
         !self.fresh.is_empty() || !self.hot.is_empty() || !self.hot_guests.is_empty()
     }
 
-    fn read(&mut self, key: LinkKey, now: Now) {
+    /// Reads so many bytes of it at the most, and no more than a portion's worth.
+    fn read(&mut self, key: LinkKey, mut budget: usize, now: Now) {
         self.sockets.cool(key);
         if !self.shard.wants_input(key) {
             let Some(failure) = self.sockets.failure(key) else { return self.pause(key) };
             self.shard.handle_failure(key, failure, now, &mut self.sockets);
             return self.tell(now);
         }
-        let (mut budget, before) = (self.shared.limits.read_budget_bytes, self.shard.hub().work());
+        let before = self.shard.hub().work();
         loop {
-            let most = if self.shard.is_guest(key) { STRANGER_READ_BYTES } else { self.buffer.len() };
+            let most = if self.shard.is_guest(key) { STRANGER_READ_BYTES } else { budget };
             let most = most.min(self.buffer.len());
             let readable = self.sockets.read(key, self.buffer.get_mut(..most).unwrap_or_default());
             self.shard.spend(self.sockets.take_work(key));
@@ -304,14 +305,14 @@ impl<O: Os> Reactor<O> {
         }
     }
 
-    /// Reads the first of these, so many of them at least, while the turn has room, and strikes
-    /// them from the list.
-    fn read_some(&mut self, keys: &mut Vec<LinkKey>, least: usize, now: Now) {
+    /// Reads so many bytes of each of the first of these, so many of them at least, while the turn
+    /// has room, and strikes them from the list.
+    fn read_some(&mut self, keys: &mut Vec<LinkKey>, least: usize, budget: usize, now: Now) {
         let mut read = 0;
         while let Some(key) = keys.get(read)
             && (read < least || !self.shard.is_spent())
         {
-            self.read(*key, now);
+            self.read(*key, budget, now);
             read += 1;
         }
         keys.drain(..read);

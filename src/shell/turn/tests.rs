@@ -300,6 +300,8 @@ fn who_has_had_a_portion_lets_others_go_first_though_there_is_more_to_read() {
     let reactor = &mut reactors[0];
     peers[0].write_all(&vec![b' '; 3 * READ_BYTES]).unwrap();
     let all = reactor.numbers().bytes_in + 3 * READ_BYTES as u64;
+    assert!(reactor.step());
+    assert_eq!(reactor.numbers().bytes_in, all - (3 * READ_BYTES - FRESH_READ_BYTES) as u64, "what is read first");
     while reactor.numbers().bytes_in < all {
         let before = reactor.shard.hub().work();
         assert!(reactor.step());
