@@ -556,21 +556,29 @@ fn emit(outcome: &mut Outcome, sink: &mut impl Sink, made: Made<'_>) {
 
 /// The lines of an NDJSON body that hold anything, from there on: their numbers, where the next one
 /// begins, and what they hold.
-fn lines(body: &str, at: usize, number: usize) -> impl Iterator<Item = (usize, usize, &str)> {
-    let rest = body.get(at..).unwrap_or_default();
-    let ends = memchr::memchr_iter(b'\n', rest.as_bytes()).map(move |end| at + end).chain(std::iter::once(body.len()));
-    let mut start = at;
-    let lines = ends.map(move |end| {
-        let line = body.get(std::mem::replace(&mut start, end + 1)..end);
-        // Files with a byte order mark, one behind the other, have marks in their midst.
-        let line =
-            line.unwrap_or_else(|| broken("a line feed is a whole character, and ends are found in their order"));
-        (end + 1, bom::behind(line))
-    });
-    (number..)
-        .zip(lines)
-        .map(|(number, (end, line))| (number, end, line))
-        .filter(|(_, _, line)| !line.trim_ascii().is_empty())
+fn lines(body: &str, mut at: usize, mut number: usize) -> impl Iterator<Item = (usize, usize, &str)> {
+    std::iter::from_fn(move || {
+        loop {
+            let rest = body.as_bytes().get(at..)?;
+            // Blank lines are passed over together: a body may hold a million of them.
+            let (blank, _) = rest.split_at(rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count());
+            if blank.len() == rest.len() {
+                return None;
+            }
+            number += memchr::memchr_iter(b'\n', blank).count();
+            let start = at + memchr::memrchr(b'\n', blank).map_or(0, |end| end + 1);
+            let behind = at + blank.len();
+            let end = memchr::memchr(b'\n', body.as_bytes().get(behind..)?).map_or(body.len(), |end| behind + end);
+            let line = body.get(start..end);
+            let line = line.unwrap_or_else(|| broken("a line feed is a whole character"));
+            let found = (number, end + 1, bom::behind(line));
+            (at, number) = (end + 1, number + 1);
+            // Files with a byte order mark, one behind the other, have marks in their midst.
+            if !found.2.trim_ascii().is_empty() {
+                return Some(found);
+            }
+        }
+    })
 }
 
 /// An NDJSON line that is no JSON.

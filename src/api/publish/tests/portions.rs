@@ -121,6 +121,26 @@ fn whatever_is_checked_whole_is_work() {
 }
 
 #[test]
+fn lines_are_those_that_hold_anything_with_the_numbers_that_an_editor_shows() {
+    let pieces = ["\n", "\r\n", " ", "\u{feff}", "{}", "x y", "\u{c}"];
+    let mut bodies = vec![String::new()];
+    for _ in 0..5 {
+        bodies = bodies.iter().flat_map(|body| pieces.map(|piece| format!("{body}{piece}"))).collect();
+        for body in &bodies {
+            let all = body.split('\n').map(bom::behind).zip(1..);
+            let expected: Vec<(usize, &str)> =
+                all.filter(|(line, _)| !line.trim_ascii().is_empty()).map(|(line, number)| (number, line)).collect();
+            let found: Vec<(usize, &str)> = lines(body, 0, 1).map(|(number, _, line)| (number, line)).collect();
+            assert_eq!(found, expected, "{body:?}");
+            let Some((number, next, _)) = lines(body, 0, 1).next() else { continue };
+            let rest: Vec<(usize, &str)> =
+                lines(body, next, number + 1).map(|(number, _, line)| (number, line)).collect();
+            assert_eq!(rest, expected[1..], "{body:?}, going on");
+        }
+    }
+}
+
+#[test]
 fn what_lenient_mode_lets_through_is_work() {
     let mut data = item("UserAvailability");
     let work = |item: &Json| {
