@@ -296,8 +296,7 @@ impl Home {
         }
         let looked = telling.steps / STEPS_PER_DELIVERY;
         block.work = wanted.len() + looked + FOUND_COST * block.publications.len();
-        block.publications.sort_by_key(|publication| publication.position());
-        block.publications.dedup_by_key(|publication| publication.position());
+        block.publications = in_order(block.publications);
         block
     }
 
@@ -540,6 +539,15 @@ impl Home {
         self.log.trim(now);
         self.seen.shrink(now);
     }
+}
+
+/// The publications in their order, each once. Positions are looked up once each: rows lie all over
+/// the memory, and there may be many.
+fn in_order(publications: Vec<Arc<Retained>>) -> Vec<Arc<Retained>> {
+    let mut placed: Vec<_> = publications.into_iter().map(|row| (row.position(), row)).collect();
+    placed.sort_by_key(|(position, _)| *position);
+    placed.dedup_by_key(|(position, _)| *position);
+    placed.into_iter().map(|(_, row)| row).collect()
 }
 
 /// Topics, or a wildcard in their place, for each of which a table is asked.
