@@ -218,7 +218,8 @@ limits! {
     backplane_repair_bytes_max: usize = 16 * 1024 * 1024;
     /// How long a closing connection waits for the peer's Close (WebSockets.CloseTimeout).
     close_ms: u64 = 5_000;
-    /// Bytes read from one connection before the others get their turn.
+    /// Bytes read from one connection before the others get their turn; 16 KiB of one that had
+    /// nothing to read before.
     read_budget_bytes: usize = 256 * 1024;
     /// Deliveries to members that a thread makes between two polls, other work counted as
     /// deliveries that take as long; what is left waits for the next turn, so that nobody waits for

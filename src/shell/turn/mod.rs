@@ -171,8 +171,8 @@ impl<O: Os> Reactor<O> {
             (self.fresh, self.hot, self.hot_guests) = (fresh, hot, std::mem::take(&mut guests));
         } else {
             // Who has something new goes first, since most of them want little; whoever wants more
-            // waits for the rest of it. Of those who have waited, the first has its turn
-            // in any case; together they have a share, since they are few who want much, for whom
+            // waits for the rest of it. Of those who have waited, the first has its turn in any
+            // case; together they have a share, since they are few who want much, for whom
             // everybody else would wait.
             self.shard.lend_share();
             self.read_some(&mut fresh, 0, FRESH_READ_BYTES.min(budget), now);
