@@ -107,7 +107,8 @@ limits! {
     body_ms: u64 = 30_000;
     /// Items in one publish request (413 beyond).
     items_max: usize = 10_000;
-    /// Bytes of the `data` of one event (item rule `too-large` beyond).
+    /// Bytes of the `data` of one event (item rule `too-large` beyond); an item around it may have
+    /// four times as many.
     event_bytes_max: usize = 64 * 1024;
     /// Nesting of JSON, in what clients send and in what publishers send (SignalR's MaxDepth).
     json_depth_max: usize = 64;
@@ -402,6 +403,10 @@ pub const PIPELINE_MAX: usize = 64;
 pub const SUGGEST_ITEMS_MAX: usize = 20;
 /// Errors of such an item, from the first, that may have one.
 pub const SUGGESTIONS_MAX: usize = 8;
+/// An item of a publish request has no more bytes than so many of the largest data (item rule
+/// `too-large` beyond; 413 where it stands in an array): it is read in one piece, and its data may
+/// be in base64 or be written with escapes.
+const ITEM_DATA: usize = 4;
 /// A body with a client's messages, as long polling and Server-Sent Events have them, has no more
 /// bytes than so many of the largest (413 beyond): one that subscribes to all that may be
 /// subscribed, and another.
@@ -509,6 +514,11 @@ impl Limits {
     /// there are too many shall hear which.
     pub(crate) fn call_items_max(&self) -> usize {
         self.subscriptions_max.saturating_mul(2).max(CALL_ITEMS_MIN)
+    }
+
+    /// Bytes of an item of a publish request, as it is written.
+    pub(crate) fn item_bytes_max(&self) -> usize {
+        self.event_bytes_max.saturating_mul(ITEM_DATA)
     }
 
     /// What of it is kept of the past: rows for snapshots, history, ids of items.

@@ -145,7 +145,7 @@ fn responses(route: &Route, method: &str) -> Value {
                 "400": told("The body or the query is wrong as a whole."),
                 "401": told("There is no token, or no good one."),
                 "403": told("The token has no scope `publish`."),
-                "413": told("The body, as sent or inflated, or the number of items is over its limit."),
+                "413": told("The body, as sent or inflated, an item of it or their number is over its limit."),
                 "415": told("Another content type or coding."),
                 "503": told("The hub ends: send it again, items with an `id` without fear of doubles."),
             })

@@ -13,39 +13,52 @@ pub(super) enum Next {
     Nothing,
 }
 
+/// What is wrong with an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It is no JSON: why, with the place in the body.
+    Form(String),
+    /// An item has not ended where it must.
+    Huge,
+}
+
 /// Where the first item is to begin; nothing where the body is no array.
 pub(super) fn first(body: &str) -> Option<usize> {
     let open = skipped(body, 0);
     (body.as_bytes().get(open) == Some(&b'[')).then_some(open + 1)
 }
 
-/// Checks the item that begins there, and what separates it from the next one.
+/// Checks the item that begins there, of no more bytes than that, and what separates it from the
+/// next one. Of a larger one no more is read: it is one piece of work, however long.
 ///
 /// # Errors
 ///
-/// It is no JSON: why, with the place in the body.
-pub(super) fn next(body: &str, at: usize, item: Reading) -> Result<Next, String> {
+/// It is no JSON, or too large.
+pub(super) fn next(body: &str, at: usize, bytes_max: usize, item: Reading) -> Result<Next, Wrong> {
     let start = skipped(body, at);
     if body.as_bytes().get(start) == Some(&b']') && first(body) == Some(at) {
         return end(body, start).map(|_| Next::Nothing);
     }
     let rest = body.get(start..).unwrap_or_default();
-    let (_, bytes) = item
-        .first(rest)
-        .map_err(|error| format!("{} at {}", reason(&error), place(body, start, error.line(), error.column())))?;
+    let read = rest.get(..rest.floor_char_boundary(bytes_max)).unwrap_or(rest);
+    let (_, bytes) = item.first(read).map_err(|error| match error.is_eof() && read.len() < rest.len() {
+        true => Wrong::Huge,
+        false => Wrong::Form(format!("{} at {}", reason(&error), place(body, start, error.line(), error.column()))),
+    })?;
     let behind = skipped(body, start + bytes);
     match body.as_bytes().get(behind) {
         Some(b',') => Ok(Next::Item(behind + 1)),
         Some(b']') => end(body, behind).map(Next::Last),
-        Some(_) => Err(format!("expected , or ] at {}", place(body, behind, 1, 1))),
-        None => Err(format!("the array has no end at {}", place(body, behind, 1, 0))),
+        Some(_) => Err(Wrong::Form(format!("expected , or ] at {}", place(body, behind, 1, 1)))),
+        None => Err(Wrong::Form(format!("the array has no end at {}", place(body, behind, 1, 0)))),
     }
 }
 
 /// Where the body ends, behind that bracket.
-fn end(body: &str, bracket: usize) -> Result<usize, String> {
+fn end(body: &str, bracket: usize) -> Result<usize, Wrong> {
     let end = skipped(body, bracket + 1);
-    if end == body.len() { Ok(end) } else { Err(format!("expected nothing more at {}", place(body, end, 1, 1))) }
+    let more = || Wrong::Form(format!("expected nothing more at {}", place(body, end, 1, 1)));
+    if end == body.len() { Ok(end) } else { Err(more()) }
 }
 
 /// The place behind what JSON calls white space.
@@ -73,14 +86,16 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
 mod tests {
     use super::super::item::Dialect;
     use super::*;
+    use crate::broken::broken;
 
     const READING: Reading = Reading { dialect: Dialect::Own, errors_max: 0, suggestions_max: 0 };
 
-    /// The number of items, or what is wrong.
-    fn count(body: &str) -> Result<usize, String> {
-        let (mut at, mut count) = (first(body).ok_or("no array")?, 0);
+    /// The number of items of no more bytes than that, or what is wrong.
+    fn count_up_to(bytes_max: usize, body: &str) -> Result<usize, Wrong> {
+        let none = || Wrong::Form("no array".to_owned());
+        let (mut at, mut count) = (first(body).ok_or_else(none)?, 0);
         loop {
-            match next(body, at, READING)? {
+            match next(body, at, bytes_max, READING)? {
                 Next::Nothing => return Ok(0),
                 Next::Item(next) => (at, count) = (next, count + 1),
                 Next::Last(end) => {
@@ -89,6 +104,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn count(body: &str) -> Result<usize, String> {
+        count_up_to(usize::MAX, body).map_err(|wrong| match wrong {
+            Wrong::Form(reason) => reason,
+            Wrong::Huge => broken("no item is too large"),
+        })
+    }
+
+    #[test]
+    fn an_item_that_does_not_end_in_time_is_not_read_on() {
+        let deep = format!("[{{}}, {}{}]", "[".repeat(50), "]".repeat(50));
+        assert_eq!((count_up_to(100, &deep), count_up_to(99, &deep)), (Ok(2), Err(Wrong::Huge)));
+        let endless = format!("[{}", "[".repeat(200));
+        assert_eq!(count_up_to(100, &endless), Err(Wrong::Huge));
+        // What is cut within a character is no text that is wrong.
+        assert_eq!(count_up_to(4, "[\"\u{e9}\u{e9}\u{e9}\"]"), Err(Wrong::Huge));
+        assert!(matches!(count_up_to(100, "[{]"), Err(Wrong::Form(_))));
     }
 
     #[test]

@@ -81,6 +81,7 @@ mod head;
 mod identity;
 mod item;
 mod judge;
+mod lines;
 mod options;
 mod outcome;
 mod refusal;
@@ -99,20 +100,24 @@ use crate::auth::principal::Principal;
 use crate::bom;
 use crate::broken::broken;
 use crate::clock::UnixMs;
+use crate::hub::publication::Effect;
 use crate::hub::seen::Identity;
 use crate::hub::topic::Topic;
 use crate::limits::{Limits, SUGGEST_ITEMS_MAX, SUGGESTIONS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::Head;
 use crate::schema::EventId;
+use crate::schema::validate::Mode;
 use crate::schema::validate::derive::{Derived, derive};
 use crate::schema::validate::key::keys;
-use array::Next;
+use array::{Next, Wrong};
 use attributes::Attributes;
 use coding::{Coding, Inflation};
 use form::Form;
 use item::{Dialect, Field, Item, Reading};
 use judge::{Approved, Judge};
+use lines::{bad_line, lines};
+use refusal::{no_items, too_large, too_many};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -212,9 +217,15 @@ const AT_ONCE_COMMAS: usize = 2 * 1024;
 const CHECKED_BYTES_PER_WORK: usize = 16;
 /// So many bytes of an item that is judged are.
 const JUDGED_BYTES_PER_WORK: usize = 32;
+/// In lenient mode it is of fewer: what nobody knows is looked through, too.
+const LENIENT_BYTES_PER_WORK: usize = 12;
+/// The work of an event that is derived, for which the data is read anew.
+const DERIVED_WORK: usize = 64;
+/// The work of a publication that changes what is kept for snapshots.
+const KEPT_WORK: usize = 24;
 /// The work of what lenient mode lets through: a name that nobody knows is compared with all
 /// others.
-const TOLERATED_WORK: usize = 2;
+const TOLERATED_WORK: usize = 6;
 /// The work of an error that is found, with its sentence.
 const ERROR_WORK: usize = 16;
 /// And of one that may have the nearest name, for which the search is most of it.
@@ -326,15 +337,6 @@ fn no_form(reason: &str) -> Refusal {
     Refusal::new(400, why).told(format!("{why}: {reason}"))
 }
 
-fn no_items() -> Refusal {
-    Refusal::new(400, "The body holds no items")
-}
-
-fn too_many(items_max: usize) -> Refusal {
-    Refusal::new(413, "The body holds more than limits.items_max items")
-        .told(format!("The body holds more than {items_max} items"))
-}
-
 fn is_judged_at_once(array: &str) -> bool {
     array.len() < AT_ONCE_BYTES && memchr::memchr_iter(b',', array.as_bytes()).count() < AT_ONCE_COMMAS
 }
@@ -365,19 +367,36 @@ impl<S: Sink> Run<'_, S> {
         if index < SUGGEST_ITEMS_MAX { self.judge.suggestions_max } else { 0 }
     }
 
+    /// The refusal of an item that can't be read in one piece, by its length alone. Its data could
+    /// not be taken either.
+    fn huge(&self, text: &str) -> Option<Item<'static>> {
+        let most = self.judge.rules.limits.item_bytes_max();
+        let message = || format!("the item has {} bytes; at most {most} are read", text.len());
+        (text.len() > most).then(|| Item::refused(rule::TOO_LARGE, message()))
+    }
+
     /// The form of so many bytes is checked. Whether items may follow in this portion.
     fn check(&mut self, bytes: usize) -> bool {
         self.sink.takes_more(bytes / CHECKED_BYTES_PER_WORK)
     }
 
     fn one(&mut self, body: &str) -> Result<Place, Refusal> {
-        self.check(body.len());
-        let item = self.reading().one(body).map_err(no_json)?;
+        let item = match self.huge(body) {
+            Some(item) => item,
+            None => {
+                self.check(body.len());
+                self.reading().one(body).map_err(no_json)?
+            }
+        };
         self.take(item, body.len());
         Ok(Place::Over)
     }
 
     fn data(&mut self, body: &str, attributes: &Attributes) -> Result<Place, Refusal> {
+        if let Some(item) = self.huge(body) {
+            self.take(item, body.len());
+            return Ok(Place::Over);
+        }
         self.check(body.len());
         let data: &RawValue = serde_json::from_str(body).map_err(no_json)?;
         let (dialect, mut item) = (self.judge.dialect, Item::default());
@@ -412,10 +431,19 @@ impl<S: Sink> Run<'_, S> {
     /// Checks the form of an array from an item on, which has so many before it. Then its items are
     /// judged.
     fn form(&mut self, body: &str, mut at: usize, mut count: usize) -> Result<Place, Refusal> {
-        let items_max = self.judge.rules.limits.items_max;
+        let Limits { items_max, .. } = *self.judge.rules.limits;
+        let bytes_max = self.judge.rules.limits.item_bytes_max();
         let unread = Reading { errors_max: 0, suggestions_max: 0, ..self.reading() };
         loop {
-            let (end, is_last) = match array::next(body, at, unread).map_err(|reason| no_form(&reason))? {
+            let next = array::next(body, at, bytes_max, unread).map_err(|wrong| {
+                // Where it is wrong shows when what is before has been read.
+                self.check((body.len() - at).min(bytes_max));
+                match wrong {
+                    Wrong::Form(reason) => no_form(&reason),
+                    Wrong::Huge => too_large(bytes_max),
+                }
+            })?;
+            let (end, is_last) = match next {
                 Next::Item(end) => (end, false),
                 Next::Last(end) => (end, true),
                 Next::Nothing => return Err(no_items()),
@@ -458,10 +486,11 @@ impl<S: Sink> Run<'_, S> {
 
     fn first_lines(&mut self, body: &str) -> Result<Place, Refusal> {
         let items_max = self.judge.rules.limits.items_max;
+        let takes_more = self.check(body.len());
         match lines(body, 0, 1).take(items_max.saturating_add(1)).count() {
             0 => Err(no_items()),
             count if count > items_max => Err(too_many(items_max)),
-            _ if self.check(body.len()) => Ok(self.lines(body, 0, 1)),
+            _ if takes_more => Ok(self.lines(body, 0, 1)),
             _ => Ok(Place::Line(0, 1)),
         }
     }
@@ -470,7 +499,8 @@ impl<S: Sink> Run<'_, S> {
     fn lines(&mut self, body: &str, at: usize, number: usize) -> Place {
         let mut before = at;
         for (number, end, line) in lines(body, at, number) {
-            let item = self.reading().one(line).unwrap_or_else(|error| bad_line(number, &error));
+            let read = || self.reading().one(line).unwrap_or_else(|error| bad_line(number, &error));
+            let item = self.huge(line).unwrap_or_else(read);
             // The blank lines before it have been looked at, too.
             if !self.take(item, end - std::mem::replace(&mut before, end)) {
                 return if end < body.len() { Place::Line(end, number + 1) } else { Place::Over };
@@ -492,8 +522,8 @@ impl<S: Sink> Run<'_, S> {
         let error_work = if judge.suggestions_max > 0 { SUGGESTION_WORK } else { ERROR_WORK };
         let found = match judge.judge(&mut item, &mut self.scratch.delivered) {
             Some(approved) if item.violations.is_empty() => {
-                self.deliver(&approved);
-                usize::try_from(approved.accepted.tolerated).map_or(0, |tolerated| tolerated * TOLERATED_WORK)
+                let tolerated = usize::try_from(approved.accepted.tolerated).unwrap_or(usize::MAX);
+                self.deliver(&approved).saturating_add(tolerated.saturating_mul(TOLERATED_WORK))
             }
             _ => {
                 let errors = item.violations.len();
@@ -502,10 +532,12 @@ impl<S: Sink> Run<'_, S> {
                 errors * error_work
             }
         };
-        self.sink.takes_more(1 + bytes / JUDGED_BYTES_PER_WORK + found)
+        let per_work = if judge.mode == Mode::Lenient { LENIENT_BYTES_PER_WORK } else { JUDGED_BYTES_PER_WORK };
+        self.sink.takes_more((1 + bytes / per_work).saturating_add(found))
     }
 
-    fn deliver(&mut self, approved: &Approved<'_>) {
+    /// Hands on what an item has become; what work that was beside reading it.
+    fn deliver(&mut self, approved: &Approved<'_>) -> usize {
         let Rules { catalogue, options, .. } = self.judge.rules;
         let index = u32::try_from(self.outcome.judged()).ok();
         let Scratch { delivered, derived } = &mut *self.scratch;
@@ -522,10 +554,10 @@ impl<S: Sink> Run<'_, S> {
         let expires = accepted.expires_unix_ms.map(UnixMs::from_ms);
         let effect = effect::of(catalogue, topic.event, accepted.keys, is_last, None);
         let made = Made { topic, data, expires, effect, provenance: Provenance::Sent, identity: identity(index, None) };
-        emit(self.outcome, self.sink, made);
+        let mut work = emit(self.outcome, self.sink, made);
         let rules = catalogue.derived_from(topic.event);
         if rules.is_empty() {
-            return;
+            return work;
         }
         let text = simdutf8::basic::from_utf8(data).unwrap_or_else(|_| no_text());
         for event in rules.iter().filter(|event| !options.not_derived.contains(event)) {
@@ -537,9 +569,10 @@ impl<S: Sink> Run<'_, S> {
                 let provenance = if topic.entity.is_nil() { Provenance::Withdrawn } else { Provenance::Derived };
                 let identity = identity(None, Some(*event));
                 let made = Made { topic, data: derived, expires, effect, provenance, identity };
-                emit(self.outcome, self.sink, made);
+                work += DERIVED_WORK + emit(self.outcome, self.sink, made);
             }
         }
+        work
     }
 }
 
@@ -547,43 +580,11 @@ fn no_text() -> ! {
     broken("the validator writes text for text")
 }
 
-/// Hands a publication on, or notes what a dry run would have.
-fn emit(outcome: &mut Outcome, sink: &mut impl Sink, made: Made<'_>) {
+/// Hands a publication on, or notes what a dry run would have; what work it is to keep it.
+fn emit(outcome: &mut Outcome, sink: &mut impl Sink, made: Made<'_>) -> usize {
+    let is_kept = made.effect != Effect::None;
     if outcome.note(made.topic, made.provenance) {
         sink.publish(made);
     }
-}
-
-/// The lines of an NDJSON body that hold anything, from there on: their numbers, where the next one
-/// begins, and what they hold.
-fn lines(body: &str, mut at: usize, mut number: usize) -> impl Iterator<Item = (usize, usize, &str)> {
-    std::iter::from_fn(move || {
-        loop {
-            let rest = body.as_bytes().get(at..)?;
-            // Blank lines are passed over together: a body may hold a million of them.
-            let (blank, _) = rest.split_at(rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count());
-            if blank.len() == rest.len() {
-                return None;
-            }
-            number += memchr::memchr_iter(b'\n', blank).count();
-            let start = at + memchr::memrchr(b'\n', blank).map_or(0, |end| end + 1);
-            let behind = at + blank.len();
-            let end = memchr::memchr(b'\n', body.as_bytes().get(behind..)?).map_or(body.len(), |end| behind + end);
-            let line = body.get(start..end);
-            let line = line.unwrap_or_else(|| broken("a line feed is a whole character"));
-            let found = (number, end + 1, bom::behind(line));
-            (at, number) = (end + 1, number + 1);
-            // Files with a byte order mark, one behind the other, have marks in their midst.
-            if !found.2.trim_ascii().is_empty() {
-                return Some(found);
-            }
-        }
-    })
-}
-
-/// An NDJSON line that is no JSON.
-fn bad_line(number: usize, error: &serde_json::Error) -> Item<'static> {
-    // The parser counts lines within the line it was given.
-    let reason = array::reason(error);
-    Item::refused(rule::JSON, format!("line {number} column {} is no JSON: {reason}", error.column()))
+    if is_kept { KEPT_WORK } else { 0 }
 }

@@ -38,3 +38,20 @@ impl Refusal {
         }
     }
 }
+
+/// The body is empty, or holds nothing.
+pub(super) fn no_items() -> Refusal {
+    Refusal::new(400, "The body holds no items")
+}
+
+/// It holds too many items.
+pub(super) fn too_many(items_max: usize) -> Refusal {
+    Refusal::new(413, "The body holds more than limits.items_max items")
+        .told(format!("The body holds more than {items_max} items"))
+}
+
+/// It holds an item that is too large to be read.
+pub(super) fn too_large(bytes_max: usize) -> Refusal {
+    Refusal::new(413, "The body holds an item of more than four times limits.event_bytes_max")
+        .told(format!("The body holds an item of more than {bytes_max} bytes"))
+}

@@ -42,6 +42,6 @@ pub(crate) const ALL: [(&str, &str); 12] = [
     (ORGANIZATION, "no organization, the all-zero one, two different ones, or one that the token may not publish for"),
     (UNAUTHORIZED, "the grants of the token don't cover this event of this entity"),
     (LAST, "the item is to be the last of its key, and its event has none"),
-    (TOO_LARGE, "the data is larger than the limit"),
+    (TOO_LARGE, "the data is larger than the limit, or the item than four times that"),
     (CLOUD_EVENT, "not what CloudEvents 1.0 asks for, or a feature of it that the hub doesn't take"),
 ];

@@ -97,8 +97,8 @@ fn a_compressed_body_is_inflated_in_portions_and_refused_in_any_of_them() {
 
 #[test]
 fn whatever_is_checked_whole_is_work() {
-    let half = 1 << 19;
     let world = World::new();
+    let half = world.limits.item_bytes_max() / 2;
     let names: Vec<String> = (0..half / 8).map(|n| format!("\"{n:x}\":1")).collect();
     for (content_type, body) in [
         ("application/json", format!("{{{}}}", names.join(","))),
@@ -209,4 +209,64 @@ fn the_nearest_names_are_told_for_the_first_items_and_errors_only() {
     }
     let (_, reply, _) = World::new().json(&json!(members));
     assert_eq!(hints(&reply), [SUGGESTIONS_MAX]);
+}
+
+#[test]
+fn an_item_of_which_no_data_could_be_taken_is_not_read() {
+    let world = World::new();
+    let most = world.limits.item_bytes_max();
+    let good = item("UserAvailability").to_string();
+    let long = |bytes: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(bytes - 8));
+    let rules = |content_type: &str, body: &str| -> Vec<String> {
+        let (outcome, _) = world.post(content_type, "", body.as_bytes());
+        let reply: serde_json::Value = serde_json::from_slice(outcome.unwrap().reply(None).body.bytes()).unwrap();
+        let results = reply["results"].as_array().unwrap().iter();
+        results.map(|result| result["errors"][0]["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(rules("application/json", &long(most)), ["unknown-member"]);
+    assert_eq!(rules("application/json", &long(most + 1)), ["too-large"]);
+    let lines = format!("{good}\n{}\n{}", long(most), long(most + 1));
+    assert_eq!(rules("application/x-ndjson", &lines), ["unknown-member", "too-large"]);
+    assert_eq!(rules("application/json", &format!("[{good},{}]", long(most))), ["unknown-member"]);
+    let array = format!("[{good},{}]", long(most + 1));
+    assert_eq!(world.refused_whole("application/json", "", array.as_bytes()).0, 413);
+}
+
+#[test]
+fn a_body_that_is_refused_has_cost_what_was_read_of_it() {
+    let world = World::new();
+    let rules = Rules { catalogue: &CATALOGUE, options: &world.options, everybody: &[], limits: &world.limits };
+    for (content_type, body) in [
+        ("application/x-ndjson", "\n \r\n".repeat(50_000)),
+        ("application/json", format!("[{}", "[".repeat(200_000))),
+        ("application/json", format!("[{}", "{},".repeat(5_000))),
+    ] {
+        let head = RequestHead::of(Some(content_type), "").unwrap();
+        let request = Request { head: &head, body: body.as_bytes() };
+        let mut judgement = Judgement::new(request, rules, &world.principal).unwrap();
+        let mut sink = Portions { kept: Published::default(), left: usize::MAX, most: 0, done: 0 };
+        assert!(judgement.proceed(rules, &world.principal, &mut Scratch::default(), &mut sink).is_err());
+        assert!(sink.done >= body.len() / CHECKED_BYTES_PER_WORK, "{} bytes: {}", body.len(), sink.done);
+    }
+}
+
+#[test]
+fn what_is_made_and_kept_of_an_item_is_work_and_so_is_what_lenience_looks_through() {
+    let work = |world: &World, item: &serde_json::Value| {
+        let (outcome, kept) = world.post("application/json", "", item.to_string().as_bytes());
+        assert_eq!(outcome.unwrap().accepted, 1);
+        kept.2
+    };
+    let mut world = World::new();
+    let callback = item("CallbackChanged");
+    let derived = work(&world, &callback);
+    let mut unassigned = callback.clone();
+    unassigned["data"]["assignedUserId"] = serde_json::Value::Null;
+    world.options.not_derived = CATALOGUE.find("UserCallbackChanged").into_iter().collect();
+    assert!(derived >= work(&world, &callback) + DERIVED_WORK + KEPT_WORK, "{derived}");
+    let mut known = item("UserAvailability");
+    world.options.validation = Mode::Lenient;
+    let before = work(&world, &known);
+    (0..10).for_each(|n| known["data"][format!("x{n}")] = n.into());
+    assert!(work(&world, &known) >= before + 10 * TOLERATED_WORK);
 }
