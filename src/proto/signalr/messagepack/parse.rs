@@ -111,14 +111,8 @@ impl<'r> Elements<'r> {
     fn headers(&mut self) -> Result<(), Malformed> {
         const MESSAGE: &str = "Reading map length for 'headers' failed.";
         let Value::Map(len) = self.value(MESSAGE)? else { return malformed(MESSAGE) };
-        for _ in 0..len {
-            for _ in 0..2 {
-                let Some(Value::Text(_)) = self.reader.value() else {
-                    return malformed("Reading 'headers' as String failed.");
-                };
-            }
-        }
-        Ok(())
+        let read = len.checked_mul(2).and_then(|texts| self.reader.skip_texts(texts));
+        read.ok_or(Malformed { message: "Reading 'headers' as String failed." })
     }
 
     /// Target and arguments.
@@ -148,12 +142,8 @@ impl<'r> Elements<'r> {
                 return malformed(MESSAGE);
             }
         };
-        for _ in 0..len {
-            let Some(Value::Text(_)) = self.reader.value() else {
-                return malformed("Reading 'streamIds' as String failed.");
-            };
-        }
-        Ok(len)
+        let read = self.reader.skip_texts(len).map(|()| len);
+        read.ok_or(Malformed { message: "Reading 'streamIds' as String failed." })
     }
 
     fn skip(&mut self, message: &'static str) -> Result<(), Malformed> {

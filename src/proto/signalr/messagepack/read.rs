@@ -1,6 +1,11 @@
 //! MessagePack's formats, read in place. A length that is claimed reserves nothing: each value has
 //! a byte at least.
 
+/// A text without a byte.
+const EMPTY_TEXT: u8 = 0xA0;
+/// A text of fewer bytes is short.
+const SHORT_BYTES: usize = 32;
+
 /// A place in a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'r> {
@@ -101,12 +106,42 @@ impl<'r> Reader<'r> {
     }
 
     /// Passes over so many values.
-    pub(super) fn skip_all(&mut self, values: usize, depth_max: usize) -> Option<()> {
-        (0..values).try_for_each(|_| self.skip(depth_max).map(drop))
+    pub(super) fn skip_all(&mut self, mut values: usize, depth_max: usize) -> Option<()> {
+        while values > 0 {
+            // A message may be full of values of one byte: they are passed over as such.
+            let is_byte = |format: &&u8| matches!(format, 0x00..=0x7F | 0xA0 | 0xC0 | 0xC2 | 0xC3 | 0xE0..=0xFF);
+            let run = self.rest.iter().take(values).take_while(is_byte).count();
+            self.bytes(run)?;
+            values -= run;
+            if values > 0 {
+                self.skip(depth_max)?;
+                values -= 1;
+            }
+        }
+        Some(())
+    }
+
+    /// Reads so many texts, and nothing else.
+    pub(super) fn skip_texts(&mut self, texts: usize) -> Option<()> {
+        let mut left = texts;
+        while left > 0 {
+            let run = self.rest.iter().take(left).take_while(|format| **format == EMPTY_TEXT).count();
+            self.bytes(run)?;
+            left -= run;
+            if left > 0 {
+                self.value()?.as_text()?;
+                left -= 1;
+            }
+        }
+        Some(())
     }
 
     fn text(&mut self, len: usize) -> Option<Value<'r>> {
-        simdutf8::basic::from_utf8(self.bytes(len)?).ok().map(Value::Text)
+        let bytes = self.bytes(len)?;
+        // To choose what is fastest for this machine takes longer than to read a short one.
+        let text =
+            if len < SHORT_BYTES { core::str::from_utf8(bytes).ok() } else { simdutf8::basic::from_utf8(bytes).ok() };
+        text.map(Value::Text)
     }
 
     fn other(&mut self, len: usize) -> Option<Value<'r>> {

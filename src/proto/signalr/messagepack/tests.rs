@@ -352,3 +352,20 @@ proptest! {
         drop(parse(&bytes, DEPTH_MAX));
     }
 }
+
+#[test]
+fn values_of_a_byte_are_passed_over_like_all_others() {
+    let deep = [0x91, 0x91, 0xC0].as_slice();
+    let values: [&[u8]; 9] = [&[0x00], &[0xA0], &[0xC2], &[0xFF], deep, &[0xC0], &[0xA1, 0x78], &[0x80], &[0x7F]];
+    let bytes = values.concat();
+    for count in 0..=values.len() {
+        let mut reader = read::Reader::new(&bytes);
+        assert_eq!(reader.skip_all(count, 2), Some(()));
+        assert_eq!(reader.rest(), values[count..].concat(), "behind {count}");
+    }
+    let skipped = |count, depth_max| read::Reader::new(&bytes).skip_all(count, depth_max);
+    assert_eq!((skipped(values.len() + 1, 2), skipped(usize::MAX, 2), skipped(values.len(), 1)), (None, None, None));
+    let texts = [0xA0, 0xA0, 0xA1, 0x78, 0xA0, 0xC0];
+    let skipped = |count| read::Reader::new(&texts).skip_texts(count);
+    assert_eq!((skipped(4), skipped(5), skipped(usize::MAX)), (Some(()), None, None));
+}
