@@ -437,6 +437,12 @@ pub const TICKET_BYTES_MAX: usize = 4 * 1024;
 pub const TOKEN_HEADER_BYTES_MAX: usize = 4 * 1024;
 /// Parameters of a query string: what a hub reads of it are a handful.
 pub const QUERY_PARAMETERS_MAX: usize = 64;
+/// Bytes of a query string that are encoded, `%41` or `+`: tokens and what else a hub reads of it
+/// need none.
+pub const QUERY_ENCODED_MAX: usize = 1024;
+/// Elements of the lists in those headers of a request that are for this hop, such as `Connection`;
+/// and of the tags that a client has of a document, from the first, that are looked at.
+pub const LIST_ELEMENTS_MAX: usize = 64;
 /// Bytes of line ends before a request line; RFC 9112 wants one empty line to be passed over.
 pub const LINE_ENDS_MAX: usize = 16;
 /// Bytes of a path below a folder of documents, as they are written; names there have a tenth.

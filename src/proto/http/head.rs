@@ -6,8 +6,10 @@
 //! section 11.2) is refused, never repaired.
 
 use super::super::Status;
+pub use super::loose::loose_header;
+pub(crate) use super::loose::loose_path;
 use super::target;
-use crate::limits::{LINE_ENDS_MAX, QUERY_PARAMETERS_MAX};
+use crate::limits::{LINE_ENDS_MAX, LIST_ELEMENTS_MAX, QUERY_ENCODED_MAX, QUERY_PARAMETERS_MAX};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 
@@ -100,8 +102,13 @@ const TOO_LARGE: HeadError =
     HeadError { status: 431, message: "The request head has more bytes than limits.head_bytes_max." };
 const TOO_MANY: HeadError = HeadError { status: 431, message: "The request has more headers than limits.headers_max." };
 const TOO_MANY_PARAMETERS: HeadError = bad("The query has more than 64 parameters.");
+const TOO_MANY_ENCODED: HeadError = bad("The query has more than 1024 encoded bytes.");
+const TOO_MANY_ELEMENTS: HeadError = bad("The headers of this hop list more than 64 elements.");
 const TOO_MANY_LINE_ENDS: HeadError = bad("More than 16 bytes of line ends come before the request.");
-const _: () = assert!(QUERY_PARAMETERS_MAX == 64 && LINE_ENDS_MAX == 16, "the sentences say so");
+const _: () = assert!(QUERY_PARAMETERS_MAX == 64 && QUERY_ENCODED_MAX == 1024, "the sentences say so");
+const _: () = assert!(LIST_ELEMENTS_MAX == 64 && LINE_ENDS_MAX == 16, "and these");
+/// Headers that are lists, and are looked through for each request.
+const LISTS: [&str; 4] = ["connection", "transfer-encoding", "expect", "upgrade"];
 const BAD_TARGET: HeadError = bad("The request target is malformed.");
 
 /// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and
@@ -136,6 +143,10 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
     if memchr::memchr_iter(b'&', query.as_bytes()).nth(QUERY_PARAMETERS_MAX - 1).is_some() {
         return Err(TOO_MANY_PARAMETERS);
     }
+    // Whoever looks for a parameter decodes what has its name.
+    if memchr::memchr2_iter(b'%', b'+', query.as_bytes()).nth(QUERY_ENCODED_MAX).is_some() {
+        return Err(TOO_MANY_ENCODED);
+    }
     let mut head = Head {
         method,
         version: if minor == 0 { Version::Http10 } else { Version::Http11 },
@@ -148,6 +159,7 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
         len,
     };
     check_host(&head)?;
+    check_lists(&head)?;
     head.body = body_length(&head)?;
     head.keep_alive = persists(&head);
     head.expect_continue = waits_for_continue(&head);
@@ -173,26 +185,6 @@ fn refusal(error: httparse::Error, window: &[u8]) -> HeadError {
     }
 }
 
-/// Returns the first line that looks like that header, in a head that is not good or not whole.
-///
-/// Good for the answer that says so, which a page can only read where its `Origin` is known, and
-/// for nothing else. One with a control character is none (RFC 9110 section 5.5).
-pub fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
-    let lines = bytes.split(|&byte| byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
-    let mut values = lines.filter_map(|line| {
-        let (header, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
-        header.eq_ignore_ascii_case(name.as_bytes()).then_some(value.get(1..)?)
-    });
-    std::str::from_utf8(values.next()?.trim_ascii()).ok().filter(|value| !value.contains(char::is_control))
-}
-
-/// Returns the path of a head that is not good or not whole, as far as its first line tells it.
-pub(crate) fn loose_path(bytes: &[u8]) -> Option<&str> {
-    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next()?;
-    let target = core::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(1)?;
-    target.split('?').next()
-}
-
 fn check_host(head: &Head<'_>) -> Result<(), HeadError> {
     // RFC 9112 section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any
     // HTTP/1.1 request message that lacks a Host header field and to any request message that
@@ -205,6 +197,13 @@ fn check_host(head: &Head<'_>) -> Result<(), HeadError> {
         (Some(host), None) if !host.iter().all(|&byte| is_host_byte(byte)) => Err(bad("The Host header is malformed.")),
         (None | Some(_), None) | (None, Some(_)) => Ok(()),
     }
+}
+
+fn check_lists(head: &Head<'_>) -> Result<(), HeadError> {
+    let is_list = |name: &str| LISTS.iter().any(|list| name.eq_ignore_ascii_case(list));
+    let lists = head.headers.iter().filter(|(name, _)| is_list(name));
+    let elements: usize = lists.map(|(_, value)| 1 + memchr::memchr_iter(b',', value).count()).sum();
+    if elements > LIST_ELEMENTS_MAX { Err(TOO_MANY_ELEMENTS) } else { Ok(()) }
 }
 
 /// Returns whether `uri-host [ ":" port ]` may have that byte (RFC 3986 section 3.2.2): unreserved,
@@ -410,17 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_in_a_head_that_is_cut_or_no_good() {
-        let origin = |text: &'static str| loose_header(text.as_bytes(), "origin");
-        assert_eq!(origin("GET / HTTP/9\r\nHost: h\r\nORIGIN:  https://a.example \r\nX"), Some("https://a.example"));
-        assert_eq!(origin("GET / HTTP/1.1\nno header\nOrigin:https://a.example"), Some("https://a.example"));
-        for none in ["Origin: https://a.example", "GET /\r\n\r\nOrigin: x\r\n", "GET /\r\nOrigin", "", "\n\n"] {
-            assert_eq!(origin(none), None, "{none:?}");
-        }
-        assert_eq!(["GET /\nOrigin: a\x04", "GET /\nOrigin: a\rX: y\n"].map(origin), [None, None]);
-    }
-
-    #[test]
     fn a_bad_head_tells_its_path_where_its_first_line_has_one() {
         let path = |text: &'static str| loose_path(text.as_bytes());
         assert_eq!(path("\r\nGET /rte?x=1 HTTP/9\r\nno header"), Some("/rte"));
@@ -432,6 +420,20 @@ mod tests {
     fn a_huge_bound_of_headers_costs_no_memory() {
         let head = parse_head(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n", 8192, usize::MAX);
         assert!(matches!(head, Ok(Status::Complete(_))), "{head:?}");
+    }
+
+    #[test]
+    fn what_each_request_is_looked_through_for_has_its_bound() {
+        let query = |encoded: usize| {
+            let text = format!("GET /?a={}%61 HTTP/1.1\r\nHost: h\r\n\r\n", "+".repeat(encoded - 1));
+            parse(&text).map(drop)
+        };
+        assert_eq!((query(QUERY_ENCODED_MAX), query(QUERY_ENCODED_MAX + 1)), (Ok(()), Err(TOO_MANY_ENCODED)));
+        let lists = |elements: usize| {
+            let lines = format!("Connection: a{}\r\nEXPECT: b\r\n", ",".repeat(elements - 2));
+            parse(&format!("GET / HTTP/1.1\r\nHost: h\r\nAccept: {}\r\n{lines}\r\n", ",".repeat(100))).map(drop)
+        };
+        assert_eq!((lists(LIST_ELEMENTS_MAX), lists(LIST_ELEMENTS_MAX + 1)), (Ok(()), Err(TOO_MANY_ELEMENTS)));
     }
 
     #[test]
