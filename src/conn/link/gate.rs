@@ -206,7 +206,7 @@ fn pass_gate(
         }
         Gate::Either => {
             check_method()?;
-            let principal = authenticate(head, route.gate, origin, &mut None, cx.turn).and_then(|principal| {
+            let principal = authenticate(head, route.gate, origin, known, cx.turn).and_then(|principal| {
                 match principal.may_publish {
                     true => check_query(head, cx.turn)?,
                     false => {
