@@ -25,6 +25,7 @@ pub struct Moved {
     pub(super) unread: Vec<u8>,
     pub(super) since: Instant,
     pub(super) is_first: bool,
-    /// As of `since`.
+    /// As of `refilled`: the first byte of a request does not bring anything back.
     pub(super) allowance: Allowance,
+    pub(super) refilled: Instant,
 }

@@ -75,8 +75,8 @@ impl Http {
     /// What goes to the other shard.
     pub(in super::super) fn into_moved(self, is_stranger: bool) -> Moved {
         let Phase::Head { since, is_first } = self.phase else { broken("a link moves between requests") };
-        let Http { number, entrance, peer, is_nameless, opened, partial: unread, allowance, .. } = self;
-        Moved { number, peer, is_nameless, entrance, is_stranger, opened, unread, since, is_first, allowance }
+        let Http { number, entrance, peer, is_nameless, opened, partial: unread, allowance, refilled, .. } = self;
+        Moved { number, peer, is_nameless, entrance, is_stranger, opened, unread, since, is_first, allowance, refilled }
     }
 
     fn parting(&self) -> Parting {

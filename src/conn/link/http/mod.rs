@@ -141,8 +141,19 @@ impl Http {
     /// A link that has come from another shard, with the bytes that were read there and are still
     /// to be understood.
     pub(super) fn adopt(moved: Moved, timer: TimerSlot) -> Box<Http> {
-        let Moved { number, peer, is_nameless, entrance, is_stranger: _, opened, unread, since, is_first, allowance } =
-            moved;
+        let Moved {
+            number,
+            peer,
+            is_nameless,
+            entrance,
+            is_stranger: _,
+            opened,
+            unread,
+            since,
+            is_first,
+            allowance,
+            refilled,
+        } = moved;
         let phase = Phase::Head { since, is_first };
         let unsent = Unsent::default();
         let (asking, known, ends, moves_to, speaks_by) = (None, None, None, None, Deadline::NEVER);
@@ -166,7 +177,7 @@ impl Http {
             is_in_line,
             speaks_by,
             allowance,
-            refilled: since,
+            refilled,
         };
         Box::new(http)
     }

@@ -59,6 +59,7 @@ fn requests_that_were_read_behind_the_first_go_with_the_socket_in_order() {
     world.settle();
     peer.send(&world, &HEALTH[HEALTH.len() - 5..]);
     assert_eq!((statuses(&peer.hear(&world)), shard_of(&world, &peer)), (vec![200], 0), "half a head moves, too");
+    assert_eq!([0, 1].map(|shard| world.numbers(shard).input_bytes), [0; 2], "and counts where it is");
 }
 
 #[test]
@@ -110,4 +111,42 @@ fn a_socket_that_comes_to_a_draining_shard_is_drained_there() {
     pass(&world, DRAIN_FIRST_MS);
     assert!(!peer.is_there(&world) && world.load() == 0);
     assert_eq!(world.numbers(1).closed[CloseReason::Drain.index()], 1);
+}
+
+/// Two thousand deliveries at once, a thousand each second, and a link that has spent nearly all.
+fn nearly_spent() -> (World, Peer) {
+    let limits = Limits { connection_deliveries_max: 2_000, connection_deliveries_per_s: 1_000, ..Limits::DEFAULT };
+    let world = World::new(&Setting { shards: 2, limits, ..Setting::one_shard() });
+    let mut peer = Peer::dial(&world, WIDE);
+    peer.send(&world, &HEALTH.repeat(7));
+    assert_eq!(statuses(&peer.hear(&world)), [200; 7]);
+    assert!(!rests(&world, &peer));
+    (world, peer)
+}
+
+fn rests(world: &World, peer: &Peer) -> bool {
+    world.look(peer.id).expect("a link that was accepted").rests
+}
+
+#[test]
+fn whoever_moves_takes_along_what_it_has_used_of_its_allowance() {
+    let (world, peer) = nearly_spent();
+    world.move_link(peer.id, 1);
+    world.settle();
+    assert_eq!(shard_of(&world, &peer), 1);
+    peer.send(&world, HEALTH);
+    assert!(rests(&world, &peer), "a move would be a way to have a fresh one");
+}
+
+#[test]
+fn what_has_come_back_of_an_allowance_is_not_lost_where_a_link_moves_behind_the_first_byte_of_a_request() {
+    let (world, mut peer) = nearly_spent();
+    pass(&world, 10_000);
+    peer.send(&world, &HEALTH[..1]);
+    world.move_link(peer.id, 1);
+    world.settle();
+    assert_eq!(shard_of(&world, &peer), 1);
+    peer.send(&world, &HEALTH[1..]);
+    assert_eq!(statuses(&peer.hear(&world)), [200]);
+    assert!(!rests(&world, &peer));
 }
