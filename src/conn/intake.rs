@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_is_taken_whole_is_no_longer_counted() {
+        let mut intake = Intake::default();
+        intake.push(0, LinkKey::default(), 7, vec![publication(1), publication(2)]);
+        assert_eq!(intake.bytes(), 2 * publication(1).bytes());
+        let mut queue = intake.next().unwrap();
+        assert_eq!(intake.take_request(&mut queue).map(|(ticket, taken)| (ticket, taken.len())), Some((7, 2)));
+        assert_eq!(intake.bytes(), 0);
+    }
+
+    #[test]
     fn mail_is_left_in_the_mailbox_while_as_much_waits_as_fits_one() {
         let limits = Limits { mailbox_bytes_max: 2 * publication(1).bytes(), ..Limits::DEFAULT };
         let mut intake = Intake::default();

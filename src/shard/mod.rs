@@ -368,3 +368,66 @@ impl Shard {
         (&mut self.connections, turn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes::Entrance;
+    use crate::auth::keys::{KeyOptions, KeySource, Keys};
+    use crate::auth::token::{Options, Verifier};
+    use crate::conn::{self, Unstamped};
+    use crate::entropy::Entropy;
+    use crate::hub::position::Epoch;
+    use crate::hub::topic::Topic;
+    use crate::limits::Limits;
+    use crate::schema::EventId;
+    use crate::trace::Level;
+    use std::sync::atomic::Ordering;
+    use uuid::Uuid;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn now() -> Now {
+        Now::from_ms(0, 0)
+    }
+
+    fn shard() -> Shard {
+        let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2), Epoch::begin(now(), 7));
+        let keys = [KeyOptions::new(KeySource::Secret("q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a".to_owned()))];
+        let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&keys).unwrap())).unwrap());
+        let catalogue = Arc::new(Catalogue::built_in(None));
+        Shard::new(0, Arc::new(shared), catalogue, verifier, Box::new(Zeros), Trace::new(Level::Info))
+    }
+
+    #[test]
+    fn requests_that_wait_and_what_only_blocks_hold_count_in_what_the_process_keeps() {
+        let mut shard = shard();
+        let backlog = Arc::clone(&shard.shared.backlog);
+        let topic = Topic { organization: Uuid::nil(), event: EventId(0), entity: Uuid::nil() };
+        let publication = Publication::new(topic, vec![b'x'; 1_000].into_boxed_slice().into());
+        shard.intake.push(0, LinkKey::default(), 0, vec![Unstamped { publication, identity: None }]);
+        shard.end_turn(now(), &mut Vec::new());
+        assert!(shard.intake.bytes() > 1_000 && backlog.memory_bytes() == shard.intake.bytes());
+        shard.intake = Intake::default();
+        shard.shared.totals.pinned_bytes().fetch_add(77, Ordering::Relaxed);
+        shard.end_turn(now(), &mut Vec::new());
+        assert_eq!(backlog.memory_bytes(), 77);
+    }
+
+    #[test]
+    fn the_oldest_stranger_makes_room_where_the_process_has_none_though_its_shard_does() {
+        let (mut shard, mut wire) = (shard(), Vec::new());
+        let mut open = || shard.open([192, 0, 2, 1].into(), now());
+        let (first, second) = (open(), open());
+        shard.make_room(Entrance::Only, false, now(), &mut wire);
+        assert_eq!(shard.link_count(), 2, "there is room for both, and more");
+        shard.make_room(Entrance::Only, true, now(), &mut wire);
+        assert!(shard.look(first).is_none() && shard.look(second).is_some());
+    }
+}

@@ -315,3 +315,13 @@ fn what_comes_behind_a_poll_is_answered_behind_it_and_what_comes_behind_a_stream
     assert_eq!(streaming.numbers(), [0]);
     assert!(!String::from_utf8_lossy(&streaming.heard).contains("ok\n"));
 }
+
+#[test]
+fn what_has_been_posted_of_a_message_counts_until_its_time_is_over() {
+    let world = world(Limits { disconnect_ms: 90_000, ..Limits::DEFAULT });
+    let mut client = Client::polling(&world);
+    client.says(&world, &[b' '; 3_000]);
+    assert!(world.numbers(0).input_bytes >= 3_000);
+    pass(&world, Limits::DEFAULT.record_ms + 100);
+    assert_eq!((closed(&world, CloseReason::RecordTimeout), world.numbers(0).input_bytes), (1, 0));
+}
