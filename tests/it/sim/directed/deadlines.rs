@@ -282,3 +282,15 @@ fn a_negotiated_token_is_good_for_negotiated_ms() {
         assert_eq!(statuses(&late.hear(&world)), [status], "after {ms} ms");
     }
 }
+
+#[test]
+fn a_link_that_ends_and_whose_socket_fails_is_gone_before_its_time() {
+    let world = world(Limits::DEFAULT);
+    let mut peer = Peer::dial(&world, WIDE);
+    peer.send(&world, b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(statuses(&peer.hear(&world)), [400]);
+    assert!(world.is_ending(peer.id) && peer.is_there(&world));
+    world.net().break_off(peer.id);
+    world.settle();
+    assert!(!peer.is_there(&world));
+}

@@ -317,6 +317,24 @@ fn what_comes_behind_a_poll_is_answered_behind_it_and_what_comes_behind_a_stream
 }
 
 #[test]
+fn a_poll_whose_socket_fails_is_over_and_so_is_its_connection_where_no_other_comes() {
+    let world = world(Limits::DEFAULT);
+    let mut client = Client::polling(&world);
+    let target = client.target("GET");
+    assert_eq!(client.wire.ask(&world, &target, "", b"").status, 200);
+    client.wire.send(&world, &request(&target, "", b""));
+    assert!(client.wire.hear(&world).is_empty(), "it waits");
+    world.net().break_off(client.wire.id);
+    world.settle();
+    assert!(!client.wire.is_there(&world));
+    world.net().end(client.posts.id);
+    pass(&world, Limits::DEFAULT.disconnect_ms + 100);
+    assert_eq!(closed(&world, CloseReason::NoPoll), 1);
+    pass(&world, Limits::DEFAULT.close_ms + 100);
+    assert!(world.shared.is_empty() && world.load() == 0);
+}
+
+#[test]
 fn what_has_been_posted_of_a_message_counts_until_its_time_is_over() {
     let world = world(Limits { disconnect_ms: 90_000, ..Limits::DEFAULT });
     let mut client = Client::polling(&world);

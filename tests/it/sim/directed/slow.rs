@@ -401,3 +401,31 @@ fn a_publisher_that_does_not_read_its_replies_is_not_read_on() {
     publisher.read_again(&world);
     assert_eq!(publisher.hear(&world).len(), 200);
 }
+
+#[test]
+fn a_reply_that_nobody_takes_is_reset_after_write_stuck_ms_whether_its_link_goes_on_or_ends() {
+    let limits = Limits { write_stuck_ms: 2_000, ..Limits::DEFAULT };
+    assert!(limits.write_stuck_ms + 600 < limits.close_ms);
+    for connection in ["keep-alive", "close"] {
+        let world = world(limits.clone());
+        let peer = Peer::dial(&world, 100);
+        let request = format!("GET /reference HTTP/1.1\r\nHost: hub\r\nConnection: {connection}\r\n\r\n");
+        peer.send(&world, request.as_bytes());
+        assert_eq!(world.is_ending(peer.id), connection == "close");
+        pass(&world, limits.write_stuck_ms - 100);
+        assert!(peer.is_there(&world), "{connection}");
+        pass(&world, 700);
+        assert!(!peer.is_there(&world), "{connection}");
+    }
+}
+
+#[test]
+fn a_last_word_that_nobody_takes_is_reset_after_write_stuck_ms() {
+    let world = world(Limits { write_stuck_ms: 2_000, ..tight() });
+    let (slow, mut publisher) = stuck_subscriber(&world, &[ALERT]);
+    while closing(&slow, &world).is_none() {
+        publisher.publish(&world, ALERT, user(), &tag("a", 1500));
+    }
+    pass(&world, 2_600);
+    assert!(!slow.is_there(&world), "it has had less than its close_ms");
+}
