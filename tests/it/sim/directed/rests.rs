@@ -1,6 +1,7 @@
 //! Peers that ask for more than their allowance of work.
 
 use super::*;
+use rte::hub::partition::Partition;
 use rte::limits::ENDING_BYTES_MAX;
 
 const QUESTION: &str = "{\"type\":1,\"invocationId\":\"a\",\"target\":\"GetActiveSubscriptions\",\"arguments\":[]}\x1e";
@@ -185,6 +186,7 @@ fn each_request_but_a_publish_uses_up_the_allowance_of_its_link_whatever_it_asks
         ("metrics", ask("GET /metrics", client)),
         ("a poll", ask(&format!("GET /rte?id={id}"), client)),
         ("nothing, of a connection", ask(&said, client)),
+        ("to go on with another token", ask(&said.replace("/rte?", "/rte/refresh?"), client)),
     ] {
         // Two that are alike: a poll is answered when the next one comes.
         let (mut one, other) = (Peer::dial(&world, WIDE), Peer::dial(&world, WIDE));
@@ -256,4 +258,55 @@ fn a_client_that_takes_a_wildcard_and_its_topics_in_turns_uses_up_its_allowance(
     asker.say(&world, (ask("Unsubscribe", &every) + &ask("Subscribe", &every)).repeat(20).as_bytes());
     assert!(rests(&world, &asker));
     assert_eq!(asker.hear(&world).len(), 101, "what was read is answered");
+}
+
+#[test]
+fn a_subscribe_costs_a_client_the_same_whichever_shard_answers_it() {
+    let items: Vec<String> = (0..300)
+        .map(|n| {
+            let entity = Uuid::from_u128(n);
+            format!(r#"{{"EntityId":"{entity}","EventName":"{}","Snapshot":true}}"#, AVAILABILITY.name)
+        })
+        .collect();
+    let items = items.join(",");
+    let subscribe = format!(r#"{{"type":1,"invocationId":"s","target":"Subscribe","arguments":[[{items}]]}}"#);
+    // How long it rests then.
+    let costs = |shards: usize| {
+        let limits = Limits { connection_deliveries_max: 100, connection_deliveries_per_s: 1_000, ..Limits::DEFAULT };
+        let world = World::new(&Setting { shards, limits, ..Setting::one_shard() });
+        let clients: Vec<Peer> = (0..shards).map(|_| Peer::connect(&world)).collect();
+        let home = Partition::of(ORGANIZATIONS[0]).home(shards);
+        let is_home = |client: &Peer| world.place(client.id).unwrap().0 == home;
+        let client = clients.into_iter().find(|client| is_home(client) == (shards == 1)).unwrap();
+        client.say(&world, format!("{subscribe}\x1e").as_bytes());
+        let mut rested_ms = 0;
+        while rests(&world, &client) {
+            pass(&world, 20);
+            rested_ms += 20;
+        }
+        rested_ms
+    };
+    let by_itself = costs(1);
+    assert!(by_itself > 1_000, "{by_itself} ms");
+    assert_eq!(costs(2), by_itself);
+}
+
+#[test]
+fn a_fresh_token_costs_a_client_more_the_more_it_holds() {
+    let world = world(Limits { connection_deliveries_max: 1_300, ..short() });
+    let (mut few, mut many) = (Peer::connect(&world), Peer::connect(&world));
+    let ask = |method: &str, arguments: &str| {
+        format!("{{\"type\":1,\"invocationId\":\"a\",\"target\":\"{method}\",\"arguments\":{arguments}}}\x1e")
+    };
+    let item = |n: u128| format!("{{\"EntityId\":\"{}\",\"EventName\":\"{}\"}}", Uuid::from_u128(n), ALERT.name);
+    let items: Vec<String> = (0..300).map(item).collect();
+    many.say(&world, ask("Subscribe", &format!("[[{}]]", items.join(","))).as_bytes());
+    pass(&world, 15_000);
+    let refresh = ask("RefreshToken", &format!("[\"{}\"]", TOKENS.clients[0]));
+    [&few, &many].iter().for_each(|peer| peer.say(&world, refresh.as_bytes()));
+    assert_eq!([&few, &many].map(|peer| rests(&world, peer)), [false, true]);
+    for peer in [&mut few, &mut many] {
+        let heard = peer.hear(&world);
+        assert!(matches!(&heard[..], [.., Heard::Record(last)] if last.contains("tokenLifetimeSeconds")), "{heard:?}");
+    }
 }
