@@ -153,3 +153,20 @@ fn a_drain_waits_a_second_for_the_first_request_of_a_fresh_connection() {
     assert!(!silent.is_there(&world), "nobody waits longer for one that says nothing");
     assert!(silent.hear(&world).is_empty());
 }
+
+#[test]
+fn a_body_may_have_as_many_bytes_as_its_bound_and_not_one_more() {
+    let world = world(Limits { body_bytes_max: 5_000, ..tight() });
+    let token = authorization(0);
+    let target = "POST /rte/negotiate?negotiateVersion=1";
+    for (bytes, status) in [(5_000, 200), (5_001, 413)] {
+        let body = "x".repeat(bytes);
+        let sized = format!("Content-Length: {bytes}\r\n\r\n{body}");
+        let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n");
+        for rest in [sized, chunked] {
+            let mut peer = Peer::dial(&world, WIDE);
+            peer.send(&world, format!("{target} HTTP/1.1\r\nHost: hub\r\n{token}{rest}").as_bytes());
+            assert_eq!(statuses(&peer.hear(&world)), [status], "{bytes}");
+        }
+    }
+}
