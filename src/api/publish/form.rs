@@ -108,6 +108,14 @@ pub(super) fn terms(text: &str) -> Result<Terms, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ECHO_BYTES_MAX;
+
+    #[test]
+    fn of_a_content_type_that_is_not_taken_no_more_than_the_beginning_is_repeated() {
+        let long = "x".repeat(ECHO_BYTES_MAX + 1);
+        let told = form(Some(&long), false).unwrap_err().sentence;
+        assert!(told.starts_with(&long[..ECHO_BYTES_MAX]) && !told.contains(&long), "{told}");
+    }
 
     #[test]
     fn a_misspelt_name_is_refused_and_a_foreign_name_is_not() {

@@ -111,6 +111,7 @@ pub(crate) fn unexpected_streams(target: &str, streams: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ECHO_BYTES_MAX;
 
     #[test]
     fn completion_errors_read_as_those_of_dotnet() {
@@ -147,6 +148,24 @@ mod tests {
             "Failed to invoke 'Subscribe' due to an error on the server. InvalidDataException: Error binding arguments. Make sure \
              that the types of the provided values match the types of the hub method being invoked."
         );
+    }
+
+    #[test]
+    fn no_error_repeats_more_of_a_made_up_name_than_its_beginning() {
+        let long = "x".repeat(ECHO_BYTES_MAX + 1);
+        let errors = [
+            unknown_method(&long),
+            argument_count(&long, 2, 1, true),
+            argument_type(&long, false),
+            hub_exception(&long, "msg"),
+            not_streaming(&long),
+            unexpected_streams(&long, 1),
+            protocol_not_supported(&long),
+            version_not_supported(9001, &long),
+        ];
+        for error in errors {
+            assert!(error.contains(&long[..ECHO_BYTES_MAX]) && !error.contains(&long), "{error}");
+        }
     }
 
     #[test]

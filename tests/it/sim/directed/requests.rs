@@ -3,7 +3,7 @@
 use super::super::net::Faults;
 use super::*;
 use rte::api::client_address::Network;
-use rte::limits::DRAIN_FIRST_MS;
+use rte::limits::{DRAIN_FIRST_MS, ECHO_BYTES_MAX};
 use rte::trace::Fact;
 
 #[test]
@@ -169,4 +169,20 @@ fn a_body_may_have_as_many_bytes_as_its_bound_and_not_one_more() {
             assert_eq!(statuses(&peer.hear(&world)), [status], "{bytes}");
         }
     }
+}
+
+#[test]
+fn no_fact_repeats_more_of_a_made_up_name_than_its_beginning() {
+    let world = world(Limits::DEFAULT);
+    let long = "x".repeat(ECHO_BYTES_MAX + 1);
+    let page = Peer::dial(&world, WIDE);
+    let headers = format!("Origin: https://{long}\r\n{}", authorization(0));
+    page.send(&world, client::upgrade("", &headers).as_bytes());
+    let invocation = format!("{{\"type\":1,\"target\":\"{long}\",\"arguments\":[]}}\x1e");
+    Peer::connect(&world).say(&world, invocation.as_bytes());
+    let item = format!("[{{\"eventName\":\"{long}\",\"data\":{{}}}}]");
+    Peer::publisher(&world).send(&world, &post(&item));
+    let facts = format!("{:?}", world.facts());
+    assert_eq!(facts.matches(&long[..ECHO_BYTES_MAX - "https://".len()]).count(), 3, "{facts}");
+    assert!(!facts.contains(&long), "{facts}");
 }
