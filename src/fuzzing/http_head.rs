@@ -2,7 +2,7 @@
 
 use super::pieces::pieces;
 use super::transcript::Transcript;
-use crate::limits::{LINE_ENDS_MAX, QUERY_PARAMETERS_MAX};
+use crate::limits::{LINE_ENDS_MAX, LIST_ELEMENTS_MAX, QUERY_PARAMETERS_MAX};
 use crate::proto::Status;
 use crate::proto::http::head::{BodyLength, Head, HeadError, Version, parse_head};
 
@@ -112,9 +112,12 @@ fn has_reason(request: &httparse::Request<'_, '_>) -> bool {
     let target = request.path.unwrap_or_default();
     let parameters = target.split_once('?').map_or(0, |(_, query)| query.split('&').count());
     let hosts = values(request, "host");
+    let lists = ["connection", "transfer-encoding", "expect", "upgrade"].map(|name| values(request, name));
+    let elements = |value: &&[u8]| value.split(|byte| *byte == b',').count();
     let plain_host = |host: &&[u8]| host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-".contains(byte));
     !target.starts_with('/')
         || parameters > QUERY_PARAMETERS_MAX
+        || lists.iter().flatten().map(elements).sum::<usize>() > LIST_ELEMENTS_MAX
         || hosts.len() != 1
         || !hosts.iter().all(plain_host)
         || !values(request, "transfer-encoding").is_empty()

@@ -175,7 +175,7 @@ fn compressed(body: &[u8], transcript: &mut Transcript<'_>) {
     // A bomb of a few bytes more than the bound is as good as one of many.
     let mut inflated = Vec::new();
     let read = MultiGzDecoder::new(body).take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut inflated);
-    let expected = match read {
+    let expected = match &read {
         Err(_) if inflated.len() <= BODY_BYTES_MAX => Some((400, Vec::new())),
         _ if inflated.len() > BODY_BYTES_MAX => Some((413, Vec::new())),
         _ => send(LINES, &inflated),
@@ -186,6 +186,10 @@ fn compressed(body: &[u8], transcript: &mut Transcript<'_>) {
     let is_barren = |((_, reply), _): &Replied| reply.as_str().is_some_and(|sentence| sentence.contains("are empty"));
     if answer.as_ref().is_some_and(is_barren) {
         assert!(body.len() > GZIP_BARREN_BYTES_MAX, "a small body is refused for what it does not hold");
+        return;
+    }
+    if read.is_err() && matches!(answer, Some(((413, _), _))) {
+        // A reader that fails does not tell how much it has made in that step.
         return;
     }
     assert_eq!(answer.map(|((status, _), heard)| (status, heard)), expected, "as a gzip body");

@@ -111,6 +111,13 @@ const _: () = assert!(LIST_ELEMENTS_MAX == 64 && LINE_ENDS_MAX == 16, "and these
 const LISTS: [&str; 4] = ["connection", "transfer-encoding", "expect", "upgrade"];
 const BAD_TARGET: HeadError = bad("The request target is malformed.");
 
+/// Whether these are line ends only, and none of them is wrong: that shows at once, however many
+/// follow.
+fn are_line_ends(bytes: &[u8]) -> bool {
+    let is_bare = |pair: &[u8]| matches!(pair, [b'\r', next] if *next != b'\n');
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) && !bytes.windows(2).any(is_bare)
+}
+
 /// Reads one request head from the start of `bytes`. At most `head_bytes_max` bytes and
 /// `headers_max` headers are taken.
 ///
@@ -123,7 +130,7 @@ pub fn parse_head(bytes: &[u8], head_bytes_max: usize, headers_max: usize) -> Re
         // A header has bytes of its own, so that a huge bound costs no more than the input is long.
         SmallVec::from_elem(MaybeUninit::uninit(), headers_max.min(bytes.len()));
     let mut request = httparse::Request::new(&mut []);
-    if window.get(..=LINE_ENDS_MAX).is_some_and(|first| first.iter().all(|byte| matches!(byte, b'\r' | b'\n'))) {
+    if window.get(..=LINE_ENDS_MAX).is_some_and(are_line_ends) {
         return Err(TOO_MANY_LINE_ENDS);
     }
     // RFC 9112 section 2.2: "a server that is expecting to receive and parse a request-line SHOULD
@@ -449,6 +456,8 @@ mod tests {
         assert!(matches!(cut, Err(TOO_LARGE)), "a head that fills the bound without an end");
         let begins = |line_ends: usize| parse_head("\n".repeat(line_ends).as_bytes(), 100, 2).map(|_| ());
         assert_eq!((begins(LINE_ENDS_MAX), begins(LINE_ENDS_MAX + 1)), (Ok(()), Err(TOO_MANY_LINE_ENDS)));
+        let bare = parse_head("\r".repeat(LINE_ENDS_MAX + 1).as_bytes(), 100, 2).map(|_| ());
+        assert_eq!(bare, parse_head(b"\r\r", 100, 2).map(|_| ()), "wrong from the second byte on");
         let asks = |parameters: usize| {
             parse_head(
                 format!("GET /?{} HTTP/1.1\r\nHost: h\r\n\r\n", vec!["a"; parameters].join("&")).as_bytes(),
