@@ -272,6 +272,9 @@ fn slots(seed: HashSeed, who: &impl Hash) -> [usize; 2] {
     [hash, hash >> 32].map(|hash| (hash & 0xFFFF_FFFF) as usize % RATE_SLOTS)
 }
 
+/// After such a time there is room for another bad token, whoever shows it.
+const BAD_TOKEN_US: u64 = SECOND_US / BAD_TOKENS_PER_S;
+
 /// How many tokens of public keys were no good. A signature costs what ten other requests do, and
 /// whoever has none of their own can show as many as they like.
 ///
@@ -288,7 +291,7 @@ struct BadTokens {
 
 impl BadTokens {
     fn check(&self, address: AddressBlock, now: Instant) -> Result<(), u64> {
-        let is_flood = self.all_full_us >= now.ms() * 1_000 + SECOND_US;
+        let is_flood = self.all_full_us + BAD_TOKEN_US > now.ms() * 1_000 + SECOND_US;
         match self.addresses.as_ref().filter(|_| is_flood) {
             Some(addresses) => addresses.check(&address, now).map(drop),
             None => Ok(()),
@@ -298,7 +301,7 @@ impl BadTokens {
     fn note(&mut self, address: AddressBlock, now: Instant) {
         let now_us = now.ms() * 1_000;
         let most_us = now_us + SECOND_US;
-        self.all_full_us = (self.all_full_us.max(now_us) + SECOND_US / BAD_TOKENS_PER_S).min(most_us);
+        self.all_full_us = (self.all_full_us.max(now_us) + BAD_TOKEN_US).min(most_us);
         let addresses = || Rates::new(self.seed, ADDRESS_BAD_TOKENS_PER_MINUTE);
         // One that has none left keeps none left.
         let _ = self.addresses.get_or_insert_with(addresses).take(&address, now);
@@ -411,6 +414,15 @@ mod tests {
         quotas.note_bad_token(other, at(4_000));
         assert_eq!(quotas.may_verify(other, at(4_000)), Ok(()), "it has shown one");
         assert_eq!(quotas.may_verify(neighbour, at(4_006)), Ok(()), "the flood is over");
+        let shown = (10_000..13_000).filter(|ms| {
+            let may = quotas.may_verify(flooder, at(*ms)).is_ok();
+            if may {
+                quotas.note_bad_token(flooder, at(*ms));
+            }
+            may
+        });
+        let (shown, most) = (shown.count() as u64, 4 * BAD_TOKENS_PER_S + ADDRESS_BAD_TOKENS_PER_MINUTE);
+        assert!((BAD_TOKENS_PER_S..=most).contains(&shown), "{shown} in three seconds of attempts in each millisecond");
     }
 
     #[test]
