@@ -9,6 +9,7 @@ use super::http;
 use super::http::HttpClient;
 use super::trust::Trust;
 use super::world;
+use crate::bom;
 use crate::shell::roots::Roots;
 use ids::Ids;
 use retry::Retry;
@@ -422,6 +423,10 @@ impl Run<'_> {
     fn document(&mut self, text: &[u8]) -> Result<(), Failure> {
         let wrong = |why: String| Failure::Refused(format!("{}: {why}", self.name));
         let text = std::str::from_utf8(text).map_err(|error| wrong(format!("no UTF-8: {error}")))?;
+        // No item at all, as NDJSON may have none either.
+        if bom::behind(text).trim_ascii().is_empty() {
+            return Ok(());
+        }
         let items = batch::items_of_json(text).map_err(|error| wrong(format!("no JSON: {error}")))?;
         let mut batch = Batch::new(Form::Json);
         for (line, item) in items {

@@ -61,6 +61,8 @@ impl Stop {
 pub(crate) struct Stoppable {
     stop: Arc<Stop>,
     piece: io::Cursor<Vec<u8>>,
+    /// Nothing comes any more: whoever asks once more is not to wait for the thread, which is gone.
+    is_over: bool,
 }
 
 impl Stoppable {
@@ -89,7 +91,7 @@ impl Stoppable {
                 }
             }
         })?;
-        Ok(Stoppable { stop: Arc::clone(stop), piece: io::Cursor::default() })
+        Ok(Stoppable { stop: Arc::clone(stop), piece: io::Cursor::default(), is_over: false })
     }
 
     fn next_piece(&self) -> io::Result<Vec<u8>> {
@@ -106,8 +108,11 @@ impl Stoppable {
 impl Read for Stoppable {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.piece.read(buffer)? {
+            0 if self.is_over || buffer.is_empty() => Ok(0),
             0 => {
-                self.piece = io::Cursor::new(self.next_piece()?);
+                let piece = self.next_piece();
+                self.is_over = !matches!(&piece, Ok(bytes) if !bytes.is_empty());
+                self.piece = io::Cursor::new(piece?);
                 self.piece.read(buffer)
             }
             read => Ok(read),
@@ -151,5 +156,16 @@ mod tests {
         let mut read = Vec::new();
         input.read_to_end(&mut read).unwrap();
         assert_eq!(read, text);
+    }
+
+    #[test]
+    fn input_that_is_over_says_so_however_often_it_is_asked() {
+        let stop = Arc::new(Stop::default());
+        let mut input = Stoppable::new(Box::new(io::Cursor::new(b"ab")), 16, &stop).unwrap();
+        let mut buffer = [0; 3];
+        let read: Vec<usize> = (0..3).map(|_| input.read(&mut buffer).unwrap()).collect();
+        assert_eq!(read, [2, 0, 0]);
+        let mut nothing = Stoppable::new(Box::new(io::empty()), 16, &stop).unwrap();
+        assert_eq!((nothing.read(&mut buffer).unwrap(), nothing.read(&mut buffer).unwrap()), (0, 0));
     }
 }

@@ -82,7 +82,10 @@ fn publish(address: SocketAddr, more: &[&str], text: &str) -> (String, String, R
     let publisher = Publisher::new(&args.url, Roots::default(), args.credential.read().unwrap(), query(&args));
     let mut run = run_of(publisher, &mut console, args.dry_run);
     let unreadable = |error: io::Error| Failure::Usage(error.to_string());
-    let done = run.input(&mut text.as_bytes(), form(&args), &unreadable);
+    // As the program reads it.
+    let input = Box::new(io::Cursor::new(text.to_owned()));
+    let mut input = Stoppable::new(input, READ_BYTES, &run.stop).unwrap();
+    let done = run.input(&mut input, form(&args), &unreadable);
     run.summary();
     (results.text(), remarks.text(), done)
 }
@@ -204,6 +207,18 @@ fn bad_json_is_told_with_its_line_and_nothing_is_sent() {
     let failure = done.unwrap_err();
     assert_eq!(failure.exit_code(), 1);
     assert!(failure.sentence().unwrap().contains("line 3"), "{failure:?}");
+}
+
+#[test]
+fn input_without_an_item_is_done_with_no_request() {
+    let address = "127.0.0.1:1".parse().unwrap();
+    for more in [&[][..], &["--ndjson"], &["--json"]] {
+        for text in ["", "\n", " \r\n\n", "\u{feff}"] {
+            let (results, remarks, done) = publish(address, more, text);
+            let told = (results.as_str(), remarks.as_str(), done);
+            assert_eq!(told, ("", "0 taken, 0 rejected, 0 request(s)\n", Ok(())), "{more:?} {text:?}");
+        }
+    }
 }
 
 #[test]
