@@ -41,13 +41,13 @@ pub(crate) struct Args {
 /// [`Failure::Usage`] where the configuration is wrong, [`Failure::Refused`] where the hub cannot
 /// run.
 pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
-    let load = || Config::load(&args.flags, environment());
-    let config = load().map_err(|errors| unusable(&errors))?;
+    let config = Config::load(&args.flags, environment()).map_err(|errors| unusable(&errors))?;
+    let file = config.file.clone();
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
     let notes = notes(&config, &catalogue);
     let mut options = config.into_shell(catalogue).map_err(Failure::Usage)?;
     options.notes = notes;
-    let reload = |present: &InForce| renew(present, load().map_err(|errors| errors.to_string())?);
+    let reload = |present: &InForce| renew(present, Config::load_again(&args.flags, environment(), file.as_deref())?);
     shell::serve::serve(options, reload).map_err(|error| {
         // The folder of a journal is another hub's.
         let is_usage = error.kind() == ErrorKind::ResourceBusy;

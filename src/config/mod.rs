@@ -16,6 +16,7 @@ mod checker;
 mod error;
 pub(crate) mod file;
 mod keys;
+mod load;
 mod machine;
 mod raw;
 mod redis;
@@ -81,33 +82,6 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 }
 
 impl Config {
-    /// Reads file, environment and flags.
-    ///
-    /// # Errors
-    /// Everything that is wrong with any of them, also a file that can't be read.
-    pub fn load(flags: &Flags, variables: Vec<(String, String)>) -> Result<Config, ConfigErrors> {
-        let alone = |place: String, message: String| ConfigErrors(vec![ConfigError { place, message }]);
-        let mut settings = Vec::new();
-        for text in &flags.set {
-            let setting = Setting::parse(text, "--set");
-            settings.push(setting.ok_or_else(|| alone("--set".to_owned(), Setting::FORM.to_owned()))?);
-        }
-        let by_variable = variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
-        let named = flags.config.clone().or_else(|| by_variable.map(|(_, path)| PathBuf::from(path)));
-        let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
-        let file = match file::read(&path) {
-            Ok(text) => Some((path, text)),
-            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(alone(path.display().to_string(), format!("can't be read: {error}"))),
-        };
-        let read = |path: &Path| file::read(path);
-        let mut config = Config::from_sources(Sources { file, variables, settings, read: &read })?;
-        if !flags.schema_dirs.is_empty() {
-            config.schema_dirs.clone_from(&flags.schema_dirs);
-        }
-        Ok(config)
-    }
-
     /// Makes a configuration of its layers.
     ///
     /// # Errors
