@@ -16,8 +16,8 @@ use crate::shell::backplane::{self, Look};
 const LONG: &str = "\
 Reads the configuration as `rte serve` would: the file, the environment (RTE_…) and --set; with the keys and the events that it names.
 
-Everything that is wrong is told at once, with file, line and column, and the exit code is 1. Otherwise a summary says \
-what holds; it shows no secret. What is no error but cannot hold on this machine, or is not meant, is told before it as a warning, as \
+Everything that is wrong is told at once, with file, line and column, and the exit code is 1; where the file itself cannot be \
+read, it is 2. Otherwise a summary says what holds; it shows no secret. What is no error but cannot hold on this machine, or is not meant, is told before it as a warning, as \
 the log tells it at the start of a hub; `rte help warnings` lists them.
 
 With --connect it also asks the Redis that nodes share (journal.engine = \"redis\"), and writes nothing there. Where no hub would \
@@ -51,7 +51,8 @@ fn check(
     machine: impl Fn(&Config) -> Machine,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let mut config = Config::load(&args.flags, variables)
+    let given = Config::given(&args.flags, &variables).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut config = Config::load_given(given, &args.flags, variables)
         .map_err(|errors| Failure::Refused(format!("the configuration is wrong\n{errors}")))?;
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
     let wrong = |unknown| Failure::Refused(format!("the configuration is wrong\n{unknown}"));
@@ -277,6 +278,7 @@ mod tests {
             Args { flags: Flags { config: Some("/nonexistent/rte.toml".into()), ..Flags::default() }, connect: false };
         let failure = check(&args, Vec::new(), |_| Machine::default(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
+        assert_eq!(failure.exit_code(), 2, "as of every file that a command is given");
     }
 
     #[test]
