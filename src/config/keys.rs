@@ -168,7 +168,7 @@ fn not_served(name: &str) -> String {
 }
 
 /// What an operator without a key has to do; the one thing that has no default.
-const NO_KEY: &str = "\
+pub(super) const NO_KEY: &str = "\
 there is no key to verify tokens with.
   To try the hub, give it a secret:
     export RTE_AUTH_SECRET=\"$(openssl rand -base64 48)\"

@@ -1,5 +1,6 @@
 //! Where the configuration is read from: when a hub starts, and again while it runs.
 
+use super::keys::NO_KEY;
 use super::{Config, ConfigError, ConfigErrors, FILE_DEFAULT, FILE_VARIABLE, Flags, Setting, Sources, file};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,12 +75,26 @@ impl Config {
             settings.push(Setting::parse(text, "--set").ok_or_else(|| alone("--set", Setting::FORM))?);
         }
         let read = |path: &Path| file::read(path);
-        let mut config = Config::from_sources(Sources { file, variables, settings, read: &read })?;
+        let has_file = file.is_some();
+        let made = Config::from_sources(Sources { file, variables, settings, read: &read });
+        let mut config = made.map_err(|errors| if has_file { errors } else { without_file(errors) })?;
         if !flags.schema_dirs.is_empty() {
             config.schema_dirs.clone_from(&flags.schema_dirs);
         }
         Ok(config)
     }
+}
+
+/// Says with the advice about a key that no file was found, and where: most often the key is in
+/// one, and the folder is another.
+fn without_file(ConfigErrors(mut errors): ConfigErrors) -> ConfigErrors {
+    let folder = std::env::current_dir().map_or_else(|_| "this folder".to_owned(), |path| path.display().to_string());
+    for error in errors.iter_mut().filter(|error| error.message == NO_KEY) {
+        error.message = format!(
+            "there is no {FILE_DEFAULT} in {folder}, and neither --config nor {FILE_VARIABLE} names one; and {NO_KEY}"
+        );
+    }
+    ConfigErrors(errors)
 }
 
 #[cfg(test)]
@@ -118,5 +133,16 @@ mod tests {
         let started = Config::load(&Flags::default(), variables()).unwrap();
         let again = Config::load_again(&Flags::default(), variables(), started.file.as_deref()).unwrap();
         assert_eq!((started.file, again.file, again.settings), (None, None, started.settings));
+    }
+
+    #[test]
+    fn without_a_file_and_a_key_it_is_said_where_no_file_is_before_what_to_do() {
+        let told = Config::load(&Flags::default(), Vec::new()).unwrap_err().to_string();
+        let folder = std::env::current_dir().unwrap();
+        let expected = format!(
+            "configuration: there is no rte.toml in {}, and neither --config nor RTE_CONFIG names one; and there is no key ",
+            folder.display()
+        );
+        assert!(told.starts_with(&expected) && told.contains("RTE_AUTH_SECRET="), "{told}");
     }
 }
