@@ -121,13 +121,13 @@ fn what_a_client_says_that_does_not_read_its_answers_counts() {
     let world = world(Limits::DEFAULT);
     let mut asker = Peer::connect(&world);
     asker.stop_reading(&world, 100);
-    let said = frame(QUESTION.repeat(250).as_bytes());
+    let said = frame(QUESTION.repeat(100).as_bytes());
     // Of the first frame some records are answered; the second one waits whole.
     asker.send(&world, &said.repeat(2));
     let waits = input_bytes(&world);
     assert!(waits > 3 * said.len() as u64 / 2, "{waits} of {}", 2 * said.len());
     asker.read_again(&world);
-    assert_eq!((asker.hear(&world).len(), input_bytes(&world)), (500, 0));
+    assert_eq!((asker.hear(&world).len(), input_bytes(&world)), (200, 0));
 }
 
 #[test]
@@ -135,9 +135,10 @@ fn a_cut_record_counts_while_the_frames_behind_it_wait_for_the_next_turn() {
     let world = world(Limits { turn_deliveries_max: 8_000, ..Limits::DEFAULT });
     let mut client = Peer::connect(&world);
     client.say(&world, &[b' '; 60_000]);
-    world.net().send(client.id, &frame(b"").repeat(10_000));
+    world.net().send(client.id, &frame(b"").repeat(20_000));
     world.net().arrive_all();
-    world.step(0);
+    // Of what is new, less is read than makes a portion.
+    (0..2).for_each(|_| world.step(0));
     assert!(world.look(client.id).is_some_and(|look| !look.wants_input && !look.rests), "it is paused");
     assert!(input_bytes(&world) >= 60_000);
     client.say(&world, b"{\"type\":6}\x1e");
