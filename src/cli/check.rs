@@ -6,7 +6,7 @@ use super::schema;
 use crate::api::routes::{Gate, ROUTES};
 use crate::auth::keys::Keys;
 use crate::auth::token::Tenancy;
-use crate::config::{Config, Flags, Machine, environment, warnings};
+use crate::config::{Config, Flags, Machine, environment, unwritten, warnings};
 use crate::limits::Limits;
 use crate::schema::validate::Mode;
 use crate::shell;
@@ -55,7 +55,7 @@ fn check(
     let mut config = Config::load_given(given, &args.flags, variables)
         .map_err(|errors| Failure::Refused(format!("the configuration is wrong\n{errors}")))?;
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Refused)?;
-    let wrong = |unknown| Failure::Refused(format!("the configuration is wrong\n{unknown}"));
+    let wrong = |why: String| Failure::Refused(format!("the configuration is wrong\n{why}"));
     config.not_derived(&catalogue).map_err(wrong)?;
     let (keys, keys_not_fetched) = shell::fetched_keys(&config.verifier.options().keys);
     for url in keys.urls() {
@@ -66,6 +66,9 @@ fn check(
     let looks = engine.flatten().map(backplane::look).unwrap_or_default();
     let backplane_unsafe = looks.iter().flat_map(|look| look.risks.iter().cloned()).collect();
     let machine = Machine { keys_not_fetched, backplane_unsafe, ..machine(&config) };
+    if let Some((journal, error)) = config.journal.as_ref().zip(machine.journal_not_written.as_ref()) {
+        return Err(wrong(format!("journal.dir: {}", unwritten(&journal.dir, error))));
+    }
     for warning in warnings(&config, &machine, &catalogue) {
         console.note(format_args!("rte: warning: {warning}"));
     }
@@ -279,6 +282,23 @@ mod tests {
         let failure = check(&args, Vec::new(), |_| Machine::default(), &mut console).unwrap_err();
         assert!(failure.sentence().unwrap().contains("/nonexistent/rte.toml: can't be read"), "{failure:?}");
         assert_eq!(failure.exit_code(), 2, "as of every file that a command is given");
+    }
+
+    #[test]
+    fn a_journal_that_no_hub_will_start_with_is_wrong() {
+        let set = ["journal.engine=file", "journal.dir=kept"].map(str::to_owned).to_vec();
+        let args = Args { flags: Flags { set, ..Flags::default() }, connect: false };
+        let checked = |machine: Machine| {
+            let (mut console, ..) = console_on_paper();
+            let variables = vec![("RTE_AUTH_SECRET".to_owned(), SECRET.to_owned())];
+            check(&args, variables, |_| machine.clone(), &mut console)
+        };
+        assert_eq!(checked(Machine::default()), Ok(()));
+        let closed = Machine { journal_not_written: Some("No such file".to_owned()), ..Machine::default() };
+        let failure = checked(closed).unwrap_err();
+        assert_eq!(failure.exit_code(), 1);
+        let told = failure.sentence().unwrap();
+        assert!(told.contains("\njournal.dir: no file can be made in kept (No such file), and no hub"), "{told}");
     }
 
     #[test]

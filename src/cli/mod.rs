@@ -42,7 +42,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done (also when the reader of the output went away, as in `rte listen … | head -1`)
   1  something was refused or failed: an item, a subscription, a check
-  2  wrong usage: arguments, a file that cannot be read, no token; a Redis that no hub works with (`rte check --connect`)
+  2  wrong usage: arguments, a file that cannot be read, no token; a wrong configuration (`rte serve`), a Redis that no hub works with (`rte check --connect`)
   3  no connection to the hub, or it ended the connection
   4  the hub refused the token (401 or 403)
   5  the time given with --timeout ran out

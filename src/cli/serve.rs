@@ -4,11 +4,12 @@ use super::console::Console;
 use super::demo::DemoHub;
 use super::failure::Failure;
 use super::schema;
-use crate::config::{Changes, Config, ConfigErrors, Flags, Machine, Warning, environment, warnings};
+use crate::config::{Changes, Config, Flags, Machine, Warning, environment, warnings};
 use crate::schema::Catalogue;
 use crate::shell::current::InForce;
 use crate::shell::{self, Renewal, Server};
 use crate::trace::Fact;
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
@@ -42,6 +43,9 @@ pub(crate) struct Args {
 /// run.
 pub(crate) fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let config = Config::load(&args.flags, environment()).map_err(|errors| unusable(&errors))?;
+    if let Some(wrong) = config.journal_misplaced() {
+        return Err(unusable(&wrong));
+    }
     let file = config.file.clone();
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
     let notes = notes(&config, &catalogue);
@@ -79,8 +83,8 @@ fn notes(config: &Config, catalogue: &Catalogue) -> Vec<Fact> {
     warnings.into_iter().map(|Warning { name, why }| Fact::Warning { name, why }).collect()
 }
 
-fn unusable(errors: &ConfigErrors) -> Failure {
-    Failure::Usage(format!("the configuration is not usable:\n{errors}"))
+fn unusable(why: &impl Display) -> Failure {
+    Failure::Usage(format!("the configuration is not usable:\n{why}"))
 }
 
 /// A hub in threads of its own; its threads end with the process.

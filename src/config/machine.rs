@@ -5,6 +5,7 @@ use crate::limits::Limits;
 use crate::shell::listener::Listener;
 use rlimit::Resource;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The machine, as far as it tells; `None` is for what it doesn't.
@@ -41,7 +42,10 @@ impl Machine {
             wmem_max: number("/proc/sys/net/core/wmem_max"),
             memory_bytes: memory_bytes(),
             modes: files.filter_map(|path| Some((path.clone(), mode(path)?))).collect(),
-            journal_not_written: config.journal.as_ref().and_then(|journal| not_written(&journal.dir)),
+            journal_not_written: config.journal.as_ref().and_then(|journal| {
+                let unwritten = probe(&journal.dir).err()?;
+                Some(unwritten.to_string())
+            }),
             not_bound: None,
             keys_not_fetched: Vec::new(),
             backplane_unsafe: Vec::new(),
@@ -60,11 +64,35 @@ impl Machine {
     }
 }
 
-/// Why no file can be made in a folder.
-fn not_written(folder: &Path) -> Option<String> {
+impl Config {
+    /// What is wrong with the folder of the journal, where no later start mends it: it is not
+    /// there, or not the hub's. A disk that is full is another thing.
+    pub(crate) fn journal_misplaced(&self) -> Option<String> {
+        const KINDS: [ErrorKind; 4] =
+            [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+        let folder = &self.journal.as_ref()?.dir;
+        let error = probe(folder).err().filter(|error| KINDS.contains(&error.kind()))?;
+        Some(format!("journal.dir: {}", unwritten(folder, &error.to_string())))
+    }
+}
+
+/// What is said of a folder of a journal in which no file can be made.
+pub(crate) fn unwritten(folder: &Path, error: &str) -> String {
+    let folder = folder.display();
+    format!(
+        "no file can be made in {folder} ({error}), and no hub will start: make the folder, for the hub's user alone"
+    )
+}
+
+/// Makes a file in a folder, and takes it away again.
+fn probe(folder: &Path) -> io::Result<()> {
     let probe = folder.join("probe");
-    let made = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
-    made.err().map(|error| error.to_string())
+    fs::write(&probe, "")?;
+    match fs::remove_file(&probe) {
+        // Another hub, which is to take over or to be taken over, has looked at the same moment.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 #[cfg(unix)]
@@ -107,6 +135,7 @@ fn limits_of(cgroup: &str) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Flags;
     use super::*;
 
     #[test]
@@ -115,6 +144,28 @@ mod tests {
         assert_eq!(memory_bytes_max(&limits(0), Some(2_000)), 1_500);
         assert_eq!(memory_bytes_max(&limits(0), None), 0, "nobody knows");
         assert_eq!(memory_bytes_max(&limits(7), Some(2_000)), 7);
+    }
+
+    #[test]
+    fn a_folder_of_a_journal_that_is_not_there_or_none_is_wrong_and_one_that_is_there_is_not() {
+        let folder = std::env::temp_dir().join(format!("rte-machine-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file");
+        fs::write(&file, "").unwrap();
+        let misplaced = |dir: &Path| {
+            let set = [format!("journal.dir={}", dir.display()), "journal.engine=file".to_owned()];
+            let flags = Flags { set: set.to_vec(), ..Flags::default() };
+            let variables = vec![("RTE_AUTH_SECRET".to_owned(), "0123456789abcdef0123456789abcdef".to_owned())];
+            Config::load(&flags, variables).unwrap().journal_misplaced()
+        };
+        assert_eq!(misplaced(&folder), None);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left there");
+        for wrong in [folder.join("none"), file] {
+            let why = misplaced(&wrong).unwrap();
+            let expected = format!("journal.dir: no file can be made in {} (", wrong.display());
+            assert!(why.starts_with(&expected) && why.contains("make the folder"), "{why}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

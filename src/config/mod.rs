@@ -28,6 +28,7 @@ mod warning;
 pub use checked::{Changes, Config, KeySources};
 pub use error::{ConfigError, ConfigErrors};
 pub use machine::Machine;
+pub(crate) use machine::unwritten;
 pub use setting::Setting;
 pub use warning::{ROWS as WARNINGS, Row, Warning, warnings};
 

@@ -2,7 +2,7 @@
 //! for the start.
 
 use super::checked::Config;
-use super::machine::{Machine, memory_bytes_max};
+use super::machine::{Machine, memory_bytes_max, unwritten};
 use crate::auth::keys::{Algorithm, Material};
 use crate::schema::Catalogue;
 use crate::shell::descriptors::needed;
@@ -71,7 +71,7 @@ pub const ROWS: [Row; 17] = [
     row("issuer", "a public key or set serves tokens of any issuer", issuer),
     row("audience", "with a public key or set, tokens that were issued for other programs are taken", audience),
     row("tickets", "tokens of clients are refused in queries, and browsers get no tickets", tickets),
-    row("journal", "the folder of the journal cannot be written to", journal),
+    row("journal", "the folder of the journal cannot be written to; to `rte check` that is wrong", journal),
     row("listen", "nobody can listen on the address now; told by `rte check` only", listen),
     row(
         "keys_not_fetched",
@@ -251,10 +251,7 @@ fn tickets(config: &Config, _: &Machine, _: &Catalogue) -> Vec<String> {
 
 fn journal(config: &Config, machine: &Machine, _: &Catalogue) -> Vec<String> {
     let Some(journal) = &config.journal else { return Vec::new() };
-    let folder = journal.dir.display();
-    let unwritten = machine.journal_not_written.as_ref().map(|error| {
-        format!("no file can be made in {folder} ({error}), and no hub will start: make the folder, for the hub's user alone")
-    });
+    let unwritten = machine.journal_not_written.as_ref().map(|error| unwritten(&journal.dir, error));
     unwritten.into_iter().collect()
 }
 
