@@ -147,7 +147,11 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
         ["/etc/rte/rte.toml:2:3: unknown key `lisen` in [server]: did you mean `listen`?"]
     );
     assert_eq!(errors("[sever]"), ["/etc/rte/rte.toml:1:2: unknown key `sever`: did you mean `server`?"]);
-    assert_eq!(errors("origins = []"), ["/etc/rte/rte.toml:1:1: unknown key `origins`: did you mean `cors.origins`?"]);
+    assert_eq!(errors("origins = []"), ["/etc/rte/rte.toml:1:1: unknown key `origins`: it belongs in [cors]"]);
+    assert_eq!(
+        errors("secret_file = \"secret\""),
+        ["/etc/rte/rte.toml:1:1: unknown key `secret_file`: it belongs in [auth]"]
+    );
     let elsewhere = errors("[[auth.keys]]\nkid = \"a\"");
     assert_eq!(elsewhere.len(), 1);
     assert!(elsewhere[0].starts_with("/etc/rte/rte.toml:2:1: unknown key `kid` in [auth.keys[0]]: "), "{elsewhere:?}");

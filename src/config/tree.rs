@@ -290,12 +290,21 @@ fn unknown(path: &str, key: &str, known: &Map<String, Json>, root: &Json) -> Str
     let place = if path.is_empty() { String::new() } else { format!(" in [{path}]") };
     let advice = if let Some(near) = names::nearest(key, known.keys().map(String::as_str)) {
         format!("did you mean `{near}`?")
-    } else if let Some(leaf) = leaves(root).iter().find(|leaf| leaf.path.rsplit('.').next() == Some(key)) {
-        format!("did you mean `{}`?", leaf.path)
+    } else if let Some(table) = table_of(key, root) {
+        format!("it belongs in {table}")
     } else {
         format!("known are {}", quoted(known.keys().map(String::as_str)).replace('"', "`"))
     };
     format!("unknown key `{key}`{place}: {advice}")
+}
+
+/// The table that has this key, as its head is written; of several the one with the shortest path,
+/// as that is the usual place.
+fn table_of(key: &str, root: &Json) -> Option<String> {
+    let leaves = leaves(root);
+    let tables = leaves.iter().filter_map(|leaf| leaf.path.rsplit_once('.').filter(|(_, last)| *last == key));
+    let (table, _) = tables.min_by_key(|(table, _)| table.split('.').count())?;
+    Some(table.strip_suffix("[]").map_or_else(|| format!("[{table}]"), |list| format!("[[{list}]]")))
 }
 
 fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Placed> {
