@@ -14,7 +14,7 @@ use crate::auth::token::{ClaimNames, Options, Tenancy};
 use crate::bom;
 use crate::config::file;
 use crate::config::{Config, FILE_DEFAULT, Flags, environment};
-use crate::schema::{Catalogue, guid};
+use crate::schema::{Catalogue, guid, names};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -32,6 +32,9 @@ Examples:
   rte token --sub billing --scope publish --ttl 30d                                      a publisher
   rte token --inspect --token-file token.jwt                                             what one says
   RTE_TOKEN=$(rte token --scope publish) rte publish events.json";
+
+/// What the hub knows of scopes.
+const SCOPES: [&str; 3] = ["publish", "admin", "backend"];
 
 /// Makes a token.
 #[derive(clap::Args)]
@@ -144,7 +147,7 @@ fn make(args: &Args, variables: Vec<(String, String)>, now_unix_s: u64) -> Resul
     };
     let token = mint(key, &names, &statement).map_err(|error| Failure::Usage(error.to_string()))?;
     let needs_organization = options.is_none_or(|options| options.tenancy == Tenancy::Multi);
-    let mut remarks: Vec<String> = remarks(args, needs_organization).into_iter().map(str::to_owned).collect();
+    let mut remarks = remarks(args, needs_organization);
     if config.is_none() && Path::new(FILE_DEFAULT).exists() {
         remarks.push(format!(
             "{FILE_DEFAULT} is not usable (`rte check` says why): the token has no issuer and no audience of it"
@@ -212,17 +215,22 @@ fn signing_key(args: &Args, text: &KeyText, config: Option<&Config>) -> Result<S
 
 /// Returns what will probably surprise: the hub takes the token, and then refuses what it was made
 /// for.
-fn remarks(args: &Args, needs_organization: bool) -> Vec<&'static str> {
+fn remarks(args: &Args, needs_organization: bool) -> Vec<String> {
     let has = |scope: &str| args.scopes.iter().any(|given| given == scope);
     let mut remarks = Vec::new();
-    if args.scopes.iter().any(|scope| !matches!(scope.as_str(), "publish" | "admin" | "backend")) {
-        remarks.push("the hub knows the scopes publish, admin and backend only, exactly so spelled");
+    for scope in args.scopes.iter().filter(|scope| !SCOPES.contains(&scope.as_str())) {
+        let near = names::hint(scope, SCOPES, "`");
+        remarks.push(format!(
+            "`{scope}` is no scope that the hub knows{near}{} It knows publish, admin and backend only, exactly so spelled",
+            if near.is_empty() { "." } else { "" }
+        ));
     }
     if needs_organization && args.org.is_none() && !has("publish") && !has("admin") {
-        remarks.push("without --org this token is good for publishers only, and those need --scope publish");
+        let why = "without --org this token is good for publishers only, and those need --scope publish";
+        remarks.push(why.to_owned());
     }
     if args.sub.as_deref().is_some_and(|user| guid::parse(user).is_none()) && !has("publish") && !has("admin") {
-        remarks.push("--sub is no GUID, so that no user's own events are covered");
+        remarks.push("--sub is no GUID, so that no user's own events are covered".to_owned());
     }
     remarks
 }
@@ -372,7 +380,16 @@ mod tests {
         let remarks = |words: &[&str]| made(&[&["--secret", SECRET], words].concat(), &[]).unwrap().1.join("\n");
         assert!(remarks(&["--sub", GUID]).contains("--org"));
         assert!(remarks(&["--sub", "alice", "--org", GUID]).contains("no GUID"));
-        assert!(remarks(&["--org", GUID, "--scope", "Publish"]).contains("exactly so spelled"));
+        for scope in ["Publish", "publis"] {
+            let told = remarks(&["--org", GUID, "--scope", &format!("admin,{scope}")]);
+            let expected = format!(
+                "`{scope}` is no scope that the hub knows: did you mean `publish`? It knows publish, admin and \
+                 backend only, exactly so spelled"
+            );
+            assert_eq!(told, expected);
+        }
+        let strange = remarks(&["--org", GUID, "--scope", "mail"]);
+        assert!(strange.starts_with("`mail` is no scope that the hub knows. It knows publish,"), "{strange}");
         assert_eq!(remarks(&["--sub", "billing", "--scope", "publish"]), "");
         let slip = remarks(&["--org", GUID, "--grant", "qeue/*", "--grant", "user/*/UserStatus"]);
         assert_eq!(slip, "qeue/*/* covers nothing: there is no family `qeue`: did you mean `Queue`?");
