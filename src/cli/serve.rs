@@ -10,7 +10,7 @@ use crate::shell::current::InForce;
 use crate::shell::{self, Renewal, Server};
 use crate::trace::Fact;
 use std::fmt::Display;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 const LONG: &str = "\
@@ -113,6 +113,9 @@ impl DemoHub for InProcess {
 pub fn start_demo(config: Config, console: &mut Console) -> Result<Box<dyn DemoHub>, Failure> {
     let catalogue = schema::load(&config.schema_dirs, config.wire_case, console).map_err(Failure::Usage)?;
     let options = config.into_shell(catalogue).map_err(Failure::Usage)?;
-    let refused = |error| Failure::Refused(format!("the demo hub can't run: {error}"));
+    let refused = |error: io::Error| {
+        let flag = if error.kind() == ErrorKind::AddrInUse { ", which is the demo's --listen" } else { "" };
+        Failure::Refused(format!("the demo hub can't run: {error}{flag}"))
+    };
     Ok(Box::new(InProcess(Server::start(options).map_err(refused)?)))
 }

@@ -18,8 +18,8 @@ impl Config {
         Config::load_given(given, flags, variables)
     }
 
-    /// As [`Config::load`], for a hub that runs and has its configuration from the file `former`,
-    /// if from one. Without that file the defaults would hold, which let in more than what it said.
+    /// As [`Config::load`], for a hub that was started with the file `former`, if with one: without
+    /// it the defaults would hold, which let in more than what it said.
     ///
     /// # Errors
     /// A line for everything that is wrong; also where that file can't be read now.

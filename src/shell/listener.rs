@@ -110,6 +110,22 @@ fn set_options(socket: &Socket, limits: &Limits) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
+/// What an address that can't be listened on is told as: by the key that holds it, and with what to
+/// do.
+pub(super) fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> io::Error {
+    let is = |kind: io::ErrorKind| error.kind() == kind;
+    let way_out = if is(io::ErrorKind::AddrInUse) {
+        format!("end the program that listens there, or give `{key}` another port")
+    } else if is(io::ErrorKind::AddrNotAvailable) {
+        format!("give `{key}` an address of this machine, or 0.0.0.0 or [::] for all of them")
+    } else if is(io::ErrorKind::PermissionDenied) {
+        format!("give `{key}` a port from 1024 on, or have the socket passed by LISTEN_FDS")
+    } else {
+        format!("give `{key}` another address")
+    };
+    io::Error::new(error.kind(), format!("can't listen on {address}, which is `{key}`: {error}: {way_out}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +166,25 @@ mod tests {
         assert_eq!(held(&mut accepted), 2 * STRANGER_SEND_BYTES);
         accepted.widen(4 * STRANGER_SEND_BYTES);
         assert_eq!(held(&mut accepted), 8 * STRANGER_SEND_BYTES);
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_told_with_its_key_and_the_way_out() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &Limits::DEFAULT).unwrap();
+        let error = Listener::bind(listener.address(), &Limits::DEFAULT).unwrap_err();
+        let told = not_bound("server.listen", listener.address(), &error);
+        assert_eq!(told.kind(), io::ErrorKind::AddrInUse);
+        let told = told.to_string();
+        let start = format!("can't listen on {}, which is `server.listen`: Address already in use", listener.address());
+        let end = ": end the program that listens there, or give `server.listen` another port";
+        assert!(told.starts_with(&start) && told.ends_with(end), "{told}");
+        for (kind, part) in [
+            (io::ErrorKind::AddrNotAvailable, "an address of this machine"),
+            (io::ErrorKind::PermissionDenied, "a port from 1024 on"),
+            (io::ErrorKind::Unsupported, "give `server.internal` another address"),
+        ] {
+            let told = not_bound("server.internal", listener.address(), &kind.into());
+            assert!(told.kind() == kind && told.to_string().contains(part), "{told}");
+        }
     }
 }

@@ -167,18 +167,20 @@ impl Server {
     /// As [`Server::start`].
     pub fn start_on(inherited: Inherited, mut options: Options) -> io::Result<Server> {
         let limits = &options.limits;
-        let listener = |passed: Option<TcpListener>, address: SocketAddr| match passed {
+        let listener = |passed: Option<TcpListener>, address: SocketAddr, key: &str| match passed {
             Some(socket) => Listener::take_over(socket, limits),
-            None => Listener::bind(address, limits)
-                .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}"))),
+            None => Listener::bind(address, limits).map_err(|error| listener::not_bound(key, address, &error)),
         };
         let Inherited { listen, internal } = inherited;
         options.hub.has_internal = internal.is_some() || options.internal.is_some();
         let internal = match (internal, options.internal) {
             (None, None) => None,
-            (passed, address) => Some(listener(passed, address.unwrap_or(options.listen))?.at(Entrance::Internal)),
+            (passed, address) => {
+                let address = address.unwrap_or(options.listen);
+                Some(listener(passed, address, "server.internal")?.at(Entrance::Internal))
+            }
         };
-        let public = listener(listen, options.listen)?.at(options.hub.entrance());
+        let public = listener(listen, options.listen, "server.listen")?.at(options.hub.entrance());
         Server::run(public, internal, options)
     }
 
