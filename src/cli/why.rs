@@ -77,7 +77,11 @@ fn topic(text: &str) -> Result<Asked, &'static str> {
     let (entity, event) = text.split_once([':', '/']).ok_or("write GUID:EVENT, such as GUID:QueueStatus")?;
     let entity = match entity {
         EVERY => None,
-        literal => Some(guid::parse(literal).ok_or("an entity is a GUID of 36 characters, or *")?),
+        literal => {
+            // The hub refuses the all-zero one to everybody.
+            let entity = guid::parse(literal).filter(|entity| !entity.is_nil());
+            Some(entity.ok_or("an entity is a GUID of 36 characters, not the all-zero one, or *")?)
+        }
     };
     if event.is_empty() { Err("the event is missing") } else { Ok(Asked { entity, event: event.to_owned() }) }
 }
@@ -343,4 +347,19 @@ fn example(catalogue: &Catalogue, id: EventId, entity: Uuid, organization: Optio
         item["organizationId"] = json!(organization.to_string());
     }
     Ok(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hub_takes_for_no_entity_cannot_be_asked_about() {
+        for entity in ["00000000-0000-0000-0000-000000000000", "cbeeb190ff4bea11ac9c00155d4fdcf3", "**"] {
+            assert!(topic(&format!("{entity}:QueueStatus")).is_err(), "{entity}");
+        }
+        for entity in ["cbeeb190-ff4b-ea11-ac9c-00155d4fdcf3", "*"] {
+            assert_eq!(topic(&format!("{entity}:QueueStatus")).unwrap().entity_id(), entity);
+        }
+    }
 }

@@ -18,7 +18,7 @@ const LIFE: &str = "  negotiate ──token──▶ upgrade ──101──▶ 
 const VERDICTS: [(&str, &str); 5] = [
     ("Invalid item", "It is null, or lacks EntityId or EventName."),
     ("Unknown EventName", "No event has that name, in any case."),
-    ("Invalid EntityId", "It is neither a GUID of 36 characters nor *."),
+    ("Invalid EntityId", "It is neither a GUID of 36 characters nor *, or the all-zero one."),
     ("Unauthorized", "The token does not grant the event of that entity."),
     ("Too many subscriptions", "The connection has limits.subscriptions_max of them."),
 ];

@@ -528,7 +528,8 @@ impl Methods<'_, '_> {
         if entity == EVERY {
             return Ok(Pattern::Every(Wildcard { organization, event }));
         }
-        let entity = guid::parse(entity).ok_or("Invalid EntityId")?;
+        // The all-zero one means nobody: nothing is ever published of it.
+        let entity = guid::parse(entity).filter(|entity| !entity.is_nil()).ok_or("Invalid EntityId")?;
         Ok(Pattern::One(Topic { organization, event, entity }))
     }
 

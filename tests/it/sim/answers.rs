@@ -19,6 +19,7 @@ pub fn find(ask: &Ask) -> Result<(Kind, Option<Uuid>), &'static str> {
         return Ok((kind, None));
     }
     let entity = if entity.len() == 36 { Uuid::parse_str(entity).ok() } else { None };
+    let entity = entity.filter(|entity| !entity.is_nil());
     Ok((kind, Some(entity.ok_or("Invalid EntityId")?)))
 }
 

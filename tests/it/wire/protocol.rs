@@ -266,6 +266,12 @@ fn an_item_is_judged_by_form_event_entity_permission_and_limit_in_this_order() {
             r#""{c9eeb030-ff4b-ea11-ac9c-00155d4fdcf3}""#,
             r#""userstatus""#,
         ),
+        (
+            r#"{"EntityId":"00000000-0000-0000-0000-000000000000","EventName":"UserStatus"}"#,
+            "Invalid EntityId",
+            r#""00000000-0000-0000-0000-000000000000""#,
+            r#""userstatus""#,
+        ),
     ];
     for (item, message, entity, event) in table {
         let verdict =
