@@ -16,7 +16,7 @@ const LIFE: &str = "  negotiate ──token──▶ upgrade ──101──▶ 
 
 /// The messages of verdicts, in the order in which an item is checked.
 const VERDICTS: [(&str, &str); 5] = [
-    ("Invalid item", "It is null, or lacks EntityId or EventName."),
+    ("Invalid item", "It is null, lacks EntityId or EventName, or its Snapshot or Since has a wrong type."),
     ("Unknown EventName", "No event has that name, in any case."),
     ("Invalid EntityId", "It is neither a GUID of 36 characters nor *, or the all-zero one."),
     ("Unauthorized", "The token does not grant the event of that entity."),

@@ -43,6 +43,8 @@ use uuid::Uuid;
 /// What a verdict costs beside its bytes, in deliveries: an item that is no good is bound, judged
 /// and answered, too.
 const VERDICT_COST: usize = 3;
+/// What is said of an item that lacks something, or has it of a wrong type.
+const INVALID: &str = "Invalid item";
 /// What is said of an item that is not granted.
 const UNAUTHORIZED: &str = "Unauthorized";
 /// So many bytes of an answer to `Catalogue` that is made cost as much as a delivery.
@@ -521,8 +523,11 @@ impl Methods<'_, '_> {
 
     fn pattern(&self, item: &Item<'_>) -> Result<Pattern, &'static str> {
         let (Given::Text(entity), Given::Text(event)) = (item.entity_id, item.event_name) else {
-            return Err("Invalid item");
+            return Err(INVALID);
         };
+        if item.is_mistyped {
+            return Err(INVALID);
+        }
         let event = self.turn.process.catalogue.find(event).ok_or("Unknown EventName")?;
         let organization = self.organization();
         if entity == EVERY {

@@ -54,9 +54,7 @@ impl Misfit {
                 return Cow::Owned(format!("{given} items were given, one call takes {most}: send portions"));
             }
             Misfit::Text => "the argument must be a string: a token",
-            Misfit::Items => {
-                "the argument must be an array of objects, with EntityId, EventName and Since strings, Snapshot a boolean"
-            }
+            Misfit::Items => "the argument must be an array of objects, with EntityId and EventName strings",
             Misfit::NotStreaming => "it was invoked as a stream, and answers once",
             Misfit::Streams(_) => "it takes no upload streams",
         })

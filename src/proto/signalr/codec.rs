@@ -118,7 +118,8 @@ impl<'r> Arguments<'_, 'r> {
     /// written.
     ///
     /// # Errors
-    /// It is no array, an item is no object or null, or a value is no string or null.
+    /// It is no array, an item is no object or null, or a name in it is no string or null. Of what
+    /// else an item may have only the item is no good: [`Item::is_mistyped`].
     pub(crate) fn items(&self, items: &mut SmallVec<[Item<'r>; 8]>) -> Result<(), BindError> {
         match self {
             Arguments::Json(arguments) => arguments.items(items),

@@ -107,6 +107,15 @@ pub(crate) struct Item<'r> {
     /// `Since`: from where on publications are wanted with their positions; `None` where the item
     /// does not speak of it.
     pub since: Option<Given<'r>>,
+    /// Whether `Snapshot` or `Since` has a type that it does not take. ASP.NET has no such members,
+    /// so nothing is owed to its way of failing the whole call: only this item is no good.
+    pub(crate) is_mistyped: bool,
+}
+
+impl Item<'_> {
+    /// What a null says, and what an object says that has none of the members.
+    pub(crate) const EMPTY: Self =
+        Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None, since: None, is_mistyped: false };
 }
 
 /// The arguments don't fit the method.

@@ -98,10 +98,10 @@ fn a_stale_value_and_another_tenants_are_not_sent() {
 }
 
 #[test]
-fn a_snapshot_that_is_no_flag_fails_the_binding() {
+fn a_snapshot_that_is_no_flag_is_an_invalid_item() {
     let hub = Hub::start();
     let answer = subscribe(&mut hub.client(), r#","Snapshot":"yes""#);
-    assert!(answer.contains("Failed to invoke 'Subscribe' due to an error on the server."), "{answer}");
+    assert!(answer.contains(r#""subscribed":false,"message":"Invalid item""#), "{answer}");
 }
 
 #[test]

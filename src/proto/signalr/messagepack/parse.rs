@@ -201,7 +201,7 @@ impl<'r> MessagePackArguments<'r> {
 /// Binds one item as the JSON protocol does: names without case, unknown ones passed over, the last
 /// of several counts.
 fn bind_item<'r>(reader: &mut Reader<'r>) -> Result<Item<'r>, BindError> {
-    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None, since: None };
+    let mut item = Item::EMPTY;
     let len = match reader.value() {
         Some(Value::Map(len)) => len,
         Some(Value::Nil) => return Ok(item),
@@ -214,15 +214,33 @@ fn bind_item<'r>(reader: &mut Reader<'r>) -> Result<Item<'r>, BindError> {
         } else if name.eq_ignore_ascii_case("EventName") {
             item.event_name = bind_text(reader)?;
         } else if name.eq_ignore_ascii_case("Snapshot") {
-            item.snapshot = bind_bool(reader)?;
+            match optional(reader, bind_bool)? {
+                Some(snapshot) => item.snapshot = snapshot,
+                None => item.is_mistyped = true,
+            }
         } else if name.eq_ignore_ascii_case("Since") {
-            item.since = Some(bind_text(reader)?);
+            match optional(reader, bind_text)? {
+                Some(since) => item.since = Some(since),
+                None => item.is_mistyped = true,
+            }
         } else {
             // It was passed over once, within its depth.
             reader.skip(usize::MAX).ok_or(BindError)?;
         }
     }
     Ok(item)
+}
+
+/// Binds a member of one value and passes over all of it, whatever it is; `None` where it has a
+/// type that the member does not take.
+fn optional<'r, T>(
+    reader: &mut Reader<'r>,
+    bind: impl FnOnce(&mut Reader<'r>) -> Result<T, BindError>,
+) -> Result<Option<T>, BindError> {
+    let mut member = *reader;
+    // It was passed over once, within its depth.
+    reader.skip(usize::MAX).ok_or(BindError)?;
+    Ok(bind(&mut member).ok())
 }
 
 fn bind_text<'r>(reader: &mut Reader<'r>) -> Result<Given<'r>, BindError> {

@@ -214,8 +214,10 @@ fn items_are_bound_whatever_the_case_of_their_names() {
         event_name: Given::Text("n"),
         snapshot: Some(true),
         since: Some(Given::Missing),
+        is_mistyped: false,
     };
-    let nothing = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None, since: None };
+    let nothing = Item::EMPTY;
+    let mistyped = Item { entity_id: Given::Text("e"), is_mistyped: true, ..Item::EMPTY };
     let list = Rmp::Array(vec![
         item(vec![
             ("more", Rmp::Map(vec![(1.into(), Rmp::Array(vec![2.5.into(), Rmp::Binary(vec![1])]))])),
@@ -228,6 +230,13 @@ fn items_are_bound_whatever_the_case_of_their_names() {
         Rmp::Nil,
     ]);
     assert_eq!(bind(list), Ok(vec![format!("{given:?}"), format!("{nothing:?}")]));
+    // One that has a wrong type is no good by itself, whatever lies in the value.
+    let deep = Rmp::Array(vec![Rmp::Map(vec![(1.into(), 2.5.into())]), "x".into()]);
+    for (name, value) in [("Snapshot", "yes".into()), ("Snapshot", deep.clone()), ("Since", 5.into()), ("Since", deep)]
+    {
+        let list = Rmp::Array(vec![item(vec![(name, value), ("EntityId", "e".into())]), Rmp::Nil]);
+        assert_eq!(bind(list), Ok(vec![format!("{mistyped:?}"), format!("{nothing:?}")]), "{name}");
+    }
     assert_eq!(bind(Rmp::Nil), Err(BindError));
     assert_eq!(bind(Rmp::Array(vec!["x".into()])), Err(BindError));
     assert_eq!(bind(Rmp::Array(vec![item(vec![("EntityId", 1.into())])])), Err(BindError));

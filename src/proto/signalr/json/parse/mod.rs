@@ -336,7 +336,7 @@ impl<'r> JsonArguments<'_, 'r> {
 /// Binds one item as .NET binds an object: names without case, unknown ones passed over, the last
 /// of several counts.
 fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
-    let mut item = Item { entity_id: Given::Missing, event_name: Given::Missing, snapshot: None, since: None };
+    let mut item = Item::EMPTY;
     match value.node {
         Node::Static(StaticNode::Null) => return Ok(item),
         Node::Object { .. } => {}
@@ -348,9 +348,15 @@ fn bind_item<'r>(value: Value<'_, 'r>) -> Result<Item<'r>, BindError> {
         } else if name.eq_ignore_ascii_case("EventName") {
             item.event_name = bind_text(&value)?;
         } else if name.eq_ignore_ascii_case("Snapshot") {
-            item.snapshot = bind_bool(&value)?;
+            match bind_bool(&value) {
+                Ok(snapshot) => item.snapshot = snapshot,
+                Err(BindError) => item.is_mistyped = true,
+            }
         } else if name.eq_ignore_ascii_case("Since") {
-            item.since = Some(bind_text(&value)?);
+            match bind_text(&value) {
+                Ok(since) => item.since = Some(since),
+                Err(BindError) => item.is_mistyped = true,
+            }
         }
     }
     Ok(item)

@@ -385,6 +385,21 @@ fn what_is_no_list_of_items_does_not_bind() {
 }
 
 #[test]
+fn an_optional_member_of_a_wrong_type_spoils_its_item_alone() {
+    for member in [r#""Snapshot":"yes""#, r#""snapshot":[{}]"#, r#""Since":5"#, r#""SINCE":{"a":[1]},"Since":null"#] {
+        let items = format!(r#"[{{{member},"EntityId":"e"}},{{"EntityId":"f","Snapshot":true,"Since":"x"}}]"#);
+        let mut record = format!(r#"{{"type":1,"target":"T","arguments":[{items}]}}"#).into_bytes();
+        let bound = Parser::default().parse(&mut record, 64, |message| {
+            let HubMessage::Invocation { arguments, .. } = message else { panic!("an invocation") };
+            let mut items = SmallVec::new();
+            arguments.items(&mut items).map(|()| items.iter().map(|item| (item.entity_id, item.is_mistyped)).collect())
+                == Ok(vec![(Given::Text("e"), true), (Given::Text("f"), false)])
+        });
+        assert_eq!(bound, Ok(true), "{member}");
+    }
+}
+
+#[test]
 fn a_list_is_counted_by_its_own_items_before_any_is_bound() {
     for (argument, count) in [("[]", 0), ("[{},[{},{}],1]", 3), ("{\"a\":[{}]}", 0), ("null", 0), ("[{}],[{},{}]", 1)] {
         let mut record = format!(r#"{{"type":1,"target":"T","arguments":[{argument}]}}"#).into_bytes();
