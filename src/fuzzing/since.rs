@@ -27,6 +27,7 @@ fn back_ms(text: &str) -> Option<u128> {
         "ms" => 1,
         "s" => 1_000,
         "m" => 60_000,
+        "h" => 3_600_000,
         _ => return None,
     };
     let number = text.strip_suffix(unit)?.strip_prefix('-')?;

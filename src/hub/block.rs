@@ -24,7 +24,7 @@ pub enum Since {
 }
 
 impl Since {
-    /// Reads what an item says: a position, or how far back as `-30s`, `-5m` or `-1500ms`.
+    /// Reads what an item says: a position, or how far back as `-30s`, `-5m`, `-1h` or `-1500ms`.
     ///
     /// ```
     /// use rte::hub::block::Since;
@@ -36,7 +36,7 @@ impl Since {
         if let Ok(position) = text.parse() {
             return Since::Behind(position);
         }
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000)];
+        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
         let read = |(unit, ms): (&str, u64)| {
             let digits = text.strip_prefix('-')?.strip_suffix(unit)?;
             let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -123,11 +123,11 @@ mod tests {
 
     #[test]
     fn how_far_back_is_a_whole_number_with_a_unit() {
-        for (text, ms) in [("-30s", 30_000), ("-5m", 300_000), ("-1500ms", 1500), ("-0s", 0)] {
+        for (text, ms) in [("-30s", 30_000), ("-5m", 300_000), ("-2h", 7_200_000), ("-1500ms", 1500), ("-0s", 0)] {
             assert_eq!(Since::parse(text), Since::Back { ms }, "{text}");
         }
         let beyond = format!("-{}m", u64::MAX);
-        for text in ["", "-", "-s", "30s", "-30", "- 30s", "-+3s", "-3h", "-1.5s", "--3s", "-٣s", &beyond] {
+        for text in ["", "-", "-s", "30s", "-30", "- 30s", "-+3s", "-3d", "-1.5s", "--3s", "-٣s", &beyond] {
             assert_eq!(Since::parse(text), Since::Unreadable, "{text}");
         }
     }

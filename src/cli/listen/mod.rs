@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Ask for the last value of each state first, as a page does that was just loaded
     #[arg(long)]
     snapshot: bool,
-    /// Begin there: a position, or how far back (-30s, -5m); null is from now on
+    /// Begin there: a position, or how far back (-30s, -5m, -1h); null is from now on
     #[arg(long, value_name = "POSITION", value_parser = since, allow_hyphen_values = true)]
     since: Option<From>,
     /// Print for people: event, entity, and its data as name=value
@@ -116,7 +116,7 @@ struct From(Option<String>);
 fn since(text: &str) -> Result<From, &'static str> {
     match Since::parse(text) {
         _ if text == "null" => Ok(From(None)),
-        Since::Unreadable => Err("a position of 27 characters, how far back as -30s, -5m or -1500ms, or null"),
+        Since::Unreadable => Err("a position of 27 characters, how far back as -30s, -5m, -1h or -1500ms, or null"),
         Since::Present | Since::Behind(_) | Since::Back { .. } => Ok(From(Some(text.to_owned()))),
     }
 }

@@ -209,9 +209,14 @@ fn a_place_to_begin_at_is_checked_before_anything_is_connected() {
         _args: Args,
     }
     let parse = |text: &str| <Line as clap::Parser>::try_parse_from(["listen", "x:y", "--since", text]).is_ok();
-    for (text, is_good) in
-        [("-30s", true), ("null", true), ("01k3fm8q7e00a501k3fm8q7e01g", true), ("30", false), ("", false)]
-    {
+    for (text, is_good) in [
+        ("-30s", true),
+        ("-1h", true),
+        ("null", true),
+        ("01k3fm8q7e00a501k3fm8q7e01g", true),
+        ("30", false),
+        ("", false),
+    ] {
         assert_eq!(parse(text), is_good, "{text}");
     }
 }
