@@ -250,7 +250,7 @@ fn a_client_that_takes_a_wildcard_and_its_topics_in_turns_uses_up_its_allowance(
             items.join(",")
         )
     };
-    let topics: Vec<String> = (0..300).map(|n| Uuid::from_u128(n).to_string()).collect();
+    let topics: Vec<String> = (1..=300).map(|n| Uuid::from_u128(n).to_string()).collect();
     let every = ["*".to_owned()];
     asker.say(&world, ask("Subscribe", &topics).as_bytes());
     asker.say(&world, ask("Subscribe", &every).repeat(60).as_bytes());

@@ -391,7 +391,7 @@ fn a_long_reply_to_a_publisher_does_not_wait_for_the_documents_of_strangers() {
 fn long_answers_that_many_ask_for_at_once_are_made_and_written_in_portions() {
     let world = world(Limits::DEFAULT);
     let askers: Vec<Peer> = (0..10).map(|_| Peer::connect(&world)).collect();
-    let items: Vec<String> = (0..1_000)
+    let items: Vec<String> = (1..=1_000)
         .map(|n| format!("{{\"EntityId\":\"{}\",\"EventName\":\"{}\"}}", Uuid::from_u128(n), KINDS[2].name))
         .collect();
     let record = |method: &str, arguments: &str| {
