@@ -4,7 +4,8 @@
 //! An origin is `scheme://host[:port]` (RFC 6454 section 6.2), in lower case and without the port
 //! that its scheme has anyway; or `null`, which is what a page has that comes from no host.
 
-use crate::proto::http::head::{Head, loose_header};
+use crate::proto::http::head::Head;
+use crate::proto::http::loose::loose_header;
 use crate::proto::http::reply::Reply;
 
 /// The header that names the origin whose pages may read a reply, or `*` for all.

@@ -12,7 +12,8 @@
 use super::cors::{Origins, Readers};
 use super::webhook;
 use crate::limits::DOCUMENT_NAME_BYTES_MAX;
-use crate::proto::http::head::{Head, Method, loose_path};
+use crate::proto::http::head::{Head, Method};
+use crate::proto::http::loose::loose_path;
 use crate::proto::http::reply::Reply;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;

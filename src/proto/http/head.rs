@@ -6,8 +6,6 @@
 //! section 11.2) is refused, never repaired.
 
 use super::super::Status;
-pub use super::loose::loose_header;
-pub(crate) use super::loose::loose_path;
 use super::target;
 use crate::limits::{LINE_ENDS_MAX, LIST_ELEMENTS_MAX, QUERY_ENCODED_MAX, QUERY_PARAMETERS_MAX};
 use smallvec::SmallVec;
@@ -410,14 +408,6 @@ mod tests {
         let text = "\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
         assert_eq!(complete(text).len, text.len());
         assert!(matches!(parse("\r\n"), Ok(Status::Partial)));
-    }
-
-    #[test]
-    fn a_bad_head_tells_its_path_where_its_first_line_has_one() {
-        let path = |text: &'static str| loose_path(text.as_bytes());
-        assert_eq!(path("\r\nGET /rte?x=1 HTTP/9\r\nno header"), Some("/rte"));
-        assert_eq!((path("GET /rte"), path("GET"), path(""), path("GET\n/rte")), (Some("/rte"), None, None, None));
-        assert_eq!(loose_path(b"GET /\xFF HTTP/1.1\r\n"), None);
     }
 
     #[test]

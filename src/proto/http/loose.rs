@@ -4,7 +4,7 @@
 ///
 /// Good for the answer that says so, which a page can only read where its `Origin` is known, and
 /// for nothing else. One with a control character is none (RFC 9110 section 5.5).
-pub fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
+pub(crate) fn loose_header<'b>(bytes: &'b [u8], name: &str) -> Option<&'b str> {
     let lines = bytes.split(|&byte| byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
     let mut values = lines.filter_map(|line| {
         let (header, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
@@ -33,5 +33,13 @@ mod tests {
             assert_eq!(origin(none), None, "{none:?}");
         }
         assert_eq!(["GET /\nOrigin: a\x04", "GET /\nOrigin: a\rX: y\n"].map(origin), [None, None]);
+    }
+
+    #[test]
+    fn a_bad_head_tells_its_path_where_its_first_line_has_one() {
+        let path = |text: &'static str| loose_path(text.as_bytes());
+        assert_eq!(path("\r\nGET /rte?x=1 HTTP/9\r\nno header"), Some("/rte"));
+        assert_eq!((path("GET /rte"), path("GET"), path(""), path("GET\n/rte")), (Some("/rte"), None, None, None));
+        assert_eq!(loose_path(b"GET /\xFF HTTP/1.1\r\n"), None);
     }
 }

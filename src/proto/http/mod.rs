@@ -5,7 +5,7 @@
 pub mod body;
 pub mod date;
 pub mod head;
-mod loose;
+pub(crate) mod loose;
 pub mod query;
 pub mod reply;
 mod target;
