@@ -85,19 +85,10 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{now, shard};
     use super::*;
     use crate::api::routes::Entrance;
-    use crate::auth::keys::{KeyOptions, KeySource, Keys};
-    use crate::auth::token::{Options, Verifier};
-    use crate::conn::{self, Shared};
-    use crate::entropy::Entropy;
-    use crate::hub::position::Epoch;
-    use crate::hub::registry::HashSeed;
-    use crate::limits::Limits;
-    use crate::schema::Catalogue;
-    use crate::trace::{Level, Trace};
     use crate::wire::{Cut, WireError};
-    use std::sync::Arc;
 
     /// Takes everything, and keeps whose bytes came in which order.
     #[derive(Default)]
@@ -112,26 +103,6 @@ mod tests {
         fn shutdown_write(&mut self, _: LinkKey) {}
 
         fn close(&mut self, _: LinkKey, _: Cut) {}
-    }
-
-    struct Zeros;
-
-    impl Entropy for Zeros {
-        fn fill(&mut self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
-
-    fn now() -> Now {
-        Now::from_ms(0, 0)
-    }
-
-    fn shard() -> Shard {
-        let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2), Epoch::begin(now(), 7));
-        let keys = [KeyOptions::new(KeySource::Secret("q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a".to_owned()))];
-        let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&keys).unwrap())).unwrap());
-        let catalogue = Arc::new(Catalogue::built_in(None));
-        Shard::new(0, Arc::new(shared), catalogue, verifier, Box::new(Zeros), Trace::new(Level::Info))
     }
 
     /// A link of its own asks for that path. From the inside nobody is a guest.

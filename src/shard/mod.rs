@@ -393,11 +393,11 @@ mod tests {
         }
     }
 
-    fn now() -> Now {
+    pub(super) fn now() -> Now {
         Now::from_ms(0, 0)
     }
 
-    fn shard() -> Shard {
+    pub(super) fn shard() -> Shard {
         let shared = Shared::new(conn::Options::default(), Limits::DEFAULT, 1, HashSeed(1, 2), Epoch::begin(now(), 7));
         let keys = [KeyOptions::new(KeySource::Secret("q7#Lw0)vT2mZ!eR9xK4uB6yH1sD8fG3a".to_owned()))];
         let verifier = Arc::new(Verifier::new(Options::new(Keys::new(&keys).unwrap())).unwrap());
